@@ -1,6 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as core from '@actions/core'
+import { removeContainers } from './containers.ts'
+import { variablesAskedFor } from './engine/args.ts'
+import { childEnvironment, DockerCli } from './engine/docker.ts'
+import { CancelledError, messageOf, UserError } from './errors.ts'
+import { crossCheck, type Inputs, readInputs } from './inputs.ts'
+import { Log } from './log.ts'
+import { runPipeline } from './pipeline.ts'
+import type { Plan } from './plan.ts'
+import { preparePlan } from './prepare.ts'
+import { makeOutputs } from './report/outputs.ts'
+import { makeReport } from './report/report.ts'
+import { makeSummary } from './report/summary.ts'
+import type { RunResult } from './run.ts'
+import { folderOf, saveState } from './state.ts'
 
-/** The main step. */
+/** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
 export async function run(): Promise<void> {
-  core.info('not written yet')
+  const cancellation = new AbortController()
+  const cancel = (): void => cancellation.abort()
+  process.on('SIGINT', cancel)
+  process.on('SIGTERM', cancel)
+
+  const temp = process.env.RUNNER_TEMP || tmpdir()
+  const runId = randomUUID()
+  const folder = folderOf(runId, temp)
+  // before anything is made: the post step must know of it
+  saveState({ runId, folder })
+  await mkdir(folder, { recursive: true })
+
+  const log = new Log(folder)
+  let plan: Plan | undefined
+  let result: RunResult = { tests: [], cancelled: false, failures: [] }
+  try {
+    const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
+    mask(inputs)
+    crossCheck(inputs)
+    const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
+    const docker = new DockerCli(childEnv)
+    plan = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
+    announce(plan, log)
+    try {
+      result = await runPipeline({ plan, docker, log, folder, runId, signal: cancellation.signal })
+    } finally {
+      await removeContainers(docker, runId)
+    }
+  } catch (error) {
+    result.cancelled = error instanceof CancelledError
+    result.failures.push(messageOf(error))
+    if (!(error instanceof UserError) && error instanceof Error) core.debug(error.stack ?? '')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    await report(plan, result, join(temp, `shared-docker-layers-report-${runId}.json`))
+  }
+}
+
+function mask({ secrets, githubToken }: Inputs): void {
+  for (const value of [...secrets.map((secret) => secret.value), githubToken ?? '']) {
+    // the runner masks within lines only
+    for (const line of value.split(/\r?\n/)) if (line.trim() !== '') core.setSecret(line)
+  }
+}
+
+function announce({ strategy, decision, refs, build }: Plan, log: Log): void {
+  log.info(`Commit ${build.shortSha}${build.branch === '' ? '' : ` of branch ${build.branch}`}: ${refs.production}`)
+  log.info(`Strategy ${strategy.name}: ${strategy.reason}`)
+  if (strategy.warning !== undefined) log.warning(strategy.warning)
+  if (decision.push) log.info(decision.reason)
+  else log.notice(decision.reason)
+}
+
+async function report(plan: Plan | undefined, result: RunResult, path: string): Promise<void> {
+  await writeFile(path, makeReport(plan, result))
+  for (const [name, value] of Object.entries(makeOutputs(plan, result, path))) core.setOutput(name, value)
+  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(makeSummary(plan, result), true).write()
+  const [first, ...others] = result.failures
+  for (const failure of others) core.error(failure)
+  if (first !== undefined) core.setFailed(first)
 }

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { harmless, Log } from '../../src/log.ts'
+
+let folder: string
+let printed: string
+let log: Log
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'log-'))
+  printed = ''
+  log = new Log(folder, (text) => {
+    printed += text
+  })
+})
+
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+/** What was printed, with every random token written as TOKEN. */
+function shown(): string[] {
+  const tokens = [...printed.matchAll(/::stop-commands::(\S+)/g)].map(([, token]) => token ?? '')
+  expect(new Set(tokens).size).toBe(tokens.length)
+  return tokens
+    .reduce((text, token) => text.replaceAll(token, 'TOKEN'), printed)
+    .trimEnd()
+    .split('\n')
+}
+
+describe('Log', () => {
+  it('prints a section live, with workflow commands stopped', () => {
+    const section = log.section('Test a')
+    section.write('::set-output name=x::y\n##[error] no')
+    expect(printed).toContain('##[error] no')
+    section.end()
+    expect(shown()).toEqual([
+      '::group::Test a',
+      '::stop-commands::TOKEN',
+      '::set-output name=x::y',
+      '##[error] no',
+      '::TOKEN::',
+      '::endgroup::'
+    ])
+  })
+
+  it('keeps what others print until the live section has ended, finished ones first', () => {
+    const a = log.section('a')
+    const b = log.section('b')
+    const c = log.section('c')
+    b.write('b1\n')
+    a.write('a1\n')
+    c.write(Buffer.from('c1\n'))
+    c.end()
+    log.info('said')
+    a.end()
+    b.write('b2\n')
+    b.end()
+    expect(shown().filter((line) => /^[abc]\d$|said/.test(line))).toEqual(['a1', 'said', 'c1', 'b1', 'b2'])
+  })
+
+  it('never prints a message of ours while commands are stopped', () => {
+    const a = log.section('a')
+    log.info('ours')
+    expect(printed).not.toContain('ours')
+    a.end()
+    expect(shown().at(-1)).toBe('ours')
+  })
+
+  it('ignores what comes after the end', () => {
+    const a = log.section('a')
+    a.end()
+    a.write('late')
+    a.end()
+    expect(printed).not.toContain('late')
+  })
+})
+
+describe('harmless', () => {
+  it.each([
+    ['plain ünïcode', 'plain ünïcode'],
+    ['::error::x', ': :error::x'],
+    ['  ::error::x', '  : :error::x'],
+    ['a ##[error]x', 'a # #[error]x'],
+    ['a\n::error::x', 'a\\u{a}::error::x'],
+    ['a\u202Eb\u001b[31m', 'a\\u{202e}b\\u{1b}[31m']
+  ])('%j becomes %j', (text, expected) => {
+    expect(harmless(text)).toBe(expected)
+  })
+})

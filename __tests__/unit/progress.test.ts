@@ -1,0 +1,200 @@
+import { describe, expect, it } from '@jest/globals'
+import { LegacyProgress, PlainProgress, RawJsonProgress } from '../../src/engine/progress.ts'
+
+const AT = '2026-01-01T00:00:0'
+
+function rawJson(...statuses: object[]): { reader: RawJsonProgress; text: string } {
+  let text = ''
+  const reader = new RawJsonProgress((piece) => {
+    text += piece
+  })
+  const bytes = Buffer.from(statuses.map((status) => `${JSON.stringify(status)}\n`).join(''))
+  // in pieces that split lines
+  for (let start = 0; start < bytes.length; start += 7) reader.write(bytes.subarray(start, start + 7))
+  reader.end()
+  return { reader, text }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+describe('RawJsonProgress', () => {
+  it('reads executed, cached and failed steps and prints them as plain text', () => {
+    const { reader, text } = rawJson(
+      { vertexes: [{ digest: 'a', name: '[internal] load build definition' }] },
+      {
+        vertexes: [
+          { digest: 'b', name: '[builder 1/3] FROM docker.io/library/node', started: `${AT}0Z`, completed: `${AT}1Z` }
+        ]
+      },
+      {
+        vertexes: [
+          { digest: 'c', name: '[builder  2/13] RUN npm ci', started: `${AT}1Z`, completed: `${AT}1Z`, cached: true }
+        ]
+      },
+      { vertexes: [{ digest: 'd', name: '[builder 3/3] RUN make', started: `${AT}1Z` }] },
+      {
+        logs: [
+          { vertex: 'd', stream: 1, data: base64('one\ntw') },
+          { vertex: 'd', stream: 1, data: base64('o\n') }
+        ]
+      },
+      {
+        vertexes: [
+          {
+            digest: 'd',
+            name: '[builder 3/3] RUN make',
+            started: `${AT}1Z`,
+            completed: `${AT}3Z`,
+            error: 'exit code: 2'
+          }
+        ]
+      }
+    )
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', instruction: 'RUN npm ci', cached: true, seconds: 0 },
+      { stage: 'builder', instruction: 'RUN make', cached: false, seconds: 2, error: 'exit code: 2' }
+    ])
+    expect(text).toBe(
+      [
+        '#1 [builder 1/3] FROM docker.io/library/node',
+        '#1 DONE 1.0s',
+        '#2 [builder  2/13] RUN npm ci',
+        '#2 CACHED',
+        '#3 [builder 3/3] RUN make',
+        '#3 one',
+        '#3 two',
+        '#3 ERROR: exit code: 2',
+        ''
+      ].join('\n')
+    )
+  })
+
+  it('takes a step for cached if any update says so', () => {
+    const { reader } = rawJson(
+      { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}1Z`, cached: true }] },
+      { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}2Z`, completed: `${AT}4Z` }] }
+    )
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', instruction: 'RUN x', cached: true, seconds: 2 }])
+  })
+
+  it('does not count a step that never ended', () => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([])
+  })
+
+  it.each([
+    ['[linux/amd64 builder 2/3] RUN x', 'builder'],
+    ['[linux/arm/v7 2/3] RUN x', 'stage-0'],
+    ['[stage-1 2/3] RUN x', 'stage-1']
+  ])('knows the stage of %s', (name, stage) => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name, started: `${AT}1Z`, completed: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([{ stage, instruction: 'RUN x', cached: false, seconds: 0 }])
+  })
+
+  it.each([
+    '[context builder] load metadata',
+    'exporting to image',
+    '[internal] load .dockerignore',
+    '[auth] library/node:pull'
+  ])('takes %s for no step', (name) => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name, started: `${AT}1Z`, completed: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([])
+  })
+
+  it('tells which cache source could not be read', () => {
+    const { reader } = rawJson({
+      vertexes: [
+        {
+          digest: 'c',
+          name: 'importing cache manifest from r.io/a:builder',
+          started: `${AT}1Z`,
+          completed: `${AT}1Z`,
+          error: 'not found'
+        }
+      ]
+    })
+    expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'not found' }])
+  })
+
+  it('passes on text and keeps the error in it', () => {
+    let text = ''
+    const reader = new RawJsonProgress((piece) => {
+      text += piece
+    })
+    reader.write(Buffer.from('{"broken\nERROR: failed to solve: no space left'))
+    reader.end()
+    expect(text).toBe('{"broken\nERROR: failed to solve: no space left\n')
+    expect(reader.failure()).toBe('failed to solve: no space left')
+  })
+})
+
+describe('PlainProgress', () => {
+  it('reads steps', () => {
+    const reader = new PlainProgress(() => {})
+    reader.write(
+      Buffer.from(
+        [
+          '#1 importing cache manifest from r.io/a:builder',
+          '#1 ERROR: r.io/a:builder: not found',
+          '',
+          '#2 [builder 1/3] FROM base',
+          '#2 DONE 0.1s',
+          '#3 [builder 2/3] RUN a',
+          '#3 CACHED',
+          '#4 [builder 3/3] RUN b',
+          '#4 0.201 #3 CACHED',
+          '#4 DONE 1.5s',
+          '#5 [production 2/2] RUN c',
+          '#5 ERROR: exit code: 1',
+          'ERROR: failed to solve: exit code: 1'
+        ].join('\n')
+      )
+    )
+    reader.end()
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', instruction: 'RUN a', cached: true, seconds: 0 },
+      { stage: 'builder', instruction: 'RUN b', cached: false, seconds: 1.5 },
+      { stage: 'production', instruction: 'RUN c', cached: false, seconds: 0, error: 'exit code: 1' }
+    ])
+    expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'r.io/a:builder: not found' }])
+    expect(reader.failure()).toBe('failed to solve: exit code: 1')
+  })
+})
+
+describe('LegacyProgress', () => {
+  it('reads steps, their stages and their time', () => {
+    let now = 0
+    let text = ''
+    const reader = new LegacyProgress(
+      (piece) => {
+        text += piece
+      },
+      () => now
+    )
+    const write = (seconds: number, line: string): void => {
+      now = seconds * 1_000
+      reader.write(Buffer.from(`${line}\n`))
+    }
+    write(0, 'Step 1/6 : FROM base as Builder')
+    write(0, ' ---> 0123456789ab')
+    write(1, 'Step 2/6 : RUN a')
+    write(1, ' ---> Using cache')
+    write(1, ' ---> 1123456789ab')
+    write(2, 'Step 3/6 : RUN b')
+    write(2, ' ---> Running in 2123456789ab')
+    write(4, ' ---> Using cache is what b printed')
+    write(5, 'Step 4/6 : FROM base')
+    write(7, 'Step 5/6 : COPY --from=builder /a /a')
+    write(9, 'COPY failed: no such file')
+    reader.end()
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', instruction: 'RUN a', cached: true, seconds: 1 },
+      { stage: 'builder', instruction: 'RUN b', cached: false, seconds: 3 },
+      { stage: 'stage-1', instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 }
+    ])
+    expect(reader.failure()).toBe('COPY failed: no such file')
+    expect(text).toContain('Step 3/6 : RUN b\n')
+  })
+})

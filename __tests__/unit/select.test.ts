@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals'
+import { parseDockerfile } from '../../src/dockerfile.ts'
+import { selectStrategy } from '../../src/strategy/select.ts'
+
+const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'
+const BUILDKIT = 'FROM a AS builder\nRUN --mount=type=cache,target=/c x\nFROM b\nCOPY --from=builder /x /x\n'
+
+interface Machine {
+  version: string
+  store: string
+  buildx?: string
+}
+
+function select(
+  machine: Machine,
+  text = PLAIN,
+  dockerBuildkit?: string,
+  secrets: { id: string; value: string }[] = []
+) {
+  const dockerfile = parseDockerfile(text)
+  const [builder] = dockerfile.stages
+  if (!builder) throw new Error('no stage')
+  const engine = { buildx: undefined, context: 'default', os: 'linux', ...machine }
+  return selectStrategy(engine, dockerfile, builder, { secrets, ssh: [] }, dockerBuildkit)
+}
+
+const D20: Machine = { version: '20.10.24+dfsg1', store: 'overlay2' }
+const D26: Machine = { version: '26.1.5+dfsg1', store: 'overlay2', buildx: '0.13.1+ds1' }
+const D26C: Machine = { ...D26, store: 'containerd' }
+const D28: Machine = { version: '28.5.2+dfsg1', store: 'overlay2', buildx: 'v0.29.1' }
+const D28C: Machine = { ...D28, store: 'containerd' }
+
+describe('selectStrategy', () => {
+  it.each<[string, Machine, string, string | undefined, string]>([
+    ['20.10', D20, PLAIN, undefined, 'legacy legacy plain dockerfile'],
+    ['20.10 that needs BuildKit', D20, BUILDKIT, undefined, 'inline integrated plain dockerfile warned'],
+    ['26.1 overlay2', D26, PLAIN, undefined, 'legacy legacy plain dockerfile'],
+    ['26.1 overlay2 that needs BuildKit', D26, BUILDKIT, undefined, 'inline buildx rawjson build-context warned'],
+    ['26.1 containerd', D26C, PLAIN, undefined, 'inline buildx rawjson build-context'],
+    ['25.0 containerd', { ...D26C, version: '25.0.3' }, PLAIN, undefined, 'legacy legacy plain dockerfile'],
+    ['27.1 overlay2', { ...D28, version: '27.1.2' }, PLAIN, undefined, 'legacy legacy plain dockerfile'],
+    ['27.2 overlay2', { ...D28, version: '27.2.0' }, PLAIN, undefined, 'inline buildx rawjson build-context'],
+    ['28.5 overlay2', D28, PLAIN, undefined, 'inline buildx rawjson build-context'],
+    ['28.5 containerd', D28C, BUILDKIT, undefined, 'inline buildx rawjson build-context'],
+    ['28.5 with DOCKER_BUILDKIT=0', D28, PLAIN, '0', 'legacy legacy plain dockerfile'],
+    [
+      '28.5 with DOCKER_BUILDKIT=0 that needs BuildKit',
+      D28,
+      BUILDKIT,
+      '0',
+      'inline buildx rawjson build-context warned'
+    ],
+    ['28.5 with DOCKER_BUILDKIT=1', D28, PLAIN, '1', 'inline buildx rawjson build-context'],
+    ['28.5 with an old buildx', { ...D28, buildx: 'v0.12.1' }, PLAIN, undefined, 'inline buildx plain build-context'],
+    ['28.5 with a very old buildx', { ...D28, buildx: 'v0.7.1' }, PLAIN, undefined, 'inline buildx plain dockerfile'],
+    ['an old frontend', D28, `# syntax=docker/dockerfile:1.3\n${PLAIN}`, undefined, 'inline buildx rawjson dockerfile'],
+    [
+      'a new frontend',
+      D28,
+      `# syntax=docker/dockerfile:1.10\n${PLAIN}`,
+      undefined,
+      'inline buildx rawjson build-context'
+    ],
+    [
+      'the newest frontend',
+      D28,
+      `# syntax=docker/dockerfile:1\n${PLAIN}`,
+      undefined,
+      'inline buildx rawjson build-context'
+    ],
+    [
+      'a builder without a name',
+      D28,
+      'FROM a\nFROM b\nCOPY --from=0 /x /x\n',
+      undefined,
+      'inline buildx rawjson dockerfile'
+    ]
+  ])('%s', (_, machine, dockerfile, dockerBuildkit, expected) => {
+    const { name, client, progress, override, warning } = select(machine, dockerfile, dockerBuildkit)
+    expect([name, client, progress, override, ...(warning === undefined ? [] : ['warned'])].join(' ')).toBe(expected)
+  })
+
+  it('says why and what to upgrade', () => {
+    expect(select(D26).reason).toBe(
+      'BuildKit in Docker 26.1.5+dfsg1 with the overlay2 store loses the cache of every second build (mended in 27.2)'
+    )
+    expect(select(D26, BUILDKIT).warning).toContain(
+      'needs BuildKit (RUN --mount (line 2)); upgrade the engine to Docker 28 or later'
+    )
+  })
+
+  it('counts secrets as a need of BuildKit', () => {
+    expect(select(D26, PLAIN, undefined, [{ id: 'a', value: 'b' }]).name).toBe('inline')
+  })
+
+  it('refuses a Dockerfile that nothing here can build', () => {
+    expect(() => select({ version: '28.5.2', store: 'overlay2' }, BUILDKIT)).toThrow(
+      'The Dockerfile needs BuildKit (RUN --mount (line 2)), but this docker client has no buildx'
+    )
+  })
+})

@@ -1,0 +1,15 @@
+// Bundles both entries of the action into dist/, or into the folder that is named.
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const dist = process.argv[2] ?? 'dist'
+rmSync(dist, { recursive: true, force: true })
+bundle('src/index.ts', dist)
+bundle('src/cleanup.ts', join(dist, 'cleanup'))
+
+function bundle(entry: string, folder: string): void {
+  execFileSync('ncc', ['build', entry, '--out', folder, '--license', 'licenses.txt', '--no-cache'], {
+    stdio: 'inherit'
+  })
+}

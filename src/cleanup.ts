@@ -1,0 +1,3 @@
+import { cleanUp } from './post.ts'
+
+await cleanUp()

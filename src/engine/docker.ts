@@ -1,0 +1,150 @@
+import semver from 'semver'
+import { messageOf, UserError } from '../errors.ts'
+import { type ExecResult, exec } from '../exec.ts'
+
+export interface CallOptions {
+  /** Variables beyond the common environment: DOCKER_BUILDKIT, the values of secrets. */
+  env?: Record<string, string>
+  input?: string
+  signal?: AbortSignal
+  onOutput?: (chunk: Buffer) => void
+  capture?: boolean
+}
+
+/** The docker command line. Every call of docker in this project goes through it. */
+export interface Docker {
+  /** Runs `docker ARGS…`; a non-zero exit is a result, not an error. */
+  call(args: readonly string[], options?: CallOptions): Promise<ExecResult>
+}
+
+/** Docker as it is on PATH. */
+export class DockerCli implements Docker {
+  readonly #env: Record<string, string>
+
+  /** @param env the environment of every call, as `childEnvironment` makes it */
+  constructor(env: Record<string, string>) {
+    this.#env = env
+  }
+
+  async call(args: readonly string[], options: CallOptions = {}): Promise<ExecResult> {
+    try {
+      return await exec('docker', args, { ...options, env: { ...this.#env, ...options.env } })
+    } catch (error) {
+      if (messageOf(error).includes('Unable to locate executable file')) {
+        throw new UserError('There is no docker command on PATH; run this action on a runner that has Docker')
+      }
+      throw error
+    }
+  }
+}
+
+/**
+ * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
+ * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
+ */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_.*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i
+
+/** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
+export function childEnvironment(
+  env: Record<string, string | undefined>,
+  asked: readonly string[] = []
+): Record<string, string> {
+  const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name))
+  return Object.fromEntries(passed.filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** What the engine says of itself. */
+export interface EngineInfo {
+  version: string
+  /** `containerd`, or the name of the graph driver: overlay2, vfs, … */
+  store: string
+  /** Version of the buildx plugin of the client; undefined where there is none. */
+  buildx: string | undefined
+  /** Name of the client's docker context, which is also the name of buildx's builder inside the engine. */
+  context: string
+  os: string
+}
+
+/**
+ * Asks the engine what it is.
+ *
+ * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
+ */
+export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Promise<EngineInfo> {
+  const { exitCode, stdout, stderr } = await docker.call(
+    ['info', '--format', '{{json .}}'],
+    signal === undefined ? {} : { signal }
+  )
+  const info = parseInfo(stdout)
+  const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '')
+  if (!info?.ServerVersion) {
+    throw new UserError(
+      `The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`
+    )
+  }
+  if (info.OSType !== 'linux') {
+    throw new UserError(
+      `The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`
+    )
+  }
+  const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1]
+  return {
+    version: info.ServerVersion,
+    store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
+    buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
+    context: info.ClientInfo?.Context || 'default',
+    os: info.OSType
+  }
+}
+
+/** Shape of `docker info --format '{{json .}}'`, as far as it is read: moby/moby api/types/system/info.go, docker/cli cli/command/system/info.go. */
+interface Info {
+  ServerVersion?: string
+  ServerErrors?: string[]
+  OSType: string
+  Driver: string
+  DriverStatus?: [string, string][] | null
+  ClientInfo?: { Context?: string; Plugins?: { Name: string; Version?: string }[] | null }
+}
+
+function parseInfo(text: string): Info | undefined {
+  try {
+    return JSON.parse(text) as Info
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
+ *
+ * @throws UserError if there is no such builder
+ */
+export async function readBuilderDriver(docker: Docker, builder: string, signal?: AbortSignal): Promise<string> {
+  const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal })
+  const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1]
+  if (result.exitCode !== 0 || driver === undefined) {
+    throw new UserError(
+      `Input builder names "${builder}", but docker buildx inspect does not know it: ${lastLine(result.stderr)}`
+    )
+  }
+  return driver
+}
+
+/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+export function atLeast(version: string, least: string): boolean {
+  const coerced = semver.coerce(version)
+  return coerced !== null && semver.gte(coerced, least)
+}
+
+/** The last line that says something, where docker puts its error. */
+export function lastLine(text: string): string {
+  return (
+    text
+      .split(/[\r\n]+/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .at(-1) ?? ''
+  )
+}

@@ -1,0 +1,314 @@
+import { StringDecoder } from 'node:string_decoder'
+
+/** One instruction of a Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
+export interface Step {
+  /** Name of the stage, `stage-N` where it has none. */
+  stage: string
+  instruction: string
+  cached: boolean
+  seconds: number
+  /** What the builder said, if the step failed. */
+  error?: string
+}
+
+/** Reads what a builder prints while it builds. */
+export interface ProgressReader {
+  write(chunk: Buffer): void
+  /** No more output; the other methods answer only after this. */
+  end(): void
+  /** The steps that were executed or found in the cache, in the order of their appearance. */
+  steps(): Step[]
+  /** Cache sources that could not be read, with what the builder said. */
+  unreadableCaches(): { reference: string; error: string }[]
+  /** The builder's own last word on why it failed; '' if it said nothing. */
+  failure(): string
+}
+
+/** Splits output into lines. */
+class Lines {
+  readonly #decoder = new StringDecoder('utf8')
+  readonly #onLine: (line: string) => void
+  #rest = ''
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine
+  }
+
+  write(chunk: Buffer): void {
+    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) this.#onLine(line.replace(/\r$/, ''))
+  }
+
+  end(): void {
+    const rest = this.#rest + this.#decoder.end()
+    this.#rest = ''
+    if (rest !== '') this.#onLine(rest)
+  }
+}
+
+/**
+ * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
+ * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ */
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?\d+\/\d+\] (.+)$/s
+
+function stepOf(name: string): { stage: string; instruction: string } | undefined {
+  const [, stage = 'stage-0', instruction] = STEP_NAME.exec(name) ?? []
+  if (instruction === undefined || /^FROM\s/i.test(instruction)) return undefined
+  return { stage, instruction }
+}
+
+const IMPORT_NAME = /^importing cache manifest from (\S+)$/
+
+/** A vertex of BuildKit's `--progress=rawjson` (moby/buildkit client/graph.go `Vertex`). */
+interface Vertex {
+  digest: string
+  name: string
+  started?: string
+  completed?: string
+  cached?: boolean
+  error?: string
+}
+
+interface VertexLog {
+  vertex: string
+  data?: string
+}
+
+interface SolveStatus {
+  vertexes?: Vertex[]
+  logs?: VertexLog[]
+  warnings?: { short?: string }[]
+}
+
+interface SeenVertex {
+  number: number
+  name: string
+  /** Seconds. A vertex that is worked on in several turns announces each. */
+  seconds: number
+  cached: boolean
+  completed: boolean
+  error?: string
+  logEndsLine: boolean
+}
+
+/** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
+export class RawJsonProgress implements ProgressReader {
+  readonly #vertices = new Map<string, SeenVertex>()
+  readonly #print: (text: string) => void
+  readonly #lines = new Lines((line) => this.#read(line))
+  #failure = ''
+
+  /** @param print gets the log for people, whole lines */
+  constructor(print: (text: string) => void) {
+    this.#print = print
+  }
+
+  write(chunk: Buffer): void {
+    this.#lines.write(chunk)
+  }
+
+  end(): void {
+    this.#lines.end()
+  }
+
+  steps(): Step[] {
+    return [...this.#vertices.values()].flatMap(({ name, cached, completed, seconds, error }) => {
+      const step = stepOf(name)
+      if (!step || !(cached || completed)) return []
+      return [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }]
+    })
+  }
+
+  unreadableCaches(): { reference: string; error: string }[] {
+    return [...this.#vertices.values()].flatMap(({ name, error }) => {
+      const reference = IMPORT_NAME.exec(name)?.[1]
+      return reference !== undefined && error !== undefined ? [{ reference, error }] : []
+    })
+  }
+
+  failure(): string {
+    return this.#failure
+  }
+
+  #read(line: string): void {
+    const status = parseStatus(line)
+    if (!status) {
+      // buildx prints its last words as text
+      this.#failure = /^ERROR: (.+)/.exec(line)?.[1] ?? this.#failure
+      this.#print(`${line}\n`)
+      return
+    }
+    for (const vertex of status.vertexes ?? []) this.#see(vertex)
+    for (const log of status.logs ?? []) this.#log(log)
+    for (const { short } of status.warnings ?? []) {
+      if (short) this.#print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`)
+    }
+  }
+
+  #see(vertex: Vertex): void {
+    let seen = this.#vertices.get(vertex.digest)
+    if (!seen) {
+      if (!vertex.started && !vertex.completed && !vertex.cached) return
+      seen = {
+        number: this.#vertices.size + 1,
+        name: vertex.name,
+        seconds: 0,
+        cached: false,
+        completed: false,
+        logEndsLine: true
+      }
+      this.#vertices.set(vertex.digest, seen)
+      this.#print(`#${seen.number} ${vertex.name}\n`)
+    }
+    // on the containerd store a later update, of the lazy pull, no longer says so
+    const toldCached = seen.cached
+    seen.cached ||= vertex.cached === true
+    if (seen.cached && !toldCached) this.#print(`#${seen.number} CACHED\n`)
+    if (!vertex.completed) return
+    seen.completed = true
+    if (vertex.started) seen.seconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started)) / 1_000
+    if (vertex.error) {
+      seen.error = vertex.error
+      this.#print(`#${seen.number} ERROR: ${vertex.error}\n`)
+    } else if (!seen.cached) this.#print(`#${seen.number} DONE ${seen.seconds.toFixed(1)}s\n`)
+  }
+
+  #log({ vertex, data }: VertexLog): void {
+    const seen = this.#vertices.get(vertex)
+    if (!seen || !data) return
+    const text = Buffer.from(data, 'base64').toString()
+    for (const piece of text.split(/(?<=\n)/)) {
+      this.#print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece)
+      seen.logEndsLine = piece.endsWith('\n')
+    }
+  }
+}
+
+function parseStatus(line: string): SolveStatus | undefined {
+  if (!line.startsWith('{')) return undefined
+  try {
+    return JSON.parse(line) as SolveStatus
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
+export class PlainProgress implements ProgressReader {
+  readonly #vertices = new Map<string, { name: string; cached: boolean; seconds: number; error?: string }>()
+  readonly #print: (text: string) => void
+  readonly #lines = new Lines((line) => this.#read(line))
+  #failure = ''
+
+  constructor(print: (text: string) => void) {
+    this.#print = print
+  }
+
+  write(chunk: Buffer): void {
+    this.#lines.write(chunk)
+  }
+
+  end(): void {
+    this.#lines.end()
+  }
+
+  steps(): Step[] {
+    return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
+      const step = stepOf(name)
+      return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : []
+    })
+  }
+
+  unreadableCaches(): { reference: string; error: string }[] {
+    return [...this.#vertices.values()].flatMap(({ name, error }) => {
+      const reference = IMPORT_NAME.exec(name)?.[1]
+      return reference !== undefined && error !== undefined ? [{ reference, error }] : []
+    })
+  }
+
+  failure(): string {
+    return this.#failure
+  }
+
+  #read(line: string): void {
+    this.#print(`${line}\n`)
+    this.#failure = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.#failure
+    const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
+    if (number === undefined) return
+    const vertex = this.#vertices.get(number)
+    if (!vertex) this.#vertices.set(number, { name: text, cached: false, seconds: 0 })
+    else if (text === 'CACHED') vertex.cached = true
+    else if (/^DONE [\d.]+s$/.test(text)) vertex.seconds += Number.parseFloat(text.slice('DONE '.length))
+    else if (text.startsWith('ERROR: ')) vertex.error = text.slice('ERROR: '.length)
+  }
+}
+
+/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
+export class LegacyProgress implements ProgressReader {
+  readonly #steps: Step[] = []
+  readonly #print: (text: string) => void
+  readonly #lines = new Lines((line) => this.#read(line))
+  readonly #now: () => number
+  #open: Step | undefined
+  #started = 0
+  #stage = 'stage-0'
+  #stages = 0
+  #failure = ''
+
+  constructor(print: (text: string) => void, now: () => number = Date.now) {
+    this.#print = print
+    this.#now = now
+  }
+
+  write(chunk: Buffer): void {
+    this.#lines.write(chunk)
+  }
+
+  end(): void {
+    this.#lines.end()
+    this.#finish()
+  }
+
+  steps(): Step[] {
+    return this.#steps
+  }
+
+  unreadableCaches(): { reference: string; error: string }[] {
+    return []
+  }
+
+  failure(): string {
+    return this.#failure
+  }
+
+  #read(line: string): void {
+    this.#print(`${line}\n`)
+    const instruction = /^Step \d+\/\d+ : (.+)$/.exec(line)?.[1]
+    if (instruction !== undefined) this.#begin(instruction)
+    else if (line === ' ---> Using cache') {
+      if (this.#open) this.#open.cached = true
+    } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
+      this.#failure = line
+    }
+  }
+
+  #begin(instruction: string): void {
+    this.#finish()
+    const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? []
+    if (/^FROM\s/i.test(instruction)) {
+      this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`
+      this.#stages++
+      return
+    }
+    this.#open = { stage: this.#stage, instruction, cached: false, seconds: 0 }
+    this.#started = this.#now()
+    this.#steps.push(this.#open)
+  }
+
+  #finish(): void {
+    if (this.#open) this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000
+    this.#open = undefined
+  }
+}

@@ -1,0 +1,281 @@
+import { parse } from 'csv-parse/sync'
+import { parseArgsStringToArgv } from 'string-argv'
+import { messageOf, UserError } from './errors.ts'
+import { isTag, parseRepository, resolveTag } from './image-ref.ts'
+import type { PushMode } from './publish-policy.ts'
+
+/** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
+export interface Secret {
+  id: string
+  value: string
+}
+
+/** The inputs of action.yml, a field each, typed and checked. */
+export interface Inputs {
+  image: string
+  context: string
+  file: string | undefined
+  builderTarget: string
+  target: string | undefined
+  tests: string[]
+  /** As arguments of docker run. */
+  testOptions: string[]
+  /** How many at a time; undefined: all. */
+  testParallelism: number | undefined
+  testTimeoutMinutes: number | undefined
+  /** NAME=value, or NAME alone for the value in the environment. */
+  buildArgs: string[]
+  /** key=value */
+  labels: string[]
+  secrets: Secret[]
+  ssh: string[]
+  addHosts: string[]
+  network: string | undefined
+  platform: string | undefined
+  shmSize: string | undefined
+  /** Full references. */
+  tags: string[]
+  builderTag: string
+  latestTag: string
+  cacheStages: 'auto' | 'none'
+  publishBranch: string | undefined
+  push: PushMode
+  builder: string | undefined
+  githubToken: string | undefined
+}
+
+/**
+ * Reads and checks all inputs.
+ *
+ * @param get the value of an input by its name in action.yml, '' if it is not set
+ * @throws UserError with one sentence that names the input, what is wrong and what would be right
+ */
+export function readInputs(get: (name: string) => string): Inputs {
+  const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app')
+  check('image', () => parseRepository(image))
+  return {
+    image,
+    context: path(get, 'context') ?? '.',
+    file: path(get, 'file'),
+    builderTarget: argument(get, 'builder-target') ?? 'builder',
+    target: argument(get, 'target'),
+    tests: lines(get, 'tests'),
+    testOptions: testOptions(get),
+    testParallelism: wholeNumber(get, 'test-parallelism'),
+    testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
+    buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
+    labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
+    secrets: records(get, 'secrets').map(secret),
+    ssh: lines(get, 'ssh'),
+    addHosts: lines(get, 'add-hosts').map(hostLine),
+    network: argument(get, 'network'),
+    platform: platform(get),
+    shmSize: argument(get, 'shm-size'),
+    tags: lines(get, 'tags').map((item) => check('tags', () => resolveTag(image, item))),
+    builderTag: tagName(get, 'builder-tag', 'builder'),
+    latestTag: tagName(get, 'latest-tag', 'latest'),
+    cacheStages: cacheStages(get),
+    publishBranch: optional(get, 'publish-branch'),
+    push: pushMode(get),
+    builder: argument(get, 'builder'),
+    githubToken: optional(get, 'github-token')
+  }
+}
+
+/**
+ * Checks what concerns more than one input.
+ *
+ * @throws UserError
+ */
+export function crossCheck(inputs: Inputs): void {
+  if (inputs.builderTag === inputs.latestTag) {
+    throw new UserError(
+      `Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`
+    )
+  }
+}
+
+type Get = (name: string) => string
+
+function optional(get: Get, name: string): string | undefined {
+  const value = get(name).trim()
+  return value === '' ? undefined : value
+}
+
+function required(get: Get, name: string, example: string): string {
+  const value = optional(get, name)
+  if (value === undefined) throw new UserError(`Input ${name} is missing: give ${example}`)
+  return value
+}
+
+/** A path that docker cannot take for an option or for standard input. */
+function path(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  return value?.startsWith('-') ? `./${value}` : value
+}
+
+/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
+function argument(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
+    throw new UserError(
+      `Input ${name} is ${JSON.stringify(value)}; it must be one word that does not begin with a dash`
+    )
+  }
+  return value
+}
+
+/** One item a line; blank lines and the spaces around an item do not count. */
+function lines(get: Get, name: string): string[] {
+  return get(name)
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+function records(get: Get, name: string): string[] {
+  let rows: string[][]
+  try {
+    rows = parse(get(name), {
+      // one field a record, whatever it holds: items are never split at commas
+      delimiter: '\u0000',
+      relax_quotes: true,
+      skip_empty_lines: true,
+      trim: true
+    })
+  } catch (error) {
+    throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
+  }
+  return rows.flat().filter((item) => item !== '')
+}
+
+function pair(name: string, form: string, item: string, valueOptional = false): string {
+  const equals = item.indexOf('=')
+  const key = equals < 0 ? item : item.slice(0, equals)
+  if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
+    throw new UserError(`Input ${name} has the line ${JSON.stringify(item)}; each line must be ${form}`)
+  }
+  return item
+}
+
+function secret(item: string): Secret {
+  const equals = item.indexOf('=')
+  const id = item.slice(0, Math.max(equals, 0))
+  if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
+    // the line may be the secret itself: it is not shown
+    throw new UserError('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc')
+  }
+  return { id, value: item.slice(equals + 1) }
+}
+
+function hostLine(item: string): string {
+  if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
+    throw new UserError(`Input add-hosts has the line ${JSON.stringify(item)}; each line must be host:ip`)
+  }
+  return item
+}
+
+/** What would take the container away from us: its terminal, its life, its name or the command that is tested. */
+const OWN_RUN_OPTIONS = new Map([
+  ['--detach', 'a test must run in the foreground'],
+  ['--tty', 'a runner has no terminal'],
+  ['--interactive', 'a test has no standard input'],
+  ['--rm', 'containers are removed anyway'],
+  ['--name', 'tests run in parallel and get names of their own'],
+  ['--cidfile', 'tests run in parallel and would write the same file'],
+  ['--entrypoint', 'the command runs through sh -c']
+])
+const SHORT_RUN_OPTIONS = new Map([
+  ['d', '--detach'],
+  ['t', '--tty'],
+  ['i', '--interactive']
+])
+
+function testOptions(get: Get): string[] {
+  return lines(get, 'test-options').flatMap((line) => {
+    const words = parseArgsStringToArgv(line)
+    const first = words[0] ?? ''
+    if (!/^--?[a-z]/i.test(first)) {
+      throw new UserError(
+        `Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
+      )
+    }
+    const short = /^-[dit]+$/.test(first) ? SHORT_RUN_OPTIONS.get(first.charAt(1)) : undefined
+    const name = short ?? first.split('=')[0] ?? first
+    const why = OWN_RUN_OPTIONS.get(name)
+    if (why) throw new UserError(`Input test-options has ${first}, which cannot be used: ${why}; remove that line`)
+    return words
+  })
+}
+
+function wholeNumber(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  if (!/^[1-9]\d{0,5}$/.test(value)) {
+    throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be a whole number from 1 up`)
+  }
+  return Number(value)
+}
+
+/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
+const MOST_MINUTES = 8_640
+
+function minutes(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
+  if (!(number > 0 && number <= MOST_MINUTES)) {
+    throw new UserError(
+      `Input ${name} is ${JSON.stringify(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
+    )
+  }
+  return number
+}
+
+function platform(get: Get): string | undefined {
+  const value = argument(get, 'platform')
+  if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
+    throw new UserError(
+      `Input platform is ${JSON.stringify(value)}; it must be one platform, because tests run on it, for example linux/amd64`
+    )
+  }
+  return value
+}
+
+function tagName(get: Get, name: string, otherwise: string): string {
+  const value = optional(get, name) ?? otherwise
+  if (!isTag(value)) {
+    throw new UserError(
+      `Input ${name} is ${JSON.stringify(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
+    )
+  }
+  return value
+}
+
+function cacheStages(get: Get): 'auto' | 'none' {
+  const items = lines(get, 'cache-stages')
+  const [only = 'auto'] = items
+  if (items.length > 1 || (only !== 'auto' && only !== 'none')) {
+    throw new UserError(
+      `Input cache-stages names ${items.join(', ')}, but further stages cannot be published yet; use auto or none`
+    )
+  }
+  return only
+}
+
+function pushMode(get: Get): PushMode {
+  const value = optional(get, 'push') ?? 'auto'
+  if (value !== 'auto' && value !== 'always' && value !== 'never') {
+    throw new UserError(`Input push is ${JSON.stringify(value)}; it must be auto, always or never`)
+  }
+  return value
+}
+
+function check<T>(name: string, parseValue: () => T): T {
+  try {
+    return parseValue()
+  } catch (error) {
+    throw new UserError(`Input ${name}: ${messageOf(error)}`)
+  }
+}

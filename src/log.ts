@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import { appendFileSync, closeSync, openSync, readSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import * as core from '@actions/core'
+
+/** A part of the log with a title of its own: the output of one docker command. */
+export interface Section {
+  /** Adds output as it comes. It is never read as a workflow command. */
+  write(chunk: Buffer | string): void
+  /** No more output. */
+  end(): void
+}
+
+interface OpenSection {
+  title: string
+  spool: string
+  spooled: boolean
+  ended: boolean
+}
+
+/**
+ * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
+ * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again.
+ *
+ * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
+ * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
+ * our own commands would be stopped too, messages wait until the live section has ended.
+ */
+export class Log {
+  readonly #folder: string
+  readonly #print: (text: string | Buffer) => void
+  readonly #sections: OpenSection[] = []
+  readonly #messages: (() => void)[] = []
+  #live: { section: OpenSection; token: string; lineEnded: boolean } | undefined
+  #count = 0
+
+  constructor(folder: string, print: (text: string | Buffer) => void = (text) => process.stdout.write(text)) {
+    this.#folder = folder
+    this.#print = print
+  }
+
+  info(message: string): void {
+    this.#say(() => this.#print(`${harmless(message)}\n`))
+  }
+
+  notice(message: string): void {
+    this.#say(() => core.notice(message))
+  }
+
+  warning(message: string): void {
+    this.#say(() => core.warning(message))
+  }
+
+  error(message: string, title?: string): void {
+    this.#say(() => core.error(message, title === undefined ? {} : { title }))
+  }
+
+  section(title: string): Section {
+    const spool = join(this.#folder, `log-${++this.#count}`)
+    const section: OpenSection = { title, spool, spooled: false, ended: false }
+    this.#sections.push(section)
+    if (!this.#live) this.#advance()
+    return {
+      write: (chunk) => {
+        if (section.ended) return
+        if (this.#live?.section === section) this.#printLive(chunk)
+        else {
+          appendFileSync(section.spool, chunk)
+          section.spooled = true
+        }
+      },
+      end: () => {
+        if (section.ended) return
+        section.ended = true
+        if (this.#live?.section !== section) return
+        this.#closeLive()
+        this.#advance()
+      }
+    }
+  }
+
+  #say(message: () => void): void {
+    if (this.#live) this.#messages.push(message)
+    else message()
+  }
+
+  #advance(): void {
+    for (const section of this.#sections.filter((candidate) => candidate.ended)) {
+      this.#openLive(section)
+      this.#closeLive()
+    }
+    const next = this.#sections[0]
+    if (next) this.#openLive(next)
+  }
+
+  #openLive(section: OpenSection): void {
+    const token = randomUUID()
+    this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`)
+    this.#live = { section, token, lineEnded: true }
+    if (!section.spooled) return
+    const file = openSync(section.spool, 'r')
+    const chunk = Buffer.alloc(65_536)
+    for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+      this.#printLive(Buffer.from(chunk.subarray(0, length)))
+    }
+    closeSync(file)
+    rmSync(section.spool)
+  }
+
+  #printLive(chunk: Buffer | string): void {
+    if (!this.#live || chunk.length === 0) return
+    this.#print(chunk)
+    this.#live.lineEnded = chunk.at(-1) === (typeof chunk === 'string' ? '\n' : 10)
+  }
+
+  #closeLive(): void {
+    if (!this.#live) return
+    const { section, token, lineEnded } = this.#live
+    this.#print(`${lineEnded ? '' : '\n'}::${token}::\n::endgroup::\n`)
+    this.#live = undefined
+    this.#sections.splice(this.#sections.indexOf(section), 1)
+    for (const message of this.#messages.splice(0)) message()
+  }
+}
+
+/** A text of others as one line of ours that holds no workflow command. */
+export function harmless(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+    .replaceAll('##[', '# #[')
+    .replace(/^(\s*)::/, '$1: :')
+}

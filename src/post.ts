@@ -1,0 +1,19 @@
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import * as core from '@actions/core'
+import { removeContainers } from './containers.ts'
+import { childEnvironment, DockerCli } from './engine/docker.ts'
+import { messageOf } from './errors.ts'
+import { readState } from './state.ts'
+
+/** The post step: removes what the main step left, should it have been killed. Never fails the job. */
+export async function cleanUp(): Promise<void> {
+  const state = readState(process.env.RUNNER_TEMP ?? tmpdir())
+  if (!state) return
+  try {
+    await removeContainers(new DockerCli(childEnvironment(process.env)), state.runId)
+  } catch (error) {
+    core.info(`Containers could not be removed: ${messageOf(error)}`)
+  }
+  await rm(state.folder, { recursive: true, force: true })
+}

@@ -1,0 +1,65 @@
+import type { Plan } from '../plan.ts'
+import type { RunResult } from '../run.ts'
+import { judgeCache } from './cache.ts'
+
+/** The outputs of action.yml, a field each. */
+export interface Outputs {
+  image: string
+  'short-sha': string
+  branch: string
+  'builder-image': string
+  'image-id': string
+  digest: string
+  tags: string
+  pushed: string
+  published: string
+  'publish-reason': string
+  'cache-hit': string
+  'cached-steps': string
+  'total-steps': string
+  cache: string
+  tests: string
+  engine: string
+  report: string
+}
+
+/**
+ * The value of every output, whatever happened: an output that we left unset could be set by a forged workflow command.
+ *
+ * @param plan undefined if the run ended before there was one
+ * @param report path of the JSON report, '' if there is none
+ */
+export function makeOutputs(plan: Plan | undefined, result: RunResult, report: string): Outputs {
+  const { builder, production, publication, tests } = result
+  const verdict = judgeCache(result)
+  return {
+    image: production?.imageId ? production.image : '',
+    'short-sha': plan?.build.shortSha ?? '',
+    branch: plan?.build.branch ?? '',
+    'builder-image': builder?.imageId ? builder.image : '',
+    'image-id': production?.imageId ?? '',
+    digest: publication?.digest ?? '',
+    tags: publication?.pushed.join('\n') ?? '',
+    pushed: String((publication?.pushed.length ?? 0) > 0),
+    published: String(publication?.published ?? false),
+    'publish-reason': publishReason(plan, result),
+    'cache-hit': verdict.hit,
+    'cached-steps': String(verdict.cached),
+    'total-steps': String(verdict.total),
+    cache: JSON.stringify(verdict.stages),
+    tests: JSON.stringify(
+      tests.map(({ command, status, exitCode, seconds }) => ({ command, status, exitCode, seconds }))
+    ),
+    engine: plan
+      ? JSON.stringify({ version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name })
+      : '{}',
+    report
+  }
+}
+
+/** One sentence: why it was published, or why not. */
+export function publishReason(plan: Plan | undefined, { failures, publication }: RunResult): string {
+  if (publication && publication.failures.length > 0) return 'A push failed.'
+  if (failures.length > 0 || !plan) return 'Nothing was pushed, because the run failed.'
+  return plan.decision.reason
+}

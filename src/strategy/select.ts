@@ -1,0 +1,112 @@
+import type { Dockerfile, Stage } from '../dockerfile.ts'
+import { atLeast, type EngineInfo } from '../engine/docker.ts'
+import { UserError } from '../errors.ts'
+import type { Inputs } from '../inputs.ts'
+
+/** How the layers are shared on this engine, and what follows for the docker commands. */
+export interface StrategyChoice {
+  name: 'inline' | 'legacy'
+  /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client of the docker CLI itself (20.10). `legacy`: without BuildKit. */
+  client: 'buildx' | 'integrated' | 'legacy'
+  progress: 'rawjson' | 'plain'
+  /** How production gets the tested builder: as a named build context, or by a Dockerfile in which the stage is replaced. */
+  override: 'build-context' | 'dockerfile'
+  /** One sentence for people. */
+  reason: string
+  /** Set if this engine cannot share the cache reliably for this Dockerfile: why, and what to upgrade. */
+  warning?: string
+}
+
+/**
+ * Chooses by what the engine says of itself.
+ * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, mended in BuildKit 0.14),
+ * moby/buildkit#5242 (broken in 27.0 and 27.1).
+ *
+ * @param dockerBuildkit the user's DOCKER_BUILDKIT
+ * @throws UserError if nothing on this machine can build this Dockerfile
+ */
+export function selectStrategy(
+  engine: EngineInfo,
+  dockerfile: Dockerfile,
+  builderStage: Stage,
+  inputs: Pick<Inputs, 'secrets' | 'ssh'>,
+  dockerBuildkit: string | undefined
+): StrategyChoice {
+  const needsBuildKit = [
+    ...dockerfile.buildKitFeatures,
+    ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
+    ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+  ]
+  const cause = unreliable(engine, dockerBuildkit)
+  if (cause === undefined)
+    return buildKit(
+      engine,
+      dockerfile,
+      builderStage,
+      `Docker ${engine.version} with the ${engine.store} store and buildx ${engine.buildx}`
+    )
+  if (needsBuildKit.length === 0) {
+    return { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile', reason: cause.reason }
+  }
+  if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
+    throw new UserError(
+      `The Dockerfile needs BuildKit (${needsBuildKit.join(', ')}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
+    )
+  }
+  return {
+    ...buildKit(
+      engine,
+      dockerfile,
+      builderStage,
+      `${cause.reason}, but the Dockerfile needs BuildKit (${needsBuildKit.join(', ')})`
+    ),
+    warning: `Layers may not be shared reliably: ${cause.reason}, and this Dockerfile needs BuildKit (${needsBuildKit.join(', ')}); ${cause.remedy}`
+  }
+}
+
+interface Cause {
+  reason: string
+  remedy: string
+}
+
+/** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
+function unreliable({ version, store, buildx }: EngineInfo, dockerBuildkit: string | undefined): Cause | undefined {
+  const upgrade = 'upgrade the engine to Docker 28 or later, with buildx'
+  if (dockerBuildkit === '0') return { reason: 'DOCKER_BUILDKIT is 0', remedy: 'remove that variable' }
+  if (buildx === undefined) return { reason: `Docker ${version} has no buildx`, remedy: upgrade }
+  if (store === 'containerd') {
+    if (atLeast(version, '26.1.0')) return undefined
+    return { reason: `the containerd store of Docker ${version} is older than 26.1`, remedy: upgrade }
+  }
+  if (atLeast(version, '27.2.0')) return undefined
+  return {
+    reason: `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`,
+    remedy: upgrade
+  }
+}
+
+function buildKit(engine: EngineInfo, dockerfile: Dockerfile, builderStage: Stage, reason: string): StrategyChoice {
+  const named = builderStage.name !== undefined && knowsNamedContexts(dockerfile.syntax)
+  if (engine.buildx === undefined) {
+    return { name: 'inline', client: 'integrated', progress: 'plain', override: 'dockerfile', reason }
+  }
+  return {
+    name: 'inline',
+    client: 'buildx',
+    // docker/buildx 0.13 is the first with rawjson, 0.8 the first with --build-context
+    progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
+    override: named && atLeast(engine.buildx, '0.8.0') ? 'build-context' : 'dockerfile',
+    reason
+  }
+}
+
+/** Named contexts came with the Dockerfile frontend 1.4; `# syntax=` may pin an older one. */
+function knowsNamedContexts(syntax: string | undefined): boolean {
+  const [, minor] = /^(?:docker\.io\/)?docker\/dockerfile:1\.(\d+)/.exec(syntax ?? '') ?? []
+  return minor === undefined || Number(minor) >= 4
+}
+
+/** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
+function hasIntegratedBuildKit({ version }: EngineInfo): boolean {
+  return atLeast(version, '18.9.0') && !atLeast(version, '23.0.0')
+}

@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs'
+import { access, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type EngineFiles, type EngineSpec, ensureEngine } from './engines.ts'
+import { createNamespace, namespaceName } from './network.ts'
+import { type RunOptions, type RunResult, run, startDaemon, systemPath, untilReady } from './process.ts'
+import type { Registry } from './registry.ts'
+import { agentCgroup, agentFolder, removeAgent } from './remains.ts'
+
+/** The engine's own address on its bridge, outside the subnets of all beds. */
+const dockerAddress = '172.30.0.1'
+
+export interface AgentOptions {
+  /** Bandwidth of the link to the registry, in Mbit/s each way; unlimited by default. */
+  linkMbit?: number
+}
+
+/** Where an agent belongs. */
+export interface AgentPlace {
+  bed: number
+  number: number
+  onStopped: () => void
+}
+
+/** A brand-new engine in a network namespace of its own, which reaches the registry and nothing else. */
+export class Agent {
+  readonly spec: EngineSpec
+  /** Scratch folder, removed by `stop`. */
+  readonly folder: string
+  /** What a process needs to use this engine, and nothing else. */
+  readonly env: Record<string, string>
+  /** argv prefix that runs a command inside the agent's network namespace. */
+  readonly prefix: string[]
+  readonly #place: AgentPlace
+  #stopped: Promise<void> | undefined
+
+  private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles) {
+    const { bed, number } = place
+    const folder = agentFolder(bed, number)
+    this.spec = spec
+    this.folder = folder
+    // `ip netns exec` would hide the control groups; this enters the network namespace alone.
+    this.prefix = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--']
+    this.env = {
+      PATH: files.clientPath,
+      HOME: join(folder, 'home'),
+      DOCKER_HOST: `unix://${join(folder, 'docker.sock')}`,
+      DOCKER_CONFIG: join(folder, 'home', '.docker')
+    }
+    this.#place = place
+  }
+
+  /** Starts an agent for a bed; if that fails, nothing of it is left. */
+  static async start(spec: EngineSpec, place: AgentPlace, registry: Registry, options: AgentOptions): Promise<Agent> {
+    const files = await ensureEngine(spec.version)
+    const agent = new Agent(spec, place, files)
+    try {
+      await mkdir(join(agent.folder, 'home', '.docker', 'cli-plugins'), { recursive: true })
+      if (files.buildx)
+        await symlink(files.buildx, join(agent.folder, 'home', '.docker', 'cli-plugins', 'docker-buildx'))
+      await createNamespace(place.bed, place.number, options.linkMbit)
+      await Promise.all([agent.#startEngine(files), agent.#startForwarder(registry)])
+      return agent
+    } catch (error) {
+      await agent.stop()
+      throw new Error(`No agent with Docker ${spec.version} (${spec.store}): ${(error as Error).message}`, {
+        cause: error
+      })
+    }
+  }
+
+  /** Runs a command inside the namespace with `env`, without a shell. */
+  async run(command: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+    const [enter = '', ...prefix] = this.prefix
+    return run(enter, [...prefix, command, ...args], {
+      cwd: this.folder,
+      ...options,
+      env: { ...this.env, ...options.env }
+    })
+  }
+
+  /** Runs the docker client; its stdout, trimmed. */
+  async docker(...args: string[]): Promise<string> {
+    return (await this.run('docker', args)).stdout.trim()
+  }
+
+  /** Bytes from the registry to this agent, and from this agent to the registry, so far. */
+  traffic(): { pulled: number; pushed: number } {
+    const counters = readFileSync(this.#counterFile)
+    return { pulled: counters.readDoubleLE(0), pushed: counters.readDoubleLE(8) }
+  }
+
+  /** Ends the engine and all that runs in the namespace, and removes all it wrote. */
+  async stop(): Promise<void> {
+    const { bed, number, onStopped } = this.#place
+    this.#stopped ??= removeAgent(bed, number).then(onStopped)
+    return this.#stopped
+  }
+
+  get #counterFile(): string {
+    return join(this.folder, 'traffic')
+  }
+
+  async #startEngine(files: EngineFiles): Promise<void> {
+    const socket = join(this.folder, 'docker.sock')
+    const config = join(this.folder, 'daemon.json')
+    await writeFile(config, JSON.stringify(daemonConfig(this.spec, this.folder)))
+    const dockerd = [
+      'dockerd',
+      `--config-file=${config}`,
+      `--host=unix://${socket}`,
+      `--data-root=${join(this.folder, 'data')}`,
+      `--exec-root=${join(this.folder, 'exec')}`,
+      `--pidfile=${join(this.folder, 'docker.pid')}`,
+      `--cgroup-parent=/${agentCgroup(this.#place.bed, this.#place.number)}`,
+      // A systemd on the host would be told process ids of another namespace.
+      '--exec-opt=native.cgroupdriver=cgroupfs',
+      `--bip=${dockerAddress}/16`,
+      '--default-address-pool=base=172.31.0.0/16,size=24'
+    ]
+    // Process and mount namespaces of its own: the kernel ends all processes and mounts of the engine with its init.
+    const isolate = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
+    const init = ['sh', script('engine-init.sh'), this.folder, dockerAddress]
+    const [enter = '', ...args] = [...this.prefix, ...isolate, ...init, ...dockerd]
+    const daemon = startDaemon(this.folder, 'dockerd', enter, args, {
+      PATH: files.daemonPath,
+      HOME: join(this.folder, 'home')
+    })
+    await untilReady(daemon, 30, () => answersPing(socket))
+  }
+
+  async #startForwarder(registry: Registry): Promise<void> {
+    const { hostname, port } = new URL(registry.url)
+    const [enter = '', ...prefix] = this.prefix
+    const args = [...prefix, process.execPath, script('forwarder.ts'), hostname, port, this.#counterFile]
+    const daemon = startDaemon(this.folder, 'forwarder', enter, args, {
+      PATH: systemPath,
+      HOME: join(this.folder, 'home')
+    })
+    await untilReady(daemon, 30, async () =>
+      access(this.#counterFile).then(
+        () => true,
+        () => false
+      )
+    )
+  }
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url))
+}
+
+function daemonConfig({ version, store }: EngineSpec, folder: string): Record<string, unknown> {
+  return {
+    // Docker 20.10 has no choice of store, and would keep a key in /etc/docker.
+    ...(version === '20.10'
+      ? { 'deprecated-key-path': join(folder, 'key.json') }
+      : { features: { 'containerd-snapshotter': store === 'containerd' } }),
+    ...(store === 'overlay2' ? { 'storage-driver': 'overlay2' } : {})
+  }
+}
+
+function answersPing(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const ping = request({ socketPath, path: '/_ping', timeout: 1000 }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    ping.once('timeout', () => ping.destroy())
+    ping.once('error', () => resolve(false))
+    ping.end()
+  })
+}

@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { withLock } from './lock.ts'
+import { installPackages, type Release, unpackPackages } from './packages.ts'
+import { systemPath } from './process.ts'
+
+export type EngineVersion = '20.10' | '26.1' | '28.5' | 'host'
+export type Store = 'overlay2' | 'containerd'
+
+export interface EngineSpec {
+  version: EngineVersion
+  store: Store
+}
+
+/** Where the parts of an engine are. */
+export interface EngineFiles {
+  /** PATH for the client: this engine's docker first. */
+  clientPath: string
+  /** PATH for the daemon: its containerd, runc, iptables, docker-init, docker-proxy. */
+  daemonPath: string
+  /** The buildx plugin, unless there is none or the client finds it by itself. */
+  buildx: string | undefined
+}
+
+interface EnginePackages {
+  release: Release
+  packages: string[]
+}
+
+// The version is pinned where it is the point; a later Docker in the same release fails clearly instead of passing as this one.
+const enginePackages: Record<Exclude<EngineVersion, 'host'>, EnginePackages> = {
+  '20.10': { release: 'own', packages: ['docker.io=20.10*', 'containerd'] },
+  '26.1': { release: 'trixie', packages: ['docker.io=26.1*', 'docker-cli=26.1*', 'docker-buildx', 'containerd'] },
+  '28.5': { release: 'sid', packages: ['docker.io=28.5*', 'docker-cli=28.5*', 'docker-buildx', 'containerd'] }
+}
+
+// docker-registry and busybox-static: the registry and the base images. The rest is what every dockerd calls.
+const commonTools = ['docker-registry', 'busybox-static']
+const daemonTools = ['runc', 'tini', 'iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libnftnl11', 'libmnl0']
+const daemonToolLibraries = ['libnetfilter-conntrack3', 'libnfnetlink0', 'libseccomp2']
+
+// iproute2: ip and tc. libdevmapper and libsystemd: Debian's dockerd is linked with them.
+const installed = ['iproute2', 'libdevmapper1.02.1', 'libsystemd0']
+
+/** The folder in which engines and base images stay from run to run. */
+export function cacheFolder(): string {
+  const userCache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return process.env.SDL_TESTBED_CACHE || join(userCache, 'shared-docker-layers-testbed')
+}
+
+/** What this machine can run. */
+export function availableEngines(): EngineSpec[] {
+  if (isDebian12()) {
+    return [
+      { version: '20.10', store: 'overlay2' },
+      { version: '26.1', store: 'overlay2' },
+      { version: '26.1', store: 'containerd' },
+      { version: '28.5', store: 'overlay2' },
+      { version: '28.5', store: 'containerd' }
+    ]
+  }
+  if (hasRecentDockerd()) {
+    return [
+      { version: 'host', store: 'overlay2' },
+      { version: 'host', store: 'containerd' }
+    ]
+  }
+  return []
+}
+
+/** Throws one sentence that says why this machine cannot run a test bed, if it cannot. */
+export function checkMachine(): void {
+  if (process.platform !== 'linux') throw new Error(`The test bed needs Linux, not ${process.platform}.`)
+  if (process.getuid?.() !== 0) throw new Error('The test bed needs root: it makes network namespaces and engines.')
+  if (availableEngines().length === 0) {
+    throw new Error('The test bed needs Debian 12, or dockerd 23 or later and apt-get on PATH.')
+  }
+}
+
+function isDebian12(): boolean {
+  return (
+    existsSync('/etc/os-release') &&
+    /^PRETTY_NAME="Debian GNU\/Linux 12\b/m.test(readFileSync('/etc/os-release', 'utf8'))
+  )
+}
+
+function hasRecentDockerd(): boolean {
+  const dockerd = findOnPath('dockerd')
+  if (!dockerd || !findOnPath('docker') || !findOnPath('apt-get')) return false
+  const version = execFileSync(dockerd, ['--version'], { encoding: 'utf8' }).match(/version (\d+)\./)
+  // `features` in daemon.json chooses the image store from Docker 23 on.
+  return Number(version?.[1]) >= 23
+}
+
+function findOnPath(command: string): string | undefined {
+  const folders = `${process.env.PATH ?? ''}${delimiter}${systemPath}`.split(delimiter)
+  return folders.map((folder) => join(folder, command)).find(isExecutable)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The folder of programs that come from the machine's own release; fetched unless they are there. */
+export async function ensureTools(): Promise<string> {
+  const target = join(cacheFolder(), 'tools')
+  await once(target, async () => {
+    const packages = isDebian12() ? [...commonTools, ...daemonTools, ...daemonToolLibraries] : commonTools
+    await installPackages(isDebian12() ? installed : ['iproute2'])
+    await unpackPackages(cacheFolder(), 'own', packages, target, makeCommands)
+  })
+  return join(target, 'bin')
+}
+
+/** The files of an engine; fetched unless they are there. */
+export async function ensureEngine(version: EngineVersion): Promise<EngineFiles> {
+  const tools = await ensureTools()
+  if (version === 'host') {
+    const folders = [findOnPath('docker'), findOnPath('dockerd')].map((file) => dirname(file ?? '/usr/bin'))
+    const path = [...new Set(folders), systemPath].join(':')
+    return { clientPath: path, daemonPath: path, buildx: undefined }
+  }
+  const target = join(cacheFolder(), 'engines', version)
+  const { release, packages } = enginePackages[version]
+  await once(target, () => unpackPackages(cacheFolder(), release, packages, target))
+  const buildx = join(target, 'usr/libexec/docker/cli-plugins/docker-buildx')
+  return {
+    clientPath: `${target}/usr/bin:${systemPath}`,
+    daemonPath: `${target}/usr/sbin:${target}/usr/bin:${tools}:${systemPath}`,
+    buildx: existsSync(buildx) ? buildx : undefined
+  }
+}
+
+async function once(target: string, make: () => Promise<void>): Promise<void> {
+  if (existsSync(target)) return
+  await mkdir(cacheFolder(), { recursive: true })
+  await withLock(join(cacheFolder(), 'lock'), async () => {
+    if (!existsSync(target)) await make()
+  })
+}
+
+/** Puts the commands of the unpacked tools into one folder `bin`, under the names they are called by. */
+async function makeCommands(root: string): Promise<void> {
+  const bin = join(root, 'bin')
+  // Debian 12 unpacks busybox to bin already, later releases to usr/bin.
+  await mkdir(bin, { recursive: true })
+  const links = {
+    busybox: 'usr/bin/busybox',
+    'docker-registry': 'usr/bin/docker-registry',
+    'docker-init': 'usr/bin/tini-static',
+    runc: 'usr/sbin/runc'
+  }
+  for (const [name, file] of Object.entries(links)) {
+    if (existsSync(join(root, file))) await symlink(join('..', file), join(bin, name))
+  }
+  if (!existsSync(join(root, 'usr/sbin/xtables-nft-multi'))) return
+  const libraries = (await readdir(join(root, 'usr/lib'))).find((name) => name.includes('-linux-gnu')) ?? ''
+  for (const name of [
+    'iptables',
+    'ip6tables',
+    'iptables-save',
+    'ip6tables-save',
+    'iptables-restore',
+    'ip6tables-restore'
+  ]) {
+    // The unpacked iptables finds its libraries and extensions only when told where they are.
+    const script = [
+      '#!/bin/sh',
+      `root="\${0%/*}/.."`,
+      `export LD_LIBRARY_PATH="$root/usr/lib/${libraries}" XTABLES_LIBDIR="$root/usr/lib/${libraries}/xtables"`,
+      `exec "$root/usr/sbin/xtables-nft-multi" ${name} "$@"`
+    ]
+    await writeFile(join(bin, name), `${script.join('\n')}\n`)
+    await chmod(join(bin, name), 0o755)
+  }
+}

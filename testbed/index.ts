@@ -1,0 +1,6 @@
+export { Agent, type AgentOptions } from './agent.ts'
+export { type BaseImages, pushBaseImages } from './base-images.ts'
+export { TestBed } from './bed.ts'
+export { availableEngines, type EngineSpec, type EngineVersion, type Store } from './engines.ts'
+export type { RunOptions, RunResult } from './process.ts'
+export { type Manifest, Registry } from './registry.ts'

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs'
+import { run } from './process.ts'
+
+/** The largest number of a bed, and of an agent in it: both are bytes of an address. */
+export const maxNumber = 250
+
+/** The bridge of bed N and its address. */
+export function bridgeName(bed: number): string {
+  return `sdl${bed}`
+}
+
+export function bridgeAddress(bed: number): string {
+  return `10.213.${bed}.1`
+}
+
+/** The network namespace of agent K of bed N. */
+export function namespaceName(bed: number, agent: number): string {
+  return `sdl${bed}-${agent}`
+}
+
+function vethName(bed: number, agent: number): string {
+  return `sdl${bed}v${agent}`
+}
+
+/** Creates the bridge of a bed; false if there is one of this name. */
+export async function createBridge(bed: number): Promise<boolean> {
+  const name = bridgeName(bed)
+  // A fixed address: a bridge otherwise takes one of its ports', and changes it when agents come and go.
+  const mac = `02:53:44:4c:00:${bed.toString(16).padStart(2, '0')}`
+  if (existsSync(`/sys/class/net/${name}`)) return false
+  await ip(['link', 'add', name, 'address', mac, 'type', 'bridge'])
+  await ip(['address', 'add', `${bridgeAddress(bed)}/24`, 'dev', name])
+  await ip(['link', 'set', name, 'up'])
+  return true
+}
+
+/** Creates a namespace that reaches nothing but the bridge of its bed, over a link of `linkMbit` Mbit/s each way. */
+export async function createNamespace(bed: number, agent: number, linkMbit?: number): Promise<void> {
+  const namespace = namespaceName(bed, agent)
+  const veth = vethName(bed, agent)
+  await ip(['netns', 'add', namespace])
+  await ip(['link', 'add', veth, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace])
+  await ip(['link', 'set', veth, 'master', bridgeName(bed), 'up'])
+  await ip(['-n', namespace, 'link', 'set', 'lo', 'up'])
+  await ip(['-n', namespace, 'address', 'add', `10.213.${bed}.${agent + 1}/24`, 'dev', 'eth0'])
+  await ip(['-n', namespace, 'link', 'set', 'eth0', 'up'])
+  // A refused name lookup is to be answered at once every time, not once a second.
+  const unlimited = ['sh', '-c', 'echo 0 > /proc/sys/net/ipv4/icmp_ratelimit']
+  await run('nsenter', [`--net=/run/netns/${namespace}`, '--', ...unlimited])
+  if (linkMbit === undefined) return
+  // The bucket holds 2 ms of traffic, and never less than one 64 KiB segment.
+  const burst = Math.max(128 * 1024, Math.round((linkMbit * 1e6 * 0.002) / 8))
+  const shape = ['root', 'tbf', 'rate', `${linkMbit}mbit`, 'burst', `${burst}`, 'latency', '50ms']
+  await run('tc', ['qdisc', 'add', 'dev', veth, ...shape])
+  await run('tc', ['-n', namespace, 'qdisc', 'add', 'dev', 'eth0', ...shape])
+}
+
+/** The numbers of the agents of a bed that still have a namespace or a link. */
+export async function agentNumbers(bed: number): Promise<number[]> {
+  const [namespaces, links] = await Promise.all([
+    run('ip', ['netns', 'list']),
+    run('ip', ['-brief', 'link', 'show', 'type', 'veth'])
+  ])
+  const names = `${namespaces.stdout}\n${links.stdout}`.split('\n')
+  const pattern = new RegExp(`^${bridgeName(bed)}[-v](\\d+)\\b`)
+  return [...new Set(names.map((name) => pattern.exec(name)?.[1]).filter((found) => found !== undefined))].map(Number)
+}
+
+/** The processes in a namespace of ours, started by us or on our behalf. */
+export async function namespaceProcesses(bed: number, agent: number): Promise<number[]> {
+  const { stdout } = await run('ip', ['netns', 'pids', namespaceName(bed, agent)], { allowFailure: true })
+  return stdout.split('\n').filter(Boolean).map(Number)
+}
+
+export async function removeNamespace(bed: number, agent: number): Promise<void> {
+  // The link first: a namespace goes when the kernel gets round to it, and the link with it.
+  await ip(['link', 'delete', vethName(bed, agent)], true)
+  await ip(['netns', 'delete', namespaceName(bed, agent)], true)
+}
+
+export async function removeBridge(bed: number): Promise<void> {
+  await ip(['link', 'delete', bridgeName(bed)], true)
+}
+
+async function ip(args: string[], allowFailure = false): Promise<boolean> {
+  return (await run('ip', args, { allowFailure })).exitCode === 0
+}

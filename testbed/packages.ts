@@ -1,0 +1,70 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { emptyFolder } from './lock.ts'
+import { run } from './process.ts'
+
+/** Where apt looks for packages: another release of Debian, or what this machine is set up for. */
+export type Release = 'trixie' | 'sid' | 'own'
+
+/**
+ * Downloads Debian packages and unpacks them, uninstalled, into `target`, which is there whole or not at all.
+ * Call it under the lock of the cache. All state of apt is private and short-lived; the machine's own settings (proxies, mirrors) stay in force.
+ */
+export async function unpackPackages(
+  cache: string,
+  release: Release,
+  packages: string[],
+  target: string,
+  finish: (folder: string) => Promise<void> = async () => undefined
+): Promise<void> {
+  const work = await emptyFolder(cache)
+  try {
+    const apt = await privateApt(join(work, 'apt'), release)
+    const downloads = join(work, 'packages')
+    const root = join(work, 'root')
+    await Promise.all([mkdir(downloads), mkdir(root)])
+    await run('apt-get', [...apt, 'download', ...packages], { cwd: downloads })
+    for (const file of await readdir(downloads)) await run('dpkg-deb', ['-x', join(downloads, file), root])
+    await finish(root)
+    await mkdir(join(target, '..'), { recursive: true })
+    await rename(root, target)
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function privateApt(state: string, release: Release): Promise<string[]> {
+  await mkdir(join(state, 'lists', 'partial'), { recursive: true })
+  await mkdir(join(state, 'archives', 'partial'), { recursive: true })
+  const options = ['-o', `Dir::State::lists=${state}/lists`, '-o', `Dir::Cache=${state}`]
+  // The cache folder may lie below /root, where the user _apt cannot write.
+  options.push('-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Languages=none', '-o', 'Acquire::Retries=3')
+  if (release !== 'own') {
+    const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+    await writeFile(join(state, 'sources.list'), `deb [signed-by=${keyring}] ${await archive()} ${release} main\n`)
+    options.push('-o', `Dir::Etc::sourcelist=${state}/sources.list`, '-o', 'Dir::Etc::sourceparts=/dev/null')
+  }
+  await run('apt-get', [...options, 'update'])
+  return options
+}
+
+/** The archive from which this machine has its own release of Debian: the other releases are there, too. */
+async function archive(): Promise<string> {
+  const format = ['--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages']
+  const { stdout } = await run('apt-get', ['indextargets', ...format])
+  const uri = /^bookworm (\S+)$/m.exec(stdout)?.[1]
+  if (uri === undefined) throw new Error("The test bed needs the archive of Debian 12 among apt's sources.")
+  return uri
+}
+
+/** Installs those of the machine's own packages that are missing. */
+export async function installPackages(packages: string[]): Promise<void> {
+  const { stdout } = await run('dpkg-query', ['--list', ...packages], { allowFailure: true })
+  // One line a package, such as `ii  iproute2  6.1.0-3  amd64  …`; the name may carry `:amd64`.
+  const installed = new Set([...stdout.matchAll(/^ii\s+([^\s:]+)/gm)].map((match) => match[1]))
+  const missing = packages.filter((name) => !installed.has(name))
+  if (missing.length === 0) return
+  const env = { PATH: process.env.PATH ?? '', HOME: '/root', DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update'], { env })
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { env })
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { bridgeAddress } from './network.ts'
+import { startDaemon, systemPath, untilReady } from './process.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the registry holds
+type Json = any
+
+export interface Manifest {
+  digest: string
+  mediaType: string
+  body: Json
+}
+
+const port = 5000
+const indexTypes = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json'
+]
+const manifestTypes = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json'
+]
+
+/** The registry that the agents of a bed share, looked at from outside. */
+export class Registry {
+  /** How agents name it: every engine and client takes loopback for plain HTTP. */
+  readonly host = '127.0.0.1:5000'
+  /** How this machine reaches it. */
+  readonly url: string
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  /** The tags of a repository, sorted; none if there is no such repository. */
+  async tags(repository: string): Promise<string[]> {
+    const response = await this.#get(`${repository}/tags/list`)
+    const body = (await response?.json()) as { tags: string[] | null } | undefined
+    return (body?.tags ?? []).sort()
+  }
+
+  /** The manifest or index of a tag or digest; its digest is computed from the bytes. */
+  async manifest(repository: string, reference: string): Promise<Manifest | undefined> {
+    const accept = [...indexTypes, ...manifestTypes].join(', ')
+    const response = await this.#get(`${repository}/manifests/${reference}`, { accept })
+    if (!response) return undefined
+    const bytes = Buffer.from(await response.arrayBuffer())
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    return { digest, mediaType: response.headers.get('content-type') ?? '', body: JSON.parse(bytes.toString()) }
+  }
+
+  /** The config of an image, by way of its one Linux image if the reference is an index. */
+  async config(repository: string, reference: string): Promise<Json> {
+    const manifest = await this.manifest(repository, reference)
+    if (!manifest) throw new Error(`The registry has no ${repository}:${reference}.`)
+    if (indexTypes.includes(manifest.mediaType)) {
+      const images = manifest.body.manifests.filter((entry: Json) => entry.platform?.os === 'linux')
+      if (images.length !== 1) throw new Error(`${repository}:${reference} has ${images.length} images for Linux.`)
+      return this.config(repository, images[0].digest)
+    }
+    const response = await this.#get(`${repository}/blobs/${manifest.body.config.digest}`)
+    if (!response) throw new Error(`The registry has lost the config of ${repository}:${reference}.`)
+    return response.json()
+  }
+
+  async #get(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
+    const response = await fetch(`${this.url}/v2/${path}`, { headers })
+    if (response.ok) return response
+    const text = await response.text()
+    if (response.status === 404) return undefined
+    throw new Error(`GET ${this.url}/v2/${path}: ${response.status} ${text}`)
+  }
+}
+
+/** Starts the registry of bed N, with its configuration, log and storage in `folder`. */
+export async function startRegistry(bed: number, folder: string, command: string): Promise<Registry> {
+  const address = `${bridgeAddress(bed)}:${port}`
+  const config = {
+    version: 0.1,
+    log: { level: 'warn', accesslog: { disabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(folder, 'storage') },
+      delete: { enabled: true },
+      // Nothing here lives long enough to be purged.
+      maintenance: { uploadpurging: { enabled: false } }
+    },
+    http: { addr: address }
+  }
+  await mkdir(folder, { recursive: true })
+  // JSON is YAML.
+  await writeFile(join(folder, 'config.yml'), JSON.stringify(config, undefined, 2))
+  const env = { PATH: systemPath, HOME: folder, OTEL_TRACES_EXPORTER: 'none' }
+  const daemon = startDaemon(folder, 'registry', command, ['serve', join(folder, 'config.yml')], env)
+  const url = `http://${address}`
+  await untilReady(daemon, 20, async () => (await fetch(`${url}/v2/`).catch(() => undefined))?.ok ?? false)
+  return new Registry(url)
+}
