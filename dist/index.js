@@ -45864,6 +45864,7 @@ class RawJsonProgress {
     #vertices = new Map();
     #print;
     #lines = new Lines((line) => this.#read(line));
+    #object = '';
     #failure = '';
     /** @param print gets the log for people, whole lines */
     constructor(print) {
@@ -45893,6 +45894,14 @@ class RawJsonProgress {
         return this.#failure;
     }
     #read(line) {
+        // buildx 0.13 spreads each object over lines, later ones print it on one
+        if (line === '{' || this.#object !== '') {
+            this.#object += line;
+            if (line !== '}')
+                return;
+            line = this.#object;
+            this.#object = '';
+        }
         const status = parseStatus(line);
         if (!status) {
             // buildx prints its last words as text
@@ -46253,15 +46262,14 @@ function ascending(numbers) {
 }
 /** What `--from` and the mounts of this instruction name: stages, images, named contexts. */
 function referencesOf(instruction) {
-    const flags = flagsOf(instruction);
+    const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
     if (instruction instanceof main.Copy)
-        return flags.flatMap((flag) => (flag.getName() === 'from' ? unquote(flag.getValue()) : []));
+        return named('from').map((flag) => unquote(flag.getValue()));
     if (!(instruction instanceof main.Run))
         return [];
-    return flags
-        .filter((flag) => flag.getName() === 'mount')
-        .flatMap((flag) => flag.getOptions())
-        .flatMap((option) => (unquote(option.getName()).toLowerCase() === 'from' ? unquote(option.getValue()) : []));
+    const options = named('mount').flatMap((flag) => flag.getOptions());
+    const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
+    return froms.map((option) => unquote(option.getValue()));
 }
 /** Docker drops quotes wherever they are in a flag (bk: parser/split_command.go); the library keeps them. */
 function unquote(word) {
@@ -46484,7 +46492,7 @@ function plainLines(text) {
     }
     // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
     const escapeChar = main.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
-    const noContinuation = new RegExp(`${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
+    const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
     return lines.map((line) => line.replace(noContinuation, '_'));
 }
 function splitLines(text) {
@@ -46645,7 +46653,8 @@ class LegacyStrategy {
     }
     async buildBuilder() {
         const { refs, builderTarget, builderTags, file, labels } = this.#run.plan;
-        const built = await this.#build(refs.builder, await this.#pulledBuilder, {
+        const pull = await this.#pulledBuilder;
+        const built = await this.#build(refs.builder, pull, cacheFrom(pull), {
             file,
             target: builderTarget,
             tags: [],
@@ -46672,22 +46681,26 @@ class LegacyStrategy {
         return { ...labelled, steps, unreadableCaches, seconds: built.seconds + labelled.seconds };
     }
     async buildProduction() {
-        const { refs, target, productionTags, labels } = this.#run.plan;
-        const built = await this.#build(refs.production, await this.#pulledProduction, {
+        const { refs, target, productionTags, labels, engine } = this.#run.plan;
+        const pull = await this.#pulledProduction;
+        // a step that both stages begin with would be one and the same image, and the containerd store cannot restore that
+        // twice: "creating image moby-dangling@sha256:… failed because it already exists" (seen on 28.5)
+        const cache = pull.error !== undefined && engine.store === 'containerd' ? ['--no-cache'] : cacheFrom(pull);
+        const built = await this.#build(refs.production, pull, cache, {
             file: await writeReplaced(this.#run, this.#unlabelledBuilder),
             target,
             tags: productionTags,
             labels: labels.production
         });
-        // the last step is our labels, which name this very commit
-        return built.failure === undefined ? { ...built, steps: built.steps.slice(0, -1) } : built;
+        // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+        const own = built.steps.findLastIndex(({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', '')));
+        return { ...built, steps: built.steps.slice(0, own + 1) };
     }
-    async #build(image, pull, args) {
+    async #build(image, pull, cache, args) {
         const { inputs } = this.#run.plan;
-        const cacheFrom = pull.error === undefined ? ['--cache-from', pull.reference] : [];
         const built = await build(this.#run, {
             image,
-            args: (idFile) => ['build', ...cacheFrom, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
+            args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
             env: LEGACY,
             reader: (print) => new LegacyProgress(print)
         });
@@ -46711,6 +46724,9 @@ class LegacyStrategy {
             section.end();
         }
     }
+}
+function cacheFrom({ reference, error }) {
+    return error === undefined ? ['--cache-from', reference] : [];
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline.ts

@@ -473,7 +473,9 @@ function plainLines(text: string): string[] {
 
   // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
   const escapeChar = DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\'
-  const noContinuation = new RegExp(`${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`)
+  const noContinuation = new RegExp(
+    `(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`
+  )
   return lines.map((line) => line.replace(noContinuation, '_'))
 }
 

@@ -22,8 +22,8 @@ export interface Plan {
   /** References that this run gives to the two images here; the moving ones only if it moves them in the registry, because a local one would hide the registry's from a later build. */
   builderTags: [string, ...string[]]
   productionTags: [string, ...string[]]
-  /** What `--target` gets: the name of a stage, or its number where it has none; undefined for the last stage. */
-  builderTarget: string
+  /** What `--target` gets; the last stage needs none, and may have no name. */
+  builderTarget: string | undefined
   target: string | undefined
   labels: { builder: string[]; production: string[] }
   /** Name of the buildx builder, which has the driver docker. */
@@ -33,7 +33,7 @@ export interface Plan {
 /** The parts of a plan that follow from the others. */
 export function completePlan(parts: Omit<Plan, 'builderTags' | 'productionTags' | 'builderTarget' | 'target'>): Plan {
   const { refs, decision, builderStage, targetStage, dockerfile } = parts
-  const isLast = targetStage.index === dockerfile.stages.length - 1
+  const isLast = (stage: Stage): boolean => stage.index === dockerfile.stages.length - 1
   return {
     ...parts,
     builderTags: [refs.builder, ...(decision.publish ? [refs.movingBuilder] : [])],
@@ -42,13 +42,9 @@ export function completePlan(parts: Omit<Plan, 'builderTags' | 'productionTags' 
       ...(decision.publish ? [refs.movingProduction] : []),
       ...(decision.push ? refs.further : [])
     ],
-    builderTarget: targetName(builderStage),
-    target: isLast ? undefined : targetName(targetStage)
+    builderTarget: isLast(builderStage) ? undefined : builderStage.name,
+    target: isLast(targetStage) ? undefined : targetStage.name
   }
-}
-
-function targetName({ name, index }: Stage): string {
-  return name ?? String(index)
 }
 
 /** Full references. */

@@ -107,6 +107,13 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, f
       `Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`
     )
   }
+  for (const { name, index } of [builder, production]) {
+    if (name === undefined && index < dockerfile.stages.length - 1) {
+      throw new UserError(
+        `Stage ${index} of ${file} has no name, and docker build --target takes names only; write FROM … AS NAME`
+      )
+    }
+  }
   return [builder, production]
 }
 

@@ -118,7 +118,7 @@ export function describeChains(chains: Chain[]): void {
           published: 'true'
         })
         expect(await digestOf('latest')).toBe(digest)
-        expect(JSON.parse(outcome.outputs.engine ?? '')).toMatchObject({ store: engine.store, strategy })
+        expect(JSON.parse(String(outcome.outputs.engine))).toMatchObject({ store: engine.store, strategy })
         const labels = {
           'org.opencontainers.image.created': source.time(sha),
           'org.opencontainers.image.revision': sha,
@@ -130,7 +130,7 @@ export function describeChains(chains: Chain[]): void {
         }
 
         // what was tested
-        expect(JSON.parse(outcome.outputs.tests ?? '')).toEqual(
+        expect(JSON.parse(String(outcome.outputs.tests))).toEqual(
           TESTS.map((command) => ({ command, status: 'passed', exitCode: 0, seconds: expect.any(Number) }))
         )
         expect(outcome.log).toContain(`version ${number}\n`)
@@ -156,7 +156,8 @@ export function describeChains(chains: Chain[]): void {
           const cached = steps.filter((step) => step.cached).length
           expect(outputs['total-steps']).toBe(String(steps.length))
           expect(outputs['cached-steps']).toBe(String(cached))
-          expect(outputs['cache-hit']).toBe(number === 0 ? 'none' : 'partial')
+          // the first build finds nothing in the registry, but production's first steps in the engine: they are the builder's
+          expect(outputs['cache-hit']).toBe('partial')
           // changed: COPY src, RUN cat, COPY --from=builder; the legacy builder calls CMD a step, too
           if (number > 0) expect(steps.length - cached).toBe(strategy === 'legacy' ? 4 : 3)
         }
@@ -195,7 +196,7 @@ export function describeChains(chains: Chain[]): void {
         expect(await bed.registry.tags(repository)).toEqual(before)
         expect([await digestOf('builder'), await digestOf('latest')]).toEqual(digests)
         expect(outcome.outputs).toMatchObject({ digest: '', tags: '', pushed: 'false', published: 'false' })
-        const tests = JSON.parse(outcome.outputs.tests ?? '') as { status: string; exitCode: number }[]
+        const tests = JSON.parse(String(outcome.outputs.tests)) as { status: string; exitCode: number }[]
         expect(tests.map(({ status, exitCode }) => [status, exitCode])).toEqual([
           ['failed', 7],
           ['passed', 0],

@@ -64,7 +64,7 @@ describe('parseDockerfile', () => {
         'FROM b AS b',
         'FROM c',
         'RUN --mount=type=cache,target=/c --mount=target=/x,from=B \\',
-        '  --mount=type=bind,"from=a" ls'
+        '  --mount=type=bind,"From=a" ls'
       ),
       ['a(;) 1-1', 'b(;) 2-2', '(;0,1) 3-5']
     ],
@@ -152,6 +152,7 @@ describe('parseDockerfile', () => {
     ['in double quotes', ['ADD <<"E F" /x', 'FROM no', 'E F']],
     ['with a dash', ['RUN <<-EOF', 'FROM no', ' EOF', '\tEOF']],
     ['with a dash and quotes', ["RUN <<-'EOF'", 'FROM no', '\t\tEOF']],
+    ['without a dash', ['RUN <<EOF', '\tEOF', 'FROM no', 'EOF']],
     ['with a number', ['RUN 3<<EOF cat', 'FROM no', 'EOF']],
     ['with a blank', ['RUN cat << EOF', 'FROM no', 'EOF']],
     ['two, one with a dash', ['COPY <<A <<-B /x/', 'FROM no', '\tA', 'A', 'FROM no', '\tB']],
@@ -235,6 +236,7 @@ describe('variables in FROM', () => {
     ['ARG A=X', '$A', 0],
     ['ARG A="x"', '$A', 0],
     ["ARG A='x'", '$A', 0],
+    ['ARG A="y\'\'"', '$A', undefined],
     ["ARG A='$B' B=x", '$A', undefined],
     ['ARG A=z', '$A', undefined],
     ['ARG A=z', '$A', 0, { A: 'x' }],
@@ -262,8 +264,9 @@ describe('variables in FROM', () => {
     ['ARG A=y', '$A-z', 2],
     ['ARG A=y', "'$A'", undefined],
     ['ARG A=y', '\\$A', undefined],
-    ['ARG A=y', '\\y', 1],
-    ['ARG A=y', '"\\y"', undefined],
+    ['ARG A=\\y', '$A', 1],
+    ['ARG A="\\y"', '$A', undefined],
+    ['ARG A=y\\"', '$A', undefined],
     ['ARG constructor=y', '$constructor', 1],
     ['ARG A=y', '$toString$A', 1],
     ['ARG A=y', '${A%y}y', undefined],
@@ -371,6 +374,7 @@ describe('buildKitFeatures', () => {
       ['$TARGETARCH in FROM (line 4)', '$TARGETVARIANT in FROM (line 4)']
     ],
     ['ARG A TARGETARCH', ['ARG TARGETARCH (line 4)']],
+    ['FROM b:$TARGETOS', ['$TARGETOS in FROM (line 4)']],
     ['FROM b AS X', ['second stage named x (line 4)']],
     [
       'RUN a\nFROM --platform=$TARGETPLATFORM b\nCOPY --link a b',
@@ -379,7 +383,7 @@ describe('buildKitFeatures', () => {
   ]
   it.each(cases)('%j', (lines, features) => {
     expect(
-      parseDockerfile(text('# syntax=docker/dockerfile:1', 'ARG V=1', 'FROM a AS x', lines)).buildKitFeatures
+      parseDockerfile(text('# syntax=docker/dockerfile:1', 'ARG V=1 TARGETOS', 'FROM a AS x', lines)).buildKitFeatures
     ).toEqual(features)
   })
 
@@ -821,7 +825,7 @@ describe('generated Dockerfiles', () => {
           needs.push(...(other === undefined ? [] : [other]))
         lines.push(...instruction)
       }
-      stages.push({ ...(name && { name }), lines, needs: [...new Set(needs)].sort() })
+      stages.push({ ...(name && { name }), lines, needs })
     }
     return stages
   }
@@ -838,11 +842,11 @@ describe('generated Dockerfiles', () => {
       const expected = model.map(({ name, lines, needs }) => {
         const startLine = line
         line += lines.length
-        return { name, needs, startLine, endLine: line - 1 }
+        return { name, needs: new Set(needs), startLine, endLine: line - 1 }
       })
       const actual = dockerfile.stages.map(({ name, baseStage, copiesFrom, startLine, endLine }) => ({
         name,
-        needs: [...new Set([...copiesFrom, ...(baseStage === undefined ? [] : [baseStage])])].sort(),
+        needs: new Set([...copiesFrom, ...(baseStage === undefined ? [] : [baseStage])]),
         startLine,
         endLine
       }))

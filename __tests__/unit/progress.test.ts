@@ -103,6 +103,16 @@ describe('RawJsonProgress', () => {
     expect(reader.steps()).toEqual([])
   })
 
+  it('reads objects that are spread over lines, as buildx 0.13 prints them', () => {
+    const reader = new RawJsonProgress(() => {})
+    const vertexes = [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}2Z` }]
+    reader.write(Buffer.from(`${JSON.stringify({ vertexes }, undefined, 2)}\n`))
+    reader.write(Buffer.from('ERROR: no\n'))
+    reader.end()
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', instruction: 'RUN x', cached: false, seconds: 1 }])
+    expect(reader.failure()).toBe('no')
+  })
+
   it('tells which cache source could not be read', () => {
     const { reader } = rawJson({
       vertexes: [

@@ -98,6 +98,7 @@ export class RawJsonProgress implements ProgressReader {
   readonly #vertices = new Map<string, SeenVertex>()
   readonly #print: (text: string) => void
   readonly #lines = new Lines((line) => this.#read(line))
+  #object = ''
   #failure = ''
 
   /** @param print gets the log for people, whole lines */
@@ -133,6 +134,13 @@ export class RawJsonProgress implements ProgressReader {
   }
 
   #read(line: string): void {
+    // buildx 0.13 spreads each object over lines, later ones print it on one
+    if (line === '{' || this.#object !== '') {
+      this.#object += line
+      if (line !== '}') return
+      line = this.#object
+      this.#object = ''
+    }
     const status = parseStatus(line)
     if (!status) {
       // buildx prints its last words as text

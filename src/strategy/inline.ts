@@ -29,10 +29,10 @@ export class InlineStrategy implements Strategy {
   }
 
   async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels, file, builderTarget, strategy } = this.#run.plan
+    const { refs, target, productionTags, labels, file, builderStage, strategy } = this.#run.plan
     const args = { file, target, tags: productionTags, labels: labels.production }
     if (strategy.override === 'build-context') {
-      const override = ['--build-context', `${builderTarget}=docker-image://${refs.builder}`]
+      const override = ['--build-context', `${builderStage.name}=docker-image://${refs.builder}`]
       return this.#build(refs.production, refs.movingProduction, override, args)
     }
     return this.#build(refs.production, refs.movingProduction, [], {

@@ -37,7 +37,8 @@ export class LegacyStrategy implements Strategy {
 
   async buildBuilder(): Promise<Build> {
     const { refs, builderTarget, builderTags, file, labels } = this.#run.plan
-    const built = await this.#build(refs.builder, await this.#pulledBuilder, {
+    const pull = await this.#pulledBuilder
+    const built = await this.#build(refs.builder, pull, cacheFrom(pull), {
       file,
       target: builderTarget,
       tags: [],
@@ -64,23 +65,29 @@ export class LegacyStrategy implements Strategy {
   }
 
   async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels } = this.#run.plan
-    const built = await this.#build(refs.production, await this.#pulledProduction, {
+    const { refs, target, productionTags, labels, engine } = this.#run.plan
+    const pull = await this.#pulledProduction
+    // a step that both stages begin with would be one and the same image, and the containerd store cannot restore that
+    // twice: "creating image moby-dangling@sha256:… failed because it already exists" (seen on 28.5)
+    const cache = pull.error !== undefined && engine.store === 'containerd' ? ['--no-cache'] : cacheFrom(pull)
+    const built = await this.#build(refs.production, pull, cache, {
       file: await writeReplaced(this.#run, this.#unlabelledBuilder),
       target,
       tags: productionTags,
       labels: labels.production
     })
-    // the last step is our labels, which name this very commit
-    return built.failure === undefined ? { ...built, steps: built.steps.slice(0, -1) } : built
+    // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+    const own = built.steps.findLastIndex(
+      ({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', ''))
+    )
+    return { ...built, steps: built.steps.slice(0, own + 1) }
   }
 
-  async #build(image: string, pull: Pull, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
+  async #build(image: string, pull: Pull, cache: string[], args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
     const { inputs } = this.#run.plan
-    const cacheFrom = pull.error === undefined ? ['--cache-from', pull.reference] : []
     const built = await build(this.#run, {
       image,
-      args: (idFile) => ['build', ...cacheFrom, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
+      args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
       env: LEGACY,
       reader: (print) => new LegacyProgress(print)
     })
@@ -104,4 +111,8 @@ export class LegacyStrategy implements Strategy {
       section.end()
     }
   }
+}
+
+function cacheFrom({ reference, error }: Pull): string[] {
+  return error === undefined ? ['--cache-from', reference] : []
 }
