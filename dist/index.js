@@ -46583,10 +46583,10 @@ class InlineStrategy {
         });
     }
     async buildProduction() {
-        const { refs, target, productionTags, labels, file, builderTarget, strategy } = this.#run.plan;
+        const { refs, target, productionTags, labels, file, builderStage, strategy } = this.#run.plan;
         const args = { file, target, tags: productionTags, labels: labels.production };
         if (strategy.override === 'build-context') {
-            const override = ['--build-context', `${builderTarget}=docker-image://${refs.builder}`];
+            const override = ['--build-context', `${builderStage.name}=docker-image://${refs.builder}`];
             return this.#build(refs.production, refs.movingProduction, override, args);
         }
         return this.#build(refs.production, refs.movingProduction, [], {
@@ -46654,7 +46654,7 @@ class LegacyStrategy {
     async buildBuilder() {
         const { refs, builderTarget, builderTags, file, labels } = this.#run.plan;
         const pull = await this.#pulledBuilder;
-        const built = await this.#build(refs.builder, pull, cacheFrom(pull), {
+        const built = await this.#build(refs.builder, pull, {
             file,
             target: builderTarget,
             tags: [],
@@ -46681,12 +46681,9 @@ class LegacyStrategy {
         return { ...labelled, steps, unreadableCaches, seconds: built.seconds + labelled.seconds };
     }
     async buildProduction() {
-        const { refs, target, productionTags, labels, engine } = this.#run.plan;
+        const { refs, target, productionTags, labels } = this.#run.plan;
         const pull = await this.#pulledProduction;
-        // a step that both stages begin with would be one and the same image, and the containerd store cannot restore that
-        // twice: "creating image moby-dangling@sha256:… failed because it already exists" (seen on 28.5)
-        const cache = pull.error !== undefined && engine.store === 'containerd' ? ['--no-cache'] : cacheFrom(pull);
-        const built = await this.#build(refs.production, pull, cache, {
+        const built = await this.#build(refs.production, pull, {
             file: await writeReplaced(this.#run, this.#unlabelledBuilder),
             target,
             tags: productionTags,
@@ -46696,8 +46693,9 @@ class LegacyStrategy {
         const own = built.steps.findLastIndex(({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', '')));
         return { ...built, steps: built.steps.slice(0, own + 1) };
     }
-    async #build(image, pull, cache, args) {
+    async #build(image, pull, args) {
         const { inputs } = this.#run.plan;
+        const cache = pull.usable ? ['--cache-from', pull.reference] : [];
         const built = await build(this.#run, {
             image,
             args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
@@ -46709,6 +46707,9 @@ class LegacyStrategy {
     }
     async #pull(reference) {
         const { log, docker, signal, plan } = this.#run;
+        // there this builder fails on what it finds in a cache: `selectStrategy` has warned
+        if (plan.engine.store === 'containerd')
+            return { reference, usable: false };
         const args = [
             'pull',
             ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
@@ -46718,15 +46719,14 @@ class LegacyStrategy {
         section.write(`${replayable(args)}\n`);
         try {
             const { exitCode, stderr } = await docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) });
-            return exitCode === 0 ? { reference } : { reference, error: lastLine(stderr) || `exit code ${exitCode}` };
+            return exitCode === 0
+                ? { reference, usable: true }
+                : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
         }
         finally {
             section.end();
         }
     }
-}
-function cacheFrom({ reference, error }) {
-    return error === undefined ? ['--cache-from', reference] : [];
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline.ts
@@ -52069,7 +52069,7 @@ class github_GitHub {
 /** The parts of a plan that follow from the others. */
 function completePlan(parts) {
     const { refs, decision, builderStage, targetStage, dockerfile } = parts;
-    const isLast = targetStage.index === dockerfile.stages.length - 1;
+    const isLast = (stage) => stage.index === dockerfile.stages.length - 1;
     return {
         ...parts,
         builderTags: [refs.builder, ...(decision.publish ? [refs.movingBuilder] : [])],
@@ -52078,12 +52078,9 @@ function completePlan(parts) {
             ...(decision.publish ? [refs.movingProduction] : []),
             ...(decision.push ? refs.further : [])
         ],
-        builderTarget: targetName(builderStage),
-        target: isLast ? undefined : targetName(targetStage)
+        builderTarget: isLast(builderStage) ? undefined : builderStage.name,
+        target: isLast(targetStage) ? undefined : targetStage.name
     };
-}
-function targetName({ name, index }) {
-    return name ?? String(index);
 }
 function makeRefs(inputs, build) {
     const refs = {
@@ -52218,45 +52215,57 @@ function word(name) {
  * @throws UserError if nothing on this machine can build this Dockerfile
  */
 function selectStrategy(engine, dockerfile, builderStage, inputs, dockerBuildkit) {
-    const needsBuildKit = [
+    const needs = [
         ...dockerfile.buildKitFeatures,
         ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
         ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
-    ];
-    const cause = unreliable(engine, dockerBuildkit);
-    if (cause === undefined)
-        return buildKit(engine, dockerfile, builderStage, `Docker ${engine.version} with the ${engine.store} store and buildx ${engine.buildx}`);
-    if (needsBuildKit.length === 0) {
-        return { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile', reason: cause.reason };
-    }
+    ].join(', ');
+    const forgets = whyBuildKitForgets(engine);
+    const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
+    const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets;
+    if (reason !== undefined && notLegacy === undefined)
+        return { ...select_LEGACY, reason };
     if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
-        throw new UserError(`The Dockerfile needs BuildKit (${needsBuildKit.join(', ')}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
+        if (needs === '') {
+            return { ...select_LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) };
+        }
+        throw new UserError(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
     }
-    return {
-        ...buildKit(engine, dockerfile, builderStage, `${cause.reason}, but the Dockerfile needs BuildKit (${needsBuildKit.join(', ')})`),
-        warning: `Layers may not be shared reliably: ${cause.reason}, and this Dockerfile needs BuildKit (${needsBuildKit.join(', ')}); ${cause.remedy}`
-    };
+    const choice = buildKit(engine, dockerfile, builderStage);
+    if (forgets !== undefined)
+        return { ...choice, warning: unreliable(forgets, notLegacy) };
+    if (dockerBuildkit !== '0')
+        return choice;
+    return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` };
+}
+const select_LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile' };
+function unreliable(...causes) {
+    const known = causes.filter((cause) => cause !== undefined).join(', and ');
+    return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`;
 }
 /** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
-function unreliable({ version, store, buildx }, dockerBuildkit) {
-    const upgrade = 'upgrade the engine to Docker 28 or later, with buildx';
-    if (dockerBuildkit === '0')
-        return { reason: 'DOCKER_BUILDKIT is 0', remedy: 'remove that variable' };
+function whyBuildKitForgets({ version, store, buildx }) {
     if (buildx === undefined)
-        return { reason: `Docker ${version} has no buildx`, remedy: upgrade };
+        return `Docker ${version} has no buildx`;
     if (store === 'containerd') {
-        if (atLeast(version, '26.1.0'))
-            return undefined;
-        return { reason: `the containerd store of Docker ${version} is older than 26.1`, remedy: upgrade };
+        return atLeast(version, '26.1.0') ? undefined : `the containerd store of Docker ${version} is older than 26.1`;
     }
-    if (atLeast(version, '27.2.0'))
-        return undefined;
-    return {
-        reason: `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`,
-        remedy: upgrade
-    };
+    return atLeast(version, '27.2.0')
+        ? undefined
+        : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`;
 }
-function buildKit(engine, dockerfile, builderStage, reason) {
+/**
+ * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
+ * it restores from the cache a step without a layer ("failed to read diff archive"), or one it already has
+ * ("moby-dangling@sha256:… failed because it already exists"): both seen on 26.1 and 28.5.
+ */
+function whyLegacyForgets({ store, version }) {
+    return store === 'containerd'
+        ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
+        : undefined;
+}
+function buildKit(engine, dockerfile, builderStage) {
+    const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`;
     const named = builderStage.name !== undefined && knowsNamedContexts(dockerfile.syntax);
     if (engine.buildx === undefined) {
         return { name: 'inline', client: 'integrated', progress: 'plain', override: 'dockerfile', reason };
@@ -52365,6 +52374,11 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     }
     if (production.index === builder.index) {
         throw new UserError(`Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`);
+    }
+    for (const { name, index } of [builder, production]) {
+        if (name === undefined && index < dockerfile.stages.length - 1) {
+            throw new UserError(`Stage ${index} of ${file} has no name, and docker build --target takes names only; write FROM … AS NAME`);
+        }
     }
     return [builder, production];
 }

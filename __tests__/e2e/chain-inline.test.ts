@@ -1,5 +1,6 @@
 import { availableEngines } from '../../testbed/index.ts'
-import { describeChains, sharesWithBuildKit } from './chain.ts'
+import { describeChains } from './chain.ts'
+import { sharesWithBuildKit } from './harness.ts'
 
 describeChains(
   availableEngines()

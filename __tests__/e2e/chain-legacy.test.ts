@@ -1,10 +1,9 @@
 import { availableEngines } from '../../testbed/index.ts'
-import { describeChains, sharesWithBuildKit } from './chain.ts'
+import { describeChains } from './chain.ts'
+import { canBeLegacy, legacyEnv } from './harness.ts'
 
 describeChains(
-  availableEngines().map((engine) => ({
-    engine,
-    strategy: 'legacy',
-    ...(sharesWithBuildKit(engine) ? { env: { DOCKER_BUILDKIT: '0' } } : {})
-  }))
+  availableEngines()
+    .filter(canBeLegacy)
+    .map((engine) => ({ engine, strategy: 'legacy', env: legacyEnv(engine) }))
 )

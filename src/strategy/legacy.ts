@@ -9,6 +9,8 @@ const LEGACY = { DOCKER_BUILDKIT: '0' }
 
 interface Pull {
   reference: string
+  /** Whether it is in the engine as a cache. */
+  usable: boolean
   /** What docker said, where the image could not be pulled. */
   error?: string
 }
@@ -38,7 +40,7 @@ export class LegacyStrategy implements Strategy {
   async buildBuilder(): Promise<Build> {
     const { refs, builderTarget, builderTags, file, labels } = this.#run.plan
     const pull = await this.#pulledBuilder
-    const built = await this.#build(refs.builder, pull, cacheFrom(pull), {
+    const built = await this.#build(refs.builder, pull, {
       file,
       target: builderTarget,
       tags: [],
@@ -65,12 +67,9 @@ export class LegacyStrategy implements Strategy {
   }
 
   async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels, engine } = this.#run.plan
+    const { refs, target, productionTags, labels } = this.#run.plan
     const pull = await this.#pulledProduction
-    // a step that both stages begin with would be one and the same image, and the containerd store cannot restore that
-    // twice: "creating image moby-dangling@sha256:… failed because it already exists" (seen on 28.5)
-    const cache = pull.error !== undefined && engine.store === 'containerd' ? ['--no-cache'] : cacheFrom(pull)
-    const built = await this.#build(refs.production, pull, cache, {
+    const built = await this.#build(refs.production, pull, {
       file: await writeReplaced(this.#run, this.#unlabelledBuilder),
       target,
       tags: productionTags,
@@ -83,8 +82,9 @@ export class LegacyStrategy implements Strategy {
     return { ...built, steps: built.steps.slice(0, own + 1) }
   }
 
-  async #build(image: string, pull: Pull, cache: string[], args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
+  async #build(image: string, pull: Pull, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
     const { inputs } = this.#run.plan
+    const cache = pull.usable ? ['--cache-from', pull.reference] : []
     const built = await build(this.#run, {
       image,
       args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
@@ -97,6 +97,8 @@ export class LegacyStrategy implements Strategy {
 
   async #pull(reference: string): Promise<Pull> {
     const { log, docker, signal, plan } = this.#run
+    // there this builder fails on what it finds in a cache: `selectStrategy` has warned
+    if (plan.engine.store === 'containerd') return { reference, usable: false }
     const args = [
       'pull',
       ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
@@ -106,13 +108,11 @@ export class LegacyStrategy implements Strategy {
     section.write(`${replayable(args)}\n`)
     try {
       const { exitCode, stderr } = await docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
-      return exitCode === 0 ? { reference } : { reference, error: lastLine(stderr) || `exit code ${exitCode}` }
+      return exitCode === 0
+        ? { reference, usable: true }
+        : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
     } finally {
       section.end()
     }
   }
-}
-
-function cacheFrom({ reference, error }: Pull): string[] {
-  return error === undefined ? ['--cache-from', reference] : []
 }

@@ -32,60 +32,61 @@ export function selectStrategy(
   inputs: Pick<Inputs, 'secrets' | 'ssh'>,
   dockerBuildkit: string | undefined
 ): StrategyChoice {
-  const needsBuildKit = [
+  const needs = [
     ...dockerfile.buildKitFeatures,
     ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
     ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
-  ]
-  const cause = unreliable(engine, dockerBuildkit)
-  if (cause === undefined)
-    return buildKit(
-      engine,
-      dockerfile,
-      builderStage,
-      `Docker ${engine.version} with the ${engine.store} store and buildx ${engine.buildx}`
-    )
-  if (needsBuildKit.length === 0) {
-    return { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile', reason: cause.reason }
-  }
+  ].join(', ')
+  const forgets = whyBuildKitForgets(engine)
+  const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`
+  const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets
+
+  if (reason !== undefined && notLegacy === undefined) return { ...LEGACY, reason }
   if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
+    if (needs === '') {
+      return { ...LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) }
+    }
     throw new UserError(
-      `The Dockerfile needs BuildKit (${needsBuildKit.join(', ')}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
+      `The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
     )
   }
-  return {
-    ...buildKit(
-      engine,
-      dockerfile,
-      builderStage,
-      `${cause.reason}, but the Dockerfile needs BuildKit (${needsBuildKit.join(', ')})`
-    ),
-    warning: `Layers may not be shared reliably: ${cause.reason}, and this Dockerfile needs BuildKit (${needsBuildKit.join(', ')}); ${cause.remedy}`
-  }
+  const choice = buildKit(engine, dockerfile, builderStage)
+  if (forgets !== undefined) return { ...choice, warning: unreliable(forgets, notLegacy) }
+  if (dockerBuildkit !== '0') return choice
+  return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
 }
 
-interface Cause {
-  reason: string
-  remedy: string
+const LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile' } as const
+
+function unreliable(...causes: (string | undefined)[]): string {
+  const known = causes.filter((cause) => cause !== undefined).join(', and ')
+  return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`
 }
 
 /** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
-function unreliable({ version, store, buildx }: EngineInfo, dockerBuildkit: string | undefined): Cause | undefined {
-  const upgrade = 'upgrade the engine to Docker 28 or later, with buildx'
-  if (dockerBuildkit === '0') return { reason: 'DOCKER_BUILDKIT is 0', remedy: 'remove that variable' }
-  if (buildx === undefined) return { reason: `Docker ${version} has no buildx`, remedy: upgrade }
+function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | undefined {
+  if (buildx === undefined) return `Docker ${version} has no buildx`
   if (store === 'containerd') {
-    if (atLeast(version, '26.1.0')) return undefined
-    return { reason: `the containerd store of Docker ${version} is older than 26.1`, remedy: upgrade }
+    return atLeast(version, '26.1.0') ? undefined : `the containerd store of Docker ${version} is older than 26.1`
   }
-  if (atLeast(version, '27.2.0')) return undefined
-  return {
-    reason: `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`,
-    remedy: upgrade
-  }
+  return atLeast(version, '27.2.0')
+    ? undefined
+    : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`
 }
 
-function buildKit(engine: EngineInfo, dockerfile: Dockerfile, builderStage: Stage, reason: string): StrategyChoice {
+/**
+ * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
+ * it restores from the cache a step without a layer ("failed to read diff archive"), or one it already has
+ * ("moby-dangling@sha256:… failed because it already exists"): both seen on 26.1 and 28.5.
+ */
+function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
+  return store === 'containerd'
+    ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
+    : undefined
+}
+
+function buildKit(engine: EngineInfo, dockerfile: Dockerfile, builderStage: Stage): StrategyChoice {
+  const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`
   const named = builderStage.name !== undefined && knowsNamedContexts(dockerfile.syntax)
   if (engine.buildx === undefined) {
     return { name: 'inline', client: 'integrated', progress: 'plain', override: 'dockerfile', reason }

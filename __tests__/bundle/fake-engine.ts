@@ -1,0 +1,200 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Agent } from '../../testbed/agent.ts'
+import { type Event, type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
+import type { Answer, CallEvent } from './fake-docker.ts'
+
+export const IMAGE = 'octo/app'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const DOCKERFILE = 'FROM alpine AS builder\nCOPY a a\nRUN make\nFROM alpine\nCOPY --from=builder a a\nRUN make\n'
+
+/** One call of docker, from its start to its end. */
+export interface Call {
+  args: string[]
+  /** The words joined by spaces, with RUN, SHA, SHORT, TEMP and ID for what differs from run to run. */
+  text: string
+  env: Record<string, string>
+  start: number
+  /** Infinity if it was killed. */
+  end: number
+  stdin: string
+  signals: string[]
+}
+
+export interface JobOptions {
+  inputs?: Record<string, string>
+  event?: Event
+  answers?: Answer[]
+  env?: Record<string, string>
+}
+
+export interface Ran extends Outcome {
+  calls: Call[]
+  /** What `main` left in RUNNER_TEMP. */
+  temp: string[]
+  state: Record<string, string>
+}
+
+/** A folder with a repository, a docker that has no engine, and runs of the action with both. */
+export class FakeEngine {
+  readonly folder = mkdtempSync(join(tmpdir(), 'bundle-'))
+  readonly workspace = join(this.folder, 'workspace')
+  readonly sha: string
+
+  constructor() {
+    mkdirSync(this.workspace)
+    writeFileSync(join(this.workspace, 'Dockerfile'), DOCKERFILE)
+    const git = (...args: string[]): string =>
+      execFileSync('git', ['-C', this.workspace, '-c', 'user.name=a', '-c', 'user.email=a@b.c', ...args], {
+        env: { PATH: process.env.PATH, GIT_COMMITTER_DATE: '2026-01-01T00:00:00Z' },
+        encoding: 'utf8'
+      })
+    git('init', '--quiet')
+    git('add', '.')
+    git('commit', '--quiet', '--message', 'a')
+    this.sha = git('rev-parse', 'HEAD').trim()
+  }
+
+  push(branch: string): Event {
+    return pushEvent(this.sha, branch)
+  }
+
+  /** Starts the main step. */
+  start({ inputs = {}, event = this.push('master'), answers = [], env = {} }: JobOptions = {}): Started {
+    const folder = mkdtempSync(join(this.folder, 'agent-'))
+    const docker = join(folder, 'bin', 'docker')
+    mkdirSync(dirname(docker))
+    writeFileSync(docker, `#!${process.execPath}\nimport(${JSON.stringify(join(import.meta.dirname, 'fake-docker.ts'))})\n`)
+    chmodSync(docker, 0o755)
+    writeFileSync(join(folder, 'answers.json'), JSON.stringify(answers))
+    writeFileSync(join(folder, 'calls.jsonl'), '')
+    const agent = { folder, prefix: [], env: { PATH: `${dirname(docker)}:/usr/bin:/bin`, HOME: folder } }
+    const job = { workspace: this.workspace, event, inputs: { image: IMAGE, ...inputs }, env }
+    return new Started(this, folder, new RunningAction(agent as unknown as Agent, job))
+  }
+
+  /** Runs the main step and the post step. */
+  run(options?: JobOptions): Promise<Ran> {
+    return this.start(options).end()
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A main step that runs. */
+export class Started {
+  readonly #engine: FakeEngine
+  readonly #folder: string
+  readonly #action: RunningAction
+
+  constructor(engine: FakeEngine, folder: string, action: RunningAction) {
+    this.#engine = engine
+    this.#folder = folder
+    this.#action = action
+  }
+
+  get temp(): string {
+    return this.#action.temp
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#action.kill(signal)
+  }
+
+  calls(): Call[] {
+    const events = readFileSync(join(this.#folder, 'calls.jsonl'), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as CallEvent)
+    const calls = new Map<number, Call>()
+    for (const event of events) {
+      const call = calls.get(event.id)
+      if (event.what === 'start') {
+        const { id, at, args, env } = event
+        const text = this.#plain(args.join(' '))
+        calls.set(id, { args, text, env, start: at, end: Number.POSITIVE_INFINITY, stdin: '', signals: [] })
+      } else if (call && event.what === 'signal') call.signals.push(event.signal)
+      else if (call && event.what === 'end') Object.assign(call, { end: event.at, stdin: event.stdin })
+    }
+    return [...calls.values()].sort((a, b) => a.start - b.start)
+  }
+
+  /** Waits for a call of docker that contains a text. */
+  async untilCalled(text: string): Promise<void> {
+    const deadline = Date.now() + 10_000
+    while (!this.calls().some((call) => call.text.includes(text))) {
+      if (Date.now() > deadline) throw new Error(`docker ${text} was never called:\n${this.#action.log}`)
+      await sleep(10)
+    }
+  }
+
+  async end(): Promise<Ran> {
+    const outcome = await this.#action.end()
+    return {
+      ...outcome,
+      calls: this.calls(),
+      temp: readdirSync(this.temp),
+      state: stateOf(readFileSync(join(this.temp, '..', 'state'), 'utf8'))
+    }
+  }
+
+  #plain(text: string): string {
+    return text
+      .replaceAll(this.temp, 'TEMP')
+      .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
+      .replaceAll(this.#engine.sha, 'SHA')
+      .replaceAll(this.#engine.sha.slice(0, 7), 'SHORT')
+  }
+}
+
+/** Runs the post step alone. */
+export async function runPost(
+  folder: string,
+  path: string,
+  env: Record<string, string>
+): Promise<{ exitCode: number | null; log: string }> {
+  const dist = join(folder, 'post')
+  cpSync(join(ROOT, 'dist', 'cleanup'), dist, { recursive: true })
+  const child = spawn(process.execPath, [join(dist, 'index.js')], {
+    cwd: folder,
+    env: { PATH: path, HOME: folder, GITHUB_ACTIONS: 'true', ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text))
+  return new Promise((resolve) => child.once('close', (exitCode) => resolve({ exitCode, log })))
+}
+
+function stateOf(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/^(.+?)<<(ghadelimiter_.+)\n([^]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value])
+  )
+}
+
+/** The workflow commands in a log that the runner would obey, with their whole line. */
+export function commandsIn(log: string): string[] {
+  const obeyed: string[] = []
+  let token: string | undefined
+  for (const line of log.split(/\r\n|\r|\n/)) {
+    if (token !== undefined) {
+      if (line === `::${token}::`) token = undefined
+    } else {
+      token = /^::stop-commands::(.+)$/.exec(line)?.[1]
+      if (token === undefined && /^\s*::[a-z-]+[ :]|##\[/.test(line)) obeyed.push(line)
+    }
+  }
+  return obeyed
+}
+
+export function errorsIn(log: string): string[] {
+  return commandsIn(log)
+    .filter((line) => line.startsWith('::error'))
+    .map((line) => line.replace(/^::error.*?::/, ''))
+}

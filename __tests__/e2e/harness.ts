@@ -1,0 +1,106 @@
+import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
+import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
+import type { SourceRepository } from './application.ts'
+
+/** A Dockerfile step of a run's report. */
+export interface Step {
+  stage: string
+  instruction: string
+  cached: boolean
+}
+
+/** Whether an engine shares layers with BuildKit, by what was measured of it. */
+export function sharesWithBuildKit({ version, store }: EngineSpec): boolean {
+  return version !== '20.10' && !(version === '26.1' && store === 'overlay2')
+}
+
+/** Whether an engine's legacy builder can use a cache at all, likewise. */
+export function canBeLegacy({ store }: EngineSpec): boolean {
+  return store !== 'containerd'
+}
+
+/** The variables that make an engine use the legacy strategy. */
+export function legacyEnv(engine: EngineSpec): Record<string, string> {
+  return sharesWithBuildKit(engine) ? { DOCKER_BUILDKIT: '0' } : {}
+}
+
+/** One repository in the registry, and the runs that publish to it, each on a brand-new agent. */
+export class Project {
+  readonly image: string
+  readonly repository: string
+  readonly #bed: TestBed
+  readonly #engine: EngineSpec
+  readonly #env: Record<string, string>
+
+  constructor(bed: TestBed, engine: EngineSpec, name: string, env: Record<string, string> = {}) {
+    this.#bed = bed
+    this.#engine = engine
+    this.#env = env
+    this.repository = `octo/${name}-${engine.version}-${engine.store}`
+    this.image = `${bed.registry.host}/${this.repository}`
+  }
+
+  /** Runs the action for a commit of `source` on a brand-new agent. */
+  async play(
+    source: SourceRepository,
+    sha: string,
+    inputs: Record<string, string> = {},
+    event: Event = pushEvent(sha, 'master')
+  ): Promise<Outcome> {
+    return this.onAgent(async (agent) => {
+      const outcome = await runAction(agent, {
+        workspace: source.checkout(sha),
+        event,
+        inputs: { image: this.image, ...inputs },
+        env: this.#env
+      })
+      const left = await agent.docker('ps', '--all', '--quiet')
+      if (left !== '') throw new Error(`Containers are left: ${left}`)
+      return outcome
+    })
+  }
+
+  /** Does something on a brand-new agent. */
+  async onAgent<T>(use: (agent: Agent) => Promise<T>): Promise<T> {
+    const agent = await this.#bed.agent(this.#engine)
+    try {
+      return await use(agent)
+    } finally {
+      await agent.stop()
+    }
+  }
+
+  async tags(): Promise<string[]> {
+    return this.#bed.registry.tags(this.repository)
+  }
+
+  async digest(tag: string): Promise<string | undefined> {
+    return (await this.#bed.registry.manifest(this.repository, tag))?.digest
+  }
+
+  async labels(tag: string): Promise<Record<string, string>> {
+    return (await this.#bed.registry.config(this.repository, tag)).config.Labels
+  }
+}
+
+/** All Dockerfile steps of a run, those of the builder first. */
+export function stepsOf({ report }: Outcome): Step[] {
+  const { builder, production } = report as Record<string, { steps: Step[] } | undefined>
+  return [...(builder?.steps ?? []), ...(production?.steps ?? [])]
+}
+
+/** The RUN instructions that were executed, `stage: RUN …`. */
+export function executedRuns(outcome: Outcome): string[] {
+  return stepsOf(outcome)
+    .filter(({ cached, instruction }) => !cached && instruction.startsWith('RUN'))
+    .map(({ stage, instruction }) => `${stage}: ${instruction}`)
+}
+
+/** The exit code, and the log if it is not the expected one: what a failing assertion should show. */
+export function ending({ exitCode, log }: Outcome, expected = 0): { exitCode: number | null; log: string } {
+  return { exitCode, log: exitCode === expected ? '' : log }
+}
+
+export function short(sha: string): string {
+  return sha.slice(0, 7)
+}
