@@ -1,5 +1,7 @@
 export default {
   testEnvironment: 'node',
+  // the tests on real engines wait more than they compute: one worker a core, not one less
+  maxWorkers: '100%',
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['**/__tests__/**/*.test.ts'],
   transform: {

@@ -45070,7 +45070,11 @@ function show(text) {
  */
 function readInputs(get) {
     const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
-    check('image', () => parseRepository(image));
+    const { registry } = check('image', () => parseRepository(image));
+    if (/^[^.:]*[A-Z][^.:]*$/.test(registry)) {
+        // docker takes it for the host of a registry; it is an owner as GitHub spells it
+        throw new UserError(`Input image is ${JSON.stringify(image)}, with upper-case letters; registries allow lower case only: ${image.toLowerCase()}`);
+    }
     return {
         image,
         context: inputs_path(get, 'context') ?? '.',
@@ -52302,6 +52306,7 @@ function hasIntegratedBuildKit({ version }) {
 
 
 
+
 /**
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
@@ -52325,9 +52330,14 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         readEngineInfo(docker, signal)
     ]);
     const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
+    await warnOfOtherCheckout(build, env, git, log);
     if (created === undefined) {
         log.notice(`Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`);
     }
+    const decision = decidePublish(inputs.push, publishBranch, build);
+    const refs = makeRefs(inputs, build);
+    if (decision.push && !decision.publish)
+        noticeHeldTags(inputs, refs, log);
     return completePlan({
         inputs,
         build,
@@ -52338,8 +52348,8 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         targetStage,
         buildxBuilder,
         strategy: selectStrategy(engine, dockerfile, builderStage, inputs, env.DOCKER_BUILDKIT),
-        decision: decidePublish(inputs.push, publishBranch, build),
-        refs: makeRefs(inputs, build),
+        decision,
+        refs,
         labels: makeLabels(inputs, build, created)
     });
 }
@@ -52401,6 +52411,19 @@ function readPayload(path) {
     catch (error) {
         throw new UserError(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${messageOf(error)}`);
     }
+}
+/** Says which of the user's tags do not move, because they are the moving tags. */
+function noticeHeldTags({ tags }, { movingBuilder, movingProduction }, log) {
+    const held = tags.filter((tag) => [movingBuilder, movingProduction].some((moving) => sameReference(moving, tag)));
+    if (held.length > 0)
+        log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`);
+}
+/** The tag names the event's commit. A pull request's checkout is its merge commit, which is as it should be. */
+async function warnOfOtherCheckout(build, env, git, log) {
+    const head = (await git.commit('HEAD'))?.sha;
+    if (head === undefined || head === build.sha || (build.event === 'pull_request' && head === env.GITHUB_SHA))
+        return;
+    log.warning(`The checkout is at ${head.slice(0, 7)}, but this ${build.event} event is about ${build.shortSha}, and the images are tagged so; check out that commit`);
 }
 async function findPublishBranch(inputs, build, github, log) {
     const known = inputs.publishBranch ?? build.defaultBranch ?? (await github.defaultBranch());

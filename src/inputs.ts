@@ -52,7 +52,13 @@ export interface Inputs {
  */
 export function readInputs(get: (name: string) => string): Inputs {
   const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app')
-  check('image', () => parseRepository(image))
+  const { registry } = check('image', () => parseRepository(image))
+  if (/^[^.:]*[A-Z][^.:]*$/.test(registry)) {
+    // docker takes it for the host of a registry; it is an owner as GitHub spells it
+    throw new UserError(
+      `Input image is ${JSON.stringify(image)}, with upper-case letters; registries allow lower case only: ${image.toLowerCase()}`
+    )
+  }
   return {
     image,
     context: path(get, 'context') ?? '.',

@@ -7,9 +7,10 @@ import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from 
 import { messageOf, UserError } from './errors.ts'
 import { Git } from './git.ts'
 import { GitHub } from './github.ts'
+import { sameReference } from './image-ref.ts'
 import type { Inputs } from './inputs.ts'
 import type { Log } from './log.ts'
-import { completePlan, makeLabels, makeRefs, type Plan } from './plan.ts'
+import { completePlan, makeLabels, makeRefs, type Plan, type Refs } from './plan.ts'
 import { decidePublish } from './publish-policy.ts'
 import { selectStrategy } from './strategy/select.ts'
 
@@ -48,11 +49,15 @@ export async function preparePlan(
     readEngineInfo(docker, signal)
   ])
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
+  await warnOfOtherCheckout(build, env, git, log)
   if (created === undefined) {
     log.notice(
       `Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`
     )
   }
+  const decision = decidePublish(inputs.push, publishBranch, build)
+  const refs = makeRefs(inputs, build)
+  if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
   return completePlan({
     inputs,
     build,
@@ -63,8 +68,8 @@ export async function preparePlan(
     targetStage,
     buildxBuilder,
     strategy: selectStrategy(engine, dockerfile, builderStage, inputs, env.DOCKER_BUILDKIT),
-    decision: decidePublish(inputs.push, publishBranch, build),
-    refs: makeRefs(inputs, build),
+    decision,
+    refs,
     labels: makeLabels(inputs, build, created)
   })
 }
@@ -134,6 +139,22 @@ function readPayload(path: string | undefined): unknown {
   } catch (error) {
     throw new UserError(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${messageOf(error)}`)
   }
+}
+
+/** Says which of the user's tags do not move, because they are the moving tags. */
+function noticeHeldTags({ tags }: Inputs, { movingBuilder, movingProduction }: Refs, log: Log): void {
+  const held = tags.filter((tag) => [movingBuilder, movingProduction].some((moving) => sameReference(moving, tag)))
+  if (held.length > 0)
+    log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`)
+}
+
+/** The tag names the event's commit. A pull request's checkout is its merge commit, which is as it should be. */
+async function warnOfOtherCheckout(build: BuildContext, env: Environment, git: Git, log: Log): Promise<void> {
+  const head = (await git.commit('HEAD'))?.sha
+  if (head === undefined || head === build.sha || (build.event === 'pull_request' && head === env.GITHUB_SHA)) return
+  log.warning(
+    `The checkout is at ${head.slice(0, 7)}, but this ${build.event} event is about ${build.shortSha}, and the images are tagged so; check out that commit`
+  )
 }
 
 async function findPublishBranch(inputs: Inputs, build: BuildContext, github: GitHub, log: Log): Promise<string> {

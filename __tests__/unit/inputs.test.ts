@@ -80,6 +80,11 @@ describe('readInputs', () => {
   it.each<[string, string, string]>([
     ['image', '', 'Input image is missing: give the repository to publish to, for example ghcr.io/octo/app'],
     ['image', 'ghcr.io/Octo/App', 'Input image: '],
+    [
+      'image',
+      'Octo/app',
+      'Input image is "Octo/app", with upper-case letters; registries allow lower case only: octo/app'
+    ],
     ['builder-target', 'a b', 'Input builder-target is "a b"; it must be one word that does not begin with a dash'],
     ['target', '--push', 'Input target is "--push"; it must be one word that does not begin with a dash'],
     ['test-parallelism', '0', 'Input test-parallelism is "0"; it must be a whole number from 1 up'],

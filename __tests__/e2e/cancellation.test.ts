@@ -1,0 +1,162 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { pushEvent, RunningAction } from '../../testbed/runner.ts'
+import { type Files, SourceRepository } from './application.ts'
+
+jest.setTimeout(300_000)
+
+/** Milliseconds from the runner's SIGINT to its SIGTERM (actions/runner ProcessInvoker.cs). */
+const UNTIL_SIGTERM = 7_500
+
+/** A command that no other process of this machine has. */
+const HANG = 'sleep 4242'
+
+interface Phase {
+  name: string
+  builder: string
+  tests: string
+  production: string
+  /** Printed when the phase has begun. */
+  begun: RegExp
+  linkMbit?: number
+}
+
+const MARK = 'echo reached $((40 + 2))'
+
+const phases: Phase[] = [
+  { name: 'the builder build', builder: `RUN ${MARK}; ${HANG}`, tests: 'true', production: '', begun: /reached 42/ },
+  {
+    name: 'the tests',
+    builder: '',
+    tests: `${MARK}; trap "" TERM INT; ${HANG}\n${HANG}`,
+    production: '',
+    begun: /reached 42/
+  },
+  {
+    name: 'the production build',
+    builder: '',
+    tests: 'true',
+    production: `RUN ${MARK}; ${HANG}`,
+    begun: /reached 42/
+  },
+  {
+    name: 'a push',
+    builder: '',
+    tests: 'true',
+    // 20 s on that link
+    production: 'RUN head -c 20000000 /dev/urandom > /blob',
+    begun: /The push refers to repository/,
+    linkMbit: 8
+  }
+]
+
+function application(base: string, { builder, production }: Phase): Files {
+  const lines = [
+    `FROM ${base} AS builder`,
+    'RUN echo built > /built',
+    builder,
+    `FROM ${base}`,
+    production,
+    'COPY --from=builder /built /built'
+  ]
+  return { Dockerfile: `${lines.filter((line) => line !== '').join('\n')}\n` }
+}
+
+let bed: TestBed
+let base: string
+
+beforeAll(async () => {
+  bed = await TestBed.start()
+  base = (await pushBaseImages(bed, ['busybox'])).busybox
+})
+
+afterAll(async () => {
+  await bed.stop()
+})
+
+const newest = availableEngines().at(-1)?.version
+const engines = availableEngines().filter(({ version }) => version === '20.10' || version === newest)
+const settings = engines.flatMap((engine) =>
+  phases.flatMap((phase) => (['SIGINT', 'SIGTERM'] as const).map((signal) => ({ engine, phase, signal })))
+)
+
+function hanging(): string {
+  try {
+    return execFileSync('pgrep', ['--full', `^${HANG}`], { encoding: 'utf8' })
+  } catch {
+    return ''
+  }
+}
+
+async function until(condition: () => boolean, milliseconds: number): Promise<boolean> {
+  for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(50)) if (condition()) return true
+  return condition()
+}
+
+describe.each(settings)(
+  'Docker $engine.version, $engine.store store: $signal in $phase.name',
+  ({ engine, phase, signal }: { engine: EngineSpec; phase: Phase; signal: NodeJS.Signals }) => {
+    it('stops all, leaves nothing and pushes nothing', async () => {
+      const agent = await bed.agent(engine, phase.linkMbit === undefined ? {} : { linkMbit: phase.linkMbit })
+      const source = new SourceRepository(application(base, phase))
+      const repository = `octo/cancelled-${engine.version}-${engine.store}-${phases.indexOf(phase)}-${signal.toLowerCase()}`
+      try {
+        const action = new RunningAction(agent, {
+          workspace: source.checkout(source.head()),
+          event: pushEvent(source.head(), 'master'),
+          inputs: { image: `127.0.0.1:5000/${repository}`, tests: phase.tests }
+        })
+        const reached = await until(() => phase.begun.test(action.log), 60_000)
+        expect({ reached, log: reached ? '' : action.log }).toEqual({ reached: true, log: '' })
+        const start = Date.now()
+        action.kill(signal)
+        const outcome = await action.end()
+        expect(Date.now() - start).toBeLessThan(UNTIL_SIGTERM)
+
+        expect(outcome.exitCode).toBe(1)
+        expect(outcome.log).toContain('::error::The run was cancelled')
+        expect(outcome.outputs).toMatchObject({ pushed: 'false', published: 'false', digest: '', tags: '' })
+        expect(outcome.post).toEqual({ exitCode: 0, log: '' })
+        // only the report is left
+        expect(readdirSync(action.temp)).toEqual([expect.stringMatching(/^shared-docker-layers-report-.*\.json$/)])
+        // the legacy builder's own container goes a moment after its client
+        expect(await until(() => hanging() === '', 5_000)).toBe(true)
+        expect(await agent.docker('ps', '--quiet')).toBe('')
+        expect(await agent.docker('ps', '--all', '--quiet', '--filter', 'label=shared-docker-layers.run')).toBe('')
+        await sleep(1_000)
+        expect(await bed.registry.tags(repository)).toEqual([])
+      } finally {
+        await agent.stop()
+        source.remove()
+      }
+    })
+  }
+)
+
+it('removes in the post step what a killed main step left', async () => {
+  const [engine] = engines
+  if (!engine) throw new Error('There is no engine')
+  const agent = await bed.agent(engine)
+  const source = new SourceRepository(application(base, { ...phases[0], builder: '' } as Phase))
+  try {
+    const action = new RunningAction(agent, {
+      workspace: source.checkout(source.head()),
+      event: pushEvent(source.head(), 'master'),
+      inputs: { image: '127.0.0.1:5000/octo/killed', tests: `${MARK}; ${HANG}` }
+    })
+    expect(await until(() => action.log.includes('reached 42'), 60_000)).toBe(true)
+    action.kill('SIGKILL')
+    const outcome = await action.end()
+    expect(outcome.exitCode).toBeNull()
+    expect(outcome.post).toEqual({ exitCode: 0, log: '' })
+    expect(readdirSync(action.temp)).toEqual([])
+    expect(await agent.docker('ps', '--all', '--quiet')).toBe('')
+    expect(hanging()).toBe('')
+  } finally {
+    await agent.stop()
+    source.remove()
+  }
+})

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { type Agent, availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
+import { application, SourceRepository } from './application.ts'
+import { ending } from './harness.ts'
+
+jest.setTimeout(300_000)
+
+/** A registry that answers every request as one that wants another login. */
+const REFUSING = `
+require('node:http').createServer((request, response) => {
+  response.writeHead(401, { 'Www-Authenticate': 'Basic realm="test"', 'Content-Type': 'application/json' })
+  response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')
+}).listen(5001, '127.0.0.1', () => console.log('listening'))`
+
+let bed: TestBed
+let base: string
+
+beforeAll(async () => {
+  bed = await TestBed.start()
+  base = (await pushBaseImages(bed, ['busybox'])).busybox
+})
+
+afterAll(async () => {
+  await bed.stop()
+})
+
+/** Starts a program inside the agent's network and waits for its first line; it ends with the agent. */
+async function startInside(agent: Agent, script: string): Promise<void> {
+  const [enter = '', ...prefix] = agent.prefix
+  const child = spawn(enter, [...prefix, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve)
+    child.once('exit', () => reject(new Error('it ended at once')))
+  })
+}
+
+async function play(engine: EngineSpec, inputs: Record<string, string>): Promise<Outcome> {
+  const agent = await bed.agent(engine)
+  const source = new SourceRepository(application(base))
+  try {
+    await startInside(agent, REFUSING)
+    return await runAction(agent, {
+      workspace: source.checkout(source.head()),
+      event: pushEvent(source.head(), 'master'),
+      inputs
+    })
+  } finally {
+    await agent.stop()
+    source.remove()
+  }
+}
+
+function annotations(outcome: Outcome, kind: 'warning' | 'error'): string[] {
+  return outcome.log.split('\n').filter((line) => line.startsWith(`::${kind}`))
+}
+
+describe.each(availableEngines())('Docker $version, $store store', (engine) => {
+  it('builds without a cache where nothing was published yet, and says nothing alarming', async () => {
+    const outcome = await play(engine, { image: `127.0.0.1:5000/octo/new-${engine.version}`, push: 'never' })
+    expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
+    expect(outcome.log).toMatch(/:builder does not exist yet/)
+    expect(outcome.log).toMatch(/:latest does not exist yet/)
+    expect(annotations(outcome, 'warning')).toEqual([])
+    expect(outcome.outputs).toMatchObject({ pushed: 'false', tags: '' })
+  })
+
+  it('tells a refused login', async () => {
+    const outcome = await play(engine, { image: '127.0.0.1:5001/octo/app' })
+    const warnings = annotations(outcome, 'warning')
+    expect(warnings).toHaveLength(2)
+    for (const warning of warnings) {
+      expect(warning).toMatch(/^::warning::The registry refused us 127.0.0.1:5001\/octo\/app:(builder|latest)/)
+    }
+    expect(outcome.exitCode).toBe(1)
+    expect(annotations(outcome, 'error')).toEqual([
+      expect.stringMatching(/^::error::The registry refused the push of 127.0.0.1:5001\/octo\/app:[0-9a-f]{7}: log in/)
+    ])
+    expect(outcome.outputs).toMatchObject({ pushed: 'false', published: 'false', tags: '', digest: '' })
+  })
+
+  it('tells a registry that cannot be reached', async () => {
+    const outcome = await play(engine, { image: '127.0.0.1:5999/octo/app' })
+    const warnings = annotations(outcome, 'warning')
+    expect(warnings).toHaveLength(2)
+    for (const warning of warnings) {
+      expect(warning).toMatch(/^::warning::The registry could not be reached for 127.0.0.1:5999\/octo\/app:/)
+    }
+    expect(outcome.exitCode).toBe(1)
+    expect(annotations(outcome, 'error')).toEqual([
+      expect.stringMatching(/^::error::The registry could not be reached to push 127.0.0.1:5999\/octo\/app:/)
+    ])
+  })
+})
