@@ -45881,11 +45881,11 @@ class RawJsonProgress {
         this.#lines.end();
     }
     steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, completed, seconds, error }) => {
+        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
             const step = stepOf(name);
             if (!step || !(cached || completed))
                 return [];
-            return [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }];
+            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
         });
     }
     unreadableCaches() {
@@ -45930,7 +45930,7 @@ class RawJsonProgress {
             seen = {
                 number: this.#vertices.size + 1,
                 name: vertex.name,
-                seconds: 0,
+                milliseconds: 0,
                 cached: false,
                 completed: false,
                 logEndsLine: true
@@ -45947,13 +45947,13 @@ class RawJsonProgress {
             return;
         seen.completed = true;
         if (vertex.started)
-            seen.seconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started)) / 1_000;
+            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
         if (vertex.error) {
             seen.error = vertex.error;
             this.#print(`#${seen.number} ERROR: ${vertex.error}\n`);
         }
         else if (!seen.cached)
-            this.#print(`#${seen.number} DONE ${seen.seconds.toFixed(1)}s\n`);
+            this.#print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
     }
     #log({ vertex, data }) {
         const seen = this.#vertices.get(vertex);
@@ -46075,6 +46075,9 @@ class LegacyProgress {
             this.#stages++;
             return;
         }
+        // an ARG before the first FROM belongs to no stage
+        if (this.#stages === 0)
+            return;
         this.#open = { stage: this.#stage, instruction, cached: false, seconds: 0 };
         this.#started = this.#now();
         this.#steps.push(this.#open);
@@ -46598,6 +46601,9 @@ class InlineStrategy {
             file: await writeReplaced(this.#run, refs.builder)
         });
     }
+    async end() {
+        // nothing runs beyond the builds
+    }
     #build(image, cacheSource, more, args) {
         const { plan } = this.#run;
         const { strategy, inputs } = plan;
@@ -46643,6 +46649,7 @@ const LEGACY = { DOCKER_BUILDKIT: '0' };
  */
 class LegacyStrategy {
     #run;
+    #ended = new AbortController();
     #pulledBuilder;
     #pulledProduction;
     #unlabelledBuilder = '';
@@ -46697,6 +46704,10 @@ class LegacyStrategy {
         const own = built.steps.findLastIndex(({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', '')));
         return { ...built, steps: built.steps.slice(0, own + 1) };
     }
+    async end() {
+        this.#ended.abort();
+        await Promise.allSettled([this.#pulledBuilder, this.#pulledProduction]);
+    }
     async #build(image, pull, args) {
         const { inputs } = this.#run.plan;
         const cache = pull.usable ? ['--cache-from', pull.reference] : [];
@@ -46722,7 +46733,10 @@ class LegacyStrategy {
         const section = log.section(`Pull ${reference}`);
         section.write(`${replayable(args)}\n`);
         try {
-            const { exitCode, stderr } = await docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) });
+            const { exitCode, stderr } = await docker.call(args, {
+                signal: AbortSignal.any([signal, this.#ended.signal]),
+                onOutput: (chunk) => section.write(chunk)
+            });
             return exitCode === 0
                 ? { reference, usable: true }
                 : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
@@ -46746,8 +46760,9 @@ class LegacyStrategy {
  */
 async function runPipeline(run) {
     const result = { tests: [], cancelled: false, failures: [] };
+    const strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run);
     try {
-        await runPhases(run, result);
+        await runPhases(run, strategy, result);
     }
     catch (error) {
         if (!(error instanceof CancelledError))
@@ -46755,10 +46770,12 @@ async function runPipeline(run) {
         result.cancelled = true;
         result.failures.push(error.message);
     }
+    finally {
+        await strategy.end();
+    }
     return result;
 }
-async function runPhases(run, result) {
-    const strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run);
+async function runPhases(run, strategy, result) {
     result.builder = await strategy.buildBuilder();
     warnOfCaches(run, result.builder);
     collectBuildFailure(result, result.builder);

@@ -13,19 +13,20 @@ import type { Strategy } from './strategy/strategy.ts'
  */
 export async function runPipeline(run: Run): Promise<RunResult> {
   const result: RunResult = { tests: [], cancelled: false, failures: [] }
+  const strategy: Strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
   try {
-    await runPhases(run, result)
+    await runPhases(run, strategy, result)
   } catch (error) {
     if (!(error instanceof CancelledError)) throw error
     result.cancelled = true
     result.failures.push(error.message)
+  } finally {
+    await strategy.end()
   }
   return result
 }
 
-async function runPhases(run: Run, result: RunResult): Promise<void> {
-  const strategy: Strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
-
+async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   result.builder = await strategy.buildBuilder()
   warnOfCaches(run, result.builder)
   collectBuildFailure(result, result.builder)

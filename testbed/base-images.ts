@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { TestBed } from './bed.ts'
 import { cacheFolder, ensureTools } from './engines.ts'
@@ -83,11 +83,15 @@ async function layer(name: string, fill: (root: string) => Promise<void>): Promi
   return withLock(join(cacheFolder(), 'lock'), () => cachedLayer(join(cacheFolder(), 'layers'), name, fill))
 }
 
+/** The npm that runs this script, else the one on PATH: the folder of its package. */
 async function npmFolder(): Promise<string> {
-  // npm runs under the Node.js it is found with, which need not be this one.
-  const env = { PATH: process.env.PATH ?? systemPath, HOME: '/root' }
-  const folder = join((await run('npm', ['root', '-g'], { env })).stdout.trim(), 'npm')
-  if (!existsSync(folder)) throw new Error(`The base image of Node.js needs npm, which is not in ${folder}.`)
+  const command =
+    process.env.npm_execpath ??
+    (await run('which', ['npm'], { env: { PATH: process.env.PATH ?? systemPath } })).stdout.trim()
+  // …/npm/bin/npm-cli.js
+  const folder = dirname(dirname(await realpath(command)))
+  if (!existsSync(join(folder, 'package.json')))
+    throw new Error(`The base image of Node.js needs npm, which is not in ${folder}.`)
   return folder
 }
 

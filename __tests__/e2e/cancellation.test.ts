@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
 import { pushEvent, RunningAction } from '../../testbed/runner.ts'
-import { type Files, SourceRepository } from './application.ts'
+import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
 
 jest.setTimeout(300_000)
 
@@ -101,7 +101,7 @@ describe.each(settings)(
   ({ engine, phase, signal }: { engine: EngineSpec; phase: Phase; signal: NodeJS.Signals }) => {
     it('stops all, leaves nothing and pushes nothing', async () => {
       const agent = await bed.agent(engine, phase.linkMbit === undefined ? {} : { linkMbit: phase.linkMbit })
-      const source = new SourceRepository(application(base, phase))
+      const source = new SourceRepository(bed.folder, application(base, phase))
       const repository = `octo/cancelled-${engine.version}-${engine.store}-${phases.indexOf(phase)}-${signal.toLowerCase()}`
       try {
         const action = new RunningAction(agent, {
@@ -130,7 +130,6 @@ describe.each(settings)(
         expect(await bed.registry.tags(repository)).toEqual([])
       } finally {
         await agent.stop()
-        source.remove()
       }
     })
   }
@@ -140,7 +139,7 @@ it('removes in the post step what a killed main step left', async () => {
   const [engine] = engines
   if (!engine) throw new Error('There is no engine')
   const agent = await bed.agent(engine)
-  const source = new SourceRepository(application(base, { ...phases[0], builder: '' } as Phase))
+  const source = new SourceRepository(bed.folder, application(base, { ...phases[0], builder: '' } as Phase))
   try {
     const action = new RunningAction(agent, {
       workspace: source.checkout(source.head()),
@@ -157,6 +156,5 @@ it('removes in the post step what a killed main step left', async () => {
     expect(hanging()).toBe('')
   } finally {
     await agent.stop()
-    source.remove()
   }
 })

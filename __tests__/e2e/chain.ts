@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
-import { application, SourceRepository } from './application.ts'
+import { SourceRepository } from '../../testbed/source-repository.ts'
+import { application } from './application.ts'
 import { ending, executedRuns, Project, short, stepsOf } from './harness.ts'
 
 jest.setTimeout(300_000)
@@ -40,11 +41,7 @@ export function describeChains(chains: Chain[]): void {
 
       beforeAll(() => {
         project = new Project(bed, engine, `app-${strategy}`, env)
-        source = new SourceRepository(application(base))
-      })
-
-      afterAll(() => {
-        source.remove()
+        source = new SourceRepository(bed.folder, application(base))
       })
 
       /** The tags that the registry should have: those of the commits played, and others. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
-import { SourceRepository } from './application.ts'
+import { SourceRepository } from '../../testbed/source-repository.ts'
 import { canBeLegacy, ending, executedRuns, legacyEnv, Project, sharesWithBuildKit, short } from './harness.ts'
 
 jest.setTimeout(300_000)
@@ -79,7 +79,7 @@ describe.each(settings)(
   ({ engine, strategy, env, shape }) => {
     it('executes again what changed, and nothing where nothing changed', async () => {
       const project = new Project(bed, engine, `shape-${strategy}-${shapes.indexOf(shape)}`, env)
-      const source = new SourceRepository({
+      const source = new SourceRepository(bed.folder, {
         Dockerfile: `${shape.lines(base).join('\n')}\n`,
         'src/main.txt': 'version 0\n'
       })
@@ -97,7 +97,6 @@ describe.each(settings)(
         Promise.all(commits.map((sha) => agent.docker('run', '--rm', `${project.image}:${short(sha)}`)))
       )
       expect(printed).toEqual(['version 0', 'version 1', 'version 1'])
-      source.remove()
     })
   }
 )

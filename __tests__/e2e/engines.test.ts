@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
-import { application, type Files, SourceRepository } from './application.ts'
+import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
+import { application } from './application.ts'
 import { ending, short, stepsOf } from './harness.ts'
 
 jest.setTimeout(300_000)
@@ -66,7 +67,7 @@ const settings: Setting[] = [
 function sourceFiles(needsBuildKit: boolean): Files {
   const files = application(base)
   if (!needsBuildKit) return files
-  const text = files.Dockerfile?.replace('RUN cat', '# needs BuildKit\nRUN --mount=type=cache,target=/cache cat') ?? ''
+  const text = String(files.Dockerfile).replace('RUN cat', '# needs BuildKit\nRUN --mount=type=cache,target=/cache cat')
   return { ...files, Dockerfile: text }
 }
 
@@ -77,7 +78,7 @@ describe.each(settings.filter(({ engine }) => available.includes(`${engine.versi
   ({ engine, needsBuildKit, buildx, strategy, warning }) => {
     it('builds, tests and publishes on every commit, with one warning', async () => {
       const repository = `octo/odd-${engine.version}-${engine.store}`
-      const source = new SourceRepository(sourceFiles(needsBuildKit))
+      const source = new SourceRepository(bed.folder, sourceFiles(needsBuildKit))
       const commits = [source.head(), source.commit({ other: 'x' }), source.commit({ 'src/main.txt': 'version 2\n' })]
       for (const sha of commits) {
         const outcome = await play(sha)
@@ -96,7 +97,6 @@ describe.each(settings.filter(({ engine }) => available.includes(`${engine.versi
         expect(printed.slice(0, 32)).toBe(stamp)
       }
       expect(await bed.registry.tags(repository)).toHaveLength(5)
-      source.remove()
 
       async function play(sha: string): Promise<Outcome> {
         const agent = await bed.agent(engine)

@@ -1,6 +1,6 @@
 import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
 import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
-import type { SourceRepository } from './application.ts'
+import type { SourceRepository } from '../../testbed/source-repository.ts'
 
 /** A Dockerfile step of a run's report. */
 export interface Step {

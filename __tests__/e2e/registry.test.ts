@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { type Agent, availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
-import { application, SourceRepository } from './application.ts'
+import { SourceRepository } from '../../testbed/source-repository.ts'
+import { application } from './application.ts'
 import { ending } from './harness.ts'
 
 jest.setTimeout(300_000)
@@ -38,7 +39,7 @@ async function startInside(agent: Agent, script: string): Promise<void> {
 
 async function play(engine: EngineSpec, inputs: Record<string, string>): Promise<Outcome> {
   const agent = await bed.agent(engine)
-  const source = new SourceRepository(application(base))
+  const source = new SourceRepository(bed.folder, application(base))
   try {
     await startInside(agent, REFUSING)
     return await runAction(agent, {
@@ -48,7 +49,6 @@ async function play(engine: EngineSpec, inputs: Record<string, string>): Promise
     })
   } finally {
     await agent.stop()
-    source.remove()
   }
 }
 

@@ -187,6 +187,7 @@ describe('LegacyProgress', () => {
       now = seconds * 1_000
       reader.write(Buffer.from(`${line}\n`))
     }
+    write(0, 'Step 1/7 : ARG BASE=base')
     write(0, 'Step 1/6 : FROM base as Builder')
     write(0, ' ---> 0123456789ab')
     write(1, 'Step 2/6 : RUN a')

@@ -6,6 +6,7 @@ export interface Step {
   stage: string
   instruction: string
   cached: boolean
+  /** How long it took; for a cached step, how long its layer took to come from the registry, where the builder says so. */
   seconds: number
   /** What the builder said, if the step failed. */
   error?: string
@@ -85,8 +86,8 @@ interface SolveStatus {
 interface SeenVertex {
   number: number
   name: string
-  /** Seconds. A vertex that is worked on in several turns announces each. */
-  seconds: number
+  /** A vertex that is worked on in several turns announces each. */
+  milliseconds: number
   cached: boolean
   completed: boolean
   error?: string
@@ -115,10 +116,10 @@ export class RawJsonProgress implements ProgressReader {
   }
 
   steps(): Step[] {
-    return [...this.#vertices.values()].flatMap(({ name, cached, completed, seconds, error }) => {
+    return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
       const step = stepOf(name)
       if (!step || !(cached || completed)) return []
-      return [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }]
+      return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }]
     })
   }
 
@@ -162,7 +163,7 @@ export class RawJsonProgress implements ProgressReader {
       seen = {
         number: this.#vertices.size + 1,
         name: vertex.name,
-        seconds: 0,
+        milliseconds: 0,
         cached: false,
         completed: false,
         logEndsLine: true
@@ -176,11 +177,11 @@ export class RawJsonProgress implements ProgressReader {
     if (seen.cached && !toldCached) this.#print(`#${seen.number} CACHED\n`)
     if (!vertex.completed) return
     seen.completed = true
-    if (vertex.started) seen.seconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started)) / 1_000
+    if (vertex.started) seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started))
     if (vertex.error) {
       seen.error = vertex.error
       this.#print(`#${seen.number} ERROR: ${vertex.error}\n`)
-    } else if (!seen.cached) this.#print(`#${seen.number} DONE ${seen.seconds.toFixed(1)}s\n`)
+    } else if (!seen.cached) this.#print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`)
   }
 
   #log({ vertex, data }: VertexLog): void {
@@ -310,6 +311,8 @@ export class LegacyProgress implements ProgressReader {
       this.#stages++
       return
     }
+    // an ARG before the first FROM belongs to no stage
+    if (this.#stages === 0) return
     this.#open = { stage: this.#stage, instruction, cached: false, seconds: 0 }
     this.#started = this.#now()
     this.#steps.push(this.#open)

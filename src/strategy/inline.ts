@@ -41,6 +41,10 @@ export class InlineStrategy implements Strategy {
     })
   }
 
+  async end(): Promise<void> {
+    // nothing runs beyond the builds
+  }
+
   #build(image: string, cacheSource: string, more: string[], args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
     const { plan } = this.#run
     const { strategy, inputs } = plan

@@ -23,6 +23,7 @@ interface Pull {
  */
 export class LegacyStrategy implements Strategy {
   readonly #run: Run
+  readonly #ended = new AbortController()
   readonly #pulledBuilder: Promise<Pull>
   readonly #pulledProduction: Promise<Pull>
   #unlabelledBuilder = ''
@@ -82,6 +83,11 @@ export class LegacyStrategy implements Strategy {
     return { ...built, steps: built.steps.slice(0, own + 1) }
   }
 
+  async end(): Promise<void> {
+    this.#ended.abort()
+    await Promise.allSettled([this.#pulledBuilder, this.#pulledProduction])
+  }
+
   async #build(image: string, pull: Pull, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
     const { inputs } = this.#run.plan
     const cache = pull.usable ? ['--cache-from', pull.reference] : []
@@ -107,7 +113,10 @@ export class LegacyStrategy implements Strategy {
     const section = log.section(`Pull ${reference}`)
     section.write(`${replayable(args)}\n`)
     try {
-      const { exitCode, stderr } = await docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
+      const { exitCode, stderr } = await docker.call(args, {
+        signal: AbortSignal.any([signal, this.#ended.signal]),
+        onOutput: (chunk) => section.write(chunk)
+      })
       return exitCode === 0
         ? { reference, usable: true }
         : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }

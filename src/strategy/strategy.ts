@@ -14,6 +14,8 @@ export interface Strategy {
   buildBuilder(): Promise<Build>
   /** Builds the production stage from the builder just built and the cache of the moving production tag. Comes after `buildBuilder`. */
   buildProduction(): Promise<Build>
+  /** Stops what still runs and waits for its end. Nothing is asked of the strategy after that. */
+  end(): Promise<void>
 }
 
 export interface BuildCommand {

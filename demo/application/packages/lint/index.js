@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { builtinModules } from 'node:module'
+import { isBuiltin } from 'node:module'
 
 const LONGEST_LINE = 120
 
@@ -29,9 +29,11 @@ export function lint(file, packages) {
   )
   if (lines.at(-1) !== '') problems.push(`${file}:${lines.length}: no newline at the end of the file`)
   for (const [, name] of text.matchAll(/^(?:import|export)\s(?:[^'"]*\sfrom\s+)?['"]([^'"]+)['"]/gm)) {
-    const known = name.startsWith('.') || packages.includes(name) || builtinModules.includes(name.replace(/^node:/, ''))
-    if (!known) problems.push(`${file}: ${name} is not among the dependencies in package.json`)
-    else if (builtinModules.includes(name)) problems.push(`${file}: ${name} without node: before it`)
+    if (!name.startsWith('.') && !packages.includes(name) && !isBuiltin(name)) {
+      problems.push(`${file}: ${name} is not among the dependencies in package.json`)
+    } else if (isBuiltin(name) && !name.startsWith('node:')) {
+      problems.push(`${file}: ${name} without node: before it`)
+    }
   }
   const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' })
   if (status !== 0) problems.push(stderr.trim())

@@ -23,14 +23,14 @@ export function json(value, status = 200) {
 }
 
 function answer(routes, request) {
-  if (!['GET', 'HEAD'].includes(request.method)) return json({ error: `There is no ${request.method} here.` }, 405)
-  const url = new URL(request.url, 'http://localhost')
-  const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
-  if (!route) return json({ error: `There is nothing at ${url.pathname}.` }, 404)
   try {
-    return route(url, request.headers)
+    if (!['GET', 'HEAD'].includes(request.method)) throw new HttpError(405, `There is no ${request.method} here.`)
+    const url = new URL(request.url, 'http://localhost')
+    if (!Object.hasOwn(routes, url.pathname)) throw new HttpError(404, `There is nothing at ${url.pathname}.`)
+    return routes[url.pathname](url, request.headers)
   } catch (error) {
     if (error instanceof HttpError) return json({ error: error.message }, error.status)
-    throw error
+    console.error(error)
+    return json({ error: 'Something went wrong.' }, 500)
   }
 }

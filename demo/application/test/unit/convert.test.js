@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConversionError, convert } from '../../src/convert.js'
-import { units } from '../../src/units.js'
 
 test('converts between units of one quantity', () => {
   assert.equal(convert(1, 'km', 'm'), 1_000)
   assert.equal(convert(5_280, 'ft', 'mi'), 1)
   assert.equal(convert(2, 'lb', 'kg'), 0.90718474)
-})
-
-test('converts every unit to itself', () => {
-  for (const symbol of Object.keys(units)) assert.equal(convert(7, symbol, symbol), 7)
 })
 
 test('goes there and back', () => {
@@ -19,7 +14,7 @@ test('goes there and back', () => {
     ['kg', 'lb'],
     ['l', 'pt']
   ]) {
-    assert.ok(Math.abs(convert(convert(3, from, to), to, from) - 3) < 1e-4)
+    assert.ok(Math.abs(convert(convert(3, from, to), to, from) - 3) < 1e-9)
   }
 })
 

@@ -1,0 +1,90 @@
+/** `npm run demo`: plays commits of the sample application, and prints what was executed; with `--log` the action's logs, too. */
+import { parseArgs, styleText } from 'node:util'
+import { DemoError, type PlayedCommit, play, type Step } from './play.ts'
+
+const { values: options } = parseArgs({ options: { log: { type: 'boolean', default: false } } })
+const start = performance.now()
+
+try {
+  const played = await play({
+    progress(line) {
+      console.log(styleText('dim', `${seconds((performance.now() - start) / 1_000)}  ${line} …`))
+    },
+    commit(commit) {
+      if (options.log) console.log(`\n${commit.outcome.log}${commit.outcome.post.log}`)
+      console.log(`\n${describe(commit)}\n`)
+    },
+    answer({ image, question, text }) {
+      console.log(`\n${heading(`GET ${question}`)} is answered by ${image} with\n  ${text}\n`)
+    }
+  })
+  console.log(summarize(played))
+} catch (error) {
+  if (error instanceof DemoError && error.log !== '') console.error(`\n${error.log}`)
+  console.error(
+    styleText('red', error instanceof DemoError ? error.message : String((error as Error).stack), {
+      stream: process.stderr
+    })
+  )
+  process.exitCode = 1
+}
+
+function describe({
+  commit,
+  shortSha,
+  engine,
+  outcome,
+  steps,
+  tests,
+  pushed,
+  movingTags,
+  traffic
+}: PlayedCommit): string {
+  const executed = steps.filter(({ cached }) => !cached)
+  const widest = Math.max(
+    ...[...executed.map(nameOf), ...tests.map(({ command }) => command)].map(({ length }) => length)
+  )
+  const row = (name: string, time: number, note = ''): string => `    ${name.padEnd(widest)}  ${seconds(time)}${note}`
+  return [
+    heading(`${shortSha} on ${commit.branch}: ${commit.subject}`),
+    `  ${seconds(outcome.seconds)} with Docker ${engine.version}, ${engine.store} store, strategy ${engine.strategy}; pulled ${megabytes(traffic.pulled)}, pushed ${megabytes(traffic.pushed)}`,
+    `  executed ${executed.length} of ${steps.length} steps`,
+    ...executed.map((step) => row(nameOf(step), step.seconds)),
+    `  ran ${tests.length} tests at the same time`,
+    ...tests.map(({ command, status, seconds: time }) => row(command, time, `  ${status}`)),
+    `  pushed ${pushed.join(', ')}`,
+    `  now ${movingTags.map(({ tag, shortSha: sha }) => `${tag} is ${sha}`).join(', ')}`
+  ].join('\n')
+}
+
+function summarize(played: PlayedCommit[]): string {
+  const second = played[1]
+  if (!second) return ''
+  const files = second.commit.edits.map(({ file }) => file)
+  const list = (cached: boolean): string =>
+    second.steps
+      .filter((step) => step.cached === cached)
+      .map(nameOf)
+      .join('; ')
+  return [
+    `${second.shortSha} changed ${files.join(' and ')}.`,
+    `Executed: ${list(false)}`,
+    `Not executed, but reused: ${list(true)}`
+  ].join('\n')
+}
+
+function nameOf({ stage, instruction }: Step): string {
+  return `${stage}: ${instruction}`
+}
+
+function heading(text: string): string {
+  return styleText('bold', text)
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1).padStart(5)} s`
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

@@ -1,0 +1,217 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Agent, availableEngines, pushBaseImages, TestBed } from '../testbed/index.ts'
+import { type Outcome, pushEvent, runAction } from '../testbed/runner.ts'
+import { SourceRepository } from '../testbed/source-repository.ts'
+import { ANSWER, applicationFiles, COMMITS, type Commit, changedFiles, QUESTION } from './commits.ts'
+
+const REPOSITORY = 'octo/converter'
+const TESTS = ['npm test', 'npm run test:integration', 'npm run lint']
+const MOVING_TAGS = ['builder', 'latest']
+
+/** The steps whose input a change of the source changes; from the second commit on no other one may be executed. */
+const CHANGED_STEPS = [
+  'builder: COPY . .',
+  'builder: RUN npm run build',
+  'production: COPY --from=builder /app/dist ./dist'
+]
+
+/** A Dockerfile step, as the action's report has it. */
+export interface Step {
+  stage: string
+  instruction: string
+  cached: boolean
+  seconds: number
+}
+
+/** A test, as the action's report has it. */
+export interface Test {
+  command: string
+  status: string
+  seconds: number
+}
+
+/** How the action dealt with one commit. */
+export interface PlayedCommit {
+  commit: Commit
+  shortSha: string
+  engine: { version: string; store: string; strategy: string }
+  outcome: Outcome
+  /** Those of the builder first. */
+  steps: Step[]
+  tests: Test[]
+  /** References that were pushed. */
+  pushed: string[]
+  /** The commit that each moving tag names in the registry now. */
+  movingTags: { tag: string; shortSha: string }[]
+  /** Bytes over the link between this agent and the registry. */
+  traffic: { pulled: number; pushed: number }
+}
+
+/** What the last published image answers. */
+export interface Answer {
+  image: string
+  question: string
+  text: string
+}
+
+/** Gets what happens while it happens. */
+export interface Audience {
+  progress(line: string): void
+  commit(played: PlayedCommit): void
+  answer(answer: Answer): void
+}
+
+/** The demo did not show what it promises. */
+export class DemoError extends Error {
+  /** The action's log, if a run of it is why. */
+  readonly log: string
+
+  constructor(message: string, log = '') {
+    super(message)
+    this.log = log
+  }
+}
+
+/**
+ * Plays the commits on brand-new agents, one each, and then asks the image that was published last.
+ *
+ * @throws DemoError
+ */
+export async function play(audience: Audience): Promise<PlayedCommit[]> {
+  // the last one is the newest
+  const engine = availableEngines().at(-1)
+  audience.progress('Starting a registry with the base image of Node.js')
+  const bed = await TestBed.start({ name: 'demo' })
+  const files = applicationFiles()
+  const source = new SourceRepository(bed.folder, files)
+  let interrupted = false
+  // on a signal the bed ends this process, perhaps before anything below gets to it
+  const interrupt = (): void => {
+    interrupted = true
+  }
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+
+  async function onAgent<T>(use: (agent: Agent) => Promise<T>): Promise<T> {
+    if (!engine) throw new DemoError('There is no engine for this machine.')
+    const agent = await bed.agent(engine)
+    try {
+      return await use(agent)
+    } finally {
+      await agent.stop()
+    }
+  }
+
+  try {
+    const base = (await pushBaseImages(bed, ['node'])).node
+    const image = `${bed.registry.host}/${REPOSITORY}`
+    const played: PlayedCommit[] = []
+    for (const [index, commit] of COMMITS.entries()) {
+      const sha = index === 0 ? source.head() : commitChange(source, files, commit)
+      audience.progress(`Commit ${index + 1} of ${COMMITS.length} is being built on a brand-new agent`)
+      const result = await onAgent(async (agent) => {
+        const outcome = await runAction(agent, {
+          workspace: source.checkout(sha),
+          event: pushEvent(sha, commit.branch),
+          inputs: { image, tests: TESTS.join('\n'), 'build-args': `BASE=${base}` }
+        })
+        try {
+          const read = await readOutcome(bed, commit, outcome, agent.traffic())
+          check(read, index > 0)
+          return read
+        } catch (error) {
+          throw new DemoError(`Commit ${index + 1}: ${(error as Error).message}`, outcome.log + outcome.post.log)
+        }
+      })
+      played.push(result)
+      audience.commit(result)
+    }
+
+    audience.progress(`One agent more runs ${image}:latest`)
+    const text = await onAgent((agent) => ask(agent, `${image}:latest`))
+    audience.answer({ image: `${image}:latest`, question: QUESTION, text })
+    if (text !== ANSWER) throw new DemoError(`${image}:latest should have answered ${ANSWER}`)
+    return played
+  } catch (error) {
+    throw interrupted ? new DemoError('Interrupted.') : error
+  } finally {
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+    await bed.stop()
+  }
+}
+
+function commitChange(source: SourceRepository, files: Record<string, string>, commit: Commit): string {
+  if (commit.branch !== 'master') source.branch(commit.branch)
+  const changed = changedFiles(files, commit)
+  Object.assign(files, changed)
+  return source.commit(changed, commit.subject)
+}
+
+async function readOutcome(
+  bed: TestBed,
+  commit: Commit,
+  outcome: Outcome,
+  traffic: PlayedCommit['traffic']
+): Promise<PlayedCommit> {
+  const { exitCode, outputs, post } = outcome
+  if (exitCode !== 0) throw new Error(`the action ended with exit code ${exitCode}`)
+  if (post.exitCode !== 0) throw new Error(`the post step ended with exit code ${post.exitCode}`)
+  const report = outcome.report as { builder: { steps: Step[] }; production: { steps: Step[] }; tests: Test[] }
+  return {
+    commit,
+    shortSha: String(outputs['short-sha']),
+    engine: JSON.parse(String(outputs.engine)) as PlayedCommit['engine'],
+    outcome,
+    steps: [...report.builder.steps, ...report.production.steps],
+    tests: report.tests,
+    pushed: String(outputs.tags)
+      .split('\n')
+      .filter((tag) => tag !== ''),
+    movingTags: await Promise.all(
+      MOVING_TAGS.map(async (tag) => {
+        const { config } = await bed.registry.config(REPOSITORY, tag)
+        return { tag, shortSha: String(config.Labels['org.opencontainers.image.revision']).slice(0, 7) }
+      })
+    ),
+    traffic
+  }
+}
+
+/**
+ * Throws unless a commit went as the action promises, by what it reports and by what the registry has.
+ *
+ * @param hasCache whether a commit was published before
+ */
+function check({ commit, shortSha, steps, tests, pushed, movingTags }: PlayedCommit, hasCache: boolean): void {
+  const passed = tests.filter(({ status }) => status === 'passed').map(({ command }) => command)
+  expectSame('the tests that passed', passed, TESTS)
+
+  // the legacy builder calls CMD a step, too
+  const executed = steps.filter(({ cached, instruction }) => !cached && !instruction.startsWith('CMD '))
+  const names = executed.map(({ stage, instruction }) => `${stage}: ${instruction}`)
+  if (hasCache) expectSame('the steps that were executed', names, CHANGED_STEPS)
+
+  const moving = commit.branch === 'master' ? MOVING_TAGS : []
+  const tags = pushed.map((reference) => reference.slice(reference.lastIndexOf(':') + 1))
+  expectSame('the tags that were pushed', tags, [shortSha, ...moving])
+  const moved = movingTags.filter((tag) => tag.shortSha === shortSha).map(({ tag }) => tag)
+  expectSame('the moving tags that name this commit', moved, moving)
+}
+
+function expectSame(what: string, actual: string[], expected: string[]): void {
+  if (actual.join('\n') === expected.join('\n')) return
+  throw new Error(`${what} are [${actual.join(', ')}] instead of [${expected.join(', ')}]`)
+}
+
+/** Starts the image as anybody would who has fetched it, and sends it a request. */
+async function ask(agent: Agent, image: string): Promise<string> {
+  await agent.docker('run', '--detach', '--name', 'converter', image)
+  const request = ['exec', 'converter', 'wget', '-q', '-O', '-', `http://127.0.0.1:8080${QUESTION}`]
+  for (let tries = 1; ; tries++) {
+    const { exitCode, stdout, stderr } = await agent.run('docker', request, { allowFailure: true })
+    if (exitCode === 0) return stdout.trim()
+    if (tries === 50) throw new DemoError(`${image} does not answer: ${stderr.trim()}`)
+    await sleep(100)
+  }
+}
