@@ -45444,14 +45444,14 @@ function secondsSince(start) {
 
 
 
+
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
- * had by its commit. Pushes that need no order overlap. After a failure nothing further is pushed.
- *
- * @throws CancelledError
+ * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
  */
 async function publish(run) {
     const { refs, decision } = run.plan;
+    const { signal } = run;
     const start = performance.now();
     const publication = { pushed: [], published: false, digest: '', seconds: 0, failures: [] };
     const waves = [
@@ -45462,8 +45462,11 @@ async function publish(run) {
     for (const wave of waves) {
         const pushes = await Promise.allSettled(wave.map((reference) => push(run, reference)));
         for (const [index, outcome] of pushes.entries()) {
-            if (outcome.status === 'rejected')
+            if (outcome.status === 'rejected') {
+                if (outcome.reason instanceof CancelledError)
+                    continue;
                 throw outcome.reason;
+            }
             const { failure, digest } = outcome.value;
             const reference = wave[index] ?? '';
             if (failure !== undefined)
@@ -45473,10 +45476,10 @@ async function publish(run) {
             if (reference === refs.production)
                 publication.digest = digest;
         }
-        if (publication.failures.length > 0)
+        if (publication.failures.length > 0 || signal.aborted)
             break;
     }
-    publication.published = decision.publish && publication.failures.length === 0;
+    publication.published = [refs.movingBuilder, refs.movingProduction].every((ref) => publication.pushed.includes(ref));
     publication.seconds = secondsSince(start);
     return publication;
 }
@@ -45752,18 +45755,18 @@ function validateConcurrency(concurrency) {
 const DOCKER_FAILED = 125;
 /**
  * Runs every test in a container of its own of the builder image, at once or as many at a time as asked. All of them end,
- * whatever the others do.
- *
- * @throws CancelledError
+ * whatever the others do. After a cancellation those are returned that had ended before.
  */
 async function runTests(run) {
     const { tests, testParallelism } = run.plan.inputs;
     const limit = pLimit(testParallelism ?? Math.max(1, tests.length));
     const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))));
-    return ended.map((outcome) => {
-        if (outcome.status === 'rejected')
-            throw outcome.reason;
-        return outcome.value;
+    return ended.flatMap((outcome) => {
+        if (outcome.status === 'fulfilled')
+            return [outcome.value];
+        if (outcome.reason instanceof CancelledError)
+            return [];
+        throw outcome.reason;
     });
 }
 async function runTest(run, command, number) {
@@ -46794,10 +46797,15 @@ async function runPhases(run, strategy, result) {
     result.production = production.value;
     warnOfCaches(run, result.production);
     collectBuildFailure(result, result.production);
+    // not all tests need have ended
+    if (run.signal.aborted)
+        throw new CancelledError();
     if (result.failures.length > 0 || !run.plan.decision.push)
         return;
     result.publication = await publish(run);
     result.failures.push(...result.publication.failures);
+    if (run.signal.aborted)
+        throw new CancelledError();
 }
 function collectBuildFailure(result, { image, failure }) {
     if (failure !== undefined)
@@ -52542,36 +52550,51 @@ function makeReport(plan, result) {
 ;// CONCATENATED MODULE: ./src/report/summary.ts
 
 
+/** Rows of a list or table; with the lengths below the summary stays under the 1 MiB that GitHub takes. */
+const MOST_ROWS = 100;
+const MOST_OF_A_CELL = 200;
+const MOST_OF_A_SENTENCE = 1_000;
 /** The job summary as GitHub-flavoured Markdown. */
 function makeSummary(plan, result) {
     const { cached, total, stages } = judgeCache(result);
     const headline = result.failures.length === 0
         ? `Built ${plan?.refs.production ?? ''}`
         : `The run ${result.cancelled ? 'was cancelled' : 'failed'}`;
-    const tests = result.tests.map(({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`);
-    const rows = stages.map(({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`);
     return [
         `### ${summary_text(headline)}`,
-        ...result.failures.map((failure) => `- ${summary_text(failure)}`),
+        ...rows(result.failures, (failure) => `- ${summary_text(failure)}`),
         summary_text(publishReason(plan, result)),
         ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
-        ...(rows.length === 0 ? [] : [['| stage | steps from the cache |', '| --- | --- |', ...rows].join('\n')]),
-        ...(tests.length === 0 ? [] : [['| test | status | time |', '| --- | --- | --- |', ...tests].join('\n')]),
-        ...(result.publication?.pushed.map((reference) => `- ${summary_text(reference)}`) ?? [])
-    ].join('\n\n');
+        table(['stage', 'steps from the cache'], rows(stages, ({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`)),
+        table(['test', 'status', 'time'], rows(result.tests, ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`)),
+        ...rows(result.publication?.pushed ?? [], (reference) => `- ${summary_text(reference)}`)
+    ]
+        .filter((part) => part !== '')
+        .join('\n\n');
+}
+function rows(items, row) {
+    const shown = items.slice(0, MOST_ROWS).map(row);
+    return items.length > MOST_ROWS ? [...shown, `… and ${items.length - MOST_ROWS} more`] : shown;
+}
+function table(head, body) {
+    return body.length === 0 ? '' : [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...body].join('\n');
 }
 /** Text of others: shown as it is, never as HTML or Markdown. */
 function summary_text(value) {
-    return value
+    return shortened(value, MOST_OF_A_SENTENCE)
         .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
         .replaceAll('&', '&amp;')
         .replaceAll('<', '&lt;')
         .replaceAll(/[\\`*_{}[\]()#+!|~@]/g, (character) => `&#${character.codePointAt(0)};`)
         .replaceAll('://', '&#58;//');
 }
-const MOST_OF_A_CELL = 200;
 function cell(value) {
-    return summary_text(value.length > MOST_OF_A_CELL ? `${value.slice(0, MOST_OF_A_CELL)}…` : value);
+    return summary_text(shortened(value, MOST_OF_A_CELL));
+}
+/** Counts characters, not UTF-16 units: none is cut in two. */
+function shortened(value, most) {
+    const characters = [...value];
+    return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
 }
 
 ;// CONCATENATED MODULE: ./src/state.ts

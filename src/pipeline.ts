@@ -42,10 +42,13 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.production = production.value
   warnOfCaches(run, result.production)
   collectBuildFailure(result, result.production)
+  // not all tests need have ended
+  if (run.signal.aborted) throw new CancelledError()
   if (result.failures.length > 0 || !run.plan.decision.push) return
 
   result.publication = await publish(run)
   result.failures.push(...result.publication.failures)
+  if (run.signal.aborted) throw new CancelledError()
 }
 
 function collectBuildFailure(result: RunResult, { image, failure }: Build): void {

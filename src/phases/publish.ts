@@ -1,16 +1,16 @@
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
+import { CancelledError } from '../errors.ts'
 import { describeFailedPush } from '../registry-error.ts'
 import { type Publication, type Run, secondsSince } from '../run.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
- * had by its commit. Pushes that need no order overlap. After a failure nothing further is pushed.
- *
- * @throws CancelledError
+ * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
  */
 export async function publish(run: Run): Promise<Publication> {
   const { refs, decision } = run.plan
+  const { signal } = run
   const start = performance.now()
   const publication: Publication = { pushed: [], published: false, digest: '', seconds: 0, failures: [] }
   const waves = [
@@ -21,16 +21,19 @@ export async function publish(run: Run): Promise<Publication> {
   for (const wave of waves) {
     const pushes = await Promise.allSettled(wave.map((reference) => push(run, reference)))
     for (const [index, outcome] of pushes.entries()) {
-      if (outcome.status === 'rejected') throw outcome.reason
+      if (outcome.status === 'rejected') {
+        if (outcome.reason instanceof CancelledError) continue
+        throw outcome.reason
+      }
       const { failure, digest } = outcome.value
       const reference = wave[index] ?? ''
       if (failure !== undefined) publication.failures.push(failure)
       else publication.pushed.push(reference)
       if (reference === refs.production) publication.digest = digest
     }
-    if (publication.failures.length > 0) break
+    if (publication.failures.length > 0 || signal.aborted) break
   }
-  publication.published = decision.publish && publication.failures.length === 0
+  publication.published = [refs.movingBuilder, refs.movingProduction].every((ref) => publication.pushed.includes(ref))
   publication.seconds = secondsSince(start)
   return publication
 }

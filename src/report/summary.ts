@@ -3,6 +3,11 @@ import type { RunResult } from '../run.ts'
 import { judgeCache } from './cache.ts'
 import { publishReason } from './outputs.ts'
 
+/** Rows of a list or table; with the lengths below the summary stays under the 1 MiB that GitHub takes. */
+const MOST_ROWS = 100
+const MOST_OF_A_CELL = 200
+const MOST_OF_A_SENTENCE = 1_000
+
 /** The job summary as GitHub-flavoured Markdown. */
 export function makeSummary(plan: Plan | undefined, result: RunResult): string {
   const { cached, total, stages } = judgeCache(result)
@@ -10,24 +15,37 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
     result.failures.length === 0
       ? `Built ${plan?.refs.production ?? ''}`
       : `The run ${result.cancelled ? 'was cancelled' : 'failed'}`
-  const tests = result.tests.map(
-    ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`
-  )
-  const rows = stages.map(({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`)
   return [
     `### ${text(headline)}`,
-    ...result.failures.map((failure) => `- ${text(failure)}`),
+    ...rows(result.failures, (failure) => `- ${text(failure)}`),
     text(publishReason(plan, result)),
     ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
-    ...(rows.length === 0 ? [] : [['| stage | steps from the cache |', '| --- | --- |', ...rows].join('\n')]),
-    ...(tests.length === 0 ? [] : [['| test | status | time |', '| --- | --- | --- |', ...tests].join('\n')]),
-    ...(result.publication?.pushed.map((reference) => `- ${text(reference)}`) ?? [])
-  ].join('\n\n')
+    table(
+      ['stage', 'steps from the cache'],
+      rows(stages, ({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`)
+    ),
+    table(
+      ['test', 'status', 'time'],
+      rows(result.tests, ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`)
+    ),
+    ...rows(result.publication?.pushed ?? [], (reference) => `- ${text(reference)}`)
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+}
+
+function rows<T>(items: readonly T[], row: (item: T) => string): string[] {
+  const shown = items.slice(0, MOST_ROWS).map(row)
+  return items.length > MOST_ROWS ? [...shown, `… and ${items.length - MOST_ROWS} more`] : shown
+}
+
+function table(head: string[], body: string[]): string {
+  return body.length === 0 ? '' : [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...body].join('\n')
 }
 
 /** Text of others: shown as it is, never as HTML or Markdown. */
 function text(value: string): string {
-  return value
+  return shortened(value, MOST_OF_A_SENTENCE)
     .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
@@ -35,8 +53,12 @@ function text(value: string): string {
     .replaceAll('://', '&#58;//')
 }
 
-const MOST_OF_A_CELL = 200
-
 function cell(value: string): string {
-  return text(value.length > MOST_OF_A_CELL ? `${value.slice(0, MOST_OF_A_CELL)}…` : value)
+  return text(shortened(value, MOST_OF_A_CELL))
+}
+
+/** Counts characters, not UTF-16 units: none is cut in two. */
+function shortened(value: string, most: number): string {
+  const characters = [...value]
+  return characters.length > most ? `${characters.slice(0, most).join('')}…` : value
 }

@@ -1,0 +1,247 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Step } from '../../src/engine/progress.ts'
+import type { Plan } from '../../src/plan.ts'
+import { judgeCache } from '../../src/report/cache.ts'
+import { makeOutputs } from '../../src/report/outputs.ts'
+import { makeReport } from '../../src/report/report.ts'
+import { makeSummary } from '../../src/report/summary.ts'
+import type { Build, RunResult } from '../../src/run.ts'
+
+function build(image: string, ...steps: [stage: string, cached: boolean][]): Build {
+  return {
+    image,
+    imageId: 'sha256:1',
+    seconds: 1,
+    steps: steps.map(([stage, cached]): Step => ({ stage, cached, instruction: 'RUN a', seconds: 1 })),
+    unreadableCaches: []
+  }
+}
+
+const NOTHING: RunResult = { tests: [], cancelled: false, failures: [] }
+
+/** As much of a plan as reports read. */
+const PLAN = {
+  build: { sha: 'f'.repeat(40), shortSha: 'fffffff', branch: 'master' },
+  engine: { version: '28.5.1', store: 'overlay2' },
+  strategy: { name: 'inline' },
+  refs: { production: 'octo/app:fffffff' },
+  decision: { push: true, publish: true, reason: 'It is a test.' }
+} as unknown as Plan
+
+const GOOD: RunResult = {
+  builder: build('octo/app:builder-fffffff', ['builder', true], ['builder', false]),
+  production: build('octo/app:fffffff', ['stage-1', true]),
+  tests: [{ command: 'npm test', status: 'passed', exitCode: 0, seconds: 1.25 }],
+  publication: {
+    pushed: ['octo/app:fffffff', 'octo/app:latest'],
+    published: true,
+    digest: 'sha256:2',
+    seconds: 1,
+    failures: []
+  },
+  cancelled: false,
+  failures: []
+}
+
+describe('judgeCache', () => {
+  it.each<[string, RunResult, object]>([
+    ['no builds', NOTHING, { hit: 'none', cached: 0, total: 0, stages: [] }],
+    ['no steps', { ...NOTHING, builder: build('b'), production: build('p') }, { hit: 'none', cached: 0, total: 0 }],
+    ['nothing cached', { ...NOTHING, builder: build('b', ['a', false]) }, { hit: 'none', cached: 0, total: 1 }],
+    [
+      'all of the builder, but none of production',
+      { ...NOTHING, builder: build('b', ['a', true]), production: build('p', ['c', false]) },
+      { hit: 'partial', cached: 1, total: 2 }
+    ],
+    [
+      'all of both',
+      { ...NOTHING, builder: build('b', ['a', true]), production: build('p', ['c', true]) },
+      { hit: 'full', cached: 2, total: 2 }
+    ],
+    [
+      'a stage that both build',
+      { ...NOTHING, builder: build('b', ['a', true], ['b', false]), production: build('p', ['a', false]) },
+      {
+        stages: [
+          { stage: 'a', cached: 1, total: 2 },
+          { stage: 'b', cached: 0, total: 1 }
+        ]
+      }
+    ]
+  ])('%s', (_, result, expected) => {
+    expect(judgeCache(result)).toMatchObject(expected)
+  })
+})
+
+describe('makeOutputs', () => {
+  it('of a run that published', () => {
+    expect(makeOutputs(PLAN, GOOD, '/report')).toEqual({
+      image: 'octo/app:fffffff',
+      'short-sha': 'fffffff',
+      branch: 'master',
+      'builder-image': 'octo/app:builder-fffffff',
+      'image-id': 'sha256:1',
+      digest: 'sha256:2',
+      tags: 'octo/app:fffffff\nocto/app:latest',
+      pushed: 'true',
+      published: 'true',
+      'publish-reason': 'It is a test.',
+      'cache-hit': 'partial',
+      'cached-steps': '2',
+      'total-steps': '3',
+      cache: '[{"stage":"builder","cached":1,"total":2},{"stage":"stage-1","cached":1,"total":1}]',
+      tests: '[{"command":"npm test","status":"passed","exitCode":0,"seconds":1.25}]',
+      engine: '{"version":"28.5.1","store":"overlay2","strategy":"inline"}',
+      report: '/report'
+    })
+  })
+
+  it('of a run that ended before it began: every one is set', () => {
+    const outputs = makeOutputs(undefined, { ...NOTHING, failures: ['no'] }, '')
+    expect(Object.keys(outputs)).toEqual(Object.keys(makeOutputs(PLAN, GOOD, '')))
+    expect(Object.values(outputs).every((value) => typeof value === 'string')).toBe(true)
+    expect(outputs).toMatchObject({ pushed: 'false', published: 'false', cache: '[]', tests: '[]', engine: '{}' })
+  })
+
+  it('names no image that was not built', () => {
+    const failed = { ...build('x'), imageId: '', failure: 'no' }
+    const outputs = makeOutputs(PLAN, { ...NOTHING, builder: failed, production: failed, failures: ['no'] }, '')
+    expect(outputs).toMatchObject({ image: '', 'builder-image': '', 'image-id': '' })
+  })
+
+  const pushFailed = {
+    pushed: ['octo/app:fffffff'],
+    published: false,
+    digest: 'sha256:2',
+    seconds: 1,
+    failures: ['no']
+  }
+
+  it.each<[string, Plan | undefined, RunResult, string]>([
+    ['a push failed', PLAN, { ...GOOD, publication: pushFailed, failures: ['no'] }, 'A push failed.'],
+    ['a test failed', PLAN, { ...NOTHING, failures: ['no'] }, 'Nothing was pushed, because the run failed.'],
+    ['nothing is known', undefined, NOTHING, 'Nothing was pushed, because the run failed.'],
+    ['all is well', PLAN, NOTHING, 'It is a test.']
+  ])('tell why, if %s', (_, plan, result, expected) => {
+    expect(makeOutputs(plan, result, '')['publish-reason']).toBe(expected)
+  })
+})
+
+describe('makeSummary', () => {
+  it('of a run that published', () => {
+    expect(makeSummary(PLAN, GOOD).split('\n')).toEqual([
+      '### Built octo/app:fffffff',
+      '',
+      'It is a test.',
+      '',
+      '2 of 3 steps came from the cache.',
+      '',
+      '| stage | steps from the cache |',
+      '| --- | --- |',
+      '| builder | 1 of 2 |',
+      '| stage-1 | 1 of 1 |',
+      '',
+      '| test | status | time |',
+      '| --- | --- | --- |',
+      '| npm test | passed | 1.3 s |',
+      '',
+      '- octo/app:fffffff',
+      '',
+      '- octo/app:latest'
+    ])
+  })
+
+  const HOSTILE = [
+    '<img src=x onerror=alert(1)>',
+    '<!-- x',
+    '&lt;b&gt;',
+    '[a](http://evil)',
+    '![a](b)',
+    '**a** __b__ ~~c~~',
+    '`code` ```',
+    'a|b',
+    'a\\|b',
+    'a\n\n# heading',
+    'a\r\n| x | y | z |',
+    'a\u2028b\u0085c\tb',
+    '@octocat #1 GH-1',
+    'https://evil.example',
+    '$a$ {b}'
+  ]
+
+  it.each(HOSTILE)('shows %j as text', (hostile) => {
+    const lines = makeSummary(PLAN, {
+      ...GOOD,
+      builder: build('b', [hostile, false]),
+      tests: [{ command: hostile, status: 'failed', exitCode: 1, seconds: 1 }],
+      failures: [hostile],
+      publication: { pushed: [hostile], published: false, digest: '', seconds: 0, failures: [] }
+    }).split('\n')
+    // a line for each, and as many cells as the table has
+    expect(lines).toHaveLength(18)
+    const rows = lines.filter((line) => line.startsWith('|'))
+    expect(rows.map((row) => row.split('|').length - 2)).toEqual([2, 2, 2, 2, 3, 3, 3])
+    const ours = new Set(['### The run failed', '| --- | --- |', '| --- | --- | --- |'])
+    for (const line of lines.filter((candidate) => !ours.has(candidate))) {
+      const shown = line
+        .replace(/^- /, '')
+        .replace(/^\| (.*) \|$/, '$1')
+        .split(' | ')
+        .join('')
+      // what is left once character references are gone has no meaning in Markdown or HTML
+      expect(shown.replaceAll(/&(#\d+|amp|lt);/g, '')).not.toMatch(/[<&`*_[\]|\\#@~!\p{Cc}\u2028\u2029]|:\/\//u)
+    }
+  })
+
+  it.each([
+    [200, 200],
+    [300, 201]
+  ])('shows of a command of %i characters %i', (length, shown) => {
+    const tests = [{ command: 'x'.repeat(length), status: 'passed' as const, exitCode: 0, seconds: 1 }]
+    expect(/^\| (x+…?) \| passed/m.exec(makeSummary(PLAN, { ...NOTHING, tests }))?.[1]).toHaveLength(shown)
+  })
+
+  it('cuts no character in two', () => {
+    const tests = [{ command: `x${'😀'.repeat(150)}`, status: 'passed' as const, exitCode: 0, seconds: 1 }]
+    expect(makeSummary(PLAN, { ...NOTHING, tests })).not.toMatch(/\p{Cs}/u)
+  })
+
+  it('stays below what GitHub takes, whatever failed', () => {
+    const tests = Array.from({ length: 2_000 }, (_, index) => ({
+      command: `${index} ${'|'.repeat(300)}`,
+      status: 'failed' as const,
+      exitCode: 1,
+      seconds: 1
+    }))
+    const failures = tests.map(({ command }) => command)
+    expect(Buffer.byteLength(makeSummary(PLAN, { ...NOTHING, tests, failures }))).toBeLessThan(1_048_576)
+  })
+
+  it('tells a cancelled run from a failed one', () => {
+    expect(makeSummary(undefined, { ...NOTHING, failures: ['x'] })).toMatch(/^### The run failed\n/)
+    expect(makeSummary(undefined, { ...NOTHING, cancelled: true, failures: ['x'] })).toMatch(
+      /^### The run was cancelled\n/
+    )
+  })
+})
+
+describe('makeReport', () => {
+  it.each<[string, Plan | undefined, RunResult]>([
+    ['published', PLAN, GOOD],
+    ['never had a plan', undefined, { ...NOTHING, failures: ['\u0000 "\n'] }]
+  ])('of a run that %s is JSON, version 1', (_, plan, result) => {
+    const report = makeReport(plan, result)
+    expect(report.endsWith('}\n')).toBe(true)
+    expect(JSON.parse(report)).toEqual({
+      version: 1,
+      ...(plan && {
+        commit: plan.build.sha,
+        branch: 'master',
+        engine: { version: '28.5.1', store: 'overlay2', strategy: 'inline' },
+        references: plan.refs,
+        decision: plan.decision
+      }),
+      ...result
+    })
+  })
+})
