@@ -42567,6 +42567,8 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 
 /** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
 const KILL_AFTER = 2_000;
+/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+const STREAMS_CLOSE_WITHIN = 2_000;
 const calls = new external_node_async_hooks_.AsyncLocalStorage();
 // @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
 (0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
@@ -42583,6 +42585,14 @@ const calls = new external_node_async_hooks_.AsyncLocalStorage();
             child.stdin?.end();
         if (call.signal?.aborted)
             end(child);
+    });
+    child.once('exit', () => {
+        const close = () => {
+            child.stdout?.destroy();
+            child.stderr?.destroy();
+        };
+        const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN);
+        child.once('close', () => clearTimeout(timer));
     });
 });
 function end(child) {
@@ -45771,26 +45781,22 @@ async function runTests(run) {
 }
 async function runTest(run, command, number) {
     const { plan, docker, log, runId, signal } = run;
-    const name = `shared-docker-layers-${runId}-test-${number}`;
-    const args = testArgs(plan.inputs, plan.refs.builder, command, name, runId);
     if (signal.aborted)
         throw new CancelledError();
+    const name = `shared-docker-layers-${runId}-test-${number}`;
+    const args = testArgs(plan.inputs, plan.refs.builder, command, name, runId);
     const section = log.section(`Test ${command}`);
     section.write(`${replayable(args)}\n`);
     const start = performance.now();
-    const timer = new TestTimer(run, name);
+    const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes);
     let tail = '';
     try {
-        const { exitCode } = await docker.call(args, {
-            signal,
-            capture: false,
-            onOutput: (chunk) => {
-                section.write(chunk);
-                tail = (tail + chunk.toString()).slice(-4_096);
-            }
+        const exitCode = await callUntil(timer, run, args, (chunk) => {
+            section.write(chunk);
+            tail = (tail + chunk.toString()).slice(-4_096);
         });
         const seconds = secondsSince(start);
-        const outcome = judge(exitCode, timer.hasFired(), plan.inputs.testTimeoutMinutes, tail);
+        const outcome = judge(exitCode, timer, tail);
         section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`);
         return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...outcome };
     }
@@ -45801,27 +45807,48 @@ async function runTest(run, command, number) {
         await docker.call(['rm', '--force', '--volumes', name]);
     }
 }
-function judge(exitCode, timedOut, minutes, tail) {
-    if (timedOut)
-        return { status: 'timed-out', failure: `it was stopped after ${minutes} minutes` };
+/** The exit code of the test; null if a signal or the timer ended it. */
+async function callUntil(timer, { docker, signal }, args, onOutput) {
+    try {
+        const either = AbortSignal.any([signal, timer.signal]);
+        return (await docker.call(args, { signal: either, capture: false, onOutput })).exitCode;
+    }
+    catch (error) {
+        if (error instanceof CancelledError && !signal.aborted)
+            return null;
+        throw error;
+    }
+}
+function judge(exitCode, timer, tail) {
+    if (timer.hasFired())
+        return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0)
         return { status: 'passed' };
     if (exitCode === DOCKER_FAILED)
         return { status: 'error', failure: `docker could not run it: ${lastLine(tail)}` };
-    return { status: 'failed', failure: `exit code ${exitCode}` };
+    return { status: 'failed', failure: exitCode === null ? 'docker was killed' : `exit code ${exitCode}` };
 }
-/** Kills the container when the time of the test is over: docker's client cannot, and ending the client would leave it running. */
+/** Milliseconds in which docker's client ends after its container was killed. */
+const CLIENT_ENDS_WITHIN = 3_000;
+/** Kills the container when the time of the test is over, and the client if that does not end it: there may be no container yet. */
 class TestTimer {
+    minutes;
+    #client = new AbortController();
     #timer;
     #fired = false;
-    constructor({ plan, docker }, container) {
-        const minutes = plan.inputs.testTimeoutMinutes;
+    constructor(docker, container, minutes) {
+        this.minutes = minutes;
         if (minutes === undefined)
             return;
         this.#timer = setTimeout(() => {
             this.#fired = true;
-            void docker.call(['kill', container]);
+            this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN);
+            docker.call(['kill', container]).catch(() => { });
         }, minutes * 60_000);
+    }
+    /** Aborted when docker's client must end. */
+    get signal() {
+        return this.#client.signal;
     }
     hasFired() {
         return this.#fired;
@@ -52056,14 +52083,18 @@ function getOctokit(token, options, ...additionalPlugins) {
 //# sourceMappingURL=github.js.map
 ;// CONCATENATED MODULE: ./src/github.ts
 
+/** Milliseconds to wait for an answer; a run can do without. */
+const PATIENCE = 10_000;
 /** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
 class github_GitHub {
     #token;
     #owner;
     #repo;
+    #signal;
     /** @param repository owner/name */
-    constructor(token, repository) {
+    constructor(token, repository, signal) {
         this.#token = token;
+        this.#signal = signal;
         const [owner = '', repo = ''] = repository.split('/');
         this.#owner = owner;
         this.#repo = repo;
@@ -52085,7 +52116,8 @@ class github_GitHub {
         if (this.#token === undefined || this.#repo === '')
             return undefined;
         try {
-            return await question(getOctokit(this.#token));
+            const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)]);
+            return await question(getOctokit(this.#token, { request: { signal } }));
         }
         catch {
             return undefined;
@@ -52348,7 +52380,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const git = new Git(inputs.context, childEnv);
     const build = await readBuild(env, git);
-    const github = new github_GitHub(inputs.githubToken, build.repository);
+    const github = new github_GitHub(inputs.githubToken, build.repository, signal);
     const [publishBranch, created, engine] = await Promise.all([
         findPublishBranch(inputs, build, github, log),
         findCommitTime(build, git, github),
@@ -52526,12 +52558,14 @@ function makeOutputs(plan, result, report) {
     };
 }
 /** One sentence: why it was published, or why not. */
-function publishReason(plan, { failures, publication }) {
-    if (publication && publication.failures.length > 0)
-        return 'A push failed.';
-    if (failures.length > 0 || !plan)
-        return 'Nothing was pushed, because the run failed.';
-    return plan.decision.reason;
+function publishReason(plan, { failures, cancelled, publication }) {
+    if (plan && failures.length === 0)
+        return plan.decision.reason;
+    const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed';
+    const pushed = publication?.pushed ?? [];
+    if (pushed.length === 0)
+        return `Nothing was pushed, because ${cause}.`;
+    return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`;
 }
 
 ;// CONCATENATED MODULE: ./src/report/report.ts

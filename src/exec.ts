@@ -29,6 +29,9 @@ export interface ExecResult {
 /** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
 const KILL_AFTER = 2_000
 
+/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+const STREAMS_CLOSE_WITHIN = 2_000
+
 interface Call {
   child?: ChildProcess
   signal: AbortSignal | undefined
@@ -49,6 +52,14 @@ subscribe('child_process', (message) => {
     // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
     if (!call.hasInput) child.stdin?.end()
     if (call.signal?.aborted) end(child)
+  })
+  child.once('exit', () => {
+    const close = (): void => {
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+    }
+    const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN)
+    child.once('close', () => clearTimeout(timer))
   })
 })
 

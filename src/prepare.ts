@@ -42,7 +42,7 @@ export async function preparePlan(
 
   const git = new Git(inputs.context, childEnv)
   const build = await readBuild(env, git)
-  const github = new GitHub(inputs.githubToken, build.repository)
+  const github = new GitHub(inputs.githubToken, build.repository, signal)
   const [publishBranch, created, engine] = await Promise.all([
     findPublishBranch(inputs, build, github, log),
     findCommitTime(build, git, github),

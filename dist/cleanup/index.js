@@ -34666,6 +34666,8 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 
 /** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
 const KILL_AFTER = 2_000;
+/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+const STREAMS_CLOSE_WITHIN = 2_000;
 const calls = new external_node_async_hooks_.AsyncLocalStorage();
 // @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
 (0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
@@ -34682,6 +34684,14 @@ const calls = new external_node_async_hooks_.AsyncLocalStorage();
             child.stdin?.end();
         if (call.signal?.aborted)
             end(child);
+    });
+    child.once('exit', () => {
+        const close = () => {
+            child.stdout?.destroy();
+            child.stderr?.destroy();
+        };
+        const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN);
+        child.once('close', () => clearTimeout(timer));
     });
 });
 function end(child) {

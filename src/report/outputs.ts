@@ -58,8 +58,10 @@ export function makeOutputs(plan: Plan | undefined, result: RunResult, report: s
 }
 
 /** One sentence: why it was published, or why not. */
-export function publishReason(plan: Plan | undefined, { failures, publication }: RunResult): string {
-  if (publication && publication.failures.length > 0) return 'A push failed.'
-  if (failures.length > 0 || !plan) return 'Nothing was pushed, because the run failed.'
-  return plan.decision.reason
+export function publishReason(plan: Plan | undefined, { failures, cancelled, publication }: RunResult): string {
+  if (plan && failures.length === 0) return plan.decision.reason
+  const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
+  const pushed = publication?.pushed ?? []
+  if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`
+  return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`
 }
