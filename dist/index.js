@@ -45203,21 +45203,20 @@ const OWN_RUN_OPTIONS = new Map([
     ['--cidfile', 'tests run in parallel and would write the same file'],
     ['--entrypoint', 'the command runs through sh -c']
 ]);
-const SHORT_RUN_OPTIONS = new Map([
-    ['d', '--detach'],
-    ['t', '--tty'],
-    ['i', '--interactive']
-]);
+const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
+/** Options without a value: a word after one would be taken for the image. */
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet)|-[Pq]+)$/;
 function testOptions(get) {
     return lines(get, 'test-options').flatMap((line) => {
         const words = parseArgsStringToArgv(line);
-        const first = words[0] ?? '';
-        if (!/^--?[a-z]/i.test(first)) {
+        const [first = ''] = words;
+        if (!/^--?[a-z]/i.test(first) || words.length > (SWITCHES.test(first) ? 1 : 2)) {
             throw new UserError(`Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
         }
-        const short = /^-[dit]+$/.test(first) ? SHORT_RUN_OPTIONS.get(first.charAt(1)) : undefined;
-        const name = short ?? first.split('=')[0] ?? first;
-        const why = OWN_RUN_OPTIONS.get(name);
+        const [, letters] = /^-([a-z]+)/i.exec(first) ?? [];
+        const letter = /^[dtiPq]+$/.test(letters ?? '') ? /[dti]/.exec(letters ?? '')?.[0] : undefined;
+        const name = letter === undefined ? first.replace(/=.*/, '') : SHORT_RUN_OPTIONS[letter];
+        const why = OWN_RUN_OPTIONS.get(name ?? first);
         if (why)
             throw new UserError(`Input test-options has ${first}, which cannot be used: ${why}; remove that line`);
         return words;
@@ -45406,8 +45405,12 @@ function harmless(text) {
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
  * (`core/remotes/docker`), or those of Go's net package.
+ *
+ * @param reference the image that was asked for: what its name says is no reason
  */
-function classifyRegistryError(text) {
+function classifyRegistryError(message, reference) {
+    const repository = reference.replace(/:[^:/]*$/, '');
+    const text = [reference, repository, repository.replace(/^[^/]*\//, '')].reduce((rest, name) => rest.replaceAll(name, ''), message);
     if (/unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|\b40[13]\b|authorization failed/i.test(text)) {
         return 'refused';
     }
@@ -45420,7 +45423,7 @@ function classifyRegistryError(text) {
 }
 /** One sentence for a cache source that could not be read; undefined where that is no problem. */
 function describeUnreadable(reference, text) {
-    switch (classifyRegistryError(text)) {
+    switch (classifyRegistryError(text, reference)) {
         case 'absent':
             return undefined;
         case 'refused':
@@ -45433,7 +45436,7 @@ function describeUnreadable(reference, text) {
 }
 /** One sentence for a push that failed. */
 function describeFailedPush(reference, text) {
-    switch (classifyRegistryError(text)) {
+    switch (classifyRegistryError(text, reference)) {
         case 'refused':
             return `The registry refused the push of ${reference}: log in to it before this step, with a token that may write (on ghcr.io the job needs permissions: packages: write) (${text})`;
         case 'unreachable':
@@ -52684,11 +52687,11 @@ async function run() {
     const folder = folderOf(runId, temp);
     // before anything is made: the post step must know of it
     state_saveState({ runId, folder });
-    await (0,promises_namespaceObject.mkdir)(folder, { recursive: true });
     const log = new Log(folder);
     let plan;
     let result = { tests: [], cancelled: false, failures: [] };
     try {
+        await (0,promises_namespaceObject.mkdir)(folder);
         const inputs = readInputs((name) => getInput(name, { trimWhitespace: false }));
         mask(inputs);
         crossCheck(inputs);
@@ -52733,8 +52736,11 @@ function announce({ strategy, decision, refs, build }, log) {
         log.notice(decision.reason);
 }
 async function report(plan, result, path) {
-    await (0,promises_namespaceObject.writeFile)(path, makeReport(plan, result));
-    for (const [name, value] of Object.entries(makeOutputs(plan, result, path)))
+    const written = await (0,promises_namespaceObject.writeFile)(path, makeReport(plan, result)).then(() => path, (error) => {
+        warning(`The report could not be written: ${messageOf(error)}`);
+        return '';
+    });
+    for (const [name, value] of Object.entries(makeOutputs(plan, result, written)))
         setOutput(name, value);
     if (process.env.GITHUB_STEP_SUMMARY)
         await summary.addRaw(makeSummary(plan, result), true).write();

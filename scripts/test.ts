@@ -12,6 +12,9 @@ interface Count {
   failed: number
 }
 
+/** What jest counts that has not passed. */
+type Failure = 'numFailedTests' | 'numPendingTests' | 'numTodoTests' | 'numRuntimeErrorTestSuites'
+
 function run(command: string, args: string[]): boolean {
   console.log(`\n> ${command} ${args.join(' ')}`)
   return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0
@@ -46,11 +49,10 @@ function jest(): Count {
   const output = join(scratch, 'jest.json')
   const ok = run('npm', ['run', '--silent', 'test:jest', '--', '--json', '--outputFile', output])
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites } = JSON.parse(
-      readFileSync(output, 'utf8')
-    ) as Record<string, number>
-    const failed = (numFailedTests ?? 0) + (numPendingTests ?? 0) + (numRuntimeErrorTestSuites ?? 0)
-    return { passed: numPassedTests ?? 0, failed: ok ? failed : Math.max(1, failed) }
+    const result = JSON.parse(readFileSync(output, 'utf8')) as Record<'numPassedTests' | Failure, number>
+    const failures: Failure[] = ['numFailedTests', 'numPendingTests', 'numTodoTests', 'numRuntimeErrorTestSuites']
+    const failed = failures.reduce((sum, name) => sum + result[name], 0)
+    return { passed: result.numPassedTests, failed: ok ? failed : Math.max(1, failed) }
   } catch {
     return counted(false)
   }

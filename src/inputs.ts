@@ -192,24 +192,24 @@ const OWN_RUN_OPTIONS = new Map([
   ['--cidfile', 'tests run in parallel and would write the same file'],
   ['--entrypoint', 'the command runs through sh -c']
 ])
-const SHORT_RUN_OPTIONS = new Map([
-  ['d', '--detach'],
-  ['t', '--tty'],
-  ['i', '--interactive']
-])
+const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
+
+/** Options without a value: a word after one would be taken for the image. */
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet)|-[Pq]+)$/
 
 function testOptions(get: Get): string[] {
   return lines(get, 'test-options').flatMap((line) => {
     const words = parseArgsStringToArgv(line)
-    const first = words[0] ?? ''
-    if (!/^--?[a-z]/i.test(first)) {
+    const [first = ''] = words
+    if (!/^--?[a-z]/i.test(first) || words.length > (SWITCHES.test(first) ? 1 : 2)) {
       throw new UserError(
         `Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
       )
     }
-    const short = /^-[dit]+$/.test(first) ? SHORT_RUN_OPTIONS.get(first.charAt(1)) : undefined
-    const name = short ?? first.split('=')[0] ?? first
-    const why = OWN_RUN_OPTIONS.get(name)
+    const [, letters] = /^-([a-z]+)/i.exec(first) ?? []
+    const letter = /^[dtiPq]+$/.test(letters ?? '') ? /[dti]/.exec(letters ?? '')?.[0] : undefined
+    const name = letter === undefined ? first.replace(/=.*/, '') : SHORT_RUN_OPTIONS[letter]
+    const why = OWN_RUN_OPTIONS.get(name ?? first)
     if (why) throw new UserError(`Input test-options has ${first}, which cannot be used: ${why}; remove that line`)
     return words
   })

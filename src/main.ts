@@ -30,12 +30,12 @@ export async function run(): Promise<void> {
   const folder = folderOf(runId, temp)
   // before anything is made: the post step must know of it
   saveState({ runId, folder })
-  await mkdir(folder, { recursive: true })
 
   const log = new Log(folder)
   let plan: Plan | undefined
   let result: RunResult = { tests: [], cancelled: false, failures: [] }
   try {
+    await mkdir(folder)
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
     mask(inputs)
     crossCheck(inputs)
@@ -74,8 +74,14 @@ function announce({ strategy, decision, refs, build }: Plan, log: Log): void {
 }
 
 async function report(plan: Plan | undefined, result: RunResult, path: string): Promise<void> {
-  await writeFile(path, makeReport(plan, result))
-  for (const [name, value] of Object.entries(makeOutputs(plan, result, path))) core.setOutput(name, value)
+  const written = await writeFile(path, makeReport(plan, result)).then(
+    () => path,
+    (error: unknown) => {
+      core.warning(`The report could not be written: ${messageOf(error)}`)
+      return ''
+    }
+  )
+  for (const [name, value] of Object.entries(makeOutputs(plan, result, written))) core.setOutput(name, value)
   if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(makeSummary(plan, result), true).write()
   const [first, ...others] = result.failures
   for (const failure of others) core.error(failure)

@@ -8,8 +8,15 @@ export type RegistryError = 'absent' | 'refused' | 'unreachable' | 'unknown'
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
  * (`core/remotes/docker`), or those of Go's net package.
+ *
+ * @param reference the image that was asked for: what its name says is no reason
  */
-export function classifyRegistryError(text: string): RegistryError {
+export function classifyRegistryError(message: string, reference: string): RegistryError {
+  const repository = reference.replace(/:[^:/]*$/, '')
+  const text = [reference, repository, repository.replace(/^[^/]*\//, '')].reduce(
+    (rest, name) => rest.replaceAll(name, ''),
+    message
+  )
   if (
     /unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|\b40[13]\b|authorization failed/i.test(
       text
@@ -30,7 +37,7 @@ export function classifyRegistryError(text: string): RegistryError {
 
 /** One sentence for a cache source that could not be read; undefined where that is no problem. */
 export function describeUnreadable(reference: string, text: string): string | undefined {
-  switch (classifyRegistryError(text)) {
+  switch (classifyRegistryError(text, reference)) {
     case 'absent':
       return undefined
     case 'refused':
@@ -44,7 +51,7 @@ export function describeUnreadable(reference: string, text: string): string | un
 
 /** One sentence for a push that failed. */
 export function describeFailedPush(reference: string, text: string): string {
-  switch (classifyRegistryError(text)) {
+  switch (classifyRegistryError(text, reference)) {
     case 'refused':
       return `The registry refused the push of ${reference}: log in to it before this step, with a token that may write (on ghcr.io the job needs permissions: packages: write) (${text})`
     case 'unreachable':

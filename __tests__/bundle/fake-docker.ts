@@ -26,7 +26,7 @@ export interface Answer {
 
 /** A line of `calls.jsonl`. */
 export type CallEvent =
-  | { id: number; at: number; what: 'start'; args: string[]; env: Record<string, string> }
+  | { id: number; at: number; what: 'start'; args: string[]; env: Record<string, string>; parent: number }
   | { id: number; at: number; what: 'end'; stdin: string }
   | { id: number; at: number; what: 'signal'; signal: string }
 
@@ -58,12 +58,12 @@ export function digestOf(text: string): string {
 }
 
 function usual(args: string[]): { stdout?: string; stderr?: string } {
-  const valueOf = (name: string): string => args[args.indexOf(name) + 1] ?? ''
+  const option = (name: string): string => args[args.indexOf(name) + 1] ?? ''
   switch (args[0]) {
     case 'info':
       return { stdout: JSON.stringify(INFO) }
     case 'buildx':
-      return { stderr: rawJson(args.includes('--target') ? valueOf('--target') : 'stage-1', 'made\n') }
+      return { stderr: rawJson(args.includes('--target') ? option('--target') : 'stage-1', 'made\n') }
     case 'run':
       return { stdout: 'tested\n' }
     case 'push':
@@ -84,7 +84,7 @@ async function main(folder: string, args: string[]): Promise<void> {
     record({ what: 'signal', signal: 'SIGTERM' })
     if (!answer.ignoresSigterm) process.exit(143)
   })
-  record({ what: 'start', args, env: process.env })
+  record({ what: 'start', args, env: process.env, parent: process.ppid })
 
   let stdin = ''
   for await (const chunk of process.stdin) stdin += String(chunk)

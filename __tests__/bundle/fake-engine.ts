@@ -1,13 +1,26 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { jest } from '@jest/globals'
+import { parse } from 'yaml'
 import type { Agent } from '../../testbed/agent.ts'
 import { type Event, type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
 import type { Answer, CallEvent } from './fake-docker.ts'
 
 export const IMAGE = 'octo/app'
+
+// each run starts up to a dozen processes, perhaps on a busy machine
+jest.setTimeout(30_000)
+
+/** Names of all outputs. */
+export const OUTPUTS = new Set(
+  Object.keys(
+    (parse(readFileSync(join(import.meta.dirname, '..', '..', 'action.yml'), 'utf8')) as { outputs: object }).outputs
+  )
+)
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const DOCKERFILE = 'FROM alpine AS builder\nCOPY a a\nRUN make\nFROM alpine\nCOPY --from=builder a a\nRUN make\n'
@@ -23,6 +36,8 @@ export interface Call {
   end: number
   stdin: string
   signals: string[]
+  /** Id of the process that called it. */
+  parent: number
 }
 
 export interface JobOptions {
@@ -33,6 +48,7 @@ export interface JobOptions {
 }
 
 export interface Ran extends Outcome {
+  /** Of the main step. */
   calls: Call[]
   /** What `main` left in RUNNER_TEMP. */
   temp: string[]
@@ -44,8 +60,11 @@ export class FakeEngine {
   readonly folder = mkdtempSync(join(tmpdir(), 'bundle-'))
   readonly workspace = join(this.folder, 'workspace')
   readonly sha: string
+  readonly #script = join(this.folder, 'docker.mjs')
 
   constructor() {
+    // once here instead of in each of its many processes
+    writeFileSync(this.#script, stripTypeScriptTypes(readFileSync(join(import.meta.dirname, 'fake-docker.ts'), 'utf8')))
     mkdirSync(this.workspace)
     writeFileSync(join(this.workspace, 'Dockerfile'), DOCKERFILE)
     const git = (...args: string[]): string =>
@@ -65,14 +84,8 @@ export class FakeEngine {
 
   /** Starts the main step. */
   start({ inputs = {}, event = this.push('master'), answers = [], env = {} }: JobOptions = {}): Started {
-    const folder = mkdtempSync(join(this.folder, 'agent-'))
-    const docker = join(folder, 'bin', 'docker')
-    mkdirSync(dirname(docker))
-    writeFileSync(docker, `#!${process.execPath}\nimport(${JSON.stringify(join(import.meta.dirname, 'fake-docker.ts'))})\n`)
-    chmodSync(docker, 0o755)
-    writeFileSync(join(folder, 'answers.json'), JSON.stringify(answers))
-    writeFileSync(join(folder, 'calls.jsonl'), '')
-    const agent = { folder, prefix: [], env: { PATH: `${dirname(docker)}:/usr/bin:/bin`, HOME: folder } }
+    const { folder, env: agentEnv } = this.#fakeDocker(answers)
+    const agent = { folder, prefix: [], env: agentEnv }
     const job = { workspace: this.workspace, event, inputs: { image: IMAGE, ...inputs }, env }
     return new Started(this, folder, new RunningAction(agent as unknown as Agent, job))
   }
@@ -82,8 +95,70 @@ export class FakeEngine {
     return this.start(options).end()
   }
 
+  /** Runs the post step alone. */
+  async post(
+    env: Record<string, string>,
+    answers: Answer[] = []
+  ): Promise<{ exitCode: number | null; log: string; calls: Call[] }> {
+    const docker = this.#fakeDocker(answers)
+    const dist = join(docker.folder, 'dist')
+    cpSync(join(ROOT, 'dist', 'cleanup'), dist, { recursive: true })
+    const child = spawn(process.execPath, [join(dist, 'index.js')], {
+      cwd: this.workspace,
+      env: { ...docker.env, GITHUB_ACTIONS: 'true', ...env },
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    let log = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        log += text
+      })
+    }
+    const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve))
+    return { exitCode, log, calls: this.callsIn(docker.folder) }
+  }
+
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** The calls of the docker in a folder, in the order of their start. */
+  callsIn(folder: string): Call[] {
+    const events = readFileSync(join(folder, 'calls.jsonl'), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as CallEvent)
+    const calls = new Map<number, Call>()
+    for (const event of events) {
+      const call = calls.get(event.id)
+      if (event.what === 'start') {
+        const { id, at, args, env, parent } = event
+        const text = this.#plain(args.join(' '))
+        calls.set(id, { args, text, env, start: at, end: Number.POSITIVE_INFINITY, stdin: '', signals: [], parent })
+      } else if (call && event.what === 'signal') call.signals.push(event.signal)
+      else if (call && event.what === 'end') Object.assign(call, { end: event.at, stdin: event.stdin })
+    }
+    return [...calls.values()].sort((a, b) => a.start - b.start)
+  }
+
+  #fakeDocker(answers: Answer[]): { folder: string; env: Record<string, string> } {
+    const folder = mkdtempSync(join(this.folder, 'docker-'))
+    const docker = join(folder, 'bin', 'docker')
+    mkdirSync(dirname(docker))
+    writeFileSync(docker, `#!${process.execPath}\nimport(${JSON.stringify(this.#script)})\n`)
+    chmodSync(docker, 0o755)
+    writeFileSync(join(folder, 'answers.json'), JSON.stringify(answers))
+    writeFileSync(join(folder, 'calls.jsonl'), '')
+    return { folder, env: { PATH: `${dirname(docker)}:/usr/bin:/bin`, HOME: folder } }
+  }
+
+  #plain(text: string): string {
+    return text
+      .replaceAll(/\S*\/temp(?=\/)/g, 'TEMP')
+      .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
+      .replaceAll(this.sha, 'SHA')
+      .replaceAll(this.sha.slice(0, 7), 'SHORT')
   }
 }
 
@@ -108,21 +183,7 @@ export class Started {
   }
 
   calls(): Call[] {
-    const events = readFileSync(join(this.#folder, 'calls.jsonl'), 'utf8')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as CallEvent)
-    const calls = new Map<number, Call>()
-    for (const event of events) {
-      const call = calls.get(event.id)
-      if (event.what === 'start') {
-        const { id, at, args, env } = event
-        const text = this.#plain(args.join(' '))
-        calls.set(id, { args, text, env, start: at, end: Number.POSITIVE_INFINITY, stdin: '', signals: [] })
-      } else if (call && event.what === 'signal') call.signals.push(event.signal)
-      else if (call && event.what === 'end') Object.assign(call, { end: event.at, stdin: event.stdin })
-    }
-    return [...calls.values()].sort((a, b) => a.start - b.start)
+    return this.#engine.callsIn(this.#folder)
   }
 
   /** Waits for a call of docker that contains a text. */
@@ -138,43 +199,19 @@ export class Started {
     const outcome = await this.#action.end()
     return {
       ...outcome,
-      calls: this.calls(),
+      calls: this.calls().filter(({ parent }) => parent === this.#action.pid),
       temp: readdirSync(this.temp),
       state: stateOf(readFileSync(join(this.temp, '..', 'state'), 'utf8'))
     }
   }
-
-  #plain(text: string): string {
-    return text
-      .replaceAll(this.temp, 'TEMP')
-      .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
-      .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
-      .replaceAll(this.#engine.sha, 'SHA')
-      .replaceAll(this.#engine.sha.slice(0, 7), 'SHORT')
-  }
-}
-
-/** Runs the post step alone. */
-export async function runPost(
-  folder: string,
-  path: string,
-  env: Record<string, string>
-): Promise<{ exitCode: number | null; log: string }> {
-  const dist = join(folder, 'post')
-  cpSync(join(ROOT, 'dist', 'cleanup'), dist, { recursive: true })
-  const child = spawn(process.execPath, [join(dist, 'index.js')], {
-    cwd: folder,
-    env: { PATH: path, HOME: folder, GITHUB_ACTIONS: 'true', ...env },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (log += text))
-  return new Promise((resolve) => child.once('close', (exitCode) => resolve({ exitCode, log })))
 }
 
 function stateOf(text: string): Record<string, string> {
   return Object.fromEntries(
-    [...text.matchAll(/^(.+?)<<(ghadelimiter_.+)\n([^]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [name, value])
+    [...text.matchAll(/^(.+?)<<(ghadelimiter_.+)\n([\s\S]*?)\n\2$/gm)].map(([, name = '', , value = '']) => [
+      name,
+      value
+    ])
   )
 }
 

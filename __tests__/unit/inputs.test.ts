@@ -100,6 +100,18 @@ describe('readInputs', () => {
       '--detach',
       'Input test-options has --detach, which cannot be used: a test must run in the foreground'
     ],
+    ['test-options', '-Pd', 'Input test-options has -Pd, which cannot be used: a test must run in the foreground'],
+    ['test-options', '-d=true', 'Input test-options has -d=true, which cannot be used'],
+    [
+      'test-options',
+      '--env A=b --detach',
+      'Input test-options has the line "--env A=b --detach"; each line must be one'
+    ],
+    [
+      'test-options',
+      '--privileged busybox',
+      'Input test-options has the line "--privileged busybox"; each line must be one'
+    ],
     ['test-options', '--name=x', 'Input test-options has --name=x, which cannot be used'],
     ['build-args', '=1', 'Input build-args has the line "=1"; each line must be NAME=value'],
     ['labels', 'novalue', 'Input labels has the line "novalue"; each line must be key=value'],

@@ -24,8 +24,24 @@ describe('classifyRegistryError', () => {
     ['unexpected EOF', 'unreachable'],
     ['something else', 'unknown']
   ])('%s', (text, expected) => {
-    expect(classifyRegistryError(text)).toBe(expected)
+    expect(classifyRegistryError(text, 'r.io/x:y')).toBe(expected)
   })
+})
+
+describe('the name of an image', () => {
+  it.each(['ghcr.io/acme/api-gateway:builder', 'denied/app-500:builder', '127.0.0.1:5000/timeout:builder'])(
+    '%s is no reason',
+    (reference) => {
+      const path = reference.replace(/^[^/]*[.:][^/]*\//, '').replace(/:builder$/, '')
+      for (const text of [
+        `${reference}: not found`,
+        `manifest for ${reference} not found: manifest unknown: manifest unknown`,
+        `http://127.0.0.1:5000/v2/${path}/manifests/builder: not found`
+      ]) {
+        expect(classifyRegistryError(text, reference)).toBe('absent')
+      }
+    }
+  )
 })
 
 describe('describeUnreadable', () => {

@@ -118,7 +118,12 @@ describe('makeOutputs', () => {
   }
 
   it.each<[string, Plan | undefined, RunResult, string]>([
-    ['a push failed', PLAN, { ...GOOD, publication: pushFailed, failures: ['no'] }, 'A push failed.'],
+    [
+      'a push failed',
+      PLAN,
+      { ...GOOD, publication: pushFailed, failures: ['no'] },
+      'Only octo/app:fffffff was pushed, because a push failed.'
+    ],
     ['a test failed', PLAN, { ...NOTHING, failures: ['no'] }, 'Nothing was pushed, because the run failed.'],
     ['nothing is known', undefined, NOTHING, 'Nothing was pushed, because the run failed.'],
     ['all is well', PLAN, NOTHING, 'It is a test.']
@@ -215,6 +220,8 @@ describe('makeSummary', () => {
     }))
     const failures = tests.map(({ command }) => command)
     expect(Buffer.byteLength(makeSummary(PLAN, { ...NOTHING, tests, failures }))).toBeLessThan(1_048_576)
+    const one = makeSummary(PLAN, { ...NOTHING, failures: ['|'.repeat(300_000)] })
+    expect(Buffer.byteLength(one)).toBeLessThan(1_048_576)
   })
 
   it('tells a cancelled run from a failed one', () => {

@@ -1,0 +1,284 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Event } from '../../testbed/runner.ts'
+import { type Call, commandsIn, errorsIn, FakeEngine, IMAGE, type Ran } from './fake-engine.ts'
+
+let engine: FakeEngine
+
+beforeAll(() => {
+  engine = new FakeEngine()
+})
+afterAll(() => engine.remove())
+
+const INFO = 'info --format {{json .}}'
+const LABELS =
+  '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA'
+const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
+const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
+const END = `${LABELS} ${ID_FILE} .`
+
+/** What is called, before and after the part in which tests and the production build overlap. */
+function called({ calls }: Ran): { first: string[]; overlapping: string[]; last: string[] } {
+  const texts = calls.map(({ text }) => text)
+  const end = texts.findIndex((text) => /^(push|ps) /.test(text))
+  return { first: texts.slice(0, 2), overlapping: sorted(texts.slice(2, end)), last: texts.slice(end) }
+}
+
+function sorted(texts: string[]): string[] {
+  return texts.toSorted((a, b) => a.localeCompare(b))
+}
+
+function build(stage: 'builder' | 'production', moving: boolean): string {
+  if (stage === 'builder') {
+    const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder` : ''}`
+    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${END}`
+  }
+  const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
+  const override = `--build-context builder=docker-image://${IMAGE}:builder-SHORT`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline ${override} --file Dockerfile ${tags} ${END}`
+}
+
+function test(number: number, command: string): [string, string] {
+  const name = `shared-docker-layers-RUN-test-${number}`
+  const label = '--label shared-docker-layers.run=RUN --env CI=true'
+  return [
+    `run --name ${name} ${label} --entrypoint sh ${IMAGE}:builder-SHORT -c ${command}`,
+    `rm --force --volumes ${name}`
+  ]
+}
+
+const CLEAN_UP = 'ps --all --quiet --no-trunc --filter label=shared-docker-layers.run=RUN'
+
+function pullRequest(headRepository: number): Event {
+  return {
+    name: 'pull_request',
+    sha: 'f'.repeat(40),
+    ref: 'refs/pull/1/merge',
+    payload: {
+      repository: { id: 1, default_branch: 'master' },
+      pull_request: { head: { sha: engine.sha, ref: 'topic', repo: { id: headRepository } }, user: { login: 'octo' } }
+    }
+  }
+}
+
+function find(calls: Call[], text: string): Call {
+  const call = calls.find((candidate) => candidate.text.includes(text))
+  if (!call) throw new Error(`docker ${text} was not called`)
+  return call
+}
+
+const slowTests = ['a', 'b', 'c'].map((name) => ({ to: `-c ${name}`, seconds: 0.3 }))
+
+describe('What is called, and in which order', () => {
+  const tests = { tests: 'npm test\nnpm run lint' }
+  const TESTS = [...test(1, 'npm test'), ...test(2, 'npm run lint')]
+
+  it('on the publishing branch', async () => {
+    const ran = await engine.run({ inputs: tests })
+    const { first, overlapping, last } = called(ran)
+    expect(first).toEqual([INFO, build('builder', true)])
+    expect(overlapping).toEqual(sorted([build('production', true), ...TESTS]))
+    expect([last[0], ...sorted(last.slice(1, 3)), last[3]]).toEqual([
+      `push ${IMAGE}:SHORT`,
+      `push ${IMAGE}:builder`,
+      `push ${IMAGE}:latest`,
+      CLEAN_UP
+    ])
+    expect(last).toHaveLength(4)
+    expect(ran.exitCode).toBe(0)
+    expect(commandsIn(ran.log).filter((line) => /^::(notice|warning|error)/.test(line))).toEqual([])
+    expect(ran.outputs).toMatchObject({
+      image: `${IMAGE}:${engine.sha.slice(0, 7)}`,
+      pushed: 'true',
+      published: 'true',
+      'cache-hit': 'partial',
+      'cached-steps': '2',
+      'total-steps': '4'
+    })
+    expect(JSON.parse(String(ran.outputs.tests))).toMatchObject([{ status: 'passed' }, { status: 'passed' }])
+    expect(String(ran.outputs.tags).split('\n')).toHaveLength(3)
+    expect(ran.temp).toHaveLength(1)
+  })
+
+  it('on a feature branch: the commit is pushed, no moving tag made or moved', async () => {
+    const ran = await engine.run({ inputs: tests, event: engine.push('feature') })
+    const { first, overlapping, last } = called(ran)
+    expect(first).toEqual([INFO, build('builder', false)])
+    expect(overlapping).toEqual(sorted([build('production', false), ...TESTS]))
+    expect(last).toEqual([`push ${IMAGE}:SHORT`, CLEAN_UP])
+    expect(ran.outputs).toMatchObject({ pushed: 'true', published: 'false', branch: 'feature' })
+  })
+
+  it.each([
+    ['a pull request of a fork', 2, {}, 'fork'],
+    ['push: never', 1, { push: 'never' }, 'never']
+  ])('%s: built and tested, nothing pushed, one notice', async (_, repository, inputs, why) => {
+    const ran = await engine.run({ inputs: { ...tests, ...inputs }, event: pullRequest(repository) })
+    expect(called(ran)).toEqual({
+      first: [INFO, build('builder', false)],
+      overlapping: sorted([build('production', false), ...TESTS]),
+      last: [CLEAN_UP]
+    })
+    expect(ran.exitCode).toBe(0)
+    expect(commandsIn(ran.log).filter((line) => /^::(notice|warning|error)/.test(line))).toEqual([
+      expect.stringMatching(`^::notice::.*${why}`)
+    ])
+    expect(ran.outputs).toMatchObject({ pushed: 'false', published: 'false', tags: '', digest: '' })
+    expect(ran.outputs['publish-reason']).toContain(why)
+  })
+
+  it('a pull request of the same repository pushes its commit alone', async () => {
+    expect(called(await engine.run({ event: pullRequest(1) })).last).toEqual([`push ${IMAGE}:SHORT`, CLEAN_UP])
+  })
+
+  it('a failing test: the others and the production build end, nothing is pushed', async () => {
+    const answers = [
+      { to: '-c npm test', exitCode: 3 },
+      { to: 'npm run lint', seconds: 0.3 }
+    ]
+    const ran = await engine.run({ inputs: tests, answers })
+    expect(called(ran).overlapping).toHaveLength(5)
+    expect(called(ran).last).toEqual([CLEAN_UP])
+    expect(find(ran.calls, 'npm run lint').signals).toEqual([])
+    expect(errorsIn(ran.log)).toEqual(['The test "npm test" did not pass: exit code 3'])
+    expect(JSON.parse(String(ran.outputs.tests))).toMatchObject([
+      { command: 'npm test', status: 'failed', exitCode: 3 },
+      { command: 'npm run lint', status: 'passed', exitCode: 0 }
+    ])
+    expect(ran.outputs).toMatchObject({ image: `${IMAGE}:${engine.sha.slice(0, 7)}`, pushed: 'false' })
+    expect(ran.exitCode).toBe(1)
+  })
+
+  it('a failing builder: no test runs', async () => {
+    const ran = await engine.run({
+      inputs: tests,
+      answers: [{ to: '--target builder', exitCode: 1, stderr: 'ERROR: no\n' }]
+    })
+    expect(ran.calls.map(({ text }) => text)).toEqual([INFO, build('builder', true), CLEAN_UP])
+    expect(errorsIn(ran.log)).toEqual([expect.stringContaining('failed: no')])
+  })
+
+  it('a failing push of the commit: the moving tags are not pushed', async () => {
+    const answers = [{ to: 'push', exitCode: 1, stdout: 'Preparing\n', stderr: 'denied: no\n' }]
+    const ran = await engine.run({ answers })
+    expect(called(ran).last).toEqual([`push ${IMAGE}:SHORT`, CLEAN_UP])
+    expect(errorsIn(ran.log)).toEqual([expect.stringMatching(/refused the push of octo\/app:.*log in/)])
+    expect(ran.outputs).toMatchObject({
+      pushed: 'false',
+      published: 'false',
+      tags: '',
+      'publish-reason': expect.stringContaining('push failed')
+    })
+  })
+
+  it('a failing push of one moving tag: the outputs tell what was pushed', async () => {
+    const answers = [{ to: `push ${IMAGE}:latest`, exitCode: 1, stderr: 'unexpected status: 503\n' }]
+    const { outputs, exitCode } = await engine.run({ answers })
+    expect(exitCode).toBe(1)
+    expect(outputs).toMatchObject({ pushed: 'true', published: 'false' })
+    expect(String(outputs.tags).split('\n')).toEqual([`${IMAGE}:${engine.sha.slice(0, 7)}`, `${IMAGE}:builder`])
+  })
+
+  it('what was published is found without being pulled, and its absence is no warning', async () => {
+    const vertex = `importing cache manifest from ${IMAGE}:builder`
+    const absent = { digest: 'sha256:3', name: vertex, completed: '2026-01-01T00:00:00Z', error: 'not found' }
+    const ran = await engine.run({
+      answers: [{ to: '--target', stderr: `${JSON.stringify({ vertexes: [absent] })}\n` }]
+    })
+    expect(ran.exitCode).toBe(0)
+    expect(ran.log).toContain(`${IMAGE}:builder does not exist yet`)
+    expect(commandsIn(ran.log).filter((line) => line.startsWith('::warning'))).toEqual([])
+  })
+
+  it('legacy: both images are pulled, the builder labelled apart, production built from a replaced Dockerfile', async () => {
+    const ran = await engine.run({
+      inputs: { tests: 'a' },
+      env: { DOCKER_BUILDKIT: '0' },
+      answers: [{ to: `pull ${IMAGE}:latest`, exitCode: 1, stderr: 'manifest unknown\n' }]
+    })
+    const texts = ran.calls.map(({ text }) => text)
+    expect(sorted(texts.slice(1, 3))).toEqual([`pull ${IMAGE}:builder`, `pull ${IMAGE}:latest`])
+    expect(texts[3]).toMatch(`build --cache-from ${IMAGE}:builder --file Dockerfile --target builder --iidfile`)
+    expect(texts[4]).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${ID_FILE} -`)
+    expect(find(ran.calls, '--label').stdin).toMatch(/^FROM sha256:[0-9a-f]{64}\n$/)
+    expect(find(ran.calls, `--tag ${IMAGE}:SHORT`).text).toMatch(
+      /^build --file TEMP\/shared-docker-layers-RUN\/Dockerfile --tag/
+    )
+    for (const { env } of ran.calls.filter(({ args }) => args[0] === 'build')) expect(env.DOCKER_BUILDKIT).toBe('0')
+    expect(ran.exitCode).toBe(0)
+  })
+})
+
+describe('What overlaps', () => {
+  it('tests run at once and beside the production build; the moving tags go up together, after the commit', async () => {
+    const answers = [
+      ...slowTests,
+      { to: '--build-context', seconds: 0.6 },
+      ...[':', ':builder', ':latest'].map((tag) => ({ to: `push ${IMAGE}${tag}`, seconds: 0.2 })).toReversed()
+    ]
+    const { calls } = await engine.run({ inputs: { tests: 'a\nb\nc' }, answers })
+    const production = find(calls, '--build-context')
+    const builder = find(calls, '--target builder')
+    for (const name of ['a', 'b', 'c']) {
+      const { start } = find(calls, `-c ${name}`)
+      expect(start).toBeGreaterThanOrEqual(builder.end)
+      expect(start).toBeLessThan(production.end)
+      expect(start).toBeLessThan(find(calls, '-c a').end)
+    }
+    const testsEnd = Math.max(...['a', 'b', 'c'].map((name) => find(calls, `-c ${name}`).end))
+    expect(production.start).toBeLessThan(testsEnd)
+    const commit = find(calls, `push ${IMAGE}:SHORT`)
+    const [movingBuilder, latest] = [find(calls, `push ${IMAGE}:builder`), find(calls, `push ${IMAGE}:latest`)]
+    expect(commit.start).toBeGreaterThanOrEqual(production.end)
+    for (const { start } of [movingBuilder, latest]) expect(start).toBeGreaterThanOrEqual(commit.end)
+    expect(movingBuilder.start).toBeLessThan(latest.end)
+    expect(latest.start).toBeLessThan(movingBuilder.end)
+  })
+
+  it('nothing is pushed before the slowest test has ended', async () => {
+    const { calls } = await engine.run({ inputs: { tests: 'a\nb' }, answers: [{ to: '-c b', seconds: 0.8 }] })
+    expect(find(calls, 'push').start).toBeGreaterThanOrEqual(find(calls, '-c b').end)
+  })
+
+  it.each([
+    [1, 1],
+    [2, 2]
+  ])('test-parallelism %i runs at most %i at a time', async (parallelism, most) => {
+    const inputs = { tests: 'a\nb\nc', 'test-parallelism': String(parallelism) }
+    const { calls } = await engine.run({ inputs, answers: slowTests })
+    const runs = calls.filter(({ args }) => args[0] === 'run')
+    const atOnce = runs.map(({ start }) => runs.filter((other) => other.start <= start && start < other.end).length)
+    expect(runs).toHaveLength(3)
+    expect(runs.at(-1)?.args.at(-1)).toBe('c')
+    expect(Math.max(...atOnce)).toBe(most)
+  })
+})
+
+describe('test-timeout-minutes', () => {
+  const inputs = { tests: 'a\nb', 'test-timeout-minutes': '0.01' }
+
+  it('kills the container of the test, and of that test alone', async () => {
+    const { calls, outputs, exitCode, log } = await engine.run({ inputs, answers: [{ to: '-c a', hangs: true }] })
+    expect(calls.filter(({ args }) => args[0] === 'kill').map(({ text }) => text)).toEqual([
+      'kill shared-docker-layers-RUN-test-1'
+    ])
+    expect(JSON.parse(String(outputs.tests))).toMatchObject([
+      { command: 'a', status: 'timed-out', exitCode: null },
+      { command: 'b', status: 'passed', exitCode: 0 }
+    ])
+    expect(errorsIn(log)).toEqual(['The test "a" did not pass: it was stopped after 0.01 minutes'])
+    expect({ exitCode, pushed: outputs.pushed }).toEqual({ exitCode: 1, pushed: 'false' })
+  })
+
+  it('ends also a test whose container cannot be killed', async () => {
+    // as when docker run has not made it yet: "No such container"
+    const answers = [
+      { to: '-c a', hangs: true },
+      { to: 'kill', exitCode: 1, stderr: 'Error response from daemon: No such container\n' }
+    ]
+    const started = engine.start({ inputs, answers })
+    const late = setTimeout(() => started.kill('SIGKILL'), 6_000)
+    const { outputs, exitCode } = await started.end()
+    clearTimeout(late)
+    expect({ exitCode, pushed: outputs.pushed }).toEqual({ exitCode: 1, pushed: 'false' })
+  })
+})
