@@ -8,7 +8,7 @@ import { readState } from './state.ts'
 
 /** The post step: removes what the main step left, should it have been killed. Never fails the job. */
 export async function cleanUp(): Promise<void> {
-  const state = readState(process.env.RUNNER_TEMP ?? tmpdir())
+  const state = readState(process.env.RUNNER_TEMP || tmpdir())
   if (!state) return
   try {
     await removeContainers(new DockerCli(childEnvironment(process.env)), state.runId)

@@ -34885,7 +34885,7 @@ function readState(temp) {
 
 /** The post step: removes what the main step left, should it have been killed. Never fails the job. */
 async function cleanUp() {
-    const state = readState(process.env.RUNNER_TEMP ?? (0,external_node_os_namespaceObject.tmpdir)());
+    const state = readState(process.env.RUNNER_TEMP || (0,external_node_os_namespaceObject.tmpdir)());
     if (!state)
         return;
     try {
