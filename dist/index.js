@@ -42480,11 +42480,12 @@ const RUN_LABEL = 'shared-docker-layers.run';
 function testArgs(inputs, image, command, name, runId) {
     return [
         'run',
-        ...args_option('--name', [name]),
-        ...args_option('--label', [`${RUN_LABEL}=${runId}`]),
         ...args_option('--env', ['CI=true']),
         ...args_option('--platform', list(inputs.platform)),
         ...inputs.testOptions,
+        // after the user's: of options that are given twice docker takes the last
+        ...args_option('--name', [name]),
+        ...args_option('--label', [`${RUN_LABEL}=${runId}`]),
         ...args_option('--entrypoint', ['sh']),
         image,
         '-c',
@@ -42606,7 +42607,8 @@ function end(child) {
  * Runs a program without a shell and waits for it. Prints nothing.
  *
  * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before or while it ran
+ * @throws CancelledError if `signal` was aborted before it ran, or ended it
+ * @throws what `onOutput` throws, after the child was ended
  * @throws Error if the program is not on PATH
  */
 async function src_exec_exec(tool, args, options) {
@@ -42615,8 +42617,19 @@ async function src_exec_exec(tool, args, options) {
         throw new CancelledError();
     const stdout = new Text();
     const stderr = new Text();
+    let failure;
     const call = { signal, hasInput: options.input !== undefined };
     const abort = () => end(call.child);
+    const pass = (chunk) => {
+        // thrown in a stream's listener it would end this process: a full disk, say
+        try {
+            onOutput?.(chunk);
+        }
+        catch (error) {
+            failure ??= error;
+            end(call.child);
+        }
+    };
     signal?.addEventListener('abort', abort, { once: true });
     try {
         const exitCode = await calls.run(call, () => exec_exec(tool, [...args], {
@@ -42629,16 +42642,19 @@ async function src_exec_exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    onOutput?.(chunk);
+                    pass(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    onOutput?.(chunk);
+                    pass(chunk);
                 }
             }
         }));
-        if (signal?.aborted)
+        if (failure !== undefined)
+            throw failure;
+        // what ended well although it was told to stop has been done
+        if (signal?.aborted && exitCode !== 0)
             throw new CancelledError();
         return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
     }
@@ -45198,6 +45214,7 @@ const OWN_RUN_OPTIONS = new Map([
     ['--detach', 'a test must run in the foreground'],
     ['--tty', 'a runner has no terminal'],
     ['--interactive', 'a test has no standard input'],
+    ['--help', 'docker would print its help and run no test'],
     ['--rm', 'containers are removed anyway'],
     ['--name', 'tests run in parallel and get names of their own'],
     ['--cidfile', 'tests run in parallel and would write the same file'],
@@ -45205,12 +45222,14 @@ const OWN_RUN_OPTIONS = new Map([
 ]);
 const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
 /** Options without a value: a word after one would be taken for the image. */
-const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet)|-[Pq]+)$/;
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
 function testOptions(get) {
     return lines(get, 'test-options').flatMap((line) => {
         const words = parseArgsStringToArgv(line);
         const [first = ''] = words;
-        if (!/^--?[a-z]/i.test(first) || words.length > (SWITCHES.test(first) ? 1 : 2)) {
+        // a value may follow where the option has none yet
+        const takesValue = /^(--[a-z][a-z0-9-]*|-[a-z])$/i.test(first) && !SWITCHES.test(first);
+        if (!/^--?[a-z]/i.test(first) || words.length > (takesValue ? 2 : 1) || words[1]?.startsWith('-')) {
             throw new UserError(`Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
         }
         const [, letters] = /^-([a-z]+)/i.exec(first) ?? [];
@@ -46615,7 +46634,7 @@ class InlineStrategy {
     }
     buildBuilder() {
         const { refs, builderTarget, builderTags, labels, file } = this.#run.plan;
-        return this.#build(refs.builder, refs.movingBuilder, [], {
+        return this.#build(refs.builder, refs.movingBuilder, {
             file,
             target: builderTarget,
             tags: builderTags,
@@ -46623,28 +46642,27 @@ class InlineStrategy {
         });
     }
     async buildProduction() {
-        const { refs, target, productionTags, labels, file, builderStage, strategy } = this.#run.plan;
-        const args = { file, target, tags: productionTags, labels: labels.production };
-        if (strategy.override === 'build-context') {
-            const override = ['--build-context', `${builderStage.name}=docker-image://${refs.builder}`];
-            return this.#build(refs.production, refs.movingProduction, override, args);
-        }
-        return this.#build(refs.production, refs.movingProduction, [], {
-            ...args,
-            file: await writeReplaced(this.#run, refs.builder)
+        const { refs, target, productionTags, labels } = this.#run.plan;
+        // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
+        // build on what anyone had pushed under that name
+        const file = await writeReplaced(this.#run, refs.builder);
+        return this.#build(refs.production, refs.movingProduction, {
+            file,
+            target,
+            tags: productionTags,
+            labels: labels.production
         });
     }
     async end() {
         // nothing runs beyond the builds
     }
-    #build(image, cacheSource, more, args) {
+    #build(image, cacheSource, args) {
         const { plan } = this.#run;
         const { strategy, inputs } = plan;
         return build(this.#run, {
             image,
             args: (idFile) => [
                 ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-                ...more,
                 ...commonBuildArgs(inputs, { ...args, idFile }),
                 ...secretArgs(inputs),
                 inputs.context
@@ -46798,10 +46816,8 @@ async function runPipeline(run) {
         await runPhases(run, strategy, result);
     }
     catch (error) {
-        if (!(error instanceof CancelledError))
-            throw error;
-        result.cancelled = true;
-        result.failures.push(error.message);
+        result.cancelled = error instanceof CancelledError;
+        result.failures.push(messageOf(error));
     }
     finally {
         await strategy.end();
@@ -52278,7 +52294,7 @@ function word(name) {
  * @param dockerBuildkit the user's DOCKER_BUILDKIT
  * @throws UserError if nothing on this machine can build this Dockerfile
  */
-function selectStrategy(engine, dockerfile, builderStage, inputs, dockerBuildkit) {
+function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
     const needs = [
         ...dockerfile.buildKitFeatures,
         ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
@@ -52295,14 +52311,14 @@ function selectStrategy(engine, dockerfile, builderStage, inputs, dockerBuildkit
         }
         throw new UserError(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
     }
-    const choice = buildKit(engine, dockerfile, builderStage);
+    const choice = buildKit(engine);
     if (forgets !== undefined)
         return { ...choice, warning: unreliable(forgets, notLegacy) };
     if (dockerBuildkit !== '0')
         return choice;
     return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` };
 }
-const select_LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile' };
+const select_LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' };
 function unreliable(...causes) {
     const known = causes.filter((cause) => cause !== undefined).join(', and ');
     return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`;
@@ -52328,25 +52344,18 @@ function whyLegacyForgets({ store, version }) {
         ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
         : undefined;
 }
-function buildKit(engine, dockerfile, builderStage) {
+function buildKit(engine) {
     const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`;
-    const named = builderStage.name !== undefined && knowsNamedContexts(dockerfile.syntax);
     if (engine.buildx === undefined) {
-        return { name: 'inline', client: 'integrated', progress: 'plain', override: 'dockerfile', reason };
+        return { name: 'inline', client: 'integrated', progress: 'plain', reason };
     }
     return {
         name: 'inline',
         client: 'buildx',
-        // docker/buildx 0.13 is the first with rawjson, 0.8 the first with --build-context
+        // docker/buildx 0.13 is the first with rawjson
         progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
-        override: named && atLeast(engine.buildx, '0.8.0') ? 'build-context' : 'dockerfile',
         reason
     };
-}
-/** Named contexts came with the Dockerfile frontend 1.4; `# syntax=` may pin an older one. */
-function knowsNamedContexts(syntax) {
-    const [, minor] = /^(?:docker\.io\/)?docker\/dockerfile:1\.(\d+)/.exec(syntax ?? '') ?? [];
-    return minor === undefined || Number(minor) >= 4;
 }
 /** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
 function hasIntegratedBuildKit({ version }) {
@@ -52407,7 +52416,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         builderStage,
         targetStage,
         buildxBuilder,
-        strategy: selectStrategy(engine, dockerfile, builderStage, inputs, env.DOCKER_BUILDKIT),
+        strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
         decision,
         refs,
         labels: makeLabels(inputs, build, created)
@@ -52707,13 +52716,13 @@ async function run() {
         }
     }
     catch (error) {
-        result.cancelled = error instanceof CancelledError;
+        result.cancelled ||= error instanceof CancelledError;
         result.failures.push(messageOf(error));
         if (!(error instanceof UserError) && error instanceof Error)
             core_debug(error.stack ?? '');
     }
     finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true }).catch((error) => warning(messageOf(error)));
         await report(plan, result, (0,external_node_path_namespaceObject.join)(temp, `shared-docker-layers-report-${runId}.json`));
     }
 }
@@ -52742,13 +52751,19 @@ async function report(plan, result, path) {
     });
     for (const [name, value] of Object.entries(makeOutputs(plan, result, written)))
         setOutput(name, value);
-    if (process.env.GITHUB_STEP_SUMMARY)
-        await summary.addRaw(makeSummary(plan, result), true).write();
     const [first, ...others] = result.failures;
     for (const failure of others)
         error(failure);
     if (first !== undefined)
         setFailed(first);
+    if (!process.env.GITHUB_STEP_SUMMARY)
+        return;
+    try {
+        await summary.addRaw(makeSummary(plan, result), true).write();
+    }
+    catch (error) {
+        warning(`The summary could not be written: ${messageOf(error)}`);
+    }
 }
 
 

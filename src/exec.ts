@@ -74,7 +74,8 @@ function end(child: ChildProcess | undefined): void {
  * Runs a program without a shell and waits for it. Prints nothing.
  *
  * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before or while it ran
+ * @throws CancelledError if `signal` was aborted before it ran, or ended it
+ * @throws what `onOutput` throws, after the child was ended
  * @throws Error if the program is not on PATH
  */
 export async function exec(tool: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
@@ -82,8 +83,18 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   if (signal?.aborted) throw new CancelledError()
   const stdout = new Text()
   const stderr = new Text()
+  let failure: unknown
   const call: Call = { signal, hasInput: options.input !== undefined }
   const abort = (): void => end(call.child)
+  const pass = (chunk: Buffer): void => {
+    // thrown in a stream's listener it would end this process: a full disk, say
+    try {
+      onOutput?.(chunk)
+    } catch (error) {
+      failure ??= error
+      end(call.child)
+    }
+  }
   signal?.addEventListener('abort', abort, { once: true })
   try {
     const exitCode: number | null = await calls.run(call, () =>
@@ -96,16 +107,18 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
         listeners: {
           stdout: (chunk) => {
             if (capture) stdout.add(chunk)
-            onOutput?.(chunk)
+            pass(chunk)
           },
           stderr: (chunk) => {
             if (capture) stderr.add(chunk)
-            onOutput?.(chunk)
+            pass(chunk)
           }
         }
       })
     )
-    if (signal?.aborted) throw new CancelledError()
+    if (failure !== undefined) throw failure
+    // what ended well although it was told to stop has been done
+    if (signal?.aborted && exitCode !== 0) throw new CancelledError()
     return { exitCode, stdout: stdout.end(), stderr: stderr.end() }
   } finally {
     signal?.removeEventListener('abort', abort)

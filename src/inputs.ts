@@ -187,6 +187,7 @@ const OWN_RUN_OPTIONS = new Map([
   ['--detach', 'a test must run in the foreground'],
   ['--tty', 'a runner has no terminal'],
   ['--interactive', 'a test has no standard input'],
+  ['--help', 'docker would print its help and run no test'],
   ['--rm', 'containers are removed anyway'],
   ['--name', 'tests run in parallel and get names of their own'],
   ['--cidfile', 'tests run in parallel and would write the same file'],
@@ -195,13 +196,16 @@ const OWN_RUN_OPTIONS = new Map([
 const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
 
 /** Options without a value: a word after one would be taken for the image. */
-const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet)|-[Pq]+)$/
+const SWITCHES =
+  /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/
 
 function testOptions(get: Get): string[] {
   return lines(get, 'test-options').flatMap((line) => {
     const words = parseArgsStringToArgv(line)
     const [first = ''] = words
-    if (!/^--?[a-z]/i.test(first) || words.length > (SWITCHES.test(first) ? 1 : 2)) {
+    // a value may follow where the option has none yet
+    const takesValue = /^(--[a-z][a-z0-9-]*|-[a-z])$/i.test(first) && !SWITCHES.test(first)
+    if (!/^--?[a-z]/i.test(first) || words.length > (takesValue ? 2 : 1) || words[1]?.startsWith('-')) {
       throw new UserError(
         `Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
       )

@@ -49,11 +49,11 @@ export async function run(): Promise<void> {
       await removeContainers(docker, runId)
     }
   } catch (error) {
-    result.cancelled = error instanceof CancelledError
+    result.cancelled ||= error instanceof CancelledError
     result.failures.push(messageOf(error))
     if (!(error instanceof UserError) && error instanceof Error) core.debug(error.stack ?? '')
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
     await report(plan, result, join(temp, `shared-docker-layers-report-${runId}.json`))
   }
 }
@@ -82,8 +82,13 @@ async function report(plan: Plan | undefined, result: RunResult, path: string): 
     }
   )
   for (const [name, value] of Object.entries(makeOutputs(plan, result, written))) core.setOutput(name, value)
-  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(makeSummary(plan, result), true).write()
   const [first, ...others] = result.failures
   for (const failure of others) core.error(failure)
   if (first !== undefined) core.setFailed(first)
+  if (!process.env.GITHUB_STEP_SUMMARY) return
+  try {
+    await core.summary.addRaw(makeSummary(plan, result), true).write()
+  } catch (error) {
+    core.warning(`The summary could not be written: ${messageOf(error)}`)
+  }
 }

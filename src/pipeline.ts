@@ -1,4 +1,4 @@
-import { CancelledError } from './errors.ts'
+import { CancelledError, messageOf } from './errors.ts'
 import { publish } from './phases/publish.ts'
 import { runTests } from './phases/test.ts'
 import { describeUnreadable } from './registry-error.ts'
@@ -17,9 +17,8 @@ export async function runPipeline(run: Run): Promise<RunResult> {
   try {
     await runPhases(run, strategy, result)
   } catch (error) {
-    if (!(error instanceof CancelledError)) throw error
-    result.cancelled = true
-    result.failures.push(error.message)
+    result.cancelled = error instanceof CancelledError
+    result.failures.push(messageOf(error))
   } finally {
     await strategy.end()
   }

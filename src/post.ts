@@ -15,5 +15,9 @@ export async function cleanUp(): Promise<void> {
   } catch (error) {
     core.info(`Containers could not be removed: ${messageOf(error)}`)
   }
-  await rm(state.folder, { recursive: true, force: true })
+  try {
+    await rm(state.folder, { recursive: true, force: true })
+  } catch (error) {
+    core.info(`Temporary files could not be removed: ${messageOf(error)}`)
+  }
 }

@@ -67,7 +67,7 @@ export async function preparePlan(
     builderStage,
     targetStage,
     buildxBuilder,
-    strategy: selectStrategy(engine, dockerfile, builderStage, inputs, env.DOCKER_BUILDKIT),
+    strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
     decision,
     refs,
     labels: makeLabels(inputs, build, created)

@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Answer } from './fake-docker.ts'
 import { errorsIn, FakeEngine, IMAGE, type JobOptions, OUTPUTS, type Ran } from './fake-engine.ts'
 
+/** What only the production build's call has. */
+const PRODUCTION = `${IMAGE}:latest --cache-to`
+
 let engine: FakeEngine
 
 beforeAll(() => {
@@ -46,10 +49,10 @@ describe('A cancelled run ends soon and leaves nothing', () => {
     ['tests hang', ['-c a', '-c b'], [{ to: ' -c ', ...HANGS }]],
     [
       'tests and production hang',
-      ['-c a', '-c b', '--build-context'],
+      ['-c a', '-c b', PRODUCTION],
       [
         { to: ' -c ', ...HANGS },
-        { to: '--build-context', ...HANGS }
+        { to: PRODUCTION, ...HANGS }
       ]
     ],
     ['the push of the commit hangs', ['push'], [{ to: 'push', ...HANGS }]]
@@ -125,7 +128,7 @@ describe('A cancelled run tells what had ended', () => {
   it('tests that ended, and the production image', async () => {
     const started = engine.start({ inputs: { tests: 'a\nb' }, answers: [{ to: '-c b', ...HANGS }] })
     await started.untilCalled('rm --force')
-    await started.untilCalled('--build-context')
+    await started.untilCalled(PRODUCTION)
     await new Promise((resolve) => setTimeout(resolve, 300))
     started.kill('SIGINT')
     const { outputs } = await started.end()

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Event } from '../../testbed/runner.ts'
 import { type Call, commandsIn, errorsIn, FakeEngine, IMAGE, type Ran } from './fake-engine.ts'
 
+/** What only the production build's call has. */
+const PRODUCTION = `${IMAGE}:latest --cache-to`
+
 let engine: FakeEngine
 
 beforeAll(() => {
@@ -33,15 +36,15 @@ function build(stage: 'builder' | 'production', moving: boolean): string {
     return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${END}`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
-  const override = `--build-context builder=docker-image://${IMAGE}:builder-SHORT`
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline ${override} --file Dockerfile ${tags} ${END}`
+  // the Dockerfile whose builder stage is the image just built
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile ${tags} ${END}`
 }
 
 function test(number: number, command: string): [string, string] {
   const name = `shared-docker-layers-RUN-test-${number}`
-  const label = '--label shared-docker-layers.run=RUN --env CI=true'
+  const label = '--label shared-docker-layers.run=RUN'
   return [
-    `run --name ${name} ${label} --entrypoint sh ${IMAGE}:builder-SHORT -c ${command}`,
+    `run --env CI=true --name ${name} ${label} --entrypoint sh ${IMAGE}:builder-SHORT -c ${command}`,
     `rm --force --volumes ${name}`
   ]
 }
@@ -212,11 +215,11 @@ describe('What overlaps', () => {
   it('tests run at once and beside the production build; the moving tags go up together, after the commit', async () => {
     const answers = [
       ...slowTests,
-      { to: '--build-context', seconds: 0.6 },
+      { to: PRODUCTION, seconds: 0.6 },
       ...[':', ':builder', ':latest'].map((tag) => ({ to: `push ${IMAGE}${tag}`, seconds: 0.2 })).toReversed()
     ]
     const { calls } = await engine.run({ inputs: { tests: 'a\nb\nc' }, answers })
-    const production = find(calls, '--build-context')
+    const production = find(calls, PRODUCTION)
     const builder = find(calls, '--target builder')
     for (const name of ['a', 'b', 'c']) {
       const { start } = find(calls, `-c ${name}`)

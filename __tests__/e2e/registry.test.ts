@@ -4,7 +4,7 @@ import { type Agent, availableEngines, type EngineSpec, pushBaseImages, TestBed 
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
-import { ending } from './harness.ts'
+import { ending, Project, short } from './harness.ts'
 
 jest.setTimeout(300_000)
 
@@ -64,6 +64,22 @@ describe.each(availableEngines())('Docker $version, $store store', (engine) => {
     expect(outcome.log).toMatch(/:latest does not exist yet/)
     expect(annotations(outcome, 'warning')).toEqual([])
     expect(outcome.outputs).toMatchObject({ pushed: 'false', tags: '' })
+  })
+
+  it('builds production from the tested image, whatever the registry has under its name', async () => {
+    const project = new Project(bed, engine, 'decoy')
+    const source = new SourceRepository(bed.folder, application(base))
+    const sha = source.head()
+    await project.onAgent(async (agent) => {
+      const decoy = `${project.image}:builder-${short(sha)}`
+      const input = `FROM ${base}\nWORKDIR /app\nRUN echo DECOY > app.txt\n`
+      await agent.run('docker', ['build', '--tag', decoy, '-'], { input })
+      await agent.docker('push', decoy)
+    })
+    const outcome = await project.play(source, sha, { tests: 'grep "version 0" app.txt' })
+    expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
+    const printed = await project.onAgent((agent) => agent.docker('run', '--rm', `${project.image}:${short(sha)}`))
+    expect(printed.split('\n')[0]).toBe('version 0')
   })
 
   it('tells a refused login', async () => {

@@ -65,8 +65,18 @@ describe('testArgs', () => {
     )
     expect(args).toEqual([
       'run',
-      ...['--name', 'n', '--label', 'shared-docker-layers.run=r', '--env', 'CI=true', '--platform', 'linux/arm64'],
-      ...['--network', 'host', '--entrypoint', 'sh', 'a:builder-1', '-c', 'npm test && "x"']
+      ...['--env', 'CI=true', '--platform', 'linux/arm64', '--network', 'host'],
+      ...[
+        '--name',
+        'n',
+        '--label',
+        'shared-docker-layers.run=r',
+        '--entrypoint',
+        'sh',
+        'a:builder-1',
+        '-c',
+        'npm test && "x"'
+      ]
     ])
   })
 })

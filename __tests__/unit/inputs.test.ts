@@ -101,6 +101,15 @@ describe('readInputs', () => {
       'Input test-options has --detach, which cannot be used: a test must run in the foreground'
     ],
     ['test-options', '-Pd', 'Input test-options has -Pd, which cannot be used: a test must run in the foreground'],
+    ['test-options', '--help', 'Input test-options has --help, which cannot be used'],
+    ['test-options', '--env=A=b busybox', 'Input test-options has the line "--env=A=b busybox"; each line must be one'],
+    ['test-options', '-eA=b busybox', 'Input test-options has the line "-eA=b busybox"; each line must be one'],
+    [
+      'test-options',
+      '--sig-proxy busybox',
+      'Input test-options has the line "--sig-proxy busybox"; each line must be one'
+    ],
+    ['test-options', '--env --detach', 'Input test-options has the line "--env --detach"; each line must be one'],
     ['test-options', '-d=true', 'Input test-options has -d=true, which cannot be used'],
     [
       'test-options',

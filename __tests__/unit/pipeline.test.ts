@@ -99,7 +99,6 @@ function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
       name: strategy,
       client: isInline ? 'buildx' : 'legacy',
       progress: isInline ? 'rawjson' : 'plain',
-      override: isInline ? 'build-context' : 'dockerfile',
       reason: 'a test'
     },
     file: 'Dockerfile',
@@ -252,9 +251,15 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     expect(result).toMatchObject({ cancelled: true, tests: [{ command: 'a', status: 'passed' }] })
   })
 
-  it('what no one expects is thrown, after every test has ended', async () => {
+  it('what no one expects is a failure beside what had ended', async () => {
     const answers = { ' -c a': { throws: new Error('spawn E2BIG') } }
-    await expect(play(strategy, answers)).rejects.toThrow('E2BIG')
+    const { result, docker } = await play(strategy, answers)
+    expect(result).toMatchObject({
+      cancelled: false,
+      failures: ['spawn E2BIG'],
+      builder: { imageId: expect.any(String) }
+    })
+    expect(docker.calls.filter((text) => text.startsWith('push'))).toEqual([])
   })
 })
 

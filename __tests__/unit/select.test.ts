@@ -18,10 +18,8 @@ function select(
   secrets: { id: string; value: string }[] = []
 ) {
   const dockerfile = parseDockerfile(text)
-  const [builder] = dockerfile.stages
-  if (!builder) throw new Error('no stage')
   const engine = { buildx: undefined, context: 'default', os: 'linux', ...machine }
-  return selectStrategy(engine, dockerfile, builder, { secrets, ssh: [] }, dockerBuildkit)
+  return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
 }
 
 const D20: Machine = { version: '20.10.24+dfsg1', store: 'overlay2' }
@@ -32,67 +30,32 @@ const D28C: Machine = { ...D28, store: 'containerd' }
 
 describe('selectStrategy', () => {
   it.each<[string, Machine, string, string | undefined, string]>([
-    ['20.10', D20, PLAIN, undefined, 'legacy legacy plain dockerfile'],
-    ['20.10 that needs BuildKit', D20, BUILDKIT, undefined, 'inline integrated plain dockerfile warned'],
-    ['26.1 overlay2', D26, PLAIN, undefined, 'legacy legacy plain dockerfile'],
-    ['26.1 overlay2 that needs BuildKit', D26, BUILDKIT, undefined, 'inline buildx rawjson build-context warned'],
-    ['26.1 containerd', D26C, PLAIN, undefined, 'inline buildx rawjson build-context'],
-    ['25.0 containerd', { ...D26C, version: '25.0.3' }, PLAIN, undefined, 'inline buildx rawjson build-context warned'],
+    ['20.10', D20, PLAIN, undefined, 'legacy legacy plain'],
+    ['20.10 that needs BuildKit', D20, BUILDKIT, undefined, 'inline integrated plain warned'],
+    ['26.1 overlay2', D26, PLAIN, undefined, 'legacy legacy plain'],
+    ['26.1 overlay2 that needs BuildKit', D26, BUILDKIT, undefined, 'inline buildx rawjson warned'],
+    ['26.1 containerd', D26C, PLAIN, undefined, 'inline buildx rawjson'],
+    ['25.0 containerd', { ...D26C, version: '25.0.3' }, PLAIN, undefined, 'inline buildx rawjson warned'],
     [
       '26.1 containerd without buildx',
       { version: '26.1.5', store: 'containerd' },
       PLAIN,
       undefined,
-      'legacy legacy plain dockerfile warned'
+      'legacy legacy plain warned'
     ],
-    [
-      '28.5 overlay2 without buildx',
-      { version: '28.5.2', store: 'overlay2' },
-      PLAIN,
-      undefined,
-      'legacy legacy plain dockerfile'
-    ],
-    ['28.5 containerd with DOCKER_BUILDKIT=0', D28C, PLAIN, '0', 'inline buildx rawjson build-context warned'],
-    ['27.1 overlay2', { ...D28, version: '27.1.2' }, PLAIN, undefined, 'legacy legacy plain dockerfile'],
-    ['27.2 overlay2', { ...D28, version: '27.2.0' }, PLAIN, undefined, 'inline buildx rawjson build-context'],
-    ['28.5 overlay2', D28, PLAIN, undefined, 'inline buildx rawjson build-context'],
-    ['28.5 containerd', D28C, BUILDKIT, undefined, 'inline buildx rawjson build-context'],
-    ['28.5 with DOCKER_BUILDKIT=0', D28, PLAIN, '0', 'legacy legacy plain dockerfile'],
-    [
-      '28.5 with DOCKER_BUILDKIT=0 that needs BuildKit',
-      D28,
-      BUILDKIT,
-      '0',
-      'inline buildx rawjson build-context warned'
-    ],
-    ['28.5 with DOCKER_BUILDKIT=1', D28, PLAIN, '1', 'inline buildx rawjson build-context'],
-    ['28.5 with an old buildx', { ...D28, buildx: 'v0.12.1' }, PLAIN, undefined, 'inline buildx plain build-context'],
-    ['28.5 with a very old buildx', { ...D28, buildx: 'v0.7.1' }, PLAIN, undefined, 'inline buildx plain dockerfile'],
-    ['an old frontend', D28, `# syntax=docker/dockerfile:1.3\n${PLAIN}`, undefined, 'inline buildx rawjson dockerfile'],
-    [
-      'a new frontend',
-      D28,
-      `# syntax=docker/dockerfile:1.10\n${PLAIN}`,
-      undefined,
-      'inline buildx rawjson build-context'
-    ],
-    [
-      'the newest frontend',
-      D28,
-      `# syntax=docker/dockerfile:1\n${PLAIN}`,
-      undefined,
-      'inline buildx rawjson build-context'
-    ],
-    [
-      'a builder without a name',
-      D28,
-      'FROM a\nFROM b\nCOPY --from=0 /x /x\n',
-      undefined,
-      'inline buildx rawjson dockerfile'
-    ]
+    ['28.5 overlay2 without buildx', { version: '28.5.2', store: 'overlay2' }, PLAIN, undefined, 'legacy legacy plain'],
+    ['28.5 containerd with DOCKER_BUILDKIT=0', D28C, PLAIN, '0', 'inline buildx rawjson warned'],
+    ['27.1 overlay2', { ...D28, version: '27.1.2' }, PLAIN, undefined, 'legacy legacy plain'],
+    ['27.2 overlay2', { ...D28, version: '27.2.0' }, PLAIN, undefined, 'inline buildx rawjson'],
+    ['28.5 overlay2', D28, PLAIN, undefined, 'inline buildx rawjson'],
+    ['28.5 containerd', D28C, BUILDKIT, undefined, 'inline buildx rawjson'],
+    ['28.5 with DOCKER_BUILDKIT=0', D28, PLAIN, '0', 'legacy legacy plain'],
+    ['28.5 with DOCKER_BUILDKIT=0 that needs BuildKit', D28, BUILDKIT, '0', 'inline buildx rawjson warned'],
+    ['28.5 with DOCKER_BUILDKIT=1', D28, PLAIN, '1', 'inline buildx rawjson'],
+    ['28.5 with an old buildx', { ...D28, buildx: 'v0.12.1' }, PLAIN, undefined, 'inline buildx plain']
   ])('%s', (_, machine, dockerfile, dockerBuildkit, expected) => {
-    const { name, client, progress, override, warning } = select(machine, dockerfile, dockerBuildkit)
-    expect([name, client, progress, override, ...(warning === undefined ? [] : ['warned'])].join(' ')).toBe(expected)
+    const { name, client, progress, warning } = select(machine, dockerfile, dockerBuildkit)
+    expect([name, client, progress, ...(warning === undefined ? [] : ['warned'])].join(' ')).toBe(expected)
   })
 
   it('says why and what to do', () => {

@@ -34580,11 +34580,12 @@ const RUN_LABEL = 'shared-docker-layers.run';
 function testArgs(inputs, image, command, name, runId) {
     return [
         'run',
-        ...args_option('--name', [name]),
-        ...args_option('--label', [`${RUN_LABEL}=${runId}`]),
         ...args_option('--env', ['CI=true']),
         ...args_option('--platform', list(inputs.platform)),
         ...inputs.testOptions,
+        // after the user's: of options that are given twice docker takes the last
+        ...args_option('--name', [name]),
+        ...args_option('--label', [`${RUN_LABEL}=${runId}`]),
         ...args_option('--entrypoint', ['sh']),
         image,
         '-c',
@@ -34705,7 +34706,8 @@ function end(child) {
  * Runs a program without a shell and waits for it. Prints nothing.
  *
  * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before or while it ran
+ * @throws CancelledError if `signal` was aborted before it ran, or ended it
+ * @throws what `onOutput` throws, after the child was ended
  * @throws Error if the program is not on PATH
  */
 async function src_exec_exec(tool, args, options) {
@@ -34714,8 +34716,19 @@ async function src_exec_exec(tool, args, options) {
         throw new CancelledError();
     const stdout = new Text();
     const stderr = new Text();
+    let failure;
     const call = { signal, hasInput: options.input !== undefined };
     const abort = () => end(call.child);
+    const pass = (chunk) => {
+        // thrown in a stream's listener it would end this process: a full disk, say
+        try {
+            onOutput?.(chunk);
+        }
+        catch (error) {
+            failure ??= error;
+            end(call.child);
+        }
+    };
     signal?.addEventListener('abort', abort, { once: true });
     try {
         const exitCode = await calls.run(call, () => exec_exec(tool, [...args], {
@@ -34728,16 +34741,19 @@ async function src_exec_exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    onOutput?.(chunk);
+                    pass(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    onOutput?.(chunk);
+                    pass(chunk);
                 }
             }
         }));
-        if (signal?.aborted)
+        if (failure !== undefined)
+            throw failure;
+        // what ended well although it was told to stop has been done
+        if (signal?.aborted && exitCode !== 0)
             throw new CancelledError();
         return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
     }
@@ -34894,7 +34910,12 @@ async function cleanUp() {
     catch (error) {
         info(`Containers could not be removed: ${messageOf(error)}`);
     }
-    await (0,promises_namespaceObject.rm)(state.folder, { recursive: true, force: true });
+    try {
+        await (0,promises_namespaceObject.rm)(state.folder, { recursive: true, force: true });
+    }
+    catch (error) {
+        info(`Temporary files could not be removed: ${messageOf(error)}`);
+    }
 }
 
 

@@ -53,11 +53,12 @@ export const RUN_LABEL = 'shared-docker-layers.run'
 export function testArgs(inputs: Inputs, image: string, command: string, name: string, runId: string): string[] {
   return [
     'run',
-    ...option('--name', [name]),
-    ...option('--label', [`${RUN_LABEL}=${runId}`]),
     ...option('--env', ['CI=true']),
     ...option('--platform', list(inputs.platform)),
     ...inputs.testOptions,
+    // after the user's: of options that are given twice docker takes the last
+    ...option('--name', [name]),
+    ...option('--label', [`${RUN_LABEL}=${runId}`]),
     ...option('--entrypoint', ['sh']),
     image,
     '-c',

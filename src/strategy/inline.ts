@@ -20,7 +20,7 @@ export class InlineStrategy implements Strategy {
 
   buildBuilder(): Promise<Build> {
     const { refs, builderTarget, builderTags, labels, file } = this.#run.plan
-    return this.#build(refs.builder, refs.movingBuilder, [], {
+    return this.#build(refs.builder, refs.movingBuilder, {
       file,
       target: builderTarget,
       tags: builderTags,
@@ -29,15 +29,15 @@ export class InlineStrategy implements Strategy {
   }
 
   async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels, file, builderStage, strategy } = this.#run.plan
-    const args = { file, target, tags: productionTags, labels: labels.production }
-    if (strategy.override === 'build-context') {
-      const override = ['--build-context', `${builderStage.name}=docker-image://${refs.builder}`]
-      return this.#build(refs.production, refs.movingProduction, override, args)
-    }
-    return this.#build(refs.production, refs.movingProduction, [], {
-      ...args,
-      file: await writeReplaced(this.#run, refs.builder)
+    const { refs, target, productionTags, labels } = this.#run.plan
+    // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
+    // build on what anyone had pushed under that name
+    const file = await writeReplaced(this.#run, refs.builder)
+    return this.#build(refs.production, refs.movingProduction, {
+      file,
+      target,
+      tags: productionTags,
+      labels: labels.production
     })
   }
 
@@ -45,14 +45,13 @@ export class InlineStrategy implements Strategy {
     // nothing runs beyond the builds
   }
 
-  #build(image: string, cacheSource: string, more: string[], args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
+  #build(image: string, cacheSource: string, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
     const { plan } = this.#run
     const { strategy, inputs } = plan
     return build(this.#run, {
       image,
       args: (idFile) => [
         ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...more,
         ...commonBuildArgs(inputs, { ...args, idFile }),
         ...secretArgs(inputs),
         inputs.context

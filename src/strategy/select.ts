@@ -1,4 +1,4 @@
-import type { Dockerfile, Stage } from '../dockerfile.ts'
+import type { Dockerfile } from '../dockerfile.ts'
 import { atLeast, type EngineInfo } from '../engine/docker.ts'
 import { UserError } from '../errors.ts'
 import type { Inputs } from '../inputs.ts'
@@ -9,8 +9,6 @@ export interface StrategyChoice {
   /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client of the docker CLI itself (20.10). `legacy`: without BuildKit. */
   client: 'buildx' | 'integrated' | 'legacy'
   progress: 'rawjson' | 'plain'
-  /** How production gets the tested builder: as a named build context, or by a Dockerfile in which the stage is replaced. */
-  override: 'build-context' | 'dockerfile'
   /** One sentence for people. */
   reason: string
   /** Set if this engine cannot share the cache reliably for this Dockerfile: why, and what to upgrade. */
@@ -28,7 +26,6 @@ export interface StrategyChoice {
 export function selectStrategy(
   engine: EngineInfo,
   dockerfile: Dockerfile,
-  builderStage: Stage,
   inputs: Pick<Inputs, 'secrets' | 'ssh'>,
   dockerBuildkit: string | undefined
 ): StrategyChoice {
@@ -50,13 +47,13 @@ export function selectStrategy(
       `The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
     )
   }
-  const choice = buildKit(engine, dockerfile, builderStage)
+  const choice = buildKit(engine)
   if (forgets !== undefined) return { ...choice, warning: unreliable(forgets, notLegacy) }
   if (dockerBuildkit !== '0') return choice
   return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
 }
 
-const LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain', override: 'dockerfile' } as const
+const LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' } as const
 
 function unreliable(...causes: (string | undefined)[]): string {
   const known = causes.filter((cause) => cause !== undefined).join(', and ')
@@ -85,26 +82,18 @@ function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
     : undefined
 }
 
-function buildKit(engine: EngineInfo, dockerfile: Dockerfile, builderStage: Stage): StrategyChoice {
+function buildKit(engine: EngineInfo): StrategyChoice {
   const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`
-  const named = builderStage.name !== undefined && knowsNamedContexts(dockerfile.syntax)
   if (engine.buildx === undefined) {
-    return { name: 'inline', client: 'integrated', progress: 'plain', override: 'dockerfile', reason }
+    return { name: 'inline', client: 'integrated', progress: 'plain', reason }
   }
   return {
     name: 'inline',
     client: 'buildx',
-    // docker/buildx 0.13 is the first with rawjson, 0.8 the first with --build-context
+    // docker/buildx 0.13 is the first with rawjson
     progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
-    override: named && atLeast(engine.buildx, '0.8.0') ? 'build-context' : 'dockerfile',
     reason
   }
-}
-
-/** Named contexts came with the Dockerfile frontend 1.4; `# syntax=` may pin an older one. */
-function knowsNamedContexts(syntax: string | undefined): boolean {
-  const [, minor] = /^(?:docker\.io\/)?docker\/dockerfile:1\.(\d+)/.exec(syntax ?? '') ?? []
-  return minor === undefined || Number(minor) >= 4
 }
 
 /** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
