@@ -96,7 +96,7 @@ describe('Hostile output', () => {
   const HOSTILE = [
     '::set-output name=digest::x',
     'a ##[error]x',
-    '::save-state name=folder::/etc',
+    '::save-state name=folder::/nonexistent',
     '  ::error::x',
     '::stop-commands::mine',
     '::mine::',
