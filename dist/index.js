@@ -42727,8 +42727,7 @@ async function readEngineInfo(docker, signal) {
         version: info.ServerVersion,
         store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
         buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-        context: info.ClientInfo?.Context || 'default',
-        os: info.OSType
+        context: info.ClientInfo?.Context || 'default'
     };
 }
 function parseInfo(text) {
@@ -45194,6 +45193,11 @@ function pair(name, form, item, valueOptional = false) {
     }
     return item;
 }
+/** The two sides of the first equals sign. */
+function splitAtEquals(text) {
+    const equals = text.indexOf('=');
+    return [text.slice(0, equals), text.slice(equals + 1)];
+}
 function secret(item) {
     const equals = item.indexOf('=');
     const id = item.slice(0, Math.max(equals, 0));
@@ -45882,25 +45886,31 @@ class TestTimer {
 
 ;// CONCATENATED MODULE: ./src/engine/progress.ts
 
-/** Splits output into lines. */
-class Lines {
+/** Splits output into lines and passes on the log for people. */
+class LineReader {
     #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #onLine;
     #rest = '';
-    constructor(onLine) {
-        this.#onLine = onLine;
+    print;
+    /** What `failure` answers. */
+    lastWord = '';
+    /** @param print gets the log for people, whole lines */
+    constructor(print) {
+        this.print = print;
     }
     write(chunk) {
         const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
         this.#rest = lines.pop() ?? '';
         for (const line of lines)
-            this.#onLine(line.replace(/\r$/, ''));
+            this.read(line.replace(/\r$/, ''));
     }
     end() {
         const rest = this.#rest + this.#decoder.end();
         this.#rest = '';
         if (rest !== '')
-            this.#onLine(rest);
+            this.read(rest);
+    }
+    failure() {
+        return this.lastWord;
     }
 }
 /**
@@ -45915,23 +45925,16 @@ function stepOf(name) {
     return { stage, instruction };
 }
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
+function unreadableAmong(vertices) {
+    return [...vertices].flatMap(({ name, error }) => {
+        const reference = IMPORT_NAME.exec(name)?.[1];
+        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
+    });
+}
 /** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
-class RawJsonProgress {
+class RawJsonProgress extends LineReader {
     #vertices = new Map();
-    #print;
-    #lines = new Lines((line) => this.#read(line));
     #object = '';
-    #failure = '';
-    /** @param print gets the log for people, whole lines */
-    constructor(print) {
-        this.#print = print;
-    }
-    write(chunk) {
-        this.#lines.write(chunk);
-    }
-    end() {
-        this.#lines.end();
-    }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
             const step = stepOf(name);
@@ -45941,15 +45944,9 @@ class RawJsonProgress {
         });
     }
     unreadableCaches() {
-        return [...this.#vertices.values()].flatMap(({ name, error }) => {
-            const reference = IMPORT_NAME.exec(name)?.[1];
-            return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
-        });
+        return unreadableAmong(this.#vertices.values());
     }
-    failure() {
-        return this.#failure;
-    }
-    #read(line) {
+    read(line) {
         // buildx 0.13 spreads each object over lines, later ones print it on one
         if (line === '{' || this.#object !== '') {
             this.#object += line;
@@ -45961,8 +45958,8 @@ class RawJsonProgress {
         const status = parseStatus(line);
         if (!status) {
             // buildx prints its last words as text
-            this.#failure = /^ERROR: (.+)/.exec(line)?.[1] ?? this.#failure;
-            this.#print(`${line}\n`);
+            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
+            this.print(`${line}\n`);
             return;
         }
         for (const vertex of status.vertexes ?? [])
@@ -45971,7 +45968,7 @@ class RawJsonProgress {
             this.#log(log);
         for (const { short } of status.warnings ?? []) {
             if (short)
-                this.#print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
+                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
         }
     }
     #see(vertex) {
@@ -45988,13 +45985,13 @@ class RawJsonProgress {
                 logEndsLine: true
             };
             this.#vertices.set(vertex.digest, seen);
-            this.#print(`#${seen.number} ${vertex.name}\n`);
+            this.print(`#${seen.number} ${vertex.name}\n`);
         }
         // on the containerd store a later update, of the lazy pull, no longer says so
         const toldCached = seen.cached;
         seen.cached ||= vertex.cached === true;
         if (seen.cached && !toldCached)
-            this.#print(`#${seen.number} CACHED\n`);
+            this.print(`#${seen.number} CACHED\n`);
         if (!vertex.completed)
             return;
         seen.completed = true;
@@ -46002,10 +45999,10 @@ class RawJsonProgress {
             seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
         if (vertex.error) {
             seen.error = vertex.error;
-            this.#print(`#${seen.number} ERROR: ${vertex.error}\n`);
+            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
         }
         else if (!seen.cached)
-            this.#print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
+            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
     }
     #log({ vertex, data }) {
         const seen = this.#vertices.get(vertex);
@@ -46013,7 +46010,7 @@ class RawJsonProgress {
             return;
         const text = Buffer.from(data, 'base64').toString();
         for (const piece of text.split(/(?<=\n)/)) {
-            this.#print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
+            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
             seen.logEndsLine = piece.endsWith('\n');
         }
     }
@@ -46029,20 +46026,8 @@ function parseStatus(line) {
     }
 }
 /** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
-class PlainProgress {
+class PlainProgress extends LineReader {
     #vertices = new Map();
-    #print;
-    #lines = new Lines((line) => this.#read(line));
-    #failure = '';
-    constructor(print) {
-        this.#print = print;
-    }
-    write(chunk) {
-        this.#lines.write(chunk);
-    }
-    end() {
-        this.#lines.end();
-    }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
             const step = stepOf(name);
@@ -46050,17 +46035,11 @@ class PlainProgress {
         });
     }
     unreadableCaches() {
-        return [...this.#vertices.values()].flatMap(({ name, error }) => {
-            const reference = IMPORT_NAME.exec(name)?.[1];
-            return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
-        });
+        return unreadableAmong(this.#vertices.values());
     }
-    failure() {
-        return this.#failure;
-    }
-    #read(line) {
-        this.#print(`${line}\n`);
-        this.#failure = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.#failure;
+    read(line) {
+        this.print(`${line}\n`);
+        this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord;
         const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
         if (number === undefined)
             return;
@@ -46076,25 +46055,19 @@ class PlainProgress {
     }
 }
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
-class LegacyProgress {
+class LegacyProgress extends LineReader {
     #steps = [];
-    #print;
-    #lines = new Lines((line) => this.#read(line));
     #now;
     #open;
     #started = 0;
     #stage = 'stage-0';
     #stages = 0;
-    #failure = '';
     constructor(print, now = Date.now) {
-        this.#print = print;
+        super(print);
         this.#now = now;
     }
-    write(chunk) {
-        this.#lines.write(chunk);
-    }
     end() {
-        this.#lines.end();
+        super.end();
         this.#finish();
     }
     steps() {
@@ -46103,11 +46076,8 @@ class LegacyProgress {
     unreadableCaches() {
         return [];
     }
-    failure() {
-        return this.#failure;
-    }
-    #read(line) {
-        this.#print(`${line}\n`);
+    read(line) {
+        this.print(`${line}\n`);
         const instruction = /^Step \d+\/\d+ : (.+)$/.exec(line)?.[1];
         if (instruction !== undefined)
             this.#begin(instruction);
@@ -46116,7 +46086,7 @@ class LegacyProgress {
                 this.#open.cached = true;
         }
         else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-            this.#failure = line;
+            this.lastWord = line;
         }
     }
     #begin(instruction) {
@@ -52146,6 +52116,7 @@ class github_GitHub {
 
 ;// CONCATENATED MODULE: ./src/plan.ts
 
+
 /** The parts of a plan that follow from the others. */
 function completePlan(parts) {
     const { refs, decision, builderStage, targetStage, dockerfile } = parts;
@@ -52184,10 +52155,7 @@ function makeLabels(inputs, build, created) {
         ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
     };
     const revision = { 'org.opencontainers.image.revision': build.sha };
-    const users = Object.fromEntries(inputs.labels.map((label) => {
-        const equals = label.indexOf('=');
-        return [label.slice(0, equals), label.slice(equals + 1)];
-    }));
+    const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
     return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
 }
@@ -52336,8 +52304,8 @@ function whyBuildKitForgets({ version, store, buildx }) {
 }
 /**
  * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
- * it restores from the cache a step without a layer ("failed to read diff archive"), or one it already has
- * ("moby-dangling@sha256:… failed because it already exists"): both seen on 26.1 and 28.5.
+ * it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or one it
+ * already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
  */
 function whyLegacyForgets({ store, version }) {
     return store === 'containerd'
@@ -52376,6 +52344,7 @@ function hasIntegratedBuildKit({ version }) {
 
 
 
+
 /**
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
@@ -52396,10 +52365,10 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
     const [publishBranch, created, engine] = await Promise.all([
         findPublishBranch(inputs, build, github, log),
         findCommitTime(build, git, github),
-        readEngineInfo(docker, signal)
+        readEngineInfo(docker, signal),
+        warnOfOtherCheckout(build, env, git, log)
     ]);
     const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
-    await warnOfOtherCheckout(build, env, git, log);
     if (created === undefined) {
         log.notice(`Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`);
     }
@@ -52436,10 +52405,6 @@ async function readDockerfile(file, { buildArgs }) {
     catch (error) {
         throw new UserError(`${file} cannot be used: ${messageOf(error)}`);
     }
-}
-function splitAtEquals(text) {
-    const equals = text.indexOf('=');
-    return [text.slice(0, equals), text.slice(equals + 1)];
 }
 function findStages(dockerfile, { builderTarget, target }, file) {
     const names = dockerfile.stages.map(({ name, index }) => name ?? String(index)).join(', ');

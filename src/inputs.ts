@@ -165,6 +165,12 @@ function pair(name: string, form: string, item: string, valueOptional = false): 
   return item
 }
 
+/** The two sides of the first equals sign. */
+export function splitAtEquals(text: string): [string, string] {
+  const equals = text.indexOf('=')
+  return [text.slice(0, equals), text.slice(equals + 1)]
+}
+
 function secret(item: string): Secret {
   const equals = item.indexOf('=')
   const id = item.slice(0, Math.max(equals, 0))

@@ -2,7 +2,7 @@ import type { BuildContext } from './context.ts'
 import type { Dockerfile, Stage } from './dockerfile.ts'
 import type { EngineInfo } from './engine/docker.ts'
 import { sameReference } from './image-ref.ts'
-import type { Inputs } from './inputs.ts'
+import { type Inputs, splitAtEquals } from './inputs.ts'
 import type { PublishDecision } from './publish-policy.ts'
 import type { StrategyChoice } from './strategy/select.ts'
 
@@ -89,12 +89,7 @@ export function makeLabels(
     ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
   }
   const revision = { 'org.opencontainers.image.revision': build.sha }
-  const users = Object.fromEntries(
-    inputs.labels.map((label) => {
-      const equals = label.indexOf('=')
-      return [label.slice(0, equals), label.slice(equals + 1)]
-    })
-  )
+  const users = Object.fromEntries(inputs.labels.map(splitAtEquals))
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) }

@@ -8,7 +8,7 @@ import { messageOf, UserError } from './errors.ts'
 import { Git } from './git.ts'
 import { GitHub } from './github.ts'
 import { sameReference } from './image-ref.ts'
-import type { Inputs } from './inputs.ts'
+import { type Inputs, splitAtEquals } from './inputs.ts'
 import type { Log } from './log.ts'
 import { completePlan, makeLabels, makeRefs, type Plan, type Refs } from './plan.ts'
 import { decidePublish } from './publish-policy.ts'
@@ -46,10 +46,10 @@ export async function preparePlan(
   const [publishBranch, created, engine] = await Promise.all([
     findPublishBranch(inputs, build, github, log),
     findCommitTime(build, git, github),
-    readEngineInfo(docker, signal)
+    readEngineInfo(docker, signal),
+    warnOfOtherCheckout(build, env, git, log)
   ])
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
-  await warnOfOtherCheckout(build, env, git, log)
   if (created === undefined) {
     log.notice(
       `Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`
@@ -88,11 +88,6 @@ async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dock
   } catch (error) {
     throw new UserError(`${file} cannot be used: ${messageOf(error)}`)
   }
-}
-
-function splitAtEquals(text: string): [string, string] {
-  const equals = text.indexOf('=')
-  return [text.slice(0, equals), text.slice(equals + 1)]
 }
 
 function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, file: string): [Stage, Stage] {

@@ -94,7 +94,7 @@ function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
     dockerfile,
     builderStage,
     targetStage,
-    engine: { version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default', os: 'linux' },
+    engine: { version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
     strategy: {
       name: strategy,
       client: isInline ? 'buildx' : 'legacy',

@@ -18,7 +18,7 @@ function select(
   secrets: { id: string; value: string }[] = []
 ) {
   const dockerfile = parseDockerfile(text)
-  const engine = { buildx: undefined, context: 'default', os: 'linux', ...machine }
+  const engine = { buildx: undefined, context: 'default', ...machine }
   return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
 }
 

@@ -34826,8 +34826,7 @@ async function readEngineInfo(docker, signal) {
         version: info.ServerVersion,
         store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
         buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-        context: info.ClientInfo?.Context || 'default',
-        os: info.OSType
+        context: info.ClientInfo?.Context || 'default'
     };
 }
 function parseInfo(text) {

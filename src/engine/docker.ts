@@ -63,7 +63,6 @@ export interface EngineInfo {
   buildx: string | undefined
   /** Name of the client's docker context, which is also the name of buildx's builder inside the engine. */
   context: string
-  os: string
 }
 
 /**
@@ -93,8 +92,7 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
     version: info.ServerVersion,
     store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
     buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-    context: info.ClientInfo?.Context || 'default',
-    os: info.OSType
+    context: info.ClientInfo?.Context || 'default'
   }
 }
 

@@ -25,27 +25,36 @@ export interface ProgressReader {
   failure(): string
 }
 
-/** Splits output into lines. */
-class Lines {
+/** Splits output into lines and passes on the log for people. */
+abstract class LineReader {
   readonly #decoder = new StringDecoder('utf8')
-  readonly #onLine: (line: string) => void
   #rest = ''
+  protected readonly print: (text: string) => void
+  /** What `failure` answers. */
+  protected lastWord = ''
 
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine
+  /** @param print gets the log for people, whole lines */
+  constructor(print: (text: string) => void) {
+    this.print = print
   }
 
   write(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split('\n')
     this.#rest = lines.pop() ?? ''
-    for (const line of lines) this.#onLine(line.replace(/\r$/, ''))
+    for (const line of lines) this.read(line.replace(/\r$/, ''))
   }
 
   end(): void {
     const rest = this.#rest + this.#decoder.end()
     this.#rest = ''
-    if (rest !== '') this.#onLine(rest)
+    if (rest !== '') this.read(rest)
   }
+
+  failure(): string {
+    return this.lastWord
+  }
+
+  protected abstract read(line: string): void
 }
 
 /**
@@ -61,6 +70,13 @@ function stepOf(name: string): { stage: string; instruction: string } | undefine
 }
 
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/
+
+function unreadableAmong(vertices: Iterable<{ name: string; error?: string }>): { reference: string; error: string }[] {
+  return [...vertices].flatMap(({ name, error }) => {
+    const reference = IMPORT_NAME.exec(name)?.[1]
+    return reference !== undefined && error !== undefined ? [{ reference, error }] : []
+  })
+}
 
 /** A vertex of BuildKit's `--progress=rawjson` (moby/buildkit client/graph.go `Vertex`). */
 interface Vertex {
@@ -95,25 +111,9 @@ interface SeenVertex {
 }
 
 /** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
-export class RawJsonProgress implements ProgressReader {
+export class RawJsonProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, SeenVertex>()
-  readonly #print: (text: string) => void
-  readonly #lines = new Lines((line) => this.#read(line))
   #object = ''
-  #failure = ''
-
-  /** @param print gets the log for people, whole lines */
-  constructor(print: (text: string) => void) {
-    this.#print = print
-  }
-
-  write(chunk: Buffer): void {
-    this.#lines.write(chunk)
-  }
-
-  end(): void {
-    this.#lines.end()
-  }
 
   steps(): Step[] {
     return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
@@ -124,17 +124,10 @@ export class RawJsonProgress implements ProgressReader {
   }
 
   unreadableCaches(): { reference: string; error: string }[] {
-    return [...this.#vertices.values()].flatMap(({ name, error }) => {
-      const reference = IMPORT_NAME.exec(name)?.[1]
-      return reference !== undefined && error !== undefined ? [{ reference, error }] : []
-    })
+    return unreadableAmong(this.#vertices.values())
   }
 
-  failure(): string {
-    return this.#failure
-  }
-
-  #read(line: string): void {
+  protected read(line: string): void {
     // buildx 0.13 spreads each object over lines, later ones print it on one
     if (line === '{' || this.#object !== '') {
       this.#object += line
@@ -145,14 +138,14 @@ export class RawJsonProgress implements ProgressReader {
     const status = parseStatus(line)
     if (!status) {
       // buildx prints its last words as text
-      this.#failure = /^ERROR: (.+)/.exec(line)?.[1] ?? this.#failure
-      this.#print(`${line}\n`)
+      this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord
+      this.print(`${line}\n`)
       return
     }
     for (const vertex of status.vertexes ?? []) this.#see(vertex)
     for (const log of status.logs ?? []) this.#log(log)
     for (const { short } of status.warnings ?? []) {
-      if (short) this.#print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`)
+      if (short) this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`)
     }
   }
 
@@ -169,19 +162,19 @@ export class RawJsonProgress implements ProgressReader {
         logEndsLine: true
       }
       this.#vertices.set(vertex.digest, seen)
-      this.#print(`#${seen.number} ${vertex.name}\n`)
+      this.print(`#${seen.number} ${vertex.name}\n`)
     }
     // on the containerd store a later update, of the lazy pull, no longer says so
     const toldCached = seen.cached
     seen.cached ||= vertex.cached === true
-    if (seen.cached && !toldCached) this.#print(`#${seen.number} CACHED\n`)
+    if (seen.cached && !toldCached) this.print(`#${seen.number} CACHED\n`)
     if (!vertex.completed) return
     seen.completed = true
     if (vertex.started) seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started))
     if (vertex.error) {
       seen.error = vertex.error
-      this.#print(`#${seen.number} ERROR: ${vertex.error}\n`)
-    } else if (!seen.cached) this.#print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`)
+      this.print(`#${seen.number} ERROR: ${vertex.error}\n`)
+    } else if (!seen.cached) this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`)
   }
 
   #log({ vertex, data }: VertexLog): void {
@@ -189,7 +182,7 @@ export class RawJsonProgress implements ProgressReader {
     if (!seen || !data) return
     const text = Buffer.from(data, 'base64').toString()
     for (const piece of text.split(/(?<=\n)/)) {
-      this.#print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece)
+      this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece)
       seen.logEndsLine = piece.endsWith('\n')
     }
   }
@@ -205,23 +198,8 @@ function parseStatus(line: string): SolveStatus | undefined {
 }
 
 /** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
-export class PlainProgress implements ProgressReader {
+export class PlainProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, { name: string; cached: boolean; seconds: number; error?: string }>()
-  readonly #print: (text: string) => void
-  readonly #lines = new Lines((line) => this.#read(line))
-  #failure = ''
-
-  constructor(print: (text: string) => void) {
-    this.#print = print
-  }
-
-  write(chunk: Buffer): void {
-    this.#lines.write(chunk)
-  }
-
-  end(): void {
-    this.#lines.end()
-  }
 
   steps(): Step[] {
     return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
@@ -231,19 +209,12 @@ export class PlainProgress implements ProgressReader {
   }
 
   unreadableCaches(): { reference: string; error: string }[] {
-    return [...this.#vertices.values()].flatMap(({ name, error }) => {
-      const reference = IMPORT_NAME.exec(name)?.[1]
-      return reference !== undefined && error !== undefined ? [{ reference, error }] : []
-    })
+    return unreadableAmong(this.#vertices.values())
   }
 
-  failure(): string {
-    return this.#failure
-  }
-
-  #read(line: string): void {
-    this.#print(`${line}\n`)
-    this.#failure = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.#failure
+  protected read(line: string): void {
+    this.print(`${line}\n`)
+    this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
     const vertex = this.#vertices.get(number)
@@ -255,28 +226,21 @@ export class PlainProgress implements ProgressReader {
 }
 
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
-export class LegacyProgress implements ProgressReader {
+export class LegacyProgress extends LineReader implements ProgressReader {
   readonly #steps: Step[] = []
-  readonly #print: (text: string) => void
-  readonly #lines = new Lines((line) => this.#read(line))
   readonly #now: () => number
   #open: Step | undefined
   #started = 0
   #stage = 'stage-0'
   #stages = 0
-  #failure = ''
 
   constructor(print: (text: string) => void, now: () => number = Date.now) {
-    this.#print = print
+    super(print)
     this.#now = now
   }
 
-  write(chunk: Buffer): void {
-    this.#lines.write(chunk)
-  }
-
-  end(): void {
-    this.#lines.end()
+  override end(): void {
+    super.end()
     this.#finish()
   }
 
@@ -288,18 +252,14 @@ export class LegacyProgress implements ProgressReader {
     return []
   }
 
-  failure(): string {
-    return this.#failure
-  }
-
-  #read(line: string): void {
-    this.#print(`${line}\n`)
+  protected read(line: string): void {
+    this.print(`${line}\n`)
     const instruction = /^Step \d+\/\d+ : (.+)$/.exec(line)?.[1]
     if (instruction !== undefined) this.#begin(instruction)
     else if (line === ' ---> Using cache') {
       if (this.#open) this.#open.cached = true
     } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-      this.#failure = line
+      this.lastWord = line
     }
   }
 

@@ -11,7 +11,7 @@ export interface StrategyChoice {
   progress: 'rawjson' | 'plain'
   /** One sentence for people. */
   reason: string
-  /** Set if this engine cannot share the cache reliably for this Dockerfile: why, and what to upgrade. */
+  /** Set if this engine cannot share the cache reliably for this Dockerfile, or DOCKER_BUILDKIT is not followed: why, and what to do. */
   warning?: string
 }
 
@@ -73,8 +73,8 @@ function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | un
 
 /**
  * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
- * it restores from the cache a step without a layer ("failed to read diff archive"), or one it already has
- * ("moby-dangling@sha256:… failed because it already exists"): both seen on 26.1 and 28.5.
+ * it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or one it
+ * already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
  */
 function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
   return store === 'containerd'
