@@ -844,6 +844,376 @@ class DecodedURL extends URL {
 
 /***/ }),
 
+/***/ 4158:
+/***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
+
+
+/**
+ * @license
+ * Copyright 2020 Balena Ltd.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *    http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ *
+ * ------------------------------------------------------------------------
+ *
+ * Copyright 2018 Zeit, Inc.
+ * Licensed under the MIT License. See file LICENSE.md for a full copy.
+ *
+ * ------------------------------------------------------------------------
+ */
+
+/**
+ * This module implements the [dockerignore
+ * spec](https://docs.docker.com/engine/reference/builder/#dockerignore-file),
+ * closely following Docker's (Moby) Golang implementation:
+ * https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go
+ * https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go
+ * https://github.com/moby/moby/blob/v19.03.8/pkg/archive/archive.go#L825
+ *
+ * Something the spec is not clear about, but we discovered by reading source code
+ * and testing against the "docker build" command, is the handling of backslashes and
+ * forward slashes as path separators and escape characters in the .dockerignore file
+ * across platforms including Windows, Linux and macOS:
+ *
+ * * On Linux and macOS, only forward slashes can be used as path separators in the
+ *   .dockerignore file, and the backslash works as an escape character.
+ * * On Windows, both forward slashes and backslashes are allowed as path separators
+ *   in the .dockerignore file, and the backslash is not used as an escape character.
+ *
+ * This is consistent with how Windows works generally: both forward slashes and
+ * backslashes are accepted as path separators by the cmd.exe Command Prompt or
+ * PowerShell, and by library functions like the Golang filepath.Clean or the
+ * Node.js path.normalize.
+ *
+ * Similarly, path strings provided to the IgnoreBase.ignores() and IgnoreBase.filter()
+ * methods can use either forward slashes or backslashes as path separators on Windows,
+ * but only forward slashes are accepted as path separators on Linux and macOS.
+ */
+
+const path = __nccwpck_require__(6928);
+
+const factory = options => new IgnoreBase(options); // https://github.com/kaelzhang/node-ignore/blob/5.1.4/index.js#L538-L539
+// Fixes typescript module import
+
+
+factory.default = factory;
+module.exports = factory;
+
+function make_array(subject) {
+  return Array.isArray(subject) ? subject : [subject];
+}
+
+const REGEX_TRAILING_SLASH = /(?<=.)\/$/;
+const REGEX_TRAILING_BACKSLASH = /(?<=.)\\$/;
+const REGEX_TRAILING_PATH_SEP = path.sep === '\\' ? REGEX_TRAILING_BACKSLASH : REGEX_TRAILING_SLASH;
+const KEY_IGNORE = typeof Symbol !== 'undefined' ? Symbol.for('dockerignore') : 'dockerignore'; // An implementation of Go's filepath.Clean
+// https://golang.org/pkg/path/filepath/#Clean
+// https://github.com/golang/go/blob/master/src/path/filepath/path.go
+// Note that, like Go, on Windows this function converts forward slashes
+// to backslashes.
+
+function cleanPath(file) {
+  return path.normalize(file).replace(REGEX_TRAILING_PATH_SEP, '');
+} // Javascript port of Golang's filepath.ToSlash
+// https://golang.org/pkg/path/filepath/#ToSlash
+// https://github.com/golang/go/blob/master/src/path/filepath/path.go
+// Convert any OS-specific path separator to '/'. Backslash is converted
+// to forward slash on Windows, but not on Linux/macOS.
+// Note that both forward slashes and backslashes are valid path separators on
+// Windows. As a result, code such as `pattern.split(path.sep).join('/')` fails
+// on Windows when forward slashes are used as path separators.
+
+
+function toSlash(file) {
+  if (path.sep === '/') {
+    return file;
+  }
+
+  return file.replace(/\\/g, '/');
+} // Javascript port of Golang's filepath.FromSlash
+// https://github.com/golang/go/blob/master/src/path/filepath/path.go
+
+
+function fromSlash(file) {
+  if (path.sep === '/') {
+    return file;
+  }
+
+  return file.replace(/\//g, path.sep);
+}
+
+class IgnoreBase {
+  constructor({
+    // https://github.com/kaelzhang/node-ignore/blob/5.1.4/index.js#L372
+    ignorecase = true
+  } = {}) {
+    this._rules = [];
+    this._ignorecase = ignorecase;
+    this[KEY_IGNORE] = true;
+
+    this._initCache();
+  }
+
+  _initCache() {
+    this._cache = {};
+  } // @param {Array.<string>|string|Ignore} pattern
+
+
+  add(pattern) {
+    this._added = false;
+
+    if (typeof pattern === 'string') {
+      pattern = pattern.split(/\r?\n/g);
+    }
+
+    make_array(pattern).forEach(this._addPattern, this); // Some rules have just added to the ignore,
+    // making the behavior changed.
+
+    if (this._added) {
+      this._initCache();
+    }
+
+    return this;
+  } // legacy
+
+
+  addPattern(pattern) {
+    return this.add(pattern);
+  }
+
+  _addPattern(pattern) {
+    // https://github.com/kaelzhang/node-ignore/issues/32
+    if (pattern && pattern[KEY_IGNORE]) {
+      this._rules = this._rules.concat(pattern._rules);
+      this._added = true;
+      return;
+    }
+
+    if (this._checkPattern(pattern)) {
+      const rule = this._createRule(pattern.trim());
+
+      if (rule !== null) {
+        this._added = true;
+
+        this._rules.push(rule);
+      }
+    }
+  }
+
+  _checkPattern(pattern) {
+    // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L34-L40
+    return pattern && typeof pattern === 'string' && pattern.indexOf('#') !== 0 && pattern.trim() !== "";
+  }
+
+  filter(paths) {
+    return make_array(paths).filter(path => this._filter(path));
+  }
+
+  createFilter() {
+    return path => this._filter(path);
+  }
+
+  ignores(path) {
+    return !this._filter(path);
+  } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L41-L53
+  // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L29-L55
+
+
+  _createRule(pattern) {
+    const origin = pattern;
+    let negative = false; // > An optional prefix "!" which negates the pattern;
+    // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L43-L46
+
+    if (pattern[0] === '!') {
+      negative = true;
+      pattern = pattern.substring(1).trim();
+    } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L47-L53
+
+
+    if (pattern.length > 0) {
+      pattern = cleanPath(pattern);
+      pattern = toSlash(pattern);
+
+      if (pattern.length > 1 && pattern[0] === '/') {
+        pattern = pattern.slice(1);
+      }
+    } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L54-L55
+
+
+    if (negative) {
+      pattern = '!' + pattern;
+    } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L30
+
+
+    pattern = pattern.trim();
+
+    if (pattern === "") {
+      return null;
+    } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L34
+    // convert forward slashes to backslashes on Windows
+
+
+    pattern = cleanPath(pattern); // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L36-L42
+
+    if (pattern[0] === '!') {
+      if (pattern.length === 1) {
+        return null;
+      }
+
+      negative = true;
+      pattern = pattern.substring(1);
+    } else {
+      negative = false;
+    }
+
+    return {
+      origin,
+      pattern,
+      // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L54
+      dirs: pattern.split(path.sep),
+      negative
+    };
+  } // @returns `Boolean` true if the `path` is NOT ignored
+
+
+  _filter(path) {
+    if (!path) {
+      return false;
+    }
+
+    if (path in this._cache) {
+      return this._cache[path];
+    }
+
+    return this._cache[path] = this._test(path);
+  } // @returns {Boolean} true if a file is NOT ignored
+  // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L62
+
+
+  _test(file) {
+    file = fromSlash(file); // equivalent to golang filepath.Dir() https://golang.org/src/path/filepath/path.go
+
+    const parentPath = cleanPath(path.dirname(file));
+    const parentPathDirs = parentPath.split(path.sep);
+    let matched = false;
+
+    this._rules.forEach(rule => {
+      let match = this._match(file, rule); // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L80
+
+
+      if (!match && parentPath !== ".") {
+        // Check to see if the pattern matches one of our parent dirs.
+        if (rule.dirs.includes('**')) {
+          // Ah shucks! We have to test every possible parent path that has 
+          // a number of dirs _n_ where 
+          // `rule.dirs.filter(doubleStar).length <= _n_ <= parentPathDirs.length`
+          // since the ** can imply any number of directories including 0
+          for (let i = rule.dirs.filter(x => x !== '**').length; i <= parentPathDirs.length; i++) {
+            match = match || this._match(parentPathDirs.slice(0, i).join(path.sep), rule);
+          }
+        } else if (rule.dirs.length <= parentPathDirs.length) {
+          // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L83
+          match = this._match(parentPathDirs.slice(0, rule.dirs.length).join(path.sep), rule);
+        }
+      }
+
+      if (match) {
+        matched = !rule.negative;
+      }
+    });
+
+    return !matched;
+  } // @returns {Boolean} true if a file is matched by a rule
+
+
+  _match(file, rule) {
+    return this._compile(rule).regexp.test(file);
+  } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L139
+
+
+  _compile(rule) {
+    if (rule.regexp) {
+      return rule;
+    }
+
+    let regStr = '^'; // Go through the pattern and convert it to a regexp.
+
+    let escapedSlash = path.sep === '\\' ? '\\\\' : path.sep;
+
+    for (let i = 0; i < rule.pattern.length; i++) {
+      const ch = rule.pattern[i];
+
+      if (ch === '*') {
+        if (rule.pattern[i + 1] === '*') {
+          // is some flavor of "**"
+          i++; // Treat **/ as ** so eat the "/"
+
+          if (rule.pattern[i + 1] === path.sep) {
+            i++;
+          }
+
+          if (rule.pattern[i + 1] === undefined) {
+            // is "**EOF" - to align with .gitignore just accept all
+            regStr += ".*";
+          } else {
+            // is "**"
+            // Note that this allows for any # of /'s (even 0) because
+            // the .* will eat everything, even /'s
+            regStr += `(.*${escapedSlash})?`;
+          }
+        } else {
+          // is "*" so map it to anything but "/"
+          regStr += `[^${escapedSlash}]*`;
+        }
+      } else if (ch === '?') {
+        // "?" is any char except "/"
+        regStr += `[^${escapedSlash}]`;
+      } else if (ch === '.' || ch === '$') {
+        // Escape some regexp special chars that have no meaning
+        // in golang's filepath.Match
+        regStr += `\\${ch}`;
+      } else if (ch === '\\') {
+        // escape next char. Note that a trailing \ in the pattern
+        // will be left alone (but need to escape it)
+        if (path.sep === '\\') {
+          // On windows map "\" to "\\", meaning an escaped backslash,
+          // and then just continue because filepath.Match on
+          // Windows doesn't allow escaping at all
+          regStr += escapedSlash;
+          continue;
+        }
+
+        if (rule.pattern[i + 1] !== undefined) {
+          regStr += '\\' + rule.pattern[i + 1];
+          i++;
+        } else {
+          regStr += '\\';
+        }
+      } else {
+        regStr += ch;
+      }
+    }
+
+    regStr += "$";
+    rule.regexp = new RegExp(regStr, this._ignorecase ? 'i' : '');
+    return rule;
+  }
+
+}
+
+
+/***/ }),
+
 /***/ 5940:
 /***/ ((__unused_webpack_module, exports) => {
 
@@ -39473,7 +39843,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3009);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6301);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39482,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3009:
+/***/ 6301:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -39668,8 +40038,8 @@ function file_command_prepareKeyValueMessage(key, value) {
     return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
 }
 //# sourceMappingURL=file-command.js.map
-;// CONCATENATED MODULE: external "path"
-const external_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
 // EXTERNAL MODULE: external "http"
 var external_http_ = __nccwpck_require__(8611);
 // EXTERNAL MODULE: external "https"
@@ -41036,7 +41406,7 @@ function tryGetExecutablePath(filePath, extensions) {
         if (stats && stats.isFile()) {
             if (IS_WINDOWS) {
                 // on Windows, test for valid extension
-                const upperExt = external_path_namespaceObject.extname(filePath).toUpperCase();
+                const upperExt = external_path_.extname(filePath).toUpperCase();
                 if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) {
                     return filePath;
                 }
@@ -41065,11 +41435,11 @@ function tryGetExecutablePath(filePath, extensions) {
                 if (IS_WINDOWS) {
                     // preserve the case of the actual file (since an extension was appended)
                     try {
-                        const directory = external_path_namespaceObject.dirname(filePath);
-                        const upperName = external_path_namespaceObject.basename(filePath).toUpperCase();
+                        const directory = external_path_.dirname(filePath);
+                        const upperName = external_path_.basename(filePath).toUpperCase();
                         for (const actualName of yield readdir(directory)) {
                             if (upperName === actualName.toUpperCase()) {
-                                filePath = external_path_namespaceObject.join(directory, actualName);
+                                filePath = external_path_.join(directory, actualName);
                                 break;
                             }
                         }
@@ -41289,7 +41659,7 @@ function findInPath(tool) {
         // build the list of extensions to try
         const extensions = [];
         if (IS_WINDOWS && process.env['PATHEXT']) {
-            for (const extension of process.env['PATHEXT'].split(external_path_namespaceObject.delimiter)) {
+            for (const extension of process.env['PATHEXT'].split(external_path_.delimiter)) {
                 if (extension) {
                     extensions.push(extension);
                 }
@@ -41304,7 +41674,7 @@ function findInPath(tool) {
             return [];
         }
         // if any path separators, return empty
-        if (tool.includes(external_path_namespaceObject.sep)) {
+        if (tool.includes(external_path_.sep)) {
             return [];
         }
         // build the list of directories
@@ -41315,7 +41685,7 @@ function findInPath(tool) {
         // across platforms.
         const directories = [];
         if (process.env.PATH) {
-            for (const p of process.env.PATH.split(external_path_namespaceObject.delimiter)) {
+            for (const p of process.env.PATH.split(external_path_.delimiter)) {
                 if (p) {
                     directories.push(p);
                 }
@@ -41324,7 +41694,7 @@ function findInPath(tool) {
         // find all matches
         const matches = [];
         for (const directory of directories) {
-            const filePath = yield tryGetExecutablePath(external_path_namespaceObject.join(directory, tool), extensions);
+            const filePath = yield tryGetExecutablePath(external_path_.join(directory, tool), extensions);
             if (filePath) {
                 matches.push(filePath);
             }
@@ -41755,7 +42125,7 @@ class ToolRunner extends external_events_.EventEmitter {
                 (this.toolPath.includes('/') ||
                     (toolrunner_IS_WINDOWS && this.toolPath.includes('\\')))) {
                 // prefer options.cwd if it is specified, however options.cwd may also need to be rooted
-                this.toolPath = external_path_namespaceObject.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
+                this.toolPath = external_path_.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
             }
             // if the tool is only a file name, then resolve it from the PATH
             // otherwise verify it exists (add extension on Windows if necessary)
@@ -42763,6 +43133,85 @@ function lastLine(text) {
         .map((line) => line.trim())
         .filter((line) => line !== '')
         .at(-1) ?? '');
+}
+
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: ./src/file-modes.ts
+
+
+/** Group and others may write: what a usual umask of 022 takes away. */
+const WRITABLE = 0o022;
+/**
+ * Gives tracked files the modes of a usual checkout. Git keeps of a mode only whether a file is executable, and takes the rest
+ * from the umask of the checkout; but all of it counts for the cache of COPY (moby/buildkit#4374). So under umask 002 or 000
+ * every file and folder loses the write permissions that this umask left it. A stricter umask is left alone: to undo it
+ * would show the files to others on this machine.
+ *
+ * @param tracked paths below `folder` that git tracks
+ * @param umask of the checkout
+ * @returns what puts the modes back
+ */
+function narrowModes(folder, tracked, umask = process.umask()) {
+    const surplus = WRITABLE & ~umask;
+    if (surplus === 0)
+        return () => { };
+    // exactly what git makes under this umask: another mode was somebody's wish
+    const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask]);
+    const changed = [];
+    for (const path of placesOf(folder, tracked)) {
+        const mode = modeOf(path);
+        if (mode === undefined || !asGitMakes.has(mode))
+            continue;
+        if (setMode(path, mode & ~WRITABLE))
+            changed.push({ path, mode });
+    }
+    return () => {
+        for (const { path, mode } of changed)
+            if (modeOf(path) === (mode & ~WRITABLE))
+                setMode(path, mode);
+    };
+}
+/** Tracked files that have another mode than a usual checkout gives them, as `path (mode 640)`. */
+function unusualModes(folder, tracked) {
+    return tracked.flatMap((path) => {
+        const mode = modeOf((0,external_node_path_namespaceObject.join)(folder, path));
+        return mode === undefined || mode === 0o644 || mode === 0o755 ? [] : [{ path, mode: mode.toString(8) }];
+    });
+}
+/** The tracked files and their folders, without any that a symbolic link would lead out of. */
+function placesOf(folder, tracked) {
+    const top = (0,external_node_fs_namespaceObject.realpathSync)(folder);
+    const folders = new Map();
+    const isInside = (path) => {
+        if (path === top)
+            return true;
+        if (!path.startsWith(top + external_node_path_namespaceObject.sep))
+            return false;
+        const known = folders.get(path);
+        if (known !== undefined)
+            return known;
+        const inside = isInside((0,external_node_path_namespaceObject.dirname)(path)) && (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+        folders.set(path, inside);
+        return inside;
+    };
+    const files = tracked.map((path) => (0,external_node_path_namespaceObject.join)(top, path)).filter((path) => isInside((0,external_node_path_namespaceObject.dirname)(path)));
+    return [top, ...[...folders].flatMap(([path, inside]) => (inside ? [path] : [])), ...files];
+}
+/** undefined for what is neither a file nor a folder. */
+function modeOf(path) {
+    const stats = (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false });
+    return stats?.isFile() || stats?.isDirectory() ? stats.mode & 0o7777 : undefined;
+}
+function setMode(path, mode) {
+    try {
+        (0,external_node_fs_namespaceObject.chmodSync)(path, mode);
+        return true;
+    }
+    catch {
+        // another user's
+        return false;
+    }
 }
 
 ;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/CsvError.js
@@ -45122,8 +45571,9 @@ function readInputs(get) {
         builderTag: tagName(get, 'builder-tag', 'builder'),
         latestTag: tagName(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
+        expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
         publishBranch: optional(get, 'publish-branch'),
-        push: pushMode(get),
+        push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
         builder: argument(get, 'builder'),
         githubToken: optional(get, 'github-token')
     };
@@ -45283,17 +45733,21 @@ function tagName(get, name, otherwise) {
 function cacheStages(get) {
     const items = lines(get, 'cache-stages');
     const [only = 'auto'] = items;
-    if (items.length > 1 || (only !== 'auto' && only !== 'none')) {
-        throw new UserError(`Input cache-stages names ${items.join(', ')}, but further stages cannot be published yet; use auto or none`);
+    if (items.length <= 1 && (only === 'auto' || only === 'none'))
+        return only;
+    const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
+    if (word !== undefined) {
+        throw new UserError(`Input cache-stages has the line ${JSON.stringify(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
-    return only;
+    return [...new Set(items)];
 }
-function pushMode(get) {
-    const value = optional(get, 'push') ?? 'auto';
-    if (value !== 'auto' && value !== 'always' && value !== 'never') {
-        throw new UserError(`Input push is ${JSON.stringify(value)}; it must be auto, always or never`);
-    }
-    return value;
+function oneOf(get, name, values, otherwise) {
+    const value = optional(get, name) ?? otherwise;
+    const known = values.find((other) => other === value);
+    if (known !== undefined)
+        return known;
+    const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+    throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be ${list}`);
 }
 function check(name, parseValue) {
     try {
@@ -45304,8 +45758,6 @@ function check(name, parseValue) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./src/log.ts
 
 
@@ -45424,6 +45876,251 @@ function harmless(text) {
         .replace(/^(\s*)::/, '$1: :');
 }
 
+;// CONCATENATED MODULE: ./src/run.ts
+/** All builds of a run that ended: the builder, the further stages, production. */
+function buildsOf({ builder, cacheStages, production }) {
+    return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
+}
+/** Seconds since a `performance.now()`. */
+function secondsSince(start) {
+    return Math.round(performance.now() - start) / 1_000;
+}
+
+;// CONCATENATED MODULE: ./src/cache/verdict.ts
+
+/** Counts the Dockerfile steps of all builds. A run without any step has no hit. */
+function judgeCache(result) {
+    const builds = buildsOf(result);
+    const steps = once(builds.flatMap((build) => build.steps));
+    const misses = builds.flatMap((build) => build.misses ?? []);
+    const { cached, total } = count(steps);
+    const names = [...new Set(steps.map(({ stage }) => stage))];
+    return {
+        hit: cached === 0 ? 'none' : cached === total ? 'full' : 'partial',
+        cached,
+        total,
+        stages: names.map((stage) => {
+            const miss = misses.find((other) => other.stage === stage);
+            return { stage, ...count(steps.filter((step) => step.stage === stage)), ...(miss && { miss }) };
+        })
+    };
+}
+/** Sentences on steps of the publishing branch that the cache should have had. */
+function judgeMisses(result, expected, publishes) {
+    if (expected === 'none' || !publishes)
+        return { warnings: [], failures: [] };
+    const sentences = buildsOf(result)
+        .flatMap((build) => build.misses ?? [])
+        .filter(({ unexpected }) => unexpected)
+        .map((miss) => `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`);
+    return expected === 'warn' ? { warnings: sentences, failures: [] } : { warnings: [], failures: sentences };
+}
+/** A step with its place in the Dockerfile. */
+function describeStep({ instruction, line }) {
+    return line === undefined ? instruction : `line ${line}: ${instruction}`;
+}
+/** A stage may be part of several builds, of which only the first executes its steps. */
+function once(steps) {
+    const byPlace = new Map();
+    for (const step of steps) {
+        const place = `${step.stage} ${step.line ?? step.instruction}`;
+        const other = byPlace.get(place);
+        if (!other || (other.cached && !step.cached))
+            byPlace.set(place, step);
+    }
+    return [...byPlace.values()];
+}
+function count(steps) {
+    return { cached: steps.filter(({ cached }) => cached).length, total: steps.length };
+}
+
+;// CONCATENATED MODULE: ./src/cache/changes.ts
+
+
+/**
+ * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
+ * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.
+ *
+ * @param git asks in the build context
+ * @param revision the commit of the published image; any text
+ * @param build the commit that is built
+ * @param paths the build context and the Dockerfile, which are there
+ * @throws Error if one of `paths` cannot be read
+ */
+async function findChanges(git, github, revision, build, paths) {
+    const [prefix, untracked, local] = await Promise.all([git.prefix(), git.untracked(), git.changedSince(revision)]);
+    if (prefix === undefined || untracked === undefined) {
+        return { changed: undefined, untracked: undefined, dockerfileChanged: undefined };
+    }
+    const changed = local ?? (await compareByGitHub(git, github, revision, build.sha));
+    return {
+        changed: changed && below(prefix, changed),
+        untracked: await untrackedBelow(prefix, untracked, paths.context),
+        dockerfileChanged: await isDockerfileChanged(prefix, changed, untracked, paths)
+    };
+}
+/**
+ * GitHub knows the way to a commit that is here too, and git the rest of it, to the work tree. So a file that was
+ * changed in commits and changed back since counts as changed.
+ */
+async function compareByGitHub(git, github, revision, built) {
+    const head = (await git.commit('HEAD'))?.sha;
+    // a pull request's checkout has its merge commit only; after a commit in the workflow GitHub does not know HEAD
+    for (const sha of new Set([built, head])) {
+        const here = sha === undefined ? undefined : await git.changedSince(sha);
+        const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha);
+        if (here && there)
+            return [...new Set([...there, ...here])];
+    }
+    return undefined;
+}
+/** The paths below a folder, relative to it. */
+function below(folder, paths) {
+    return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
+}
+async function untrackedBelow(prefix, untracked, context) {
+    const entries = (await (0,promises_namespaceObject.readdir)(context, { withFileTypes: true })).map((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name);
+    // git names but the outermost folder it tracks nothing of, and the context may be in there
+    if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path)))
+        return entries;
+    // git does not list its own folder (a file in a work tree of `git worktree`), but docker gets it
+    return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')];
+}
+/** A Dockerfile that is a link has changed if the link or the file has. */
+async function isDockerfileChanged(prefix, changed, untracked, { context, file }) {
+    const [folder, top, target] = await Promise.all([(0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.dirname)(file)), (0,promises_namespaceObject.realpath)(context), (0,promises_namespaceObject.realpath)(file)]);
+    const paths = [(0,external_node_path_namespaceObject.join)(folder, (0,external_node_path_namespaceObject.basename)(file)), target].map((path) => external_node_path_namespaceObject.posix.join(prefix, (0,external_node_path_namespaceObject.relative)(top, path)));
+    const inRepository = paths.every((path) => !path.startsWith('../') &&
+        !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other))));
+    if (!inRepository || !changed)
+        return undefined;
+    // git names a submodule by its folder
+    return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
+}
+
+// EXTERNAL MODULE: ./node_modules/@balena/dockerignore/ignore.js
+var ignore = __nccwpck_require__(4158);
+var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
+;// CONCATENATED MODULE: ./src/cache/context-files.ts
+/**
+ * Which files of the build context a COPY reads.
+ *
+ * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682.
+ */
+
+
+
+/** Stands for what is in a folder of which only the name is known. */
+const ANY_FILE = 'any file';
+/**
+ * Paths among `paths` that are in the build context and that one of `sources` takes. '.' and '/' take all; a leading
+ * '/' or './' counts nothing.
+ *
+ * A path that ends in '/' is a folder of unknown content; it is taken if a file in it may be. Of a folder that the
+ * .dockerignore excludes, the files it makes exceptions of are seen only where a source names them.
+ *
+ * A source is a path or, with a wildcard, a pattern of Go's path.Match, to which `**` is no more than `*` (bk:
+ * cache/contenthash/checksum.go, includedPaths). COPY --parents, where it is more, is not known here. Links are not
+ * followed.
+ *
+ * @param paths below the build context, '/'-separated
+ * @param sources as docker sees them: without quotes, variables replaced
+ * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but below what the source takes; what the
+ *   source takes itself they do not exclude (bk: the same, shouldIncludePath)
+ * @param dockerignore the text of the file
+ */
+function takenFrom(paths, sources, excludes, dockerignore) {
+    const isIgnored = matcher(dockerignore.replace(/^\uFEFF/, '').split(/\r?\n/));
+    const isExcluded = matcher(excludes);
+    const patterns = sources.map(readSource);
+    return paths.filter((path) => patterns.some((pattern) => {
+        const file = takenFile(path, pattern);
+        return file !== undefined && !isIgnored(file.join('/')) && !isExcluded(file.slice(pattern.length).join('/'));
+    }));
+}
+/**
+ * The text of the .dockerignore that is in force: `FILE.dockerignore` beside the Dockerfile or, if there is none, that
+ * of the context (bk: frontend/dockerui/config.go). The legacy builder knows the second only. '' without any.
+ */
+async function readDockerignore(contextFolder, file) {
+    for (const path of [`${file}.dockerignore`, (0,external_node_path_namespaceObject.join)(contextFolder, '.dockerignore')]) {
+        // docker, too, goes on without one that cannot be read (bk: the same)
+        const text = await (0,promises_namespaceObject.readFile)(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
+}
+/** The path if a pattern takes it; for a folder a file in it that the pattern may take. */
+function takenFile(path, pattern) {
+    const isFolder = path.endsWith('/');
+    const names = (isFolder ? path.slice(0, -1) : path).split('/');
+    if (!names.every((name, index) => pattern[index]?.takes(name) ?? true))
+        return undefined;
+    const rest = pattern.slice(names.length).map(({ text }) => text);
+    if (!isFolder)
+        return rest.length > 0 ? undefined : names;
+    return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
+}
+function readSource(source) {
+    const components = external_node_path_namespaceObject.posix
+        .normalize(`/${source}`)
+        .split('/')
+        .filter((name) => name !== '');
+    // a backslash takes the special meaning from the next character, but not in a path without wildcards (bk: the same)
+    const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''));
+    return components.map((text) => {
+        if (!hasWildcard)
+            return { text, takes: (name) => name === text };
+        const pattern = toRegExp(text);
+        return { text, takes: (name) => pattern.test(name) };
+    });
+}
+/** One component of a pattern of Go's path.Match, which has no `**`; a malformed one, as to Go, takes nothing. */
+function toRegExp(component) {
+    const body = component.replace(/\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu, (token, escaped, star, any, not, characters) => {
+        if (star)
+            return '.*';
+        if (any)
+            return '.';
+        if (characters)
+            return `[${not}${characters.replace(/\\?(.)/gsu, inSet)}]`;
+        return (escaped ?? token).replace(/[\\^$.*+?()[\]{}|]/, '\\$&');
+    });
+    try {
+        return new RegExp(`^${body}$`, 'su');
+    }
+    catch {
+        return /(?!)/;
+    }
+}
+/** A character between the brackets of a pattern, for those of a RegExp; a bare '-' is a range in both. */
+function inSet(token, character) {
+    return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character;
+}
+/** Whether a path, or a folder it is in, matches patterns as in a .dockerignore. */
+function matcher(patterns) {
+    // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
+    const rules = ignore_default()["default"]({ ignorecase: false });
+    for (const pattern of patterns) {
+        // these mean nothing to docker, but the library leaves them to RegExp (github.com/moby/patternmatcher, shouldEscape)
+        const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair) => pair ?? `\\${token}`);
+        if (isValid(escaped))
+            rules.add([escaped]);
+    }
+    return (path) => path !== '' && rules.ignores(path);
+}
+/** docker refuses to build with a malformed pattern; the library throws when it first uses one. */
+function isValid(pattern) {
+    try {
+        ignore_default()["default"]().add([pattern]).ignores('a');
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/registry-error.ts
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
@@ -45469,10 +46166,1286 @@ function describeFailedPush(reference, text) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/run.ts
-/** Seconds since a `performance.now()`. */
-function secondsSince(start) {
-    return Math.round(performance.now() - start) / 1_000;
+// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
+var main = __nccwpck_require__(8390);
+;// CONCATENATED MODULE: ./src/dockerfile.ts
+/**
+ * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
+ *
+ * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682, folder frontend/dockerfile, and as `legacy:`
+ * github.com/moby/moby at v20.10.24, folder builder/dockerfile and the parser vendored with it.
+ */
+
+/** A Dockerfile without stages, or a stage that cannot be replaced. The message is one sentence. */
+class DockerfileError extends Error {
+    name = 'DockerfileError';
+}
+/**
+ * A name is looked up among the stages before the one that uses it, the last of that name first. In BuildKit a later
+ * stage, or the stage itself, fails the build (bk: dockerfile2llb/convert.go, "it needs to be defined before current
+ * stage"), and to the legacy builder it is an image (legacy: evaluator.go); so it is no edge. Nor is a variable in
+ * `--from`, which neither expands (bk: toCommand). A number is an index, but not in FROM; that RUN --mount takes no
+ * numbers either (bk: detectRunMount) is not told apart, since no image has such a name.
+ *
+ * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's own ones
+ *   (`TARGETARCH`) are unknown unless they are given here
+ * @throws DockerfileError if there is no FROM
+ */
+function parseDockerfile(text, buildArgs = {}) {
+    const source = read(text);
+    const first = source.instructions.findIndex((instruction) => instruction instanceof main.From);
+    if (first === -1)
+        throw new DockerfileError('The Dockerfile has no FROM instruction, so there is no stage to build');
+    const args = globalArgs(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
+    const stages = [];
+    const triggers = [];
+    const features = [];
+    const lines = splitLines(text);
+    for (const instruction of source.instructions) {
+        const line = instruction.getRange().start.line + 1;
+        const found = source.heredocEnds.has(line) ? ['heredoc'] : [];
+        if (instruction instanceof main.From) {
+            const stage = newStage(instruction, stages, args);
+            const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? []);
+            stage.copiesFrom = inherited.flatMap((reference) => findEarlier(stages, reference) ?? []);
+            if (stage.name !== undefined && findEarlier(stages, stage.name) !== undefined) {
+                // legacy: evaluator.go, checkStageNameAvailable
+                found.push(`second stage named ${stage.name}`);
+            }
+            found.push(...args.automaticIn(instruction).map((name) => `$${name} in FROM`));
+            stages.push(stage);
+            triggers.push([]);
+        }
+        else if (instruction instanceof main.Onbuild) {
+            // runs in the stages whose FROM names this one (bk: resolveStages, legacy: initializeStage)
+            const trigger = instruction.getTriggerInstruction();
+            triggers.at(-1)?.push(...referencesOf(trigger));
+            found.push(...featuresOf(trigger).map((what) => `ONBUILD ${what}`));
+        }
+        else {
+            found.push(...featuresOf(instruction));
+            if (stages.length > 0)
+                found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`));
+        }
+        const stage = stages.at(-1);
+        if (stage && !(instruction instanceof main.From)) {
+            const earlier = stages.slice(0, -1);
+            // a trigger is no copying of this stage
+            const references = instruction instanceof main.Onbuild ? [] : referencesOf(instruction);
+            const copiesFrom = references.flatMap((name) => findEarlier(earlier, name) ?? []);
+            stage.copiesFrom.push(...copiesFrom);
+            const own = lines.slice(line - 1, lastLineOf(instruction));
+            const heredocs = lines.slice(lastLineOf(instruction), source.heredocEnds.get(line) ?? 0);
+            stage.instructions.push({
+                ...newInstruction(instruction, logicalLineOf(own, source.escapeChar), heredocs.join('')),
+                copiesFrom: ascending(copiesFrom)
+            });
+        }
+        if (stage)
+            stage.endLine = source.heredocEnds.get(line) ?? lastLineOf(instruction);
+        features.push(...[...new Set(found)].map((what) => ({ what, line })));
+    }
+    for (const stage of stages)
+        stage.copiesFrom = ascending(stage.copiesFrom);
+    return {
+        text,
+        stages,
+        ...(source.syntax !== undefined && { syntax: source.syntax }),
+        buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
+    };
+}
+/**
+ * The last stage of that name, in any case, or the stage of that number. (To be built, a stage must have a name or be
+ * the last: `docker build --target` takes no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
+ */
+function findStage(dockerfile, nameOrIndex) {
+    const index = findEarlier(dockerfile.stages, nameOrIndex);
+    return index === undefined ? undefined : dockerfile.stages[index];
+}
+/**
+ * Indices of all stages that building `target` needs, `target` included, sorted.
+ *
+ * @param images stages that are there already: needed themselves, but nothing on their behalf
+ */
+function stagesNeededFor(dockerfile, target, images = new Set()) {
+    const needed = new Set([target.index]);
+    // a set may grow while it is walked through
+    for (const index of needed) {
+        const stage = dockerfile.stages[index];
+        if (stage === undefined || images.has(index))
+            continue;
+        for (const edge of [stage.baseStage ?? [], stage.copiesFrom].flat())
+            needed.add(edge);
+    }
+    return ascending(needed);
+}
+/**
+ * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
+ * lines stand in for the others, so that every stage keeps its number and every line too.
+ *
+ * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build); so the ones before
+ * `target` that it does not need become such a line as well. All else stays byte for byte.
+ *
+ * `--platform` of a stage stays, for its image is of that platform. The ONBUILD triggers of a stage are in the image, and
+ * run where it is named.
+ *
+ * @param images references to images, by the index of the stage that each stands for; not the name of a stage
+ * @throws DockerfileError if a reference is none
+ */
+function rewriteDockerfile(dockerfile, target, images) {
+    for (const [index, image] of images)
+        checkImage(dockerfile, index, image);
+    if (images.has(target.index))
+        throw new DockerfileError('The stage to build cannot be replaced by an image');
+    const needed = stagesNeededFor(dockerfile, target, images);
+    // what it names may be any stage before it
+    const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown);
+    const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()]);
+    const froms = read(dockerfile.text).instructions.filter((instruction) => instruction instanceof main.From);
+    const taken = [...images].map(([index, image]) => ({
+        index,
+        words: [...(froms[index]?.getFlags().map(String) ?? []), image]
+    }));
+    const standIn = taken[0]?.words ?? ['scratch'];
+    const lines = splitLines(dockerfile.text);
+    for (const [index, from] of froms.entries()) {
+        const stage = dockerfile.stages[index];
+        const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
+        if (!stage || index >= target.index || words === undefined)
+            continue;
+        const name = stageNameOf(from);
+        const replacement = ['FROM', ...words, ...(name === undefined ? [] : ['AS', name])].join(' ');
+        const before = lines[stage.startLine - 1]?.slice(0, from.getRange().start.character) ?? '';
+        for (let line = stage.startLine; line <= stage.endLine; line++) {
+            const lineEnd = /\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '';
+            lines[line - 1] = line === stage.startLine ? before + replacement + lineEnd : lineEnd;
+        }
+    }
+    return lines.slice(0, target.endLine).join('');
+}
+function checkImage({ stages }, index, image) {
+    // a flag, a variable, or two words would be another instruction
+    if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
+        throw new DockerfileError(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`);
+    }
+    if (stages.some(({ name }) => name === image.toLowerCase())) {
+        throw new DockerfileError(`Stage ${index} cannot be replaced by ${image}: a stage of the Dockerfile has that name`);
+    }
+}
+/**
+ * The instruction that a step of BuildKit is. Of a stage it counts FROM, unless that names a stage or scratch, and then
+ * each ADD, COPY, RUN and WORKDIR but `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
+ * Triggers of the base image come before them and a named context has no FROM: where the number is that of another
+ * instruction, the text tells, if it is one of a kind.
+ *
+ * @param text the step without its number: `RUN npm ci`
+ */
+function instructionOfBuildKitStep(stage, number, text) {
+    const executed = stage.instructions.filter(({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/');
+    const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true;
+    const instruction = executed[number - (isFromCounted ? 2 : 1)];
+    if (instruction && isStep(instruction, text))
+        return instruction;
+    const alike = executed.filter((other) => isStep(other, text));
+    return alike.length === 1 && !alike[0]?.hasVariable ? alike[0] : undefined;
+}
+/**
+ * The instruction that a step of the legacy builder is. It counts every instruction of the file, FROM and the ARGs before
+ * the first one included (legacy: builder.go, printCommand).
+ *
+ * @param dockerfile what was built, as it was given to the builder
+ * @param text the step without its number: `RUN npm ci`
+ */
+function instructionOfLegacyStep(dockerfile, number, text) {
+    let next = read(dockerfile.text).instructions.findIndex((instruction) => instruction instanceof main.From) + 1;
+    for (const stage of dockerfile.stages) {
+        const instruction = stage.instructions[number - next - 1];
+        if (number > next && instruction)
+            return isStep(instruction, text) ? { stage, instruction } : undefined;
+        next += stage.instructions.length + 1;
+    }
+    return undefined;
+}
+/** A builder fills variables in, drops quotes and escapes, and shows the beginning of a heredoc after the instruction. */
+function isStep({ keyword, text }, step) {
+    const [word = ''] = step.trim().split(/\s/);
+    if (word.toUpperCase() !== keyword)
+        return false;
+    const own = bare(text.slice(keyword.length));
+    const other = bare(step.trim().slice(word.length));
+    const [known = ''] = own.split('$');
+    return own.includes('$') || own.includes('<<') ? other.startsWith(known) : other === own;
+}
+function bare(text) {
+    return text.replaceAll(/[\s'"\\`]/g, '');
+}
+function newStage(from, earlier, args) {
+    const base = from.getArguments()[0]?.getValue() ?? '';
+    const image = args.expand(base).value;
+    // FROM takes no numbers. Any case: BuildKit takes a base in another case for an image, but no image has capitals
+    const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
+    const name = stageNameOf(from)?.toLowerCase();
+    return {
+        index: earlier.length,
+        ...(name !== undefined && { name }),
+        base,
+        ...(image === undefined && { baseUnknown: true }),
+        ...(baseStage !== undefined && { baseStage }),
+        ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
+        copiesFrom: [],
+        instructions: [],
+        startLine: from.getRange().start.line + 1,
+        endLine: lastLineOf(from)
+    };
+}
+/** @param line all of it on one line, as it is in the file: the library has a copy, see `plainLines` */
+function newInstruction(instruction, line, heredocs) {
+    const keyword = instruction.getKeyword();
+    const text = line.trim().replaceAll(/\s+/g, ' ');
+    return {
+        keyword,
+        text: `${keyword}${text.slice(keyword.length)}`,
+        line: instruction.getRange().start.line + 1,
+        contextSources: contextSourcesOf(instruction, line.trim()),
+        excludes: flagsOf(instruction)
+            .filter((flag) => flag.getName() === 'exclude')
+            .map((flag) => unquote(flag.getValue())),
+        hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
+    };
+}
+function contextSourcesOf(instruction, line) {
+    if (instruction instanceof main.Run) {
+        return flagsOf(instruction)
+            .filter((flag) => flag.getName() === 'mount')
+            .flatMap((flag) => {
+            const options = new Map(flag.getOptions().map((option) => [unquote(option.getName()).toLowerCase(), unquote(option.getValue())]));
+            if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from'))
+                return [];
+            return [options.get('source') ?? options.get('src') ?? '.'];
+        });
+    }
+    if (!(instruction instanceof main.Copy || instruction instanceof main.Add))
+        return [];
+    if (flagsOf(instruction).some((flag) => flag.getName() === 'from' && unquote(flag.getValue()) !== ''))
+        return [];
+    // the library drops blanks within JSON
+    const sources = jsonOf(line)?.slice(0, -1) ?? sourcesOf(instruction).filter((source) => !source.includes(MARK));
+    return sources.filter((source) => !isRemote(instruction, source));
+}
+/** The strings of `COPY ["a b", "c"]`. */
+function jsonOf(line) {
+    const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? [];
+    try {
+        return json === undefined ? undefined : JSON.parse(json);
+    }
+    catch {
+        return undefined;
+    }
+}
+function isRemote(instruction, source) {
+    return instruction instanceof main.Add && (/^https?:\/\//i.test(source) || isGit(source));
+}
+function findEarlier(stages, nameOrIndex) {
+    if (/^\d+$/.test(nameOrIndex))
+        return stages[Number(nameOrIndex)]?.index;
+    return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index;
+}
+/** As written. Not getBuildStage(), which returns a name broken by a continuation with its line end. */
+function stageNameOf(from) {
+    const [, as, name] = from.getArguments().map((argument) => argument.getValue());
+    return as?.toLowerCase() === 'as' ? name : undefined;
+}
+/** To the library, an instruction that breaks off in a continuation ends on the empty line after the text. */
+function lastLineOf(instruction) {
+    const { start, end } = instruction.getRange();
+    return end.character === 0 && end.line > start.line ? end.line : end.line + 1;
+}
+function ascending(numbers) {
+    return [...new Set(numbers)].sort((a, b) => a - b);
+}
+/** What `--from` and the mounts of this instruction name: stages, images, named contexts. */
+function referencesOf(instruction) {
+    const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
+    if (instruction instanceof main.Copy)
+        return named('from').map((flag) => unquote(flag.getValue()));
+    if (!(instruction instanceof main.Run))
+        return [];
+    const options = named('mount').flatMap((flag) => flag.getOptions());
+    const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
+    return froms.map((option) => unquote(option.getValue()));
+}
+/** Docker drops quotes wherever they are in a flag (bk: parser/split_command.go); the library keeps them. */
+function unquote(word) {
+    return (word ?? '').replaceAll(/["']/g, '');
+}
+/** The library also takes `--words` after the first word of a command for flags. */
+function flagsOf(instruction) {
+    if (!(instruction instanceof main.ModifiableInstruction))
+        return [];
+    const words = instruction.toString().split(' ').slice(1);
+    const end = words.findIndex((word) => word === '--' || !word.startsWith('--'));
+    return instruction.getFlags().slice(0, end === -1 ? words.length : end);
+}
+/**
+ * The flags the legacy builder has: legacy: instructions/parse.go; dispatchers.go refuses RUN's flags and --chmod. From
+ * Docker 23 on its parser takes --link, --checksum and so on, and then forgets them.
+ */
+const LEGACY_FLAGS = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] };
+function featuresOf(instruction) {
+    const keyword = instruction?.getKeyword() ?? '';
+    const allowed = LEGACY_FLAGS[keyword];
+    if (allowed === undefined)
+        return [];
+    const names = flagsOf(instruction).map((flag) => flag.getName());
+    const features = names.filter((name) => !allowed.includes(name)).map((name) => `${keyword} --${name}`);
+    if (instruction instanceof main.Add && sourcesOf(instruction).some(isGit))
+        features.push('ADD of a git repository');
+    return features;
+}
+function sourcesOf(instruction) {
+    const list = instruction.getJSONStrings().map((string) => string.getJSONValue());
+    return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1);
+}
+/** bk: dfgitutil/git_ref.go, ParseGitRef. The legacy builder downloads such a page, or looks for such a file. */
+function isGit(source) {
+    return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source);
+}
+/** Only BuildKit gives these ARGs a value unasked (bk: dockerfile2llb/platform.go, defaultArgs). */
+const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
+    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
+    .concat('TARGETSTAGE');
+/** The ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
+function globalArgs(instructions, escapeChar, buildArgs) {
+    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
+    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
+    const declared = new Set();
+    const expand = (word) => {
+        const names = [];
+        const value = expandWord(word, escapeChar, (name) => {
+            names.push(name);
+            return values.get(name);
+        });
+        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
+    };
+    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
+        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
+        if (value !== undefined) {
+            values.set(name, value);
+            unknown.delete(name);
+        }
+        else if (word !== undefined) {
+            unknown.add(name);
+        }
+        if (word !== undefined || buildArgs.has(name))
+            declared.add(name);
+    }
+    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
+    return {
+        expand,
+        automaticIn(instruction) {
+            if (instruction instanceof main.From) {
+                const words = [...instruction.getArguments(), ...flagsOf(instruction)].map((word) => word.getValue() ?? '');
+                return words.flatMap((word) => expand(word).names).filter(unset);
+            }
+            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
+            return asked.map(([name]) => name).filter(unset);
+        }
+    };
+}
+/** Name and default of each ARG in this instruction. Not getProperty(), which answers for a single one only. */
+function wordsOfArg(instruction) {
+    if (!(instruction instanceof main.Arg))
+        return [];
+    return instruction.getPropertyArguments().map((argument) => {
+        const [name = '', ...value] = argument.getValue().split('=');
+        return [name, value.length > 0 ? value.join('=') : undefined];
+    });
+}
+/**
+ * Quotes, escapes and variables as in bk: shell/lex.go. (The library knows neither `${A-b}` nor `${A:-${B}}`.)
+ *
+ * @returns undefined for a form that is not known here, such as `${A#b}`
+ */
+function expandWord(word, escapeChar, lookUp) {
+    let at = 0;
+    let known = true;
+    const take = (pattern) => {
+        const [match] = pattern.exec(word.slice(at)) ?? [];
+        at += match?.length ?? 0;
+        return match;
+    };
+    const variable = () => {
+        const braced = take(/^\{/);
+        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
+        if (name === undefined) {
+            known &&= braced === undefined;
+            return '$';
+        }
+        const value = lookUp(name);
+        if (braced === undefined || take(/^\}/))
+            return value ?? '';
+        const modifier = take(/^:?[-+?]/);
+        const other = upTo('}');
+        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
+        if (modifier?.endsWith('-'))
+            return isSet ? value : other;
+        if (modifier?.endsWith('+'))
+            return isSet ? other : '';
+        known &&= modifier !== undefined && isSet;
+        return value ?? '';
+    };
+    const upTo = (stop) => {
+        let result = '';
+        while (at < word.length && word[at] !== stop) {
+            const char = word[at++] ?? '';
+            if (char === escapeChar) {
+                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
+                    result += escapeChar;
+                result += word[at++] ?? '';
+            }
+            else if (char === "'" && stop !== '"') {
+                result += take(/^[^']*/);
+                at++;
+            }
+            else if (char === '"') {
+                result += upTo('"');
+            }
+            else {
+                result += char === '$' ? variable() : char;
+            }
+        }
+        at++;
+        return result;
+    };
+    const result = upTo(undefined);
+    return known ? result : undefined;
+}
+/** Stands for `<<`, so that the library sees no heredocs; from the private use area of Unicode. */
+const MARK = '\uE000';
+/** A word with its quotes; heredocs may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
+const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g');
+const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`);
+/**
+ * Parses a copy of the text in which what the library misreads is put in a way it does not. Lines stay what they are.
+ * Heredocs are cut out: the library takes `<<` in quotes and JSON for one, but not `3<<EOF` or `<< EOF`.
+ */
+function read(text) {
+    const lines = plainLines(text);
+    const heredocEnds = new Map();
+    for (;;) {
+        const parsed = main.DockerfileParser.parse(lines.join(''));
+        const escapeChar = parsed.getEscapeCharacter();
+        const instructions = parsed.getInstructions();
+        const isCut = instructions.some((instruction) => {
+            const { start, end } = instruction.getRange();
+            if (heredocEnds.has(start.line + 1))
+                return false;
+            const heredocEnd = endOfHeredocs(instruction, escapeChar, lines);
+            if (heredocEnd === undefined)
+                return false;
+            heredocEnds.set(start.line + 1, heredocEnd);
+            lines.fill('\n', end.line + 1, heredocEnd);
+            return true;
+        });
+        if (isCut)
+            continue;
+        const syntax = parsed.getDirectives().find((directive) => directive.getName() === 'syntax');
+        return { instructions, escapeChar, heredocEnds, ...(syntax && { syntax: syntax.getValue() }) };
+    }
+}
+/** bk: parser/parser.go. Not getArgumentsContent(), which leaves indented comments in. */
+function logicalLineOf(lines, escapeChar) {
+    const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
+    return lines
+        .filter((line) => !line.trimStart().startsWith('#'))
+        .map((line) => line.replace(/[\r\n]+$/, '').replace(continuation, '$1'))
+        .join('');
+}
+/** The line of the last terminator; undefined if there are no heredocs, or one without a terminator. */
+function endOfHeredocs(instruction, escapeChar, lines) {
+    const command = instruction instanceof main.Onbuild ? instruction.getTriggerInstruction() : instruction;
+    if (LEGACY_FLAGS[command?.getKeyword() ?? ''] === undefined)
+        return undefined;
+    const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar);
+    // after a quote without its partner BuildKit sees no words at all
+    if (logicalLine.replaceAll(WORD, '').trim() !== '')
+        return undefined;
+    const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null);
+    let end = instruction.getRange().end.line + 1;
+    for (const [, dash, word = ''] of heredocs) {
+        const name = word.replaceAll(/\\(.)|["']/g, '$1');
+        const isEnd = (line) => line.replace(dash ? /^\t+/ : '', '').replace(/[\r\n]+$/, '') === name;
+        const offset = lines.slice(end).findIndex(isEnd);
+        if (offset === -1)
+            return undefined;
+        end += offset + 1;
+    }
+    return heredocs.length > 0 ? end : undefined;
+}
+/** bk: parser/directives.go. */
+const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/;
+/** The lines for `read`, each with its line end. */
+function plainLines(text) {
+    // a CR alone ends a line for the library, but is a blank for docker; the library does not know the other two at all
+    const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK));
+    // of the directives, the library stops at blanks after a value, and does not stop at an unknown one
+    for (const [index, line] of lines.entries()) {
+        const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
+        const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase());
+        lines[index] = isDirective ? `${before}#${name.toLowerCase()}=${value}\n` : line.replace(/^(\s*)#.*/, '$1#');
+        if (!isDirective)
+            break;
+    }
+    // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
+    const escapeChar = main.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
+    const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
+    return lines.map((line) => line.replace(noContinuation, '_'));
+}
+function splitLines(text) {
+    return text.split(/(?<=\n)/);
+}
+
+;// CONCATENATED MODULE: ./src/cache-stages.ts
+
+
+/**
+ * The stages that a cache of the builder and the production image alone would lose: inline cache metadata tells only of an
+ * image's own layers, so a stage that is copied from is built again as soon as an earlier line of the copying stage changes.
+ *
+ * @throws UserError if `choice` names a stage that there is not, or that nothing needs
+ */
+function findCacheStages(dockerfile, builder, target, choice) {
+    const needed = new Set([builder, target].flatMap((stage) => stagesNeededFor(dockerfile, stage)));
+    const needing = dockerfile.stages.filter(({ index }) => needed.has(index));
+    const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom));
+    const named = typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]));
+    const chains = { builder: chainOf(dockerfile, builder), production: chainOf(dockerfile, target) };
+    return needing
+        .filter(({ index }) => index !== builder.index && index !== target.index)
+        .flatMap((stage) => {
+        if (named.includes(stage.index))
+            return [{ stage }];
+        if (!copiedFrom.has(stage.index))
+            return [];
+        if (chains.builder.includes(stage.index))
+            return [{ stage, containedIn: 'builder' }];
+        if (chains.production.includes(stage.index))
+            return [{ stage, containedIn: 'production' }];
+        return choice === 'auto' ? [{ stage }] : [];
+    });
+}
+/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
+function chainOf(dockerfile, stage) {
+    const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage];
+    return [...(base ? chainOf(dockerfile, base) : []), stage.index];
+}
+function find(dockerfile, name, needed, published) {
+    const stage = findStage(dockerfile, name);
+    const stages = dockerfile.stages.map((other) => other.name ?? String(other.index)).join(', ');
+    if (!stage) {
+        throw new UserError(`Input cache-stages names "${name}", but there is no such stage; the stages are: ${stages}`);
+    }
+    if (published.some(({ index }) => index === stage.index)) {
+        throw new UserError(`Input cache-stages names "${name}", which is published anyway; remove that line`);
+    }
+    if (!needed.has(stage.index)) {
+        throw new UserError(`Input cache-stages names "${name}", which neither the builder nor the production stage needs; remove that line`);
+    }
+    return stage.index;
+}
+
+;// CONCATENATED MODULE: ./src/stage-build.ts
+
+
+/** First what the builder needs, then the builder, then the others in the order of the Dockerfile, and production. */
+function planBuilds(parts) {
+    const { dockerfile, builderStage, targetStage, cacheStages, refs, decision, labels, strategy } = parts;
+    const forBuilder = new Set(stagesNeededFor(dockerfile, builderStage));
+    const images = new Map();
+    const take = (stage) => {
+        // of the stages that it is built on only the builder is an image: else their records would not be in this image
+        const chain = chainOf(dockerfile, stage);
+        const given = new Map([...images].filter(([index]) => index === builderStage.index || !chain.includes(index)));
+        const own = chain.slice(chain.findLastIndex((index) => given.has(index)) + 1);
+        return { images: given, own: dockerfile.stages.filter(({ index }) => own.includes(index)) };
+    };
+    const canCheck = strategy.client === 'buildx';
+    const cache = ({ stage, containedIn }) => {
+        const name = nameOf(stage);
+        const { local = '', moving = '' } = refs.stages[name] ?? {};
+        const source = { builder: refs.movingBuilder, production: refs.movingProduction };
+        const published = containedIn === undefined;
+        const candidate = published && decision.publish && canCheck ? candidateOf(moving) : undefined;
+        const build = {
+            kind: 'cache',
+            stage,
+            name,
+            reference: local,
+            cacheSource: containedIn === undefined ? moving : source[containedIn],
+            moving: published ? moving : undefined,
+            candidate,
+            ...take(stage),
+            tags: [local, ...(published && decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])],
+            labels: labels.builder
+        };
+        images.set(stage.index, local);
+        return build;
+    };
+    const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache);
+    const candidate = decision.publish && canCheck ? candidateOf(refs.movingBuilder) : undefined;
+    builds.push({
+        kind: 'builder',
+        stage: builderStage,
+        name: nameOf(builderStage),
+        reference: refs.builder,
+        cacheSource: refs.movingBuilder,
+        moving: refs.movingBuilder,
+        candidate,
+        ...take(builderStage),
+        tags: [refs.builder, ...(decision.publish ? [refs.movingBuilder] : []), ...(candidate ? [candidate] : [])],
+        labels: labels.builder
+    });
+    images.set(builderStage.index, refs.builder);
+    builds.push(...cacheStages.filter(({ stage }) => !forBuilder.has(stage.index)).map(cache));
+    builds.push({
+        kind: 'production',
+        stage: targetStage,
+        name: nameOf(targetStage),
+        reference: refs.production,
+        cacheSource: refs.movingProduction,
+        moving: refs.movingProduction,
+        // the commit's tag is pushed first, and is the same image
+        candidate: undefined,
+        ...take(targetStage),
+        tags: [
+            refs.production,
+            ...(decision.publish ? [refs.movingProduction] : []),
+            ...(decision.push ? refs.further : [])
+        ],
+        labels: labels.production
+    });
+    return builds;
+}
+/** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
+function nameOf({ name, index }) {
+    return name ?? `stage-${index}`;
+}
+function candidateOf(moving) {
+    return `${moving}-next`;
+}
+/** The instructions that the build itself executes for the image, in order. */
+function ownInstructions({ own }) {
+    return own.flatMap(({ instructions }) => instructions);
+}
+/** The image outside the Dockerfile that it is built on, as the Dockerfile names it; undefined if there is none, or only the engine knows. */
+function baseImageOf({ own, images }) {
+    const [root] = own;
+    return root?.baseStage !== undefined && images.has(root.baseStage) ? undefined : root?.baseImage;
+}
+
+;// CONCATENATED MODULE: ./src/json.ts
+/** The value at a path of keys in data of any shape; undefined where the path ends early. */
+function at(value, ...keys) {
+    let current = value;
+    for (const key of keys) {
+        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
+            return undefined;
+        current = current[key];
+    }
+    return current;
+}
+/** A string as it is, '' for anything else. */
+function json_text(value) {
+    return typeof value === 'string' ? value : '';
+}
+/** An array as it is, [] for anything else. */
+function json_list(value) {
+    return Array.isArray(value) ? value : [];
+}
+
+;// CONCATENATED MODULE: ./src/cache/image.ts
+
+
+
+/**
+ * Reads an image in its registry, with docker's own credentials and without its layers.
+ * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
+ *
+ * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
+ */
+async function readFromRegistry(docker, reference, platform, signal) {
+    const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
+    const inspect = async (name) => {
+        const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal });
+        if (result.exitCode !== 0)
+            return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` };
+        return parseJson(result.stdout);
+    };
+    const top = await inspect(reference);
+    if (top.error !== undefined)
+        return top;
+    const child = digestIn(choose(at(top.json, 'manifests'), platform));
+    const manifest = child === undefined ? top : await inspect(`${repository}@${child}`);
+    if (manifest.error !== undefined)
+        return manifest;
+    const config = digestIn(at(manifest.json, 'config'));
+    if (config === undefined)
+        return { error: 'it is no image' };
+    const read = await inspect(`${repository}@${config}`);
+    if (read.error !== undefined)
+        return read;
+    return { image: parseConfig(read.json) };
+}
+/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+async function readFromEngine(docker, reference, signal) {
+    const calls = [
+        ['image', 'inspect', '--format', '{{json .Config.Labels}}\n{{json .RootFS.Layers}}', reference],
+        ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
+    ];
+    const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
+    const failed = results.find(({ exitCode }) => exitCode !== 0);
+    if (failed)
+        return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` };
+    const [labels, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json);
+    const history = (results[1]?.stdout ?? '')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => ({ createdBy: json_text(parseJson(line).json) }));
+    return { image: { labels: stringsOf(labels), layers: json_list(layers).map(json_text), history: history.reverse() } };
+}
+/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
+function parseConfig(config) {
+    const metadata = at(config, 'moby.buildkit.cache.v0');
+    return {
+        labels: stringsOf(at(config, 'config', 'Labels')),
+        layers: json_list(at(config, 'rootfs', 'diff_ids')).map(json_text),
+        history: json_list(at(config, 'history')).map((entry) => ({
+            createdBy: json_text(at(entry, 'created_by')),
+            empty: at(entry, 'empty_layer') === true
+        })),
+        ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
+    };
+}
+/**
+ * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
+ * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
+ */
+function recordedLayers(metadata) {
+    const records = json_list(parseJson(Buffer.from(metadata, 'base64').toString()).json);
+    const indices = records.flatMap((record) => [
+        ...json_list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
+        ...json_list(at(record, 'chains')).map((result) => json_list(at(result, 'layers')).at(-1))
+    ]);
+    return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b);
+}
+/** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
+function ownHistoryStart(image, build, strategy = 'inline') {
+    // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
+    const own = ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
+    const start = image.history.length - own.length;
+    const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
+    return start >= 0 && fits ? start : undefined;
+}
+/** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+function keywordOf(createdBy = '') {
+    const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
+    const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
+    return nop ?? first ?? 'RUN';
+}
+/**
+ * Why BuildKit could not take all layers of the image's own steps from its cache metadata; undefined if it could.
+ *
+ * @returns a clause: "its cache metadata …"
+ */
+function whyNoCache(image, build) {
+    if (image.recorded === undefined)
+        return 'it has no cache metadata';
+    const start = ownHistoryStart(image, build);
+    // what the base image's own triggers added cannot be told from the base
+    if (start === undefined)
+        return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
+    const below = layersBelow(image, start);
+    const own = Array.from({ length: image.layers.length - below }, (_, index) => below + index);
+    const missing = own.filter((layer) => !image.recorded?.includes(layer)).length;
+    return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
+}
+/** How many layers the first entries of the history made. */
+function layersBelow({ history }, entries) {
+    return history.slice(0, entries).filter(({ empty }) => !empty).length;
+}
+function choose(manifests, platform) {
+    const images = json_list(manifests).filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
+    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
+    const fitting = images.filter((entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture);
+    return fitting[0] ?? images[0];
+}
+function digestIn(descriptor) {
+    const digest = json_text(at(descriptor, 'digest'));
+    return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : undefined;
+}
+function parseJson(source) {
+    try {
+        return { json: JSON.parse(source) };
+    }
+    catch {
+        return { error: 'what the registry has there is no JSON' };
+    }
+}
+function stringsOf(value) {
+    if (typeof value !== 'object' || value === null)
+        return {};
+    return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+;// CONCATENATED MODULE: ./src/cache/reasons.ts
+
+
+
+
+/** Says why the first executed step of each stage was not cached. What cannot be proven is `unknown`. */
+function explainMisses(evidence) {
+    const executed = evidence.build.steps.filter(({ cached }) => !cached);
+    const stages = [...new Set(executed.map(({ stage }) => stage))];
+    return stages.flatMap((name) => {
+        const step = executed.find(({ stage }) => stage === name);
+        if (!step)
+            return [];
+        const { kind, reason, unexpected = false } = reasons_explain(evidence, step);
+        const { stage, instruction, line } = step;
+        return [{ stage, instruction, ...(line === undefined ? {} : { line }), kind, reason, unexpected }];
+    });
+}
+function reasons_explain(evidence, step) {
+    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
+}
+/** Reasons for which nothing at all could be reused. */
+function whyNoSource({ build, published, strategy }) {
+    const { cacheSource, unreadableCaches } = build;
+    const error = unreadableCaches[0]?.error ?? published.error;
+    if (error !== undefined) {
+        switch (classifyRegistryError(error, cacheSource)) {
+            case 'absent':
+                return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` };
+            case 'refused':
+                return { kind: 'refused', reason: `The registry refused us ${cacheSource}.` };
+            case 'unreachable':
+                return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` };
+            default:
+                return { kind: 'unknown', reason: `It is not known: ${cacheSource} could not be looked at (${error}).` };
+        }
+    }
+    if (strategy === 'inline' && published.image?.recorded === undefined) {
+        return {
+            kind: 'no-metadata',
+            reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
+        };
+    }
+    if (strategy === 'legacy' && published.image?.history.some(({ createdBy }) => createdBy.endsWith('# buildkit'))) {
+        return {
+            kind: 'no-metadata',
+            reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
+        };
+    }
+    return undefined;
+}
+/** Reasons that lie in another stage. */
+function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
+    const names = stageBuild.own.map(({ name, index }) => name ?? `stage-${index}`);
+    const place = names.indexOf(step.stage);
+    if (place === -1) {
+        return publishesAllStages
+            ? { kind: 'unknown', reason: 'It is not known: the stage is in no image that this run builds by itself.' }
+            : { kind: 'not-published', reason: 'The stage is in no published image: the input cache-stages leaves it out.' };
+    }
+    const below = names
+        .slice(0, place)
+        .findLast((name) => build.steps.some(({ stage, cached }) => stage === name && !cached));
+    return below === undefined
+        ? undefined
+        : { kind: 'stage-changed', reason: `It is built on stage ${below}, of which a step was executed.` };
+}
+/** Compares what was built with what is published: from the base image up to the step. */
+function compare(evidence, step) {
+    const { stageBuild, built, published, strategy } = evidence;
+    if (!built)
+        return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' };
+    const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
+    const start = ownHistoryStart(built, stageBuild, strategy);
+    const index = own.findIndex(({ line }) => line === step.line);
+    const instruction = own[index];
+    if (start === undefined || !instruction || !published.image) {
+        return { kind: 'unknown', reason: 'It is not known: the step cannot be told from the history of the image.' };
+    }
+    return (whyOtherBase(evidence, published.image, built, start) ??
+        whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
+        whyOtherInput(evidence, published.image, instruction));
+}
+function whyOtherBase({ stageBuild, base, executedStages, stageNames }, published, built, start) {
+    const sameHistory = built.history
+        .slice(0, start)
+        .every(({ createdBy }, index) => createdBy === published.history[index]?.createdBy);
+    // the history in an engine does not tell which entries made layers: then only the lowest layer is sure to be the base's
+    const isKnown = published.history.every(({ empty }) => empty !== undefined);
+    const layers = isKnown ? layersBelow(published, start) : Math.min(start, 1);
+    const sameLayers = published.layers.slice(0, layers).every((layer, index) => layer === built.layers[index]);
+    const moved = base.before !== undefined && base.now !== undefined && base.before !== base.now;
+    if (sameHistory && sameLayers && !(moved && !isKnown))
+        return undefined;
+    const image = baseImageOf(stageBuild);
+    if (image === undefined) {
+        const baseStage = stageBuild.own[0]?.baseStage;
+        const name = baseStage === undefined ? undefined : stageNames[baseStage];
+        if (name === undefined || !executedStages.has(name)) {
+            return { kind: 'unknown', reason: 'It is not known: what the stage is built on differs from what is published.' };
+        }
+        return { kind: 'stage-changed', reason: `It is built on stage ${name}, of which a step was executed.` };
+    }
+    return {
+        kind: 'base-changed',
+        reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another one'}.`
+    };
+}
+function whyOtherInstruction({ changes, strategy }, published, built, start, instructions) {
+    const differs = instructions.findIndex(({ keyword }, index) => {
+        const [before, now] = [published, built].map(({ history }) => history[start + index]?.createdBy);
+        return withoutContent(before, keyword) !== withoutContent(now, keyword);
+    });
+    const instruction = instructions[differs];
+    if (!instruction)
+        return undefined;
+    const isItself = differs === instructions.length - 1;
+    const where = isItself ? '' : ` in line ${instruction.line}, before it,`;
+    const before = published.history[start + differs]?.createdBy;
+    const now = built.history[start + differs]?.createdBy ?? '';
+    const names = changedArguments(before ?? '', now, instructions);
+    if (names.length > 0) {
+        return { kind: 'build-arg-changed', reason: `The value of the build argument ${names.join(', ')} changed.` };
+    }
+    if (instruction.keyword !== 'ARG' &&
+        instruction.hasVariable &&
+        strategy === 'inline' &&
+        changes?.dockerfileChanged === false) {
+        return {
+            kind: 'build-arg-changed',
+            reason: `A build argument${where || ' in it'} changed: the Dockerfile did not.`
+        };
+    }
+    return {
+        kind: 'instruction-changed',
+        reason: isItself
+            ? 'The instruction itself changed, or is new there.'
+            : `The instruction in line ${instruction.line}, before it, changed or is new there: ${shorten(instruction.text)}.`
+    };
+}
+/** The legacy builder puts a hash of the files into the history of COPY and ADD. */
+function withoutContent(createdBy, keyword) {
+    return keyword === 'COPY' || keyword === 'ADD'
+        ? createdBy?.replace(/ (file|dir|multi|archive):[0-9a-f]+ in /, ' $1 in ')
+        : createdBy;
+}
+/**
+ * The build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (in the legacy
+ * builder without the first word). None if something else differs.
+ */
+function changedArguments(before, now, instructions) {
+    const last = instructions.at(-1);
+    const [argBefore, argNow] = [before, now].map((entry) => /(?:^|#\(nop\) +)ARG ([^=\s]+)/.exec(entry)?.[1]);
+    if (argNow !== undefined && argBefore === argNow)
+        return [argNow];
+    if (last === undefined || keywordOf(now) !== 'RUN')
+        return [];
+    const declared = instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/(?:^ARG|\s)\s*([A-Za-z_]\w*)(?==|\s|$)/g)].map(([, name = '']) => name) : []);
+    const [valuesBefore, valuesNow] = [before, now].map((entry) => argumentsOf(entry, declared));
+    if (!valuesBefore || !valuesNow || valuesBefore.command !== valuesNow.command)
+        return [];
+    const names = new Set([...valuesBefore.values.keys(), ...valuesNow.values.keys()]);
+    return [...names].filter((name) => valuesBefore.values.get(name) !== valuesNow.values.get(name));
+}
+function argumentsOf(entry, declared) {
+    const [, count, rest] = /^(?:RUN )?\|(\d+) (.*)$/s.exec(entry) ?? [];
+    if (count === undefined || rest === undefined)
+        return { command: entry.replace(/^RUN /, ''), values: new Map() };
+    // values may hold anything, so the shell is taken from where it is sure to be: a value that holds it makes this fail
+    const parts = rest.split(' /bin/sh -c ');
+    if (parts.length !== 2)
+        return undefined;
+    const names = [...new Set(declared)].filter((name) => new RegExp(`(?:^| )${name}=`).test(parts[0] ?? ''));
+    if (names.length !== Number(count))
+        return undefined;
+    const places = names.map((name) => ({ name, at: ` ${parts[0]}`.indexOf(` ${name}=`) })).sort((a, b) => a.at - b.at);
+    const values = places.map(({ name, at }, index) => [
+        name,
+        ` ${parts[0]}`.slice(at + name.length + 2, places[index + 1]?.at)
+    ]);
+    return { command: `/bin/sh -c ${parts[1]}`, values: new Map(values) };
+}
+/** The instructions are the same: what they read differs, or the cache has failed. */
+function whyOtherInput(evidence, published, instruction) {
+    const { changes, base, strategy, stageBuild, executedStages, stageNames, dockerignore } = evidence;
+    const { contextSources, excludes, copiesFrom } = instruction;
+    const from = copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name));
+    if (from !== undefined) {
+        return {
+            kind: 'stage-changed',
+            reason: `What it takes from stage ${from} changed: a step of that stage was executed.`
+        };
+    }
+    const taken = (paths) => takenFrom(paths, contextSources, excludes, dockerignore);
+    if (contextSources.length > 0) {
+        const changed = taken(changes?.changed ?? []);
+        if (changed.length > 0) {
+            return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` };
+        }
+        const untracked = taken(changes?.untracked ?? []);
+        if (untracked.some((path) => path === '.git/' || path === '.git')) {
+            return {
+                kind: 'files-changed',
+                reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
+            };
+        }
+        if (untracked.length > 0) {
+            return {
+                kind: 'unknown',
+                reason: `It is not known: it copies files that git does not track and that may have changed (${listed(untracked)}).`
+            };
+        }
+        if (changes?.changed === undefined) {
+            return {
+                kind: 'unknown',
+                reason: `It is not known which files changed: ${changes === undefined ? 'the published image names no commit' : "neither git here (fetch-depth: 0 would do) nor GitHub's API has the commit of the published image"}.`
+            };
+        }
+    }
+    if (base.before !== undefined && base.now !== undefined && base.before !== base.now) {
+        const image = baseImageOf(stageBuild);
+        return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` };
+    }
+    const unexpected = changes?.dockerfileChanged === false;
+    const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined;
+    if (why !== undefined) {
+        return {
+            kind: 'incomplete-metadata',
+            reason: `${evidence.build.cacheSource} cannot serve as a cache: ${why}.`,
+            unexpected
+        };
+    }
+    const odd = evidence.unusualModes.filter(({ path }) => taken([path]).length > 0);
+    if (odd.length > 0) {
+        const modes = listed(odd.map(({ path, mode }) => `${path} (${mode})`));
+        return {
+            kind: 'unknown',
+            reason: `It is not known: git sees no difference in the files that it copies, but other modes than a checkout under umask 022 gives: ${modes}.`,
+            unexpected
+        };
+    }
+    return {
+        kind: 'unknown',
+        reason: 'It is not known: nothing that it depends on has changed, as far as can be seen.',
+        unexpected
+    };
+}
+function listed(paths) {
+    const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
+    return `${shown.join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
+}
+function shorten(text) {
+    return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+;// CONCATENATED MODULE: ./src/strategy/bases.ts
+
+
+/** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
+const BASES_LABEL = 'shared-docker-layers.bases';
+/**
+ * The base images of a run and their digests, for labels of the production image: a later run tells by them whether a base
+ * image has moved. The labels must be there before production is built, so a base that no other stage has is looked up.
+ */
+class BaseImages {
+    #run;
+    #signal;
+    #known = [];
+    #lookedUp;
+    constructor(run, signal) {
+        this.#run = run;
+        this.#signal = signal;
+        this.#lookedUp = this.#lookUp();
+        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        this.#lookedUp.catch(() => { });
+    }
+    add(bases) {
+        this.#known.push(...bases.filter((base) => !this.#find(base.reference)));
+    }
+    /** Those of the production image: the standard ones (opencontainers/image-spec annotations.md) of its own base, and ours. */
+    async labels(production) {
+        const lookedUp = await this.#lookedUp;
+        if (lookedUp)
+            this.add([lookedUp]);
+        const reference = baseImageOf(production);
+        const own = reference === undefined ? undefined : this.#find(reference);
+        const all = this.#known.map((base) => `${base.reference}@${base.digest}`);
+        return [
+            ...(own
+                ? [`org.opencontainers.image.base.name=${own.reference}`, `org.opencontainers.image.base.digest=${own.digest}`]
+                : []),
+            ...(all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+        ];
+    }
+    async end() {
+        await this.#lookedUp;
+    }
+    #find(reference) {
+        return this.#known.find((base) => sameImage(base.reference, reference));
+    }
+    async #lookUp() {
+        const { docker, plan } = this.#run;
+        const production = plan.builds.at(-1);
+        const reference = production && baseImageOf(production);
+        const others = plan.builds.slice(0, -1).map(baseImageOf);
+        if (reference === undefined || plan.engine.buildx === undefined)
+            return undefined;
+        if (others.some((other) => other !== undefined && sameImage(other, reference)))
+            return undefined;
+        // what the engine has, it builds on; its digest is not always known then
+        const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal });
+        if (here.exitCode === 0)
+            return undefined;
+        const args = ['buildx', 'imagetools', 'inspect', '--format', '{{.Manifest.Digest}}', reference];
+        const { exitCode, stdout } = await docker.call(args, { signal: this.#signal });
+        const digest = stdout.trim();
+        return exitCode === 0 && /^sha256:[0-9a-f]{64}$/.test(digest) ? { reference, digest } : undefined;
+    }
+}
+/** `sameReference` for names that may be none. */
+function sameImage(a, b) {
+    try {
+        return sameReference(a, b);
+    }
+    catch {
+        return false;
+    }
+}
+/** The digest that a production image's labels tell of a base image. */
+function recordedBase(labels, reference) {
+    const bases = (labels[BASES_LABEL] || '').split(' ').map((item) => item.split('@'));
+    return bases.find(([name = '']) => sameImage(name, reference))?.[1];
+}
+
+;// CONCATENATED MODULE: ./src/phases/explain.ts
+
+
+
+
+
+
+const REVISION = 'org.opencontainers.image.revision';
+/** Finds out why steps of these builds were not cached, and puts it into the builds. */
+async function explain_explain(run, strategy, builds) {
+    const { plan, git, github } = run;
+    const { inputs, dockerfile, file } = plan;
+    const executedStages = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
+    if (executedStages.size === 0)
+        return;
+    const changes = new Map();
+    const changesSince = (revision) => {
+        if (revision === undefined)
+            return undefined;
+        const found = changes.get(revision) ?? findChanges(git, github, revision, plan.build, { context: inputs.context, file });
+        changes.set(revision, found);
+        return found;
+    };
+    const [production, dockerignore, tracked] = await Promise.all([
+        strategy.readPublished(plan.refs.movingProduction),
+        readDockerignore(inputs.context, file),
+        git.tracked()
+    ]);
+    const explainOne = async (build, stageBuild) => {
+        const [published, built] = await Promise.all([
+            strategy.readPublished(build.cacheSource),
+            build.imageId === '' ? undefined : strategy.readBuilt(build)
+        ]);
+        const base = baseImageOf(stageBuild);
+        build.misses = explainMisses({
+            stageBuild,
+            build,
+            strategy: plan.strategy.name,
+            published,
+            built: built?.image,
+            base: {
+                before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
+                now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
+            },
+            changes: await changesSince(published.image?.labels[REVISION]),
+            dockerignore,
+            unusualModes: unusualModes(inputs.context, tracked ?? []),
+            executedStages,
+            stageNames: dockerfile.stages.map(nameOf),
+            publishesAllStages: inputs.cacheStages === 'auto'
+        });
+    };
+    await Promise.all(plan.builds.map(async (stageBuild) => {
+        const build = builds.find(({ image }) => image === stageBuild.reference);
+        if (build?.steps.some(({ cached }) => !cached))
+            await explainOne(build, stageBuild);
+    }));
+}
+
+;// CONCATENATED MODULE: ./src/plan.ts
+
+
+
+
+/** The parts of a plan that follow from the others. */
+function completePlan({ cacheStages, labels, ...parts }) {
+    return { ...parts, builds: planBuilds({ cacheStages, labels, ...parts }) };
+}
+/** @throws UserError if a tag would be too long */
+function makeRefs(inputs, build, cacheStages) {
+    const reference = (tag) => {
+        if (isTag(tag))
+            return `${inputs.image}:${tag}`;
+        throw new UserError(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
+    };
+    const ours = [inputs.builderTag, inputs.latestTag];
+    const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)];
+    const stages = cacheStages.map(({ stage }) => {
+        const name = nameOf(stage);
+        const tag = taken.includes(name) ? `stage-${name}` : name;
+        return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }];
+    });
+    const refs = {
+        builder: reference(`${inputs.builderTag}-${build.shortSha}`),
+        production: reference(build.shortSha),
+        movingBuilder: reference(inputs.builderTag),
+        movingProduction: reference(inputs.latestTag),
+        stages: Object.fromEntries(stages)
+    };
+    // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
+    const held = [refs.production, refs.builder, ...movingTags(refs)];
+    const further = inputs.tags.filter((tag, index, tags) => !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index);
+    return { ...refs, further };
+}
+/** The tags that move on the publishing branch only. */
+function movingTags(refs) {
+    return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
+}
+/** Keeps the cache of an earlier production image, where the newest cannot serve as one. */
+function cacheTagOf(latest) {
+    return `${latest}-cache`;
+}
+/**
+ * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
+ * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
+ */
+function makeLabels(inputs, build, created) {
+    const own = {
+        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
+        ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
+    };
+    const revision = { 'org.opencontainers.image.revision': build.sha };
+    const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
+    const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
@@ -45481,43 +47454,117 @@ function secondsSince(start) {
 
 
 
+
+
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
  * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
+ *
+ * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
  */
-async function publish(run) {
-    const { refs, decision } = run.plan;
-    const { signal } = run;
+async function publish(run, strategy, builds) {
+    const { refs, decision, builds: stageBuilds } = run.plan;
     const start = performance.now();
-    const publication = { pushed: [], published: false, digest: '', seconds: 0, failures: [] };
-    const waves = [
-        [refs.production],
-        refs.further,
-        ...(decision.publish ? [[refs.movingBuilder, refs.movingProduction]] : [])
-    ];
-    for (const wave of waves) {
-        const pushes = await Promise.allSettled(wave.map((reference) => push(run, reference)));
-        for (const [index, outcome] of pushes.entries()) {
-            if (outcome.status === 'rejected') {
-                if (outcome.reason instanceof CancelledError)
-                    continue;
-                throw outcome.reason;
-            }
-            const { failure, digest } = outcome.value;
-            const reference = wave[index] ?? '';
-            if (failure !== undefined)
-                publication.failures.push(failure);
-            else
-                publication.pushed.push(reference);
-            if (reference === refs.production)
-                publication.digest = digest;
-        }
-        if (publication.failures.length > 0 || signal.aborted)
-            break;
+    const publication = { pushed: [], published: false, digest: '', held: [], seconds: 0, failures: [] };
+    const candidates = stageBuilds.flatMap(({ candidate }) => candidate ?? []);
+    const digests = new Map();
+    await pushAll(run, publication, [refs.production], digests);
+    publication.digest = digests.get(refs.production) ?? '';
+    if (mayGoOn(run, publication))
+        await pushAll(run, publication, [...refs.further, ...candidates], digests);
+    // they are ours alone, and of no use to anyone who reads what was pushed
+    publication.pushed = publication.pushed.filter((reference) => !candidates.includes(reference));
+    if (decision.publish && mayGoOn(run, publication)) {
+        const moving = await findMoving(run, strategy, builds, digests, publication);
+        await pushAll(run, publication, moving, digests);
+        publication.published =
+            publication.pushed.includes(refs.movingProduction) && moving.every((ref) => publication.pushed.includes(ref));
     }
-    publication.published = [refs.movingBuilder, refs.movingProduction].every((ref) => publication.pushed.includes(ref));
     publication.seconds = secondsSince(start);
     return publication;
+}
+function mayGoOn({ signal }, { failures }) {
+    return failures.length === 0 && !signal.aborted;
+}
+/** Pushes at the same time, and collects the digests by reference. */
+async function pushAll(run, publication, references, digests) {
+    const pushes = await Promise.allSettled(references.map((reference) => push(run, reference)));
+    for (const [index, outcome] of pushes.entries()) {
+        if (outcome.status === 'rejected') {
+            if (outcome.reason instanceof CancelledError)
+                continue;
+            throw outcome.reason;
+        }
+        const { failure, digest } = outcome.value;
+        const reference = references[index] ?? '';
+        if (failure !== undefined)
+            publication.failures.push(failure);
+        else
+            publication.pushed.push(reference);
+        if (digest !== '')
+            digests.set(reference, digest);
+    }
+}
+/** The moving tags that may move. */
+async function findMoving(run, strategy, builds, digests, publication) {
+    const moving = await Promise.all(run.plan.builds.map(async (stage) => {
+        if (stage.moving === undefined)
+            return [];
+        const reference = stage.candidate ?? stage.reference;
+        const build = builds.find(({ image }) => image === stage.reference);
+        const reason = build && (await whyWorse(run, strategy, stage, build, digests.get(reference)));
+        if (reason === undefined)
+            return [stage.moving];
+        publication.held.push(await hold(run, stage, reason));
+        // hosts deploy it, so it moves all the same
+        return stage.kind === 'production' ? [stage.moving] : [];
+    }));
+    for (const { reason } of publication.held)
+        run.log.warning(reason);
+    return moving.flat();
+}
+/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
+async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
+    // the legacy builder needs no metadata
+    if (run.plan.strategy.client !== 'buildx' || digest === undefined)
+        return undefined;
+    const repository = run.plan.inputs.image;
+    const { image, error } = await strategy.readPublished(`${repository}@${digest}`);
+    if (error !== undefined) {
+        run.log.warning(`What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`);
+        return undefined;
+    }
+    const why = whyNoCache(image, stage);
+    if (why === undefined)
+        return undefined;
+    const published = (await strategy.readPublished(cacheSource)).image;
+    const cached = steps.filter((step) => step.cached).length;
+    if (!published || whyNoCache(published, stage) !== undefined || cached < steps.length - cached) {
+        // the published one saves less than the new one would cost
+        run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`);
+        return undefined;
+    }
+    return why;
+}
+/** Keeps the cache that is published. */
+async function hold(run, stage, why) {
+    const { inputs, refs } = run.plan;
+    const reference = stage.moving ?? '';
+    if (stage.kind !== 'production') {
+        return {
+            reference,
+            reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
+        };
+    }
+    const kept = `${inputs.image}:${cacheTagOf(inputs.latestTag)}`;
+    const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction];
+    const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal });
+    return {
+        reference,
+        reason: exitCode === 0
+            ? `${reference} moves, but is a worse cache than before (${why}), so the image before it is kept as ${kept} for the next run`
+            : `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+    };
 }
 async function push({ docker, log, signal }, reference) {
     const args = ['push', reference];
@@ -45917,12 +47964,17 @@ class LineReader {
  * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
  * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
  */
-const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?\d+\/\d+\] (.+)$/s;
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
 function stepOf(name) {
-    const [, stage = 'stage-0', instruction] = STEP_NAME.exec(name) ?? [];
+    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
     if (instruction === undefined || /^FROM\s/i.test(instruction))
         return undefined;
-    return { stage, instruction };
+    return { stage, number: Number(number), instruction };
+}
+/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
+function baseOf(name) {
+    const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
+    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
 }
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
 function unreadableAmong(vertices) {
@@ -45934,7 +47986,11 @@ function unreadableAmong(vertices) {
 /** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
 class RawJsonProgress extends LineReader {
     #vertices = new Map();
+    #bases = new Map();
     #object = '';
+    bases() {
+        return [...this.#bases.values()];
+    }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
             const step = stepOf(name);
@@ -45972,6 +48028,10 @@ class RawJsonProgress extends LineReader {
         }
     }
     #see(vertex) {
+        // told also where the image is not needed, because all that is built on it is cached
+        const base = baseOf(vertex.name);
+        if (base)
+            this.#bases.set(base.reference, base);
         let seen = this.#vertices.get(vertex.digest);
         if (!seen) {
             if (!vertex.started && !vertex.completed && !vertex.cached)
@@ -46028,6 +48088,9 @@ function parseStatus(line) {
 /** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
 class PlainProgress extends LineReader {
     #vertices = new Map();
+    bases() {
+        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
+    }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
             const step = stepOf(name);
@@ -46070,6 +48133,9 @@ class LegacyProgress extends LineReader {
         super.end();
         this.#finish();
     }
+    bases() {
+        return [];
+    }
     steps() {
         return this.#steps;
     }
@@ -46078,9 +48144,9 @@ class LegacyProgress extends LineReader {
     }
     read(line) {
         this.print(`${line}\n`);
-        const instruction = /^Step \d+\/\d+ : (.+)$/.exec(line)?.[1];
+        const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
         if (instruction !== undefined)
-            this.#begin(instruction);
+            this.#begin(Number(number), instruction);
         else if (line === ' ---> Using cache') {
             if (this.#open)
                 this.#open.cached = true;
@@ -46089,7 +48155,7 @@ class LegacyProgress extends LineReader {
             this.lastWord = line;
         }
     }
-    #begin(instruction) {
+    #begin(number, instruction) {
         this.#finish();
         const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? [];
         if (/^FROM\s/i.test(instruction)) {
@@ -46100,7 +48166,7 @@ class LegacyProgress extends LineReader {
         // an ARG before the first FROM belongs to no stage
         if (this.#stages === 0)
             return;
-        this.#open = { stage: this.#stage, instruction, cached: false, seconds: 0 };
+        this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
         this.#started = this.#now();
         this.#steps.push(this.#open);
     }
@@ -46109,423 +48175,6 @@ class LegacyProgress extends LineReader {
             this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000;
         this.#open = undefined;
     }
-}
-
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
-;// CONCATENATED MODULE: ./src/dockerfile.ts
-/**
- * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
- *
- * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682, folder frontend/dockerfile, and as `legacy:`
- * github.com/moby/moby at v20.10.24, folder builder/dockerfile and the parser vendored with it.
- */
-
-/** A Dockerfile without stages, or a stage that cannot be replaced. The message is one sentence. */
-class DockerfileError extends Error {
-    name = 'DockerfileError';
-}
-/**
- * A name is looked up among the stages before the one that uses it, the last of that name first. In BuildKit a later
- * stage, or the stage itself, fails the build (bk: dockerfile2llb/convert.go, "it needs to be defined before current
- * stage"), and to the legacy builder it is an image (legacy: evaluator.go); so it is no edge. Nor is a variable in
- * `--from`, which neither expands (bk: toCommand). A number is an index, but not in FROM; that RUN --mount takes no
- * numbers either (bk: detectRunMount) is not told apart, since no image has such a name.
- *
- * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's own ones
- *   (`TARGETARCH`) are unknown unless they are given here
- * @throws DockerfileError if there is no FROM
- */
-function parseDockerfile(text, buildArgs = {}) {
-    const source = read(text);
-    const first = source.instructions.findIndex((instruction) => instruction instanceof main.From);
-    if (first === -1)
-        throw new DockerfileError('The Dockerfile has no FROM instruction, so there is no stage to build');
-    const args = globalArgs(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
-    const stages = [];
-    const triggers = [];
-    const features = [];
-    for (const instruction of source.instructions) {
-        const line = instruction.getRange().start.line + 1;
-        const found = source.heredocEnds.has(line) ? ['heredoc'] : [];
-        if (instruction instanceof main.From) {
-            const stage = newStage(instruction, stages, args);
-            const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? []);
-            stage.copiesFrom = inherited.flatMap((reference) => findEarlier(stages, reference) ?? []);
-            if (stage.name !== undefined && findEarlier(stages, stage.name) !== undefined) {
-                // legacy: evaluator.go, checkStageNameAvailable
-                found.push(`second stage named ${stage.name}`);
-            }
-            found.push(...args.automaticIn(instruction).map((name) => `$${name} in FROM`));
-            stages.push(stage);
-            triggers.push([]);
-        }
-        else if (instruction instanceof main.Onbuild) {
-            // runs in the stages whose FROM names this one (bk: resolveStages, legacy: initializeStage)
-            const trigger = instruction.getTriggerInstruction();
-            triggers.at(-1)?.push(...referencesOf(trigger));
-            found.push(...featuresOf(trigger).map((what) => `ONBUILD ${what}`));
-        }
-        else {
-            const earlier = stages.slice(0, -1);
-            stages.at(-1)?.copiesFrom.push(...referencesOf(instruction).flatMap((name) => findEarlier(earlier, name) ?? []));
-            found.push(...featuresOf(instruction));
-            if (stages.length > 0)
-                found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`));
-        }
-        const stage = stages.at(-1);
-        if (stage)
-            stage.endLine = source.heredocEnds.get(line) ?? lastLineOf(instruction);
-        features.push(...[...new Set(found)].map((what) => ({ what, line })));
-    }
-    for (const stage of stages)
-        stage.copiesFrom = ascending(stage.copiesFrom);
-    return {
-        text,
-        stages,
-        ...(source.syntax !== undefined && { syntax: source.syntax }),
-        buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
-    };
-}
-/**
- * The last stage of that name, in any case, or the stage of that number. (To be built, a stage must have a name or be
- * the last: `docker build --target` takes no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
- */
-function findStage(dockerfile, nameOrIndex) {
-    const index = findEarlier(dockerfile.stages, nameOrIndex);
-    return index === undefined ? undefined : dockerfile.stages[index];
-}
-/**
- * Indices of all stages that building `target` needs, `target` included, sorted.
- *
- * @param stopAt a stage that is there already: itself needed, but nothing on its behalf
- */
-function stagesNeededFor(dockerfile, target, stopAt) {
-    const needed = new Set([target.index]);
-    // a set may grow while it is walked through
-    for (const index of needed) {
-        const stage = dockerfile.stages[index];
-        if (stage === undefined || index === stopAt?.index)
-            continue;
-        for (const edge of [stage.baseStage ?? [], stage.copiesFrom].flat())
-            needed.add(edge);
-    }
-    return ascending(needed);
-}
-/**
- * The Dockerfile in which `stage` is `image`: one line `FROM image AS name`, and empty lines in place of the others, so
- * that every stage keeps its number and every line too.
- *
- * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build); so the ones before
- * `target` that only `stage` needed become such a line as well. All else stays byte for byte.
- *
- * `--platform` of `stage` stays, for `image` is of that platform. The ONBUILD triggers of `stage` are in the image, and
- * run where it is named.
- *
- * @param image a reference to an image; not the name of a stage
- * @throws DockerfileError if `image` is none
- */
-function replaceStage(dockerfile, stage, image, target) {
-    // a flag, a variable, or two words would be another instruction
-    if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
-        throw new DockerfileError(`The builder stage cannot be replaced by ${JSON.stringify(image)}: that is no image`);
-    }
-    if (dockerfile.stages.some(({ name }) => name === image.toLowerCase())) {
-        throw new DockerfileError(`The builder stage cannot be replaced by ${image}: a stage of the Dockerfile has that name`);
-    }
-    const needed = stagesNeededFor(dockerfile, target, stage);
-    // what it names may be any stage before it
-    const unknown = needed.filter((index) => index !== stage.index && dockerfile.stages[index]?.baseUnknown);
-    const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()]);
-    const froms = read(dockerfile.text).instructions.filter((instruction) => instruction instanceof main.From);
-    const flags = froms[stage.index]?.getFlags().map(String) ?? [];
-    const lines = splitLines(dockerfile.text);
-    for (const [index, from] of froms.entries()) {
-        if (index !== stage.index && (index >= target.index || keep.has(index)))
-            continue;
-        const { startLine, endLine } = dockerfile.stages[index] ?? stage;
-        const name = stageNameOf(from);
-        const replacement = ['FROM', ...flags, image, ...(name === undefined ? [] : ['AS', name])].join(' ');
-        const before = lines[startLine - 1]?.slice(0, from.getRange().start.character) ?? '';
-        for (let line = startLine; line <= endLine; line++) {
-            const lineEnd = /\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '';
-            lines[line - 1] = line === startLine ? before + replacement + lineEnd : lineEnd;
-        }
-    }
-    return lines.join('');
-}
-function newStage(from, earlier, args) {
-    const base = from.getArguments()[0]?.getValue() ?? '';
-    const image = args.expand(base).value;
-    // FROM takes no numbers. Any case: BuildKit takes a base in another case for an image, but no image has capitals
-    const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
-    const name = stageNameOf(from)?.toLowerCase();
-    return {
-        index: earlier.length,
-        ...(name !== undefined && { name }),
-        base,
-        ...(image === undefined && { baseUnknown: true }),
-        ...(baseStage !== undefined && { baseStage }),
-        copiesFrom: [],
-        startLine: from.getRange().start.line + 1,
-        endLine: lastLineOf(from)
-    };
-}
-function findEarlier(stages, nameOrIndex) {
-    if (/^\d+$/.test(nameOrIndex))
-        return stages[Number(nameOrIndex)]?.index;
-    return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index;
-}
-/** As written. Not getBuildStage(), which returns a name broken by a continuation with its line end. */
-function stageNameOf(from) {
-    const [, as, name] = from.getArguments().map((argument) => argument.getValue());
-    return as?.toLowerCase() === 'as' ? name : undefined;
-}
-/** To the library, an instruction that breaks off in a continuation ends on the empty line after the text. */
-function lastLineOf(instruction) {
-    const { start, end } = instruction.getRange();
-    return end.character === 0 && end.line > start.line ? end.line : end.line + 1;
-}
-function ascending(numbers) {
-    return [...new Set(numbers)].sort((a, b) => a - b);
-}
-/** What `--from` and the mounts of this instruction name: stages, images, named contexts. */
-function referencesOf(instruction) {
-    const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
-    if (instruction instanceof main.Copy)
-        return named('from').map((flag) => unquote(flag.getValue()));
-    if (!(instruction instanceof main.Run))
-        return [];
-    const options = named('mount').flatMap((flag) => flag.getOptions());
-    const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
-    return froms.map((option) => unquote(option.getValue()));
-}
-/** Docker drops quotes wherever they are in a flag (bk: parser/split_command.go); the library keeps them. */
-function unquote(word) {
-    return (word ?? '').replaceAll(/["']/g, '');
-}
-/** The library also takes `--words` after the first word of a command for flags. */
-function flagsOf(instruction) {
-    if (!(instruction instanceof main.ModifiableInstruction))
-        return [];
-    const words = instruction.toString().split(' ').slice(1);
-    const end = words.findIndex((word) => word === '--' || !word.startsWith('--'));
-    return instruction.getFlags().slice(0, end === -1 ? words.length : end);
-}
-/**
- * The flags the legacy builder has: legacy: instructions/parse.go; dispatchers.go refuses RUN's flags and --chmod. From
- * Docker 23 on its parser takes --link, --checksum and so on, and then forgets them.
- */
-const LEGACY_FLAGS = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] };
-function featuresOf(instruction) {
-    const keyword = instruction?.getKeyword() ?? '';
-    const allowed = LEGACY_FLAGS[keyword];
-    if (allowed === undefined)
-        return [];
-    const names = flagsOf(instruction).map((flag) => flag.getName());
-    const features = names.filter((name) => !allowed.includes(name)).map((name) => `${keyword} --${name}`);
-    if (instruction instanceof main.Add && sourcesOf(instruction).some(isGit))
-        features.push('ADD of a git repository');
-    return features;
-}
-function sourcesOf(add) {
-    const list = add.getJSONStrings().map((string) => string.getJSONValue());
-    return (list.length > 0 ? list : add.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1);
-}
-/** bk: dfgitutil/git_ref.go, ParseGitRef. The legacy builder downloads such a page, or looks for such a file. */
-function isGit(source) {
-    return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source);
-}
-/** Only BuildKit gives these ARGs a value unasked (bk: dockerfile2llb/platform.go, defaultArgs). */
-const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
-    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
-    .concat('TARGETSTAGE');
-/** The ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
-function globalArgs(instructions, escapeChar, buildArgs) {
-    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
-    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
-    const declared = new Set();
-    const expand = (word) => {
-        const names = [];
-        const value = expandWord(word, escapeChar, (name) => {
-            names.push(name);
-            return values.get(name);
-        });
-        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
-    };
-    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
-        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
-        if (value !== undefined) {
-            values.set(name, value);
-            unknown.delete(name);
-        }
-        else if (word !== undefined) {
-            unknown.add(name);
-        }
-        if (word !== undefined || buildArgs.has(name))
-            declared.add(name);
-    }
-    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
-    return {
-        expand,
-        automaticIn(instruction) {
-            if (instruction instanceof main.From) {
-                const words = [...instruction.getArguments(), ...flagsOf(instruction)].map((word) => word.getValue() ?? '');
-                return words.flatMap((word) => expand(word).names).filter(unset);
-            }
-            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
-            return asked.map(([name]) => name).filter(unset);
-        }
-    };
-}
-/** Name and default of each ARG in this instruction. Not getProperty(), which answers for a single one only. */
-function wordsOfArg(instruction) {
-    if (!(instruction instanceof main.Arg))
-        return [];
-    return instruction.getPropertyArguments().map((argument) => {
-        const [name = '', ...value] = argument.getValue().split('=');
-        return [name, value.length > 0 ? value.join('=') : undefined];
-    });
-}
-/**
- * Quotes, escapes and variables as in bk: shell/lex.go. (The library knows neither `${A-b}` nor `${A:-${B}}`.)
- *
- * @returns undefined for a form that is not known here, such as `${A#b}`
- */
-function expandWord(word, escapeChar, lookUp) {
-    let at = 0;
-    let known = true;
-    const take = (pattern) => {
-        const [match] = pattern.exec(word.slice(at)) ?? [];
-        at += match?.length ?? 0;
-        return match;
-    };
-    const variable = () => {
-        const braced = take(/^\{/);
-        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
-        if (name === undefined) {
-            known &&= braced === undefined;
-            return '$';
-        }
-        const value = lookUp(name);
-        if (braced === undefined || take(/^\}/))
-            return value ?? '';
-        const modifier = take(/^:?[-+?]/);
-        const other = upTo('}');
-        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
-        if (modifier?.endsWith('-'))
-            return isSet ? value : other;
-        if (modifier?.endsWith('+'))
-            return isSet ? other : '';
-        known &&= modifier !== undefined && isSet;
-        return value ?? '';
-    };
-    const upTo = (stop) => {
-        let result = '';
-        while (at < word.length && word[at] !== stop) {
-            const char = word[at++] ?? '';
-            if (char === escapeChar) {
-                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
-                    result += escapeChar;
-                result += word[at++] ?? '';
-            }
-            else if (char === "'" && stop !== '"') {
-                result += take(/^[^']*/);
-                at++;
-            }
-            else if (char === '"') {
-                result += upTo('"');
-            }
-            else {
-                result += char === '$' ? variable() : char;
-            }
-        }
-        at++;
-        return result;
-    };
-    const result = upTo(undefined);
-    return known ? result : undefined;
-}
-/** Stands for `<<`, so that the library sees no heredocs; from the private use area of Unicode. */
-const MARK = '\uE000';
-/** A word with its quotes; heredocs may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
-const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g');
-const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`);
-/**
- * Parses a copy of the text in which what the library misreads is put in a way it does not. Lines stay what they are.
- * Heredocs are cut out: the library takes `<<` in quotes and JSON for one, but not `3<<EOF` or `<< EOF`.
- */
-function read(text) {
-    const lines = plainLines(text);
-    const heredocEnds = new Map();
-    for (;;) {
-        const parsed = main.DockerfileParser.parse(lines.join(''));
-        const escapeChar = parsed.getEscapeCharacter();
-        const instructions = parsed.getInstructions();
-        const isCut = instructions.some((instruction) => {
-            const { start, end } = instruction.getRange();
-            if (heredocEnds.has(start.line + 1))
-                return false;
-            const heredocEnd = endOfHeredocs(instruction, escapeChar, lines);
-            if (heredocEnd === undefined)
-                return false;
-            heredocEnds.set(start.line + 1, heredocEnd);
-            lines.fill('\n', end.line + 1, heredocEnd);
-            return true;
-        });
-        if (isCut)
-            continue;
-        const syntax = parsed.getDirectives().find((directive) => directive.getName() === 'syntax');
-        return { instructions, escapeChar, heredocEnds, ...(syntax && { syntax: syntax.getValue() }) };
-    }
-}
-/** The line of the last terminator; undefined if there are no heredocs, or one without a terminator. */
-function endOfHeredocs(instruction, escapeChar, lines) {
-    const command = instruction instanceof main.Onbuild ? instruction.getTriggerInstruction() : instruction;
-    if (LEGACY_FLAGS[command?.getKeyword() ?? ''] === undefined)
-        return undefined;
-    // not getArgumentsContent(), which leaves indented comments in
-    const logicalLine = splitLines(instruction.getTextContent())
-        .filter((line) => !line.trimStart().startsWith('#'))
-        .map((line) => line.trimEnd())
-        .map((line) => (line.endsWith(escapeChar) ? line.slice(0, -1) : line))
-        .join('');
-    // after a quote without its partner BuildKit sees no words at all
-    if (logicalLine.replaceAll(WORD, '').trim() !== '')
-        return undefined;
-    const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null);
-    let end = instruction.getRange().end.line + 1;
-    for (const [, dash, word = ''] of heredocs) {
-        const name = word.replaceAll(/\\(.)|["']/g, '$1');
-        const isEnd = (line) => line.replace(dash ? /^\t+/ : '', '').replace(/[\r\n]+$/, '') === name;
-        const offset = lines.slice(end).findIndex(isEnd);
-        if (offset === -1)
-            return undefined;
-        end += offset + 1;
-    }
-    return heredocs.length > 0 ? end : undefined;
-}
-/** bk: parser/directives.go. */
-const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/;
-/** The lines for `read`, each with its line end. */
-function plainLines(text) {
-    // a CR alone ends a line for the library, but is a blank for docker; the library does not know the other two at all
-    const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK));
-    // of the directives, the library stops at blanks after a value, and does not stop at an unknown one
-    for (const [index, line] of lines.entries()) {
-        const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
-        const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase());
-        lines[index] = isDirective ? `${before}#${name.toLowerCase()}=${value}\n` : line.replace(/^(\s*)#.*/, '$1#');
-        if (!isDirective)
-            break;
-    }
-    // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
-    const escapeChar = main.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
-    const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
-    return lines.map((line) => line.replace(noContinuation, '_'));
-}
-function splitLines(text) {
-    return text.split(/(?<=\n)/);
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/strategy.ts
@@ -46538,10 +48187,10 @@ function splitLines(text) {
 
 
 /** Runs one docker build with its output in a section of the log. */
-async function build(run, command) {
+async function build(run, stage, cacheSource, command) {
     const idFile = (0,external_node_path_namespaceObject.join)(run.folder, `id-${(0,external_node_crypto_.randomUUID)()}`);
     const args = command.args(idFile);
-    const section = run.log.section(`${command.verb ?? 'Build'} ${command.image}`);
+    const section = run.log.section(command.title);
     section.write(`${replayable(args, command.env)}\n`);
     const reader = command.reader((text) => section.write(text));
     const start = performance.now();
@@ -46561,9 +48210,13 @@ async function build(run, command) {
         section.end();
     }
     const outcome = {
-        image: command.image,
+        kind: stage.kind,
+        stage: stage.name,
+        image: stage.reference,
+        cacheSource,
         seconds: secondsSince(start),
-        steps: reader.steps(),
+        steps: reader.steps().map((step) => located(step, command.locate(step))),
+        bases: reader.bases(),
         unreadableCaches: reader.unreadableCaches()
     };
     if (exitCode === 0) {
@@ -46575,18 +48228,28 @@ async function build(run, command) {
     const why = lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
     return { ...outcome, imageId: '', failure: failed ? `${failed.instruction}: ${failed.error}` : why };
 }
-/** Writes the Dockerfile whose builder stage is `image`; returns its path. */
-async function writeReplaced(run, image) {
-    const { dockerfile, builderStage, targetStage, file } = run.plan;
-    const path = (0,external_node_path_namespaceObject.join)(run.folder, 'Dockerfile');
-    await (0,promises_namespaceObject.writeFile)(path, replaceStage(dockerfile, builderStage, image, targetStage));
+function located({ number: _, ...step }, place) {
+    return {
+        ...step,
+        ...(place && { stage: nameOf(place.stage) }),
+        ...(place?.instruction && { line: place.instruction.line })
+    };
+}
+/** Writes a Dockerfile of ours for a stage; returns its path. */
+async function writeDockerfile({ plan, folder }, { name }, text) {
+    const path = (0,external_node_path_namespaceObject.join)(folder, `Dockerfile-${name}`);
+    await (0,promises_namespaceObject.writeFile)(path, text);
     // BuildKit looks for it beside the Dockerfile
-    if ((0,external_node_fs_namespaceObject.existsSync)(`${file}.dockerignore`))
-        await (0,promises_namespaceObject.copyFile)(`${file}.dockerignore`, `${path}.dockerignore`);
+    if ((0,external_node_fs_namespaceObject.existsSync)(`${plan.file}.dockerignore`))
+        await (0,promises_namespaceObject.copyFile)(`${plan.file}.dockerignore`, `${path}.dockerignore`);
     return path;
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
+
+
+
+
 
 
 
@@ -46599,48 +48262,89 @@ async function writeReplaced(run, image) {
  */
 class InlineStrategy {
     #run;
+    #bases;
+    #ended = new AbortController();
+    /** What earlier runs published, by reference. */
+    #published = new Map();
+    #productionSource;
     constructor(run) {
         this.#run = run;
+        this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]));
+        this.#productionSource = this.#findProductionSource();
+        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        this.#productionSource.catch(() => { });
     }
-    buildBuilder() {
-        const { refs, builderTarget, builderTags, labels, file } = this.#run.plan;
-        return this.#build(refs.builder, refs.movingBuilder, {
-            file,
-            target: builderTarget,
-            tags: builderTags,
-            labels: labels.builder
-        });
-    }
-    async buildProduction() {
-        const { refs, target, productionTags, labels } = this.#run.plan;
+    async build(stage) {
+        const { plan } = this.#run;
+        const { strategy, inputs, dockerfile } = plan;
+        const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource;
+        const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])];
+        const isLast = stage.stage.index === dockerfile.stages.length - 1;
+        const rewrites = stagesNeededFor(dockerfile, stage.stage).some((index) => stage.images.has(index)) ||
+            (stage.stage.name === undefined && !isLast);
         // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
         // build on what anyone had pushed under that name
-        const file = await writeReplaced(this.#run, refs.builder);
-        return this.#build(refs.production, refs.movingProduction, {
-            file,
-            target,
-            tags: productionTags,
-            labels: labels.production
-        });
-    }
-    async end() {
-        // nothing runs beyond the builds
-    }
-    #build(image, cacheSource, args) {
-        const { plan } = this.#run;
-        const { strategy, inputs } = plan;
-        return build(this.#run, {
-            image,
+        const file = rewrites
+            ? await writeDockerfile(this.#run, stage, rewriteDockerfile(dockerfile, stage.stage, stage.images))
+            : plan.file;
+        const built = await build(this.#run, stage, cacheSource, {
+            title: `Build ${stage.reference}`,
             args: (idFile) => [
                 ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-                ...commonBuildArgs(inputs, { ...args, idFile }),
+                ...commonBuildArgs(inputs, {
+                    file,
+                    target: rewrites || isLast ? undefined : stage.stage.name,
+                    tags: stage.tags,
+                    labels,
+                    idFile
+                }),
                 ...secretArgs(inputs),
                 inputs.context
             ],
             ...(strategy.client === 'integrated' ? { env: { DOCKER_BUILDKIT: '1' } } : {}),
             secretEnv: secretEnvironment(inputs.secrets),
-            reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print))
+            reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+            locate: (step) => this.#locate(step)
         });
+        this.#bases.add(built.bases);
+        return built;
+    }
+    readPublished(reference) {
+        const { docker, plan, signal } = this.#run;
+        if (plan.strategy.client !== 'buildx') {
+            return Promise.resolve({ error: 'this docker client cannot look at images in a registry' });
+        }
+        const either = AbortSignal.any([signal, this.#ended.signal]);
+        const read = this.#published.get(reference) ?? readFromRegistry(docker, reference, plan.inputs.platform, either);
+        this.#published.set(reference, read);
+        return read;
+    }
+    readBuilt({ imageId }) {
+        const { docker, signal } = this.#run;
+        return readFromEngine(docker, imageId, signal);
+    }
+    async end() {
+        this.#ended.abort();
+        await Promise.allSettled([this.#productionSource, this.#bases.end()]);
+    }
+    #locate({ stage: name, number, instruction }) {
+        const { dockerfile } = this.#run.plan;
+        const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
+        const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
+        return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) };
+    }
+    /** An engine that loses cache metadata may have published a production image that is no cache; an earlier one was kept then. */
+    async #findProductionSource() {
+        const { plan } = this.#run;
+        const production = plan.builds.at(-1);
+        const newest = plan.refs.movingProduction;
+        if (plan.strategy.warning === undefined || !production)
+            return newest;
+        const kept = cacheTagOf(newest);
+        const [{ image }, { image: keptImage }] = await Promise.all([this.readPublished(newest), this.readPublished(kept)]);
+        if (!image || !keptImage || whyNoCache(image, production) === undefined)
+            return newest;
+        return whyNoCache(keptImage, production) === undefined ? kept : newest;
     }
 }
 function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
@@ -46660,86 +48364,130 @@ function integratedArgs(cacheSource) {
 
 
 
+
+
+
+
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' };
 /**
- * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so both are pulled.
+ * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so all are pulled.
  *
  * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go), hence
- * one source a build, and production from a Dockerfile whose builder stage is the image just built.
+ * one source a build, and each stage from a Dockerfile whose other stages are the images just built.
  */
 class LegacyStrategy {
     #run;
     #ended = new AbortController();
-    #pulledBuilder;
-    #pulledProduction;
-    #unlabelledBuilder = '';
+    #bases;
+    #pulls;
+    /** Ids of the images before they were labelled, by reference. */
+    #unlabelled = new Map();
     constructor(run) {
         this.#run = run;
-        const { refs } = run.plan;
-        this.#pulledBuilder = this.#pull(refs.movingBuilder);
-        this.#pulledProduction = this.#pull(refs.movingProduction);
+        this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]));
+        const sources = new Set(run.plan.builds.map(({ cacheSource }) => cacheSource));
+        this.#pulls = new Map([...sources].map((reference) => [reference, this.#pull(reference)]));
         // whoever awaits them sees a cancellation; until then it is no unhandled rejection
-        this.#pulledBuilder.catch(() => { });
-        this.#pulledProduction.catch(() => { });
+        for (const pull of this.#pulls.values())
+            pull.catch(() => { });
     }
-    async buildBuilder() {
-        const { refs, builderTarget, builderTags, file, labels } = this.#run.plan;
-        const pull = await this.#pulledBuilder;
-        const built = await this.#build(refs.builder, pull, {
-            file,
-            target: builderTarget,
-            tags: [],
-            labels: []
-        });
-        if (built.failure !== undefined)
-            return built;
-        this.#unlabelledBuilder = built.imageId;
-        // labelled in a build of its own: in this builder a label is a step, and production may be built on this stage
-        const labelled = await build(this.#run, {
-            image: refs.builder,
-            verb: 'Label',
+    async build(stage) {
+        const { plan } = this.#run;
+        const { file, dockerfile } = await this.#prepare(stage);
+        const cacheSource = stage.cacheSource;
+        const pull = await this.#pulls.get(cacheSource);
+        const built = await build(this.#run, stage, cacheSource, {
+            title: `Build ${stage.reference}`,
             args: (idFile) => [
                 'build',
-                ...builderTags.flatMap((tag) => ['--tag', tag]),
-                ...labels.builder.flatMap((label) => ['--label', label]),
-                ...['--iidfile', idFile, '-']
+                ...(pull?.usable ? ['--cache-from', pull.reference] : []),
+                ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags: [], labels: [], idFile }),
+                plan.inputs.context
             ],
             env: LEGACY,
-            input: `FROM ${built.imageId}\n`,
-            reader: (print) => new LegacyProgress(print)
+            reader: (print) => new LegacyProgress(print),
+            locate: (step) => instructionOfLegacyStep(dockerfile, step.number, step.instruction)
         });
-        const { steps, unreadableCaches } = built;
-        return { ...labelled, steps, unreadableCaches, seconds: built.seconds + labelled.seconds };
+        built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }];
+        if (built.failure !== undefined)
+            return built;
+        built.bases = await this.#findBase(stage);
+        this.#bases.add(built.bases);
+        this.#unlabelled.set(stage.reference, built.imageId);
+        const labelled = await this.#label(stage, built.imageId);
+        return {
+            ...built,
+            imageId: labelled.imageId,
+            seconds: built.seconds + labelled.seconds,
+            ...(labelled.failure === undefined ? {} : { failure: labelled.failure })
+        };
     }
-    async buildProduction() {
-        const { refs, target, productionTags, labels } = this.#run.plan;
-        const pull = await this.#pulledProduction;
-        const built = await this.#build(refs.production, pull, {
-            file: await writeReplaced(this.#run, this.#unlabelledBuilder),
-            target,
-            tags: productionTags,
-            labels: labels.production
-        });
-        // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
-        const own = built.steps.findLastIndex(({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', '')));
-        return { ...built, steps: built.steps.slice(0, own + 1) };
+    async readPublished(reference) {
+        const { docker, signal } = this.#run;
+        const pull = await this.#pulls.get(reference);
+        if (!pull?.usable)
+            return { error: pull?.error ?? 'it was not pulled' };
+        // by digest: this run may have taken the tag for its own image
+        return pull.digest === undefined
+            ? { error: 'its digest is not known' }
+            : readFromEngine(docker, pull.digest, signal);
+    }
+    readBuilt({ image, imageId }) {
+        const { docker, signal } = this.#run;
+        return readFromEngine(docker, this.#unlabelled.get(image) ?? imageId, signal);
     }
     async end() {
         this.#ended.abort();
-        await Promise.allSettled([this.#pulledBuilder, this.#pulledProduction]);
+        await Promise.allSettled([...this.#pulls.values(), this.#bases.end()]);
     }
-    async #build(image, pull, args) {
-        const { inputs } = this.#run.plan;
-        const cache = pull.usable ? ['--cache-from', pull.reference] : [];
-        const built = await build(this.#run, {
-            image,
-            args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
+    /** The Dockerfile to build: the user's own where it will do. */
+    async #prepare(stage) {
+        const { plan } = this.#run;
+        const needed = stagesNeededFor(plan.dockerfile, stage.stage);
+        // it would build every stage before the target, needed or not
+        const needsAll = needed.length === stage.stage.index + 1;
+        const isLast = stage.stage.index === plan.dockerfile.stages.length - 1;
+        const canBeNamed = stage.stage.name !== undefined || isLast;
+        if (needsAll && canBeNamed && !needed.some((index) => stage.images.has(index))) {
+            return { file: plan.file, dockerfile: plan.dockerfile };
+        }
+        // the layers of a label would be below those of the stage
+        const images = new Map([...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference]));
+        const text = rewriteDockerfile(plan.dockerfile, stage.stage, images);
+        return { file: await writeDockerfile(this.#run, stage, text), dockerfile: parseDockerfile(text) };
+    }
+    #target({ stage }, file) {
+        const { plan } = this.#run;
+        const isLast = file !== plan.file || stage.index === plan.dockerfile.stages.length - 1;
+        return isLast ? undefined : stage.name;
+    }
+    /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
+    async #label(stage, image) {
+        const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])];
+        return build(this.#run, stage, '', {
+            title: `Label ${stage.reference}`,
+            args: (idFile) => [
+                'build',
+                ...stage.tags.flatMap((tag) => ['--tag', tag]),
+                ...labels.flatMap((label) => ['--label', label]),
+                ...['--iidfile', idFile, '-']
+            ],
             env: LEGACY,
-            reader: (print) => new LegacyProgress(print)
+            input: `FROM ${image}\n`,
+            reader: (print) => new LegacyProgress(print),
+            locate: () => undefined
         });
-        const unreadableCaches = pull.error === undefined ? [] : [{ reference: pull.reference, error: pull.error }];
-        return { ...built, unreadableCaches };
+    }
+    async #findBase(stage) {
+        const { docker, signal } = this.#run;
+        const reference = baseImageOf(stage);
+        if (reference === undefined)
+            return [];
+        const args = ['image', 'inspect', '--format', '{{index .RepoDigests 0}}', reference];
+        const { exitCode, stdout } = await docker.call(args, { signal });
+        const digest = /@(sha256:[0-9a-f]{64})$/.exec(stdout.trim())?.[1];
+        return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : [];
     }
     async #pull(reference) {
         const { log, docker, signal, plan } = this.#run;
@@ -46754,13 +48502,15 @@ class LegacyStrategy {
         const section = log.section(`Pull ${reference}`);
         section.write(`${replayable(args)}\n`);
         try {
-            const { exitCode, stderr } = await docker.call(args, {
+            const { exitCode, stdout, stderr } = await docker.call(args, {
                 signal: AbortSignal.any([signal, this.#ended.signal]),
                 onOutput: (chunk) => section.write(chunk)
             });
-            return exitCode === 0
-                ? { reference, usable: true }
-                : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
+            if (exitCode !== 0)
+                return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
+            // moby/moby daemon/internal/distribution/pull_v2.go
+            const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? [];
+            return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) };
         }
         finally {
             section.end();
@@ -46775,12 +48525,15 @@ class LegacyStrategy {
 
 
 
+
+
+
 /**
- * Runs the phases in their order: the builder; then its tests beside the production build; then, if all of it went well,
- * the pushes. What fails, and a cancellation, is part of the result.
+ * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
+ * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
  */
 async function runPipeline(run) {
-    const result = { tests: [], cancelled: false, failures: [] };
+    const result = { cacheStages: [], tests: [], cancelled: false, failures: [] };
     const strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run);
     try {
         await runPhases(run, strategy, result);
@@ -46795,37 +48548,65 @@ async function runPipeline(run) {
     return result;
 }
 async function runPhases(run, strategy, result) {
-    result.builder = await strategy.buildBuilder();
-    warnOfCaches(run, result.builder);
-    collectBuildFailure(result, result.builder);
-    if (result.failures.length > 0)
-        return;
-    const [tests, production] = await Promise.allSettled([runTests(run), strategy.buildProduction()]);
-    if (tests.status === 'rejected')
-        throw tests.reason;
-    result.tests = tests.value;
-    for (const { command, failure } of result.tests) {
-        if (failure !== undefined)
-            result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`);
+    const { builds, decision, inputs } = run.plan;
+    const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
+    result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
+    if (result.failures.length === 0) {
+        const [tests, others] = await Promise.allSettled([
+            runTests(run),
+            buildAll(run, strategy, result, builds.slice(untilBuilder))
+        ]);
+        if (tests.status === 'rejected')
+            throw tests.reason;
+        result.tests = tests.value;
+        for (const { command, failure } of result.tests) {
+            if (failure !== undefined)
+                result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`);
+        }
+        if (others.status === 'rejected')
+            throw others.reason;
+        result.failures.push(...others.value);
     }
-    if (production.status === 'rejected')
-        throw production.reason;
-    result.production = production.value;
-    warnOfCaches(run, result.production);
-    collectBuildFailure(result, result.production);
     // not all tests need have ended
     if (run.signal.aborted)
         throw new CancelledError();
-    if (result.failures.length > 0 || !run.plan.decision.push)
+    await explain_explain(run, strategy, buildsOf(result)).catch((error) => {
+        if (error instanceof CancelledError)
+            throw error;
+        // an explanation is no reason to fail
+        run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`);
+    });
+    for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
+        run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`);
+    }
+    const verdict = judgeMisses(result, inputs.expectCache, decision.publish);
+    for (const sentence of verdict.warnings)
+        run.log.warning(sentence);
+    result.failures.push(...verdict.failures);
+    if (result.failures.length > 0 || !decision.push)
         return;
-    result.publication = await publish(run);
+    result.publication = await publish(run, strategy, buildsOf(result));
     result.failures.push(...result.publication.failures);
     if (run.signal.aborted)
         throw new CancelledError();
 }
-function collectBuildFailure(result, { image, failure }) {
-    if (failure !== undefined)
-        result.failures.push(`Building ${image} failed: ${failure}`);
+/**
+ * One after the other: two solves at once that share steps make BuildKit miss at random.
+ *
+ * @returns what failed; nothing is built after that
+ */
+async function buildAll(run, strategy, result, builds) {
+    for (const stage of builds) {
+        const build = await strategy.build(stage);
+        if (build.kind === 'cache')
+            result.cacheStages.push(build);
+        else
+            result[build.kind] = build;
+        warnOfCaches(run, build);
+        if (build.failure !== undefined)
+            return [`Building ${build.image} failed: ${build.failure}`];
+    }
+    return [];
 }
 function warnOfCaches({ log }, build) {
     for (const { reference, error } of build.unreadableCaches) {
@@ -46838,6 +48619,7 @@ function warnOfCaches({ log }, build) {
 }
 
 ;// CONCATENATED MODULE: ./src/context.ts
+
 /** There is no commit to name. The message is one sentence for people. */
 class ContextError extends Error {
     name = 'ContextError';
@@ -46914,7 +48696,7 @@ function readRevision(event, env, payload, ref, git) {
     }
     if (event === 'push' && isDeletion(payload)) {
         // The variables then name the default branch, which this event is not about.
-        throw new ContextError(`The push event deletes ${quote(context_text(at(payload, 'ref')))}, so there is no commit to build.`);
+        throw new ContextError(`The push event deletes ${quote(json_text(at(payload, 'ref')))}, so there is no commit to build.`);
     }
     if (event === 'local' && !env.GITHUB_SHA) {
         const sha = commitId(git?.sha);
@@ -46950,7 +48732,7 @@ function readRef(env) {
     };
 }
 function isDeletion(payload) {
-    return at(payload, 'deleted') === true || /^0+$/.test(context_text(at(payload, 'after')));
+    return at(payload, 'deleted') === true || /^0+$/.test(json_text(at(payload, 'after')));
 }
 /** Whether the code may come from another repository. Where an event has a head, only equal ids prove it does not. */
 function isForeign(event, payload) {
@@ -46977,7 +48759,7 @@ function headCommit(event, payload) {
 function commitTime(commit, sha) {
     if (commitId(at(commit, 'id')) !== sha)
         return '';
-    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(context_text(at(commit, 'timestamp')));
+    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(json_text(at(commit, 'timestamp')));
     const [, local = '', zone = ''] = match ?? [];
     // Date reads 30 February as 1 March: a real date comes back as it was written.
     if (isoSeconds(`${local}Z`) !== `${local}Z`)
@@ -46993,11 +48775,11 @@ function isoSeconds(time) {
 }
 /** A full commit id in lower case; '' for anything else, the null id of a deletion included. */
 function commitId(value) {
-    const id = context_text(value).toLowerCase();
+    const id = json_text(value).toLowerCase();
     return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
 }
 function shortName(ref, prefix) {
-    const name = context_text(ref);
+    const name = json_text(ref);
     return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
 }
 /**
@@ -47006,34 +48788,38 @@ function shortName(ref, prefix) {
  * publishing branch, while `mas<newline>ter` with its newline taken out would equal `master`.
  */
 function refName(value) {
-    const name = context_text(value);
+    const name = json_text(value);
     const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
     return refused ? '' : name;
 }
 function repositoryName(value) {
-    const name = context_text(value);
+    const name = json_text(value);
     return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
 }
 function sourceUrl(server, repository) {
     const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
     return match?.[1] && repository ? `${match[1]}/${repository}` : '';
 }
-function context_text(value) {
-    return typeof value === 'string' ? value : '';
-}
-/** The value at a path of keys in data of any shape; undefined where the path ends early. */
-function at(value, ...keys) {
-    let current = value;
-    for (const key of keys) {
-        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
-            return undefined;
-        current = current[key];
-    }
-    return current;
-}
 
 ;// CONCATENATED MODULE: ./src/git.ts
 
+/** Options of every call of git. */
+const OPTIONS = [
+    '--no-pager',
+    // the repository's own configuration would name programs to run; nothing prevents its clean filters (git-lfs)
+    '-c',
+    'core.fsmonitor=false',
+    // git diff writes the times it read into the index, and runs post-index-change, even with --no-optional-locks
+    '-c',
+    'core.hooksPath=/dev/null',
+    // a checkout made by another user, as in a job container, is refused without safe.directory
+    '-c',
+    'safe.directory=*'
+];
+/** Whether a text is a full commit id: 40 hex digits, or 64 in a SHA-256 repository. So it is no option and no range. */
+function isCommitId(text) {
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
+}
 /** Asks git in a folder. Every answer is undefined where there is no git, no repository or no such commit. */
 class Git {
     #folder;
@@ -47060,16 +48846,69 @@ class Git {
     async branch() {
         return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? '';
     }
+    /**
+     * The files that differ between a commit and the work tree as it is now: paths below the repository's top, each once.
+     * A rename is two paths, a submodule one (of its folder). Untracked files are not among them.
+     *
+     * @param revision a full commit id; undefined for any other text
+     */
+    async changedSince(revision) {
+        if (!isCommitId(revision))
+            return undefined;
+        const text = await this.#run([
+            'diff',
+            '--name-only',
+            '-z',
+            '--no-renames',
+            '--no-relative',
+            // what a build leaves in a submodule is no change of it
+            '--ignore-submodules=untracked',
+            // attributes and configuration may name programs to compare with; names alone need none, so this is to be certain
+            '--no-ext-diff',
+            '--no-textconv',
+            `${revision}^{commit}`,
+            '--'
+        ]);
+        return text === undefined ? undefined : [...new Set(readNames(text))];
+    }
+    /**
+     * What git does not track in the whole repository, ignored files included: paths below its top. A folder without any
+     * tracked file is one path that ends in '/'. Git's own folder is not among them.
+     */
+    async untracked() {
+        // ":/" is the repository's top, from whatever folder below it (gitglossary(7), pathspec)
+        const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/']);
+        return text === undefined ? undefined : readNames(text);
+    }
+    /** The tracked files below the folder, as paths relative to it. */
+    async tracked() {
+        const text = await this.#run(['ls-files', '--cached', '-z']);
+        return text === undefined ? undefined : readNames(text);
+    }
+    /** The folder's path below the repository's top, links resolved: '' or `sub/`. */
+    async prefix() {
+        return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
+    }
     async #ask(args) {
+        return (await this.#run(args))?.trim();
+    }
+    /** What git prints, byte for byte: a file's name may begin or end with spaces. */
+    async #run(args) {
         try {
-            // a checkout made by another user, as in a job container, is refused without safe.directory
-            const result = await src_exec_exec('git', ['-c', 'safe.directory=*', '-C', this.#folder, ...args], { env: this.#env });
-            return result.exitCode === 0 ? result.stdout.trim() : undefined;
+            const result = await src_exec_exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
+                // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
+                env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
+            });
+            return result.exitCode === 0 ? result.stdout : undefined;
         }
         catch {
             return undefined;
         }
     }
+}
+/** The names in a list of git's option -z, which ends each with a NUL. */
+function readNames(text) {
+    return text.split('\0').slice(0, -1);
 }
 
 ;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
@@ -52072,8 +53911,11 @@ function getOctokit(token, options, ...additionalPlugins) {
 //# sourceMappingURL=github.js.map
 ;// CONCATENATED MODULE: ./src/github.ts
 
+
 /** Milliseconds to wait for an answer; a run can do without. */
 const PATIENCE = 10_000;
+/** Most files that GitHub lists of one comparison (docs.github.com, REST API, "Compare two commits"). */
+const MOST_FILES = 300;
 /** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
 class github_GitHub {
     #token;
@@ -52101,6 +53943,55 @@ class github_GitHub {
             return data.committer.date;
         });
     }
+    /**
+     * The files that differ between two commits: paths below the repository's top, each once. A rename is two paths.
+     *
+     * GitHub compares with the merge base, as `git diff base...head` does; so unless `base` is an ancestor of `head` the
+     * other direction is asked too.
+     *
+     * @param base a full commit id, as `head`; undefined for any other text
+     * @returns undefined also if there are more files than GitHub lists
+     */
+    async changedFiles(base, head) {
+        if (!isCommitId(base) || !isCommitId(head))
+            return undefined;
+        return this.#ask(async (octokit) => {
+            const forth = await this.#compare(octokit, base, head);
+            if (forth.status === 'identical')
+                return [];
+            if (forth.status === 'ahead')
+                return forth.files && [...forth.files.keys()];
+            const back = await this.#compare(octokit, head, base);
+            if (forth.status === 'behind')
+                return back.files && [...back.files.keys()];
+            // commits that were merged into each other have several merge bases
+            if (!forth.files || !back.files || forth.mergeBase !== back.mergeBase)
+                return undefined;
+            const paths = new Set([...forth.files.keys(), ...back.files.keys()]);
+            return [...paths].filter((path) => forth.files?.get(path) !== back.files?.get(path));
+        });
+    }
+    async #compare({ rest }, base, head) {
+        const { data } = await rest.repos.compareCommitsWithBasehead({
+            owner: this.#owner,
+            repo: this.#repo,
+            basehead: `${base}...${head}`,
+            // pages are of commits, which nobody reads here; the first has all files
+            per_page: 1
+        });
+        const files = data.files && data.files.length < MOST_FILES ? data.files : undefined;
+        const gone = (files ?? []).flatMap(({ status, previous_filename }) => status === 'renamed' && previous_filename !== undefined ? [previous_filename] : []);
+        return {
+            status: data.status,
+            mergeBase: data.merge_base_commit.sha,
+            files: files &&
+                new Map([
+                    ...gone.map((path) => [path, null]),
+                    // of a removed file GitHub tells the blob that it was
+                    ...files.map(({ filename, status, sha }) => [filename, status === 'removed' ? null : sha])
+                ])
+        };
+    }
     async #ask(question) {
         if (this.#token === undefined || this.#repo === '')
             return undefined;
@@ -52112,52 +54003,6 @@ class github_GitHub {
             return undefined;
         }
     }
-}
-
-;// CONCATENATED MODULE: ./src/plan.ts
-
-
-/** The parts of a plan that follow from the others. */
-function completePlan(parts) {
-    const { refs, decision, builderStage, targetStage, dockerfile } = parts;
-    const isLast = (stage) => stage.index === dockerfile.stages.length - 1;
-    return {
-        ...parts,
-        builderTags: [refs.builder, ...(decision.publish ? [refs.movingBuilder] : [])],
-        productionTags: [
-            refs.production,
-            ...(decision.publish ? [refs.movingProduction] : []),
-            ...(decision.push ? refs.further : [])
-        ],
-        builderTarget: isLast(builderStage) ? undefined : builderStage.name,
-        target: isLast(targetStage) ? undefined : targetStage.name
-    };
-}
-function makeRefs(inputs, build) {
-    const refs = {
-        builder: `${inputs.image}:${inputs.builderTag}-${build.shortSha}`,
-        production: `${inputs.image}:${build.shortSha}`,
-        movingBuilder: `${inputs.image}:${inputs.builderTag}`,
-        movingProduction: `${inputs.image}:${inputs.latestTag}`
-    };
-    // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
-    const ours = Object.values(refs);
-    const further = inputs.tags.filter((tag, index, tags) => !ours.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index);
-    return { ...refs, further };
-}
-/**
- * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
- * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
- */
-function makeLabels(inputs, build, created) {
-    const own = {
-        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
-        ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
-    };
-    const revision = { 'org.opencontainers.image.revision': build.sha };
-    const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
-    const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
 }
 
 ;// CONCATENATED MODULE: ./src/publish-policy.ts
@@ -52345,6 +54190,7 @@ function hasIntegratedBuildKit({ version }) {
 
 
 
+
 /**
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
@@ -52359,6 +54205,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
     const file = inputs.file ?? (0,external_node_path_namespaceObject.join)(inputs.context, 'Dockerfile');
     const dockerfile = await readDockerfile(file, inputs);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
+    const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
     const git = new Git(inputs.context, childEnv);
     const build = await readBuild(env, git);
     const github = new github_GitHub(inputs.githubToken, build.repository, signal);
@@ -52373,10 +54220,10 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         log.notice(`Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`);
     }
     const decision = decidePublish(inputs.push, publishBranch, build);
-    const refs = makeRefs(inputs, build);
+    const refs = makeRefs(inputs, build, cacheStages);
     if (decision.push && !decision.publish)
         noticeHeldTags(inputs, refs, log);
-    return completePlan({
+    const plan = completePlan({
         inputs,
         build,
         engine,
@@ -52384,12 +54231,14 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         file,
         builderStage,
         targetStage,
+        cacheStages,
         buildxBuilder,
         strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
         decision,
         refs,
         labels: makeLabels(inputs, build, created)
     });
+    return { plan, git, github };
 }
 async function readDockerfile(file, { buildArgs }) {
     let text;
@@ -52419,11 +54268,6 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     if (production.index === builder.index) {
         throw new UserError(`Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`);
     }
-    for (const { name, index } of [builder, production]) {
-        if (name === undefined && index < dockerfile.stages.length - 1) {
-            throw new UserError(`Stage ${index} of ${file} has no name, and docker build --target takes names only; write FROM … AS NAME`);
-        }
-    }
     return [builder, production];
 }
 async function readBuild(env, git) {
@@ -52447,8 +54291,8 @@ function readPayload(path) {
     }
 }
 /** Says which of the user's tags do not move, because they are the moving tags. */
-function noticeHeldTags({ tags }, { movingBuilder, movingProduction }, log) {
-    const held = tags.filter((tag) => [movingBuilder, movingProduction].some((moving) => sameReference(moving, tag)));
+function noticeHeldTags({ tags }, refs, log) {
+    const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)));
     if (held.length > 0)
         log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`);
 }
@@ -52484,23 +54328,6 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     throw new UserError(`Input builder names "${builder}", a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
-;// CONCATENATED MODULE: ./src/report/cache.ts
-/** Counts the Dockerfile steps of both builds. A run without any step has no hit. */
-function judgeCache({ builder, production }) {
-    const steps = [...(builder?.steps ?? []), ...(production?.steps ?? [])];
-    const { cached, total } = count(steps);
-    const names = [...new Set(steps.map(({ stage }) => stage))];
-    return {
-        hit: cached === 0 ? 'none' : cached === total ? 'full' : 'partial',
-        cached,
-        total,
-        stages: names.map((stage) => ({ stage, ...count(steps.filter((step) => step.stage === stage)) }))
-    };
-}
-function count(steps) {
-    return { cached: steps.filter(({ cached }) => cached).length, total: steps.length };
-}
-
 ;// CONCATENATED MODULE: ./src/report/outputs.ts
 
 /**
@@ -52526,7 +54353,7 @@ function makeOutputs(plan, result, report) {
         'cache-hit': verdict.hit,
         'cached-steps': String(verdict.cached),
         'total-steps': String(verdict.total),
-        cache: JSON.stringify(verdict.stages),
+        cache: JSON.stringify(verdict.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
         tests: JSON.stringify(tests.map(({ command, status, exitCode, seconds }) => ({ command, status, exitCode, seconds }))),
         engine: plan
             ? JSON.stringify({ version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name })
@@ -52534,10 +54361,14 @@ function makeOutputs(plan, result, report) {
         report
     };
 }
+function withoutStage({ stage: _, ...miss }) {
+    return miss;
+}
 /** One sentence: why it was published, or why not. */
 function publishReason(plan, { failures, cancelled, publication }) {
+    const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('');
     if (plan && failures.length === 0)
-        return plan.decision.reason;
+        return `${plan.decision.reason}${held}`;
     const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed';
     const pushed = publication?.pushed ?? [];
     if (pushed.length === 0)
@@ -52576,7 +54407,10 @@ function makeSummary(plan, result) {
         ...rows(result.failures, (failure) => `- ${summary_text(failure)}`),
         summary_text(publishReason(plan, result)),
         ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
-        table(['stage', 'steps from the cache'], rows(stages, ({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`)),
+        table(['stage', 'steps from the cache', 'first step executed', 'why'], rows(stages, ({ stage, cached: hits, total: all, miss }) => {
+            const why = miss ? [cell(describeStep(miss)), summary_text(miss.reason)] : ['', ''];
+            return `| ${[cell(stage), `${hits} of ${all}`, ...why].join(' | ')} |`;
+        })),
         table(['test', 'status', 'time'], rows(result.tests, ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`)),
         ...rows(result.publication?.pushed ?? [], (reference) => `- ${summary_text(reference)}`)
     ]
@@ -52650,6 +54484,7 @@ function readState(temp) {
 
 
 
+
 /** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
 async function run() {
     const cancellation = new AbortController();
@@ -52663,7 +54498,7 @@ async function run() {
     state_saveState({ runId, folder });
     const log = new Log(folder);
     let plan;
-    let result = { tests: [], cancelled: false, failures: [] };
+    let result = { cacheStages: [], tests: [], cancelled: false, failures: [] };
     try {
         await (0,promises_namespaceObject.mkdir)(folder);
         const inputs = readInputs((name) => getInput(name, { trimWhitespace: false }));
@@ -52671,12 +54506,15 @@ async function run() {
         crossCheck(inputs);
         const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
         const docker = new DockerCli(childEnv);
-        plan = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal);
+        const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal);
+        plan = prepared.plan;
         announce(plan, log);
+        const restoreModes = narrowModes(inputs.context, (await prepared.git.tracked()) ?? []);
         try {
-            result = await runPipeline({ plan, docker, log, folder, runId, signal: cancellation.signal });
+            result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal });
         }
         finally {
+            restoreModes();
             await removeContainers(docker, runId);
         }
     }
@@ -52699,11 +54537,14 @@ function mask({ secrets, githubToken }) {
                 core_setSecret(line);
     }
 }
-function announce({ strategy, decision, refs, build }, log) {
+function announce({ strategy, decision, refs, build, builds }, log) {
     log.info(`Commit ${build.shortSha}${build.branch === '' ? '' : ` of branch ${build.branch}`}: ${refs.production}`);
     log.info(`Strategy ${strategy.name}: ${strategy.reason}`);
     if (strategy.warning !== undefined)
         log.warning(strategy.warning);
+    const cacheStages = builds.flatMap(({ kind, name, moving }) => kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []);
+    if (cacheStages.length > 0)
+        log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`);
     if (decision.push)
         log.info(decision.reason);
     else
@@ -52906,6 +54747,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
+
+/***/ }),
+
+/***/ 6928:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
 
 /***/ }),
 

@@ -1,3 +1,5 @@
+import { at, text } from './json.ts'
+
 /** What a run builds: the commit, its branch, and whose code it is. */
 export interface BuildContext {
   /** `push`, `pull_request`, …; `local` outside GitHub */
@@ -238,18 +240,4 @@ function repositoryName(value: unknown): string {
 function sourceUrl(server: string | undefined, repository: string): string {
   const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '')
   return match?.[1] && repository ? `${match[1]}/${repository}` : ''
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : ''
-}
-
-/** The value at a path of keys in data of any shape; undefined where the path ends early. */
-function at(value: unknown, ...keys: string[]): unknown {
-  let current = value
-  for (const key of keys) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined
-    current = (current as Record<string, unknown>)[key]
-  }
-  return current
 }

@@ -36,10 +36,35 @@ export interface Stage {
   baseStage?: number
   /** The earlier stages that COPY --from and RUN --mount=from= name in this stage; sorted, each once. */
   copiesFrom: number[]
+  /** The image outside the Dockerfile that FROM names, variables filled in; undefined for a stage, `scratch`, and what only the engine knows. */
+  baseImage?: string
+  /** What follows FROM, in order. */
+  instructions: StageInstruction[]
   /** The line of FROM; lines count from 1. */
   startLine: number
   /** The last line of the stage's last instruction. */
   endLine: number
+}
+
+/** An instruction of a stage. FROM is none. */
+export interface StageInstruction {
+  /** In capitals: RUN, COPY, … */
+  keyword: string
+  /** On one line, single blanks between the words, without comments and the text of heredocs. */
+  text: string
+  /** Its first line; lines count from 1. */
+  line: number
+  /**
+   * Paths that it reads from the build context, as written: the sources of COPY and ADD without --from, that of a
+   * RUN --mount=type=bind without from. No URL and no heredoc.
+   */
+  contextSources: string[]
+  /** Patterns of --exclude. */
+  excludes: string[]
+  /** The earlier stages that it copies from or mounts; sorted, each once. */
+  copiesFrom: number[]
+  /** Whether it may hold a variable. */
+  hasVariable: boolean
 }
 
 export interface Dockerfile {
@@ -71,6 +96,7 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
   const stages: Stage[] = []
   const triggers: string[][] = []
   const features: { what: string; line: number }[] = []
+  const lines = splitLines(text)
   for (const instruction of source.instructions) {
     const line = instruction.getRange().start.line + 1
     const found = source.heredocEnds.has(line) ? ['heredoc'] : []
@@ -91,12 +117,23 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
       triggers.at(-1)?.push(...referencesOf(trigger))
       found.push(...featuresOf(trigger).map((what) => `ONBUILD ${what}`))
     } else {
-      const earlier = stages.slice(0, -1)
-      stages.at(-1)?.copiesFrom.push(...referencesOf(instruction).flatMap((name) => findEarlier(earlier, name) ?? []))
       found.push(...featuresOf(instruction))
       if (stages.length > 0) found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`))
     }
     const stage = stages.at(-1)
+    if (stage && !(instruction instanceof From)) {
+      const earlier = stages.slice(0, -1)
+      // a trigger is no copying of this stage
+      const references = instruction instanceof Onbuild ? [] : referencesOf(instruction)
+      const copiesFrom = references.flatMap((name) => findEarlier(earlier, name) ?? [])
+      stage.copiesFrom.push(...copiesFrom)
+      const own = lines.slice(line - 1, lastLineOf(instruction))
+      const heredocs = lines.slice(lastLineOf(instruction), source.heredocEnds.get(line) ?? 0)
+      stage.instructions.push({
+        ...newInstruction(instruction, logicalLineOf(own, source.escapeChar), heredocs.join('')),
+        copiesFrom: ascending(copiesFrom)
+      })
+    }
     if (stage) stage.endLine = source.heredocEnds.get(line) ?? lastLineOf(instruction)
     features.push(...[...new Set(found)].map((what) => ({ what, line })))
   }
@@ -121,62 +158,128 @@ export function findStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | 
 /**
  * Indices of all stages that building `target` needs, `target` included, sorted.
  *
- * @param stopAt a stage that is there already: itself needed, but nothing on its behalf
+ * @param images stages that are there already: needed themselves, but nothing on their behalf
  */
-export function stagesNeededFor(dockerfile: Dockerfile, target: Stage, stopAt?: Stage): number[] {
+export function stagesNeededFor(
+  dockerfile: Dockerfile,
+  target: Stage,
+  images: { has(index: number): boolean } = new Set()
+): number[] {
   const needed = new Set([target.index])
   // a set may grow while it is walked through
   for (const index of needed) {
     const stage = dockerfile.stages[index]
-    if (stage === undefined || index === stopAt?.index) continue
+    if (stage === undefined || images.has(index)) continue
     for (const edge of [stage.baseStage ?? [], stage.copiesFrom].flat()) needed.add(edge)
   }
   return ascending(needed)
 }
 
 /**
- * The Dockerfile in which `stage` is `image`: one line `FROM image AS name`, and empty lines in place of the others, so
- * that every stage keeps its number and every line too.
+ * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
+ * lines stand in for the others, so that every stage keeps its number and every line too.
  *
  * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build); so the ones before
- * `target` that only `stage` needed become such a line as well. All else stays byte for byte.
+ * `target` that it does not need become such a line as well. All else stays byte for byte.
  *
- * `--platform` of `stage` stays, for `image` is of that platform. The ONBUILD triggers of `stage` are in the image, and
+ * `--platform` of a stage stays, for its image is of that platform. The ONBUILD triggers of a stage are in the image, and
  * run where it is named.
  *
- * @param image a reference to an image; not the name of a stage
- * @throws DockerfileError if `image` is none
+ * @param images references to images, by the index of the stage that each stands for; not the name of a stage
+ * @throws DockerfileError if a reference is none
  */
-export function replaceStage(dockerfile: Dockerfile, stage: Stage, image: string, target: Stage): string {
-  // a flag, a variable, or two words would be another instruction
-  if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
-    throw new DockerfileError(`The builder stage cannot be replaced by ${JSON.stringify(image)}: that is no image`)
-  }
-  if (dockerfile.stages.some(({ name }) => name === image.toLowerCase())) {
-    throw new DockerfileError(
-      `The builder stage cannot be replaced by ${image}: a stage of the Dockerfile has that name`
-    )
-  }
-  const needed = stagesNeededFor(dockerfile, target, stage)
+export function rewriteDockerfile(dockerfile: Dockerfile, target: Stage, images: ReadonlyMap<number, string>): string {
+  for (const [index, image] of images) checkImage(dockerfile, index, image)
+  if (images.has(target.index)) throw new DockerfileError('The stage to build cannot be replaced by an image')
+  const needed = stagesNeededFor(dockerfile, target, images)
   // what it names may be any stage before it
-  const unknown = needed.filter((index) => index !== stage.index && dockerfile.stages[index]?.baseUnknown)
+  const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown)
   const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()])
-
   const froms = read(dockerfile.text).instructions.filter((instruction) => instruction instanceof From)
-  const flags = froms[stage.index]?.getFlags().map(String) ?? []
+  const taken = [...images].map(([index, image]) => ({
+    index,
+    words: [...(froms[index]?.getFlags().map(String) ?? []), image]
+  }))
+  const standIn = taken[0]?.words ?? ['scratch']
+
   const lines = splitLines(dockerfile.text)
   for (const [index, from] of froms.entries()) {
-    if (index !== stage.index && (index >= target.index || keep.has(index))) continue
-    const { startLine, endLine } = dockerfile.stages[index] ?? stage
+    const stage = dockerfile.stages[index]
+    const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn)
+    if (!stage || index >= target.index || words === undefined) continue
     const name = stageNameOf(from)
-    const replacement = ['FROM', ...flags, image, ...(name === undefined ? [] : ['AS', name])].join(' ')
-    const before = lines[startLine - 1]?.slice(0, from.getRange().start.character) ?? ''
-    for (let line = startLine; line <= endLine; line++) {
+    const replacement = ['FROM', ...words, ...(name === undefined ? [] : ['AS', name])].join(' ')
+    const before = lines[stage.startLine - 1]?.slice(0, from.getRange().start.character) ?? ''
+    for (let line = stage.startLine; line <= stage.endLine; line++) {
       const lineEnd = /\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? ''
-      lines[line - 1] = line === startLine ? before + replacement + lineEnd : lineEnd
+      lines[line - 1] = line === stage.startLine ? before + replacement + lineEnd : lineEnd
     }
   }
-  return lines.join('')
+  return lines.slice(0, target.endLine).join('')
+}
+
+function checkImage({ stages }: Dockerfile, index: number, image: string): void {
+  // a flag, a variable, or two words would be another instruction
+  if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
+    throw new DockerfileError(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`)
+  }
+  if (stages.some(({ name }) => name === image.toLowerCase())) {
+    throw new DockerfileError(`Stage ${index} cannot be replaced by ${image}: a stage of the Dockerfile has that name`)
+  }
+}
+
+/**
+ * The instruction that a step of BuildKit is. Of a stage it counts FROM, unless that names a stage or scratch, and then
+ * each ADD, COPY, RUN and WORKDIR but `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
+ * Triggers of the base image come before them and a named context has no FROM: where the number is that of another
+ * instruction, the text tells, if it is one of a kind.
+ *
+ * @param text the step without its number: `RUN npm ci`
+ */
+export function instructionOfBuildKitStep(stage: Stage, number: number, text: string): StageInstruction | undefined {
+  const executed = stage.instructions.filter(
+    ({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/'
+  )
+  const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true
+  const instruction = executed[number - (isFromCounted ? 2 : 1)]
+  if (instruction && isStep(instruction, text)) return instruction
+  const alike = executed.filter((other) => isStep(other, text))
+  return alike.length === 1 && !alike[0]?.hasVariable ? alike[0] : undefined
+}
+
+/**
+ * The instruction that a step of the legacy builder is. It counts every instruction of the file, FROM and the ARGs before
+ * the first one included (legacy: builder.go, printCommand).
+ *
+ * @param dockerfile what was built, as it was given to the builder
+ * @param text the step without its number: `RUN npm ci`
+ */
+export function instructionOfLegacyStep(
+  dockerfile: Dockerfile,
+  number: number,
+  text: string
+): { stage: Stage; instruction: StageInstruction } | undefined {
+  let next = read(dockerfile.text).instructions.findIndex((instruction) => instruction instanceof From) + 1
+  for (const stage of dockerfile.stages) {
+    const instruction = stage.instructions[number - next - 1]
+    if (number > next && instruction) return isStep(instruction, text) ? { stage, instruction } : undefined
+    next += stage.instructions.length + 1
+  }
+  return undefined
+}
+
+/** A builder fills variables in, drops quotes and escapes, and shows the beginning of a heredoc after the instruction. */
+function isStep({ keyword, text }: StageInstruction, step: string): boolean {
+  const [word = ''] = step.trim().split(/\s/)
+  if (word.toUpperCase() !== keyword) return false
+  const own = bare(text.slice(keyword.length))
+  const other = bare(step.trim().slice(word.length))
+  const [known = ''] = own.split('$')
+  return own.includes('$') || own.includes('<<') ? other.startsWith(known) : other === own
+}
+
+function bare(text: string): string {
+  return text.replaceAll(/[\s'"\\`]/g, '')
 }
 
 function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
@@ -191,10 +294,65 @@ function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
     base,
     ...(image === undefined && { baseUnknown: true as const }),
     ...(baseStage !== undefined && { baseStage }),
+    ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
     copiesFrom: [],
+    instructions: [],
     startLine: from.getRange().start.line + 1,
     endLine: lastLineOf(from)
   }
+}
+
+/** @param line all of it on one line, as it is in the file: the library has a copy, see `plainLines` */
+function newInstruction(
+  instruction: Instruction,
+  line: string,
+  heredocs: string
+): Omit<StageInstruction, 'copiesFrom'> {
+  const keyword = instruction.getKeyword()
+  const text = line.trim().replaceAll(/\s+/g, ' ')
+  return {
+    keyword,
+    text: `${keyword}${text.slice(keyword.length)}`,
+    line: instruction.getRange().start.line + 1,
+    contextSources: contextSourcesOf(instruction, line.trim()),
+    excludes: flagsOf(instruction)
+      .filter((flag) => flag.getName() === 'exclude')
+      .map((flag) => unquote(flag.getValue())),
+    hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
+  }
+}
+
+function contextSourcesOf(instruction: Instruction, line: string): string[] {
+  if (instruction instanceof Run) {
+    return flagsOf(instruction)
+      .filter((flag) => flag.getName() === 'mount')
+      .flatMap((flag) => {
+        const options = new Map(
+          flag.getOptions().map((option) => [unquote(option.getName()).toLowerCase(), unquote(option.getValue())])
+        )
+        if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from')) return []
+        return [options.get('source') ?? options.get('src') ?? '.']
+      })
+  }
+  if (!(instruction instanceof Copy || instruction instanceof Add)) return []
+  if (flagsOf(instruction).some((flag) => flag.getName() === 'from' && unquote(flag.getValue()) !== '')) return []
+  // the library drops blanks within JSON
+  const sources = jsonOf(line)?.slice(0, -1) ?? sourcesOf(instruction).filter((source) => !source.includes(MARK))
+  return sources.filter((source) => !isRemote(instruction, source))
+}
+
+/** The strings of `COPY ["a b", "c"]`. */
+function jsonOf(line: string): string[] | undefined {
+  const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? []
+  try {
+    return json === undefined ? undefined : (JSON.parse(json) as string[])
+  } catch {
+    return undefined
+  }
+}
+
+function isRemote(instruction: Instruction, source: string): boolean {
+  return instruction instanceof Add && (/^https?:\/\//i.test(source) || isGit(source))
 }
 
 function findEarlier(stages: Stage[], nameOrIndex: string): number | undefined {
@@ -257,9 +415,9 @@ function featuresOf(instruction: Instruction | null): string[] {
   return features
 }
 
-function sourcesOf(add: Add): string[] {
-  const list = add.getJSONStrings().map((string) => string.getJSONValue())
-  return (list.length > 0 ? list : add.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1)
+function sourcesOf(instruction: Add | Copy): string[] {
+  const list = instruction.getJSONStrings().map((string) => string.getJSONValue())
+  return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1)
 }
 
 /** bk: dfgitutil/git_ref.go, ParseGitRef. The legacy builder downloads such a page, or looks for such a file. */
@@ -429,17 +587,21 @@ function read(text: string): Source {
   }
 }
 
+/** bk: parser/parser.go. Not getArgumentsContent(), which leaves indented comments in. */
+function logicalLineOf(lines: string[], escapeChar: string): string {
+  const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/
+  return lines
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .map((line) => line.replace(/[\r\n]+$/, '').replace(continuation, '$1'))
+    .join('')
+}
+
 /** The line of the last terminator; undefined if there are no heredocs, or one without a terminator. */
 function endOfHeredocs(instruction: Instruction, escapeChar: string, lines: string[]): number | undefined {
   const command = instruction instanceof Onbuild ? instruction.getTriggerInstruction() : instruction
   if (LEGACY_FLAGS[command?.getKeyword() ?? ''] === undefined) return undefined
 
-  // not getArgumentsContent(), which leaves indented comments in
-  const logicalLine = splitLines(instruction.getTextContent())
-    .filter((line) => !line.trimStart().startsWith('#'))
-    .map((line) => line.trimEnd())
-    .map((line) => (line.endsWith(escapeChar) ? line.slice(0, -1) : line))
-    .join('')
+  const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar)
   // after a quote without its partner BuildKit sees no words at all
   if (logicalLine.replaceAll(WORD, '').trim() !== '') return undefined
 

@@ -1,7 +1,21 @@
 import { getOctokit } from '@actions/github'
+import { isCommitId } from './git.ts'
+
+type Octokit = ReturnType<typeof getOctokit>
 
 /** Milliseconds to wait for an answer; a run can do without. */
 const PATIENCE = 10_000
+
+/** Most files that GitHub lists of one comparison (docs.github.com, REST API, "Compare two commits"). */
+const MOST_FILES = 300
+
+/** One direction of a comparison: what `head` changed since the merge base. */
+interface Comparison {
+  status: 'identical' | 'ahead' | 'behind' | 'diverged'
+  mergeBase: string
+  /** Path → blob id, null where the path is gone; undefined if the list may be cut. */
+  files: Map<string, string | null> | undefined
+}
 
 /** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
 export class GitHub {
@@ -34,7 +48,56 @@ export class GitHub {
     })
   }
 
-  async #ask<T>(question: (octokit: ReturnType<typeof getOctokit>) => Promise<T>): Promise<T | undefined> {
+  /**
+   * The files that differ between two commits: paths below the repository's top, each once. A rename is two paths.
+   *
+   * GitHub compares with the merge base, as `git diff base...head` does; so unless `base` is an ancestor of `head` the
+   * other direction is asked too.
+   *
+   * @param base a full commit id, as `head`; undefined for any other text
+   * @returns undefined also if there are more files than GitHub lists
+   */
+  async changedFiles(base: string, head: string): Promise<string[] | undefined> {
+    if (!isCommitId(base) || !isCommitId(head)) return undefined
+    return this.#ask(async (octokit) => {
+      const forth = await this.#compare(octokit, base, head)
+      if (forth.status === 'identical') return []
+      if (forth.status === 'ahead') return forth.files && [...forth.files.keys()]
+      const back = await this.#compare(octokit, head, base)
+      if (forth.status === 'behind') return back.files && [...back.files.keys()]
+      // commits that were merged into each other have several merge bases
+      if (!forth.files || !back.files || forth.mergeBase !== back.mergeBase) return undefined
+      const paths = new Set([...forth.files.keys(), ...back.files.keys()])
+      return [...paths].filter((path) => forth.files?.get(path) !== back.files?.get(path))
+    })
+  }
+
+  async #compare({ rest }: Octokit, base: string, head: string): Promise<Comparison> {
+    const { data } = await rest.repos.compareCommitsWithBasehead({
+      owner: this.#owner,
+      repo: this.#repo,
+      basehead: `${base}...${head}`,
+      // pages are of commits, which nobody reads here; the first has all files
+      per_page: 1
+    })
+    const files = data.files && data.files.length < MOST_FILES ? data.files : undefined
+    const gone = (files ?? []).flatMap(({ status, previous_filename }) =>
+      status === 'renamed' && previous_filename !== undefined ? [previous_filename] : []
+    )
+    return {
+      status: data.status,
+      mergeBase: data.merge_base_commit.sha,
+      files:
+        files &&
+        new Map([
+          ...gone.map((path) => [path, null] as const),
+          // of a removed file GitHub tells the blob that it was
+          ...files.map(({ filename, status, sha }) => [filename, status === 'removed' ? null : sha] as const)
+        ])
+    }
+  }
+
+  async #ask<T>(question: (octokit: Octokit) => Promise<T>): Promise<T | undefined> {
     if (this.#token === undefined || this.#repo === '') return undefined
     try {
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)])

@@ -1,5 +1,7 @@
 import { parse } from 'csv-parse/sync'
 import { parseArgsStringToArgv } from 'string-argv'
+import type { ExpectCache } from './cache/verdict.ts'
+import type { CacheStagesInput } from './cache-stages.ts'
 import { messageOf, UserError } from './errors.ts'
 import { isTag, parseRepository, resolveTag } from './image-ref.ts'
 import type { PushMode } from './publish-policy.ts'
@@ -37,7 +39,8 @@ export interface Inputs {
   tags: string[]
   builderTag: string
   latestTag: string
-  cacheStages: 'auto' | 'none'
+  cacheStages: CacheStagesInput
+  expectCache: ExpectCache
   publishBranch: string | undefined
   push: PushMode
   builder: string | undefined
@@ -81,8 +84,9 @@ export function readInputs(get: (name: string) => string): Inputs {
     builderTag: tagName(get, 'builder-tag', 'builder'),
     latestTag: tagName(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
+    expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
     publishBranch: optional(get, 'publish-branch'),
-    push: pushMode(get),
+    push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
     builder: argument(get, 'builder'),
     githubToken: optional(get, 'github-token')
   }
@@ -269,23 +273,25 @@ function tagName(get: Get, name: string, otherwise: string): string {
   return value
 }
 
-function cacheStages(get: Get): 'auto' | 'none' {
+function cacheStages(get: Get): CacheStagesInput {
   const items = lines(get, 'cache-stages')
   const [only = 'auto'] = items
-  if (items.length > 1 || (only !== 'auto' && only !== 'none')) {
+  if (items.length <= 1 && (only === 'auto' || only === 'none')) return only
+  const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item))
+  if (word !== undefined) {
     throw new UserError(
-      `Input cache-stages names ${items.join(', ')}, but further stages cannot be published yet; use auto or none`
+      `Input cache-stages has the line ${JSON.stringify(word)} among others; it must be auto, none, or names of stages, one a line`
     )
   }
-  return only
+  return [...new Set(items)]
 }
 
-function pushMode(get: Get): PushMode {
-  const value = optional(get, 'push') ?? 'auto'
-  if (value !== 'auto' && value !== 'always' && value !== 'never') {
-    throw new UserError(`Input push is ${JSON.stringify(value)}; it must be auto, always or never`)
-  }
-  return value
+function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ...T[]], otherwise: T): T {
+  const value = optional(get, name) ?? otherwise
+  const known = values.find((other) => other === value)
+  if (known !== undefined) return known
+  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+  throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be ${list}`)
 }
 
 function check<T>(name: string, parseValue: () => T): T {

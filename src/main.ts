@@ -7,6 +7,7 @@ import { removeContainers } from './containers.ts'
 import { variablesAskedFor } from './engine/args.ts'
 import { childEnvironment, DockerCli } from './engine/docker.ts'
 import { CancelledError, messageOf, UserError } from './errors.ts'
+import { narrowModes } from './file-modes.ts'
 import { crossCheck, type Inputs, readInputs } from './inputs.ts'
 import { Log } from './log.ts'
 import { runPipeline } from './pipeline.ts'
@@ -33,7 +34,7 @@ export async function run(): Promise<void> {
 
   const log = new Log(folder)
   let plan: Plan | undefined
-  let result: RunResult = { tests: [], cancelled: false, failures: [] }
+  let result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
   try {
     await mkdir(folder)
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
@@ -41,11 +42,14 @@ export async function run(): Promise<void> {
     crossCheck(inputs)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv)
-    plan = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
+    const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
+    plan = prepared.plan
     announce(plan, log)
+    const restoreModes = narrowModes(inputs.context, (await prepared.git.tracked()) ?? [])
     try {
-      result = await runPipeline({ plan, docker, log, folder, runId, signal: cancellation.signal })
+      result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal })
     } finally {
+      restoreModes()
       await removeContainers(docker, runId)
     }
   } catch (error) {
@@ -65,10 +69,15 @@ function mask({ secrets, githubToken }: Inputs): void {
   }
 }
 
-function announce({ strategy, decision, refs, build }: Plan, log: Log): void {
+function announce({ strategy, decision, refs, build, builds }: Plan, log: Log): void {
   log.info(`Commit ${build.shortSha}${build.branch === '' ? '' : ` of branch ${build.branch}`}: ${refs.production}`)
   log.info(`Strategy ${strategy.name}: ${strategy.reason}`)
   if (strategy.warning !== undefined) log.warning(strategy.warning)
+  const cacheStages = builds.flatMap(({ kind, name, moving }) =>
+    kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []
+  )
+  if (cacheStages.length > 0)
+    log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`)
   if (decision.push) log.info(decision.reason)
   else log.notice(decision.reason)
 }

@@ -1,18 +1,20 @@
+import { describeStep, judgeMisses } from './cache/verdict.ts'
 import { CancelledError, messageOf } from './errors.ts'
+import { explain } from './phases/explain.ts'
 import { publish } from './phases/publish.ts'
 import { runTests } from './phases/test.ts'
 import { describeUnreadable } from './registry-error.ts'
-import type { Build, Run, RunResult } from './run.ts'
+import { type Build, buildsOf, type Run, type RunResult } from './run.ts'
 import { InlineStrategy } from './strategy/inline.ts'
 import { LegacyStrategy } from './strategy/legacy.ts'
 import type { Strategy } from './strategy/strategy.ts'
 
 /**
- * Runs the phases in their order: the builder; then its tests beside the production build; then, if all of it went well,
- * the pushes. What fails, and a cancellation, is part of the result.
+ * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
+ * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
  */
 export async function runPipeline(run: Run): Promise<RunResult> {
-  const result: RunResult = { tests: [], cancelled: false, failures: [] }
+  const result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
   const strategy: Strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
   try {
     await runPhases(run, strategy, result)
@@ -26,32 +28,61 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 }
 
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
-  result.builder = await strategy.buildBuilder()
-  warnOfCaches(run, result.builder)
-  collectBuildFailure(result, result.builder)
-  if (result.failures.length > 0) return
-
-  const [tests, production] = await Promise.allSettled([runTests(run), strategy.buildProduction()])
-  if (tests.status === 'rejected') throw tests.reason
-  result.tests = tests.value
-  for (const { command, failure } of result.tests) {
-    if (failure !== undefined) result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`)
+  const { builds, decision, inputs } = run.plan
+  const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
+  result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
+  if (result.failures.length === 0) {
+    const [tests, others] = await Promise.allSettled([
+      runTests(run),
+      buildAll(run, strategy, result, builds.slice(untilBuilder))
+    ])
+    if (tests.status === 'rejected') throw tests.reason
+    result.tests = tests.value
+    for (const { command, failure } of result.tests) {
+      if (failure !== undefined) result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`)
+    }
+    if (others.status === 'rejected') throw others.reason
+    result.failures.push(...others.value)
   }
-  if (production.status === 'rejected') throw production.reason
-  result.production = production.value
-  warnOfCaches(run, result.production)
-  collectBuildFailure(result, result.production)
   // not all tests need have ended
   if (run.signal.aborted) throw new CancelledError()
-  if (result.failures.length > 0 || !run.plan.decision.push) return
+  await explain(run, strategy, buildsOf(result)).catch((error: unknown) => {
+    if (error instanceof CancelledError) throw error
+    // an explanation is no reason to fail
+    run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`)
+  })
+  for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
+    run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
+  }
+  const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
+  for (const sentence of verdict.warnings) run.log.warning(sentence)
+  result.failures.push(...verdict.failures)
+  if (result.failures.length > 0 || !decision.push) return
 
-  result.publication = await publish(run)
+  result.publication = await publish(run, strategy, buildsOf(result))
   result.failures.push(...result.publication.failures)
   if (run.signal.aborted) throw new CancelledError()
 }
 
-function collectBuildFailure(result: RunResult, { image, failure }: Build): void {
-  if (failure !== undefined) result.failures.push(`Building ${image} failed: ${failure}`)
+/**
+ * One after the other: two solves at once that share steps make BuildKit miss at random.
+ *
+ * @returns what failed; nothing is built after that
+ */
+async function buildAll(
+  run: Run,
+  strategy: Strategy,
+  result: RunResult,
+  builds: Run['plan']['builds']
+): Promise<string[]> {
+  for (const stage of builds) {
+    const build = await strategy.build(stage)
+    if (build.kind === 'cache') result.cacheStages.push(build)
+    else result[build.kind] = build
+    warnOfCaches(run, build)
+    if (build.failure !== undefined) return [`Building ${build.image} failed: ${build.failure}`]
+  }
+  return []
 }
 
 function warnOfCaches({ log }: Run, build: Build): void {

@@ -1,9 +1,12 @@
+import type { CacheStage } from './cache-stages.ts'
 import type { BuildContext } from './context.ts'
 import type { Dockerfile, Stage } from './dockerfile.ts'
 import type { EngineInfo } from './engine/docker.ts'
-import { sameReference } from './image-ref.ts'
+import { UserError } from './errors.ts'
+import { isTag, sameReference } from './image-ref.ts'
 import { type Inputs, splitAtEquals } from './inputs.ts'
 import type { PublishDecision } from './publish-policy.ts'
+import { candidateOf, nameOf, planBuilds, type StageBuild } from './stage-build.ts'
 import type { StrategyChoice } from './strategy/select.ts'
 
 /** What a run will do, decided before anything is built. */
@@ -19,32 +22,26 @@ export interface Plan {
   targetStage: Stage
   decision: PublishDecision
   refs: Refs
-  /** References that this run gives to the two images here; the moving ones only if it moves them in the registry, because a local one would hide the registry's from a later build. */
-  builderTags: [string, ...string[]]
-  productionTags: [string, ...string[]]
-  /** What `--target` gets; the last stage needs none, and may have no name. */
-  builderTarget: string | undefined
-  target: string | undefined
-  labels: { builder: string[]; production: string[] }
+  /** In the order in which they are built; the production stage is the last. */
+  builds: StageBuild[]
   /** Name of the buildx builder, which has the driver docker. */
   buildxBuilder: string
 }
 
+/** key=value */
+export interface Labels {
+  builder: string[]
+  production: string[]
+}
+
+export interface PlanParts extends Omit<Plan, 'builds'> {
+  cacheStages: CacheStage[]
+  labels: Labels
+}
+
 /** The parts of a plan that follow from the others. */
-export function completePlan(parts: Omit<Plan, 'builderTags' | 'productionTags' | 'builderTarget' | 'target'>): Plan {
-  const { refs, decision, builderStage, targetStage, dockerfile } = parts
-  const isLast = (stage: Stage): boolean => stage.index === dockerfile.stages.length - 1
-  return {
-    ...parts,
-    builderTags: [refs.builder, ...(decision.publish ? [refs.movingBuilder] : [])],
-    productionTags: [
-      refs.production,
-      ...(decision.publish ? [refs.movingProduction] : []),
-      ...(decision.push ? refs.further : [])
-    ],
-    builderTarget: isLast(builderStage) ? undefined : builderStage.name,
-    target: isLast(targetStage) ? undefined : targetStage.name
-  }
+export function completePlan({ cacheStages, labels, ...parts }: PlanParts): Plan {
+  return { ...parts, builds: planBuilds({ cacheStages, labels, ...parts }) }
 }
 
 /** Full references. */
@@ -55,24 +52,55 @@ export interface Refs {
   production: string
   movingBuilder: string
   movingProduction: string
+  /** By the name of the cache stage: this commit's image, only ever local, and the moving tag. */
+  stages: Record<string, { local: string; moving: string }>
   /** The user's further tags of the production image, without those above. */
   further: string[]
 }
 
-export function makeRefs(inputs: Inputs, build: Pick<BuildContext, 'shortSha'>): Refs {
+/** @throws UserError if a tag would be too long */
+export function makeRefs(
+  inputs: Inputs,
+  build: Pick<BuildContext, 'shortSha'>,
+  cacheStages: readonly Pick<CacheStage, 'stage'>[]
+): Refs {
+  const reference = (tag: string): string => {
+    if (isTag(tag)) return `${inputs.image}:${tag}`
+    throw new UserError(
+      `The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`
+    )
+  }
+  const ours = [inputs.builderTag, inputs.latestTag]
+  const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)]
+  const stages = cacheStages.map(({ stage }) => {
+    const name = nameOf(stage)
+    const tag = taken.includes(name) ? `stage-${name}` : name
+    return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }] as const
+  })
   const refs = {
-    builder: `${inputs.image}:${inputs.builderTag}-${build.shortSha}`,
-    production: `${inputs.image}:${build.shortSha}`,
-    movingBuilder: `${inputs.image}:${inputs.builderTag}`,
-    movingProduction: `${inputs.image}:${inputs.latestTag}`
+    builder: reference(`${inputs.builderTag}-${build.shortSha}`),
+    production: reference(build.shortSha),
+    movingBuilder: reference(inputs.builderTag),
+    movingProduction: reference(inputs.latestTag),
+    stages: Object.fromEntries(stages)
   }
   // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
-  const ours = Object.values(refs)
+  const held = [refs.production, refs.builder, ...movingTags(refs)]
   const further = inputs.tags.filter(
     (tag, index, tags) =>
-      !ours.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index
+      !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index
   )
   return { ...refs, further }
+}
+
+/** The tags that move on the publishing branch only. */
+export function movingTags(refs: Pick<Refs, 'movingBuilder' | 'movingProduction' | 'stages'>): string[] {
+  return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction]
+}
+
+/** Keeps the cache of an earlier production image, where the newest cannot serve as one. */
+export function cacheTagOf(latest: string): string {
+  return `${latest}-cache`
 }
 
 /**
@@ -83,7 +111,7 @@ export function makeLabels(
   inputs: Pick<Inputs, 'labels'>,
   build: Pick<BuildContext, 'sha' | 'sourceUrl'>,
   created: string | undefined
-): Plan['labels'] {
+): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
     ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })

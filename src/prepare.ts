@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findCacheStages } from './cache-stages.ts'
 import { type BuildContext, readContext } from './context.ts'
 import { type Dockerfile, findStage, parseDockerfile, type Stage } from './dockerfile.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from './engine/docker.ts'
@@ -10,7 +11,7 @@ import { GitHub } from './github.ts'
 import { sameReference } from './image-ref.ts'
 import { type Inputs, splitAtEquals } from './inputs.ts'
 import type { Log } from './log.ts'
-import { completePlan, makeLabels, makeRefs, type Plan, type Refs } from './plan.ts'
+import { completePlan, makeLabels, makeRefs, movingTags, type Plan, type Refs } from './plan.ts'
 import { decidePublish } from './publish-policy.ts'
 import { selectStrategy } from './strategy/select.ts'
 
@@ -30,7 +31,7 @@ export async function preparePlan(
   docker: Docker,
   log: Log,
   signal: AbortSignal
-): Promise<Plan> {
+): Promise<{ plan: Plan; git: Git; github: GitHub }> {
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`
@@ -39,6 +40,7 @@ export async function preparePlan(
   const file = inputs.file ?? join(inputs.context, 'Dockerfile')
   const dockerfile = await readDockerfile(file, inputs)
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
+  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
 
   const git = new Git(inputs.context, childEnv)
   const build = await readBuild(env, git)
@@ -56,9 +58,9 @@ export async function preparePlan(
     )
   }
   const decision = decidePublish(inputs.push, publishBranch, build)
-  const refs = makeRefs(inputs, build)
+  const refs = makeRefs(inputs, build, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
-  return completePlan({
+  const plan = completePlan({
     inputs,
     build,
     engine,
@@ -66,12 +68,14 @@ export async function preparePlan(
     file,
     builderStage,
     targetStage,
+    cacheStages,
     buildxBuilder,
     strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
     decision,
     refs,
     labels: makeLabels(inputs, build, created)
   })
+  return { plan, git, github }
 }
 
 async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dockerfile> {
@@ -107,13 +111,6 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, f
       `Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`
     )
   }
-  for (const { name, index } of [builder, production]) {
-    if (name === undefined && index < dockerfile.stages.length - 1) {
-      throw new UserError(
-        `Stage ${index} of ${file} has no name, and docker build --target takes names only; write FROM … AS NAME`
-      )
-    }
-  }
   return [builder, production]
 }
 
@@ -137,8 +134,8 @@ function readPayload(path: string | undefined): unknown {
 }
 
 /** Says which of the user's tags do not move, because they are the moving tags. */
-function noticeHeldTags({ tags }: Inputs, { movingBuilder, movingProduction }: Refs, log: Log): void {
-  const held = tags.filter((tag) => [movingBuilder, movingProduction].some((moving) => sameReference(moving, tag)))
+function noticeHeldTags({ tags }: Inputs, refs: Refs, log: Log): void {
+  const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)))
   if (held.length > 0)
     log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`)
 }

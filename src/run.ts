@@ -1,12 +1,17 @@
 import type { Docker } from './engine/docker.ts'
-import type { Step } from './engine/progress.ts'
+import type { Base } from './engine/progress.ts'
+import type { Git } from './git.ts'
+import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
 import type { Plan } from './plan.ts'
+import type { StageBuild } from './stage-build.ts'
 
 /** What the phases work with. */
 export interface Run {
   plan: Plan
   docker: Docker
+  git: Git
+  github: GitHub
   log: Log
   /** Our temporary folder. */
   folder: string
@@ -16,13 +21,62 @@ export interface Run {
   signal: AbortSignal
 }
 
+/** One instruction of the Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
+export interface Step {
+  /** Name of its stage, `stage-N` where it has none. */
+  stage: string
+  instruction: string
+  /** Its line in the Dockerfile; undefined for what is in none, such as the triggers of a base image. */
+  line?: number
+  cached: boolean
+  /** How long it took; for a cached step, how long its layer took to come from the registry, where the builder says so. */
+  seconds: number
+  /** What the builder said, if the step failed. */
+  error?: string
+}
+
+/** Why the first executed step of a stage did not come from the cache. */
+export interface Miss {
+  stage: string
+  instruction: string
+  line?: number
+  /** What kind of reason it is, for programs. */
+  kind: MissKind
+  /** One sentence for people. */
+  reason: string
+  /** Whether nothing that the step depends on has changed, as far as that can be known: the cache has failed. */
+  unexpected: boolean
+}
+
+export type MissKind =
+  | 'not-published'
+  | 'refused'
+  | 'unreachable'
+  | 'no-metadata'
+  | 'incomplete-metadata'
+  | 'base-changed'
+  | 'instruction-changed'
+  | 'build-arg-changed'
+  | 'files-changed'
+  | 'stage-changed'
+  | 'unknown'
+
 /** A stage that was built, or not. */
 export interface Build {
+  kind: StageBuild['kind']
+  /** Name of the stage. */
+  stage: string
   image: string
+  /** Where it looked for a cache. */
+  cacheSource: string
   /** Id of the image in the engine; '' if the build failed. */
   imageId: string
   seconds: number
   steps: Step[]
+  /** The images outside the Dockerfile that it is built on, as far as the builder told them. */
+  bases: Base[]
+  /** Why each stage's first executed step did not come from the cache; undefined until that was looked into. */
+  misses?: Miss[]
   /** Cache sources that could not be read, with what the engine said. */
   unreadableCaches: { reference: string; error: string }[]
   /** One sentence on why the build failed. */
@@ -50,6 +104,8 @@ export interface Publication {
   published: boolean
   /** Digest of the production image as pushed; '' if it was not. */
   digest: string
+  /** Moving tags that were left where they are, because the new image could not serve as a cache: one sentence each. */
+  held: { reference: string; reason: string }[]
   seconds: number
   /** One sentence for each push that failed. */
   failures: string[]
@@ -58,6 +114,8 @@ export interface Publication {
 /** How a run went: everything a report needs. */
 export interface RunResult {
   builder?: Build
+  /** Further stages that were built by themselves, in the order in which they were built. */
+  cacheStages: Build[]
   tests: TestResult[]
   production?: Build
   publication?: Publication
@@ -65,6 +123,11 @@ export interface RunResult {
   cancelled: boolean
   /** One sentence for each thing that failed; empty if all is well. */
   failures: string[]
+}
+
+/** All builds of a run that ended: the builder, the further stages, production. */
+export function buildsOf({ builder, cacheStages, production }: RunResult): Build[] {
+  return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
 /** Seconds since a `performance.now()`. */

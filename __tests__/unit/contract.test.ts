@@ -37,7 +37,7 @@ function kebab(name: string): string {
 
 /** In DESIGN's order, and never fewer: a word once published keeps its meaning. */
 const INPUTS =
-  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages publish-branch push builder github-token'
+  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages expect-cache publish-branch push builder github-token'
 const OUTPUTS =
   'image short-sha branch builder-image image-id digest tags pushed published publish-reason cache-hit cached-steps total-steps cache tests engine report'
 
@@ -73,7 +73,7 @@ describe('inputs', () => {
 
 describe('outputs', () => {
   it('are the same in action.yml, in Outputs and in the README', () => {
-    const outputs = makeOutputs(undefined, { tests: [], cancelled: false, failures: ['x'] }, '')
+    const outputs = makeOutputs(undefined, { cacheStages: [], tests: [], cancelled: false, failures: ['x'] }, '')
     expect(Object.keys(action.outputs)).toEqual(OUTPUTS.split(' '))
     expect(Object.keys(outputs)).toEqual(OUTPUTS.split(' '))
     expect(table('Outputs').map(([name]) => name)).toEqual(OUTPUTS.split(' ').map((name) => `\`${name}\``))

@@ -4,9 +4,12 @@ import {
   type Dockerfile,
   DockerfileError,
   findStage,
+  instructionOfBuildKitStep,
+  instructionOfLegacyStep,
   parseDockerfile,
-  replaceStage,
+  rewriteDockerfile,
   type Stage,
+  type StageInstruction,
   stagesNeededFor
 } from '../../src/dockerfile.ts'
 
@@ -223,7 +226,18 @@ describe('parseDockerfile', () => {
     const source = '\uFEFFARG A\r\nFROM --platform=$BUILDPLATFORM  Host:5000/${A:-b} AS Some_Name\r\n'
     expect(parseDockerfile(source)).toEqual({
       text: source,
-      stages: [{ index: 0, name: 'some_name', base: 'Host:5000/${A:-b}', copiesFrom: [], startLine: 2, endLine: 2 }],
+      stages: [
+        {
+          index: 0,
+          name: 'some_name',
+          base: 'Host:5000/${A:-b}',
+          baseImage: 'Host:5000/b',
+          copiesFrom: [],
+          instructions: [],
+          startLine: 2,
+          endLine: 2
+        }
+      ],
       buildKitFeatures: ['$BUILDPLATFORM in FROM (line 2)']
     })
   })
@@ -343,7 +357,8 @@ describe('stagesNeededFor', () => {
     ['builder', 'unused', [0, 1]]
   ])('%s without what %s needs', (target, stopAt, needed) => {
     const stop = stopAt === undefined ? undefined : stageOf(dockerfile, stopAt)
-    expect(stagesNeededFor(dockerfile, stageOf(dockerfile, target), stop)).toEqual(needed)
+    const images = new Set(stop === undefined ? [] : [stop.index])
+    expect(stagesNeededFor(dockerfile, stageOf(dockerfile, target), images)).toEqual(needed)
   })
 })
 
@@ -422,7 +437,12 @@ describe('buildKitFeatures', () => {
   })
 })
 
-describe('replaceStage', () => {
+/** With one stage replaced. */
+function replace(dockerfile: Dockerfile, stage: Stage, image: string, target: Stage): string {
+  return rewriteDockerfile(dockerfile, target, new Map([[stage.index, image]]))
+}
+
+describe('rewriteDockerfile', () => {
   const cases: [what: string, stage: string, target: string, before: string[], after: string[]][] = [
     [
       'the usual two stages',
@@ -579,13 +599,6 @@ describe('replaceStage', () => {
       [`FROM ${IMAGE} AS deps`, '', 'FROM b AS prod', 'RUN p', `FROM ${IMAGE} AS builder`, '', '# end']
     ],
     [
-      'the builder is the target',
-      'builder',
-      'builder',
-      ['FROM a AS deps', 'FROM deps AS builder', 'RUN make', 'FROM b'],
-      [`FROM ${IMAGE} AS deps`, `FROM ${IMAGE} AS builder`, '', 'FROM b']
-    ],
-    [
       'heredocs that look like stages, within and outside',
       'builder',
       'prod',
@@ -726,23 +739,27 @@ describe('replaceStage', () => {
   describe.each(cases)('%s', (_, stage, target, before, after) => {
     it.each(endings)('%s', (_, join) => {
       const dockerfile = parseDockerfile(join(before))
-      const replaced = replaceStage(dockerfile, stageOf(dockerfile, stage), IMAGE, stageOf(dockerfile, target))
-      expect(replaced).toBe(join(after))
+      const { endLine } = stageOf(dockerfile, target)
+      const expected = join(after)
+        .split(/(?<=\n)/)
+        .slice(0, endLine)
+        .join('')
+      expect(replace(dockerfile, stageOf(dockerfile, stage), IMAGE, stageOf(dockerfile, target))).toBe(expected)
     })
   })
 
   it('keeps mixed line ends, indentation and odd blanks', () => {
     const before = '\tFROM go AS builder\r\n RUN a\n\r\n  FROM alpine\t AS\tprod \r\nCOPY  --from=builder a b\n\n\n'
     const dockerfile = parseDockerfile(before)
-    expect(replaceStage(dockerfile, stageOf(dockerfile, 0), IMAGE, stageOf(dockerfile, 1))).toBe(
-      `\tFROM ${IMAGE} AS builder\r\n\n\r\n  FROM alpine\t AS\tprod \r\nCOPY  --from=builder a b\n\n\n`
+    expect(replace(dockerfile, stageOf(dockerfile, 0), IMAGE, stageOf(dockerfile, 1))).toBe(
+      `\tFROM ${IMAGE} AS builder\r\n\n\r\n  FROM alpine\t AS\tprod \r\nCOPY  --from=builder a b\n`
     )
   })
 
   it('knows the build args that decide which stages are needed', () => {
     const source = text('ARG B=a', 'FROM x AS a', 'RUN a', 'FROM x AS b', 'RUN b', 'FROM go AS builder', 'FROM $B')
     const dockerfile = parseDockerfile(source, { B: 'b' })
-    const replaced = replaceStage(dockerfile, stageOf(dockerfile, 'builder'), IMAGE, stageOf(dockerfile, 3))
+    const replaced = replace(dockerfile, stageOf(dockerfile, 'builder'), IMAGE, stageOf(dockerfile, 3))
     expect(replaced).toBe(
       text('ARG B=a', `FROM ${IMAGE} AS a`, '', 'FROM x AS b', 'RUN b', `FROM ${IMAGE} AS builder`, 'FROM $B')
     )
@@ -765,8 +782,375 @@ describe('replaceStage', () => {
     'builder'
   ])('refuses the image %j', (image) => {
     const dockerfile = parseDockerfile('FROM a AS builder\nFROM b AS prod\n')
-    const replace = () => replaceStage(dockerfile, stageOf(dockerfile, 0), image, stageOf(dockerfile, 1))
-    expect(replace).toThrow(DockerfileError)
+    const replacing = () => replace(dockerfile, stageOf(dockerfile, 0), image, stageOf(dockerfile, 1))
+    expect(replacing).toThrow(DockerfileError)
+  })
+})
+
+describe('instructions of a stage', () => {
+  function instructionsOf(...lines: string[]): StageInstruction[] {
+    const source = text('FROM x AS one', 'FROM x AS two', 'FROM x', ...lines)
+    return stageOf(parseDockerfile(source), 2).instructions
+  }
+
+  const texts: [what: string, source: string, expected: string[]][] = [
+    ['none', 'FROM a\n', []],
+    ['each with its line', 'FROM a\nenv A=1\n\n# b\nRun a\n', ['2 ENV A=1', '5 RUN a']],
+    ['no line end at the end', 'FROM a\nRUN a', ['2 RUN a']],
+    [
+      'continuations, comments and empty lines in them',
+      'FROM a\nRUN a \\\n  # don\'t\n\n  --b \\  \n  c\nCMD ["a"]\n',
+      ['2 RUN a --b c', '7 CMD ["a"]']
+    ],
+    ['a word broken by a continuation', 'FROM a\nRU\\\nN a\\\nb\n', ['2 RUN ab']],
+    ['CRLF', 'FROM a\r\nRUN a \\\r\n# b\r\n  c\r\nUSER d\r\n', ['2 RUN a c', '5 USER d']],
+    ['# escape', '# escape=`\nFROM a\nCOPY a C:\\\nRUN a `\n  b\n', ['3 COPY a C:\\', '4 RUN a b']],
+    ['two escapes at the end of a line', 'FROM a\nRUN dir C:\\\\\nUSER a\n', ['2 RUN dir C:\\\\', '3 USER a']],
+    ['a continuation at the end', 'FROM a\nRUN a \\\n', ['2 RUN a']],
+    [
+      'heredocs without their text',
+      'FROM a\nRUN <<EOF cat\nUSER no\nEOF\nCOPY <<A <<-"B" /x/\nA\n\tB\nUSER a\n',
+      ['2 RUN <<EOF cat', '5 COPY <<A <<-"B" /x/', '8 USER a']
+    ],
+    ['ONBUILD', 'FROM a\nonbuild copy a b\n', ['2 ONBUILD copy a b']],
+    ['ARG before FROM is in no stage', 'ARG A\nFROM a\nARG A\n', ['3 ARG A']]
+  ]
+  it.each(texts)('%s', (_, source, expected) => {
+    const { instructions } = stageOf(parseDockerfile(source), 0)
+    expect(instructions.map((instruction) => `${instruction.line} ${instruction.text}`)).toEqual(expected)
+    expect(instructions.map(({ keyword }) => keyword)).toEqual(expected.map((line) => line.split(' ')[1]))
+  })
+
+  const sources: [instruction: string, contextSources: string[], excludes?: string[]][] = [
+    ['COPY a b /c/', ['a', 'b']],
+    ['copy . .', ['.']],
+    ['ADD a /b', ['a']],
+    ['COPY "a" \'b\' /c/', ['a', 'b']],
+    ['COPY ["a a", "b", "/c/"]', ['a a', 'b']],
+    ['COPY --link ["a  a", \\\n  # no\n  "b", "/c/"]', ['a  a', 'b']],
+    ['COPY [a] /b', ['[a]']],
+    ['COPY --chown=1 ["a", "/c"]', ['a']],
+    ['COPY --chmod=755 --link a* b?/$C /d/', ['a*', 'b?/$C']],
+    ['COPY a \\\n  # no\n  b \\\n  /c/', ['a', 'b']],
+    ['COPY --from=one a b', []],
+    ['COPY --from=nginx a b', []],
+    ['COPY --from= a b', ['a']],
+    ['COPY --exclude=*.md --exclude="a/**" . /b', ['.'], ['*.md', 'a/**']],
+    ['ADD --exclude=c --chown=1 a /b', ['a'], ['c']],
+    ['COPY <<EOF /a\nx y\nEOF', []],
+    ['COPY a <<EOF <<-"F" /b/\nEOF\nF', ['a']],
+    ['ADD https://example.com/a HTTP://example.com/b c /d/', ['c']],
+    ['ADD https://example.com/a.git#v1 git@example.com:a git://a /b', []],
+    ['ADD ["https://example.com/a", "b", "/c"]', ['b']],
+    ['RUN --mount=target=/x a', ['.']],
+    ['RUN --mount=type=bind,target=/x a', ['.']],
+    ['RUN --mount=type=Bind,source=a,target=/x --mount=src=b,target=/y c', ['a', 'b']],
+    ['RUN --mount=type=bind,from=one,source=a,target=/x b', []],
+    ['RUN --mount=type=bind,from=,source=a,target=/x b', ['a']],
+    ['RUN --mount=type=cache,source=a,target=/x --mount=type=secret,src=b --mount=type=tmpfs,target=/y c', []],
+    ['RUN --mount=type=bind,\\\n"source=a",target=/x b', ['a']],
+    ['RUN cp --mount=target=/x a b', []],
+    ['ONBUILD COPY a b', []],
+    ['ENV A=b', []],
+    ['WORKDIR a', []]
+  ]
+  it.each(sources)('what %j reads from the context', (instruction, contextSources, excludes = []) => {
+    expect(instructionsOf(instruction)).toEqual([expect.objectContaining({ contextSources, excludes })])
+  })
+
+  it.each<[instruction: string, copiesFrom: number[]]>([
+    ['COPY --from=two a b', [1]],
+    ['COPY --from=0 a b', [0]],
+    ['COPY --from=2 a b', []],
+    ['COPY --from=nginx a b', []],
+    ['COPY a b', []],
+    ['RUN --mount=from=TWO,target=/x --mount=type=cache,from=one,target=/y --mount=from=two,target=/z a', [0, 1]],
+    ['ONBUILD COPY --from=one a b', []]
+  ])('the stages that %j copies from', (instruction, copiesFrom) => {
+    expect(instructionsOf(instruction)).toEqual([expect.objectContaining({ copiesFrom })])
+  })
+
+  it.each<[instruction: string, hasVariable: boolean]>([
+    ['COPY a $B', true],
+    ['COPY a ${B:-c}', true],
+    ['RUN echo "$HOME"', true],
+    ['RUN a \\\n  $B', true],
+    ['RUN a \\\n  # $B\n  c', false],
+    ['RUN <<EOF\necho $A\nEOF', true],
+    ['RUN <<EOF\necho a\nEOF\n# $A', false],
+    ['RUN a $(date) $? $', false],
+    ['ONBUILD RUN $A', true],
+    ['RUN a', false]
+  ])('whether %j has a variable', (instruction, hasVariable) => {
+    expect(instructionsOf(instruction)).toEqual([expect.objectContaining({ hasVariable })])
+  })
+})
+
+describe('baseImage', () => {
+  it.each([
+    ['alpine', 'alpine'],
+    ['Host:5000/a:$V', 'Host:5000/a:1'],
+    ['scratch', undefined],
+    ['$S', undefined],
+    ['x', undefined],
+    ['a-$TARGETARCH', undefined]
+  ])('of FROM %s', (base, image) => {
+    const source = text('ARG V=1 S=scratch', 'FROM b AS x', `FROM ${base}`)
+    expect(stageOf(parseDockerfile(source), 1).baseImage).toBe(image)
+  })
+})
+
+describe('instructionOfBuildKitStep', () => {
+  const dockerfile = parseDockerfile(
+    text(
+      'ARG EMPTY=scratch',
+      'FROM node AS image', // 2
+      'ENV A=1',
+      'WORKDIR /src',
+      'COPY ["a", "b c", "./"]', // 5
+      'ARG B',
+      'RUN find . -exec rm {} \\;',
+      'ONBUILD RUN trigger',
+      'run <<EOF', // 9
+      'make',
+      'EOF',
+      'RUN echo $B',
+      'CMD ["a"]',
+      'FROM image AS stage', // 14
+      'RUN one',
+      'ADD a b',
+      'FROM $EMPTY AS empty', // 17
+      'COPY a $B',
+      'COPY b $B',
+      'FROM node AS root', // 20
+      'WORKDIR $B',
+      'WORKDIR /',
+      'RUN one $B',
+      'RUN two $B',
+      'RUN three', // 25
+      'FROM node-$TARGETARCH AS unknown',
+      'RUN one',
+      'RUN same',
+      'RUN same'
+    )
+  )
+  const cases: [stage: string, number: number, step: string, line: number | undefined][] = [
+    ['image', 2, 'WORKDIR /src', 4],
+    ['image', 3, 'COPY [a, b c, ./]', 5],
+    ['image', 4, 'RUN find . -exec rm {} ;', 7],
+    ['image', 5, 'RUN <<EOF (make)', 9],
+    ['image', 6, 'RUN echo 1', 12],
+    ['image', 6, 'RUN cat 1', undefined],
+    ['image', 6, 'COPY echo 1', undefined],
+    ['image', 1, 'FROM docker.io/library/node@sha256:0', undefined],
+    ['image', 7, 'CMD ["a"]', undefined],
+    ['image', 3, 'RUN other', undefined],
+    ['image', 3, 'ONBUILD RUN trigger', undefined],
+    // after triggers of the base image
+    ['image', 5, 'RUN find . -exec rm {} ;', 7],
+    ['image', 9, 'RUN echo 1', undefined],
+    ['stage', 1, 'ONBUILD RUN trigger', undefined],
+    ['stage', 2, 'RUN one', 15],
+    ['stage', 1, 'RUN one', 15],
+    ['stage', 2, 'ADD a b', 16],
+    ['empty', 1, 'COPY a 1', 18],
+    ['empty', 2, 'COPY b 1', 19],
+    ['root', 2, 'WORKDIR /x', 21],
+    ['root', 3, 'RUN one 1', 23],
+    ['root', 4, 'RUN two 1', 24],
+    ['root', 5, 'RUN three', 25],
+    ['unknown', 2, 'RUN one', 27],
+    ['unknown', 1, 'RUN one', 27],
+    ['unknown', 3, 'RUN same', 28],
+    ['unknown', 4, 'RUN same', 29],
+    ['unknown', 5, 'RUN same', undefined],
+    ['unknown', 0, 'RUN same', undefined]
+  ]
+  it.each(cases)('[%s %i/n] %s', (stage, number, step, line) => {
+    expect(instructionOfBuildKitStep(stageOf(dockerfile, stage), number, step)?.line).toBe(line)
+  })
+})
+
+describe('instructionOfLegacyStep', () => {
+  const dockerfile = parseDockerfile(
+    text(
+      'ARG A=1 B=2', // step 1
+      'ARG C',
+      'from node AS builder', // 3
+      'env A=1',
+      'RUN  a  "$B" \\', // 5
+      '  c',
+      'ONBUILD RUN a',
+      'FROM scratch', // 7
+      'FROM builder', // 8
+      'COPY --from=0 a b',
+      'CMD ["a"]'
+    )
+  )
+  const cases: [number: number, step: string, found: [stage: number, line: number] | undefined][] = [
+    [1, 'ARG A=1 B=2', undefined],
+    [2, 'ARG C', undefined],
+    [3, 'from node AS builder', undefined],
+    [4, 'env A=1', [0, 4]],
+    [5, 'RUN  a  "$B"   c', [0, 5]],
+    [6, 'ONBUILD RUN a', [0, 7]],
+    [7, 'FROM scratch', undefined],
+    [8, 'FROM builder', undefined],
+    [9, 'COPY --from=0 a b', [2, 10]],
+    [10, 'CMD ["a"]', [2, 11]],
+    [10, 'LABEL a=b', undefined],
+    [11, 'LABEL a=b', undefined],
+    [4, 'RUN a', undefined],
+    [0, 'RUN a', undefined]
+  ]
+  it.each(cases)('Step %i/n : %s', (number, step, found) => {
+    const result = instructionOfLegacyStep(dockerfile, number, step)
+    expect(result && [result.stage.index, result.instruction.line]).toEqual(found)
+  })
+
+  it('counts in a rewritten Dockerfile', () => {
+    const source = text('FROM a AS deps', 'RUN d', 'FROM deps AS builder', 'RUN b', 'FROM c AS prod', 'RUN p')
+    const original = parseDockerfile(source)
+    const built = parseDockerfile(rewriteDockerfile(original, stageOf(original, 2), new Map([[1, IMAGE]])))
+    expect(instructionOfLegacyStep(built, 4, 'RUN p')?.instruction.line).toBe(6)
+  })
+})
+
+describe('rewriteDockerfile with several images', () => {
+  const OTHER = 'other:1'
+  const source = text(
+    'ARG V=1',
+    'FROM a AS tools', // 2
+    'RUN t',
+    'FROM go AS deps', // 4
+    'COPY --from=tools a b',
+    'FROM --platform=linux/amd64 deps AS builder', // 6
+    'RUN <<EOF',
+    'FROM no',
+    'EOF',
+    'FROM node', // 10
+    'RUN n',
+    'FROM c AS lint', // 12
+    'RUN l',
+    'FROM alpine', // 14
+    'COPY --from=builder a b',
+    'COPY --from=3 a b',
+    '# after', // 17
+    'FROM builder AS debug',
+    'RUN x'
+  ).trimEnd()
+  const lines = source.split('\n')
+  const through = (line: number, changes: Record<number, string>): string =>
+    lines
+      .slice(0, line)
+      .map((was, index) => `${changes[index + 1] ?? was}\n`)
+      .join('')
+
+  const cases: [what: string, target: number, images: [number, string][], expected: string][] = [
+    ['none: what is not needed is scratch', 5, [], through(16, { 12: 'FROM scratch AS lint', 13: '' })],
+    ['none, and a target that needs the first alone', 0, [], through(3, {})],
+    [
+      'none, and the target needs no other stage',
+      4,
+      [],
+      through(13, {
+        2: 'FROM scratch AS tools',
+        3: '',
+        4: 'FROM scratch AS deps',
+        5: '',
+        6: 'FROM scratch AS builder',
+        7: '',
+        8: '',
+        9: '',
+        10: 'FROM scratch',
+        11: ''
+      })
+    ],
+    [
+      'none, and the last stage without a line end',
+      6,
+      [],
+      through(19, {
+        10: 'FROM scratch',
+        11: '',
+        12: 'FROM scratch AS lint',
+        13: '',
+        14: 'FROM scratch',
+        15: '',
+        16: ''
+      }).trimEnd()
+    ],
+    [
+      'two: their needs vanish',
+      5,
+      [
+        [2, IMAGE],
+        [3, OTHER]
+      ],
+      through(16, {
+        2: `FROM --platform=linux/amd64 ${IMAGE} AS tools`,
+        3: '',
+        4: `FROM --platform=linux/amd64 ${IMAGE} AS deps`,
+        5: '',
+        6: `FROM --platform=linux/amd64 ${IMAGE} AS builder`,
+        7: '',
+        8: '',
+        9: '',
+        10: `FROM ${OTHER}`,
+        11: '',
+        12: `FROM --platform=linux/amd64 ${IMAGE} AS lint`,
+        13: ''
+      })
+    ],
+    ['one below another', 2, [[0, OTHER]], through(9, { 2: `FROM ${OTHER} AS tools`, 3: '' })],
+    [
+      'one that the target does not need, and one after it',
+      1,
+      [
+        [0, OTHER],
+        [4, IMAGE]
+      ],
+      through(5, { 2: `FROM ${OTHER} AS tools`, 3: '' })
+    ]
+  ]
+  it.each(cases)('%s', (_, target, images, expected) => {
+    const dockerfile = parseDockerfile(source)
+    expect(rewriteDockerfile(dockerfile, stageOf(dockerfile, target), new Map(images))).toBe(expected)
+  })
+
+  it.each(cases)('keeps names, lines and instructions: %s', (_, target, images) => {
+    for (const lineEnd of ['\n', '\r\n']) {
+      const before = parseDockerfile(source.replaceAll('\n', lineEnd))
+      const taken = new Map(images)
+      const last = stageOf(before, target)
+      const after = parseDockerfile(rewriteDockerfile(before, last, taken))
+      expect(after.stages).toHaveLength(target + 1)
+      const needed = stagesNeededFor(before, last, taken)
+      for (const stage of before.stages.slice(0, target + 1)) {
+        const isKept = needed.includes(stage.index) && !taken.has(stage.index)
+        const became = stageOf(after, stage.index)
+        if (isKept) {
+          expect(became).toEqual(stage)
+        } else {
+          expect([became.name, became.startLine]).toEqual([stage.name, stage.startLine])
+          expect(became.instructions).toEqual([])
+        }
+      }
+    }
+  })
+
+  it('cuts after a heredoc', () => {
+    const dockerfile = parseDockerfile(source)
+    expect(rewriteDockerfile(dockerfile, stageOf(dockerfile, 'builder'), new Map()).endsWith('FROM no\nEOF\n')).toBe(
+      true
+    )
+  })
+
+  it('refuses an image for the target, and names the stage of a bad image', () => {
+    const dockerfile = parseDockerfile(source)
+    const target = stageOf(dockerfile, 5)
+    expect(() => rewriteDockerfile(dockerfile, target, new Map([[5, IMAGE]]))).toThrow('cannot be replaced')
+    expect(() => rewriteDockerfile(dockerfile, target, new Map([[2, '$A']]))).toThrow(/^Stage 2 cannot/)
   })
 })
 
@@ -854,14 +1238,19 @@ describe('generated Dockerfiles', () => {
 
       const builder = stageOf(dockerfile, random(model.length))
       const target = stageOf(dockerfile, random(model.length))
-      const replaced = replaceStage(dockerfile, builder, IMAGE, target)
+      if (target.index === builder.index) {
+        expect(() => replace(dockerfile, builder, IMAGE, target)).toThrow(DockerfileError)
+        continue
+      }
+      const replaced = replace(dockerfile, builder, IMAGE, target)
       const after = parseDockerfile(replaced)
       const was = source.split(lineEnd)
       const is = replaced.split(lineEnd)
-      expect(is).toHaveLength(was.length)
+      // what follows a line that is cut off, too
+      expect(is.filter((line, index) => line !== '' || index < target.endLine)).toHaveLength(target.endLine)
       expect(is.slice(0, 2)).toEqual(was.slice(0, 2))
       expect(after.stages.map(({ name, startLine }) => ({ name, startLine }))).toEqual(
-        model.map(({ name }, index) => ({ name, startLine: expected[index]?.startLine }))
+        model.slice(0, target.index + 1).map(({ name }, index) => ({ name, startLine: expected[index]?.startLine }))
       )
       const needed = new Set<number>()
       const walk = (index: number): void => {
@@ -869,9 +1258,9 @@ describe('generated Dockerfiles', () => {
         if (index !== builder.index) model[index]?.needs.forEach(walk)
       }
       walk(target.index)
-      for (const { index, startLine, endLine } of dockerfile.stages) {
+      for (const { index, startLine, endLine } of dockerfile.stages.slice(0, target.index + 1)) {
         const [from, ...rest] = is.slice(startLine - 1, endLine)
-        if (index !== builder.index && (needed.has(index) || index > target.index)) {
+        if (index !== builder.index && needed.has(index)) {
           expect([from, ...rest]).toEqual(was.slice(startLine - 1, endLine))
         } else {
           const stage = after.stages[index]

@@ -32,6 +32,7 @@ describe('readInputs', () => {
       builderTag: 'builder',
       latestTag: 'latest',
       cacheStages: 'auto',
+      expectCache: 'warn',
       publishBranch: undefined,
       push: 'auto',
       builder: undefined,
@@ -71,6 +72,8 @@ describe('readInputs', () => {
     ['add-hosts', 'db:10.0.0.1\nv6:::1', 'addHosts', ['db:10.0.0.1', 'v6:::1']],
     ['tags', 'v1.2\ndocker.io/octo/app:v1', 'tags', [`${IMAGE}:v1.2`, 'docker.io/octo/app:v1']],
     ['cache-stages', 'none', 'cacheStages', 'none'],
+    ['cache-stages', 'deps\n assets \ndeps', 'cacheStages', ['deps', 'assets']],
+    ['expect-cache', 'fail', 'expectCache', 'fail'],
     ['push', 'never', 'push', 'never'],
     ['context', '-odd', 'context', './-odd']
   ])('reads %s: %j', (name, text, field, expected) => {
@@ -132,9 +135,11 @@ describe('readInputs', () => {
     ['builder-tag', '.x', 'Input builder-tag is ".x"; a tag is at most 128'],
     [
       'cache-stages',
-      'deps',
-      'Input cache-stages names deps, but further stages cannot be published yet; use auto or none'
+      'deps\nauto',
+      'Input cache-stages has the line "auto" among others; it must be auto, none, or names of stages, one a line'
     ],
+    ['cache-stages', 'a b', 'Input cache-stages has the line "a b" among others'],
+    ['expect-cache', 'error', 'Input expect-cache is "error"; it must be none, warn or fail'],
     ['push', 'yes', 'Input push is "yes"; it must be auto, always or never']
   ])('refuses %s: %j', (name, text, message) => {
     expect(() => read({ [name]: text })).toThrow(UserError)

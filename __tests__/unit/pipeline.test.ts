@@ -2,10 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { parseDockerfile, type Stage } from '../../src/dockerfile.ts'
+import { findCacheStages } from '../../src/cache-stages.ts'
+import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile.ts'
 import type { CallOptions, Docker } from '../../src/engine/docker.ts'
 import { CancelledError } from '../../src/errors.ts'
 import type { ExecResult } from '../../src/exec.ts'
+import { Git } from '../../src/git.ts'
+import { GitHub } from '../../src/github.ts'
 import { readInputs } from '../../src/inputs.ts'
 import { Log } from '../../src/log.ts'
 import { runPipeline } from '../../src/pipeline.ts'
@@ -14,6 +17,7 @@ import type { RunResult } from '../../src/run.ts'
 
 const SHA = '0123456789'.repeat(4)
 const DIGEST = `sha256:${'a'.repeat(64)}`
+const CONFIG_DIGEST = `sha256:${'c'.repeat(64)}`
 
 interface Answer {
   exitCode?: number
@@ -22,6 +26,22 @@ interface Answer {
   /** Ends only when it is cancelled. */
   hangs?: boolean
   throws?: Error
+}
+
+/** What the registry has under the tag that was pushed last: an image whose metadata is that of one layer on its base. */
+function printedBy(args: readonly string[]): string {
+  const name = args.at(-1) ?? ''
+  if (args[0] === 'push') return `x: digest: ${DIGEST} size: 1\n`
+  if (!args.includes('imagetools')) return ''
+  return JSON.stringify(
+    name.endsWith(CONFIG_DIGEST)
+      ? {
+          history: [{ created_by: 'base' }, { created_by: 'RUN make' }],
+          rootfs: { diff_ids: ['a', 'b'] },
+          'moby.buildkit.cache.v0': Buffer.from('[{"layers":[{"layer":1}]}]').toString('base64')
+        }
+      : { config: { digest: CONFIG_DIGEST } }
+  )
 }
 
 /** A docker on which all goes well, but for what `answers` says to commands that contain a text. */
@@ -47,7 +67,7 @@ class FakeDocker implements Docker {
     })
     if (signal?.aborted) throw new CancelledError()
     if (answer.throws) throw answer.throws
-    const { exitCode = 0, stdout = args[0] === 'push' ? `x: digest: ${DIGEST} size: 1\n` : '', stderr = '' } = answer
+    const { exitCode = 0, stdout = printedBy(args), stderr = '' } = answer
     onOutput?.(Buffer.from(stdout))
     onOutput?.(Buffer.from(stderr))
     if (exitCode === 0 && args.includes('--iidfile')) writeFileSync(args[args.indexOf('--iidfile') + 1] ?? '', 'id\n')
@@ -58,6 +78,7 @@ class FakeDocker implements Docker {
   get verbs(): string[] {
     return this.calls.map((text) => {
       if (text.includes('--iidfile')) return /--tag \S+:[0-9a-f]{7}( |$)/.test(text) ? 'production' : 'builder'
+      if (text.includes('imagetools')) return 'look'
       return text.startsWith('run') ? `run ${text.split(' ').at(-1)}` : text.replace(/ --\S+|shared\S+-(?=test)/g, '')
     })
   }
@@ -70,7 +91,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
+const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'
+
+function plan(strategy: Plan['strategy']['name'], push: boolean, text: string): Plan {
   const values: Record<string, string> = { image: 'octo/app', tests: 'a\nb' }
   const inputs = readInputs((name) => values[name] ?? '')
   const build: Plan['build'] = {
@@ -85,8 +108,10 @@ function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
     repository: 'octo/app',
     sourceUrl: ''
   }
-  const dockerfile = parseDockerfile('FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n')
-  const [builderStage, targetStage] = dockerfile.stages as [Stage, Stage]
+  const dockerfile = parseDockerfile(text)
+  const builderStage = findStage(dockerfile, 'builder') as Stage
+  const targetStage = dockerfile.stages.at(-1) as Stage
+  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, 'auto')
   const isInline = strategy === 'inline'
   return completePlan({
     inputs,
@@ -94,6 +119,7 @@ function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
     dockerfile,
     builderStage,
     targetStage,
+    cacheStages,
     engine: { version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
     strategy: {
       name: strategy,
@@ -104,7 +130,7 @@ function plan(strategy: Plan['strategy']['name'], push: boolean): Plan {
     file: 'Dockerfile',
     buildxBuilder: 'default',
     decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, build),
+    refs: makeRefs(inputs, build, cacheStages),
     labels: { builder: [], production: [] }
   })
 }
@@ -119,7 +145,7 @@ interface Ran {
 async function play(
   strategy: Plan['strategy']['name'],
   answers: Record<string, Answer> = {},
-  { push = true, cancelAt = '' } = {}
+  { push = true, cancelAt = '', text = TWO_STAGES } = {}
 ): Promise<Ran> {
   let printed = ''
   const cancellation = new AbortController()
@@ -130,14 +156,35 @@ async function play(
     printed += text
   })
   const { signal } = cancellation
-  const result = await runPipeline({ plan: plan(strategy, push), docker, log, folder, runId: 'run', signal })
+  const result = await runPipeline({
+    plan: plan(strategy, push, text),
+    docker,
+    git: new Git(folder, {}),
+    github: new GitHub(undefined, '', signal),
+    log,
+    folder,
+    runId: 'run',
+    signal
+  })
   return { result, docker, printed }
 }
 
 describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strategy) => {
   // builds of the builder: the legacy strategy has a second one for the labels
   const builds =
-    strategy === 'inline' ? ['builder'] : ['pull octo/app:builder', 'pull octo/app:latest', 'builder', 'builder']
+    strategy === 'inline'
+      ? ['builder']
+      : [
+          'pull octo/app:builder',
+          'pull octo/app:latest',
+          'builder',
+          'image inspect {{index .RepoDigests 0}} alpine',
+          'builder'
+        ]
+  const pushes =
+    strategy === 'inline'
+      ? ['push octo/app:0123456', 'push octo/app:builder-next', ...Array(2).fill('look')]
+      : ['push octo/app:0123456']
   const builderBuild = strategy === 'inline' ? '--target builder' : '--target builder'
   const productionBuild = '--tag octo/app:0123456'
   const tests = ['run a', 'run b', 'rm test-1', 'rm test-2']
@@ -145,9 +192,9 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
   it('builds, tests and publishes', async () => {
     const { result, docker } = await play(strategy)
     expect(docker.verbs.slice(0, builds.length)).toEqual(builds)
-    expect(docker.verbs.slice(builds.length, -3)).toEqual(expect.arrayContaining([...tests, 'production']))
-    expect(docker.verbs.slice(-3)).toEqual(['push octo/app:0123456', 'push octo/app:builder', 'push octo/app:latest'])
-    expect(docker.calls).toHaveLength(builds.length + 5 + 3)
+    expect(docker.verbs).toEqual(expect.arrayContaining([...tests, 'production']))
+    const published = [...pushes, 'push octo/app:builder', 'push octo/app:latest']
+    expect(docker.verbs.slice(-published.length)).toEqual(published)
     expect(result).toMatchObject({
       builder: { image: 'octo/app:builder-0123456', imageId: 'id' },
       production: { image: 'octo/app:0123456', imageId: 'id' },
@@ -263,12 +310,109 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
   })
 })
 
+const THREE_STAGES = `FROM alpine AS assets
+RUN make
+FROM alpine AS builder
+COPY --from=assets a a
+FROM alpine AS prod-deps
+RUN make
+FROM alpine
+COPY --from=builder a a
+COPY --from=prod-deps a a
+`
+
+describe('runPipeline, further stages', () => {
+  it.each(['inline', 'legacy'] as const)(
+    'strategy %s builds and publishes each by itself, in order',
+    async (strategy) => {
+      const { docker, result } = await play(strategy, {}, { text: THREE_STAGES })
+      const tagged = docker.calls.flatMap((text) => /--tag (octo\/app:\S+) .*--iidfile/.exec(text)?.[1] ?? [])
+      const names = ['assets-0123456', 'builder-0123456', 'prod-deps-0123456', '0123456']
+      expect(tagged).toEqual(names.map((name) => `octo/app:${name}`))
+      expect(result.failures).toEqual([])
+      expect(result.cacheStages.map(({ image, stage }) => [image, stage])).toEqual([
+        ['octo/app:assets-0123456', 'assets'],
+        ['octo/app:prod-deps-0123456', 'prod-deps']
+      ])
+      expect(result.publication?.pushed).toEqual(
+        ['0123456', 'assets', 'builder', 'prod-deps', 'latest'].map((tag) => `octo/app:${tag}`)
+      )
+      if (strategy === 'legacy') return
+      const sources = docker.calls.flatMap(
+        (text) => /--cache-from type=registry,ref=octo\/app:(\S+)/.exec(text)?.[1] ?? []
+      )
+      expect(sources).toEqual(['assets', 'builder', 'prod-deps', 'latest'])
+      const files = docker.calls.flatMap((text) => /--file (\S+)/.exec(text)?.[1] ?? [])
+      expect(files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : file))).toEqual([
+        'Dockerfile',
+        'FROM octo/app:assets-0123456 AS assets\n\nFROM alpine AS builder\nCOPY --from=assets a a\n',
+        'Dockerfile',
+        THREE_STAGES.replace(
+          /FROM alpine AS assets\nRUN make\nFROM alpine AS builder\n.*\nFROM alpine AS prod-deps\nRUN make/,
+          [
+            'FROM octo/app:assets-0123456 AS assets\n',
+            'FROM octo/app:builder-0123456 AS builder\n',
+            'FROM octo/app:prod-deps-0123456 AS prod-deps\n'
+          ].join('\n')
+        )
+      ])
+    }
+  )
+
+  it('pushes none of them unless they may move', async () => {
+    const { docker } = await play('inline', {}, { text: THREE_STAGES, push: false })
+    expect(docker.calls.filter((text) => /(push|--tag) octo\/app:(assets|prod-deps)(-next)?( |$)/.test(text))).toEqual(
+      []
+    )
+  })
+})
+
+describe('runPipeline, an image that cannot serve as a cache', () => {
+  const GOOD_CONFIG = printedBy(['imagetools', CONFIG_DIGEST])
+  const BAD_CONFIG = GOOD_CONFIG.replace(/"moby.buildkit.cache.v0":"[^"]*"/, '"moby.buildkit.cache.v0":"W10="')
+  const GOOD_DIGEST = `sha256:${'d'.repeat(64)}`
+  /** What is published is good, what is pushed now is bad. */
+  const answers: Record<string, Answer> = {
+    [`--raw octo/app@${DIGEST}`]: { stdout: JSON.stringify({ config: { digest: CONFIG_DIGEST } }) },
+    [`--raw octo/app@${CONFIG_DIGEST}`]: { stdout: BAD_CONFIG },
+    '--raw octo/app:': { stdout: JSON.stringify({ config: { digest: GOOD_DIGEST } }) },
+    [`--raw octo/app@${GOOD_DIGEST}`]: { stdout: GOOD_CONFIG }
+  }
+
+  it('replaces no builder that can; latest moves, and what it named is kept', async () => {
+    const { result, docker, warned } = await withWarnings(() => play('inline', answers))
+    expect(result.failures).toEqual([])
+    expect(result.publication?.pushed).toEqual(['octo/app:0123456', 'octo/app:latest'])
+    expect(result.publication?.held.map(({ reference }) => reference)).toEqual(['octo/app:builder', 'octo/app:latest'])
+    const kept = 'buildx imagetools create --tag octo/app:latest-cache octo/app:latest'
+    expect(docker.calls.indexOf(kept)).toBeGreaterThan(docker.calls.indexOf('push octo/app:builder-next'))
+    expect(docker.calls.indexOf(kept)).toBeLessThan(docker.calls.indexOf('push octo/app:latest'))
+    expect(warned).toMatch(/^::warning::octo\/app:builder was left where it is, .*no record of 1 of 1 layers/m)
+    expect(warned).toMatch(/^::warning::octo\/app:latest moves, .*kept as octo\/app:latest-cache/m)
+  })
+
+  it.each<[string, Record<string, Answer>]>([
+    ['that cannot either', { ...answers, [`--raw octo/app@${GOOD_DIGEST}`]: { stdout: BAD_CONFIG } }],
+    ['that is not there', { ...answers, '--raw octo/app:': { exitCode: 1, stderr: 'not found\n' } }]
+  ])('replaces one %s', async (_, others) => {
+    const { result, warned } = await withWarnings(() => play('inline', others))
+    expect(result.publication).toMatchObject({ published: true, held: [] })
+    expect(warned).toMatch(/^::warning::The next run will build stage builder again: .*no record of 1 of 1 layers/m)
+  })
+
+  it('moves what could not be looked at, with a warning', async () => {
+    const others = { ...answers, [`--raw octo/app@${DIGEST}`]: { exitCode: 1, stderr: 'connection refused\n' } }
+    const { result, warned } = await withWarnings(() => play('inline', others))
+    expect(result.publication).toMatchObject({ published: true, held: [] })
+    expect(warned).toMatch(/^::warning::What was pushed as octo\/app:builder-0123456 could not be looked at/m)
+  })
+})
+
 describe('runPipeline, strategy legacy', () => {
   it('gives production the Dockerfile whose builder stage is the image just built', async () => {
     const { docker } = await play('legacy')
     const [, file = ''] =
-      /--file (\S+)/.exec(docker.calls.find((text) => text.includes('--tag octo/app:0123456')) ?? '') ?? []
-    expect(file.startsWith(folder)).toBe(true)
+      /--file (\S+)/.exec(docker.calls.find((text) => text.includes(`--file ${folder}`)) ?? '') ?? []
     expect(existsSync(file) && readFileSync(file, 'utf8')).toMatch(/^FROM id AS builder\n\nFROM alpine\n/)
   })
 })

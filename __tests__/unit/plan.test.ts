@@ -10,11 +10,12 @@ const build = { sha: '0123456789'.repeat(4), shortSha: '0123456', sourceUrl: 'ht
 
 describe('makeRefs', () => {
   it('names the images of the commit and the moving tags', () => {
-    expect(makeRefs(inputs(), build)).toEqual({
+    expect(makeRefs(inputs(), build, [])).toEqual({
       builder: 'octo/app:builder-0123456',
       production: 'octo/app:0123456',
       movingBuilder: 'octo/app:builder',
       movingProduction: 'octo/app:latest',
+      stages: {},
       further: []
     })
   })
@@ -25,7 +26,8 @@ describe('makeRefs', () => {
         'latest-tag': 'stable',
         tags: 'v1\ndocker.io/octo/app:v1\nocto/app:stable\nindex.docker.io/octo/app:builder\nghcr.io/octo/app:stable'
       }),
-      build
+      build,
+      []
     )
     expect(refs.movingProduction).toBe('octo/app:stable')
     expect(refs.further).toEqual(['octo/app:v1', 'ghcr.io/octo/app:stable'])

@@ -53,8 +53,8 @@ describe('RawJsonProgress', () => {
       }
     )
     expect(reader.steps()).toEqual([
-      { stage: 'builder', instruction: 'RUN npm ci', cached: true, seconds: 0 },
-      { stage: 'builder', instruction: 'RUN make', cached: false, seconds: 2, error: 'exit code: 2' }
+      { stage: 'builder', number: 2, instruction: 'RUN npm ci', cached: true, seconds: 0 },
+      { stage: 'builder', number: 3, instruction: 'RUN make', cached: false, seconds: 2, error: 'exit code: 2' }
     ])
     expect(text).toBe(
       [
@@ -76,7 +76,7 @@ describe('RawJsonProgress', () => {
       { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}1Z`, cached: true }] },
       { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}2Z`, completed: `${AT}4Z` }] }
     )
-    expect(reader.steps()).toEqual([{ stage: 'stage-0', instruction: 'RUN x', cached: true, seconds: 2 }])
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', number: 2, instruction: 'RUN x', cached: true, seconds: 2 }])
   })
 
   it('does not count a step that never ended', () => {
@@ -90,7 +90,7 @@ describe('RawJsonProgress', () => {
     ['[stage-1 2/3] RUN x', 'stage-1']
   ])('knows the stage of %s', (name, stage) => {
     const { reader } = rawJson({ vertexes: [{ digest: 'c', name, started: `${AT}1Z`, completed: `${AT}1Z` }] })
-    expect(reader.steps()).toEqual([{ stage, instruction: 'RUN x', cached: false, seconds: 0 }])
+    expect(reader.steps()).toEqual([{ stage, number: 2, instruction: 'RUN x', cached: false, seconds: 0 }])
   })
 
   it.each([
@@ -103,13 +103,25 @@ describe('RawJsonProgress', () => {
     expect(reader.steps()).toEqual([])
   })
 
+  it('tells the base images, also of a stage of which nothing was needed', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const { reader } = rawJson({
+      vertexes: [
+        { digest: 'a', name: `[builder 1/3] FROM docker.io/library/node:24@${digest}` },
+        { digest: 'b', name: '[stage-1 1/3] FROM r.io/local:1', completed: `${AT}1Z` },
+        { digest: 'c', name: `[2/2] RUN echo "] FROM a@${digest}`, completed: `${AT}1Z` }
+      ]
+    })
+    expect(reader.bases()).toEqual([{ reference: 'docker.io/library/node:24', digest }])
+  })
+
   it('reads objects that are spread over lines, as buildx 0.13 prints them', () => {
     const reader = new RawJsonProgress(() => {})
     const vertexes = [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}2Z` }]
     reader.write(Buffer.from(`${JSON.stringify({ vertexes }, undefined, 2)}\n`))
     reader.write(Buffer.from('ERROR: no\n'))
     reader.end()
-    expect(reader.steps()).toEqual([{ stage: 'stage-0', instruction: 'RUN x', cached: false, seconds: 1 }])
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', number: 2, instruction: 'RUN x', cached: false, seconds: 1 }])
     expect(reader.failure()).toBe('no')
   })
 
@@ -149,7 +161,7 @@ describe('PlainProgress', () => {
           '#1 importing cache manifest from r.io/a:builder',
           '#1 ERROR: r.io/a:builder: not found',
           '',
-          '#2 [builder 1/3] FROM base',
+          `#2 [builder 1/3] FROM r.io/base:1@sha256:${'a'.repeat(64)}`,
           '#2 DONE 0.1s',
           '#3 [builder 2/3] RUN a',
           '#3 CACHED',
@@ -164,10 +176,11 @@ describe('PlainProgress', () => {
     )
     reader.end()
     expect(reader.steps()).toEqual([
-      { stage: 'builder', instruction: 'RUN a', cached: true, seconds: 0 },
-      { stage: 'builder', instruction: 'RUN b', cached: false, seconds: 1.5 },
-      { stage: 'production', instruction: 'RUN c', cached: false, seconds: 0, error: 'exit code: 1' }
+      { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 0 },
+      { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 1.5 },
+      { stage: 'production', number: 2, instruction: 'RUN c', cached: false, seconds: 0, error: 'exit code: 1' }
     ])
+    expect(reader.bases()).toEqual([{ reference: 'r.io/base:1', digest: `sha256:${'a'.repeat(64)}` }])
     expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'r.io/a:builder: not found' }])
     expect(reader.failure()).toBe('failed to solve: exit code: 1')
   })
@@ -201,9 +214,9 @@ describe('LegacyProgress', () => {
     write(9, 'COPY failed: no such file')
     reader.end()
     expect(reader.steps()).toEqual([
-      { stage: 'builder', instruction: 'RUN a', cached: true, seconds: 1 },
-      { stage: 'builder', instruction: 'RUN b', cached: false, seconds: 3 },
-      { stage: 'stage-1', instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 }
+      { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 1 },
+      { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 3 },
+      { stage: 'stage-1', number: 5, instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 }
     ])
     expect(reader.failure()).toBe('COPY failed: no such file')
     expect(text).toContain('Step 3/6 : RUN b\n')

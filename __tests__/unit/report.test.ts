@@ -1,23 +1,41 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Step } from '../../src/engine/progress.ts'
+import { judgeCache, judgeMisses } from '../../src/cache/verdict.ts'
 import type { Plan } from '../../src/plan.ts'
-import { judgeCache } from '../../src/report/cache.ts'
 import { makeOutputs } from '../../src/report/outputs.ts'
 import { makeReport } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
-import type { Build, RunResult } from '../../src/run.ts'
+import type { Build, Miss, RunResult } from '../../src/run.ts'
 
 function build(image: string, ...steps: [stage: string, cached: boolean][]): Build {
   return {
+    kind: 'builder',
+    stage: 'builder',
     image,
+    cacheSource: `${image}-cache`,
     imageId: 'sha256:1',
     seconds: 1,
-    steps: steps.map(([stage, cached]): Step => ({ stage, cached, instruction: 'RUN a', seconds: 1 })),
+    steps: steps.map(([stage, cached], index) => ({
+      stage,
+      cached,
+      instruction: 'RUN a',
+      line: index + 1,
+      seconds: 1
+    })),
+    bases: [],
     unreadableCaches: []
   }
 }
 
-const NOTHING: RunResult = { tests: [], cancelled: false, failures: [] }
+const NOTHING: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
+
+const MISS: Miss = {
+  stage: 'builder',
+  instruction: 'RUN a',
+  line: 2,
+  kind: 'unknown',
+  reason: 'It is not known.',
+  unexpected: true
+}
 
 /** As much of a plan as reports read. */
 const PLAN = {
@@ -30,12 +48,14 @@ const PLAN = {
 
 const GOOD: RunResult = {
   builder: build('octo/app:builder-fffffff', ['builder', true], ['builder', false]),
+  cacheStages: [],
   production: build('octo/app:fffffff', ['stage-1', true]),
   tests: [{ command: 'npm test', status: 'passed', exitCode: 0, seconds: 1.25 }],
   publication: {
     pushed: ['octo/app:fffffff', 'octo/app:latest'],
     published: true,
     digest: 'sha256:2',
+    held: [],
     seconds: 1,
     failures: []
   },
@@ -59,17 +79,44 @@ describe('judgeCache', () => {
       { hit: 'full', cached: 2, total: 2 }
     ],
     [
-      'a stage that both build',
+      'a step that two builds have counts once, as executed if one of them executed it',
       { ...NOTHING, builder: build('b', ['a', true], ['b', false]), production: build('p', ['a', false]) },
       {
+        cached: 0,
+        total: 2,
         stages: [
-          { stage: 'a', cached: 1, total: 2 },
+          { stage: 'a', cached: 0, total: 1 },
           { stage: 'b', cached: 0, total: 1 }
         ]
       }
+    ],
+    [
+      'further stages',
+      { ...NOTHING, builder: build('b', ['a', true]), cacheStages: [build('c', ['c', true])] },
+      { hit: 'full', cached: 2, total: 2 }
     ]
   ])('%s', (_, result, expected) => {
     expect(judgeCache(result)).toMatchObject(expected)
+  })
+})
+
+describe('judgeMisses', () => {
+  const result = {
+    ...NOTHING,
+    builder: { ...build('b', ['builder', false]), misses: [{ ...MISS, unexpected: false }] },
+    cacheStages: [{ ...build('c', ['builder', false]), misses: [MISS] }]
+  }
+  const sentence =
+    'Stage builder was built again although nothing that it depends on has changed: line 2: RUN a. It is not known.'
+
+  it.each([
+    ['none', true, { warnings: [], failures: [] }],
+    ['warn', true, { warnings: [sentence], failures: [] }],
+    ['fail', true, { warnings: [], failures: [sentence] }],
+    // another branch may be cut from a commit that was never published
+    ['fail', false, { warnings: [], failures: [] }]
+  ] as const)('expect-cache %s, publishing: %s', (expected, publishes, judged) => {
+    expect(judgeMisses(result, expected, publishes)).toEqual(judged)
   })
 })
 
@@ -103,6 +150,16 @@ describe('makeOutputs', () => {
     expect(outputs).toMatchObject({ pushed: 'false', published: 'false', cache: '[]', tests: '[]', engine: '{}' })
   })
 
+  it('tell the first executed step of a stage and why', () => {
+    const builder = { ...build('b', ['builder', true], ['builder', false]), misses: [MISS] }
+    expect(JSON.parse(makeOutputs(PLAN, { ...GOOD, builder }, '').cache)[0]).toEqual({
+      stage: 'builder',
+      cached: 1,
+      total: 2,
+      miss: { instruction: 'RUN a', line: 2, kind: 'unknown', reason: 'It is not known.', unexpected: true }
+    })
+  })
+
   it('names no image that was not built', () => {
     const failed = { ...build('x'), imageId: '', failure: 'no' }
     const outputs = makeOutputs(PLAN, { ...NOTHING, builder: failed, production: failed, failures: ['no'] }, '')
@@ -113,6 +170,7 @@ describe('makeOutputs', () => {
     pushed: ['octo/app:fffffff'],
     published: false,
     digest: 'sha256:2',
+    held: [],
     seconds: 1,
     failures: ['no']
   }
@@ -126,7 +184,13 @@ describe('makeOutputs', () => {
     ],
     ['a test failed', PLAN, { ...NOTHING, failures: ['no'] }, 'Nothing was pushed, because the run failed.'],
     ['nothing is known', undefined, NOTHING, 'Nothing was pushed, because the run failed.'],
-    ['all is well', PLAN, NOTHING, 'It is a test.']
+    ['all is well', PLAN, NOTHING, 'It is a test.'],
+    [
+      'a moving tag was held',
+      PLAN,
+      { ...GOOD, publication: { ...pushFailed, failures: [], held: [{ reference: 'x', reason: 'x was left' }] } },
+      'It is a test. x was left.'
+    ]
   ])('tell why, if %s', (_, plan, result, expected) => {
     expect(makeOutputs(plan, result, '')['publish-reason']).toBe(expected)
   })
@@ -141,10 +205,10 @@ describe('makeSummary', () => {
       '',
       '2 of 3 steps came from the cache.',
       '',
-      '| stage | steps from the cache |',
-      '| --- | --- |',
-      '| builder | 1 of 2 |',
-      '| stage-1 | 1 of 1 |',
+      '| stage | steps from the cache | first step executed | why |',
+      '| --- | --- | --- | --- |',
+      '| builder | 1 of 2 |  |  |',
+      '| stage-1 | 1 of 1 |  |  |',
       '',
       '| test | status | time |',
       '| --- | --- | --- |',
@@ -177,16 +241,19 @@ describe('makeSummary', () => {
   it.each(HOSTILE)('shows %j as text', (hostile) => {
     const lines = makeSummary(PLAN, {
       ...GOOD,
-      builder: build('b', [hostile, false]),
+      builder: {
+        ...build('b', [hostile, false]),
+        misses: [{ ...MISS, stage: hostile, instruction: hostile, reason: hostile }]
+      },
       tests: [{ command: hostile, status: 'failed', exitCode: 1, seconds: 1 }],
       failures: [hostile],
-      publication: { pushed: [hostile], published: false, digest: '', seconds: 0, failures: [] }
+      publication: { pushed: [hostile], published: false, digest: '', held: [], seconds: 0, failures: [] }
     }).split('\n')
     // a line for each, and as many cells as the table has
     expect(lines).toHaveLength(18)
     const rows = lines.filter((line) => line.startsWith('|'))
-    expect(rows.map((row) => row.split('|').length - 2)).toEqual([2, 2, 2, 2, 3, 3, 3])
-    const ours = new Set(['### The run failed', '| --- | --- |', '| --- | --- | --- |'])
+    expect(rows.map((row) => row.split('|').length - 2)).toEqual([4, 4, 4, 4, 3, 3, 3])
+    const ours = new Set(['### The run failed', '| --- | --- | --- | --- |', '| --- | --- | --- |'])
     for (const line of lines.filter((candidate) => !ours.has(candidate))) {
       const shown = line
         .replace(/^- /, '')

@@ -1,9 +1,11 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** One instruction of a Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
-export interface Step {
+/** One instruction of a Dockerfile, as the builder printed it. FROM is none: it is fetched, never executed. */
+export interface PrintedStep {
   /** Name of the stage, `stage-N` where it has none. */
   stage: string
+  /** As the builder counts: BuildKit what it executes in a stage, the legacy builder every instruction of the file. */
+  number: number
   instruction: string
   cached: boolean
   /** How long it took; for a cached step, how long its layer took to come from the registry, where the builder says so. */
@@ -12,13 +14,23 @@ export interface Step {
   error?: string
 }
 
+/** An image that a stage is built on, as the builder found it. */
+export interface Base {
+  /** As the builder names it: `docker.io/library/node:24`. */
+  reference: string
+  /** sha256:… */
+  digest: string
+}
+
 /** Reads what a builder prints while it builds. */
 export interface ProgressReader {
   write(chunk: Buffer): void
   /** No more output; the other methods answer only after this. */
   end(): void
   /** The steps that were executed or found in the cache, in the order of their appearance. */
-  steps(): Step[]
+  steps(): PrintedStep[]
+  /** The images outside the Dockerfile that its stages are built on, where the builder tells their digests. */
+  bases(): Base[]
   /** Cache sources that could not be read, with what the builder said. */
   unreadableCaches(): { reference: string; error: string }[]
   /** The builder's own last word on why it failed; '' if it said nothing. */
@@ -61,12 +73,18 @@ abstract class LineReader {
  * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
  * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
  */
-const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?\d+\/\d+\] (.+)$/s
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s
 
-function stepOf(name: string): { stage: string; instruction: string } | undefined {
-  const [, stage = 'stage-0', instruction] = STEP_NAME.exec(name) ?? []
+function stepOf(name: string): { stage: string; number: number; instruction: string } | undefined {
+  const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? []
   if (instruction === undefined || /^FROM\s/i.test(instruction)) return undefined
-  return { stage, instruction }
+  return { stage, number: Number(number), instruction }
+}
+
+/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
+function baseOf(name: string): Base | undefined {
+  const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? []
+  return reference !== undefined && digest !== undefined ? { reference, digest } : undefined
 }
 
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/
@@ -113,9 +131,14 @@ interface SeenVertex {
 /** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
 export class RawJsonProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, SeenVertex>()
+  readonly #bases = new Map<string, Base>()
   #object = ''
 
-  steps(): Step[] {
+  bases(): Base[] {
+    return [...this.#bases.values()]
+  }
+
+  steps(): PrintedStep[] {
     return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
       const step = stepOf(name)
       if (!step || !(cached || completed)) return []
@@ -150,6 +173,9 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
   }
 
   #see(vertex: Vertex): void {
+    // told also where the image is not needed, because all that is built on it is cached
+    const base = baseOf(vertex.name)
+    if (base) this.#bases.set(base.reference, base)
     let seen = this.#vertices.get(vertex.digest)
     if (!seen) {
       if (!vertex.started && !vertex.completed && !vertex.cached) return
@@ -201,7 +227,11 @@ function parseStatus(line: string): SolveStatus | undefined {
 export class PlainProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, { name: string; cached: boolean; seconds: number; error?: string }>()
 
-  steps(): Step[] {
+  bases(): Base[] {
+    return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? [])
+  }
+
+  steps(): PrintedStep[] {
     return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
       const step = stepOf(name)
       return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : []
@@ -227,9 +257,9 @@ export class PlainProgress extends LineReader implements ProgressReader {
 
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
 export class LegacyProgress extends LineReader implements ProgressReader {
-  readonly #steps: Step[] = []
+  readonly #steps: PrintedStep[] = []
   readonly #now: () => number
-  #open: Step | undefined
+  #open: PrintedStep | undefined
   #started = 0
   #stage = 'stage-0'
   #stages = 0
@@ -244,7 +274,11 @@ export class LegacyProgress extends LineReader implements ProgressReader {
     this.#finish()
   }
 
-  steps(): Step[] {
+  bases(): Base[] {
+    return []
+  }
+
+  steps(): PrintedStep[] {
     return this.#steps
   }
 
@@ -254,8 +288,8 @@ export class LegacyProgress extends LineReader implements ProgressReader {
 
   protected read(line: string): void {
     this.print(`${line}\n`)
-    const instruction = /^Step \d+\/\d+ : (.+)$/.exec(line)?.[1]
-    if (instruction !== undefined) this.#begin(instruction)
+    const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []
+    if (instruction !== undefined) this.#begin(Number(number), instruction)
     else if (line === ' ---> Using cache') {
       if (this.#open) this.#open.cached = true
     } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
@@ -263,7 +297,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
     }
   }
 
-  #begin(instruction: string): void {
+  #begin(number: number, instruction: string): void {
     this.#finish()
     const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? []
     if (/^FROM\s/i.test(instruction)) {
@@ -273,7 +307,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
     }
     // an ARG before the first FROM belongs to no stage
     if (this.#stages === 0) return
-    this.#open = { stage: this.#stage, instruction, cached: false, seconds: 0 }
+    this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 }
     this.#started = this.#now()
     this.#steps.push(this.#open)
   }

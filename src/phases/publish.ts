@@ -1,41 +1,139 @@
+import { whyNoCache } from '../cache/image.ts'
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
+import { cacheTagOf } from '../plan.ts'
 import { describeFailedPush } from '../registry-error.ts'
-import { type Publication, type Run, secondsSince } from '../run.ts'
+import { type Build, type Publication, type Run, secondsSince } from '../run.ts'
+import type { StageBuild } from '../stage-build.ts'
+import type { Strategy } from '../strategy/strategy.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
  * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
+ *
+ * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
  */
-export async function publish(run: Run): Promise<Publication> {
-  const { refs, decision } = run.plan
-  const { signal } = run
+export async function publish(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<Publication> {
+  const { refs, decision, builds: stageBuilds } = run.plan
   const start = performance.now()
-  const publication: Publication = { pushed: [], published: false, digest: '', seconds: 0, failures: [] }
-  const waves = [
-    [refs.production],
-    refs.further,
-    ...(decision.publish ? [[refs.movingBuilder, refs.movingProduction]] : [])
-  ]
-  for (const wave of waves) {
-    const pushes = await Promise.allSettled(wave.map((reference) => push(run, reference)))
-    for (const [index, outcome] of pushes.entries()) {
-      if (outcome.status === 'rejected') {
-        if (outcome.reason instanceof CancelledError) continue
-        throw outcome.reason
-      }
-      const { failure, digest } = outcome.value
-      const reference = wave[index] ?? ''
-      if (failure !== undefined) publication.failures.push(failure)
-      else publication.pushed.push(reference)
-      if (reference === refs.production) publication.digest = digest
-    }
-    if (publication.failures.length > 0 || signal.aborted) break
+  const publication: Publication = { pushed: [], published: false, digest: '', held: [], seconds: 0, failures: [] }
+  const candidates = stageBuilds.flatMap(({ candidate }) => candidate ?? [])
+  const digests = new Map<string, string>()
+  await pushAll(run, publication, [refs.production], digests)
+  publication.digest = digests.get(refs.production) ?? ''
+  if (mayGoOn(run, publication)) await pushAll(run, publication, [...refs.further, ...candidates], digests)
+  // they are ours alone, and of no use to anyone who reads what was pushed
+  publication.pushed = publication.pushed.filter((reference) => !candidates.includes(reference))
+  if (decision.publish && mayGoOn(run, publication)) {
+    const moving = await findMoving(run, strategy, builds, digests, publication)
+    await pushAll(run, publication, moving, digests)
+    publication.published =
+      publication.pushed.includes(refs.movingProduction) && moving.every((ref) => publication.pushed.includes(ref))
   }
-  publication.published = [refs.movingBuilder, refs.movingProduction].every((ref) => publication.pushed.includes(ref))
   publication.seconds = secondsSince(start)
   return publication
+}
+
+function mayGoOn({ signal }: Run, { failures }: Publication): boolean {
+  return failures.length === 0 && !signal.aborted
+}
+
+/** Pushes at the same time, and collects the digests by reference. */
+async function pushAll(
+  run: Run,
+  publication: Publication,
+  references: string[],
+  digests: Map<string, string>
+): Promise<void> {
+  const pushes = await Promise.allSettled(references.map((reference) => push(run, reference)))
+  for (const [index, outcome] of pushes.entries()) {
+    if (outcome.status === 'rejected') {
+      if (outcome.reason instanceof CancelledError) continue
+      throw outcome.reason
+    }
+    const { failure, digest } = outcome.value
+    const reference = references[index] ?? ''
+    if (failure !== undefined) publication.failures.push(failure)
+    else publication.pushed.push(reference)
+    if (digest !== '') digests.set(reference, digest)
+  }
+}
+
+/** The moving tags that may move. */
+async function findMoving(
+  run: Run,
+  strategy: Strategy,
+  builds: readonly Build[],
+  digests: ReadonlyMap<string, string>,
+  publication: Publication
+): Promise<string[]> {
+  const moving = await Promise.all(
+    run.plan.builds.map(async (stage) => {
+      if (stage.moving === undefined) return []
+      const reference = stage.candidate ?? stage.reference
+      const build = builds.find(({ image }) => image === stage.reference)
+      const reason = build && (await whyWorse(run, strategy, stage, build, digests.get(reference)))
+      if (reason === undefined) return [stage.moving]
+      publication.held.push(await hold(run, stage, reason))
+      // hosts deploy it, so it moves all the same
+      return stage.kind === 'production' ? [stage.moving] : []
+    })
+  )
+  for (const { reason } of publication.held) run.log.warning(reason)
+  return moving.flat()
+}
+
+/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
+async function whyWorse(
+  run: Run,
+  strategy: Strategy,
+  stage: StageBuild,
+  { steps, cacheSource }: Build,
+  digest: string | undefined
+): Promise<string | undefined> {
+  // the legacy builder needs no metadata
+  if (run.plan.strategy.client !== 'buildx' || digest === undefined) return undefined
+  const repository = run.plan.inputs.image
+  const { image, error } = await strategy.readPublished(`${repository}@${digest}`)
+  if (error !== undefined) {
+    run.log.warning(
+      `What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`
+    )
+    return undefined
+  }
+  const why = whyNoCache(image, stage)
+  if (why === undefined) return undefined
+  const published = (await strategy.readPublished(cacheSource)).image
+  const cached = steps.filter((step) => step.cached).length
+  if (!published || whyNoCache(published, stage) !== undefined || cached < steps.length - cached) {
+    // the published one saves less than the new one would cost
+    run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
+    return undefined
+  }
+  return why
+}
+
+/** Keeps the cache that is published. */
+async function hold(run: Run, stage: StageBuild, why: string): Promise<Publication['held'][number]> {
+  const { inputs, refs } = run.plan
+  const reference = stage.moving ?? ''
+  if (stage.kind !== 'production') {
+    return {
+      reference,
+      reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
+    }
+  }
+  const kept = `${inputs.image}:${cacheTagOf(inputs.latestTag)}`
+  const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction]
+  const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal })
+  return {
+    reference,
+    reason:
+      exitCode === 0
+        ? `${reference} moves, but is a worse cache than before (${why}), so the image before it is kept as ${kept} for the next run`
+        : `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+  }
 }
 
 async function push({ docker, log, signal }: Run, reference: string): Promise<{ digest: string; failure?: string }> {

@@ -1,6 +1,6 @@
+import { judgeCache } from '../cache/verdict.ts'
 import type { Plan } from '../plan.ts'
-import type { RunResult } from '../run.ts'
-import { judgeCache } from './cache.ts'
+import type { Miss, RunResult } from '../run.ts'
 
 /** The outputs of action.yml, a field each. */
 export interface Outputs {
@@ -46,7 +46,9 @@ export function makeOutputs(plan: Plan | undefined, result: RunResult, report: s
     'cache-hit': verdict.hit,
     'cached-steps': String(verdict.cached),
     'total-steps': String(verdict.total),
-    cache: JSON.stringify(verdict.stages),
+    cache: JSON.stringify(
+      verdict.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
+    ),
     tests: JSON.stringify(
       tests.map(({ command, status, exitCode, seconds }) => ({ command, status, exitCode, seconds }))
     ),
@@ -57,9 +59,14 @@ export function makeOutputs(plan: Plan | undefined, result: RunResult, report: s
   }
 }
 
+function withoutStage({ stage: _, ...miss }: Miss): Omit<Miss, 'stage'> {
+  return miss
+}
+
 /** One sentence: why it was published, or why not. */
 export function publishReason(plan: Plan | undefined, { failures, cancelled, publication }: RunResult): string {
-  if (plan && failures.length === 0) return plan.decision.reason
+  const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
+  if (plan && failures.length === 0) return `${plan.decision.reason}${held}`
   const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
   const pushed = publication?.pushed ?? []
   if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`

@@ -1,6 +1,6 @@
+import { describeStep, judgeCache } from '../cache/verdict.ts'
 import type { Plan } from '../plan.ts'
 import type { RunResult } from '../run.ts'
-import { judgeCache } from './cache.ts'
 import { publishReason } from './outputs.ts'
 
 /** Rows of a list or table; with the lengths below the summary stays under the 1 MiB that GitHub takes. */
@@ -21,8 +21,11 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
     text(publishReason(plan, result)),
     ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
     table(
-      ['stage', 'steps from the cache'],
-      rows(stages, ({ stage, cached: hits, total: all }) => `| ${cell(stage)} | ${hits} of ${all} |`)
+      ['stage', 'steps from the cache', 'first step executed', 'why'],
+      rows(stages, ({ stage, cached: hits, total: all, miss }) => {
+        const why = miss ? [cell(describeStep(miss)), text(miss.reason)] : ['', '']
+        return `| ${[cell(stage), `${hits} of ${all}`, ...why].join(' | ')} |`
+      })
     ),
     table(
       ['test', 'status', 'time'],

@@ -1,9 +1,13 @@
-import { type BuildArgs, commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
+import { type ReadImage, readFromEngine, readFromRegistry, whyNoCache } from '../cache/image.ts'
+import { findStage, instructionOfBuildKitStep, rewriteDockerfile, stagesNeededFor } from '../dockerfile.ts'
+import { commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
 import { atLeast } from '../engine/docker.ts'
-import { PlainProgress, RawJsonProgress } from '../engine/progress.ts'
-import type { Plan } from '../plan.ts'
+import { PlainProgress, type PrintedStep, RawJsonProgress } from '../engine/progress.ts'
+import { cacheTagOf, type Plan } from '../plan.ts'
 import type { Build, Run } from '../run.ts'
-import { build, type Strategy, writeReplaced } from './strategy.ts'
+import type { StageBuild } from '../stage-build.ts'
+import { BaseImages } from './bases.ts'
+import { build, type Strategy, writeDockerfile } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -13,53 +17,95 @@ import { build, type Strategy, writeReplaced } from './strategy.ts'
  */
 export class InlineStrategy implements Strategy {
   readonly #run: Run
+  readonly #bases: BaseImages
+  readonly #ended = new AbortController()
+  /** What earlier runs published, by reference. */
+  readonly #published = new Map<string, Promise<ReadImage>>()
+  readonly #productionSource: Promise<string>
 
   constructor(run: Run) {
     this.#run = run
+    this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
+    this.#productionSource = this.#findProductionSource()
+    // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+    this.#productionSource.catch(() => {})
   }
 
-  buildBuilder(): Promise<Build> {
-    const { refs, builderTarget, builderTags, labels, file } = this.#run.plan
-    return this.#build(refs.builder, refs.movingBuilder, {
-      file,
-      target: builderTarget,
-      tags: builderTags,
-      labels: labels.builder
-    })
-  }
-
-  async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels } = this.#run.plan
+  async build(stage: StageBuild): Promise<Build> {
+    const { plan } = this.#run
+    const { strategy, inputs, dockerfile } = plan
+    const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource
+    const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])]
+    const isLast = stage.stage.index === dockerfile.stages.length - 1
+    const rewrites =
+      stagesNeededFor(dockerfile, stage.stage).some((index) => stage.images.has(index)) ||
+      (stage.stage.name === undefined && !isLast)
     // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
     // build on what anyone had pushed under that name
-    const file = await writeReplaced(this.#run, refs.builder)
-    return this.#build(refs.production, refs.movingProduction, {
-      file,
-      target,
-      tags: productionTags,
-      labels: labels.production
-    })
-  }
-
-  async end(): Promise<void> {
-    // nothing runs beyond the builds
-  }
-
-  #build(image: string, cacheSource: string, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
-    const { plan } = this.#run
-    const { strategy, inputs } = plan
-    return build(this.#run, {
-      image,
+    const file = rewrites
+      ? await writeDockerfile(this.#run, stage, rewriteDockerfile(dockerfile, stage.stage, stage.images))
+      : plan.file
+    const built = await build(this.#run, stage, cacheSource, {
+      title: `Build ${stage.reference}`,
       args: (idFile) => [
         ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...commonBuildArgs(inputs, { ...args, idFile }),
+        ...commonBuildArgs(inputs, {
+          file,
+          target: rewrites || isLast ? undefined : stage.stage.name,
+          tags: stage.tags,
+          labels,
+          idFile
+        }),
         ...secretArgs(inputs),
         inputs.context
       ],
       ...(strategy.client === 'integrated' ? { env: { DOCKER_BUILDKIT: '1' } } : {}),
       secretEnv: secretEnvironment(inputs.secrets),
-      reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print))
+      reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+      locate: (step) => this.#locate(step)
     })
+    this.#bases.add(built.bases)
+    return built
+  }
+
+  readPublished(reference: string): Promise<ReadImage> {
+    const { docker, plan, signal } = this.#run
+    if (plan.strategy.client !== 'buildx') {
+      return Promise.resolve({ error: 'this docker client cannot look at images in a registry' })
+    }
+    const either = AbortSignal.any([signal, this.#ended.signal])
+    const read = this.#published.get(reference) ?? readFromRegistry(docker, reference, plan.inputs.platform, either)
+    this.#published.set(reference, read)
+    return read
+  }
+
+  readBuilt({ imageId }: Build): Promise<ReadImage> {
+    const { docker, signal } = this.#run
+    return readFromEngine(docker, imageId, signal)
+  }
+
+  async end(): Promise<void> {
+    this.#ended.abort()
+    await Promise.allSettled([this.#productionSource, this.#bases.end()])
+  }
+
+  #locate({ stage: name, number, instruction }: PrintedStep): ReturnType<Parameters<typeof build>[3]['locate']> {
+    const { dockerfile } = this.#run.plan
+    const [, index] = /^stage-(\d+)$/.exec(name) ?? []
+    const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)])
+    return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) }
+  }
+
+  /** An engine that loses cache metadata may have published a production image that is no cache; an earlier one was kept then. */
+  async #findProductionSource(): Promise<string> {
+    const { plan } = this.#run
+    const production = plan.builds.at(-1)
+    const newest = plan.refs.movingProduction
+    if (plan.strategy.warning === undefined || !production) return newest
+    const kept = cacheTagOf(newest)
+    const [{ image }, { image: keptImage }] = await Promise.all([this.readPublished(newest), this.readPublished(kept)])
+    if (!image || !keptImage || whyNoCache(image, production) === undefined) return newest
+    return whyNoCache(keptImage, production) === undefined ? kept : newest
   }
 }
 

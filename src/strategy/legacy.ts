@@ -1,8 +1,18 @@
-import { type BuildArgs, commonBuildArgs, replayable } from '../engine/args.ts'
+import { type ReadImage, readFromEngine } from '../cache/image.ts'
+import {
+  type Dockerfile,
+  instructionOfLegacyStep,
+  parseDockerfile,
+  rewriteDockerfile,
+  stagesNeededFor
+} from '../dockerfile.ts'
+import { commonBuildArgs, replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
-import { LegacyProgress } from '../engine/progress.ts'
+import { type Base, LegacyProgress } from '../engine/progress.ts'
 import type { Build, Run } from '../run.ts'
-import { build, type Strategy, writeReplaced } from './strategy.ts'
+import { baseImageOf, type StageBuild } from '../stage-build.ts'
+import { BaseImages } from './bases.ts'
+import { build, type Strategy, writeDockerfile } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -11,94 +21,137 @@ interface Pull {
   reference: string
   /** Whether it is in the engine as a cache. */
   usable: boolean
+  /** REPOSITORY@DIGEST, if it is. */
+  digest?: string
   /** What docker said, where the image could not be pulled. */
   error?: string
 }
 
 /**
- * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so both are pulled.
+ * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so all are pulled.
  *
  * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go), hence
- * one source a build, and production from a Dockerfile whose builder stage is the image just built.
+ * one source a build, and each stage from a Dockerfile whose other stages are the images just built.
  */
 export class LegacyStrategy implements Strategy {
   readonly #run: Run
   readonly #ended = new AbortController()
-  readonly #pulledBuilder: Promise<Pull>
-  readonly #pulledProduction: Promise<Pull>
-  #unlabelledBuilder = ''
+  readonly #bases: BaseImages
+  readonly #pulls: Map<string, Promise<Pull>>
+  /** Ids of the images before they were labelled, by reference. */
+  readonly #unlabelled = new Map<string, string>()
 
   constructor(run: Run) {
     this.#run = run
-    const { refs } = run.plan
-    this.#pulledBuilder = this.#pull(refs.movingBuilder)
-    this.#pulledProduction = this.#pull(refs.movingProduction)
+    this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
+    const sources = new Set(run.plan.builds.map(({ cacheSource }) => cacheSource))
+    this.#pulls = new Map([...sources].map((reference) => [reference, this.#pull(reference)]))
     // whoever awaits them sees a cancellation; until then it is no unhandled rejection
-    this.#pulledBuilder.catch(() => {})
-    this.#pulledProduction.catch(() => {})
+    for (const pull of this.#pulls.values()) pull.catch(() => {})
   }
 
-  async buildBuilder(): Promise<Build> {
-    const { refs, builderTarget, builderTags, file, labels } = this.#run.plan
-    const pull = await this.#pulledBuilder
-    const built = await this.#build(refs.builder, pull, {
-      file,
-      target: builderTarget,
-      tags: [],
-      labels: []
-    })
-    if (built.failure !== undefined) return built
-    this.#unlabelledBuilder = built.imageId
-    // labelled in a build of its own: in this builder a label is a step, and production may be built on this stage
-    const labelled = await build(this.#run, {
-      image: refs.builder,
-      verb: 'Label',
+  async build(stage: StageBuild): Promise<Build> {
+    const { plan } = this.#run
+    const { file, dockerfile } = await this.#prepare(stage)
+    const cacheSource = stage.cacheSource
+    const pull = await this.#pulls.get(cacheSource)
+    const built = await build(this.#run, stage, cacheSource, {
+      title: `Build ${stage.reference}`,
       args: (idFile) => [
         'build',
-        ...builderTags.flatMap((tag) => ['--tag', tag]),
-        ...labels.builder.flatMap((label) => ['--label', label]),
-        ...['--iidfile', idFile, '-']
+        ...(pull?.usable ? ['--cache-from', pull.reference] : []),
+        ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags: [], labels: [], idFile }),
+        plan.inputs.context
       ],
       env: LEGACY,
-      input: `FROM ${built.imageId}\n`,
-      reader: (print) => new LegacyProgress(print)
+      reader: (print) => new LegacyProgress(print),
+      locate: (step) => instructionOfLegacyStep(dockerfile, step.number, step.instruction)
     })
-    const { steps, unreadableCaches } = built
-    return { ...labelled, steps, unreadableCaches, seconds: built.seconds + labelled.seconds }
+    built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }]
+    if (built.failure !== undefined) return built
+    built.bases = await this.#findBase(stage)
+    this.#bases.add(built.bases)
+    this.#unlabelled.set(stage.reference, built.imageId)
+    const labelled = await this.#label(stage, built.imageId)
+    return {
+      ...built,
+      imageId: labelled.imageId,
+      seconds: built.seconds + labelled.seconds,
+      ...(labelled.failure === undefined ? {} : { failure: labelled.failure })
+    }
   }
 
-  async buildProduction(): Promise<Build> {
-    const { refs, target, productionTags, labels } = this.#run.plan
-    const pull = await this.#pulledProduction
-    const built = await this.#build(refs.production, pull, {
-      file: await writeReplaced(this.#run, this.#unlabelledBuilder),
-      target,
-      tags: productionTags,
-      labels: labels.production
-    })
-    // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
-    const own = built.steps.findLastIndex(
-      ({ instruction }) => !labels.production.includes(instruction.replace('LABEL ', ''))
-    )
-    return { ...built, steps: built.steps.slice(0, own + 1) }
+  async readPublished(reference: string): Promise<ReadImage> {
+    const { docker, signal } = this.#run
+    const pull = await this.#pulls.get(reference)
+    if (!pull?.usable) return { error: pull?.error ?? 'it was not pulled' }
+    // by digest: this run may have taken the tag for its own image
+    return pull.digest === undefined
+      ? { error: 'its digest is not known' }
+      : readFromEngine(docker, pull.digest, signal)
+  }
+
+  readBuilt({ image, imageId }: Build): Promise<ReadImage> {
+    const { docker, signal } = this.#run
+    return readFromEngine(docker, this.#unlabelled.get(image) ?? imageId, signal)
   }
 
   async end(): Promise<void> {
     this.#ended.abort()
-    await Promise.allSettled([this.#pulledBuilder, this.#pulledProduction])
+    await Promise.allSettled([...this.#pulls.values(), this.#bases.end()])
   }
 
-  async #build(image: string, pull: Pull, args: Omit<BuildArgs, 'idFile'>): Promise<Build> {
-    const { inputs } = this.#run.plan
-    const cache = pull.usable ? ['--cache-from', pull.reference] : []
-    const built = await build(this.#run, {
-      image,
-      args: (idFile) => ['build', ...cache, ...commonBuildArgs(inputs, { ...args, idFile }), inputs.context],
+  /** The Dockerfile to build: the user's own where it will do. */
+  async #prepare(stage: StageBuild): Promise<{ file: string; dockerfile: Dockerfile }> {
+    const { plan } = this.#run
+    const needed = stagesNeededFor(plan.dockerfile, stage.stage)
+    // it would build every stage before the target, needed or not
+    const needsAll = needed.length === stage.stage.index + 1
+    const isLast = stage.stage.index === plan.dockerfile.stages.length - 1
+    const canBeNamed = stage.stage.name !== undefined || isLast
+    if (needsAll && canBeNamed && !needed.some((index) => stage.images.has(index))) {
+      return { file: plan.file, dockerfile: plan.dockerfile }
+    }
+    // the layers of a label would be below those of the stage
+    const images = new Map(
+      [...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference])
+    )
+    const text = rewriteDockerfile(plan.dockerfile, stage.stage, images)
+    return { file: await writeDockerfile(this.#run, stage, text), dockerfile: parseDockerfile(text) }
+  }
+
+  #target({ stage }: StageBuild, file: string): string | undefined {
+    const { plan } = this.#run
+    const isLast = file !== plan.file || stage.index === plan.dockerfile.stages.length - 1
+    return isLast ? undefined : stage.name
+  }
+
+  /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
+  async #label(stage: StageBuild, image: string): Promise<Build> {
+    const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])]
+    return build(this.#run, stage, '', {
+      title: `Label ${stage.reference}`,
+      args: (idFile) => [
+        'build',
+        ...stage.tags.flatMap((tag) => ['--tag', tag]),
+        ...labels.flatMap((label) => ['--label', label]),
+        ...['--iidfile', idFile, '-']
+      ],
       env: LEGACY,
-      reader: (print) => new LegacyProgress(print)
+      input: `FROM ${image}\n`,
+      reader: (print) => new LegacyProgress(print),
+      locate: () => undefined
     })
-    const unreadableCaches = pull.error === undefined ? [] : [{ reference: pull.reference, error: pull.error }]
-    return { ...built, unreadableCaches }
+  }
+
+  async #findBase(stage: StageBuild): Promise<Base[]> {
+    const { docker, signal } = this.#run
+    const reference = baseImageOf(stage)
+    if (reference === undefined) return []
+    const args = ['image', 'inspect', '--format', '{{index .RepoDigests 0}}', reference]
+    const { exitCode, stdout } = await docker.call(args, { signal })
+    const digest = /@(sha256:[0-9a-f]{64})$/.exec(stdout.trim())?.[1]
+    return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : []
   }
 
   async #pull(reference: string): Promise<Pull> {
@@ -113,13 +166,14 @@ export class LegacyStrategy implements Strategy {
     const section = log.section(`Pull ${reference}`)
     section.write(`${replayable(args)}\n`)
     try {
-      const { exitCode, stderr } = await docker.call(args, {
+      const { exitCode, stdout, stderr } = await docker.call(args, {
         signal: AbortSignal.any([signal, this.#ended.signal]),
         onOutput: (chunk) => section.write(chunk)
       })
-      return exitCode === 0
-        ? { reference, usable: true }
-        : { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
+      if (exitCode !== 0) return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
+      // moby/moby daemon/internal/distribution/pull_v2.go
+      const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? []
+      return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) }
     } finally {
       section.end()
     }

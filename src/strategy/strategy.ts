@@ -2,27 +2,29 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceStage } from '../dockerfile.ts'
+import type { ReadImage } from '../cache/image.ts'
+import type { Stage, StageInstruction } from '../dockerfile.ts'
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
-import type { ProgressReader } from '../engine/progress.ts'
-import { type Build, type Run, secondsSince } from '../run.ts'
+import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
+import { type Build, type Run, type Step, secondsSince } from '../run.ts'
+import { nameOf, type StageBuild } from '../stage-build.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {
-  /** Builds the builder stage from the cache of the moving builder tag, as `refs.builder`. */
-  buildBuilder(): Promise<Build>
-  /** Builds the production stage from the builder just built and the cache of the moving production tag. Comes after `buildBuilder`. */
-  buildProduction(): Promise<Build>
+  /** Builds a stage from its one cache source and the images built before. */
+  build(stage: StageBuild): Promise<Build>
+  /** Reads what earlier runs published under a reference, as far as this engine can. */
+  readPublished(reference: string): Promise<ReadImage>
+  /** Reads what a build made, without what was put on top for its labels. */
+  readBuilt(build: Build): Promise<ReadImage>
   /** Stops what still runs and waits for its end. Nothing is asked of the strategy after that. */
   end(): Promise<void>
 }
 
 export interface BuildCommand {
-  /** Reference of the image. */
-  image: string
-  /** What is done to it, for the log; the default is Build. */
-  verb?: string
+  /** What is done, for the log: `Build octo/app:latest`. */
+  title: string
   /** Arguments of docker; the image's id goes into `idFile`. */
   args: (idFile: string) => string[]
   env?: Record<string, string>
@@ -30,13 +32,15 @@ export interface BuildCommand {
   secretEnv?: Record<string, string>
   input?: string
   reader: (print: (text: string) => void) => ProgressReader
+  /** The instruction of the Dockerfile that a step is. */
+  locate: (step: PrintedStep) => { stage: Stage; instruction?: StageInstruction | undefined } | undefined
 }
 
 /** Runs one docker build with its output in a section of the log. */
-export async function build(run: Run, command: BuildCommand): Promise<Build> {
+export async function build(run: Run, stage: StageBuild, cacheSource: string, command: BuildCommand): Promise<Build> {
   const idFile = join(run.folder, `id-${randomUUID()}`)
   const args = command.args(idFile)
-  const section = run.log.section(`${command.verb ?? 'Build'} ${command.image}`)
+  const section = run.log.section(command.title)
   section.write(`${replayable(args, command.env)}\n`)
   const reader = command.reader((text) => section.write(text))
   const start = performance.now()
@@ -55,9 +59,13 @@ export async function build(run: Run, command: BuildCommand): Promise<Build> {
     section.end()
   }
   const outcome = {
-    image: command.image,
+    kind: stage.kind,
+    stage: stage.name,
+    image: stage.reference,
+    cacheSource,
     seconds: secondsSince(start),
-    steps: reader.steps(),
+    steps: reader.steps().map((step) => located(step, command.locate(step))),
+    bases: reader.bases(),
     unreadableCaches: reader.unreadableCaches()
   }
   if (exitCode === 0) {
@@ -70,12 +78,19 @@ export async function build(run: Run, command: BuildCommand): Promise<Build> {
   return { ...outcome, imageId: '', failure: failed ? `${failed.instruction}: ${failed.error}` : why }
 }
 
-/** Writes the Dockerfile whose builder stage is `image`; returns its path. */
-export async function writeReplaced(run: Run, image: string): Promise<string> {
-  const { dockerfile, builderStage, targetStage, file } = run.plan
-  const path = join(run.folder, 'Dockerfile')
-  await writeFile(path, replaceStage(dockerfile, builderStage, image, targetStage))
+function located({ number: _, ...step }: PrintedStep, place: ReturnType<BuildCommand['locate']>): Step {
+  return {
+    ...step,
+    ...(place && { stage: nameOf(place.stage) }),
+    ...(place?.instruction && { line: place.instruction.line })
+  }
+}
+
+/** Writes a Dockerfile of ours for a stage; returns its path. */
+export async function writeDockerfile({ plan, folder }: Run, { name }: StageBuild, text: string): Promise<string> {
+  const path = join(folder, `Dockerfile-${name}`)
+  await writeFile(path, text)
   // BuildKit looks for it beside the Dockerfile
-  if (existsSync(`${file}.dockerignore`)) await copyFile(`${file}.dockerignore`, `${path}.dockerignore`)
+  if (existsSync(`${plan.file}.dockerignore`)) await copyFile(`${plan.file}.dockerignore`, `${path}.dockerignore`)
   return path
 }

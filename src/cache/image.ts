@@ -1,0 +1,170 @@
+import { type Docker, lastLine } from '../engine/docker.ts'
+import { at, list, text } from '../json.ts'
+import { ownInstructions, type StageBuild } from '../stage-build.ts'
+
+/** What an image tells about how it was built. */
+export interface ImageRecord {
+  /** sha256:… of its manifest, or of the index that holds it, where it was read from a registry. */
+  digest?: string
+  labels: Record<string, string>
+  /** sha256:… of each layer, the lowest first. */
+  layers: string[]
+  /** One entry for each instruction of its Dockerfiles, the oldest first. */
+  history: HistoryEntry[]
+  /** Indices of the layers that BuildKit has a cache record of; undefined if there is no cache metadata at all. */
+  recorded?: number[]
+}
+
+export interface HistoryEntry {
+  createdBy: string
+  /** Whether it made no layer; undefined where the source does not tell. */
+  empty?: boolean
+}
+
+/** An image, or what docker said when it could not be read. */
+export type ReadImage = { image: ImageRecord; error?: undefined } | { image?: undefined; error: string }
+
+/**
+ * Reads an image in its registry, with docker's own credentials and without its layers.
+ * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
+ *
+ * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
+ */
+export async function readFromRegistry(
+  docker: Docker,
+  reference: string,
+  platform: string | undefined,
+  signal: AbortSignal
+): Promise<ReadImage> {
+  const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
+  const inspect = async (name: string): Promise<{ json: unknown; error?: undefined } | { error: string }> => {
+    const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal })
+    if (result.exitCode !== 0) return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` }
+    return parseJson(result.stdout)
+  }
+  const top = await inspect(reference)
+  if (top.error !== undefined) return top
+  const child = digestIn(choose(at(top.json, 'manifests'), platform))
+  const manifest = child === undefined ? top : await inspect(`${repository}@${child}`)
+  if (manifest.error !== undefined) return manifest
+  const config = digestIn(at(manifest.json, 'config'))
+  if (config === undefined) return { error: 'it is no image' }
+  const read = await inspect(`${repository}@${config}`)
+  if (read.error !== undefined) return read
+  return { image: parseConfig(read.json) }
+}
+
+/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+export async function readFromEngine(docker: Docker, reference: string, signal: AbortSignal): Promise<ReadImage> {
+  const calls = [
+    ['image', 'inspect', '--format', '{{json .Config.Labels}}\n{{json .RootFS.Layers}}', reference],
+    ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
+  ]
+  const results = await Promise.all(calls.map((args) => docker.call(args, { signal })))
+  const failed = results.find(({ exitCode }) => exitCode !== 0)
+  if (failed) return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` }
+  const [labels, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json)
+  const history = (results[1]?.stdout ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => ({ createdBy: text(parseJson(line).json) }))
+  return { image: { labels: stringsOf(labels), layers: list(layers).map(text), history: history.reverse() } }
+}
+
+/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
+export function parseConfig(config: unknown): ImageRecord {
+  const metadata = at(config, 'moby.buildkit.cache.v0')
+  return {
+    labels: stringsOf(at(config, 'config', 'Labels')),
+    layers: list(at(config, 'rootfs', 'diff_ids')).map(text),
+    history: list(at(config, 'history')).map((entry) => ({
+      createdBy: text(at(entry, 'created_by')),
+      empty: at(entry, 'empty_layer') === true
+    })),
+    ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
+  }
+}
+
+/**
+ * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
+ * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
+ */
+function recordedLayers(metadata: string): number[] {
+  const records = list(parseJson(Buffer.from(metadata, 'base64').toString()).json)
+  const indices = records.flatMap((record) => [
+    ...list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
+    ...list(at(record, 'chains')).map((result) => list(at(result, 'layers')).at(-1))
+  ])
+  return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b)
+}
+
+/** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
+export function ownHistoryStart(
+  image: Pick<ImageRecord, 'history'>,
+  build: StageBuild,
+  strategy: 'inline' | 'legacy' = 'inline'
+): number | undefined {
+  // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
+  const own = ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
+  const start = image.history.length - own.length
+  const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword)
+  return start >= 0 && fits ? start : undefined
+}
+
+/** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+export function keywordOf(createdBy = ''): string {
+  const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? []
+  const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? []
+  return nop ?? first ?? 'RUN'
+}
+
+/**
+ * Why BuildKit could not take all layers of the image's own steps from its cache metadata; undefined if it could.
+ *
+ * @returns a clause: "its cache metadata …"
+ */
+export function whyNoCache(image: ImageRecord, build: StageBuild): string | undefined {
+  if (image.recorded === undefined) return 'it has no cache metadata'
+  const start = ownHistoryStart(image, build)
+  // what the base image's own triggers added cannot be told from the base
+  if (start === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
+  const below = layersBelow(image, start)
+  const own = Array.from({ length: image.layers.length - below }, (_, index) => below + index)
+  const missing = own.filter((layer) => !image.recorded?.includes(layer)).length
+  return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`
+}
+
+/** How many layers the first entries of the history made. */
+export function layersBelow({ history }: ImageRecord, entries: number): number {
+  return history.slice(0, entries).filter(({ empty }) => !empty).length
+}
+
+function choose(manifests: unknown, platform: string | undefined): unknown {
+  const images = list(manifests).filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
+  const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string]] =
+    platform?.split('/') ?? []
+  const fitting = images.filter(
+    (entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture
+  )
+  return fitting[0] ?? images[0]
+}
+
+function digestIn(descriptor: unknown): string | undefined {
+  const digest = text(at(descriptor, 'digest'))
+  return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : undefined
+}
+
+function parseJson(source: string): { json: unknown; error?: undefined } | { error: string; json?: undefined } {
+  try {
+    return { json: JSON.parse(source) as unknown }
+  } catch {
+    return { error: 'what the registry has there is no JSON' }
+  }
+}
+
+function stringsOf(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  )
+}
