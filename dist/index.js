@@ -46960,14 +46960,29 @@ function keywordOf(createdBy = '') {
 function whyNoCache(image, build) {
     if (image.recorded === undefined)
         return 'it has no cache metadata';
-    const start = ownHistoryStart(image, build);
+    const own = ownLayers(image, build);
     // what the base image's own triggers added cannot be told from the base
-    if (start === undefined)
+    if (own === undefined)
         return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
-    const below = layersBelow(image, start);
-    const own = Array.from({ length: image.layers.length - below }, (_, index) => below + index);
-    const missing = own.filter((layer) => !image.recorded?.includes(layer)).length;
+    const missing = missingRecords(image, build);
     return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
+}
+/** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
+function missingRecords(image, build) {
+    if (image?.recorded === undefined)
+        return Number.POSITIVE_INFINITY;
+    const own = ownLayers(image, build);
+    if (own === undefined)
+        return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
+    return own.filter((layer) => !image.recorded?.includes(layer)).length;
+}
+/** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
+function ownLayers(image, build) {
+    const start = ownHistoryStart(image, build);
+    if (start === undefined)
+        return undefined;
+    const below = layersBelow(image, start);
+    return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
 }
 /** How many layers the first entries of the history made. */
 function layersBelow({ history }, entries) {
@@ -47066,7 +47081,14 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
 }
 /** Compares what was built with what is published: from the base image up to the step. */
 function compare(evidence, step) {
-    const { stageBuild, built, published, strategy } = evidence;
+    const { stageBuild, published, strategy } = evidence;
+    const built = evidence.built?.image;
+    if (evidence.built?.error !== undefined) {
+        return {
+            kind: 'unknown',
+            reason: `It is not known: the image that was built could not be looked at (${evidence.built.error}).`
+        };
+    }
     if (!built)
         return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' };
     const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
@@ -47370,7 +47392,7 @@ async function explain_explain(run, strategy, builds) {
             build,
             strategy: plan.strategy.name,
             published,
-            built: built?.image,
+            built,
             base: {
                 before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
                 now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
@@ -47429,7 +47451,7 @@ function makeRefs(inputs, build, cacheStages) {
 function movingTags(refs) {
     return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
 }
-/** Keeps the cache of an earlier production image, where the newest cannot serve as one. */
+/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
 function cacheTagOf(latest) {
     return `${latest}-cache`;
 }
@@ -47513,9 +47535,9 @@ async function findMoving(run, strategy, builds, digests, publication) {
         const reference = stage.candidate ?? stage.reference;
         const build = builds.find(({ image }) => image === stage.reference);
         const reason = build && (await whyWorse(run, strategy, stage, build, digests.get(reference)));
-        if (reason === undefined)
+        if (build === undefined || reason === undefined)
             return [stage.moving];
-        publication.held.push(await hold(run, stage, reason));
+        publication.held.push(await hold(run, stage, build.cacheSource, reason));
         // hosts deploy it, so it moves all the same
         return stage.kind === 'production' ? [stage.moving] : [];
     }));
@@ -47539,16 +47561,16 @@ async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
         return undefined;
     const published = (await strategy.readPublished(cacheSource)).image;
     const cached = steps.filter((step) => step.cached).length;
-    if (!published || whyNoCache(published, stage) !== undefined || cached < steps.length - cached) {
-        // the published one saves less than the new one would cost
+    // a run from the published one executes what this run executed, a run from the new one what this run found cached
+    if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
         run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`);
         return undefined;
     }
     return why;
 }
-/** Keeps the cache that is published. */
-async function hold(run, stage, why) {
-    const { inputs, refs } = run.plan;
+/** Keeps the cache that is published as `cacheSource`. */
+async function hold(run, stage, cacheSource, why) {
+    const { refs } = run.plan;
     const reference = stage.moving ?? '';
     if (stage.kind !== 'production') {
         return {
@@ -47556,14 +47578,17 @@ async function hold(run, stage, why) {
             reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
         };
     }
-    const kept = `${inputs.image}:${cacheTagOf(inputs.latestTag)}`;
+    const kept = cacheTagOf(refs.movingProduction);
+    const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`;
+    if (cacheSource === kept)
+        return { reference, reason };
     const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction];
     const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal });
+    if (exitCode === 0)
+        return { reference, reason };
     return {
         reference,
-        reason: exitCode === 0
-            ? `${reference} moves, but is a worse cache than before (${why}), so the image before it is kept as ${kept} for the next run`
-            : `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
     };
 }
 async function push({ docker, log, signal }, reference) {
@@ -48319,9 +48344,10 @@ class InlineStrategy {
         this.#published.set(reference, read);
         return read;
     }
-    readBuilt({ imageId }) {
+    readBuilt({ image }) {
         const { docker, signal } = this.#run;
-        return readFromEngine(docker, imageId, signal);
+        // by its tag: Docker 26.1 finds no history by an id of the containerd store
+        return readFromEngine(docker, image, signal);
     }
     async end() {
         this.#ended.abort();
@@ -48341,10 +48367,8 @@ class InlineStrategy {
         if (plan.strategy.warning === undefined || !production)
             return newest;
         const kept = cacheTagOf(newest);
-        const [{ image }, { image: keptImage }] = await Promise.all([this.readPublished(newest), this.readPublished(kept)]);
-        if (!image || !keptImage || whyNoCache(image, production) === undefined)
-            return newest;
-        return whyNoCache(keptImage, production) === undefined ? kept : newest;
+        const [missing = 0, missingInKept = 0] = await Promise.all([newest, kept].map(async (reference) => missingRecords((await this.readPublished(reference)).image, production)));
+        return missingInKept < missing ? kept : newest;
     }
 }
 function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {

@@ -98,7 +98,7 @@ export function movingTags(refs: Pick<Refs, 'movingBuilder' | 'movingProduction'
   return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction]
 }
 
-/** Keeps the cache of an earlier production image, where the newest cannot serve as one. */
+/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
 export function cacheTagOf(latest: string): string {
   return `${latest}-cache`
 }

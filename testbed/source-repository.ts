@@ -1,17 +1,26 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
+export interface Symlink {
+  target: string
+}
+
 /** Files of a commit: path → content. */
-export type Files = Record<string, string>
+export type Files = Record<string, string | Symlink>
 
 /** A real git repository whose commits runners check out. */
 export class SourceRepository {
   readonly #folder: string
+  readonly #afterCheckout: (checkout: string) => void
   #checkouts = 0
 
-  /** @param folder the scratch folder of a bed, which removes it with all checkouts */
-  constructor(folder: string, files: Files) {
+  /**
+   * @param folder the scratch folder of a bed, which removes it with all checkouts
+   * @param afterCheckout does to the folder of every checkout what git does not, such as a file's mode
+   */
+  constructor(folder: string, files: Files, afterCheckout: (checkout: string) => void = () => undefined) {
+    this.#afterCheckout = afterCheckout
     this.#folder = mkdtempSync(join(folder, 'source-'))
     this.#git('init', '--quiet', '--initial-branch', 'master', 'origin')
     this.commit(files)
@@ -19,10 +28,13 @@ export class SourceRepository {
 
   /** Commits changed files on the branch that is checked out; returns the commit's id. */
   commit(files: Files, message = 'Change the application'): string {
-    for (const [name, text] of Object.entries(files)) {
+    for (const [name, content] of Object.entries(files)) {
       const path = join(this.#folder, 'origin', name)
       mkdirSync(dirname(path), { recursive: true })
-      writeFileSync(path, text)
+      // a symlink would be written through
+      rmSync(path, { force: true })
+      if (typeof content === 'string') writeFileSync(path, content)
+      else symlinkSync(content.target, path)
     }
     this.#inOrigin('add', '--all')
     this.#inOrigin('commit', '--quiet', '--allow-empty', '--message', message)
@@ -33,8 +45,13 @@ export class SourceRepository {
     return this.#inOrigin('rev-parse', 'HEAD')
   }
 
-  branch(name: string): void {
-    this.#inOrigin('checkout', '--quiet', '-b', name)
+  /** Makes a branch off a commit, and goes to it. */
+  branch(name: string, from = 'HEAD'): void {
+    this.#inOrigin('checkout', '--quiet', '-b', name, from)
+  }
+
+  goTo(branch: string): void {
+    this.#inOrigin('checkout', '--quiet', branch)
   }
 
   /** When a commit was made, as the image's label says it. */
@@ -49,6 +66,7 @@ export class SourceRepository {
     this.#git('clone', '--quiet', '--no-checkout', 'origin', name)
     const folder = join(this.#folder, name)
     this.#git('-C', folder, 'checkout', '--quiet', '--detach', sha)
+    this.#afterCheckout(folder)
     return folder
   }
 

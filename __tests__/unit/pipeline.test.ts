@@ -388,7 +388,7 @@ describe('runPipeline, an image that cannot serve as a cache', () => {
     expect(docker.calls.indexOf(kept)).toBeGreaterThan(docker.calls.indexOf('push octo/app:builder-next'))
     expect(docker.calls.indexOf(kept)).toBeLessThan(docker.calls.indexOf('push octo/app:latest'))
     expect(warned).toMatch(/^::warning::octo\/app:builder was left where it is, .*no record of 1 of 1 layers/m)
-    expect(warned).toMatch(/^::warning::octo\/app:latest moves, .*kept as octo\/app:latest-cache/m)
+    expect(warned).toMatch(/^::warning::octo\/app:latest moves, .*takes octo\/app:latest-cache/m)
   })
 
   it.each<[string, Record<string, Answer>]>([

@@ -125,13 +125,27 @@ export function keywordOf(createdBy = ''): string {
  */
 export function whyNoCache(image: ImageRecord, build: StageBuild): string | undefined {
   if (image.recorded === undefined) return 'it has no cache metadata'
-  const start = ownHistoryStart(image, build)
+  const own = ownLayers(image, build)
   // what the base image's own triggers added cannot be told from the base
-  if (start === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
-  const below = layersBelow(image, start)
-  const own = Array.from({ length: image.layers.length - below }, (_, index) => below + index)
-  const missing = own.filter((layer) => !image.recorded?.includes(layer)).length
+  if (own === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
+  const missing = missingRecords(image, build)
   return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`
+}
+
+/** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
+export function missingRecords(image: ImageRecord | undefined, build: StageBuild): number {
+  if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
+  const own = ownLayers(image, build)
+  if (own === undefined) return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0
+  return own.filter((layer) => !image.recorded?.includes(layer)).length
+}
+
+/** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
+function ownLayers(image: ImageRecord, build: StageBuild): number[] | undefined {
+  const start = ownHistoryStart(image, build)
+  if (start === undefined) return undefined
+  const below = layersBelow(image, start)
+  return Array.from({ length: image.layers.length - below }, (_, index) => below + index)
 }
 
 /** How many layers the first entries of the history made. */

@@ -14,7 +14,7 @@ export interface Evidence {
   /** What is published where the build looked for its cache. */
   published: ReadImage
   /** The image that was built; undefined if the build failed. */
-  built: ImageRecord | undefined
+  built: ReadImage | undefined
   /** The digest of the base image in the published build, and in this one, where they are known. */
   base: { before: string | undefined; now: string | undefined }
   /** What differs from the commit of the published image; undefined if it names none. */
@@ -103,7 +103,14 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
 
 /** Compares what was built with what is published: from the base image up to the step. */
 function compare(evidence: Evidence, step: Step): Reason {
-  const { stageBuild, built, published, strategy } = evidence
+  const { stageBuild, published, strategy } = evidence
+  const built = evidence.built?.image
+  if (evidence.built?.error !== undefined) {
+    return {
+      kind: 'unknown',
+      reason: `It is not known: the image that was built could not be looked at (${evidence.built.error}).`
+    }
+  }
   if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }
   const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
   const start = ownHistoryStart(built, stageBuild, strategy)

@@ -43,7 +43,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
       build,
       strategy: plan.strategy.name,
       published,
-      built: built?.image,
+      built,
       base: {
         before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
         now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest

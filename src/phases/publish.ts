@@ -1,4 +1,4 @@
-import { whyNoCache } from '../cache/image.ts'
+import { missingRecords, whyNoCache } from '../cache/image.ts'
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
@@ -74,8 +74,8 @@ async function findMoving(
       const reference = stage.candidate ?? stage.reference
       const build = builds.find(({ image }) => image === stage.reference)
       const reason = build && (await whyWorse(run, strategy, stage, build, digests.get(reference)))
-      if (reason === undefined) return [stage.moving]
-      publication.held.push(await hold(run, stage, reason))
+      if (build === undefined || reason === undefined) return [stage.moving]
+      publication.held.push(await hold(run, stage, build.cacheSource, reason))
       // hosts deploy it, so it moves all the same
       return stage.kind === 'production' ? [stage.moving] : []
     })
@@ -106,17 +106,22 @@ async function whyWorse(
   if (why === undefined) return undefined
   const published = (await strategy.readPublished(cacheSource)).image
   const cached = steps.filter((step) => step.cached).length
-  if (!published || whyNoCache(published, stage) !== undefined || cached < steps.length - cached) {
-    // the published one saves less than the new one would cost
+  // a run from the published one executes what this run executed, a run from the new one what this run found cached
+  if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
     run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
     return undefined
   }
   return why
 }
 
-/** Keeps the cache that is published. */
-async function hold(run: Run, stage: StageBuild, why: string): Promise<Publication['held'][number]> {
-  const { inputs, refs } = run.plan
+/** Keeps the cache that is published as `cacheSource`. */
+async function hold(
+  run: Run,
+  stage: StageBuild,
+  cacheSource: string,
+  why: string
+): Promise<Publication['held'][number]> {
+  const { refs } = run.plan
   const reference = stage.moving ?? ''
   if (stage.kind !== 'production') {
     return {
@@ -124,15 +129,15 @@ async function hold(run: Run, stage: StageBuild, why: string): Promise<Publicati
       reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
     }
   }
-  const kept = `${inputs.image}:${cacheTagOf(inputs.latestTag)}`
+  const kept = cacheTagOf(refs.movingProduction)
+  const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
+  if (cacheSource === kept) return { reference, reason }
   const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction]
   const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal })
+  if (exitCode === 0) return { reference, reason }
   return {
     reference,
-    reason:
-      exitCode === 0
-        ? `${reference} moves, but is a worse cache than before (${why}), so the image before it is kept as ${kept} for the next run`
-        : `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
   }
 }
 

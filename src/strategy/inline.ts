@@ -1,4 +1,4 @@
-import { type ReadImage, readFromEngine, readFromRegistry, whyNoCache } from '../cache/image.ts'
+import { missingRecords, type ReadImage, readFromEngine, readFromRegistry } from '../cache/image.ts'
 import { findStage, instructionOfBuildKitStep, rewriteDockerfile, stagesNeededFor } from '../dockerfile.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
 import { atLeast } from '../engine/docker.ts'
@@ -79,9 +79,10 @@ export class InlineStrategy implements Strategy {
     return read
   }
 
-  readBuilt({ imageId }: Build): Promise<ReadImage> {
+  readBuilt({ image }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
-    return readFromEngine(docker, imageId, signal)
+    // by its tag: Docker 26.1 finds no history by an id of the containerd store
+    return readFromEngine(docker, image, signal)
   }
 
   async end(): Promise<void> {
@@ -103,9 +104,10 @@ export class InlineStrategy implements Strategy {
     const newest = plan.refs.movingProduction
     if (plan.strategy.warning === undefined || !production) return newest
     const kept = cacheTagOf(newest)
-    const [{ image }, { image: keptImage }] = await Promise.all([this.readPublished(newest), this.readPublished(kept)])
-    if (!image || !keptImage || whyNoCache(image, production) === undefined) return newest
-    return whyNoCache(keptImage, production) === undefined ? kept : newest
+    const [missing = 0, missingInKept = 0] = await Promise.all(
+      [newest, kept].map(async (reference) => missingRecords((await this.readPublished(reference)).image, production))
+    )
+    return missingInKept < missing ? kept : newest
   }
 }
 

@@ -1,0 +1,3 @@
+import { describePart } from './corpus/suite.ts'
+
+describePart(1, 2)
