@@ -100,9 +100,13 @@ function setModes({ modes = {} }: Shape, checkout: string): void {
   for (const [file, mode] of Object.entries(modes)) chmodSync(join(checkout, file), mode)
 }
 
-function judgeOutcome({ outputs, post }: Outcome, strategy: string): string[] {
+/** Every miss has a reason that can be shown, and the cache can serve: a warning says that one of these does not hold. */
+function judgeOutcome({ outputs, post, log }: Outcome, strategy: string): string[] {
   const used = (JSON.parse(String(outputs.engine)) as { strategy: string }).strategy
+  const stages = JSON.parse(String(outputs.cache)) as { stage: string; miss?: { kind: string; reason: string } }[]
   return [
+    ...stages.flatMap(({ stage, miss }) => (miss?.kind === 'unknown' ? [`${stage}: ${miss.reason}`] : [])),
+    ...log.split('\n').filter((line) => line.startsWith('::warning')),
     ...(used === strategy ? [] : [`the strategy is ${used}`]),
     ...(String(outputs.tests).includes('"passed"') ? [] : ['the test did not pass']),
     ...(post.exitCode === 0 ? [] : ['the post step failed'])
