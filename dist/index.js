@@ -46406,7 +46406,9 @@ function newInstruction(instruction, line, heredocs) {
         keyword,
         text: `${keyword}${text.slice(keyword.length)}`,
         line: instruction.getRange().start.line + 1,
-        contextSources: contextSourcesOf(instruction, line.trim()),
+        contextSources: instruction instanceof main.Onbuild
+            ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
+            : contextSourcesOf(instruction, line.trim()),
         excludes: flagsOf(instruction)
             .filter((flag) => flag.getName() === 'exclude')
             .map((flag) => unquote(flag.getValue())),
@@ -46833,9 +46835,19 @@ function nameOf({ name, index }) {
 function candidateOf(moving) {
     return `${moving}-next`;
 }
-/** The instructions that the build itself executes for the image, in order. */
+/** The instructions that the build itself executes for the image, in order; triggers where they are executed, too. */
 function ownInstructions({ own }) {
-    return own.flatMap(({ instructions }) => instructions);
+    return own.flatMap(({ instructions }, index) => [...triggersOf(own[index - 1]), ...instructions]);
+}
+/** The line of a trigger where it is executed: a builder tells none. */
+const TRIGGER_LINE = 0;
+/** The ONBUILD instructions of a stage as the stages built on it execute them. */
+function triggersOf(stage) {
+    const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD');
+    return triggers.map((trigger) => {
+        const text = trigger.text.replace(/^ONBUILD /, '');
+        return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE };
+    });
 }
 /** The image outside the Dockerfile that it is built on, as the Dockerfile names it; undefined if there is none, or only the engine knows. */
 function baseImageOf({ own, images }) {
@@ -47093,14 +47105,27 @@ function compare(evidence, step) {
         return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' };
     const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
     const start = ownHistoryStart(built, stageBuild, strategy);
-    const index = own.findIndex(({ line }) => line === step.line);
+    const index = own.findIndex((instruction) => step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line);
     const instruction = own[index];
     if (start === undefined || !instruction || !published.image) {
         return { kind: 'unknown', reason: 'It is not known: the step cannot be told from the history of the image.' };
     }
     return (whyOtherBase(evidence, published.image, built, start) ??
         whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-        whyOtherInput(evidence, published.image, instruction));
+        whyOtherInput(evidence, published.image, withTriggers(own, index, instruction)));
+}
+/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
+function isTrigger({ line, text }, { instruction }) {
+    return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ');
+}
+/** The legacy builder shows no triggers: what those right before a step read may be why it was executed. */
+function withTriggers(own, index, instruction) {
+    const first = own.findLastIndex(({ line }, place) => place < index && line !== TRIGGER_LINE) + 1;
+    const triggers = own.slice(first, index);
+    return {
+        ...instruction,
+        contextSources: [...triggers, instruction].flatMap(({ contextSources }) => contextSources)
+    };
 }
 function whyOtherBase({ stageBuild, base, executedStages, stageNames }, published, built, start) {
     const sameHistory = built.history
@@ -47242,7 +47267,9 @@ function whyOtherInput(evidence, published, instruction) {
         const image = baseImageOf(stageBuild);
         return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` };
     }
-    const unexpected = changes?.dockerfileChanged === false;
+    // what a trigger copies is not compared
+    const hasTriggers = stageBuild.own.some((stage) => triggersOf(stage).length > 0);
+    const unexpected = changes?.dockerfileChanged === false && !hasTriggers;
     const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined;
     if (why !== undefined) {
         return {
@@ -48407,6 +48434,8 @@ class LegacyStrategy {
     #pulls;
     /** Ids of the images before they were labelled, by reference. */
     #unlabelled = new Map();
+    /** Of the others, how many labels were put on them, by reference. */
+    #labelsAtOnce = new Map();
     constructor(run) {
         this.#run = run;
         this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]));
@@ -48421,12 +48450,16 @@ class LegacyStrategy {
         const { file, dockerfile } = await this.#prepare(stage);
         const cacheSource = stage.cacheSource;
         const pull = await this.#pulls.get(cacheSource);
+        const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : [];
+        const tags = isLabelledAtOnce(stage) ? stage.tags : [];
         const built = await build(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
             args: (idFile) => [
                 'build',
+                // else a step that fails leaves its container
+                '--force-rm',
                 ...(pull?.usable ? ['--cache-from', pull.reference] : []),
-                ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags: [], labels: [], idFile }),
+                ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
                 plan.inputs.context
             ],
             env: LEGACY,
@@ -48438,6 +48471,12 @@ class LegacyStrategy {
             return built;
         built.bases = await this.#findBase(stage);
         this.#bases.add(built.bases);
+        if (isLabelledAtOnce(stage)) {
+            this.#labelsAtOnce.set(stage.reference, labels.length);
+            // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+            const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')));
+            return { ...built, steps: built.steps.slice(0, own + 1) };
+        }
         this.#unlabelled.set(stage.reference, built.imageId);
         const labelled = await this.#label(stage, built.imageId);
         return {
@@ -48457,9 +48496,14 @@ class LegacyStrategy {
             ? { error: 'its digest is not known' }
             : readFromEngine(docker, pull.digest, signal);
     }
-    readBuilt({ image, imageId }) {
+    async readBuilt({ image, imageId }) {
         const { docker, signal } = this.#run;
-        return readFromEngine(docker, this.#unlabelled.get(image) ?? imageId, signal);
+        const unlabelled = this.#unlabelled.get(image);
+        const read = await readFromEngine(docker, unlabelled ?? imageId, signal);
+        if (unlabelled !== undefined || !read.image)
+            return read;
+        const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0);
+        return { image: { ...read.image, history: read.image.history.slice(0, own) } };
     }
     async end() {
         this.#ended.abort();
@@ -48488,13 +48532,12 @@ class LegacyStrategy {
     }
     /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
     async #label(stage, image) {
-        const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])];
         return build(this.#run, stage, '', {
             title: `Label ${stage.reference}`,
             args: (idFile) => [
                 'build',
                 ...stage.tags.flatMap((tag) => ['--tag', tag]),
-                ...labels.flatMap((label) => ['--label', label]),
+                ...stage.labels.flatMap((label) => ['--label', label]),
                 ...['--iidfile', idFile, '-']
             ],
             env: LEGACY,
@@ -48540,6 +48583,10 @@ class LegacyStrategy {
             section.end();
         }
     }
+}
+/** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
+function isLabelledAtOnce({ kind, stage }) {
+    return kind === 'production' || stage.instructions.some(({ keyword }) => keyword === 'ONBUILD');
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline.ts

@@ -314,7 +314,10 @@ function newInstruction(
     keyword,
     text: `${keyword}${text.slice(keyword.length)}`,
     line: instruction.getRange().start.line + 1,
-    contextSources: contextSourcesOf(instruction, line.trim()),
+    contextSources:
+      instruction instanceof Onbuild
+        ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
+        : contextSourcesOf(instruction, line.trim()),
     excludes: flagsOf(instruction)
       .filter((flag) => flag.getName() === 'exclude')
       .map((flag) => unquote(flag.getValue())),
@@ -322,7 +325,7 @@ function newInstruction(
   }
 }
 
-function contextSourcesOf(instruction: Instruction, line: string): string[] {
+function contextSourcesOf(instruction: Instruction | null, line: string): string[] {
   if (instruction instanceof Run) {
     return flagsOf(instruction)
       .filter((flag) => flag.getName() === 'mount')

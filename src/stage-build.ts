@@ -107,9 +107,21 @@ export function candidateOf(moving: string): string {
   return `${moving}-next`
 }
 
-/** The instructions that the build itself executes for the image, in order. */
+/** The instructions that the build itself executes for the image, in order; triggers where they are executed, too. */
 export function ownInstructions({ own }: StageBuild): StageInstruction[] {
-  return own.flatMap(({ instructions }) => instructions)
+  return own.flatMap(({ instructions }, index) => [...triggersOf(own[index - 1]), ...instructions])
+}
+
+/** The line of a trigger where it is executed: a builder tells none. */
+export const TRIGGER_LINE = 0
+
+/** The ONBUILD instructions of a stage as the stages built on it execute them. */
+export function triggersOf(stage: Stage | undefined): StageInstruction[] {
+  const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD')
+  return triggers.map((trigger) => {
+    const text = trigger.text.replace(/^ONBUILD /, '')
+    return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE }
+  })
 }
 
 /** The image outside the Dockerfile that it is built on, as the Dockerfile names it; undefined if there is none, or only the engine knows. */

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { emptyFolder } from './lock.ts'
 import { run } from './process.ts'
-import type { Registry } from './registry.ts'
+import { pushBlob, type Registry, send } from './registry.ts'
 
 /** A compressed layer in the cache folder. */
 export interface Layer {
@@ -90,25 +90,4 @@ export async function pushImage(
   }
   const url = `${registry.url}/v2/${repository}/manifests/${tag}`
   await send('PUT', url, { headers: { 'content-type': manifestType }, body: JSON.stringify(manifest) })
-}
-
-async function pushBlob(
-  registry: Registry,
-  repository: string,
-  digest: string,
-  read: () => Promise<Buffer<ArrayBuffer>>
-): Promise<void> {
-  const blobs = `${registry.url}/v2/${repository}/blobs`
-  if ((await fetch(`${blobs}/${digest}`, { method: 'HEAD' })).ok) return
-  const upload = await send('POST', `${blobs}/uploads/`, {})
-  const location = new URL(upload.headers.get('location') ?? '', registry.url)
-  location.searchParams.set('digest', digest)
-  await send('PUT', location.href, { headers: { 'content-type': 'application/octet-stream' }, body: await read() })
-}
-
-async function send(method: string, url: string, request: RequestInit): Promise<Response> {
-  const response = await fetch(url, { ...request, method })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`)
-  return response
 }

@@ -65,6 +65,20 @@ export class Registry {
     return response.json()
   }
 
+  /** Gives a tag the same image with another config. */
+  async replaceConfig(repository: string, tag: string, edit: (config: Json) => Json): Promise<void> {
+    const manifest = await this.manifest(repository, tag)
+    if (!manifest) throw new Error(`The registry has no ${repository}:${tag}.`)
+    const bytes = Buffer.from(JSON.stringify(edit(await this.config(repository, tag))))
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    await pushBlob(this, repository, digest, async () => bytes)
+    const body = { ...manifest.body, config: { ...manifest.body.config, digest, size: bytes.length } }
+    await send('PUT', `${this.url}/v2/${repository}/manifests/${tag}`, {
+      headers: { 'content-type': manifest.mediaType },
+      body: JSON.stringify(body)
+    })
+  }
+
   async #get(path: string, headers: Record<string, string> = {}): Promise<Response | undefined> {
     const response = await fetch(`${this.url}/v2/${path}`, { headers })
     if (response.ok) return response
@@ -96,4 +110,27 @@ export async function startRegistry(bed: number, folder: string, command: string
   const url = `http://${address}`
   await untilReady(daemon, 20, async () => (await fetch(`${url}/v2/`).catch(() => undefined))?.ok ?? false)
   return new Registry(url)
+}
+
+/** Uploads a blob, unless the repository has it. */
+export async function pushBlob(
+  registry: Registry,
+  repository: string,
+  digest: string,
+  read: () => Promise<Buffer<ArrayBuffer>>
+): Promise<void> {
+  const blobs = `${registry.url}/v2/${repository}/blobs`
+  if ((await fetch(`${blobs}/${digest}`, { method: 'HEAD' })).ok) return
+  const upload = await send('POST', `${blobs}/uploads/`, {})
+  const location = new URL(upload.headers.get('location') ?? '', registry.url)
+  location.searchParams.set('digest', digest)
+  await send('PUT', location.href, { headers: { 'content-type': 'application/octet-stream' }, body: await read() })
+}
+
+/** A request that must succeed. */
+export async function send(method: string, url: string, request: RequestInit): Promise<Response> {
+  const response = await fetch(url, { ...request, method })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`)
+  return response
 }

@@ -60,11 +60,27 @@ export class SourceRepository {
     return new Date(seconds * 1_000).toISOString().replace('.000Z', 'Z')
   }
 
-  /** A fresh clone with `sha` checked out, as actions/checkout leaves it; returns its folder. */
+  /** A fresh clone with `sha` checked out, as actions/checkout leaves it with `fetch-depth: 0`; returns its folder. */
   checkout(sha: string): string {
-    const name = `checkout-${++this.#checkouts}`
-    this.#git('clone', '--quiet', '--no-checkout', 'origin', name)
-    const folder = join(this.#folder, name)
+    const folder = this.#newCheckout()
+    this.#git('clone', '--quiet', '--no-checkout', 'origin', folder)
+    return this.#checkOut(folder, sha)
+  }
+
+  /** As actions/checkout leaves it by itself: with that one commit. */
+  shallowCheckout(sha: string): string {
+    const folder = this.#newCheckout()
+    this.#git('init', '--quiet', folder)
+    this.#inOrigin('config', 'uploadpack.allowAnySHA1InWant', 'true')
+    this.#git('-C', folder, 'fetch', '--quiet', '--depth', '1', `file://${join(this.#folder, 'origin')}`, sha)
+    return this.#checkOut(folder, sha)
+  }
+
+  #newCheckout(): string {
+    return join(this.#folder, `checkout-${++this.#checkouts}`)
+  }
+
+  #checkOut(folder: string, sha: string): string {
     this.#git('-C', folder, 'checkout', '--quiet', '--detach', sha)
     this.#afterCheckout(folder)
     return folder

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
 import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import type { SourceRepository } from '../../testbed/source-repository.ts'
@@ -48,15 +49,26 @@ export class Project {
     event: Event = pushEvent(sha, 'master')
   ): Promise<Outcome> {
     return this.onAgent(async (agent) => {
-      const outcome = await runAction(agent, {
-        workspace: source.checkout(sha),
-        event,
-        inputs: { image: this.image, ...inputs },
-        env: this.#env
-      })
+      const outcome = await this.runOn(agent, source.checkout(sha), inputs, event)
       const left = await agent.docker('ps', '--all', '--quiet')
       if (left !== '') throw new Error(`Containers are left: ${left}`)
       return outcome
+    })
+  }
+
+  /** Runs the action on an agent. */
+  async runOn(
+    agent: Agent,
+    workspace: string,
+    inputs: Record<string, string>,
+    event: Event,
+    env: Record<string, string> = {}
+  ): Promise<Outcome> {
+    return runAction(agent, {
+      workspace,
+      event,
+      inputs: { image: this.image, ...inputs },
+      env: { ...this.#env, ...env }
     })
   }
 
@@ -96,6 +108,21 @@ export function executedRuns(outcome: Outcome): string[] {
     .map(({ stage, instruction }) => `${stage}: ${instruction}`)
 }
 
+/** What the output `cache` says of a stage's first executed step. */
+export interface Miss {
+  instruction: string
+  line?: number
+  kind: string
+  reason: string
+  unexpected: boolean
+}
+
+/** The misses of a run, by stage. */
+export function missesOf({ outputs }: Outcome): Record<string, Miss | undefined> {
+  const stages = JSON.parse(String(outputs.cache)) as { stage: string; miss?: Miss }[]
+  return Object.fromEntries(stages.flatMap(({ stage, miss }) => (miss ? [[stage, miss]] : [])))
+}
+
 /** The exit code, and the log if it is not the expected one: what a failing assertion should show. */
 export function ending({ exitCode, log }: Outcome, expected = 0): { exitCode: number | null; log: string } {
   return { exitCode, log: exitCode === expected ? '' : log }
@@ -103,4 +130,19 @@ export function ending({ exitCode, log }: Outcome, expected = 0): { exitCode: nu
 
 export function short(sha: string): string {
   return sha.slice(0, 7)
+}
+
+/** Starts a program inside the agent's network and waits for its first line; it ends with the agent. */
+export async function startInside(agent: Agent, script: string): Promise<void> {
+  const [enter = '', ...prefix] = agent.prefix
+  const child = spawn(enter, [...prefix, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve)
+    child.once('exit', () => reject(new Error('it ended at once')))
+  })
+}
+
+/** The lines of the log that are warnings or errors. */
+export function annotations(outcome: Outcome, kind: 'warning' | 'error'): string[] {
+  return outcome.log.split('\n').filter((line) => line.startsWith(`::${kind}`))
 }

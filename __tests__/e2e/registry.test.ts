@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { type Agent, availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
-import { ending, Project, short } from './harness.ts'
+import { annotations, ending, Project, short, startInside } from './harness.ts'
 
 jest.setTimeout(300_000)
 
@@ -27,16 +26,6 @@ afterAll(async () => {
   await bed.stop()
 })
 
-/** Starts a program inside the agent's network and waits for its first line; it ends with the agent. */
-async function startInside(agent: Agent, script: string): Promise<void> {
-  const [enter = '', ...prefix] = agent.prefix
-  const child = spawn(enter, [...prefix, process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  await new Promise((resolve, reject) => {
-    child.stdout.once('data', resolve)
-    child.once('exit', () => reject(new Error('it ended at once')))
-  })
-}
-
 async function play(engine: EngineSpec, inputs: Record<string, string>): Promise<Outcome> {
   const agent = await bed.agent(engine)
   const source = new SourceRepository(bed.folder, application(base))
@@ -50,10 +39,6 @@ async function play(engine: EngineSpec, inputs: Record<string, string>): Promise
   } finally {
     await agent.stop()
   }
-}
-
-function annotations(outcome: Outcome, kind: 'warning' | 'error'): string[] {
-  return outcome.log.split('\n').filter((line) => line.startsWith(`::${kind}`))
 }
 
 describe.each(availableEngines())('Docker $version, $store store', (engine) => {

@@ -1,7 +1,7 @@
 import type { StageInstruction } from '../dockerfile.ts'
 import { classifyRegistryError } from '../registry-error.ts'
 import type { Build, Miss, MissKind, Step } from '../run.ts'
-import { baseImageOf, ownInstructions, type StageBuild } from '../stage-build.ts'
+import { baseImageOf, ownInstructions, type StageBuild, TRIGGER_LINE, triggersOf } from '../stage-build.ts'
 import type { Changes } from './changes.ts'
 import { takenFrom } from './context-files.ts'
 import { type ImageRecord, keywordOf, layersBelow, ownHistoryStart, type ReadImage, whyNoCache } from './image.ts'
@@ -114,7 +114,9 @@ function compare(evidence: Evidence, step: Step): Reason {
   if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }
   const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
   const start = ownHistoryStart(built, stageBuild, strategy)
-  const index = own.findIndex(({ line }) => line === step.line)
+  const index = own.findIndex((instruction) =>
+    step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line
+  )
   const instruction = own[index]
   if (start === undefined || !instruction || !published.image) {
     return { kind: 'unknown', reason: 'It is not known: the step cannot be told from the history of the image.' }
@@ -122,8 +124,23 @@ function compare(evidence: Evidence, step: Step): Reason {
   return (
     whyOtherBase(evidence, published.image, built, start) ??
     whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-    whyOtherInput(evidence, published.image, instruction)
+    whyOtherInput(evidence, published.image, withTriggers(own, index, instruction))
   )
+}
+
+/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
+function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boolean {
+  return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ')
+}
+
+/** The legacy builder shows no triggers: what those right before a step read may be why it was executed. */
+function withTriggers(own: StageInstruction[], index: number, instruction: StageInstruction): StageInstruction {
+  const first = own.findLastIndex(({ line }, place) => place < index && line !== TRIGGER_LINE) + 1
+  const triggers = own.slice(first, index)
+  return {
+    ...instruction,
+    contextSources: [...triggers, instruction].flatMap(({ contextSources }) => contextSources)
+  }
 }
 
 function whyOtherBase(
@@ -278,7 +295,9 @@ function whyOtherInput(evidence: Evidence, published: ImageRecord, instruction: 
     const image = baseImageOf(stageBuild)
     return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` }
   }
-  const unexpected = changes?.dockerfileChanged === false
+  // what a trigger copies is not compared
+  const hasTriggers = stageBuild.own.some((stage) => triggersOf(stage).length > 0)
+  const unexpected = changes?.dockerfileChanged === false && !hasTriggers
   const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined
   if (why !== undefined) {
     return {

@@ -40,6 +40,8 @@ export class LegacyStrategy implements Strategy {
   readonly #pulls: Map<string, Promise<Pull>>
   /** Ids of the images before they were labelled, by reference. */
   readonly #unlabelled = new Map<string, string>()
+  /** Of the others, how many labels were put on them, by reference. */
+  readonly #labelsAtOnce = new Map<string, number>()
 
   constructor(run: Run) {
     this.#run = run
@@ -55,12 +57,16 @@ export class LegacyStrategy implements Strategy {
     const { file, dockerfile } = await this.#prepare(stage)
     const cacheSource = stage.cacheSource
     const pull = await this.#pulls.get(cacheSource)
+    const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
+    const tags = isLabelledAtOnce(stage) ? stage.tags : []
     const built = await build(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
       args: (idFile) => [
         'build',
+        // else a step that fails leaves its container
+        '--force-rm',
         ...(pull?.usable ? ['--cache-from', pull.reference] : []),
-        ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags: [], labels: [], idFile }),
+        ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
         plan.inputs.context
       ],
       env: LEGACY,
@@ -71,6 +77,12 @@ export class LegacyStrategy implements Strategy {
     if (built.failure !== undefined) return built
     built.bases = await this.#findBase(stage)
     this.#bases.add(built.bases)
+    if (isLabelledAtOnce(stage)) {
+      this.#labelsAtOnce.set(stage.reference, labels.length)
+      // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+      const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')))
+      return { ...built, steps: built.steps.slice(0, own + 1) }
+    }
     this.#unlabelled.set(stage.reference, built.imageId)
     const labelled = await this.#label(stage, built.imageId)
     return {
@@ -91,9 +103,13 @@ export class LegacyStrategy implements Strategy {
       : readFromEngine(docker, pull.digest, signal)
   }
 
-  readBuilt({ image, imageId }: Build): Promise<ReadImage> {
+  async readBuilt({ image, imageId }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
-    return readFromEngine(docker, this.#unlabelled.get(image) ?? imageId, signal)
+    const unlabelled = this.#unlabelled.get(image)
+    const read = await readFromEngine(docker, unlabelled ?? imageId, signal)
+    if (unlabelled !== undefined || !read.image) return read
+    const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0)
+    return { image: { ...read.image, history: read.image.history.slice(0, own) } }
   }
 
   async end(): Promise<void> {
@@ -128,13 +144,12 @@ export class LegacyStrategy implements Strategy {
 
   /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
   async #label(stage: StageBuild, image: string): Promise<Build> {
-    const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])]
     return build(this.#run, stage, '', {
       title: `Label ${stage.reference}`,
       args: (idFile) => [
         'build',
         ...stage.tags.flatMap((tag) => ['--tag', tag]),
-        ...labels.flatMap((label) => ['--label', label]),
+        ...stage.labels.flatMap((label) => ['--label', label]),
         ...['--iidfile', idFile, '-']
       ],
       env: LEGACY,
@@ -178,4 +193,9 @@ export class LegacyStrategy implements Strategy {
       section.end()
     }
   }
+}
+
+/** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
+function isLabelledAtOnce({ kind, stage }: StageBuild): boolean {
+  return kind === 'production' || stage.instructions.some(({ keyword }) => keyword === 'ONBUILD')
 }

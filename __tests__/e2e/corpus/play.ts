@@ -103,7 +103,10 @@ function setModes({ modes = {} }: Shape, checkout: string): void {
 /** Every miss has a reason that can be shown, and the cache can serve: a warning says that one of these does not hold. */
 function judgeOutcome({ outputs, post, log }: Outcome, strategy: string): string[] {
   const used = (JSON.parse(String(outputs.engine)) as { strategy: string }).strategy
-  const stages = JSON.parse(String(outputs.cache)) as { stage: string; miss?: { kind: string; reason: string } }[]
+  const stages = JSON.parse(String(outputs.cache)) as {
+    stage: string
+    miss?: { instruction: string; kind: string; reason: string }
+  }[]
   return [
     ...stages.flatMap(({ stage, miss }) => (miss?.kind === 'unknown' ? [`${stage}: ${miss.reason}`] : [])),
     ...log.split('\n').filter((line) => line.startsWith('::warning')),
