@@ -9,7 +9,6 @@ let engine: FakeEngine
 beforeAll(() => {
   engine = new FakeEngine()
   writeFileSync(join(engine.workspace, 'no-from'), '# nothing\n')
-  writeFileSync(join(engine.workspace, 'unnamed'), 'FROM a\nFROM b AS builder\nFROM c\n')
 })
 afterAll(() => engine.remove())
 
@@ -38,7 +37,6 @@ describe('A wrong input', () => {
     ['no-from', { file: 'no-from' }],
     ['builder-target', { 'builder-target': 'build' }],
     ['builder-target', { 'builder-target': '--push' }],
-    ['Stage 0', { file: 'unnamed', 'builder-target': '0' }],
     ['target', { target: 'prod' }],
     ['builder-target and target', { target: 'Builder' }],
     ['test-options', { 'test-options': 'NODE_ENV=test' }],
@@ -54,6 +52,7 @@ describe('A wrong input', () => {
     ['builder-tag', { 'builder-tag': 'a/b' }],
     ['builder-tag and latest-tag', { 'latest-tag': 'builder' }],
     ['cache-stages', { 'cache-stages': 'deps' }],
+    ['expect-cache', { 'expect-cache': 'yes' }],
     ['push', { push: 'yes' }]
   ])('%s in %j is named in one sentence, and docker never called', async (name, inputs) => {
     const ran = await engine.run({ inputs })

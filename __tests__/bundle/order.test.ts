@@ -19,9 +19,12 @@ const BUILD = 'buildx build --builder default --progress rawjson --provenance=fa
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
 const END = `${LABELS} ${ID_FILE} .`
 
+/** What only looks at images. */
+const LOOK = /^(buildx imagetools|history|image inspect) /
+
 /** What is called, before and after the part in which tests and the production build overlap. */
 function called({ calls }: Ran): { first: string[]; overlapping: string[]; last: string[] } {
-  const texts = calls.map(({ text }) => text)
+  const texts = calls.map(({ text }) => text).filter((text) => !LOOK.test(text))
   const end = texts.findIndex((text) => /^(push|ps) /.test(text))
   return { first: texts.slice(0, 2), overlapping: sorted(texts.slice(2, end)), last: texts.slice(end) }
 }
@@ -32,12 +35,12 @@ function sorted(texts: string[]): string[] {
 
 function build(stage: 'builder' | 'production', moving: boolean): string {
   if (stage === 'builder') {
-    const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder` : ''}`
+    const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder --tag ${IMAGE}:builder-next` : ''}`
     return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${END}`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
   // the Dockerfile whose builder stage is the image just built
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile ${tags} ${END}`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile-stage-1 ${tags} ${END}`
 }
 
 function test(number: number, command: string): [string, string] {
@@ -80,13 +83,15 @@ describe('What is called, and in which order', () => {
     const { first, overlapping, last } = called(ran)
     expect(first).toEqual([INFO, build('builder', true)])
     expect(overlapping).toEqual(sorted([build('production', true), ...TESTS]))
-    expect([last[0], ...sorted(last.slice(1, 3)), last[3]]).toEqual([
+    expect([...last.slice(0, 2), ...sorted(last.slice(2, 4)), last[4]]).toEqual([
       `push ${IMAGE}:SHORT`,
+      // looked at before the moving tags move
+      `push ${IMAGE}:builder-next`,
       `push ${IMAGE}:builder`,
       `push ${IMAGE}:latest`,
       CLEAN_UP
     ])
-    expect(last).toHaveLength(4)
+    expect(last).toHaveLength(5)
     expect(ran.exitCode).toBe(0)
     expect(commandsIn(ran.log).filter((line) => /^::(notice|warning|error)/.test(line))).toEqual([])
     expect(ran.outputs).toMatchObject({
@@ -156,7 +161,11 @@ describe('What is called, and in which order', () => {
       inputs: tests,
       answers: [{ to: '--target builder', exitCode: 1, stderr: 'ERROR: no\n' }]
     })
-    expect(ran.calls.map(({ text }) => text)).toEqual([INFO, build('builder', true), CLEAN_UP])
+    expect(ran.calls.map(({ text }) => text).filter((text) => !LOOK.test(text))).toEqual([
+      INFO,
+      build('builder', true),
+      CLEAN_UP
+    ])
     expect(errorsIn(ran.log)).toEqual([expect.stringContaining('failed: no')])
   })
 
@@ -200,11 +209,14 @@ describe('What is called, and in which order', () => {
     })
     const texts = ran.calls.map(({ text }) => text)
     expect(sorted(texts.slice(1, 3))).toEqual([`pull ${IMAGE}:builder`, `pull ${IMAGE}:latest`])
-    expect(texts[3]).toMatch(`build --cache-from ${IMAGE}:builder --file Dockerfile --target builder --iidfile`)
-    expect(texts[4]).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${ID_FILE} -`)
+    expect(texts[3]).toMatch(
+      `build --force-rm --cache-from ${IMAGE}:builder --file Dockerfile --target builder --iidfile`
+    )
+    const label = texts.filter((text) => !LOOK.test(text))[4]
+    expect(label).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${ID_FILE} -`)
     expect(find(ran.calls, '--label').stdin).toMatch(/^FROM sha256:[0-9a-f]{64}\n$/)
     expect(find(ran.calls, `--tag ${IMAGE}:SHORT`).text).toMatch(
-      /^build --file TEMP\/shared-docker-layers-RUN\/Dockerfile --tag/
+      /^build --force-rm --file TEMP\/shared-docker-layers-RUN\/Dockerfile-stage-1 --tag/
     )
     for (const { env } of ran.calls.filter(({ args }) => args[0] === 'build')) expect(env.DOCKER_BUILDKIT).toBe('0')
     expect(ran.exitCode).toBe(0)
@@ -230,7 +242,9 @@ describe('What overlaps', () => {
     const testsEnd = Math.max(...['a', 'b', 'c'].map((name) => find(calls, `-c ${name}`).end))
     expect(production.start).toBeLessThan(testsEnd)
     const commit = find(calls, `push ${IMAGE}:SHORT`)
-    const [movingBuilder, latest] = [find(calls, `push ${IMAGE}:builder`), find(calls, `push ${IMAGE}:latest`)]
+    const [movingBuilder, latest] = ['builder', 'latest'].map((tag) =>
+      calls.find(({ text }) => text === `push ${IMAGE}:${tag}`)
+    ) as [Call, Call]
     expect(commit.start).toBeGreaterThanOrEqual(production.end)
     for (const { start } of [movingBuilder, latest]) expect(start).toBeGreaterThanOrEqual(commit.end)
     expect(movingBuilder.start).toBeLessThan(latest.end)

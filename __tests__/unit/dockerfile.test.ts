@@ -850,7 +850,7 @@ describe('instructions of a stage', () => {
     ['RUN --mount=type=cache,source=a,target=/x --mount=type=secret,src=b --mount=type=tmpfs,target=/y c', []],
     ['RUN --mount=type=bind,\\\n"source=a",target=/x b', ['a']],
     ['RUN cp --mount=target=/x a b', []],
-    ['ONBUILD COPY a b', []],
+    ['ONBUILD COPY a b', ['a']],
     ['ENV A=b', []],
     ['WORKDIR a', []]
   ]
