@@ -48386,12 +48386,12 @@ class InlineStrategy {
         const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
         return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) };
     }
-    /** An engine that loses cache metadata may have published a production image that is no cache; an earlier one was kept then. */
+    /** If the newest production image was a worse cache than the one before it, that one was kept (see `publish`). */
     async #findProductionSource() {
         const { plan } = this.#run;
         const production = plan.builds.at(-1);
         const newest = plan.refs.movingProduction;
-        if (plan.strategy.warning === undefined || !production)
+        if (plan.strategy.client !== 'buildx' || !production)
             return newest;
         const kept = cacheTagOf(newest);
         const [missing = 0, missingInKept = 0] = await Promise.all([newest, kept].map(async (reference) => missingRecords((await this.readPublished(reference)).image, production)));

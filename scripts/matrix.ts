@@ -9,6 +9,8 @@ import { pushBaseImages, TestBed } from '../testbed/index.ts'
 interface Row {
   title: string[]
   commits: PlayedCommit[]
+  /** Chains that broke off. */
+  lost: string[]
 }
 
 const { values: options } = parseArgs({ options: { shape: { type: 'string' }, engine: { type: 'string' } } })
@@ -33,10 +35,17 @@ try {
 async function play(base: string, setting: Setting): Promise<Row> {
   const { shape, engine, strategy } = setting
   const commits: PlayedCommit[] = []
-  for (const chain of CHAIN_NAMES) commits.push(...(await playChain(bed, base, setting, chain)))
+  const lost: string[] = []
+  for (const chain of CHAIN_NAMES) {
+    // one that breaks off must not take the others along
+    await playChain(bed, base, setting, chain).then(
+      (played) => commits.push(...played),
+      (error: unknown) => lost.push(`chain ${chain}: ${String(error)}`)
+    )
+  }
   const title = [shape.name, engine.version, engine.store, strategy]
   console.error(title.join(' '))
-  return { title, commits }
+  return { title, commits, lost }
 }
 
 function print(rows: Row[]): void {
@@ -50,11 +59,12 @@ function print(rows: Row[]): void {
   for (const row of [head, ...table])
     console.log(row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  '))
 
-  const details = rows.flatMap(({ title, commits }) =>
-    commits.flatMap(({ name, misses, lies }) =>
+  const details = rows.flatMap(({ title, commits, lost }) => [
+    ...lost.map((text) => `${title.join(' ')}, ${text}`),
+    ...commits.flatMap(({ name, misses, lies }) =>
       [...misses.map((step) => `executed ${step}`), ...lies].map((text) => `${title.join(' ')}, ${name}: ${text}`)
     )
-  )
+  ])
   if (details.length > 0) console.log(`\n${details.join('\n')}`)
   const played = rows.flatMap(({ commits }) => commits)
   const misses = played.reduce((sum, commit) => sum + commit.misses.length, 0)

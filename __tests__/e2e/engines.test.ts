@@ -76,7 +76,7 @@ const available = availableEngines().map(({ version, store }) => `${version} ${s
 describe.each(settings.filter(({ engine }) => available.includes(`${engine.version} ${engine.store}`)))(
   'Docker $engine.version, $engine.store store, buildx: $buildx, needs BuildKit: $needsBuildKit',
   ({ engine, needsBuildKit, buildx, strategy, warning }) => {
-    it('builds, tests and publishes on every commit, with one warning', async () => {
+    it('builds, tests and publishes on every commit, with a warning', async () => {
       const repository = `octo/odd-${engine.version}-${engine.store}`
       const source = new SourceRepository(bed.folder, sourceFiles(needsBuildKit))
       const commits = [source.head(), source.commit({ other: 'x' }), source.commit({ 'src/main.txt': 'version 2\n' })]
@@ -84,7 +84,9 @@ describe.each(settings.filter(({ engine }) => available.includes(`${engine.versi
         const outcome = await play(sha)
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
         const warnings = outcome.log.split('\n').filter((line) => line.startsWith('::warning'))
-        expect(warnings).toEqual([expect.stringMatching(warning)])
+        expect(warnings[0]).toMatch(warning)
+        // what such an engine has forgotten does not replace what it had published
+        for (const other of warnings.slice(1)) expect(other).toMatch(/ a worse cache/)
         expect(JSON.parse(String(outcome.outputs.engine))).toMatchObject({ strategy })
         expect(stepsOf(outcome).length).toBeGreaterThan(6)
         // production holds what the tested builder holds

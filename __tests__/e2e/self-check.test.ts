@@ -53,7 +53,10 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
 
       const warned = await project.play(source, source.commit({ other: '3' }))
       expect(ending(warned)).toEqual({ exitCode: 0, log: '' })
-      expect(annotations(warned, 'warning')).toEqual([expect.stringMatching(sentence)])
+      const warnings = annotations(warned, 'warning')
+      expect(warnings[0]).toMatch(sentence)
+      // production's first steps were executed in the builder's build just now, and BuildKit forgets their records
+      for (const other of warnings.slice(1)) expect(other).toMatch(/:latest moves, but would be a worse cache/)
       // and that mended it
       const mended = await project.play(source, source.commit({ other: '4' }), { 'expect-cache': 'fail' })
       expect(ending(mended)).toEqual({ exitCode: 0, log: '' })
