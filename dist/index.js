@@ -47556,21 +47556,18 @@ async function pushAll(run, publication, references, digests) {
 }
 /** The moving tags that may move. */
 async function findMoving(run, strategy, builds, digests, publication) {
-    const moving = await Promise.all(run.plan.builds.map(async (stage) => {
-        if (stage.moving === undefined)
-            return [];
-        const reference = stage.candidate ?? stage.reference;
+    const judged = await Promise.all(run.plan.builds.map(async (stage) => {
         const build = builds.find(({ image }) => image === stage.reference);
-        const reason = build && (await whyWorse(run, strategy, stage, build, digests.get(reference)));
-        if (build === undefined || reason === undefined)
-            return [stage.moving];
-        publication.held.push(await hold(run, stage, build.cacheSource, reason));
-        // hosts deploy it, so it moves all the same
-        return stage.kind === 'production' ? [stage.moving] : [];
+        const digest = digests.get(stage.candidate ?? stage.reference);
+        const why = build && stage.moving !== undefined ? await whyWorse(run, strategy, stage, build, digest) : undefined;
+        const held = build && why !== undefined ? await hold(run, stage, build.cacheSource, why) : undefined;
+        return { stage, held };
     }));
+    publication.held = judged.flatMap(({ held }) => held ?? []);
     for (const { reason } of publication.held)
         run.log.warning(reason);
-    return moving.flat();
+    // production moves all the same: hosts deploy it
+    return judged.flatMap(({ stage, held }) => (held && stage.kind !== 'production' ? [] : (stage.moving ?? [])));
 }
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
 async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
