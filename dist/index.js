@@ -46021,7 +46021,7 @@ const ANY_FILE = 'any file';
  *
  * A source is a path or, with a wildcard, a pattern of Go's path.Match, to which `**` is no more than `*` (bk:
  * cache/contenthash/checksum.go, includedPaths). COPY --parents, where it is more, is not known here. Links are not
- * followed.
+ * followed: see `followLinks`.
  *
  * @param paths below the build context, '/'-separated
  * @param sources as docker sees them: without quotes, variables replaced
@@ -46061,6 +46061,23 @@ function takenFile(path, pattern) {
     if (!isFolder)
         return rest.length > 0 ? undefined : names;
     return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
+}
+/**
+ * Where those sources lead that are links, or below one: docker copies what a link leads to if a source names it. What
+ * leads out of the context is left out, as are sources with a wildcard.
+ *
+ * @returns by source, the path below the context; none for a source that is what it says
+ */
+async function followLinks(context, sources) {
+    const top = await (0,promises_namespaceObject.realpath)(context);
+    const links = new Map();
+    for (const source of sources) {
+        const path = (0,external_node_path_namespaceObject.join)(top, external_node_path_namespaceObject.posix.normalize(`/${source}`)).replace(/\/$/, '');
+        const target = await (0,promises_namespaceObject.realpath)(path).catch(() => undefined);
+        if (target?.startsWith(top + external_node_path_namespaceObject.sep) && target !== path)
+            links.set(source, [(0,external_node_path_namespaceObject.relative)(top, target)]);
+    }
+    return links;
 }
 function readSource(source) {
     const components = external_node_path_namespaceObject.posix
@@ -47077,7 +47094,7 @@ function whyNoSource({ build, published, strategy }) {
 }
 /** Reasons that lie in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
-    const names = stageBuild.own.map(({ name, index }) => name ?? `stage-${index}`);
+    const names = stageBuild.own.map(nameOf);
     const place = names.indexOf(step.stage);
     if (place === -1) {
         return publishesAllStages
@@ -47112,20 +47129,11 @@ function compare(evidence, step) {
     }
     return (whyOtherBase(evidence, published.image, built, start) ??
         whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-        whyOtherInput(evidence, published.image, withTriggers(own, index, instruction)));
+        whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1)));
 }
 /** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
 function isTrigger({ line, text }, { instruction }) {
     return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ');
-}
-/** The legacy builder shows no triggers: what those right before a step read may be why it was executed. */
-function withTriggers(own, index, instruction) {
-    const first = own.findLastIndex(({ line }, place) => place < index && line !== TRIGGER_LINE) + 1;
-    const triggers = own.slice(first, index);
-    return {
-        ...instruction,
-        contextSources: [...triggers, instruction].flatMap(({ contextSources }) => contextSources)
-    };
 }
 function whyOtherBase({ stageBuild, base, executedStages, stageNames }, published, built, start) {
     const sameHistory = built.history
@@ -47226,30 +47234,57 @@ function argumentsOf(entry, declared) {
     ]);
     return { command: `/bin/sh -c ${parts[1]}`, values: new Map(values) };
 }
-/** The instructions are the same: what they read differs, or the cache has failed. */
-function whyOtherInput(evidence, published, instruction) {
-    const { changes, base, strategy, stageBuild, executedStages, stageNames, dockerignore } = evidence;
-    const { contextSources, excludes, copiesFrom } = instruction;
-    const from = copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name));
+/**
+ * The instructions are the same: what they read differs, or the cache has failed. One before the step may be the cause: what
+ * another stage executed of it in this run was cached here, and the legacy builder shows no triggers.
+ */
+function whyOtherInputs(evidence, published, built, start, instructions) {
+    const suspects = instructions.filter((_, index) => index === instructions.length - 1 || !isSameResult(published, built, start + index));
+    const known = suspects.map((instruction) => whyOtherInput(evidence, instruction)).find((reason) => reason);
+    return known ?? whyUnknown(evidence, published, suspects);
+}
+/** Whether an entry of the history left the same in both images. */
+function isSameResult(published, built, entry) {
+    const { createdBy, empty } = published.history[entry] ?? {};
+    // an engine does not tell which entries made layers, but the legacy builder's history of COPY has a hash of the files
+    if (empty === undefined)
+        return createdBy === built.history[entry]?.createdBy;
+    const layer = layersBelow(published, entry);
+    return empty || published.layers[layer] === built.layers[layer];
+}
+/** What an instruction reads that is known to have changed. */
+function whyOtherInput(evidence, instruction) {
+    const { changes, executedStages, stageNames } = evidence;
+    const from = instruction.copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name));
     if (from !== undefined) {
         return {
             kind: 'stage-changed',
             reason: `What it takes from stage ${from} changed: a step of that stage was executed.`
         };
     }
-    const taken = (paths) => takenFrom(paths, contextSources, excludes, dockerignore);
-    if (contextSources.length > 0) {
-        const changed = taken(changes?.changed ?? []);
-        if (changed.length > 0) {
-            return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` };
-        }
-        const untracked = taken(changes?.untracked ?? []);
-        if (untracked.some((path) => path === '.git/' || path === '.git')) {
-            return {
-                kind: 'files-changed',
-                reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
-            };
-        }
+    const changed = takenBy(evidence, instruction, changes?.changed);
+    if (changed.length > 0) {
+        return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` };
+    }
+    if (takenBy(evidence, instruction, changes?.untracked).some((path) => path === '.git/' || path === '.git')) {
+        return {
+            kind: 'files-changed',
+            reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
+        };
+    }
+    return undefined;
+}
+/** Of these paths, those that an instruction reads, also by way of a link that it names. */
+function takenBy({ links, dockerignore }, { contextSources, excludes }, paths) {
+    const sources = contextSources.flatMap((source) => [source, ...(links.get(source) ?? [])]);
+    return takenFrom(paths ?? [], sources, excludes, dockerignore);
+}
+/** Nothing is known to have changed: what it may be, and whether the cache has failed. */
+function whyUnknown(evidence, published, suspects) {
+    const { changes, base, strategy, stageBuild } = evidence;
+    const taken = (paths) => suspects.flatMap((one) => takenBy(evidence, one, paths));
+    if (suspects.some(({ contextSources }) => contextSources.length > 0)) {
+        const untracked = taken(changes?.untracked);
         if (untracked.length > 0) {
             return {
                 kind: 'unknown',
@@ -47267,9 +47302,7 @@ function whyOtherInput(evidence, published, instruction) {
         const image = baseImageOf(stageBuild);
         return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` };
     }
-    // what a trigger copies is not compared
-    const hasTriggers = stageBuild.own.some((stage) => triggersOf(stage).length > 0);
-    const unexpected = changes?.dockerfileChanged === false && !hasTriggers;
+    const unexpected = changes?.dockerfileChanged === false;
     const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined;
     if (why !== undefined) {
         return {
@@ -47299,6 +47332,66 @@ function listed(paths) {
 }
 function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+;// CONCATENATED MODULE: ./src/plan.ts
+
+
+
+
+/** The parts of a plan that follow from the others. */
+function completePlan({ cacheStages, labels, ...parts }) {
+    return { ...parts, builds: planBuilds({ cacheStages, labels, ...parts }) };
+}
+/** @throws UserError if a tag would be too long */
+function makeRefs(inputs, build, cacheStages) {
+    const reference = (tag) => {
+        if (isTag(tag))
+            return `${inputs.image}:${tag}`;
+        throw new UserError(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
+    };
+    const ours = [inputs.builderTag, inputs.latestTag];
+    const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)];
+    const stages = cacheStages.map(({ stage }) => {
+        const name = nameOf(stage);
+        const tag = taken.includes(name) ? `stage-${name}` : name;
+        return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }];
+    });
+    const refs = {
+        builder: reference(`${inputs.builderTag}-${build.shortSha}`),
+        production: reference(build.shortSha),
+        movingBuilder: reference(inputs.builderTag),
+        movingProduction: reference(inputs.latestTag),
+        stages: Object.fromEntries(stages)
+    };
+    // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
+    const held = [refs.production, refs.builder, ...movingTags(refs)];
+    const further = inputs.tags.filter((tag, index, tags) => !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index);
+    return { ...refs, further };
+}
+/** The tags that move on the publishing branch only. */
+function movingTags(refs) {
+    return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
+}
+/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
+function cacheTagOf(latest) {
+    return `${latest}-cache`;
+}
+/** The commit that an image was built from (opencontainers/image-spec annotations.md). */
+const REVISION_LABEL = 'org.opencontainers.image.revision';
+/**
+ * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
+ * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
+ */
+function makeLabels(inputs, build, created) {
+    const own = {
+        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
+        ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
+    };
+    const revision = { [REVISION_LABEL]: build.sha };
+    const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
+    const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/bases.ts
@@ -47387,7 +47480,7 @@ function recordedBase(labels, reference) {
 
 
 
-const REVISION = 'org.opencontainers.image.revision';
+
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 async function explain_explain(run, strategy, builds) {
     const { plan, git, github } = run;
@@ -47403,11 +47496,14 @@ async function explain_explain(run, strategy, builds) {
         changes.set(revision, found);
         return found;
     };
-    const [production, dockerignore, tracked] = await Promise.all([
+    const sources = dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ contextSources }) => contextSources));
+    const [production, dockerignore, links, tracked] = await Promise.all([
         strategy.readPublished(plan.refs.movingProduction),
         readDockerignore(inputs.context, file),
+        followLinks(inputs.context, sources),
         git.tracked()
     ]);
+    const oddModes = unusualModes(inputs.context, tracked ?? []);
     const explainOne = async (build, stageBuild) => {
         const [published, built] = await Promise.all([
             strategy.readPublished(build.cacheSource),
@@ -47424,9 +47520,10 @@ async function explain_explain(run, strategy, builds) {
                 before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
                 now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
             },
-            changes: await changesSince(published.image?.labels[REVISION]),
+            changes: await changesSince(published.image?.labels[REVISION_LABEL]),
             dockerignore,
-            unusualModes: unusualModes(inputs.context, tracked ?? []),
+            links,
+            unusualModes: oddModes,
             executedStages,
             stageNames: dockerfile.stages.map(nameOf),
             publishesAllStages: inputs.cacheStages === 'auto'
@@ -47437,64 +47534,6 @@ async function explain_explain(run, strategy, builds) {
         if (build?.steps.some(({ cached }) => !cached))
             await explainOne(build, stageBuild);
     }));
-}
-
-;// CONCATENATED MODULE: ./src/plan.ts
-
-
-
-
-/** The parts of a plan that follow from the others. */
-function completePlan({ cacheStages, labels, ...parts }) {
-    return { ...parts, builds: planBuilds({ cacheStages, labels, ...parts }) };
-}
-/** @throws UserError if a tag would be too long */
-function makeRefs(inputs, build, cacheStages) {
-    const reference = (tag) => {
-        if (isTag(tag))
-            return `${inputs.image}:${tag}`;
-        throw new UserError(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
-    };
-    const ours = [inputs.builderTag, inputs.latestTag];
-    const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)];
-    const stages = cacheStages.map(({ stage }) => {
-        const name = nameOf(stage);
-        const tag = taken.includes(name) ? `stage-${name}` : name;
-        return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }];
-    });
-    const refs = {
-        builder: reference(`${inputs.builderTag}-${build.shortSha}`),
-        production: reference(build.shortSha),
-        movingBuilder: reference(inputs.builderTag),
-        movingProduction: reference(inputs.latestTag),
-        stages: Object.fromEntries(stages)
-    };
-    // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
-    const held = [refs.production, refs.builder, ...movingTags(refs)];
-    const further = inputs.tags.filter((tag, index, tags) => !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index);
-    return { ...refs, further };
-}
-/** The tags that move on the publishing branch only. */
-function movingTags(refs) {
-    return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
-}
-/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
-function cacheTagOf(latest) {
-    return `${latest}-cache`;
-}
-/**
- * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
- * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
- */
-function makeLabels(inputs, build, created) {
-    const own = {
-        ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
-        ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
-    };
-    const revision = { 'org.opencontainers.image.revision': build.sha };
-    const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
-    const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts

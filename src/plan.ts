@@ -103,6 +103,9 @@ export function cacheTagOf(latest: string): string {
   return `${latest}-cache`
 }
 
+/** The commit that an image was built from (opencontainers/image-spec annotations.md). */
+export const REVISION_LABEL = 'org.opencontainers.image.revision'
+
 /**
  * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
  * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
@@ -116,7 +119,7 @@ export function makeLabels(
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
     ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
   }
-  const revision = { 'org.opencontainers.image.revision': build.sha }
+  const revision = { [REVISION_LABEL]: build.sha }
   const users = Object.fromEntries(inputs.labels.map(splitAtEquals))
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { readDockerignore, takenFrom } from '../../src/cache/context-files.ts'
+import { followLinks, readDockerignore, takenFrom } from '../../src/cache/context-files.ts'
 
 /** Paths, sources, and those of the paths that are taken. */
 type Row = [string[], string[], string[]]
@@ -200,5 +200,44 @@ describe('readDockerignore', () => {
   it('goes on if it is a folder', async () => {
     mkdirSync(join(folder, 'context/.dockerignore'))
     expect(await readDockerignore(join(folder, 'context'), join(folder, 'docker/Other'))).toBe('')
+  })
+})
+
+describe('followLinks', () => {
+  let top: string
+
+  beforeEach(() => {
+    top = mkdtempSync(join(tmpdir(), 'links-'))
+    mkdirSync(join(top, 'context/src'), { recursive: true })
+    for (const name of ['context/src/main', 'context/file', 'outside']) writeFileSync(join(top, name), '')
+    symlinkSync('src/main', join(top, 'context/latest'))
+    symlinkSync('src', join(top, 'context/folder'))
+    symlinkSync('../outside', join(top, 'context/out'))
+    symlinkSync('nowhere', join(top, 'context/broken'))
+  })
+  afterEach(() => rmSync(top, { recursive: true }))
+
+  it('tells where a source leads that is a link or below one, and within the context', async () => {
+    const sources = [
+      'latest',
+      './latest',
+      '/folder/',
+      'folder/main',
+      'file',
+      'src',
+      '.',
+      '',
+      'out',
+      '../outside',
+      'broken',
+      'l*',
+      'gone'
+    ]
+    expect(Object.fromEntries(await followLinks(join(top, 'context'), sources))).toEqual({
+      latest: ['src/main'],
+      './latest': ['src/main'],
+      '/folder/': ['src'],
+      'folder/main': ['src/main']
+    })
   })
 })

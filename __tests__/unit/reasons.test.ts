@@ -56,6 +56,7 @@ function why(line: number, evidence: Partial<Evidence> = {}): object | undefined
     base: { before: 'sha256:1', now: 'sha256:1' },
     changes: UNCHANGED,
     dockerignore: '',
+    links: new Map(),
     unusualModes: [],
     executedStages: new Set(['builder']),
     stageNames: ['builder'],
@@ -80,6 +81,33 @@ describe('explainMisses', () => {
       'incomplete-metadata',
       /no record of 3 of 4 layers/,
       true
+    ],
+    [
+      'files of a COPY before it, which another stage executed in this run',
+      4,
+      {
+        built: { image: image(HISTORY, { layers: ['base', 'new', 'b', 'c', 'd'] }) },
+        changes: { ...UNCHANGED, changed: ['package.json'] }
+      },
+      'files-changed',
+      /^package\.json changed/,
+      false
+    ],
+    [
+      'files of a COPY before it that left what was published are no reason',
+      6,
+      { changes: { ...UNCHANGED, changed: ['package.json'] } },
+      'unknown',
+      /nothing/,
+      true
+    ],
+    [
+      'what a link leads to',
+      5,
+      { links: new Map([['src', ['lib']]]), changes: { ...UNCHANGED, changed: ['lib/a'] } },
+      'files-changed',
+      /^lib\/a changed/,
+      false
     ],
     [
       'no metadata',

@@ -3,8 +3,8 @@
  *
  * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682.
  */
-import { readFile } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { readFile, realpath } from 'node:fs/promises'
+import { join, posix, relative, sep } from 'node:path'
 import ignore from '@balena/dockerignore'
 
 /** A component of a source: its text, and which names it takes. */
@@ -25,7 +25,7 @@ const ANY_FILE = 'any file'
  *
  * A source is a path or, with a wildcard, a pattern of Go's path.Match, to which `**` is no more than `*` (bk:
  * cache/contenthash/checksum.go, includedPaths). COPY --parents, where it is more, is not known here. Links are not
- * followed.
+ * followed: see `followLinks`.
  *
  * @param paths below the build context, '/'-separated
  * @param sources as docker sees them: without quotes, variables replaced
@@ -66,6 +66,23 @@ function takenFile(path: string, pattern: Component[]): string[] | undefined {
   const rest = pattern.slice(names.length).map(({ text }) => text)
   if (!isFolder) return rest.length > 0 ? undefined : names
   return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])]
+}
+
+/**
+ * Where those sources lead that are links, or below one: docker copies what a link leads to if a source names it. What
+ * leads out of the context is left out, as are sources with a wildcard.
+ *
+ * @returns by source, the path below the context; none for a source that is what it says
+ */
+export async function followLinks(context: string, sources: readonly string[]): Promise<Map<string, string[]>> {
+  const top = await realpath(context)
+  const links = new Map<string, string[]>()
+  for (const source of sources) {
+    const path = join(top, posix.normalize(`/${source}`)).replace(/\/$/, '')
+    const target = await realpath(path).catch(() => undefined)
+    if (target?.startsWith(top + sep) && target !== path) links.set(source, [relative(top, target)])
+  }
+  return links
 }
 
 function readSource(source: string): Component[] {

@@ -1,7 +1,7 @@
 import type { StageInstruction } from '../dockerfile.ts'
 import { classifyRegistryError } from '../registry-error.ts'
 import type { Build, Miss, MissKind, Step } from '../run.ts'
-import { baseImageOf, ownInstructions, type StageBuild, TRIGGER_LINE, triggersOf } from '../stage-build.ts'
+import { baseImageOf, nameOf, ownInstructions, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
 import type { Changes } from './changes.ts'
 import { takenFrom } from './context-files.ts'
 import { type ImageRecord, keywordOf, layersBelow, ownHistoryStart, type ReadImage, whyNoCache } from './image.ts'
@@ -20,6 +20,8 @@ export interface Evidence {
   /** What differs from the commit of the published image; undefined if it names none. */
   changes: Changes | undefined
   dockerignore: string
+  /** Where sources of the instructions lead that are links: paths below the build context. */
+  links: ReadonlyMap<string, string[]>
   /** Tracked files whose modes are not those of a usual checkout. */
   unusualModes: readonly { path: string; mode: string }[]
   /** Names of the stages of which this run executed a step. */
@@ -86,7 +88,7 @@ function whyNoSource({ build, published, strategy }: Evidence): Reason | undefin
 
 /** Reasons that lie in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step: Step): Reason | undefined {
-  const names = stageBuild.own.map(({ name, index }) => name ?? `stage-${index}`)
+  const names = stageBuild.own.map(nameOf)
   const place = names.indexOf(step.stage)
   if (place === -1) {
     return publishesAllStages
@@ -124,23 +126,13 @@ function compare(evidence: Evidence, step: Step): Reason {
   return (
     whyOtherBase(evidence, published.image, built, start) ??
     whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-    whyOtherInput(evidence, published.image, withTriggers(own, index, instruction))
+    whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1))
   )
 }
 
 /** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
 function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boolean {
   return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ')
-}
-
-/** The legacy builder shows no triggers: what those right before a step read may be why it was executed. */
-function withTriggers(own: StageInstruction[], index: number, instruction: StageInstruction): StageInstruction {
-  const first = own.findLastIndex(({ line }, place) => place < index && line !== TRIGGER_LINE) + 1
-  const triggers = own.slice(first, index)
-  return {
-    ...instruction,
-    contextSources: [...triggers, instruction].flatMap(({ contextSources }) => contextSources)
-  }
 }
 
 function whyOtherBase(
@@ -254,30 +246,72 @@ function argumentsOf(entry: string, declared: string[]): { command: string; valu
   return { command: `/bin/sh -c ${parts[1]}`, values: new Map(values) }
 }
 
-/** The instructions are the same: what they read differs, or the cache has failed. */
-function whyOtherInput(evidence: Evidence, published: ImageRecord, instruction: StageInstruction): Reason {
-  const { changes, base, strategy, stageBuild, executedStages, stageNames, dockerignore } = evidence
-  const { contextSources, excludes, copiesFrom } = instruction
-  const from = copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name))
+/**
+ * The instructions are the same: what they read differs, or the cache has failed. One before the step may be the cause: what
+ * another stage executed of it in this run was cached here, and the legacy builder shows no triggers.
+ */
+function whyOtherInputs(
+  evidence: Evidence,
+  published: ImageRecord,
+  built: ImageRecord,
+  start: number,
+  instructions: StageInstruction[]
+): Reason {
+  const suspects = instructions.filter(
+    (_, index) => index === instructions.length - 1 || !isSameResult(published, built, start + index)
+  )
+  const known = suspects.map((instruction) => whyOtherInput(evidence, instruction)).find((reason) => reason)
+  return known ?? whyUnknown(evidence, published, suspects)
+}
+
+/** Whether an entry of the history left the same in both images. */
+function isSameResult(published: ImageRecord, built: ImageRecord, entry: number): boolean {
+  const { createdBy, empty } = published.history[entry] ?? {}
+  // an engine does not tell which entries made layers, but the legacy builder's history of COPY has a hash of the files
+  if (empty === undefined) return createdBy === built.history[entry]?.createdBy
+  const layer = layersBelow(published, entry)
+  return empty || published.layers[layer] === built.layers[layer]
+}
+
+/** What an instruction reads that is known to have changed. */
+function whyOtherInput(evidence: Evidence, instruction: StageInstruction): Reason | undefined {
+  const { changes, executedStages, stageNames } = evidence
+  const from = instruction.copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name))
   if (from !== undefined) {
     return {
       kind: 'stage-changed',
       reason: `What it takes from stage ${from} changed: a step of that stage was executed.`
     }
   }
-  const taken = (paths: string[]): string[] => takenFrom(paths, contextSources, excludes, dockerignore)
-  if (contextSources.length > 0) {
-    const changed = taken(changes?.changed ?? [])
-    if (changed.length > 0) {
-      return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` }
+  const changed = takenBy(evidence, instruction, changes?.changed)
+  if (changed.length > 0) {
+    return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` }
+  }
+  if (takenBy(evidence, instruction, changes?.untracked).some((path) => path === '.git/' || path === '.git')) {
+    return {
+      kind: 'files-changed',
+      reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
     }
-    const untracked = taken(changes?.untracked ?? [])
-    if (untracked.some((path) => path === '.git/' || path === '.git')) {
-      return {
-        kind: 'files-changed',
-        reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
-      }
-    }
+  }
+  return undefined
+}
+
+/** Of these paths, those that an instruction reads, also by way of a link that it names. */
+function takenBy(
+  { links, dockerignore }: Evidence,
+  { contextSources, excludes }: StageInstruction,
+  paths: string[] | undefined
+): string[] {
+  const sources = contextSources.flatMap((source) => [source, ...(links.get(source) ?? [])])
+  return takenFrom(paths ?? [], sources, excludes, dockerignore)
+}
+
+/** Nothing is known to have changed: what it may be, and whether the cache has failed. */
+function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageInstruction[]): Reason {
+  const { changes, base, strategy, stageBuild } = evidence
+  const taken = (paths: string[] | undefined): string[] => suspects.flatMap((one) => takenBy(evidence, one, paths))
+  if (suspects.some(({ contextSources }) => contextSources.length > 0)) {
+    const untracked = taken(changes?.untracked)
     if (untracked.length > 0) {
       return {
         kind: 'unknown',
@@ -295,9 +329,7 @@ function whyOtherInput(evidence: Evidence, published: ImageRecord, instruction: 
     const image = baseImageOf(stageBuild)
     return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` }
   }
-  // what a trigger copies is not compared
-  const hasTriggers = stageBuild.own.some((stage) => triggersOf(stage).length > 0)
-  const unexpected = changes?.dockerfileChanged === false && !hasTriggers
+  const unexpected = changes?.dockerfileChanged === false
   const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined
   if (why !== undefined) {
     return {

@@ -1,13 +1,12 @@
 import { type Changes, findChanges } from '../cache/changes.ts'
-import { readDockerignore } from '../cache/context-files.ts'
+import { followLinks, readDockerignore } from '../cache/context-files.ts'
 import { explainMisses } from '../cache/reasons.ts'
 import { unusualModes } from '../file-modes.ts'
+import { REVISION_LABEL } from '../plan.ts'
 import type { Build, Run } from '../run.ts'
 import { baseImageOf, nameOf, type StageBuild } from '../stage-build.ts'
 import { recordedBase, sameImage } from '../strategy/bases.ts'
 import type { Strategy } from '../strategy/strategy.ts'
-
-const REVISION = 'org.opencontainers.image.revision'
 
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 export async function explain(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<void> {
@@ -26,11 +25,16 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
     changes.set(revision, found)
     return found
   }
-  const [production, dockerignore, tracked] = await Promise.all([
+  const sources = dockerfile.stages.flatMap(({ instructions }) =>
+    instructions.flatMap(({ contextSources }) => contextSources)
+  )
+  const [production, dockerignore, links, tracked] = await Promise.all([
     strategy.readPublished(plan.refs.movingProduction),
     readDockerignore(inputs.context, file),
+    followLinks(inputs.context, sources),
     git.tracked()
   ])
+  const oddModes = unusualModes(inputs.context, tracked ?? [])
 
   const explainOne = async (build: Build, stageBuild: StageBuild): Promise<void> => {
     const [published, built] = await Promise.all([
@@ -48,9 +52,10 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
         before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
         now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
       },
-      changes: await changesSince(published.image?.labels[REVISION]),
+      changes: await changesSince(published.image?.labels[REVISION_LABEL]),
       dockerignore,
-      unusualModes: unusualModes(inputs.context, tracked ?? []),
+      links,
+      unusualModes: oddModes,
       executedStages,
       stageNames: dockerfile.stages.map(nameOf),
       publishesAllStages: inputs.cacheStages === 'auto'
