@@ -48468,6 +48468,8 @@ class LegacyStrategy {
     #ended = new AbortController();
     #bases;
     #pulls;
+    /** By cache source, the image of this run that has steps beyond what is published there. */
+    #newest = new Map();
     /** Ids of the images before they were labelled, by reference. */
     #unlabelled = new Map();
     /** Of the others, how many labels were put on them, by reference. */
@@ -48494,7 +48496,8 @@ class LegacyStrategy {
                 'build',
                 // else a step that fails leaves its container
                 '--force-rm',
-                ...(pull?.usable ? ['--cache-from', pull.reference] : []),
+                // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
+                ...(pull?.usable ? ['--cache-from', this.#newest.get(cacheSource) ?? cacheSource] : []),
                 ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
                 plan.inputs.context
             ],
@@ -48505,6 +48508,8 @@ class LegacyStrategy {
         built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }];
         if (built.failure !== undefined)
             return built;
+        if (built.steps.some(({ cached }) => !cached))
+            this.#newest.set(cacheSource, built.imageId);
         built.bases = await this.#findBase(stage);
         this.#bases.add(built.bases);
         if (isLabelledAtOnce(stage)) {

@@ -38,6 +38,8 @@ export class LegacyStrategy implements Strategy {
   readonly #ended = new AbortController()
   readonly #bases: BaseImages
   readonly #pulls: Map<string, Promise<Pull>>
+  /** By cache source, the image of this run that has steps beyond what is published there. */
+  readonly #newest = new Map<string, string>()
   /** Ids of the images before they were labelled, by reference. */
   readonly #unlabelled = new Map<string, string>()
   /** Of the others, how many labels were put on them, by reference. */
@@ -65,7 +67,8 @@ export class LegacyStrategy implements Strategy {
         'build',
         // else a step that fails leaves its container
         '--force-rm',
-        ...(pull?.usable ? ['--cache-from', pull.reference] : []),
+        // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
+        ...(pull?.usable ? ['--cache-from', this.#newest.get(cacheSource) ?? cacheSource] : []),
         ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
         plan.inputs.context
       ],
@@ -75,6 +78,7 @@ export class LegacyStrategy implements Strategy {
     })
     built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }]
     if (built.failure !== undefined) return built
+    if (built.steps.some(({ cached }) => !cached)) this.#newest.set(cacheSource, built.imageId)
     built.bases = await this.#findBase(stage)
     this.#bases.add(built.bases)
     if (isLabelledAtOnce(stage)) {
