@@ -43142,6 +43142,10 @@ const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 
 /** Group and others may write: what a usual umask of 022 takes away. */
 const WRITABLE = 0o022;
+/** Whether files get more permissions under this umask than under the usual one. */
+function isWide(umask) {
+    return (WRITABLE & ~umask) !== 0;
+}
 /**
  * Gives tracked files the modes of a usual checkout. Git keeps of a mode only whether a file is executable, and takes the rest
  * from the umask of the checkout; but all of it counts for the cache of COPY (moby/buildkit#4374). So under umask 002 or 000
@@ -43153,8 +43157,7 @@ const WRITABLE = 0o022;
  * @returns what puts the modes back
  */
 function narrowModes(folder, tracked, umask = process.umask()) {
-    const surplus = WRITABLE & ~umask;
-    if (surplus === 0)
+    if (!isWide(umask))
         return () => { };
     // exactly what git makes under this umask: another mode was somebody's wish
     const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask]);
@@ -46266,6 +46269,7 @@ function parseDockerfile(text, buildArgs = {}) {
         stage.copiesFrom = ascending(stage.copiesFrom);
     return {
         text,
+        globalArgs: first,
         stages,
         ...(source.syntax !== undefined && { syntax: source.syntax }),
         buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
@@ -46278,6 +46282,10 @@ function parseDockerfile(text, buildArgs = {}) {
 function findStage(dockerfile, nameOrIndex) {
     const index = findEarlier(dockerfile.stages, nameOrIndex);
     return index === undefined ? undefined : dockerfile.stages[index];
+}
+/** The names of the stages for people, in order; a number where there is none. */
+function listStages({ stages }) {
+    return stages.map(({ name, index }) => name ?? String(index)).join(', ');
 }
 /**
  * Indices of all stages that building `target` needs, `target` included, sorted.
@@ -46374,7 +46382,7 @@ function instructionOfBuildKitStep(stage, number, text) {
  * @param text the step without its number: `RUN npm ci`
  */
 function instructionOfLegacyStep(dockerfile, number, text) {
-    let next = read(dockerfile.text).instructions.findIndex((instruction) => instruction instanceof main.From) + 1;
+    let next = dockerfile.globalArgs + 1;
     for (const stage of dockerfile.stages) {
         const instruction = stage.instructions[number - next - 1];
         if (number > next && instruction)
@@ -46760,9 +46768,8 @@ function chainOf(dockerfile, stage) {
 }
 function find(dockerfile, name, needed, published) {
     const stage = findStage(dockerfile, name);
-    const stages = dockerfile.stages.map((other) => other.name ?? String(other.index)).join(', ');
     if (!stage) {
-        throw new UserError(`Input cache-stages names "${name}", but there is no such stage; the stages are: ${stages}`);
+        throw new UserError(`Input cache-stages names "${name}", but there is no such stage; the stages are: ${listStages(dockerfile)}`);
     }
     if (published.some(({ index }) => index === stage.index)) {
         throw new UserError(`Input cache-stages names "${name}", which is published anyway; remove that line`);
@@ -46969,11 +46976,15 @@ function recordedLayers(metadata) {
 }
 /** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
 function ownHistoryStart(image, build, strategy = 'inline') {
-    // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
-    const own = ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
+    const own = recordedInstructions(build, strategy);
     const start = image.history.length - own.length;
     const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
     return start >= 0 && fits ? start : undefined;
+}
+/** The instructions of a build of which the history of its image has an entry. */
+function recordedInstructions(build, strategy) {
+    // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
+    return ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
 }
 /** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
 function keywordOf(createdBy = '') {
@@ -46993,7 +47004,7 @@ function whyNoCache(image, build) {
     // what the base image's own triggers added cannot be told from the base
     if (own === undefined)
         return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
-    const missing = missingRecords(image, build);
+    const missing = unrecorded(image, own);
     return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
 }
 /** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
@@ -47003,7 +47014,10 @@ function missingRecords(image, build) {
     const own = ownLayers(image, build);
     if (own === undefined)
         return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
-    return own.filter((layer) => !image.recorded?.includes(layer)).length;
+    return unrecorded(image, own);
+}
+function unrecorded({ recorded = [] }, layers) {
+    return layers.filter((layer) => !recorded.includes(layer)).length;
 }
 /** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
 function ownLayers(image, build) {
@@ -47120,7 +47134,7 @@ function compare(evidence, step) {
     }
     if (!built)
         return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' };
-    const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD');
+    const own = recordedInstructions(stageBuild, strategy);
     const start = ownHistoryStart(built, stageBuild, strategy);
     const index = own.findIndex((instruction) => step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line);
     const instruction = own[index];
@@ -48274,6 +48288,7 @@ class LegacyProgress extends LineReader {
 
 
 
+
 /** Runs one docker build with its output in a section of the log. */
 async function build(run, stage, cacheSource, command) {
     const idFile = (0,external_node_path_namespaceObject.join)(run.folder, `id-${(0,external_node_crypto_.randomUUID)()}`);
@@ -48323,14 +48338,28 @@ function located({ number: _, ...step }, place) {
         ...(place?.instruction && { line: place.instruction.line })
     };
 }
-/** Writes a Dockerfile of ours for a stage; returns its path. */
-async function writeDockerfile({ plan, folder }, { name }, text) {
+/**
+ * The user's own Dockerfile where it will do, else one of ours whose last stage is the one to build.
+ *
+ * @param images references to the images that stand for other stages
+ * @param buildsAll whether the builder builds all stages before the target, needed or not
+ */
+async function prepareSource({ plan, folder }, { stage, name }, images, buildsAll = false) {
+    const { dockerfile, file } = plan;
+    const needed = stagesNeededFor(dockerfile, stage);
+    const isLast = stage.index === dockerfile.stages.length - 1;
+    const canBeTarget = isLast || stage.name !== undefined;
+    const isAllNeeded = !buildsAll || needed.length === stage.index + 1;
+    if (canBeTarget && isAllNeeded && !needed.some((index) => images.has(index))) {
+        return { file, dockerfile, target: isLast ? undefined : stage.name };
+    }
+    const text = rewriteDockerfile(dockerfile, stage, images);
     const path = (0,external_node_path_namespaceObject.join)(folder, `Dockerfile-${name}`);
     await (0,promises_namespaceObject.writeFile)(path, text);
     // BuildKit looks for it beside the Dockerfile
-    if ((0,external_node_fs_namespaceObject.existsSync)(`${plan.file}.dockerignore`))
-        await (0,promises_namespaceObject.copyFile)(`${plan.file}.dockerignore`, `${path}.dockerignore`);
-    return path;
+    if ((0,external_node_fs_namespaceObject.existsSync)(`${file}.dockerignore`))
+        await (0,promises_namespaceObject.copyFile)(`${file}.dockerignore`, `${path}.dockerignore`);
+    return { file: path, dockerfile: parseDockerfile(text), target: undefined };
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
@@ -48364,28 +48393,17 @@ class InlineStrategy {
     }
     async build(stage) {
         const { plan } = this.#run;
-        const { strategy, inputs, dockerfile } = plan;
+        const { strategy, inputs } = plan;
         const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource;
         const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])];
-        const isLast = stage.stage.index === dockerfile.stages.length - 1;
-        const rewrites = stagesNeededFor(dockerfile, stage.stage).some((index) => stage.images.has(index)) ||
-            (stage.stage.name === undefined && !isLast);
         // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
         // build on what anyone had pushed under that name
-        const file = rewrites
-            ? await writeDockerfile(this.#run, stage, rewriteDockerfile(dockerfile, stage.stage, stage.images))
-            : plan.file;
+        const { file, target } = await prepareSource(this.#run, stage, stage.images);
         const built = await build(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
             args: (idFile) => [
                 ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-                ...commonBuildArgs(inputs, {
-                    file,
-                    target: rewrites || isLast ? undefined : stage.stage.name,
-                    tags: stage.tags,
-                    labels,
-                    idFile
-                }),
+                ...commonBuildArgs(inputs, { file, target, tags: stage.tags, labels, idFile }),
                 ...secretArgs(inputs),
                 inputs.context
             ],
@@ -48485,7 +48503,9 @@ class LegacyStrategy {
     }
     async build(stage) {
         const { plan } = this.#run;
-        const { file, dockerfile } = await this.#prepare(stage);
+        // the layers of a label would be below those of the stage
+        const images = new Map([...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference]));
+        const { file, dockerfile, target } = await prepareSource(this.#run, stage, images, true);
         const cacheSource = stage.cacheSource;
         const pull = await this.#pulls.get(cacheSource);
         const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : [];
@@ -48498,7 +48518,7 @@ class LegacyStrategy {
                 '--force-rm',
                 // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
                 ...(pull?.usable ? ['--cache-from', this.#newest.get(cacheSource) ?? cacheSource] : []),
-                ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
+                ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
                 plan.inputs.context
             ],
             env: LEGACY,
@@ -48549,27 +48569,6 @@ class LegacyStrategy {
     async end() {
         this.#ended.abort();
         await Promise.allSettled([...this.#pulls.values(), this.#bases.end()]);
-    }
-    /** The Dockerfile to build: the user's own where it will do. */
-    async #prepare(stage) {
-        const { plan } = this.#run;
-        const needed = stagesNeededFor(plan.dockerfile, stage.stage);
-        // it would build every stage before the target, needed or not
-        const needsAll = needed.length === stage.stage.index + 1;
-        const isLast = stage.stage.index === plan.dockerfile.stages.length - 1;
-        const canBeNamed = stage.stage.name !== undefined || isLast;
-        if (needsAll && canBeNamed && !needed.some((index) => stage.images.has(index))) {
-            return { file: plan.file, dockerfile: plan.dockerfile };
-        }
-        // the layers of a label would be below those of the stage
-        const images = new Map([...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference]));
-        const text = rewriteDockerfile(plan.dockerfile, stage.stage, images);
-        return { file: await writeDockerfile(this.#run, stage, text), dockerfile: parseDockerfile(text) };
-    }
-    #target({ stage }, file) {
-        const { plan } = this.#run;
-        const isLast = file !== plan.file || stage.index === plan.dockerfile.stages.length - 1;
-        return isLast ? undefined : stage.name;
     }
     /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
     async #label(stage, image) {
@@ -54368,7 +54367,7 @@ async function readDockerfile(file, { buildArgs }) {
     }
 }
 function findStages(dockerfile, { builderTarget, target }, file) {
-    const names = dockerfile.stages.map(({ name, index }) => name ?? String(index)).join(', ');
+    const names = listStages(dockerfile);
     const builder = findStage(dockerfile, builderTarget);
     if (!builder) {
         throw new UserError(`Input builder-target is "${builderTarget}", but ${file} has no such stage; its stages are: ${names}`);
@@ -54621,7 +54620,7 @@ async function run() {
         const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal);
         plan = prepared.plan;
         announce(plan, log);
-        const restoreModes = narrowModes(inputs.context, (await prepared.git.tracked()) ?? []);
+        const restoreModes = narrowModes(inputs.context, isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []);
         try {
             result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal });
         }

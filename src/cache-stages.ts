@@ -1,4 +1,4 @@
-import { type Dockerfile, findStage, type Stage, stagesNeededFor } from './dockerfile.ts'
+import { type Dockerfile, findStage, listStages, type Stage, stagesNeededFor } from './dockerfile.ts'
 import { UserError } from './errors.ts'
 
 /** `auto`, `none`, or names of stages. */
@@ -49,9 +49,10 @@ export function chainOf(dockerfile: Dockerfile, stage: Stage): number[] {
 
 function find(dockerfile: Dockerfile, name: string, needed: ReadonlySet<number>, published: Stage[]): number {
   const stage = findStage(dockerfile, name)
-  const stages = dockerfile.stages.map((other) => other.name ?? String(other.index)).join(', ')
   if (!stage) {
-    throw new UserError(`Input cache-stages names "${name}", but there is no such stage; the stages are: ${stages}`)
+    throw new UserError(
+      `Input cache-stages names "${name}", but there is no such stage; the stages are: ${listStages(dockerfile)}`
+    )
   }
   if (published.some(({ index }) => index === stage.index)) {
     throw new UserError(`Input cache-stages names "${name}", which is published anyway; remove that line`)

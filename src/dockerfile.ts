@@ -69,6 +69,8 @@ export interface StageInstruction {
 
 export interface Dockerfile {
   text: string
+  /** How many ARGs come before the first FROM. */
+  globalArgs: number
   stages: Stage[]
   /** The image that `# syntax=` names. */
   syntax?: string
@@ -140,6 +142,7 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
   for (const stage of stages) stage.copiesFrom = ascending(stage.copiesFrom)
   return {
     text,
+    globalArgs: first,
     stages,
     ...(source.syntax !== undefined && { syntax: source.syntax }),
     buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
@@ -153,6 +156,11 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
 export function findStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
   const index = findEarlier(dockerfile.stages, nameOrIndex)
   return index === undefined ? undefined : dockerfile.stages[index]
+}
+
+/** The names of the stages for people, in order; a number where there is none. */
+export function listStages({ stages }: Dockerfile): string {
+  return stages.map(({ name, index }) => name ?? String(index)).join(', ')
 }
 
 /**
@@ -259,7 +267,7 @@ export function instructionOfLegacyStep(
   number: number,
   text: string
 ): { stage: Stage; instruction: StageInstruction } | undefined {
-  let next = read(dockerfile.text).instructions.findIndex((instruction) => instruction instanceof From) + 1
+  let next = dockerfile.globalArgs + 1
   for (const stage of dockerfile.stages) {
     const instruction = stage.instructions[number - next - 1]
     if (number > next && instruction) return isStep(instruction, text) ? { stage, instruction } : undefined

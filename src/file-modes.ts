@@ -4,6 +4,11 @@ import { dirname, join, sep } from 'node:path'
 /** Group and others may write: what a usual umask of 022 takes away. */
 const WRITABLE = 0o022
 
+/** Whether files get more permissions under this umask than under the usual one. */
+export function isWide(umask: number): boolean {
+  return (WRITABLE & ~umask) !== 0
+}
+
 /**
  * Gives tracked files the modes of a usual checkout. Git keeps of a mode only whether a file is executable, and takes the rest
  * from the umask of the checkout; but all of it counts for the cache of COPY (moby/buildkit#4374). So under umask 002 or 000
@@ -15,8 +20,7 @@ const WRITABLE = 0o022
  * @returns what puts the modes back
  */
 export function narrowModes(folder: string, tracked: readonly string[], umask = process.umask()): () => void {
-  const surplus = WRITABLE & ~umask
-  if (surplus === 0) return () => {}
+  if (!isWide(umask)) return () => {}
   // exactly what git makes under this umask: another mode was somebody's wish
   const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask])
   const changed: { path: string; mode: number }[] = []

@@ -7,7 +7,7 @@ import { removeContainers } from './containers.ts'
 import { variablesAskedFor } from './engine/args.ts'
 import { childEnvironment, DockerCli } from './engine/docker.ts'
 import { CancelledError, messageOf, UserError } from './errors.ts'
-import { narrowModes } from './file-modes.ts'
+import { isWide, narrowModes } from './file-modes.ts'
 import { crossCheck, type Inputs, readInputs } from './inputs.ts'
 import { Log } from './log.ts'
 import { runPipeline } from './pipeline.ts'
@@ -45,7 +45,10 @@ export async function run(): Promise<void> {
     const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
     plan = prepared.plan
     announce(plan, log)
-    const restoreModes = narrowModes(inputs.context, (await prepared.git.tracked()) ?? [])
+    const restoreModes = narrowModes(
+      inputs.context,
+      isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []
+    )
     try {
       result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal })
     } finally {

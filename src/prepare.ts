@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findCacheStages } from './cache-stages.ts'
 import { type BuildContext, readContext } from './context.ts'
-import { type Dockerfile, findStage, parseDockerfile, type Stage } from './dockerfile.ts'
+import { type Dockerfile, findStage, listStages, parseDockerfile, type Stage } from './dockerfile.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from './engine/docker.ts'
 import { messageOf, UserError } from './errors.ts'
 import { Git } from './git.ts'
@@ -95,7 +95,7 @@ async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dock
 }
 
 function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, file: string): [Stage, Stage] {
-  const names = dockerfile.stages.map(({ name, index }) => name ?? String(index)).join(', ')
+  const names = listStages(dockerfile)
   const builder = findStage(dockerfile, builderTarget)
   if (!builder) {
     throw new UserError(

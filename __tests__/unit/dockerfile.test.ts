@@ -226,6 +226,7 @@ describe('parseDockerfile', () => {
     const source = '\uFEFFARG A\r\nFROM --platform=$BUILDPLATFORM  Host:5000/${A:-b} AS Some_Name\r\n'
     expect(parseDockerfile(source)).toEqual({
       text: source,
+      globalArgs: 1,
       stages: [
         {
           index: 0,

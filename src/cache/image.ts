@@ -1,3 +1,4 @@
+import type { StageInstruction } from '../dockerfile.ts'
 import { type Docker, lastLine } from '../engine/docker.ts'
 import { at, list, text } from '../json.ts'
 import { ownInstructions, type StageBuild } from '../stage-build.ts'
@@ -104,11 +105,16 @@ export function ownHistoryStart(
   build: StageBuild,
   strategy: 'inline' | 'legacy' = 'inline'
 ): number | undefined {
-  // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
-  const own = ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
+  const own = recordedInstructions(build, strategy)
   const start = image.history.length - own.length
   const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword)
   return start >= 0 && fits ? start : undefined
+}
+
+/** The instructions of a build of which the history of its image has an entry. */
+export function recordedInstructions(build: StageBuild, strategy: 'inline' | 'legacy'): StageInstruction[] {
+  // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
+  return ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
 }
 
 /** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
@@ -128,7 +134,7 @@ export function whyNoCache(image: ImageRecord, build: StageBuild): string | unde
   const own = ownLayers(image, build)
   // what the base image's own triggers added cannot be told from the base
   if (own === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
-  const missing = missingRecords(image, build)
+  const missing = unrecorded(image, own)
   return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`
 }
 
@@ -137,7 +143,11 @@ export function missingRecords(image: ImageRecord | undefined, build: StageBuild
   if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
   const own = ownLayers(image, build)
   if (own === undefined) return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0
-  return own.filter((layer) => !image.recorded?.includes(layer)).length
+  return unrecorded(image, own)
+}
+
+function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
+  return layers.filter((layer) => !recorded.includes(layer)).length
 }
 
 /** Indices of the layers that the image's own steps made; undefined if that cannot be told. */

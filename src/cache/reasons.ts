@@ -1,10 +1,18 @@
 import type { StageInstruction } from '../dockerfile.ts'
 import { classifyRegistryError } from '../registry-error.ts'
 import type { Build, Miss, MissKind, Step } from '../run.ts'
-import { baseImageOf, nameOf, ownInstructions, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
+import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
 import type { Changes } from './changes.ts'
 import { takenFrom } from './context-files.ts'
-import { type ImageRecord, keywordOf, layersBelow, ownHistoryStart, type ReadImage, whyNoCache } from './image.ts'
+import {
+  type ImageRecord,
+  keywordOf,
+  layersBelow,
+  ownHistoryStart,
+  type ReadImage,
+  recordedInstructions,
+  whyNoCache
+} from './image.ts'
 
 /** All that is known about a build whose steps were not all cached. */
 export interface Evidence {
@@ -114,7 +122,7 @@ function compare(evidence: Evidence, step: Step): Reason {
     }
   }
   if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }
-  const own = ownInstructions(stageBuild).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
+  const own = recordedInstructions(stageBuild, strategy)
   const start = ownHistoryStart(built, stageBuild, strategy)
   const index = own.findIndex((instruction) =>
     step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line

@@ -1,5 +1,5 @@
 import { missingRecords, type ReadImage, readFromEngine, readFromRegistry } from '../cache/image.ts'
-import { findStage, instructionOfBuildKitStep, rewriteDockerfile, stagesNeededFor } from '../dockerfile.ts'
+import { findStage, instructionOfBuildKitStep } from '../dockerfile.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
 import { atLeast } from '../engine/docker.ts'
 import { PlainProgress, type PrintedStep, RawJsonProgress } from '../engine/progress.ts'
@@ -7,7 +7,7 @@ import { cacheTagOf, type Plan } from '../plan.ts'
 import type { Build, Run } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, type Strategy, writeDockerfile } from './strategy.ts'
+import { build, prepareSource, type Strategy } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -33,29 +33,17 @@ export class InlineStrategy implements Strategy {
 
   async build(stage: StageBuild): Promise<Build> {
     const { plan } = this.#run
-    const { strategy, inputs, dockerfile } = plan
+    const { strategy, inputs } = plan
     const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource
     const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])]
-    const isLast = stage.stage.index === dockerfile.stages.length - 1
-    const rewrites =
-      stagesNeededFor(dockerfile, stage.stage).some((index) => stage.images.has(index)) ||
-      (stage.stage.name === undefined && !isLast)
     // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
     // build on what anyone had pushed under that name
-    const file = rewrites
-      ? await writeDockerfile(this.#run, stage, rewriteDockerfile(dockerfile, stage.stage, stage.images))
-      : plan.file
+    const { file, target } = await prepareSource(this.#run, stage, stage.images)
     const built = await build(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
       args: (idFile) => [
         ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...commonBuildArgs(inputs, {
-          file,
-          target: rewrites || isLast ? undefined : stage.stage.name,
-          tags: stage.tags,
-          labels,
-          idFile
-        }),
+        ...commonBuildArgs(inputs, { file, target, tags: stage.tags, labels, idFile }),
         ...secretArgs(inputs),
         inputs.context
       ],

@@ -1,18 +1,12 @@
 import { type ReadImage, readFromEngine } from '../cache/image.ts'
-import {
-  type Dockerfile,
-  instructionOfLegacyStep,
-  parseDockerfile,
-  rewriteDockerfile,
-  stagesNeededFor
-} from '../dockerfile.ts'
+import { instructionOfLegacyStep } from '../dockerfile.ts'
 import { commonBuildArgs, replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { type Base, LegacyProgress } from '../engine/progress.ts'
 import type { Build, Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, type Strategy, writeDockerfile } from './strategy.ts'
+import { build, prepareSource, type Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -56,7 +50,11 @@ export class LegacyStrategy implements Strategy {
 
   async build(stage: StageBuild): Promise<Build> {
     const { plan } = this.#run
-    const { file, dockerfile } = await this.#prepare(stage)
+    // the layers of a label would be below those of the stage
+    const images = new Map(
+      [...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference])
+    )
+    const { file, dockerfile, target } = await prepareSource(this.#run, stage, images, true)
     const cacheSource = stage.cacheSource
     const pull = await this.#pulls.get(cacheSource)
     const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
@@ -69,7 +67,7 @@ export class LegacyStrategy implements Strategy {
         '--force-rm',
         // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
         ...(pull?.usable ? ['--cache-from', this.#newest.get(cacheSource) ?? cacheSource] : []),
-        ...commonBuildArgs(plan.inputs, { file, target: this.#target(stage, file), tags, labels, idFile }),
+        ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
         plan.inputs.context
       ],
       env: LEGACY,
@@ -119,31 +117,6 @@ export class LegacyStrategy implements Strategy {
   async end(): Promise<void> {
     this.#ended.abort()
     await Promise.allSettled([...this.#pulls.values(), this.#bases.end()])
-  }
-
-  /** The Dockerfile to build: the user's own where it will do. */
-  async #prepare(stage: StageBuild): Promise<{ file: string; dockerfile: Dockerfile }> {
-    const { plan } = this.#run
-    const needed = stagesNeededFor(plan.dockerfile, stage.stage)
-    // it would build every stage before the target, needed or not
-    const needsAll = needed.length === stage.stage.index + 1
-    const isLast = stage.stage.index === plan.dockerfile.stages.length - 1
-    const canBeNamed = stage.stage.name !== undefined || isLast
-    if (needsAll && canBeNamed && !needed.some((index) => stage.images.has(index))) {
-      return { file: plan.file, dockerfile: plan.dockerfile }
-    }
-    // the layers of a label would be below those of the stage
-    const images = new Map(
-      [...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference])
-    )
-    const text = rewriteDockerfile(plan.dockerfile, stage.stage, images)
-    return { file: await writeDockerfile(this.#run, stage, text), dockerfile: parseDockerfile(text) }
-  }
-
-  #target({ stage }: StageBuild, file: string): string | undefined {
-    const { plan } = this.#run
-    const isLast = file !== plan.file || stage.index === plan.dockerfile.stages.length - 1
-    return isLast ? undefined : stage.name
   }
 
   /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */

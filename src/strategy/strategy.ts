@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ReadImage } from '../cache/image.ts'
-import type { Stage, StageInstruction } from '../dockerfile.ts'
+import {
+  type Dockerfile,
+  parseDockerfile,
+  rewriteDockerfile,
+  type Stage,
+  type StageInstruction,
+  stagesNeededFor
+} from '../dockerfile.ts'
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
@@ -86,11 +93,38 @@ function located({ number: _, ...step }: PrintedStep, place: ReturnType<BuildCom
   }
 }
 
-/** Writes a Dockerfile of ours for a stage; returns its path. */
-export async function writeDockerfile({ plan, folder }: Run, { name }: StageBuild, text: string): Promise<string> {
+/** What is built: a Dockerfile, its path, and what `--target` gets. */
+export interface Source {
+  file: string
+  dockerfile: Dockerfile
+  /** undefined for the last stage, which may have no name: --target takes names only. */
+  target: string | undefined
+}
+
+/**
+ * The user's own Dockerfile where it will do, else one of ours whose last stage is the one to build.
+ *
+ * @param images references to the images that stand for other stages
+ * @param buildsAll whether the builder builds all stages before the target, needed or not
+ */
+export async function prepareSource(
+  { plan, folder }: Run,
+  { stage, name }: StageBuild,
+  images: StageBuild['images'],
+  buildsAll = false
+): Promise<Source> {
+  const { dockerfile, file } = plan
+  const needed = stagesNeededFor(dockerfile, stage)
+  const isLast = stage.index === dockerfile.stages.length - 1
+  const canBeTarget = isLast || stage.name !== undefined
+  const isAllNeeded = !buildsAll || needed.length === stage.index + 1
+  if (canBeTarget && isAllNeeded && !needed.some((index) => images.has(index))) {
+    return { file, dockerfile, target: isLast ? undefined : stage.name }
+  }
+  const text = rewriteDockerfile(dockerfile, stage, images)
   const path = join(folder, `Dockerfile-${name}`)
   await writeFile(path, text)
   // BuildKit looks for it beside the Dockerfile
-  if (existsSync(`${plan.file}.dockerignore`)) await copyFile(`${plan.file}.dockerignore`, `${path}.dockerignore`)
-  return path
+  if (existsSync(`${file}.dockerignore`)) await copyFile(`${file}.dockerignore`, `${path}.dockerignore`)
+  return { file: path, dockerfile: parseDockerfile(text), target: undefined }
 }
