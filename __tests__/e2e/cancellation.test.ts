@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-
-jest.setTimeout(300_000)
+import { base, bed } from './bed.ts'
 
 /** Milliseconds from the runner's SIGINT to its SIGTERM (actions/runner ProcessInvoker.cs). */
 const UNTIL_SIGTERM = 7_500
@@ -64,18 +63,6 @@ function application(base: string, { builder, production }: Phase): Files {
   ]
   return { Dockerfile: `${lines.filter((line) => line !== '').join('\n')}\n` }
 }
-
-let bed: TestBed
-let base: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  base = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 const newest = availableEngines().at(-1)?.version
 const engines = availableEngines().filter(({ version }) => version === '20.10' || version === newest)

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import type { EngineSpec } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
+import { base, bed } from './bed.ts'
 import { ending, executedRuns, Project, short, stepsOf } from './harness.ts'
-
-jest.setTimeout(300_000)
 
 export interface Chain {
   engine: EngineSpec
@@ -18,18 +17,6 @@ const TESTS = ['echo "the stamp is $(cat /builder-stamp)"', 'grep version app.tx
 
 /** Plays commits on brand-new agents, one each, and asserts what was executed, what was pushed and what runs. */
 export function describeChains(chains: Chain[]): void {
-  let bed: TestBed
-  let base: string
-
-  beforeAll(async () => {
-    bed = await TestBed.start()
-    base = (await pushBaseImages(bed, ['busybox'])).busybox
-  })
-
-  afterAll(async () => {
-    await bed.stop()
-  })
-
   describe.each(chains)(
     'Docker $engine.version, $engine.store store, strategy $strategy',
     ({ engine, strategy, env }) => {

@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
+import { base, bed } from './bed.ts'
 import { canBeLegacy, ending, executedRuns, legacyEnv, Project, sharesWithBuildKit, short } from './harness.ts'
-
-jest.setTimeout(300_000)
 
 const STAMP = 'RUN head -c 16 /dev/urandom | md5sum >'
 
@@ -61,18 +60,6 @@ const settings: { engine: EngineSpec; strategy: string; env: Record<string, stri
       ...(sharesWithBuildKit(engine) ? [{ engine, strategy: 'inline', env: {}, shape }] : [])
     ])
   )
-
-let bed: TestBed
-let base: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  base = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 describe.each(settings)(
   'Docker $engine.version, $engine.store store, strategy $strategy: $shape.name',

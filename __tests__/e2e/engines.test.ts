@@ -1,25 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
+import { base, bed } from './bed.ts'
 import { ending, short, stepsOf } from './harness.ts'
-
-jest.setTimeout(300_000)
-
-let bed: TestBed
-let base: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  base = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 interface Setting {
   engine: EngineSpec

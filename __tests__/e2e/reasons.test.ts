@@ -1,22 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
+import { bed, base as busybox } from './bed.ts'
 import { annotations, ending, legacyEnv, missesOf, Project, startInside } from './harness.ts'
-
-jest.setTimeout(300_000)
-
-let bed: TestBed
-let busybox: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  busybox = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 /** One engine for each way to read an image: the reasons are the same on others. */
 const settings = availableEngines().flatMap((engine) => {

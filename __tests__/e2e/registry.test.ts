@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
+import { base, bed } from './bed.ts'
 import { annotations, ending, Project, short, startInside } from './harness.ts'
-
-jest.setTimeout(300_000)
 
 /** A registry that answers every request as one that wants another login. */
 const REFUSING = `
@@ -13,18 +12,6 @@ require('node:http').createServer((request, response) => {
   response.writeHead(401, { 'Www-Authenticate': 'Basic realm="test"', 'Content-Type': 'application/json' })
   response.end('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')
 }).listen(5001, '127.0.0.1', () => console.log('listening'))`
-
-let bed: TestBed
-let base: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  base = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 async function play(engine: EngineSpec, inputs: Record<string, string>): Promise<Outcome> {
   const agent = await bed.agent(engine)

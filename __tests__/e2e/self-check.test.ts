@@ -1,22 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { availableEngines } from '../../testbed/index.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
+import { base, bed } from './bed.ts'
 import { annotations, ending, executedRuns, missesOf, Project, sharesWithBuildKit, short } from './harness.ts'
-
-jest.setTimeout(300_000)
-
-let bed: TestBed
-let base: string
-
-beforeAll(async () => {
-  bed = await TestBed.start()
-  base = (await pushBaseImages(bed, ['busybox'])).busybox
-})
-
-afterAll(async () => {
-  await bed.stop()
-})
 
 describe.each(availableEngines().filter(sharesWithBuildKit))(
   'Docker $version, $store store: a cache that has lost its records, with expect-cache',

@@ -1,46 +1,19 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from '@jest/globals'
 import { type Changes, findChanges } from '../../src/cache/changes.ts'
 import { Git } from '../../src/git.ts'
 import type { GitHub } from '../../src/github.ts'
+import { commit, env, goTo, repository, run, top, write } from './git-repository.ts'
 
-const env = { PATH: process.env.PATH ?? '', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
 const ABSENT = 'f'.repeat(40)
 const NOTHING: Changes = { changed: undefined, untracked: undefined, dockerfileChanged: undefined }
 
-let top: string
-let repository: string
 let asked: string[]
 
 beforeEach(() => {
-  top = mkdtempSync(join(tmpdir(), 'changes-'))
-  repository = join(top, 'repository')
   asked = []
-  mkdirSync(repository)
-  run('init', '--quiet')
 })
-afterEach(() => rmSync(top, { recursive: true }))
-
-function run(...args: string[]): string {
-  const identity = ['-c', 'user.name=octocat', '-c', 'user.email=octocat@example.com']
-  return execFileSync('git', [...identity, ...args], { cwd: repository, env, encoding: 'utf8', stdio: 'pipe' }).trim()
-}
-
-function write(name: string, text = name): void {
-  const path = join(repository, name)
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, text)
-}
-
-function commit(...names: string[]): string {
-  for (const name of names) write(name)
-  run('add', '--all')
-  run('commit', '--quiet', '--allow-empty', '--message', 'Commit')
-  return run('rev-parse', 'HEAD')
-}
 
 /** GitHub as far as it is asked here: head → the files that changed since any base. */
 function gitHub(comparisons: Record<string, string[]>): GitHub {
@@ -124,7 +97,7 @@ describe('by GitHub', () => {
     first = commit('Dockerfile', 'app/a', 'app/b')
     head = commit('app/c')
     run('clone', '--quiet', '--depth', '1', `file://${repository}`, join(top, 'clone'))
-    repository = join(top, 'clone')
+    goTo(join(top, 'clone'))
   })
 
   it('adds what was changed since the checkout', async () => {

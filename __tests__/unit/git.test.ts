@@ -1,39 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
+import { existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, test } from '@jest/globals'
 import { Git, isCommitId } from '../../src/git.ts'
-
-let top: string
-let repository: string
-const env = { PATH: process.env.PATH ?? '', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
-
-beforeEach(() => {
-  top = mkdtempSync(join(tmpdir(), 'git-'))
-  repository = join(top, 'repository')
-  mkdirSync(repository)
-  run('init', '--quiet')
-})
-afterEach(() => rmSync(top, { recursive: true }))
-
-function run(...args: string[]): string {
-  const identity = ['-c', 'user.name=octocat', '-c', 'user.email=octocat@example.com']
-  return execFileSync('git', [...identity, ...args], { cwd: repository, env, encoding: 'utf8', stdio: 'pipe' }).trim()
-}
-
-function write(name: string, text = name): void {
-  const path = join(repository, name)
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, text)
-}
-
-function commit(...names: string[]): string {
-  for (const name of names) write(name)
-  run('add', '--all')
-  run('commit', '--quiet', '--allow-empty', '--message', 'Commit')
-  return run('rev-parse', 'HEAD')
-}
+import { commit, env, repository, run, top, write } from './git-repository.ts'
 
 /** A program that tells that it ran. */
 function spy(): { program: string; ran: () => boolean } {

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { pushBaseImages, TestBed } from '../../../testbed/index.ts'
+import { describe, expect, it } from '@jest/globals'
+import { base, bed } from '../bed.ts'
 import { ending } from '../harness.ts'
 import { CHAIN_NAMES, type ChainName } from './chains.ts'
 import { playChain, type Setting, settings } from './play.ts'
 import { shapes } from './shapes.ts'
-
-jest.setTimeout(300_000)
 
 /** Both chains of every shape, on one of its engines each, in turn: `scripts/matrix.ts` plays them on all. */
 function tests(): (Setting & { chain: ChainName })[] {
@@ -20,18 +18,6 @@ function tests(): (Setting & { chain: ChainName })[] {
 
 /** Every `count`th of the tests: parts, for a test file each, so that jest runs them in parallel. */
 export function describePart(part: number, count: number): void {
-  let bed: TestBed
-  let base: string
-
-  beforeAll(async () => {
-    bed = await TestBed.start()
-    base = (await pushBaseImages(bed, ['busybox'])).busybox
-  })
-
-  afterAll(async () => {
-    await bed.stop()
-  })
-
   describe('corpus', () => {
     it.each(tests().filter((_, index) => index % count === part))(
       '$shape.name on Docker $engine.version, $engine.store store, strategy $strategy, chain $chain',
