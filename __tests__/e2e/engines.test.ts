@@ -72,8 +72,8 @@ describe.each(settings.filter(({ engine }) => available.includes(`${engine.versi
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
         const warnings = outcome.log.split('\n').filter((line) => line.startsWith('::warning'))
         expect(warnings[0]).toMatch(warning)
-        // what such an engine has forgotten does not replace what it had published
-        for (const other of warnings.slice(1)) expect(other).toMatch(/ a worse cache/)
+        // what an engine has forgotten does not replace what it had published; without buildx nobody can look
+        expect(warnings.slice(1).filter((line) => !(buildx && line.includes(' a worse cache')))).toEqual([])
         expect(JSON.parse(String(outcome.outputs.engine))).toMatchObject({ strategy })
         expect(stepsOf(outcome).length).toBeGreaterThan(6)
         // production holds what the tested builder holds
