@@ -47145,9 +47145,10 @@ function compare(evidence, step) {
         whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
         whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1)));
 }
-/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
+/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
 function isTrigger({ line, text }, { instruction }) {
-    return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ');
+    const shown = instruction.trim().replaceAll(/\s+/g, ' ');
+    return line === TRIGGER_LINE && shown.replace(/^ONBUILD /, '') === text;
 }
 function whyOtherBase({ stageBuild, base, executedStages, stageNames }, published, built, start) {
     const sameHistory = built.history

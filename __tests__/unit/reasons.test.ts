@@ -238,6 +238,25 @@ describe('explainMisses', () => {
     expect(why(line, evidence)).toEqual({ kind, reason: expect.stringMatching(reason), unexpected })
   })
 
+  it.each(['ONBUILD COPY a   /b', 'COPY a   /b'])('knows a trigger that is shown as %s', (instruction) => {
+    const { stages } = parseDockerfile('FROM node:24 AS template\nONBUILD COPY a \\\n  /b\nFROM template AS builder\n')
+    const history = ['base', 'COPY a /b # buildkit']
+    const step: Step = { stage: 'builder', instruction, cached: false, seconds: 0 }
+    expect(
+      why(0, {
+        stageBuild: { own: stages, images: new Map(), name: 'builder' } as unknown as StageBuild,
+        build: { steps: [step], unreadableCaches: [], cacheSource: 'octo/app:builder' } as unknown as Evidence['build'],
+        published: { image: image(history, { layers: ['base', 'a'], recorded: [1] }) },
+        built: { image: image(history, { layers: ['base', 'b'] }) },
+        changes: { ...UNCHANGED, changed: ['a'] }
+      })
+    ).toEqual({
+      kind: 'files-changed',
+      reason: 'a changed since the commit of the published image.',
+      unexpected: false
+    })
+  })
+
   it('has nothing to say where all was cached', () => {
     expect(why(7)).toBeUndefined()
   })

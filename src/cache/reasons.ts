@@ -138,9 +138,10 @@ function compare(evidence: Evidence, step: Step): Reason {
   )
 }
 
-/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`. */
+/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
 function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boolean {
-  return line === TRIGGER_LINE && `ONBUILD ${text}` === instruction.trim().replaceAll(/\s+/g, ' ')
+  const shown = instruction.trim().replaceAll(/\s+/g, ' ')
+  return line === TRIGGER_LINE && shown.replace(/^ONBUILD /, '') === text
 }
 
 function whyOtherBase(
