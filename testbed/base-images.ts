@@ -39,6 +39,23 @@ export async function pushBaseImages(
   }
 }
 
+/**
+ * Pushes an image of one layer, without a shell or anything to run.
+ *
+ * @param name tells the layer from all others of this machine's cache folder
+ * @param fill puts the files into an empty folder, if the layer is not there yet
+ * @returns its reference
+ */
+export async function pushFiles(
+  { registry }: TestBed,
+  repository: string,
+  name: string,
+  fill: (root: string) => Promise<void>
+): Promise<string> {
+  await pushImage(registry, repository, '1', [await layer(name, fill)], { Env: [], Cmd: [] })
+  return `${registry.host}/${repository}:1`
+}
+
 async function busyboxLayer(): Promise<Layer> {
   return layer('busybox', async (root) => {
     const busybox = join(await ensureTools(), 'busybox')

@@ -1,5 +1,5 @@
 export { Agent, type AgentOptions } from './agent.ts'
-export { type BaseImages, pushBaseImages } from './base-images.ts'
+export { type BaseImages, pushBaseImages, pushFiles } from './base-images.ts'
 export { TestBed } from './bed.ts'
 export { availableEngines, type EngineSpec, type EngineVersion, type Store } from './engines.ts'
 export type { RunOptions, RunResult } from './process.ts'

@@ -1,0 +1,160 @@
+/** `npm run bench`: plays the same commits in every way on both image stores, interleaved, and prints what each took. */
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Agent, availableEngines, type EngineSpec, pushBaseImages, pushFiles, TestBed } from '../testbed/index.ts'
+import { run } from '../testbed/process.ts'
+import { SourceRepository } from '../testbed/source-repository.ts'
+import { drawChart } from './chart.ts'
+import { type Job, METHODS, type Method, type Step } from './methods.ts'
+import { type MeasuredCommit, type Results, type StoreResults, summarize, tabulate } from './results.ts'
+import { type Commit, makeTrace } from './trace.ts'
+
+const LINK_MBIT = 1_000
+const TESTS = ['npm test', 'npm run test:integration', 'npm run lint']
+
+const { values: options } = parseArgs({
+  options: {
+    store: { type: 'string' },
+    methods: { type: 'string' },
+    commits: { type: 'string' },
+    output: { type: 'string' }
+  }
+})
+// the newest engine: where all these ways can work at all
+const newest = availableEngines().at(-1)?.version
+const engines = availableEngines().filter(
+  ({ version, store }) => version === newest && (options.store ?? store) === store
+)
+const methods = METHODS.filter(({ key }) => options.methods?.split(',').includes(key) ?? true)
+const trace = makeTrace().slice(0, Number(options.commits ?? Number.POSITIVE_INFINITY))
+if (engines.length === 0 || methods.length === 0 || trace.length === 0) {
+  throw new Error(`--store is overlay2 or containerd, --methods some of ${METHODS.map(({ key }) => key).join(',')}`)
+}
+
+const start = performance.now()
+const bed = await TestBed.start({ name: 'bench' })
+try {
+  const base = (await pushBaseImages(bed, ['node'])).node
+  await pushPackages(bed)
+  const stores: StoreResults[] = []
+  for (const engine of engines) stores.push(await playStore(engine, base))
+  const results: Results = {
+    date: new Date().toISOString().slice(0, 10),
+    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+    machine: `${availableParallelism()} cores, Linux ${release()}, Node.js ${process.version}`,
+    linkMbit: LINK_MBIT,
+    stores,
+    minutes: Math.round((performance.now() - start) / 6_000) / 10
+  }
+  console.log(stores.map(tabulate).join('\n\n'))
+  if (options.output !== undefined) {
+    mkdirSync(options.output, { recursive: true })
+    writeFileSync(join(options.output, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`)
+    writeFileSync(join(options.output, 'results.svg'), drawChart(results))
+  }
+} finally {
+  await bed.stop()
+}
+
+/** Every package that the application's lock names, as npm keeps them: the internet of the builds. */
+async function pushPackages(to: TestBed): Promise<void> {
+  const files: Record<string, string> = Object.assign({}, ...makeTrace().map((commit) => commit.files))
+  const hash = createHash('sha256')
+    .update(files['package-lock.json'] ?? '')
+    .digest('hex')
+    .slice(0, 16)
+  await pushFiles(to, 'base/packages', `packages-${hash}`, async (root) => {
+    const folder = await mkdtemp(join(tmpdir(), 'packages-'))
+    try {
+      for (const name of ['package.json', 'package-lock.json']) writeFileSync(join(folder, name), files[name] ?? '')
+      const install = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--cache', join(folder, 'cache')]
+      await run('npm', install, { cwd: folder, env: { ...(process.env as Record<string, string>) } })
+      await cp(join(folder, 'cache', '_cacache'), join(root, '_cacache'), { recursive: true })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+}
+
+async function playStore(engine: EngineSpec, base: string): Promise<StoreResults> {
+  const source = new SourceRepository(bed.folder, trace[0]?.files ?? {})
+  const measured = new Map<Method, MeasuredCommit[]>(methods.map((method) => [method, []]))
+  const kept = new Map<Method, Agent>()
+  let versions = { docker: '', buildx: '' }
+  for (const [number, commit] of trace.entries()) {
+    const sha = number === 0 ? source.head() : source.commit(commit.files, commit.kind)
+    // whatever the machine does at the time, it does to all of them: each is first, second, … in turn
+    const turn = [...methods.slice(number % methods.length), ...methods.slice(0, number % methods.length)]
+    for (const method of turn) {
+      const agent = kept.get(method) ?? (await bed.agent(engine, { linkMbit: LINK_MBIT }))
+      const image = `${bed.registry.host}/bench/${method.key}-${engine.store}`
+      try {
+        versions = { docker: await versionOf(agent, 'version'), buildx: await versionOf(agent, 'buildx') }
+        const job = { agent, store: engine.store, workspace: source.checkout(sha), sha, image, tests: TESTS }
+        const result = await measure(method, { ...job, buildArgs: [`BASE=${base}`] }, commit)
+        measured.get(method)?.push(result)
+        const { seconds, executed, pulled, pushed } = result
+        console.error(
+          [engine.store, number + 1, commit.kind, method.key, `${seconds} s`, `${executed} steps`, pulled, pushed].join(
+            '\t'
+          )
+        )
+      } finally {
+        if (method.persistent) kept.set(method, agent)
+        else await agent.stop()
+      }
+    }
+  }
+  for (const agent of kept.values()) await agent.stop()
+  await check(engine)
+  return {
+    store: engine.store,
+    ...versions,
+    methods: [...measured].map(([{ key, title }, commits]) => ({ key, title, commits, ...summarize(commits) }))
+  }
+}
+
+async function versionOf(agent: Agent, command: 'version' | 'buildx'): Promise<string> {
+  if (command === 'version') return agent.docker('version', '--format', '{{.Server.Version}}')
+  return (await agent.docker('buildx', 'version')).split(' ')[1] ?? ''
+}
+
+async function measure(method: Method, job: Job, commit: Commit): Promise<MeasuredCommit> {
+  const before = job.agent.traffic()
+  const began = performance.now()
+  const steps = await method.play(job)
+  const seconds = Math.round((performance.now() - began) / 100) / 10
+  const after = job.agent.traffic()
+  return {
+    kind: commit.kind,
+    seconds,
+    executed: executedSteps(steps),
+    pulled: after.pulled - before.pulled,
+    pushed: after.pushed - before.pushed
+  }
+}
+
+/** A step counts once, however many builds of a commit have it. */
+function executedSteps(steps: Step[]): number {
+  const executed = steps.filter(({ cached }) => !cached)
+  return new Set(executed.map(({ stage, instruction }) => `${stage} ${instruction}`)).size
+}
+
+/** All of them must have made the application of the last commit: otherwise there is nothing to compare. */
+async function check(engine: EngineSpec): Promise<void> {
+  const agent = await bed.agent(engine)
+  try {
+    for (const { key } of methods) {
+      const image = `${bed.registry.host}/bench/${key}-${engine.store}:latest`
+      const version = await agent.docker('run', '--rm', image, 'node', 'dist/bundle/index.js', '--version')
+      const expected = trace.at(-1)?.version
+      if (version !== expected) throw new Error(`${image} is version ${version} instead of ${expected}`)
+    }
+  } finally {
+    await agent.stop()
+  }
+}

@@ -1,0 +1,132 @@
+import { RawJsonProgress } from '../src/engine/progress.ts'
+import type { Agent, Store } from '../testbed/index.ts'
+import { pushEvent, runAction } from '../testbed/runner.ts'
+
+/** One commit, on the agent that deals with it. */
+export interface Job {
+  agent: Agent
+  store: Store
+  workspace: string
+  sha: string
+  /** IMAGE of this method, without a tag. */
+  image: string
+  buildArgs: string[]
+  tests: string[]
+}
+
+/** A Dockerfile step as a build showed it. */
+export interface Step {
+  stage: string
+  instruction: string
+  cached: boolean
+}
+
+/** A way to build, test and publish a commit of master. */
+export interface Method {
+  key: string
+  title: string
+  /** Whether every commit has the same agent, in place of a brand-new one. */
+  persistent: boolean
+  /** @returns the steps of all its builds */
+  play(job: Job): Promise<Step[]>
+}
+
+export const METHODS: Method[] = [
+  {
+    key: 'post',
+    title: "the post's script",
+    persistent: false,
+    play: (job) => playPost(job, [])
+  },
+  {
+    key: 'post-inline',
+    title: "the post's script with inline metadata",
+    persistent: false,
+    play: (job) => playPost(job, ['--cache-to', 'type=inline'])
+  },
+  { key: 'documented', title: 'docker/build-push-action as documented', persistent: false, play: playDocumented },
+  { key: 'action', title: 'this action', persistent: false, play: playAction },
+  { key: 'persistent', title: 'one agent that keeps everything', persistent: true, play: playPersistent }
+]
+
+/** The script of the blog post: pull, build from what was pulled, test, build, push. */
+async function playPost(job: Job, cacheTo: string[]): Promise<Step[]> {
+  const { image } = job
+  const tag = tagOf(job)
+  for (const moving of ['builder', 'latest']) {
+    await job.agent.run('docker', ['pull', `${image}:${moving}`], { allowFailure: true })
+  }
+  const builder = `${image}:builder-${tag}`
+  const cacheFrom = (reference: string): string[] => ['--cache-from', reference]
+  const steps = await build(job, [
+    ...['build', '--target', 'builder', ...cacheFrom(`${image}:builder`), ...cacheTo],
+    ...tags(builder, `${image}:builder`)
+  ])
+  await runTests(job, builder)
+  const production = await build(job, [
+    ...['build', ...cacheFrom(builder), ...cacheFrom(`${image}:latest`), ...cacheTo],
+    ...tags(`${image}:${tag}`, `${image}:latest`)
+  ])
+  for (const reference of [tag, 'builder', 'latest']) await job.agent.docker('push', `${image}:${reference}`)
+  return [...steps, ...production]
+}
+
+/** What docker/build-push-action runs for "test before push": load the builder, test it, build again and push. */
+async function playDocumented(job: Job): Promise<Step[]> {
+  const { image, store } = job
+  // cache export to a registry is for the containerd store: on overlay2 there is inline only
+  const cacheFrom = store === 'containerd' ? `${image}:buildcache` : `${image}:latest`
+  const cacheTo = store === 'containerd' ? `type=registry,ref=${image}:buildcache,mode=max` : 'type=inline'
+  const cache = ['--cache-from', `type=registry,ref=${cacheFrom}`]
+  const steps = await build(job, ['buildx', 'build', '--load', '--target', 'builder', ...cache, ...tags('app:test')])
+  await runTests(job, 'app:test')
+  const production = await build(job, [
+    ...['buildx', 'build', '--push', ...cache, '--cache-to', cacheTo],
+    ...tags(`${image}:${tagOf(job)}`, `${image}:latest`)
+  ])
+  return [...steps, ...production]
+}
+
+async function playAction({ agent, workspace, sha, image, buildArgs, tests }: Job): Promise<Step[]> {
+  const inputs = { image, tests: tests.join('\n'), 'build-args': buildArgs.join('\n') }
+  const { exitCode, log, report } = await runAction(agent, { workspace, event: pushEvent(sha, 'master'), inputs })
+  if (exitCode !== 0) throw new Error(`The action failed:\n${log}`)
+  const { builder, cacheStages, production } = report as Record<'builder' | 'production', { steps: Step[] }> & {
+    cacheStages: { steps: Step[] }[]
+  }
+  return [builder, ...cacheStages, production].flatMap(({ steps }) => steps)
+}
+
+/** The post's script where nothing needs to be pulled. */
+async function playPersistent(job: Job): Promise<Step[]> {
+  const { image } = job
+  const tag = tagOf(job)
+  const builder = `${image}:builder-${tag}`
+  const steps = await build(job, ['build', '--target', 'builder', ...tags(builder, `${image}:builder`)])
+  await runTests(job, builder)
+  const production = await build(job, ['build', ...tags(`${image}:${tag}`, `${image}:latest`)])
+  for (const reference of [tag, 'builder', 'latest']) await job.agent.docker('push', `${image}:${reference}`)
+  return [...steps, ...production]
+}
+
+async function build({ agent, workspace, buildArgs }: Job, args: string[]): Promise<Step[]> {
+  const options = buildArgs.flatMap((argument) => ['--build-arg', argument])
+  const { stderr } = await agent.run('docker', [...args, ...options, '--progress', 'rawjson', '.'], { cwd: workspace })
+  const reader = new RawJsonProgress(() => {})
+  reader.write(Buffer.from(stderr))
+  reader.end()
+  return reader.steps()
+}
+
+/** At the same time, in every method. */
+async function runTests({ agent, tests }: Job, image: string): Promise<void> {
+  await Promise.all(tests.map((command) => agent.docker('run', '--rm', '--env', 'CI=true', image, 'sh', '-c', command)))
+}
+
+function tagOf({ sha }: Job): string {
+  return sha.slice(0, 7)
+}
+
+function tags(...references: string[]): string[] {
+  return references.flatMap((reference) => ['--tag', reference])
+}

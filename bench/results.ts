@@ -1,0 +1,89 @@
+import type { Kind } from './trace.ts'
+
+export interface MeasuredCommit {
+  kind: Kind
+  seconds: number
+  /** Dockerfile steps. */
+  executed: number
+  /** Bytes from the registry, and to it. */
+  pulled: number
+  pushed: number
+}
+
+/** Sums over all commits, and the median of the seconds of those that change the source. */
+export interface Summary {
+  seconds: number
+  sourceMedian: number
+  executed: number
+  pulled: number
+  pushed: number
+}
+
+export interface MethodResults extends Summary {
+  key: string
+  title: string
+  commits: MeasuredCommit[]
+}
+
+export interface StoreResults {
+  store: string
+  docker: string
+  buildx: string
+  methods: MethodResults[]
+}
+
+export interface Results {
+  date: string
+  command: string
+  machine: string
+  linkMbit: number
+  stores: StoreResults[]
+  minutes: number
+}
+
+export function summarize(commits: readonly MeasuredCommit[]): Summary {
+  const sum = (key: 'seconds' | 'executed' | 'pulled' | 'pushed'): number =>
+    Math.round(commits.reduce((total, commit) => total + commit[key], 0) * 10) / 10
+  return {
+    seconds: sum('seconds'),
+    sourceMedian: median(commits.filter(({ kind }) => kind === 'source').map(({ seconds }) => seconds)),
+    executed: sum('executed'),
+    pulled: sum('pulled'),
+    pushed: sum('pushed')
+  }
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const [low = 0, high = 0] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]]
+  return Math.round((low + high) * 5) / 10
+}
+
+/** A table for the terminal: the seconds of every commit, the sums, and this action's share of every other way's seconds. */
+export function tabulate({ store, docker, buildx, methods }: StoreResults): string {
+  const kinds = methods[0]?.commits.map(({ kind }, index) => `${index + 1} ${kind}`) ?? []
+  const action = methods.find(({ key }) => key === 'action')
+  const rows = [
+    ['seconds', ...methods.map(({ title }) => title)],
+    ...kinds.map((kind, index) => [kind, ...methods.map(({ commits }) => fixed(commits[index]?.seconds))]),
+    ['total', ...methods.map(({ seconds }) => fixed(seconds))],
+    ['median of source', ...methods.map(({ sourceMedian }) => fixed(sourceMedian))],
+    ['steps executed', ...methods.map(({ executed }) => String(executed))],
+    ['MB pulled', ...methods.map(({ pulled }) => fixed(pulled / 1e6))],
+    ['MB pushed', ...methods.map(({ pushed }) => fixed(pushed / 1e6))],
+    ...(action
+      ? [['this action is', ...methods.map(({ seconds }) => `× ${(action.seconds / seconds).toFixed(2)}`)]]
+      : [])
+  ]
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
+  const lines = rows.map((row) =>
+    row
+      .map((text, column) => (column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0)))
+      .join('  ')
+  )
+  return [`Docker ${docker}, buildx ${buildx}, ${store} store`, ...lines].join('\n')
+}
+
+function fixed(value = 0): string {
+  return value.toFixed(1)
+}
