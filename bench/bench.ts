@@ -62,7 +62,7 @@ try {
 
 /** Every package that the application's lock names, as npm keeps them: the internet of the builds. */
 async function pushPackages(to: TestBed): Promise<void> {
-  const files: Record<string, string> = Object.assign({}, ...makeTrace().map((commit) => commit.files))
+  const files = Object.fromEntries(makeTrace().flatMap((commit) => Object.entries(commit.files)))
   const hash = createHash('sha256')
     .update(files['package-lock.json'] ?? '')
     .digest('hex')

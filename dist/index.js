@@ -39843,7 +39843,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6301);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9952);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39852,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6301:
+/***/ 9952:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -47568,65 +47568,93 @@ async function explain_explain(run, strategy, builds) {
 async function publish(run, strategy, builds) {
     const { refs, decision, builds: stageBuilds } = run.plan;
     const start = performance.now();
-    const publication = { pushed: [], published: false, digest: '', held: [], seconds: 0, failures: [] };
-    const candidates = stageBuilds.flatMap(({ candidate }) => candidate ?? []);
-    const digests = new Map();
-    await pushAll(run, publication, [refs.production], digests);
-    publication.digest = digests.get(refs.production) ?? '';
-    if (mayGoOn(run, publication))
-        await pushAll(run, publication, [...refs.further, ...candidates], digests);
-    // they are ours alone, and of no use to anyone who reads what was pushed
-    publication.pushed = publication.pushed.filter((reference) => !candidates.includes(reference));
-    if (decision.publish && mayGoOn(run, publication)) {
-        const moving = await findMoving(run, strategy, builds, digests, publication);
-        await pushAll(run, publication, moving, digests);
-        publication.published =
-            publication.pushed.includes(refs.movingProduction) && moving.every((ref) => publication.pushed.includes(ref));
+    const pushes = new Pushes(run);
+    const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)));
+    let held = [];
+    let moving = [];
+    if (decision.publish && pushes.mayGoOn()) {
+        held = (await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))).flatMap((one) => one ?? []);
+        for (const { reason } of held)
+            run.log.warning(reason);
+        // production moves all the same: hosts deploy it
+        moving = stageBuilds.flatMap((stage) => stage.kind !== 'production' && held.some(({ reference }) => reference === stage.moving)
+            ? []
+            : (stage.moving ?? []));
+        await settle(moving.map((reference) => pushes.push(reference)));
     }
-    publication.seconds = secondsSince(start);
-    return publication;
+    // the candidates are ours alone, and of no use to anyone who reads what was pushed
+    const pushed = [refs.production, ...refs.further, ...moving].filter((reference) => pushes.digests.has(reference));
+    return {
+        pushed,
+        published: pushed.includes(refs.movingProduction) && moving.every((reference) => pushed.includes(reference)),
+        digest: pushes.digests.get(refs.production) ?? '',
+        held,
+        seconds: secondsSince(start),
+        failures: pushes.failures
+    };
 }
-function mayGoOn({ signal }, { failures }) {
-    return failures.length === 0 && !signal.aborted;
+/** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
+async function settle(work) {
+    const outcomes = await Promise.allSettled(work);
+    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof CancelledError));
+    if (unexpected?.status === 'rejected')
+        throw unexpected.reason;
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }
-/** Pushes at the same time, and collects the digests by reference. */
-async function pushAll(run, publication, references, digests) {
-    const pushes = await Promise.allSettled(references.map((reference) => push(run, reference)));
-    for (const [index, outcome] of pushes.entries()) {
-        if (outcome.status === 'rejected') {
-            if (outcome.reason instanceof CancelledError)
-                continue;
-            throw outcome.reason;
+/** The pushes of a run, and how they went. */
+class Pushes {
+    /** As the engine told them, by reference, of what was pushed; '' where it did not. */
+    digests = new Map();
+    /** One sentence each. */
+    failures = [];
+    #run;
+    constructor(run) {
+        this.#run = run;
+    }
+    mayGoOn() {
+        return this.failures.length === 0 && !this.#run.signal.aborted;
+    }
+    async push(reference) {
+        const { docker, log, signal, timeline } = this.#run;
+        const args = ['push', reference];
+        const section = log.section(`Push ${reference}`);
+        section.write(`${replayable(args)}\n`);
+        try {
+            const { exitCode, stdout, stderr } = await timeline.measure(`Push ${reference}`, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
+            // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+            const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? '';
+            if (exitCode === 0)
+                this.digests.set(reference, digest);
+            else
+                this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`));
         }
-        const { failure, digest } = outcome.value;
-        const reference = references[index] ?? '';
-        if (failure !== undefined)
-            publication.failures.push(failure);
-        else
-            publication.pushed.push(reference);
-        if (digest !== '')
-            digests.set(reference, digest);
+        finally {
+            section.end();
+        }
     }
 }
-/** The moving tags that may move. */
-async function findMoving(run, strategy, builds, digests, publication) {
-    const judged = await Promise.all(run.plan.builds.map(async (stage) => {
-        const build = builds.find(({ image }) => image === stage.reference);
-        const digest = digests.get(stage.candidate ?? stage.reference);
-        const why = build && stage.moving !== undefined ? await whyWorse(run, strategy, stage, build, digest) : undefined;
-        const held = build && why !== undefined ? await hold(run, stage, build.cacheSource, why) : undefined;
-        return { stage, held };
-    }));
-    publication.held = judged.flatMap(({ held }) => held ?? []);
-    for (const { reason } of publication.held)
-        run.log.warning(reason);
-    // production moves all the same: hosts deploy it
-    return judged.flatMap(({ stage, held }) => (held && stage.kind !== 'production' ? [] : (stage.moving ?? [])));
+/** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
+async function pushForLook(run, strategy, pushes, stage, builds) {
+    const { refs, decision } = run.plan;
+    const isProduction = stage.kind === 'production';
+    const reference = isProduction ? stage.reference : stage.candidate;
+    if (reference !== undefined)
+        await pushes.push(reference);
+    if (!pushes.mayGoOn())
+        return { stage, why: undefined };
+    const build = builds.find(({ image }) => image === stage.reference);
+    const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
+    const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
+    const [why] = await Promise.all([
+        isJudged ? whyWorse(run, strategy, stage, build, digest) : undefined,
+        ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
+    ]);
+    return { stage, why };
 }
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
 async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
     // the legacy builder needs no metadata
-    if (run.plan.strategy.client !== 'buildx' || digest === undefined)
+    if (run.plan.strategy.client !== 'buildx')
         return undefined;
     const repository = run.plan.inputs.image;
     const { image, error } = await strategy.readPublished(`${repository}@${digest}`);
@@ -47646,10 +47674,12 @@ async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
     }
     return why;
 }
-/** Keeps the cache that is published as `cacheSource`. */
-async function hold(run, stage, cacheSource, why) {
+/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
+async function hold(run, stage, builds, why) {
     const { refs } = run.plan;
-    const reference = stage.moving ?? '';
+    if (why === undefined || stage.moving === undefined)
+        return undefined;
+    const reference = stage.moving;
     if (stage.kind !== 'production') {
         return {
             reference,
@@ -47658,7 +47688,7 @@ async function hold(run, stage, cacheSource, why) {
     }
     const kept = cacheTagOf(refs.movingProduction);
     const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`;
-    if (cacheSource === kept)
+    if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
         return { reference, reason };
     const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction];
     const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal });
@@ -47668,25 +47698,6 @@ async function hold(run, stage, cacheSource, why) {
         reference,
         reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
     };
-}
-async function push({ docker, log, signal }, reference) {
-    const args = ['push', reference];
-    const section = log.section(`Push ${reference}`);
-    section.write(`${replayable(args)}\n`);
-    try {
-        const { exitCode, stdout, stderr } = await docker.call(args, {
-            signal,
-            onOutput: (chunk) => section.write(chunk)
-        });
-        // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? '';
-        if (exitCode === 0)
-            return { digest };
-        return { digest: '', failure: describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`) };
-    }
-    finally {
-        section.end();
-    }
 }
 
 ;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
@@ -47967,10 +47978,10 @@ async function runTest(run, command, number) {
     const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes);
     let tail = '';
     try {
-        const exitCode = await callUntil(timer, run, args, (chunk) => {
+        const exitCode = await run.timeline.measure(`Test ${command}`, () => callUntil(timer, run, args, (chunk) => {
             section.write(chunk);
             tail = (tail + chunk.toString()).slice(-4_096);
-        });
+        }));
         const seconds = secondsSince(start);
         const outcome = judge(exitCode, timer, tail);
         section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`);
@@ -48300,14 +48311,14 @@ async function build(run, stage, cacheSource, command) {
     const start = performance.now();
     let exitCode;
     try {
-        const result = await run.docker.call(args, {
+        const options = {
             env: { ...command.env, ...command.secretEnv },
             ...(command.input === undefined ? {} : { input: command.input }),
             signal: run.signal,
             capture: false,
             onOutput: (chunk) => reader.write(chunk)
-        });
-        exitCode = result.exitCode;
+        };
+        exitCode = (await run.timeline.measure(command.title, () => run.docker.call(args, options))).exitCode;
     }
     finally {
         reader.end();
@@ -48393,10 +48404,12 @@ class InlineStrategy {
         this.#productionSource.catch(() => { });
     }
     async build(stage) {
-        const { plan } = this.#run;
+        const { plan, timeline } = this.#run;
         const { strategy, inputs } = plan;
-        const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource;
-        const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])];
+        const [cacheSource, baseLabels] = stage.kind === 'production'
+            ? await timeline.measure('Wait for what is published', () => Promise.all([this.#productionSource, this.#bases.labels(stage)]))
+            : [stage.cacheSource, []];
+        const labels = [...stage.labels, ...baseLabels];
         // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
         // build on what anyone had pushed under that name
         const { file, target } = await prepareSource(this.#run, stage, stage.images);
@@ -48417,12 +48430,13 @@ class InlineStrategy {
         return built;
     }
     readPublished(reference) {
-        const { docker, plan, signal } = this.#run;
+        const { docker, plan, signal, timeline } = this.#run;
         if (plan.strategy.client !== 'buildx') {
             return Promise.resolve({ error: 'this docker client cannot look at images in a registry' });
         }
         const either = AbortSignal.any([signal, this.#ended.signal]);
-        const read = this.#published.get(reference) ?? readFromRegistry(docker, reference, plan.inputs.platform, either);
+        const read = this.#published.get(reference) ??
+            timeline.measure(`Look at ${reference}`, () => readFromRegistry(docker, reference, plan.inputs.platform, either));
         this.#published.set(reference, read);
         return read;
     }
@@ -48508,7 +48522,7 @@ class LegacyStrategy {
         const images = new Map([...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference]));
         const { file, dockerfile, target } = await prepareSource(this.#run, stage, images, true);
         const cacheSource = stage.cacheSource;
-        const pull = await this.#pulls.get(cacheSource);
+        const pull = await this.#run.timeline.measure(`Wait for ${cacheSource}`, async () => this.#pulls.get(cacheSource));
         const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : [];
         const tags = isLabelledAtOnce(stage) ? stage.tags : [];
         const built = await build(this.#run, stage, cacheSource, {
@@ -48598,7 +48612,7 @@ class LegacyStrategy {
         return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : [];
     }
     async #pull(reference) {
-        const { log, docker, signal, plan } = this.#run;
+        const { log, docker, signal, plan, timeline } = this.#run;
         // there this builder fails on what it finds in a cache: `selectStrategy` has warned
         if (plan.engine.store === 'containerd')
             return { reference, usable: false };
@@ -48610,10 +48624,10 @@ class LegacyStrategy {
         const section = log.section(`Pull ${reference}`);
         section.write(`${replayable(args)}\n`);
         try {
-            const { exitCode, stdout, stderr } = await docker.call(args, {
+            const { exitCode, stdout, stderr } = await timeline.measure(`Pull ${reference}`, () => docker.call(args, {
                 signal: AbortSignal.any([signal, this.#ended.signal]),
                 onOutput: (chunk) => section.write(chunk)
-            });
+            }));
             if (exitCode !== 0)
                 return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
             // moby/moby daemon/internal/distribution/pull_v2.go
@@ -48663,11 +48677,15 @@ async function runPhases(run, strategy, result) {
     const { builds, decision, inputs } = run.plan;
     const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
     result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
-    if (result.failures.length === 0) {
-        const [tests, others] = await Promise.allSettled([
-            runTests(run),
-            buildAll(run, strategy, result, builds.slice(untilBuilder))
-        ]);
+    if (result.failures.length > 0)
+        await explainAll(run, strategy, result);
+    else {
+        const buildOthers = async () => {
+            const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder));
+            await explainAll(run, strategy, result);
+            return failures;
+        };
+        const [tests, others] = await Promise.allSettled([runTests(run), buildOthers()]);
         if (tests.status === 'rejected')
             throw tests.reason;
         result.tests = tests.value;
@@ -48682,12 +48700,6 @@ async function runPhases(run, strategy, result) {
     // not all tests need have ended
     if (run.signal.aborted)
         throw new CancelledError();
-    await explain_explain(run, strategy, buildsOf(result)).catch((error) => {
-        if (error instanceof CancelledError)
-            throw error;
-        // an explanation is no reason to fail
-        run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`);
-    });
     for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
         run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`);
     }
@@ -48701,6 +48713,15 @@ async function runPhases(run, strategy, result) {
     result.failures.push(...result.publication.failures);
     if (run.signal.aborted)
         throw new CancelledError();
+}
+async function explainAll(run, strategy, result) {
+    const work = run.timeline.measure('Explain', () => explain_explain(run, strategy, buildsOf(result)));
+    await work.catch((error) => {
+        if (error instanceof CancelledError)
+            throw error;
+        // an explanation is no reason to fail
+        run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`);
+    });
 }
 /**
  * One after the other: two solves at once that share steps make BuildKit miss at random.
@@ -54490,7 +54511,7 @@ function publishReason(plan, { failures, cancelled, publication }) {
 
 ;// CONCATENATED MODULE: ./src/report/report.ts
 /** The JSON report of a run. A field once published keeps its meaning. */
-function makeReport(plan, result) {
+function makeReport(plan, result, timeline) {
     const known = plan && {
         commit: plan.build.sha,
         branch: plan.build.branch,
@@ -54498,7 +54519,7 @@ function makeReport(plan, result) {
         references: plan.refs,
         decision: plan.decision
     };
-    return `${JSON.stringify({ version: 1, ...known, ...result }, undefined, 2)}\n`;
+    return `${JSON.stringify({ version: 1, ...known, ...result, timeline }, undefined, 2)}\n`;
 }
 
 ;// CONCATENATED MODULE: ./src/report/summary.ts
@@ -54578,7 +54599,43 @@ function readState(temp) {
     return ours ? state : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/timeline.ts
+/** Spans of a report, so that it stays small. */
+const MOST_SPANS = 1_000;
+/** What a run did when: its phases, and what they waited for. */
+class Timeline {
+    #ended = [];
+    /** Runs `work`, and notes when it began and how long it took, however it ended. */
+    async measure(name, work) {
+        const began = performance.now();
+        try {
+            return await work();
+        }
+        finally {
+            this.#note(name, began);
+        }
+    }
+    /** Notes what has taken all the time since the process began. */
+    sinceStart(name) {
+        this.#note(name, 0);
+    }
+    /** What has ended, in the order of the beginnings. */
+    spans() {
+        return this.#ended
+            .toSorted((a, b) => a.began - b.began)
+            .map(({ name, began, ended }) => ({ name, start: seconds(began), seconds: seconds(ended - began) }));
+    }
+    #note(name, began) {
+        if (this.#ended.length < MOST_SPANS)
+            this.#ended.push({ name, began, ended: performance.now() });
+    }
+}
+function seconds(milliseconds) {
+    return Math.round(milliseconds) / 1_000;
+}
+
 ;// CONCATENATED MODULE: ./src/main.ts
+
 
 
 
@@ -54609,6 +54666,8 @@ async function run() {
     // before anything is made: the post step must know of it
     state_saveState({ runId, folder });
     const log = new Log(folder);
+    const timeline = new Timeline();
+    timeline.sinceStart('Start');
     let plan;
     let result = { cacheStages: [], tests: [], cancelled: false, failures: [] };
     try {
@@ -54618,12 +54677,12 @@ async function run() {
         crossCheck(inputs);
         const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
         const docker = new DockerCli(childEnv);
-        const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal);
+        const prepared = await timeline.measure('Prepare', () => preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal));
         plan = prepared.plan;
         announce(plan, log);
         const restoreModes = narrowModes(inputs.context, isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []);
         try {
-            result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal });
+            result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal });
         }
         finally {
             restoreModes();
@@ -54638,7 +54697,8 @@ async function run() {
     }
     finally {
         await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true }).catch((error) => warning(messageOf(error)));
-        await report(plan, result, (0,external_node_path_namespaceObject.join)(temp, `shared-docker-layers-report-${runId}.json`));
+        timeline.sinceStart('All');
+        await report(plan, result, timeline, (0,external_node_path_namespaceObject.join)(temp, `shared-docker-layers-report-${runId}.json`));
     }
 }
 function mask({ secrets, githubToken }) {
@@ -54662,8 +54722,8 @@ function announce({ strategy, decision, refs, build, builds }, log) {
     else
         log.notice(decision.reason);
 }
-async function report(plan, result, path) {
-    const written = await (0,promises_namespaceObject.writeFile)(path, makeReport(plan, result)).then(() => path, (error) => {
+async function report(plan, result, timeline, path) {
+    const written = await (0,promises_namespaceObject.writeFile)(path, makeReport(plan, result, timeline.spans())).then(() => path, (error) => {
         warning(`The report could not be written: ${messageOf(error)}`);
         return '';
     });

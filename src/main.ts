@@ -18,6 +18,7 @@ import { makeReport } from './report/report.ts'
 import { makeSummary } from './report/summary.ts'
 import type { RunResult } from './run.ts'
 import { folderOf, saveState } from './state.ts'
+import { Timeline } from './timeline.ts'
 
 /** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
 export async function run(): Promise<void> {
@@ -33,6 +34,8 @@ export async function run(): Promise<void> {
   saveState({ runId, folder })
 
   const log = new Log(folder)
+  const timeline = new Timeline()
+  timeline.sinceStart('Start')
   let plan: Plan | undefined
   let result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
   try {
@@ -42,7 +45,9 @@ export async function run(): Promise<void> {
     crossCheck(inputs)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv)
-    const prepared = await preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
+    const prepared = await timeline.measure('Prepare', () =>
+      preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
+    )
     plan = prepared.plan
     announce(plan, log)
     const restoreModes = narrowModes(
@@ -50,7 +55,7 @@ export async function run(): Promise<void> {
       isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []
     )
     try {
-      result = await runPipeline({ ...prepared, docker, log, folder, runId, signal: cancellation.signal })
+      result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal })
     } finally {
       restoreModes()
       await removeContainers(docker, runId)
@@ -61,7 +66,8 @@ export async function run(): Promise<void> {
     if (!(error instanceof UserError) && error instanceof Error) core.debug(error.stack ?? '')
   } finally {
     await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
-    await report(plan, result, join(temp, `shared-docker-layers-report-${runId}.json`))
+    timeline.sinceStart('All')
+    await report(plan, result, timeline, join(temp, `shared-docker-layers-report-${runId}.json`))
   }
 }
 
@@ -85,8 +91,8 @@ function announce({ strategy, decision, refs, build, builds }: Plan, log: Log): 
   else log.notice(decision.reason)
 }
 
-async function report(plan: Plan | undefined, result: RunResult, path: string): Promise<void> {
-  const written = await writeFile(path, makeReport(plan, result)).then(
+async function report(plan: Plan | undefined, result: RunResult, timeline: Timeline, path: string): Promise<void> {
+  const written = await writeFile(path, makeReport(plan, result, timeline.spans())).then(
     () => path,
     (error: unknown) => {
       core.warning(`The report could not be written: ${messageOf(error)}`)

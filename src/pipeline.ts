@@ -31,11 +31,14 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   const { builds, decision, inputs } = run.plan
   const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
   result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
-  if (result.failures.length === 0) {
-    const [tests, others] = await Promise.allSettled([
-      runTests(run),
-      buildAll(run, strategy, result, builds.slice(untilBuilder))
-    ])
+  if (result.failures.length > 0) await explainAll(run, strategy, result)
+  else {
+    const buildOthers = async (): Promise<string[]> => {
+      const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder))
+      await explainAll(run, strategy, result)
+      return failures
+    }
+    const [tests, others] = await Promise.allSettled([runTests(run), buildOthers()])
     if (tests.status === 'rejected') throw tests.reason
     result.tests = tests.value
     for (const { command, failure } of result.tests) {
@@ -46,11 +49,6 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   }
   // not all tests need have ended
   if (run.signal.aborted) throw new CancelledError()
-  await explain(run, strategy, buildsOf(result)).catch((error: unknown) => {
-    if (error instanceof CancelledError) throw error
-    // an explanation is no reason to fail
-    run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`)
-  })
   for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
     run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
   }
@@ -62,6 +60,15 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.publication = await publish(run, strategy, buildsOf(result))
   result.failures.push(...result.publication.failures)
   if (run.signal.aborted) throw new CancelledError()
+}
+
+async function explainAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
+  const work = run.timeline.measure('Explain', () => explain(run, strategy, buildsOf(result)))
+  await work.catch((error: unknown) => {
+    if (error instanceof CancelledError) throw error
+    // an explanation is no reason to fail
+    run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`)
+  })
 }
 
 /**

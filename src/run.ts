@@ -5,6 +5,7 @@ import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
 import type { Plan } from './plan.ts'
 import type { StageBuild } from './stage-build.ts'
+import type { Timeline } from './timeline.ts'
 
 /** What the phases work with. */
 export interface Run {
@@ -13,6 +14,7 @@ export interface Run {
   git: Git
   github: GitHub
   log: Log
+  timeline: Timeline
   /** Our temporary folder. */
   folder: string
   /** Value of the label on our containers. */

@@ -304,7 +304,7 @@ describe('makeReport', () => {
     ['published', PLAN, GOOD],
     ['never had a plan', undefined, { ...NOTHING, failures: ['\u0000 "\n'] }]
   ])('of a run that %s is JSON, version 1', (_, plan, result) => {
-    const report = makeReport(plan, result)
+    const report = makeReport(plan, result, [{ name: 'Prepare', start: 0.1, seconds: 0.2 }])
     expect(report.endsWith('}\n')).toBe(true)
     expect(JSON.parse(report)).toEqual({
       version: 1,
@@ -315,7 +315,8 @@ describe('makeReport', () => {
         references: plan.refs,
         decision: plan.decision
       }),
-      ...result
+      ...result,
+      timeline: [{ name: 'Prepare', start: 0.1, seconds: 0.2 }]
     })
   })
 })

@@ -17,70 +17,108 @@ import type { Strategy } from '../strategy/strategy.ts'
 export async function publish(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<Publication> {
   const { refs, decision, builds: stageBuilds } = run.plan
   const start = performance.now()
-  const publication: Publication = { pushed: [], published: false, digest: '', held: [], seconds: 0, failures: [] }
-  const candidates = stageBuilds.flatMap(({ candidate }) => candidate ?? [])
-  const digests = new Map<string, string>()
-  await pushAll(run, publication, [refs.production], digests)
-  publication.digest = digests.get(refs.production) ?? ''
-  if (mayGoOn(run, publication)) await pushAll(run, publication, [...refs.further, ...candidates], digests)
-  // they are ours alone, and of no use to anyone who reads what was pushed
-  publication.pushed = publication.pushed.filter((reference) => !candidates.includes(reference))
-  if (decision.publish && mayGoOn(run, publication)) {
-    const moving = await findMoving(run, strategy, builds, digests, publication)
-    await pushAll(run, publication, moving, digests)
-    publication.published =
-      publication.pushed.includes(refs.movingProduction) && moving.every((ref) => publication.pushed.includes(ref))
+  const pushes = new Pushes(run)
+  const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)))
+
+  let held: Publication['held'] = []
+  let moving: string[] = []
+  if (decision.publish && pushes.mayGoOn()) {
+    held = (await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))).flatMap(
+      (one) => one ?? []
+    )
+    for (const { reason } of held) run.log.warning(reason)
+    // production moves all the same: hosts deploy it
+    moving = stageBuilds.flatMap((stage) =>
+      stage.kind !== 'production' && held.some(({ reference }) => reference === stage.moving)
+        ? []
+        : (stage.moving ?? [])
+    )
+    await settle(moving.map((reference) => pushes.push(reference)))
   }
-  publication.seconds = secondsSince(start)
-  return publication
+  // the candidates are ours alone, and of no use to anyone who reads what was pushed
+  const pushed = [refs.production, ...refs.further, ...moving].filter((reference) => pushes.digests.has(reference))
+  return {
+    pushed,
+    published: pushed.includes(refs.movingProduction) && moving.every((reference) => pushed.includes(reference)),
+    digest: pushes.digests.get(refs.production) ?? '',
+    held,
+    seconds: secondsSince(start),
+    failures: pushes.failures
+  }
 }
 
-function mayGoOn({ signal }: Run, { failures }: Publication): boolean {
-  return failures.length === 0 && !signal.aborted
+/** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
+async function settle<T>(work: Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(work)
+  const unexpected = outcomes.find(
+    (outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof CancelledError)
+  )
+  if (unexpected?.status === 'rejected') throw unexpected.reason
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
 }
 
-/** Pushes at the same time, and collects the digests by reference. */
-async function pushAll(
-  run: Run,
-  publication: Publication,
-  references: string[],
-  digests: Map<string, string>
-): Promise<void> {
-  const pushes = await Promise.allSettled(references.map((reference) => push(run, reference)))
-  for (const [index, outcome] of pushes.entries()) {
-    if (outcome.status === 'rejected') {
-      if (outcome.reason instanceof CancelledError) continue
-      throw outcome.reason
+/** The pushes of a run, and how they went. */
+class Pushes {
+  /** As the engine told them, by reference, of what was pushed; '' where it did not. */
+  readonly digests = new Map<string, string>()
+  /** One sentence each. */
+  readonly failures: string[] = []
+  readonly #run: Run
+
+  constructor(run: Run) {
+    this.#run = run
+  }
+
+  mayGoOn(): boolean {
+    return this.failures.length === 0 && !this.#run.signal.aborted
+  }
+
+  async push(reference: string): Promise<void> {
+    const { docker, log, signal, timeline } = this.#run
+    const args = ['push', reference]
+    const section = log.section(`Push ${reference}`)
+    section.write(`${replayable(args)}\n`)
+    try {
+      const { exitCode, stdout, stderr } = await timeline.measure(`Push ${reference}`, () =>
+        docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
+      )
+      // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+      const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? ''
+      if (exitCode === 0) this.digests.set(reference, digest)
+      else this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`))
+    } finally {
+      section.end()
     }
-    const { failure, digest } = outcome.value
-    const reference = references[index] ?? ''
-    if (failure !== undefined) publication.failures.push(failure)
-    else publication.pushed.push(reference)
-    if (digest !== '') digests.set(reference, digest)
   }
 }
 
-/** The moving tags that may move. */
-async function findMoving(
+interface Judged {
+  stage: StageBuild
+  /** Why its image is a worse cache than the one that is published; undefined if it is not. */
+  why: string | undefined
+}
+
+/** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
+async function pushForLook(
   run: Run,
   strategy: Strategy,
-  builds: readonly Build[],
-  digests: ReadonlyMap<string, string>,
-  publication: Publication
-): Promise<string[]> {
-  const judged = await Promise.all(
-    run.plan.builds.map(async (stage) => {
-      const build = builds.find(({ image }) => image === stage.reference)
-      const digest = digests.get(stage.candidate ?? stage.reference)
-      const why = build && stage.moving !== undefined ? await whyWorse(run, strategy, stage, build, digest) : undefined
-      const held = build && why !== undefined ? await hold(run, stage, build.cacheSource, why) : undefined
-      return { stage, held }
-    })
-  )
-  publication.held = judged.flatMap(({ held }) => held ?? [])
-  for (const { reason } of publication.held) run.log.warning(reason)
-  // production moves all the same: hosts deploy it
-  return judged.flatMap(({ stage, held }) => (held && stage.kind !== 'production' ? [] : (stage.moving ?? [])))
+  pushes: Pushes,
+  stage: StageBuild,
+  builds: readonly Build[]
+): Promise<Judged> {
+  const { refs, decision } = run.plan
+  const isProduction = stage.kind === 'production'
+  const reference = isProduction ? stage.reference : stage.candidate
+  if (reference !== undefined) await pushes.push(reference)
+  if (!pushes.mayGoOn()) return { stage, why: undefined }
+  const build = builds.find(({ image }) => image === stage.reference)
+  const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
+  const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
+  const [why] = await Promise.all([
+    isJudged ? whyWorse(run, strategy, stage, build, digest) : undefined,
+    ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
+  ])
+  return { stage, why }
 }
 
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
@@ -89,10 +127,10 @@ async function whyWorse(
   strategy: Strategy,
   stage: StageBuild,
   { steps, cacheSource }: Build,
-  digest: string | undefined
+  digest: string
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
-  if (run.plan.strategy.client !== 'buildx' || digest === undefined) return undefined
+  if (run.plan.strategy.client !== 'buildx') return undefined
   const repository = run.plan.inputs.image
   const { image, error } = await strategy.readPublished(`${repository}@${digest}`)
   if (error !== undefined) {
@@ -113,15 +151,16 @@ async function whyWorse(
   return why
 }
 
-/** Keeps the cache that is published as `cacheSource`. */
+/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
 async function hold(
   run: Run,
   stage: StageBuild,
-  cacheSource: string,
-  why: string
-): Promise<Publication['held'][number]> {
+  builds: readonly Build[],
+  why: string | undefined
+): Promise<Publication['held'][number] | undefined> {
   const { refs } = run.plan
-  const reference = stage.moving ?? ''
+  if (why === undefined || stage.moving === undefined) return undefined
+  const reference = stage.moving
   if (stage.kind !== 'production') {
     return {
       reference,
@@ -130,30 +169,12 @@ async function hold(
   }
   const kept = cacheTagOf(refs.movingProduction)
   const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
-  if (cacheSource === kept) return { reference, reason }
+  if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
   const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction]
   const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal })
   if (exitCode === 0) return { reference, reason }
   return {
     reference,
     reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
-  }
-}
-
-async function push({ docker, log, signal }: Run, reference: string): Promise<{ digest: string; failure?: string }> {
-  const args = ['push', reference]
-  const section = log.section(`Push ${reference}`)
-  section.write(`${replayable(args)}\n`)
-  try {
-    const { exitCode, stdout, stderr } = await docker.call(args, {
-      signal,
-      onOutput: (chunk) => section.write(chunk)
-    })
-    // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-    const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? ''
-    if (exitCode === 0) return { digest }
-    return { digest: '', failure: describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`) }
-  } finally {
-    section.end()
   }
 }

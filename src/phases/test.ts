@@ -33,10 +33,12 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
   const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
   let tail = ''
   try {
-    const exitCode = await callUntil(timer, run, args, (chunk) => {
-      section.write(chunk)
-      tail = (tail + chunk.toString()).slice(-4_096)
-    })
+    const exitCode = await run.timeline.measure(`Test ${command}`, () =>
+      callUntil(timer, run, args, (chunk) => {
+        section.write(chunk)
+        tail = (tail + chunk.toString()).slice(-4_096)
+      })
+    )
     const seconds = secondsSince(start)
     const outcome = judge(exitCode, timer, tail)
     section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`)

@@ -1,8 +1,9 @@
 import type { Plan } from '../plan.ts'
 import type { RunResult } from '../run.ts'
+import type { Span } from '../timeline.ts'
 
 /** The JSON report of a run. A field once published keeps its meaning. */
-export function makeReport(plan: Plan | undefined, result: RunResult): string {
+export function makeReport(plan: Plan | undefined, result: RunResult, timeline: readonly Span[]): string {
   const known = plan && {
     commit: plan.build.sha,
     branch: plan.build.branch,
@@ -10,5 +11,5 @@ export function makeReport(plan: Plan | undefined, result: RunResult): string {
     references: plan.refs,
     decision: plan.decision
   }
-  return `${JSON.stringify({ version: 1, ...known, ...result }, undefined, 2)}\n`
+  return `${JSON.stringify({ version: 1, ...known, ...result, timeline }, undefined, 2)}\n`
 }

@@ -32,10 +32,15 @@ export class InlineStrategy implements Strategy {
   }
 
   async build(stage: StageBuild): Promise<Build> {
-    const { plan } = this.#run
+    const { plan, timeline } = this.#run
     const { strategy, inputs } = plan
-    const cacheSource = stage.kind === 'production' ? await this.#productionSource : stage.cacheSource
-    const labels = [...stage.labels, ...(stage.kind === 'production' ? await this.#bases.labels(stage) : [])]
+    const [cacheSource, baseLabels] =
+      stage.kind === 'production'
+        ? await timeline.measure('Wait for what is published', () =>
+            Promise.all([this.#productionSource, this.#bases.labels(stage)])
+          )
+        : [stage.cacheSource, []]
+    const labels = [...stage.labels, ...baseLabels]
     // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
     // build on what anyone had pushed under that name
     const { file, target } = await prepareSource(this.#run, stage, stage.images)
@@ -57,12 +62,14 @@ export class InlineStrategy implements Strategy {
   }
 
   readPublished(reference: string): Promise<ReadImage> {
-    const { docker, plan, signal } = this.#run
+    const { docker, plan, signal, timeline } = this.#run
     if (plan.strategy.client !== 'buildx') {
       return Promise.resolve({ error: 'this docker client cannot look at images in a registry' })
     }
     const either = AbortSignal.any([signal, this.#ended.signal])
-    const read = this.#published.get(reference) ?? readFromRegistry(docker, reference, plan.inputs.platform, either)
+    const read =
+      this.#published.get(reference) ??
+      timeline.measure(`Look at ${reference}`, () => readFromRegistry(docker, reference, plan.inputs.platform, either))
     this.#published.set(reference, read)
     return read
   }

@@ -56,7 +56,7 @@ export class LegacyStrategy implements Strategy {
     )
     const { file, dockerfile, target } = await prepareSource(this.#run, stage, images, true)
     const cacheSource = stage.cacheSource
-    const pull = await this.#pulls.get(cacheSource)
+    const pull = await this.#run.timeline.measure(`Wait for ${cacheSource}`, async () => this.#pulls.get(cacheSource))
     const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
     const tags = isLabelledAtOnce(stage) ? stage.tags : []
     const built = await build(this.#run, stage, cacheSource, {
@@ -147,7 +147,7 @@ export class LegacyStrategy implements Strategy {
   }
 
   async #pull(reference: string): Promise<Pull> {
-    const { log, docker, signal, plan } = this.#run
+    const { log, docker, signal, plan, timeline } = this.#run
     // there this builder fails on what it finds in a cache: `selectStrategy` has warned
     if (plan.engine.store === 'containerd') return { reference, usable: false }
     const args = [
@@ -158,10 +158,12 @@ export class LegacyStrategy implements Strategy {
     const section = log.section(`Pull ${reference}`)
     section.write(`${replayable(args)}\n`)
     try {
-      const { exitCode, stdout, stderr } = await docker.call(args, {
-        signal: AbortSignal.any([signal, this.#ended.signal]),
-        onOutput: (chunk) => section.write(chunk)
-      })
+      const { exitCode, stdout, stderr } = await timeline.measure(`Pull ${reference}`, () =>
+        docker.call(args, {
+          signal: AbortSignal.any([signal, this.#ended.signal]),
+          onOutput: (chunk) => section.write(chunk)
+        })
+      )
       if (exitCode !== 0) return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
       // moby/moby daemon/internal/distribution/pull_v2.go
       const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? []

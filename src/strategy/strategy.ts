@@ -53,14 +53,14 @@ export async function build(run: Run, stage: StageBuild, cacheSource: string, co
   const start = performance.now()
   let exitCode: number | null
   try {
-    const result = await run.docker.call(args, {
+    const options = {
       env: { ...command.env, ...command.secretEnv },
       ...(command.input === undefined ? {} : { input: command.input }),
       signal: run.signal,
       capture: false,
-      onOutput: (chunk) => reader.write(chunk)
-    })
-    exitCode = result.exitCode
+      onOutput: (chunk: Buffer) => reader.write(chunk)
+    }
+    exitCode = (await run.timeline.measure(command.title, () => run.docker.call(args, options))).exitCode
   } finally {
     reader.end()
     section.end()
