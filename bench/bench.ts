@@ -21,7 +21,8 @@ const { values: options } = parseArgs({
     store: { type: 'string' },
     methods: { type: 'string' },
     commits: { type: 'string' },
-    output: { type: 'string' }
+    output: { type: 'string' },
+    timeline: { type: 'boolean', default: false }
   }
 })
 // the newest engine: where all these ways can work at all
@@ -126,9 +127,14 @@ async function versionOf(agent: Agent, command: 'version' | 'buildx'): Promise<s
 async function measure(method: Method, job: Job, commit: Commit): Promise<MeasuredCommit> {
   const before = job.agent.traffic()
   const began = performance.now()
-  const steps = await method.play(job)
+  const { steps, timeline } = await method.play(job)
   const seconds = Math.round((performance.now() - began) / 100) / 10
   const after = job.agent.traffic()
+  if (options.timeline) {
+    for (const { name, start: from, seconds: time } of timeline ?? []) {
+      console.error(`  ${from.toFixed(2).padStart(6)} – ${(from + time).toFixed(2).padStart(6)}  ${name}`)
+    }
+  }
   return {
     kind: commit.kind,
     seconds,

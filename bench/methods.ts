@@ -1,4 +1,5 @@
 import { RawJsonProgress } from '../src/engine/progress.ts'
+import type { Span } from '../src/timeline.ts'
 import type { Agent, Store } from '../testbed/index.ts'
 import { pushEvent, runAction } from '../testbed/runner.ts'
 
@@ -21,14 +22,20 @@ export interface Step {
   cached: boolean
 }
 
+export interface Played {
+  steps: Step[]
+  /** What took how long, from the action's report. */
+  timeline?: Span[]
+}
+
 /** A way to build, test and publish a commit of master. */
 export interface Method {
   key: string
   title: string
   /** Whether every commit has the same agent, in place of a brand-new one. */
   persistent: boolean
-  /** @returns the steps of all its builds */
-  play(job: Job): Promise<Step[]>
+  /** Does it, and tells the steps of all its builds. */
+  play(job: Job): Promise<Played>
 }
 
 export const METHODS: Method[] = [
@@ -50,7 +57,7 @@ export const METHODS: Method[] = [
 ]
 
 /** The script of the blog post: pull, build from what was pulled, test, build, push. */
-async function playPost(job: Job, cacheTo: string[]): Promise<Step[]> {
+async function playPost(job: Job, cacheTo: string[]): Promise<Played> {
   const { image } = job
   const tag = tagOf(job)
   for (const moving of ['builder', 'latest']) {
@@ -68,11 +75,11 @@ async function playPost(job: Job, cacheTo: string[]): Promise<Step[]> {
     ...tags(`${image}:${tag}`, `${image}:latest`)
   ])
   for (const reference of [tag, 'builder', 'latest']) await job.agent.docker('push', `${image}:${reference}`)
-  return [...steps, ...production]
+  return { steps: [...steps, ...production] }
 }
 
 /** What docker/build-push-action runs for "test before push": load the builder, test it, build again and push. */
-async function playDocumented(job: Job): Promise<Step[]> {
+async function playDocumented(job: Job): Promise<Played> {
   const { image, store } = job
   // cache export to a registry is for the containerd store: on overlay2 there is inline only
   const cacheFrom = store === 'containerd' ? `${image}:buildcache` : `${image}:latest`
@@ -84,21 +91,26 @@ async function playDocumented(job: Job): Promise<Step[]> {
     ...['buildx', 'build', '--push', ...cache, '--cache-to', cacheTo],
     ...tags(`${image}:${tagOf(job)}`, `${image}:latest`)
   ])
-  return [...steps, ...production]
+  return { steps: [...steps, ...production] }
 }
 
-async function playAction({ agent, workspace, sha, image, buildArgs, tests }: Job): Promise<Step[]> {
+interface Build {
+  steps: Step[]
+}
+
+async function playAction({ agent, workspace, sha, image, buildArgs, tests }: Job): Promise<Played> {
   const inputs = { image, tests: tests.join('\n'), 'build-args': buildArgs.join('\n') }
   const { exitCode, log, report } = await runAction(agent, { workspace, event: pushEvent(sha, 'master'), inputs })
   if (exitCode !== 0) throw new Error(`The action failed:\n${log}`)
-  const { builder, cacheStages, production } = report as Record<'builder' | 'production', { steps: Step[] }> & {
-    cacheStages: { steps: Step[] }[]
+  const { builder, cacheStages, production, timeline } = report as Record<'builder' | 'production', Build> & {
+    cacheStages: Build[]
+    timeline: Span[]
   }
-  return [builder, ...cacheStages, production].flatMap(({ steps }) => steps)
+  return { steps: [builder, ...cacheStages, production].flatMap(({ steps }) => steps), timeline }
 }
 
 /** The post's script where nothing needs to be pulled. */
-async function playPersistent(job: Job): Promise<Step[]> {
+async function playPersistent(job: Job): Promise<Played> {
   const { image } = job
   const tag = tagOf(job)
   const builder = `${image}:builder-${tag}`
@@ -106,7 +118,7 @@ async function playPersistent(job: Job): Promise<Step[]> {
   await runTests(job, builder)
   const production = await build(job, ['build', ...tags(`${image}:${tag}`, `${image}:latest`)])
   for (const reference of [tag, 'builder', 'latest']) await job.agent.docker('push', `${image}:${reference}`)
-  return [...steps, ...production]
+  return { steps: [...steps, ...production] }
 }
 
 async function build({ agent, workspace, buildArgs }: Job, args: string[]): Promise<Step[]> {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
 const APPLICATION = join(import.meta.dirname, 'application')
-const MODULES = 300
+const MODULES = 150
 
 /** What a commit changes. */
 export type Kind = 'cold' | 'source' | 'dependencies' | 'documentation' | 'tail' | 'revert'

@@ -39843,7 +39843,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9952);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3677);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39852,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9952:
+/***/ 3677:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43051,13 +43051,19 @@ class Text {
 /** Docker as it is on PATH. */
 class DockerCli {
     #env;
-    /** @param env the environment of every call, as `childEnvironment` makes it */
-    constructor(env) {
+    #timeline;
+    /**
+     * @param env the environment of every call, as `childEnvironment` makes it
+     * @param timeline gets every call
+     */
+    constructor(env, timeline) {
         this.#env = env;
+        this.#timeline = timeline;
     }
     async call(args, options = {}) {
         try {
-            return await src_exec_exec('docker', args, { ...options, env: { ...this.#env, ...options.env } });
+            const all = { ...options, env: { ...this.#env, ...options.env } };
+            return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
         }
         catch (error) {
             if (messageOf(error).includes('Unable to locate executable file')) {
@@ -43066,6 +43072,11 @@ class DockerCli {
             throw error;
         }
     }
+}
+/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+function nameOf(args) {
+    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
+    return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
 }
 /**
  * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
@@ -45562,6 +45573,7 @@ function readInputs(get) {
         testOptions: testOptions(get),
         testParallelism: wholeNumber(get, 'test-parallelism'),
         testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
+        skipUnchangedTests: oneOf(get, 'skip-unchanged-tests', ['true', 'false'], 'false') === 'true',
         buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
         labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
         secrets: records(get, 'secrets').map(secret),
@@ -45766,9 +45778,13 @@ function check(name, parseValue) {
 
 
 
+/** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
+const MOST_OF_A_SECTION = 4 * 1_024 * 1_024;
+const END_OF_A_SECTION = 64 * 1_024;
 /**
  * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
- * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again.
+ * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again. Of a section
+ * that is longer than a few MiB the middle is left out.
  *
  * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
  * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
@@ -45799,7 +45815,15 @@ class Log {
     }
     section(title) {
         const spool = (0,external_node_path_namespaceObject.join)(this.#folder, `log-${++this.#count}`);
-        const section = { title, spool, spooled: false, ended: false };
+        const section = {
+            title,
+            spool,
+            spooled: false,
+            ended: false,
+            shown: 0,
+            beyond: 0,
+            tail: Buffer.alloc(0)
+        };
         this.#sections.push(section);
         if (!this.#live)
             this.#advance();
@@ -45807,16 +45831,20 @@ class Log {
             write: (chunk) => {
                 if (section.ended)
                     return;
-                if (this.#live?.section === section)
-                    this.#printLive(chunk);
-                else {
-                    (0,external_node_fs_namespaceObject.appendFileSync)(section.spool, chunk);
-                    section.spooled = true;
-                }
+                const bytes = Buffer.from(chunk);
+                const head = bytes.subarray(0, MOST_OF_A_SECTION - section.shown);
+                this.#show(section, head);
+                section.shown += head.length;
+                section.beyond += bytes.length - head.length;
+                section.tail = Buffer.concat([section.tail, bytes.subarray(head.length)]).subarray(-END_OF_A_SECTION);
             },
             end: () => {
                 if (section.ended)
                     return;
+                const leftOut = section.beyond - section.tail.length;
+                if (leftOut > 0)
+                    this.#show(section, Buffer.from(`\n… ${leftOut} bytes are left out …\n`));
+                this.#show(section, section.tail);
                 section.ended = true;
                 if (this.#live?.section !== section)
                     return;
@@ -45824,6 +45852,16 @@ class Log {
                 this.#advance();
             }
         };
+    }
+    #show(section, bytes) {
+        if (bytes.length === 0)
+            return;
+        if (this.#live?.section === section)
+            this.#printLive(bytes);
+        else {
+            (0,external_node_fs_namespaceObject.appendFileSync)(section.spool, bytes);
+            section.spooled = true;
+        }
     }
     #say(message) {
         if (this.#live)
@@ -45891,7 +45929,7 @@ function secondsSince(start) {
 
 ;// CONCATENATED MODULE: ./src/cache/verdict.ts
 
-/** Counts the Dockerfile steps of all builds. A run without any step has no hit. */
+/** Counts the Dockerfile steps of all builds. A run without any step has no hit, unless nothing had to be built. */
 function judgeCache(result) {
     const builds = buildsOf(result);
     const steps = once(builds.flatMap((build) => build.steps));
@@ -45899,7 +45937,7 @@ function judgeCache(result) {
     const { cached, total } = count(steps);
     const names = [...new Set(steps.map(({ stage }) => stage))];
     return {
-        hit: cached === 0 ? 'none' : cached === total ? 'full' : 'partial',
+        hit: result.unchanged || (cached > 0 && cached === total) ? 'full' : cached === 0 ? 'none' : 'partial',
         cached,
         total,
         stages: names.map((stage) => {
@@ -46258,7 +46296,8 @@ function parseDockerfile(text, buildArgs = {}) {
             const heredocs = lines.slice(lastLineOf(instruction), source.heredocEnds.get(line) ?? 0);
             stage.instructions.push({
                 ...newInstruction(instruction, logicalLineOf(own, source.escapeChar), heredocs.join('')),
-                copiesFrom: ascending(copiesFrom)
+                copiesFrom: ascending(copiesFrom),
+                imagesFrom: references.filter((name) => name !== '' && findEarlier(earlier, name) === undefined)
             });
         }
         if (stage)
@@ -46797,7 +46836,7 @@ function planBuilds(parts) {
     };
     const canCheck = strategy.client === 'buildx';
     const cache = ({ stage, containedIn }) => {
-        const name = nameOf(stage);
+        const name = stage_build_nameOf(stage);
         const { local = '', moving = '' } = refs.stages[name] ?? {};
         const source = { builder: refs.movingBuilder, production: refs.movingProduction };
         const published = containedIn === undefined;
@@ -46812,7 +46851,7 @@ function planBuilds(parts) {
             candidate,
             ...take(stage),
             tags: [local, ...(published && decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])],
-            labels: labels.builder
+            labels: labels.stages
         };
         images.set(stage.index, local);
         return build;
@@ -46822,7 +46861,7 @@ function planBuilds(parts) {
     builds.push({
         kind: 'builder',
         stage: builderStage,
-        name: nameOf(builderStage),
+        name: stage_build_nameOf(builderStage),
         reference: refs.builder,
         cacheSource: refs.movingBuilder,
         moving: refs.movingBuilder,
@@ -46836,7 +46875,7 @@ function planBuilds(parts) {
     builds.push({
         kind: 'production',
         stage: targetStage,
-        name: nameOf(targetStage),
+        name: stage_build_nameOf(targetStage),
         reference: refs.production,
         cacheSource: refs.movingProduction,
         moving: refs.movingProduction,
@@ -46853,7 +46892,7 @@ function planBuilds(parts) {
     return builds;
 }
 /** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
-function nameOf({ name, index }) {
+function stage_build_nameOf({ name, index }) {
     return name ?? `stage-${index}`;
 }
 function candidateOf(moving) {
@@ -46903,6 +46942,7 @@ function json_list(value) {
 
 
 
+
 /**
  * Reads an image in its registry, with docker's own credentials and without its layers.
  * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
@@ -46915,7 +46955,8 @@ async function readFromRegistry(docker, reference, platform, signal) {
         const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal });
         if (result.exitCode !== 0)
             return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` };
-        return parseJson(result.stdout);
+        const parsed = parseJson(result.stdout);
+        return parsed.error === undefined ? { ...parsed, digest: digestOf(result.stdout) } : parsed;
     };
     const top = await inspect(reference);
     if (top.error !== undefined)
@@ -46930,30 +46971,38 @@ async function readFromRegistry(docker, reference, platform, signal) {
     const read = await inspect(`${repository}@${config}`);
     if (read.error !== undefined)
         return read;
-    return { image: parseConfig(read.json) };
+    return { image: { digest: top.digest, ...parseConfig(read.json) } };
+}
+function digestOf(text) {
+    return `sha256:${(0,external_node_crypto_.createHash)('sha256').update(text).digest('hex')}`;
 }
 /** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
 async function readFromEngine(docker, reference, signal) {
     const calls = [
-        ['image', 'inspect', '--format', '{{json .Config.Labels}}\n{{json .RootFS.Layers}}', reference],
+        ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}', reference],
         ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
     ];
     const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
     const failed = results.find(({ exitCode }) => exitCode !== 0);
     if (failed)
         return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` };
-    const [labels, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json);
+    const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json);
     const history = (results[1]?.stdout ?? '')
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => ({ createdBy: json_text(parseJson(line).json) }));
-    return { image: { labels: stringsOf(labels), layers: json_list(layers).map(json_text), history: history.reverse() } };
+    const labels = stringsOf(at(config, 'Labels'));
+    return {
+        image: { labels, runtime: runtimeOf(config), layers: json_list(layers).map(json_text), history: history.reverse() }
+    };
 }
 /** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 function parseConfig(config) {
     const metadata = at(config, 'moby.buildkit.cache.v0');
     return {
         labels: stringsOf(at(config, 'config', 'Labels')),
+        runtime: runtimeOf(at(config, 'config')),
+        hasTriggers: json_list(at(config, 'config', 'OnBuild')).length > 0,
         layers: json_list(at(config, 'rootfs', 'diff_ids')).map(json_text),
         history: json_list(at(config, 'history')).map((entry) => ({
             createdBy: json_text(at(entry, 'created_by')),
@@ -46961,6 +47010,13 @@ function parseConfig(config) {
         })),
         ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
     };
+}
+/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
+const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(' ');
+/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
+function runtimeOf(config) {
+    const entries = RUNTIME.map((name) => [name, at(config, name)]);
+    return JSON.stringify(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
 }
 /**
  * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
@@ -47108,7 +47164,7 @@ function whyNoSource({ build, published, strategy }) {
 }
 /** Reasons that lie in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
-    const names = stageBuild.own.map(nameOf);
+    const names = stageBuild.own.map(stage_build_nameOf);
     const place = names.indexOf(step.stage);
     if (place === -1) {
         return publishesAllStages
@@ -47349,7 +47405,51 @@ function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
+;// CONCATENATED MODULE: ./src/fingerprint.ts
+
+
+/** Label of the builder image: the fingerprint of its tests. It is published only after they passed. */
+const TESTS_LABEL = 'shared-docker-layers.tests';
+/** Label of the builder and the production image: the fingerprint of what they are built from, but for files and base images. */
+const INPUTS_LABEL = 'shared-docker-layers.inputs';
+/** What labels say of the commit itself; they differ in every commit, and no build depends on them. */
+const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
+/**
+ * @param env the environment in which docker runs: build arguments may name variables of it
+ */
+function takeFingerprints(inputs, dockerfile, dockerignore, env) {
+    const { tests, testOptions, platform } = inputs;
+    const buildArgs = inputs.buildArgs.map((argument) => (argument.includes('=') ? argument : [argument, env[argument]]));
+    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test(splitAtEquals(label)[0]));
+    return {
+        tests: tests.length > 0 && isSelfContained(testOptions) ? hash([tests, testOptions, platform]) : undefined,
+        inputs: hash([
+            [dockerfile, dockerignore, inputs.builderTarget, inputs.target, inputs.cacheStages],
+            [buildArgs, labels, platform, inputs.network, inputs.addHosts, inputs.shmSize],
+            // their values are no part of what BuildKit compares, either
+            [inputs.secrets.map(({ id }) => id), inputs.ssh]
+        ])
+    };
+}
+function hash(value) {
+    return (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(value)).digest('hex');
+}
+/** Options of docker run that bring nothing of the runner or the network into a container; any other may. */
+const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|security-opt|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
+/** Whether tests with these options see the image alone. */
+function isSelfContained(words) {
+    return words.every((word, index) => {
+        if (!word.startsWith('-'))
+            return true;
+        const [name = '', ...inWord] = word.split('=');
+        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
+        // a variable without a value has that of the runner
+        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/plan.ts
+
 
 
 
@@ -47368,7 +47468,7 @@ function makeRefs(inputs, build, cacheStages) {
     const ours = [inputs.builderTag, inputs.latestTag];
     const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)];
     const stages = cacheStages.map(({ stage }) => {
-        const name = nameOf(stage);
+        const name = stage_build_nameOf(stage);
         const tag = taken.includes(name) ? `stage-${name}` : name;
         return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }];
     });
@@ -47398,7 +47498,7 @@ const REVISION_LABEL = 'org.opencontainers.image.revision';
  * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
  * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
  */
-function makeLabels(inputs, build, created) {
+function makeLabels(inputs, build, created, fingerprints) {
     const own = {
         ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
         ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
@@ -47406,7 +47506,14 @@ function makeLabels(inputs, build, created) {
     const revision = { [REVISION_LABEL]: build.sha };
     const users = Object.fromEntries(inputs.labels.map(splitAtEquals));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) };
+    const builtFrom = { [INPUTS_LABEL]: fingerprints.inputs };
+    // a label of the base image would be inherited
+    const tests = { [TESTS_LABEL]: fingerprints.tests ?? 'none' };
+    return {
+        builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
+        stages: list({ ...own, ...revision }),
+        production: list({ ...own, ...users, ...revision, ...builtFrom })
+    };
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/bases.ts
@@ -47540,7 +47647,7 @@ async function explain_explain(run, strategy, builds) {
             links,
             unusualModes: oddModes,
             executedStages,
-            stageNames: dockerfile.stages.map(nameOf),
+            stageNames: dockerfile.stages.map(stage_build_nameOf),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -47564,9 +47671,12 @@ async function explain_explain(run, strategy, builds) {
  * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
  *
  * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
+ *
+ * @param keepsBuilder whether the builder image that is published stays
  */
-async function publish(run, strategy, builds) {
-    const { refs, decision, builds: stageBuilds } = run.plan;
+async function publish(run, strategy, builds, keepsBuilder) {
+    const { refs, decision } = run.plan;
+    const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'));
     const start = performance.now();
     const pushes = new Pushes(run);
     const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)));
@@ -47592,6 +47702,33 @@ async function publish(run, strategy, builds) {
         seconds: secondsSince(start),
         failures: pushes.failures
     };
+}
+/** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
+async function tagUnchanged(run, { image, digest }) {
+    const { docker, signal, timeline } = run;
+    const { refs, decision } = run.plan;
+    const start = performance.now();
+    const references = [refs.production, ...refs.further];
+    const tags = references.flatMap((reference) => ['--tag', reference]);
+    // else a single image gets an index around it, and with it another digest
+    const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image];
+    const section = run.log.section(`Tag ${references.join(', ')}`);
+    section.write(`${replayable(args)}\n`);
+    try {
+        const { exitCode, stderr } = await timeline.measure('Tag', () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
+        const failure = exitCode === 0 ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)];
+        return {
+            pushed: exitCode === 0 ? references : [],
+            published: exitCode === 0 && decision.publish,
+            digest: exitCode === 0 ? digest : '',
+            held: [],
+            seconds: secondsSince(start),
+            failures: failure
+        };
+    }
+    finally {
+        section.end();
+    }
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
 async function settle(work) {
@@ -47698,6 +47835,238 @@ async function hold(run, stage, builds, why) {
         reference,
         reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
     };
+}
+
+;// CONCATENATED MODULE: ./src/git.ts
+
+/** Options of every call of git. */
+const OPTIONS = [
+    '--no-pager',
+    // the repository's own configuration would name programs to run; nothing prevents its clean filters (git-lfs)
+    '-c',
+    'core.fsmonitor=false',
+    // git diff writes the times it read into the index, and runs post-index-change, even with --no-optional-locks
+    '-c',
+    'core.hooksPath=/dev/null',
+    // a checkout made by another user, as in a job container, is refused without safe.directory
+    '-c',
+    'safe.directory=*'
+];
+/** Whether a text is a full commit id: 40 hex digits, or 64 in a SHA-256 repository. So it is no option and no range. */
+function isCommitId(text) {
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
+}
+/** Asks git in a folder. Every answer is undefined where there is no git, no repository or no such commit. */
+class Git {
+    #folder;
+    #env;
+    constructor(folder, env) {
+        this.#folder = folder;
+        this.#env = env;
+    }
+    /** The commit that `revision` names: a full commit id or HEAD. */
+    async commit(revision) {
+        const text = await this.#ask([
+            'show',
+            '--no-patch',
+            '--no-show-signature',
+            '--format=%H %ct',
+            `${revision}^{commit}`
+        ]);
+        const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? [];
+        if (!sha)
+            return undefined;
+        return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
+    }
+    /** The branch that is checked out; '' for a detached HEAD. */
+    async branch() {
+        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? '';
+    }
+    /**
+     * The files that differ between a commit and the work tree as it is now: paths below the repository's top, each once.
+     * A rename is two paths, a submodule one (of its folder). Untracked files are not among them.
+     *
+     * @param revision a full commit id; undefined for any other text
+     */
+    async changedSince(revision) {
+        if (!isCommitId(revision))
+            return undefined;
+        const text = await this.#run([
+            'diff',
+            '--name-only',
+            '-z',
+            '--no-renames',
+            '--no-relative',
+            // what a build leaves in a submodule is no change of it
+            '--ignore-submodules=untracked',
+            // attributes and configuration may name programs to compare with; names alone need none, so this is to be certain
+            '--no-ext-diff',
+            '--no-textconv',
+            `${revision}^{commit}`,
+            '--'
+        ]);
+        return text === undefined ? undefined : [...new Set(readNames(text))];
+    }
+    /**
+     * What git does not track in the whole repository, ignored files included: paths below its top. A folder without any
+     * tracked file is one path that ends in '/'. Git's own folder is not among them.
+     */
+    async untracked() {
+        // ":/" is the repository's top, from whatever folder below it (gitglossary(7), pathspec)
+        const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/']);
+        return text === undefined ? undefined : readNames(text);
+    }
+    /** The tracked files below the folder, as paths relative to it. */
+    async tracked() {
+        const text = await this.#run(['ls-files', '--cached', '-z']);
+        return text === undefined ? undefined : readNames(text);
+    }
+    /** The folder's path below the repository's top, links resolved: '' or `sub/`. */
+    async prefix() {
+        return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
+    }
+    async #ask(args) {
+        return (await this.#run(args))?.trim();
+    }
+    /** What git prints, byte for byte: a file's name may begin or end with spaces. */
+    async #run(args) {
+        try {
+            const result = await src_exec_exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
+                // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
+                env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
+            });
+            return result.exitCode === 0 ? result.stdout : undefined;
+        }
+        catch {
+            return undefined;
+        }
+    }
+}
+/** The names in a list of git's option -z, which ends each with a NUL. */
+function readNames(text) {
+    return text.split('\0').slice(0, -1);
+}
+
+;// CONCATENATED MODULE: ./src/phases/reuse.ts
+
+
+
+
+
+
+
+
+/**
+ * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
+ * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
+ */
+async function findPassedTests(run, strategy, builder) {
+    const { fingerprints, inputs } = run.plan;
+    if (!inputs.skipUnchangedTests || fingerprints.tests === undefined)
+        return undefined;
+    const [{ image: published }, { image: built }] = await Promise.all([
+        strategy.readPublished(builder.cacheSource),
+        strategy.readBuilt(builder)
+    ]);
+    const commit = published && testedCommit(published, fingerprints.tests);
+    const isSame = published !== undefined &&
+        published.layers.length > 0 &&
+        published.layers.join() === built?.layers.join() &&
+        published.runtime === built.runtime;
+    return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined;
+}
+/** The commit for which an image was tested by the tests of this fingerprint. */
+function testedCommit({ labels }, fingerprint) {
+    const { [REVISION_LABEL]: commit = '' } = labels;
+    return labels[TESTS_LABEL] === fingerprint && isCommitId(commit) ? commit : undefined;
+}
+function asResults(tests, commit) {
+    return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
+}
+const TAGS_AS_IT_IS = '0.16.0';
+/**
+ * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
+ * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
+ *
+ * @returns `why`: one clause on what has changed, or is not known
+ */
+async function findUnchanged(run, strategy) {
+    const { inputs, refs, engine, strategy: choice, fingerprints } = run.plan;
+    // docker/buildx 0.13 does not have imagetools create --prefer-index, 0.29 does
+    if (choice.client !== 'buildx' || !atLeast(engine.buildx ?? '0', TAGS_AS_IT_IS)) {
+        return { why: `only buildx ${TAGS_AS_IT_IS} or later can tag an image as it is` };
+    }
+    const [builder, production] = await Promise.all([refs.movingBuilder, refs.movingProduction].map(async (reference) => strategy.readPublished(reference)));
+    if (!builder?.image || !production?.image)
+        return { why: 'not both images are published' };
+    const images = [builder.image, production.image];
+    const [builderCommit, commit] = images.map(({ labels }) => labels[REVISION_LABEL] ?? '');
+    if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '') || production.image.digest === undefined) {
+        return { why: 'the published images name no commit' };
+    }
+    if (images.some(({ labels }) => labels[INPUTS_LABEL] !== fingerprints.inputs)) {
+        return { why: 'the Dockerfile, an input or the .dockerignore differs' };
+    }
+    const tested = fingerprints.tests === undefined ? undefined : testedCommit(builder.image, fingerprints.tests);
+    if (inputs.tests.length > 0 && tested === undefined) {
+        return { why: 'the tests differ, or may depend on what is outside the container' };
+    }
+    const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, strategy, production.image));
+    if (why !== undefined)
+        return { why };
+    const { digest } = production.image;
+    return {
+        unchanged: { image: `${inputs.image}@${digest}`, digest, commit: commit ?? '', builderCommit: builderCommit ?? '' },
+        tests: asResults(inputs.tests, builderCommit ?? '')
+    };
+}
+async function whyFilesDiffer({ plan, git, github }, images) {
+    const { dockerfile, file, inputs } = plan;
+    const instructions = neededStages(plan).flatMap((stage) => stage.instructions);
+    const unclear = instructions.find(({ keyword, text, contextSources, hasVariable }) => keyword === 'ONBUILD' ||
+        (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
+        text.includes('--parents') ||
+        (contextSources.length > 0 && hasVariable));
+    if (unclear)
+        return `what line ${unclear.line} reads cannot be told`;
+    if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown))
+        return 'only the engine knows what a stage is built on';
+    const [dockerignore, links] = await Promise.all([
+        readDockerignore(inputs.context, file),
+        followLinks(inputs.context, instructions.flatMap(({ contextSources }) => contextSources))
+    ]);
+    const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''));
+    const all = await Promise.all([...commits].map((commit) => findChanges(git, github, commit, plan.build, { context: inputs.context, file })));
+    if (!all.every(isKnown))
+        return 'neither git here nor GitHub has the commit of the published images';
+    const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked]);
+    const taken = instructions.flatMap(({ contextSources, excludes }) => {
+        // what a wildcard takes may be a link
+        const sources = contextSources.flatMap((source) => /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]);
+        return takenFrom(paths, sources, excludes, dockerignore);
+    });
+    return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`;
+}
+function isKnown(changes) {
+    return changes.changed !== undefined && changes.untracked !== undefined;
+}
+async function whyBasesDiffer({ plan }, strategy, production) {
+    const bases = new Set(neededStages(plan).flatMap(({ baseImage, instructions }) => [
+        ...(baseImage === undefined ? [] : [baseImage]),
+        ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
+    ]));
+    const reasons = await Promise.all([...bases].map(async (base) => {
+        const { image } = await strategy.readPublished(base);
+        if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
+            return `the base image ${base} moved, or its digest is not known`;
+        }
+        return image.hasTriggers ? `the base image ${base} has instructions of its own` : undefined;
+    }));
+    return reasons.find((reason) => reason !== undefined);
+}
+function neededStages({ dockerfile, builderStage, targetStage }) {
+    const needed = new Set([builderStage, targetStage].flatMap((stage) => stagesNeededFor(dockerfile, stage)));
+    return dockerfile.stages.filter(({ index }) => needed.has(index));
 }
 
 ;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
@@ -48346,7 +48715,7 @@ async function build(run, stage, cacheSource, command) {
 function located({ number: _, ...step }, place) {
     return {
         ...step,
-        ...(place && { stage: nameOf(place.stage) }),
+        ...(place && { stage: stage_build_nameOf(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
 }
@@ -48654,6 +49023,7 @@ function isLabelledAtOnce({ kind, stage }) {
 
 
 
+
 /**
  * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
  * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
@@ -48675,6 +49045,8 @@ async function runPipeline(run) {
 }
 async function runPhases(run, strategy, result) {
     const { builds, decision, inputs } = run.plan;
+    if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result)))
+        return;
     const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
     result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
     if (result.failures.length > 0)
@@ -48685,7 +49057,7 @@ async function runPhases(run, strategy, result) {
             await explainAll(run, strategy, result);
             return failures;
         };
-        const [tests, others] = await Promise.allSettled([runTests(run), buildOthers()]);
+        const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()]);
         if (tests.status === 'rejected')
             throw tests.reason;
         result.tests = tests.value;
@@ -48709,10 +49081,37 @@ async function runPhases(run, strategy, result) {
     result.failures.push(...verdict.failures);
     if (result.failures.length > 0 || !decision.push)
         return;
-    result.publication = await publish(run, strategy, buildsOf(result));
+    // an image that was tested earlier keeps the label that says for which commit
+    const keepsBuilder = result.tests.some(({ status }) => status === 'unchanged');
+    result.publication = await publish(run, strategy, buildsOf(result), keepsBuilder);
     result.failures.push(...result.publication.failures);
     if (run.signal.aborted)
         throw new CancelledError();
+}
+/** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
+async function reuseAll(run, strategy, result) {
+    const { log, timeline, plan } = run;
+    const found = await timeline.measure('Look for changes', () => findUnchanged(run, strategy));
+    if (found.why !== undefined) {
+        log.info(`All is built, because ${found.why}.`);
+        return false;
+    }
+    const { unchanged, tests } = found;
+    log.info(`Nothing has changed since commit ${unchanged.commit}: its image ${unchanged.image} is this commit's, too. Nothing is built or tested.`);
+    result.unchanged = unchanged;
+    result.tests = tests;
+    if (plan.decision.push) {
+        result.publication = await tagUnchanged(run, unchanged);
+        result.failures.push(...result.publication.failures);
+    }
+    return true;
+}
+async function testUnlessPassed(run, strategy, { builder }) {
+    const passed = builder && (await findPassedTests(run, strategy, builder));
+    if (!passed)
+        return runTests(run);
+    run.log.info(`The tests are not run: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
+    return passed;
 }
 async function explainAll(run, strategy, result) {
     const work = run.timeline.measure('Explain', () => explain_explain(run, strategy, buildsOf(result)));
@@ -48932,116 +49331,6 @@ function repositoryName(value) {
 function sourceUrl(server, repository) {
     const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
     return match?.[1] && repository ? `${match[1]}/${repository}` : '';
-}
-
-;// CONCATENATED MODULE: ./src/git.ts
-
-/** Options of every call of git. */
-const OPTIONS = [
-    '--no-pager',
-    // the repository's own configuration would name programs to run; nothing prevents its clean filters (git-lfs)
-    '-c',
-    'core.fsmonitor=false',
-    // git diff writes the times it read into the index, and runs post-index-change, even with --no-optional-locks
-    '-c',
-    'core.hooksPath=/dev/null',
-    // a checkout made by another user, as in a job container, is refused without safe.directory
-    '-c',
-    'safe.directory=*'
-];
-/** Whether a text is a full commit id: 40 hex digits, or 64 in a SHA-256 repository. So it is no option and no range. */
-function isCommitId(text) {
-    return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
-}
-/** Asks git in a folder. Every answer is undefined where there is no git, no repository or no such commit. */
-class Git {
-    #folder;
-    #env;
-    constructor(folder, env) {
-        this.#folder = folder;
-        this.#env = env;
-    }
-    /** The commit that `revision` names: a full commit id or HEAD. */
-    async commit(revision) {
-        const text = await this.#ask([
-            'show',
-            '--no-patch',
-            '--no-show-signature',
-            '--format=%H %ct',
-            `${revision}^{commit}`
-        ]);
-        const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? [];
-        if (!sha)
-            return undefined;
-        return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
-    }
-    /** The branch that is checked out; '' for a detached HEAD. */
-    async branch() {
-        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? '';
-    }
-    /**
-     * The files that differ between a commit and the work tree as it is now: paths below the repository's top, each once.
-     * A rename is two paths, a submodule one (of its folder). Untracked files are not among them.
-     *
-     * @param revision a full commit id; undefined for any other text
-     */
-    async changedSince(revision) {
-        if (!isCommitId(revision))
-            return undefined;
-        const text = await this.#run([
-            'diff',
-            '--name-only',
-            '-z',
-            '--no-renames',
-            '--no-relative',
-            // what a build leaves in a submodule is no change of it
-            '--ignore-submodules=untracked',
-            // attributes and configuration may name programs to compare with; names alone need none, so this is to be certain
-            '--no-ext-diff',
-            '--no-textconv',
-            `${revision}^{commit}`,
-            '--'
-        ]);
-        return text === undefined ? undefined : [...new Set(readNames(text))];
-    }
-    /**
-     * What git does not track in the whole repository, ignored files included: paths below its top. A folder without any
-     * tracked file is one path that ends in '/'. Git's own folder is not among them.
-     */
-    async untracked() {
-        // ":/" is the repository's top, from whatever folder below it (gitglossary(7), pathspec)
-        const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/']);
-        return text === undefined ? undefined : readNames(text);
-    }
-    /** The tracked files below the folder, as paths relative to it. */
-    async tracked() {
-        const text = await this.#run(['ls-files', '--cached', '-z']);
-        return text === undefined ? undefined : readNames(text);
-    }
-    /** The folder's path below the repository's top, links resolved: '' or `sub/`. */
-    async prefix() {
-        return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
-    }
-    async #ask(args) {
-        return (await this.#run(args))?.trim();
-    }
-    /** What git prints, byte for byte: a file's name may begin or end with spaces. */
-    async #run(args) {
-        try {
-            const result = await src_exec_exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
-                // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
-                env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
-            });
-            return result.exitCode === 0 ? result.stdout : undefined;
-        }
-        catch {
-            return undefined;
-        }
-    }
-}
-/** The names in a list of git's option -z, which ends each with a NUL. */
-function readNames(text) {
-    return text.split('\0').slice(0, -1);
 }
 
 ;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
@@ -54324,11 +54613,13 @@ function hasIntegratedBuildKit({ version }) {
 
 
 
+
+
 /**
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
  * @param env the action's own environment
- * @param childEnv the environment for git
+ * @param childEnv the environment for git and docker
  * @throws UserError, before the engine is touched if an input or the Dockerfile is wrong
  */
 async function preparePlan(inputs, env, childEnv, docker, log, signal) {
@@ -54352,6 +54643,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
     if (created === undefined) {
         log.notice(`Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`);
     }
+    const fingerprints = takeFingerprints(inputs, dockerfile.text, await readDockerignore(inputs.context, file), childEnv);
     const decision = decidePublish(inputs.push, publishBranch, build);
     const refs = makeRefs(inputs, build, cacheStages);
     if (decision.push && !decision.publish)
@@ -54368,8 +54660,9 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         buildxBuilder,
         strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
         decision,
+        fingerprints,
         refs,
-        labels: makeLabels(inputs, build, created)
+        labels: makeLabels(inputs, build, created, fingerprints)
     });
     return { plan, git, github };
 }
@@ -54470,10 +54763,10 @@ async function checkBuilder({ builder }, engine, docker, signal) {
  * @param report path of the JSON report, '' if there is none
  */
 function makeOutputs(plan, result, report) {
-    const { builder, production, publication, tests } = result;
+    const { builder, production, publication, tests, unchanged } = result;
     const verdict = judgeCache(result);
     return {
-        image: production?.imageId ? production.image : '',
+        image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
         'short-sha': plan?.build.shortSha ?? '',
         branch: plan?.build.branch ?? '',
         'builder-image': builder?.imageId ? builder.image : '',
@@ -54487,7 +54780,10 @@ function makeOutputs(plan, result, report) {
         'cached-steps': String(verdict.cached),
         'total-steps': String(verdict.total),
         cache: JSON.stringify(verdict.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ command, status, exitCode, seconds }) => ({ command, status, exitCode, seconds }))),
+        tests: JSON.stringify(tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
+            ...{ command, status, exitCode, seconds },
+            ...(passedFor !== undefined && { passedFor })
+        }))),
         engine: plan
             ? JSON.stringify({ version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name })
             : '{}',
@@ -54539,12 +54835,18 @@ function makeSummary(plan, result) {
         `### ${summary_text(headline)}`,
         ...rows(result.failures, (failure) => `- ${summary_text(failure)}`),
         summary_text(publishReason(plan, result)),
+        ...(result.unchanged
+            ? [`Nothing has changed since commit ${summary_text(result.unchanged.commit)}: its image is this commit's, too.`]
+            : []),
         ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
         table(['stage', 'steps from the cache', 'first step executed', 'why'], rows(stages, ({ stage, cached: hits, total: all, miss }) => {
             const why = miss ? [cell(describeStep(miss)), summary_text(miss.reason)] : ['', ''];
             return `| ${[cell(stage), `${hits} of ${all}`, ...why].join(' | ')} |`;
         })),
-        table(['test', 'status', 'time'], rows(result.tests, ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`)),
+        table(['test', 'status', 'time'], rows(result.tests, ({ command, status, seconds, passedFor }) => {
+            const outcome = passedFor === undefined ? status : `${status}: passed for ${cell(passedFor)}`;
+            return `| ${cell(command)} | ${outcome} | ${seconds.toFixed(1)} s |`;
+        })),
         ...rows(result.publication?.pushed ?? [], (reference) => `- ${summary_text(reference)}`)
     ]
         .filter((part) => part !== '')
@@ -54676,7 +54978,7 @@ async function run() {
         mask(inputs);
         crossCheck(inputs);
         const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
-        const docker = new DockerCli(childEnv);
+        const docker = new DockerCli(childEnv, timeline);
         const prepared = await timeline.measure('Prepare', () => preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal));
         plan = prepared.plan;
         announce(plan, log);

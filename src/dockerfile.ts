@@ -63,6 +63,8 @@ export interface StageInstruction {
   excludes: string[]
   /** The earlier stages that it copies from or mounts; sorted, each once. */
   copiesFrom: number[]
+  /** The images outside the Dockerfile, or contexts, that it copies from or mounts, as written. */
+  imagesFrom: string[]
   /** Whether it may hold a variable. */
   hasVariable: boolean
 }
@@ -133,7 +135,8 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
       const heredocs = lines.slice(lastLineOf(instruction), source.heredocEnds.get(line) ?? 0)
       stage.instructions.push({
         ...newInstruction(instruction, logicalLineOf(own, source.escapeChar), heredocs.join('')),
-        copiesFrom: ascending(copiesFrom)
+        copiesFrom: ascending(copiesFrom),
+        imagesFrom: references.filter((name) => name !== '' && findEarlier(earlier, name) === undefined)
       })
     }
     if (stage) stage.endLine = source.heredocEnds.get(line) ?? lastLineOf(instruction)
@@ -315,7 +318,7 @@ function newInstruction(
   instruction: Instruction,
   line: string,
   heredocs: string
-): Omit<StageInstruction, 'copiesFrom'> {
+): Omit<StageInstruction, 'copiesFrom' | 'imagesFrom'> {
   const keyword = instruction.getKeyword()
   const text = line.trim().replaceAll(/\s+/g, ' ')
   return {

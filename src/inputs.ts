@@ -25,6 +25,7 @@ export interface Inputs {
   /** How many at a time; undefined: all. */
   testParallelism: number | undefined
   testTimeoutMinutes: number | undefined
+  skipUnchangedTests: boolean
   /** NAME=value, or NAME alone for the value in the environment. */
   buildArgs: string[]
   /** key=value */
@@ -72,6 +73,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     testOptions: testOptions(get),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
+    skipUnchangedTests: oneOf(get, 'skip-unchanged-tests', ['true', 'false'], 'false') === 'true',
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
     labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
     secrets: records(get, 'secrets').map(secret),

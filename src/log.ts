@@ -11,16 +11,26 @@ export interface Section {
   end(): void
 }
 
+/** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
+const MOST_OF_A_SECTION = 4 * 1_024 * 1_024
+const END_OF_A_SECTION = 64 * 1_024
+
 interface OpenSection {
   title: string
   spool: string
   spooled: boolean
   ended: boolean
+  /** Bytes shown, or spooled to be shown. */
+  shown: number
+  /** Bytes beyond them, of which `tail` has the last ones. */
+  beyond: number
+  tail: Buffer
 }
 
 /**
  * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
- * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again.
+ * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again. Of a section
+ * that is longer than a few MiB the middle is left out.
  *
  * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
  * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
@@ -57,25 +67,46 @@ export class Log {
 
   section(title: string): Section {
     const spool = join(this.#folder, `log-${++this.#count}`)
-    const section: OpenSection = { title, spool, spooled: false, ended: false }
+    const section: OpenSection = {
+      title,
+      spool,
+      spooled: false,
+      ended: false,
+      shown: 0,
+      beyond: 0,
+      tail: Buffer.alloc(0)
+    }
     this.#sections.push(section)
     if (!this.#live) this.#advance()
     return {
       write: (chunk) => {
         if (section.ended) return
-        if (this.#live?.section === section) this.#printLive(chunk)
-        else {
-          appendFileSync(section.spool, chunk)
-          section.spooled = true
-        }
+        const bytes = Buffer.from(chunk)
+        const head = bytes.subarray(0, MOST_OF_A_SECTION - section.shown)
+        this.#show(section, head)
+        section.shown += head.length
+        section.beyond += bytes.length - head.length
+        section.tail = Buffer.concat([section.tail, bytes.subarray(head.length)]).subarray(-END_OF_A_SECTION)
       },
       end: () => {
         if (section.ended) return
+        const leftOut = section.beyond - section.tail.length
+        if (leftOut > 0) this.#show(section, Buffer.from(`\n… ${leftOut} bytes are left out …\n`))
+        this.#show(section, section.tail)
         section.ended = true
         if (this.#live?.section !== section) return
         this.#closeLive()
         this.#advance()
       }
+    }
+  }
+
+  #show(section: OpenSection, bytes: Buffer): void {
+    if (bytes.length === 0) return
+    if (this.#live?.section === section) this.#printLive(bytes)
+    else {
+      appendFileSync(section.spool, bytes)
+      section.spooled = true
     }
   }
 

@@ -44,7 +44,7 @@ export async function run(): Promise<void> {
     mask(inputs)
     crossCheck(inputs)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
-    const docker = new DockerCli(childEnv)
+    const docker = new DockerCli(childEnv, timeline)
     const prepared = await timeline.measure('Prepare', () =>
       preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
     )

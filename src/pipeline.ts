@@ -1,10 +1,11 @@
 import { describeStep, judgeMisses } from './cache/verdict.ts'
 import { CancelledError, messageOf } from './errors.ts'
 import { explain } from './phases/explain.ts'
-import { publish } from './phases/publish.ts'
+import { publish, tagUnchanged } from './phases/publish.ts'
+import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
 import { describeUnreadable } from './registry-error.ts'
-import { type Build, buildsOf, type Run, type RunResult } from './run.ts'
+import { type Build, buildsOf, type Run, type RunResult, type TestResult } from './run.ts'
 import { InlineStrategy } from './strategy/inline.ts'
 import { LegacyStrategy } from './strategy/legacy.ts'
 import type { Strategy } from './strategy/strategy.ts'
@@ -29,6 +30,7 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const { builds, decision, inputs } = run.plan
+  if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result))) return
   const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
   result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
   if (result.failures.length > 0) await explainAll(run, strategy, result)
@@ -38,7 +40,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
       await explainAll(run, strategy, result)
       return failures
     }
-    const [tests, others] = await Promise.allSettled([runTests(run), buildOthers()])
+    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
     if (tests.status === 'rejected') throw tests.reason
     result.tests = tests.value
     for (const { command, failure } of result.tests) {
@@ -57,9 +59,39 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.failures.push(...verdict.failures)
   if (result.failures.length > 0 || !decision.push) return
 
-  result.publication = await publish(run, strategy, buildsOf(result))
+  // an image that was tested earlier keeps the label that says for which commit
+  const keepsBuilder = result.tests.some(({ status }) => status === 'unchanged')
+  result.publication = await publish(run, strategy, buildsOf(result), keepsBuilder)
   result.failures.push(...result.publication.failures)
   if (run.signal.aborted) throw new CancelledError()
+}
+
+/** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
+async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promise<boolean> {
+  const { log, timeline, plan } = run
+  const found = await timeline.measure('Look for changes', () => findUnchanged(run, strategy))
+  if (found.why !== undefined) {
+    log.info(`All is built, because ${found.why}.`)
+    return false
+  }
+  const { unchanged, tests } = found
+  log.info(
+    `Nothing has changed since commit ${unchanged.commit}: its image ${unchanged.image} is this commit's, too. Nothing is built or tested.`
+  )
+  result.unchanged = unchanged
+  result.tests = tests
+  if (plan.decision.push) {
+    result.publication = await tagUnchanged(run, unchanged)
+    result.failures.push(...result.publication.failures)
+  }
+  return true
+}
+
+async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunResult): Promise<TestResult[]> {
+  const passed = builder && (await findPassedTests(run, strategy, builder))
+  if (!passed) return runTests(run)
+  run.log.info(`The tests are not run: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
+  return passed
 }
 
 async function explainAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {

@@ -3,6 +3,7 @@ import type { BuildContext } from './context.ts'
 import type { Dockerfile, Stage } from './dockerfile.ts'
 import type { EngineInfo } from './engine/docker.ts'
 import { UserError } from './errors.ts'
+import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprint.ts'
 import { isTag, sameReference } from './image-ref.ts'
 import { type Inputs, splitAtEquals } from './inputs.ts'
 import type { PublishDecision } from './publish-policy.ts'
@@ -21,6 +22,7 @@ export interface Plan {
   builderStage: Stage
   targetStage: Stage
   decision: PublishDecision
+  fingerprints: Fingerprints
   refs: Refs
   /** In the order in which they are built; the production stage is the last. */
   builds: StageBuild[]
@@ -31,6 +33,8 @@ export interface Plan {
 /** key=value */
 export interface Labels {
   builder: string[]
+  /** Of the further stages. */
+  stages: string[]
   production: string[]
 }
 
@@ -113,7 +117,8 @@ export const REVISION_LABEL = 'org.opencontainers.image.revision'
 export function makeLabels(
   inputs: Pick<Inputs, 'labels'>,
   build: Pick<BuildContext, 'sha' | 'sourceUrl'>,
-  created: string | undefined
+  created: string | undefined,
+  fingerprints: Fingerprints
 ): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
@@ -123,5 +128,12 @@ export function makeLabels(
   const users = Object.fromEntries(inputs.labels.map(splitAtEquals))
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
-  return { builder: list({ ...own, ...revision }), production: list({ ...own, ...users, ...revision }) }
+  const builtFrom = { [INPUTS_LABEL]: fingerprints.inputs }
+  // a label of the base image would be inherited
+  const tests = { [TESTS_LABEL]: fingerprints.tests ?? 'none' }
+  return {
+    builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
+    stages: list({ ...own, ...revision }),
+    production: list({ ...own, ...users, ...revision, ...builtFrom })
+  }
 }

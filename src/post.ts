@@ -5,13 +5,14 @@ import { removeContainers } from './containers.ts'
 import { childEnvironment, DockerCli } from './engine/docker.ts'
 import { messageOf } from './errors.ts'
 import { readState } from './state.ts'
+import { Timeline } from './timeline.ts'
 
 /** The post step: removes what the main step left, should it have been killed. Never fails the job. */
 export async function cleanUp(): Promise<void> {
   const state = readState(process.env.RUNNER_TEMP || tmpdir())
   if (!state) return
   try {
-    await removeContainers(new DockerCli(childEnvironment(process.env)), state.runId)
+    await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId)
   } catch (error) {
     core.info(`Containers could not be removed: ${messageOf(error)}`)
   }

@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readDockerignore } from './cache/context-files.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { type BuildContext, readContext } from './context.ts'
 import { type Dockerfile, findStage, listStages, parseDockerfile, type Stage } from './dockerfile.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from './engine/docker.ts'
 import { messageOf, UserError } from './errors.ts'
+import { takeFingerprints } from './fingerprint.ts'
 import { Git } from './git.ts'
 import { GitHub } from './github.ts'
 import { sameReference } from './image-ref.ts'
@@ -21,7 +23,7 @@ type Environment = Record<string, string | undefined>
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
  * @param env the action's own environment
- * @param childEnv the environment for git
+ * @param childEnv the environment for git and docker
  * @throws UserError, before the engine is touched if an input or the Dockerfile is wrong
  */
 export async function preparePlan(
@@ -57,6 +59,7 @@ export async function preparePlan(
       `Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`
     )
   }
+  const fingerprints = takeFingerprints(inputs, dockerfile.text, await readDockerignore(inputs.context, file), childEnv)
   const decision = decidePublish(inputs.push, publishBranch, build)
   const refs = makeRefs(inputs, build, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
@@ -72,8 +75,9 @@ export async function preparePlan(
     buildxBuilder,
     strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
     decision,
+    fingerprints,
     refs,
-    labels: makeLabels(inputs, build, created)
+    labels: makeLabels(inputs, build, created, fingerprints)
   })
   return { plan, git, github }
 }

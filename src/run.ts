@@ -85,15 +85,17 @@ export interface Build {
   failure?: string
 }
 
-export type TestStatus = 'passed' | 'failed' | 'timed-out' | 'error'
+export type TestStatus = 'passed' | 'failed' | 'timed-out' | 'error' | 'unchanged'
 
-/** A test that ended. */
+/** A test that ended, or that need not run. */
 export interface TestResult {
   command: string
   status: TestStatus
-  /** null where the command did not end by itself. */
+  /** null where the command did not end by itself, or was not run. */
   exitCode: number | null
   seconds: number
+  /** The commit for which it passed in the same image, if it is `unchanged`. */
+  passedFor?: string
   /** One sentence on why it did not pass. */
   failure?: string
 }
@@ -113,6 +115,16 @@ export interface Publication {
   failures: string[]
 }
 
+/** What an earlier run made of the same files, base images and options. */
+export interface Unchanged {
+  /** The production image, as REPOSITORY@DIGEST. */
+  image: string
+  digest: string
+  /** The commit that it was built from, and the one that the builder image was built from and tested for. */
+  commit: string
+  builderCommit: string
+}
+
 /** How a run went: everything a report needs. */
 export interface RunResult {
   builder?: Build
@@ -120,6 +132,8 @@ export interface RunResult {
   cacheStages: Build[]
   tests: TestResult[]
   production?: Build
+  /** The images that are published already, if nothing has changed since: then nothing is built. */
+  unchanged?: Unchanged
   publication?: Publication
   /** Whether it was cancelled; what had ended by then is there. */
   cancelled: boolean

@@ -56,7 +56,7 @@ export function planBuilds(parts: PlanParts): StageBuild[] {
       candidate,
       ...take(stage),
       tags: [local, ...(published && decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])],
-      labels: labels.builder
+      labels: labels.stages
     }
     images.set(stage.index, local)
     return build

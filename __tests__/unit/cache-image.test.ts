@@ -179,10 +179,14 @@ describe('readFromRegistry', () => {
 
 describe('readFromEngine', () => {
   it('reads labels, layers and history, the oldest first', async () => {
-    const answers = { id: '{"a":"b"}\n["sha256:1","sha256:2"]\n', history: '"RUN b"\n"base"\n' }
+    const answers = {
+      id: '{"Labels":{"a":"b"},"User":"","Cmd":["sh"]}\n["sha256:1","sha256:2"]\n',
+      history: '"RUN b"\n"base"\n'
+    }
     expect(await readFromEngine(docker(answers), 'id', signal)).toEqual({
       image: {
         labels: { a: 'b' },
+        runtime: '[["Cmd",["sh"]]]',
         layers: ['sha256:1', 'sha256:2'],
         history: [{ createdBy: 'base' }, { createdBy: 'RUN b' }]
       }

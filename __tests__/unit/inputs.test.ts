@@ -19,6 +19,7 @@ describe('readInputs', () => {
       tests: [],
       testOptions: [],
       testParallelism: undefined,
+      skipUnchangedTests: false,
       testTimeoutMinutes: undefined,
       buildArgs: [],
       labels: [],

@@ -69,6 +69,24 @@ describe('Log', () => {
     expect(shown().at(-1)).toBe('ours')
   })
 
+  it('leaves out the middle of a long section, live or not', () => {
+    const [live, waiting] = [log.section('Test a'), log.section('Test b')]
+    for (const section of [live, waiting]) {
+      section.write('first line\n')
+      for (let line = 0; line < 6_000; line++) section.write(`${'x'.repeat(1_023)}\n`)
+      section.write('last line\n')
+    }
+    live.end()
+    waiting.end()
+    expect(printed.length).toBeLessThan(9_000_000)
+    for (const text of printed.split('::endgroup::').slice(0, 2)) {
+      expect(text).toMatch(/::stop-commands::.*\nfirst line\nx/)
+      // 11 + 6,000 × 1,024 + 10 bytes, without the first 4 MiB and the last 64 KiB
+      expect(text).toContain('\n… 1884181 bytes are left out …\n')
+      expect(text).toMatch(/x\nlast line\n::/)
+    }
+  })
+
   it('ignores what comes after the end', () => {
     const a = log.section('a')
     a.end()

@@ -132,7 +132,8 @@ function plan(strategy: Plan['strategy']['name'], push: boolean, text: string): 
     buildxBuilder: 'default',
     decision: { push, publish: push, reason: 'It is a test.' },
     refs: makeRefs(inputs, build, cacheStages),
-    labels: { builder: [], production: [] }
+    fingerprints: { tests: 'tests', inputs: 'inputs' },
+    labels: { builder: [], stages: [], production: [] }
   })
 }
 

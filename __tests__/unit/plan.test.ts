@@ -39,24 +39,31 @@ describe('makeLabels', () => {
     const labels = makeLabels(
       inputs({ labels: 'org.opencontainers.image.revision=other\norg.opencontainers.image.source=mine\nteam=a=b' }),
       build,
-      '2026-01-01T00:00:00Z'
+      '2026-01-01T00:00:00Z',
+      { tests: 'abc', inputs: 'def' }
     )
-    expect(labels.builder).toEqual([
+    const standard = [
       'org.opencontainers.image.created=2026-01-01T00:00:00Z',
       'org.opencontainers.image.source=https://github.com/octo/app',
       `org.opencontainers.image.revision=${build.sha}`
-    ])
+    ]
+    expect(labels.stages).toEqual(standard)
+    expect(labels.builder).toEqual([...standard, 'shared-docker-layers.inputs=def', 'shared-docker-layers.tests=abc'])
     expect(labels.production).toEqual([
       'org.opencontainers.image.created=2026-01-01T00:00:00Z',
       'org.opencontainers.image.source=mine',
       `org.opencontainers.image.revision=${build.sha}`,
-      'team=a=b'
+      'team=a=b',
+      'shared-docker-layers.inputs=def'
     ])
   })
 
-  it('leaves out what is not known', () => {
-    expect(makeLabels(inputs(), { sha: build.sha, sourceUrl: '' }, undefined).builder).toEqual([
-      `org.opencontainers.image.revision=${build.sha}`
+  it('leaves out what is not known; no label of a base image says that the tests passed', () => {
+    const fingerprints = { tests: undefined, inputs: 'def' }
+    expect(makeLabels(inputs(), { sha: build.sha, sourceUrl: '' }, undefined, fingerprints).builder).toEqual([
+      `org.opencontainers.image.revision=${build.sha}`,
+      'shared-docker-layers.inputs=def',
+      'shared-docker-layers.tests=none'
     ])
   })
 })

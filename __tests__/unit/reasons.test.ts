@@ -28,7 +28,7 @@ function image(
   { layers = ['base', 'a', 'b', 'c', 'd'], recorded = [1, 2, 3, 4] } = {}
 ): ImageRecord {
   const entries = history.map((createdBy) => ({ createdBy, empty: createdBy.startsWith('ARG') }))
-  return { labels: {}, layers, history: entries, recorded }
+  return { labels: {}, runtime: '[]', layers, history: entries, recorded }
 }
 
 const UNCHANGED: Changes = { changed: [], untracked: [], dockerfileChanged: false }

@@ -31613,7 +31613,7 @@ module.exports = {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(210);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8363);
 
 await (0,_post_js__WEBPACK_IMPORTED_MODULE_0__/* .cleanUp */ .n)();
 
@@ -31622,7 +31622,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 210:
+/***/ 8363:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34780,13 +34780,19 @@ class Text {
 /** Docker as it is on PATH. */
 class DockerCli {
     #env;
-    /** @param env the environment of every call, as `childEnvironment` makes it */
-    constructor(env) {
+    #timeline;
+    /**
+     * @param env the environment of every call, as `childEnvironment` makes it
+     * @param timeline gets every call
+     */
+    constructor(env, timeline) {
         this.#env = env;
+        this.#timeline = timeline;
     }
     async call(args, options = {}) {
         try {
-            return await src_exec_exec('docker', args, { ...options, env: { ...this.#env, ...options.env } });
+            const all = { ...options, env: { ...this.#env, ...options.env } };
+            return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
         }
         catch (error) {
             if (messageOf(error).includes('Unable to locate executable file')) {
@@ -34795,6 +34801,11 @@ class DockerCli {
             throw error;
         }
     }
+}
+/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+function nameOf(args) {
+    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
+    return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
 }
 /**
  * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
@@ -34890,7 +34901,43 @@ function readState(temp) {
     return ours ? state : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/timeline.ts
+/** Spans of a report, so that it stays small. */
+const MOST_SPANS = 1_000;
+/** What a run did when: its phases, and what they waited for. */
+class Timeline {
+    #ended = [];
+    /** Runs `work`, and notes when it began and how long it took, however it ended. */
+    async measure(name, work) {
+        const began = performance.now();
+        try {
+            return await work();
+        }
+        finally {
+            this.#note(name, began);
+        }
+    }
+    /** Notes what has taken all the time since the process began. */
+    sinceStart(name) {
+        this.#note(name, 0);
+    }
+    /** What has ended, in the order of the beginnings. */
+    spans() {
+        return this.#ended
+            .toSorted((a, b) => a.began - b.began)
+            .map(({ name, began, ended }) => ({ name, start: seconds(began), seconds: seconds(ended - began) }));
+    }
+    #note(name, began) {
+        if (this.#ended.length < MOST_SPANS)
+            this.#ended.push({ name, began, ended: performance.now() });
+    }
+}
+function seconds(milliseconds) {
+    return Math.round(milliseconds) / 1_000;
+}
+
 ;// CONCATENATED MODULE: ./src/post.ts
+
 
 
 
@@ -34904,7 +34951,7 @@ async function cleanUp() {
     if (!state)
         return;
     try {
-        await removeContainers(new DockerCli(childEnvironment(process.env)), state.runId);
+        await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId);
     }
     catch (error) {
         info(`Containers could not be removed: ${messageOf(error)}`);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { StageInstruction } from '../dockerfile.ts'
 import { type Docker, lastLine } from '../engine/docker.ts'
 import { at, list, text } from '../json.ts'
@@ -8,6 +9,10 @@ export interface ImageRecord {
   /** sha256:… of its manifest, or of the index that holds it, where it was read from a registry. */
   digest?: string
   labels: Record<string, string>
+  /** What a container of it is given, as JSON: two images of which it is the same, and of the same layers, run alike. */
+  runtime: string
+  /** Whether it has ONBUILD instructions, where it was read from a registry. */
+  hasTriggers?: boolean
   /** sha256:… of each layer, the lowest first. */
   layers: string[]
   /** One entry for each instruction of its Dockerfiles, the oldest first. */
@@ -38,10 +43,11 @@ export async function readFromRegistry(
   signal: AbortSignal
 ): Promise<ReadImage> {
   const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
-  const inspect = async (name: string): Promise<{ json: unknown; error?: undefined } | { error: string }> => {
+  const inspect = async (name: string): Promise<Raw | { error: string }> => {
     const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal })
     if (result.exitCode !== 0) return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` }
-    return parseJson(result.stdout)
+    const parsed = parseJson(result.stdout)
+    return parsed.error === undefined ? { ...parsed, digest: digestOf(result.stdout) } : parsed
   }
   const top = await inspect(reference)
   if (top.error !== undefined) return top
@@ -52,24 +58,38 @@ export async function readFromRegistry(
   if (config === undefined) return { error: 'it is no image' }
   const read = await inspect(`${repository}@${config}`)
   if (read.error !== undefined) return read
-  return { image: parseConfig(read.json) }
+  return { image: { digest: top.digest, ...parseConfig(read.json) } }
+}
+
+/** A manifest, an index or a config as the registry has it. */
+interface Raw {
+  json: unknown
+  digest: string
+  error?: undefined
+}
+
+function digestOf(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
 /** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
 export async function readFromEngine(docker: Docker, reference: string, signal: AbortSignal): Promise<ReadImage> {
   const calls = [
-    ['image', 'inspect', '--format', '{{json .Config.Labels}}\n{{json .RootFS.Layers}}', reference],
+    ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}', reference],
     ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
   ]
   const results = await Promise.all(calls.map((args) => docker.call(args, { signal })))
   const failed = results.find(({ exitCode }) => exitCode !== 0)
   if (failed) return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` }
-  const [labels, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json)
+  const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json)
   const history = (results[1]?.stdout ?? '')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => ({ createdBy: text(parseJson(line).json) }))
-  return { image: { labels: stringsOf(labels), layers: list(layers).map(text), history: history.reverse() } }
+  const labels = stringsOf(at(config, 'Labels'))
+  return {
+    image: { labels, runtime: runtimeOf(config), layers: list(layers).map(text), history: history.reverse() }
+  }
 }
 
 /** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
@@ -77,6 +97,8 @@ export function parseConfig(config: unknown): ImageRecord {
   const metadata = at(config, 'moby.buildkit.cache.v0')
   return {
     labels: stringsOf(at(config, 'config', 'Labels')),
+    runtime: runtimeOf(at(config, 'config')),
+    hasTriggers: list(at(config, 'config', 'OnBuild')).length > 0,
     layers: list(at(config, 'rootfs', 'diff_ids')).map(text),
     history: list(at(config, 'history')).map((entry) => ({
       createdBy: text(at(entry, 'created_by')),
@@ -84,6 +106,19 @@ export function parseConfig(config: unknown): ImageRecord {
     })),
     ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
   }
+}
+
+/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
+const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(
+  ' '
+)
+
+/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
+function runtimeOf(config: unknown): string {
+  const entries = RUNTIME.map((name) => [name, at(config, name)] as const)
+  return JSON.stringify(
+    entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value)))
+  )
 }
 
 /**

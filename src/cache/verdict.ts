@@ -17,7 +17,7 @@ export interface CacheVerdict {
   stages: StageCache[]
 }
 
-/** Counts the Dockerfile steps of all builds. A run without any step has no hit. */
+/** Counts the Dockerfile steps of all builds. A run without any step has no hit, unless nothing had to be built. */
 export function judgeCache(result: RunResult): CacheVerdict {
   const builds = buildsOf(result)
   const steps = once(builds.flatMap((build) => build.steps))
@@ -25,7 +25,7 @@ export function judgeCache(result: RunResult): CacheVerdict {
   const { cached, total } = count(steps)
   const names = [...new Set(steps.map(({ stage }) => stage))]
   return {
-    hit: cached === 0 ? 'none' : cached === total ? 'full' : 'partial',
+    hit: result.unchanged || (cached > 0 && cached === total) ? 'full' : cached === 0 ? 'none' : 'partial',
     cached,
     total,
     stages: names.map((stage) => {

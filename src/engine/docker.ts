@@ -1,6 +1,7 @@
 import semver from 'semver'
 import { messageOf, UserError } from '../errors.ts'
 import { type ExecResult, exec } from '../exec.ts'
+import type { Timeline } from '../timeline.ts'
 
 export interface CallOptions {
   /** Variables beyond the common environment: DOCKER_BUILDKIT, the values of secrets. */
@@ -20,15 +21,21 @@ export interface Docker {
 /** Docker as it is on PATH. */
 export class DockerCli implements Docker {
   readonly #env: Record<string, string>
+  readonly #timeline: Timeline
 
-  /** @param env the environment of every call, as `childEnvironment` makes it */
-  constructor(env: Record<string, string>) {
+  /**
+   * @param env the environment of every call, as `childEnvironment` makes it
+   * @param timeline gets every call
+   */
+  constructor(env: Record<string, string>, timeline: Timeline) {
     this.#env = env
+    this.#timeline = timeline
   }
 
   async call(args: readonly string[], options: CallOptions = {}): Promise<ExecResult> {
     try {
-      return await exec('docker', args, { ...options, env: { ...this.#env, ...options.env } })
+      const all = { ...options, env: { ...this.#env, ...options.env } }
+      return await this.#timeline.measure(nameOf(args), () => exec('docker', args, all))
     } catch (error) {
       if (messageOf(error).includes('Unable to locate executable file')) {
         throw new UserError('There is no docker command on PATH; run this action on a runner that has Docker')
@@ -36,6 +43,12 @@ export class DockerCli implements Docker {
       throw error
     }
   }
+}
+
+/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+function nameOf(args: readonly string[]): string {
+  const end = args.findIndex((word) => !/^[a-z]+$/.test(word))
+  return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ')
 }
 
 /**

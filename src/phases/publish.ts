@@ -4,7 +4,7 @@ import { lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
 import { cacheTagOf } from '../plan.ts'
 import { describeFailedPush } from '../registry-error.ts'
-import { type Build, type Publication, type Run, secondsSince } from '../run.ts'
+import { type Build, type Publication, type Run, secondsSince, type Unchanged } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
@@ -13,9 +13,17 @@ import type { Strategy } from '../strategy/strategy.ts'
  * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
  *
  * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
+ *
+ * @param keepsBuilder whether the builder image that is published stays
  */
-export async function publish(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<Publication> {
-  const { refs, decision, builds: stageBuilds } = run.plan
+export async function publish(
+  run: Run,
+  strategy: Strategy,
+  builds: readonly Build[],
+  keepsBuilder: boolean
+): Promise<Publication> {
+  const { refs, decision } = run.plan
+  const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
   const start = performance.now()
   const pushes = new Pushes(run)
   const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)))
@@ -44,6 +52,36 @@ export async function publish(run: Run, strategy: Strategy, builds: readonly Bui
     held,
     seconds: secondsSince(start),
     failures: pushes.failures
+  }
+}
+
+/** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
+export async function tagUnchanged(run: Run, { image, digest }: Unchanged): Promise<Publication> {
+  const { docker, signal, timeline } = run
+  const { refs, decision } = run.plan
+  const start = performance.now()
+  const references = [refs.production, ...refs.further]
+  const tags = references.flatMap((reference) => ['--tag', reference])
+  // else a single image gets an index around it, and with it another digest
+  const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image]
+  const section = run.log.section(`Tag ${references.join(', ')}`)
+  section.write(`${replayable(args)}\n`)
+  try {
+    const { exitCode, stderr } = await timeline.measure('Tag', () =>
+      docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
+    )
+    const failure =
+      exitCode === 0 ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
+    return {
+      pushed: exitCode === 0 ? references : [],
+      published: exitCode === 0 && decision.publish,
+      digest: exitCode === 0 ? digest : '',
+      held: [],
+      seconds: secondsSince(start),
+      failures: failure
+    }
+  } finally {
+    section.end()
   }
 }
 

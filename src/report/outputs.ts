@@ -30,10 +30,10 @@ export interface Outputs {
  * @param report path of the JSON report, '' if there is none
  */
 export function makeOutputs(plan: Plan | undefined, result: RunResult, report: string): Outputs {
-  const { builder, production, publication, tests } = result
+  const { builder, production, publication, tests, unchanged } = result
   const verdict = judgeCache(result)
   return {
-    image: production?.imageId ? production.image : '',
+    image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
     'short-sha': plan?.build.shortSha ?? '',
     branch: plan?.build.branch ?? '',
     'builder-image': builder?.imageId ? builder.image : '',
@@ -50,7 +50,10 @@ export function makeOutputs(plan: Plan | undefined, result: RunResult, report: s
       verdict.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
     ),
     tests: JSON.stringify(
-      tests.map(({ command, status, exitCode, seconds }) => ({ command, status, exitCode, seconds }))
+      tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
+        ...{ command, status, exitCode, seconds },
+        ...(passedFor !== undefined && { passedFor })
+      }))
     ),
     engine: plan
       ? JSON.stringify({ version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name })

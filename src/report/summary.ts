@@ -19,6 +19,9 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
     `### ${text(headline)}`,
     ...rows(result.failures, (failure) => `- ${text(failure)}`),
     text(publishReason(plan, result)),
+    ...(result.unchanged
+      ? [`Nothing has changed since commit ${text(result.unchanged.commit)}: its image is this commit's, too.`]
+      : []),
     ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
     table(
       ['stage', 'steps from the cache', 'first step executed', 'why'],
@@ -29,7 +32,10 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
     ),
     table(
       ['test', 'status', 'time'],
-      rows(result.tests, ({ command, status, seconds }) => `| ${cell(command)} | ${status} | ${seconds.toFixed(1)} s |`)
+      rows(result.tests, ({ command, status, seconds, passedFor }) => {
+        const outcome = passedFor === undefined ? status : `${status}: passed for ${cell(passedFor)}`
+        return `| ${cell(command)} | ${outcome} | ${seconds.toFixed(1)} s |`
+      })
     ),
     ...rows(result.publication?.pushed ?? [], (reference) => `- ${text(reference)}`)
   ]
