@@ -1,15 +1,13 @@
 /** `npm run bench`: plays the same commits in every way on both image stores, interleaved, and prints what each took. */
-import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, release, tmpdir } from 'node:os'
+import { availableParallelism, release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Agent, availableEngines, type EngineSpec, pushBaseImages, pushFiles, TestBed } from '../testbed/index.ts'
-import { run } from '../testbed/process.ts'
+import { type Agent, availableEngines, type EngineSpec, pushBaseImages, TestBed } from '../testbed/index.ts'
 import { SourceRepository } from '../testbed/source-repository.ts'
 import { drawChart } from './chart.ts'
 import { type Job, METHODS, type Method, type Step } from './methods.ts'
+import { pushPackages } from './packages.ts'
 import { type MeasuredCommit, type Results, type StoreResults, summarize, tabulate } from './results.ts'
 import { type Commit, makeTrace } from './trace.ts'
 
@@ -59,26 +57,6 @@ try {
   }
 } finally {
   await bed.stop()
-}
-
-/** Every package that the application's lock names, as npm keeps them: the internet of the builds. */
-async function pushPackages(to: TestBed): Promise<void> {
-  const files = Object.fromEntries(makeTrace().flatMap((commit) => Object.entries(commit.files)))
-  const hash = createHash('sha256')
-    .update(files['package-lock.json'] ?? '')
-    .digest('hex')
-    .slice(0, 16)
-  await pushFiles(to, 'base/packages', `packages-${hash}`, async (root) => {
-    const folder = await mkdtemp(join(tmpdir(), 'packages-'))
-    try {
-      for (const name of ['package.json', 'package-lock.json']) writeFileSync(join(folder, name), files[name] ?? '')
-      const install = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--cache', join(folder, 'cache')]
-      await run('npm', install, { cwd: folder, env: { ...(process.env as Record<string, string>) } })
-      await cp(join(folder, 'cache', '_cacache'), join(root, '_cacache'), { recursive: true })
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  })
 }
 
 async function playStore(engine: EngineSpec, base: string): Promise<StoreResults> {

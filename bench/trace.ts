@@ -69,17 +69,25 @@ function withoutDependency(manifest: string, lock: string): Record<string, strin
   }
 }
 
+const COUNTER = `export interface Counter {
+  readonly name: string
+  readonly words: number
+  count(text: string): number
+}
+`
+
 function sourceFiles(): Record<string, string> {
   const numbers = Array.from({ length: MODULES }, (_, number) => number)
   const names = numbers.map(moduleName)
   const index = [
+    `import type { Counter } from './counter.js'`,
     ...names.map((name) => `import { module as ${name} } from './${name}.js'`),
     '',
-    `export const modules = [${names.join(', ')}]`,
+    `export const modules: Counter[] = [${names.join(', ')}]`,
     ''
   ]
   return Object.assign(
-    { 'src/modules/index.ts': index.join('\n') },
+    { 'src/modules/index.ts': index.join('\n'), 'src/modules/counter.ts': COUNTER },
     versionFile('1.0.0'),
     ...numbers.map((number) => moduleFile(number))
   )
@@ -110,16 +118,12 @@ function ofLength${index}(words: readonly string[]): Map<string, number> {
 }`
   )
   const text = `// ${note}
-export interface Counter${number} {
-  readonly name: string
-  readonly words: number
-  count(text: string): number
-}
+import type { Counter } from './counter.js'
 ${functions.join('\n')}
 
 const counters = [${functions.map((_, index) => `ofLength${index}`).join(', ')}]
 
-export const module: Counter${number} = {
+export const module: Counter = {
   name: '${name}',
   words: 4,
   count(text) {

@@ -47679,7 +47679,15 @@ async function publish(run, strategy, builds, keepsBuilder) {
     const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'));
     const start = performance.now();
     const pushes = new Pushes(run);
-    const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)));
+    const pushed = new Map();
+    // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
+    for (const stage of stageBuilds.toReversed()) {
+        const [production] = pushed.values();
+        if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0))
+            await settle([production]);
+        pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds));
+    }
+    const judged = await settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
     let held = [];
     let moving = [];
     if (decision.publish && pushes.mayGoOn()) {
@@ -47693,10 +47701,10 @@ async function publish(run, strategy, builds, keepsBuilder) {
         await settle(moving.map((reference) => pushes.push(reference)));
     }
     // the candidates are ours alone, and of no use to anyone who reads what was pushed
-    const pushed = [refs.production, ...refs.further, ...moving].filter((reference) => pushes.digests.has(reference));
+    const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one));
     return {
-        pushed,
-        published: pushed.includes(refs.movingProduction) && moving.every((reference) => pushed.includes(reference)),
+        pushed: references,
+        published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
         digest: pushes.digests.get(refs.production) ?? '',
         held,
         seconds: secondsSince(start),
@@ -47775,7 +47783,7 @@ async function pushForLook(run, strategy, pushes, stage, builds) {
     const { refs, decision } = run.plan;
     const isProduction = stage.kind === 'production';
     const reference = isProduction ? stage.reference : stage.candidate;
-    if (reference !== undefined)
+    if (reference !== undefined && pushes.mayGoOn())
         await pushes.push(reference);
     if (!pushes.mayGoOn())
         return { stage, why: undefined };
@@ -48832,8 +48840,12 @@ class InlineStrategy {
         if (plan.strategy.client !== 'buildx' || !production)
             return newest;
         const kept = cacheTagOf(newest);
-        const [missing = 0, missingInKept = 0] = await Promise.all([newest, kept].map(async (reference) => missingRecords((await this.readPublished(reference)).image, production)));
-        return missingInKept < missing ? kept : newest;
+        const { image } = await this.readPublished(kept);
+        // there is none as a rule: then nothing needs to be compared
+        if (!image)
+            return newest;
+        const missing = missingRecords((await this.readPublished(newest)).image, production);
+        return missingRecords(image, production) < missing ? kept : newest;
     }
 }
 function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {

@@ -28,7 +28,7 @@ const DOCKERFILE = 'FROM alpine AS builder\nCOPY a a\nRUN make\nFROM alpine\nCOP
 /** One call of docker, from its start to its end. */
 export interface Call {
   args: string[]
-  /** The words joined by spaces, with RUN, SHA, SHORT, TEMP and ID for what differs from run to run. */
+  /** The words joined by spaces, with RUN, SHA, SHORT, HASH, TEMP and ID for what differs from run to run. */
   text: string
   env: Record<string, string>
   start: number
@@ -157,6 +157,7 @@ export class FakeEngine {
       .replaceAll(/\S*\/temp(?=\/)/g, 'TEMP')
       .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
       .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
+      .replaceAll(/(?<=shared-docker-layers\.\w+=)[0-9a-f]{64}/g, 'HASH')
       .replaceAll(this.sha, 'SHA')
       .replaceAll(this.sha.slice(0, 7), 'SHORT')
   }

@@ -14,10 +14,10 @@ afterAll(() => engine.remove())
 
 const INFO = 'info --format {{json .}}'
 const LABELS =
-  '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA'
+  '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA --label shared-docker-layers.inputs=HASH'
 const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
-const END = `${LABELS} ${ID_FILE} .`
+const TESTED = '--label shared-docker-layers.tests=HASH'
 
 /** What only looks at images. */
 const LOOK = /^(buildx imagetools|history|image inspect) /
@@ -36,11 +36,11 @@ function sorted(texts: string[]): string[] {
 function build(stage: 'builder' | 'production', moving: boolean): string {
   if (stage === 'builder') {
     const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder --tag ${IMAGE}:builder-next` : ''}`
-    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${END}`
+    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${TESTED} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
   // the Dockerfile whose builder stage is the image just built
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile-stage-1 ${tags} ${END}`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile-stage-1 ${tags} ${LABELS} ${ID_FILE} .`
 }
 
 function test(number: number, command: string): [string, string] {
@@ -213,7 +213,7 @@ describe('What is called, and in which order', () => {
       `build --force-rm --cache-from ${IMAGE}:builder --file Dockerfile --target builder --iidfile`
     )
     const label = texts.filter((text) => !LOOK.test(text))[4]
-    expect(label).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${ID_FILE} -`)
+    expect(label).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${TESTED} ${ID_FILE} -`)
     expect(find(ran.calls, '--label').stdin).toMatch(/^FROM sha256:[0-9a-f]{64}\n$/)
     expect(find(ran.calls, `--tag ${IMAGE}:SHORT`).text).toMatch(
       /^build --force-rm --file TEMP\/shared-docker-layers-RUN\/Dockerfile-stage-1 --tag/

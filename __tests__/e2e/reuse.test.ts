@@ -56,6 +56,12 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
       const second = source.commit({ 'docs.txt': 'x\n' })
       const { outcome, traffic } = await play(second, { tags: 'v1' })
       expect(testsOf(outcome)).toMatchObject([{ status: 'unchanged', exitCode: null, passedFor: first }])
+      // its buildx cannot tag an image as it is, so all is built
+      if (engine.version === '26.1') {
+        expect(outcome.outputs).toMatchObject({ published: 'true', 'cache-hit': 'full' })
+        expect(await project.digest('builder')).toBe(tested)
+        return
+      }
       expect(outcome.outputs).toMatchObject({
         image: `${project.image}:${short(second)}`,
         tags: `${project.image}:${short(second)}\n${project.image}:v1`,

@@ -186,7 +186,7 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
         ]
   const pushes =
     strategy === 'inline'
-      ? ['push octo/app:builder-next', 'push octo/app:0123456', ...Array(2).fill('look')]
+      ? ['push octo/app:0123456', 'push octo/app:builder-next', ...Array(2).fill('look')]
       : ['push octo/app:0123456']
   const builderBuild = strategy === 'inline' ? '--target builder' : '--target builder'
   const productionBuild = '--tag octo/app:0123456'

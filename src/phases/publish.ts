@@ -26,7 +26,14 @@ export async function publish(
   const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
   const start = performance.now()
   const pushes = new Pushes(run)
-  const judged = await settle(stageBuilds.map((stage) => pushForLook(run, strategy, pushes, stage, builds)))
+  const pushed = new Map<StageBuild, Promise<Judged>>()
+  // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
+  for (const stage of stageBuilds.toReversed()) {
+    const [production] = pushed.values()
+    if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0)) await settle([production])
+    pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds))
+  }
+  const judged = await settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
 
   let held: Publication['held'] = []
   let moving: string[] = []
@@ -44,10 +51,10 @@ export async function publish(
     await settle(moving.map((reference) => pushes.push(reference)))
   }
   // the candidates are ours alone, and of no use to anyone who reads what was pushed
-  const pushed = [refs.production, ...refs.further, ...moving].filter((reference) => pushes.digests.has(reference))
+  const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one))
   return {
-    pushed,
-    published: pushed.includes(refs.movingProduction) && moving.every((reference) => pushed.includes(reference)),
+    pushed: references,
+    published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
     digest: pushes.digests.get(refs.production) ?? '',
     held,
     seconds: secondsSince(start),
@@ -147,7 +154,7 @@ async function pushForLook(
   const { refs, decision } = run.plan
   const isProduction = stage.kind === 'production'
   const reference = isProduction ? stage.reference : stage.candidate
-  if (reference !== undefined) await pushes.push(reference)
+  if (reference !== undefined && pushes.mayGoOn()) await pushes.push(reference)
   if (!pushes.mayGoOn()) return { stage, why: undefined }
   const build = builds.find(({ image }) => image === stage.reference)
   const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')

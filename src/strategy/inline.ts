@@ -99,10 +99,11 @@ export class InlineStrategy implements Strategy {
     const newest = plan.refs.movingProduction
     if (plan.strategy.client !== 'buildx' || !production) return newest
     const kept = cacheTagOf(newest)
-    const [missing = 0, missingInKept = 0] = await Promise.all(
-      [newest, kept].map(async (reference) => missingRecords((await this.readPublished(reference)).image, production))
-    )
-    return missingInKept < missing ? kept : newest
+    const { image } = await this.readPublished(kept)
+    // there is none as a rule: then nothing needs to be compared
+    if (!image) return newest
+    const missing = missingRecords((await this.readPublished(newest)).image, production)
+    return missingRecords(image, production) < missing ? kept : newest
   }
 }
 

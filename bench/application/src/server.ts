@@ -13,7 +13,13 @@ function transpile(snippet: string): string {
   const known = answers.get(snippet)
   if (known && known.until > Date.now()) return known.text
   const script = ts.transpile(snippet, { target: ts.ScriptTarget.ES2023 })
-  const text = transformSync(script, { compact: true, configFile: false, babelrc: false })?.code ?? ''
+  const text =
+    transformSync(script, {
+      compact: true,
+      configFile: false,
+      babelrc: false,
+      presets: [['@babel/preset-env', { targets: 'defaults' }]]
+    })?.code ?? ''
   answers.set(snippet, { text, until: Date.now() + REMEMBERED })
   return text
 }
