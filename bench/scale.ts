@@ -1,0 +1,155 @@
+/** `npm run scale`: how the cost of a run without changes grows with layers, tests, stages and files, and what of it is the action's own. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Span } from '../src/timeline.ts'
+import { availableEngines, pushBaseImages, TestBed } from '../testbed/index.ts'
+import { type Outcome, pushEvent, runAction } from '../testbed/runner.ts'
+import { type Files, SourceRepository } from '../testbed/source-repository.ts'
+
+interface Case {
+  name: string
+  files: Files
+  tests?: string[]
+}
+
+const engine = availableEngines().at(-1)
+if (!engine) throw new Error('There is no engine for this machine.')
+const bed = await TestBed.start({ name: 'scale' })
+try {
+  const base = (await pushBaseImages(bed, ['busybox'])).busybox
+  console.log(
+    `Docker ${engine.version}, ${engine.store} store; each row is the second run of a commit, on a brand-new engine`
+  )
+  console.log(row(['case', 'seconds', 'action alone', 'docker calls', 'MB pulled', 'log KB', 'report KB']))
+  for (const one of cases(base)) await play(one)
+} finally {
+  await bed.stop()
+}
+console.log(`start of the bundle: ${startRatio().toFixed(2)} × that of @actions/core alone`)
+
+function cases(base: string): Case[] {
+  const files = (dockerfile: string, more: Files = {}): Files => ({
+    Dockerfile: dockerfile,
+    '.dockerignore': '.git\nDockerfile\n',
+    'a.txt': 'a\n',
+    ...more
+  })
+  const two = (builder: string, copies = 'COPY --from=builder /a.txt /a.txt'): string =>
+    `FROM ${base} AS builder\n${builder}COPY a.txt /a.txt\nFROM ${base}\n${copies}\n`
+  const megabytes = (count: number): string => `RUN head -c ${count}000000 /dev/urandom > /noise\n`
+  const stages = (count: number): string => {
+    const names = Array.from({ length: count }, (_, number) => `part${number}`)
+    const parts = names.map((name) => `FROM ${base} AS ${name}\nRUN echo ${name} > /${name}\n`)
+    return `${parts.join('')}${two('', names.map((name) => `COPY --from=${name} /${name} /${name}`).join('\n'))}`
+  }
+  const tree = (count: number): Files =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, number) => [`src/${number % 100}/${number}.txt`, `${number}\n`])
+    )
+  const commands = (count: number): string[] => Array.from({ length: count }, (_, number) => `test ${number} -ge 0`)
+  return [
+    { name: 'nothing to do', files: files(two('')) },
+    ...[10, 100, 1_000].map((count) => ({
+      name: `${count} MB of builder layers`,
+      files: files(two(megabytes(count)))
+    })),
+    ...[1, 8, 64].map((count) => ({ name: `${count} tests`, files: files(two('')), tests: commands(count) })),
+    ...[1, 4, 12].map((count) => ({ name: `${count} further stages`, files: files(stages(count)) })),
+    ...[10, 1_000, 50_000].map((count) => ({
+      name: `${count} files in the context`,
+      files: files(two('COPY src /src\n'), tree(count))
+    })),
+    { name: '100 MB printed by a test', files: files(two('')), tests: ["yes 'a line of the log' | head -c 100000000"] }
+  ]
+}
+
+async function play({ name, files, tests = [] }: Case): Promise<void> {
+  if (!engine) return
+  const source = new SourceRepository(bed.folder, files)
+  const sha = source.head()
+  const inputs = {
+    image: `${bed.registry.host}/scale/${name.replaceAll(/\W+/g, '-').toLowerCase()}`,
+    tests: tests.join('\n')
+  }
+  const runs: { outcome: Outcome; pulled: number }[] = []
+  for (let time = 0; time < 2; time++) {
+    const agent = await bed.agent(engine)
+    try {
+      const outcome = await runAction(agent, {
+        workspace: source.checkout(sha),
+        event: pushEvent(sha, 'master'),
+        inputs
+      })
+      if (outcome.exitCode !== 0) throw new Error(`${name}: ${outcome.log}`)
+      runs.push({ outcome, pulled: agent.traffic().pulled })
+    } finally {
+      await agent.stop()
+    }
+  }
+  const [, second] = runs
+  if (!second) return
+  const { outcome, pulled } = second
+  const { timeline } = outcome.report as { timeline: Span[] }
+  const calls = timeline.filter((span) => span.name.startsWith('docker '))
+  console.log(
+    row([
+      name,
+      outcome.seconds.toFixed(1),
+      (outcome.seconds - covered(calls)).toFixed(2),
+      String(calls.length),
+      (pulled / 1e6).toFixed(1),
+      (outcome.log.length / 1e3).toFixed(0),
+      (JSON.stringify(outcome.report).length / 1e3).toFixed(0)
+    ])
+  )
+}
+
+/** Seconds in which at least one of the spans was under way. */
+function covered(spans: Span[]): number {
+  let [sum, until] = [0, 0]
+  for (const { start, seconds } of spans.toSorted((a, b) => a.start - b.start)) {
+    sum += Math.max(0, start + seconds - Math.max(start, until))
+    until = Math.max(until, start + seconds)
+  }
+  return sum
+}
+
+/** The time in which our bundle gets to its first own line, as a multiple of that of a bundle of @actions/core alone: medians. */
+function startRatio(): number {
+  const root = join(import.meta.dirname, '..')
+  const folder = mkdtempSync(join(tmpdir(), 'start-'))
+  try {
+    writeFileSync(join(folder, 'index.js'), "import * as core from '@actions/core'\ncore.info('')\n")
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    spawnSync('ln', ['-s', join(root, 'node_modules'), join(folder, 'node_modules')])
+    const built = spawnSync('ncc', ['build', join(folder, 'index.js'), '--out', join(folder, 'dist')], {
+      encoding: 'utf8'
+    })
+    if (built.status !== 0) throw new Error(built.stderr)
+    const [ours, bare]: [number[], number[]] = [[], []]
+    for (let time = 0; time < 21; time++) {
+      ours.push(secondsOf(join(root, 'dist', 'index.js'), folder))
+      bare.push(secondsOf(join(folder, 'dist', 'index.js'), folder))
+    }
+    return median(ours) / median(bare)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Of a run that ends at once: ours, because it has no input. */
+function secondsOf(script: string, cwd: string): number {
+  const start = performance.now()
+  spawnSync(process.execPath, [script], { cwd, env: { PATH: process.env.PATH ?? '', RUNNER_TEMP: cwd } })
+  return (performance.now() - start) / 1_000
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+function row([name = '', ...cells]: string[]): string {
+  return [name.padEnd(28), ...cells.map((cell) => cell.padStart(13))].join('')
+}
