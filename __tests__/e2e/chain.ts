@@ -15,6 +15,8 @@ export interface Chain {
 
 const TESTS = ['echo "the stamp is $(cat /builder-stamp)"', 'grep version app.txt', 'test "$CI" = true']
 
+const FINGERPRINT = /^[0-9a-f]{64}$/
+
 /** Plays commits on brand-new agents, one each, and asserts what was executed, what was pushed and what runs. */
 export function describeChains(chains: Chain[]): void {
   describe.each(chains)(
@@ -70,9 +72,13 @@ export function describeChains(chains: Chain[]): void {
         const labels = {
           'org.opencontainers.image.created': source.time(sha),
           'org.opencontainers.image.revision': sha,
-          'org.opencontainers.image.source': 'https://github.com/octo/app'
+          'org.opencontainers.image.source': 'https://github.com/octo/app',
+          'shared-docker-layers.inputs': expect.stringMatching(FINGERPRINT)
         }
-        expect(await project.labels('builder')).toEqual(labels)
+        expect(await project.labels('builder')).toEqual({
+          ...labels,
+          'shared-docker-layers.tests': expect.stringMatching(FINGERPRINT)
+        })
         const baseDigest = await bed.registry.manifest('base/busybox', '1').then((manifest) => manifest?.digest)
         expect(await project.labels('latest')).toEqual({
           ...labels,
