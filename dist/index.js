@@ -54841,7 +54841,7 @@ const MOST_OF_A_SENTENCE = 1_000;
 function makeSummary(plan, result) {
     const { cached, total, stages } = judgeCache(result);
     const headline = result.failures.length === 0
-        ? `Built ${plan?.refs.production ?? ''}`
+        ? `${result.unchanged ? 'Nothing to build for' : 'Built'} ${plan?.refs.production ?? ''}`
         : `The run ${result.cancelled ? 'was cancelled' : 'failed'}`;
     return [
         `### ${summary_text(headline)}`,

@@ -63,6 +63,21 @@ const GOOD: RunResult = {
   failures: []
 }
 
+/** Its image was there already. */
+const UNCHANGED: RunResult = {
+  ...NOTHING,
+  unchanged: { image: 'octo/app@sha256:3', digest: 'sha256:3', commit: 'abc', builderCommit: 'abc' },
+  tests: [{ command: 'npm test', status: 'unchanged', exitCode: null, seconds: 0, passedFor: 'abc' }],
+  publication: {
+    pushed: ['octo/app:fffffff'],
+    published: true,
+    digest: 'sha256:3',
+    held: [],
+    seconds: 1,
+    failures: []
+  }
+}
+
 describe('judgeCache', () => {
   it.each<[string, RunResult, object]>([
     ['no builds', NOTHING, { hit: 'none', cached: 0, total: 0, stages: [] }],
@@ -158,6 +173,25 @@ describe('makeOutputs', () => {
       total: 2,
       miss: { instruction: 'RUN a', line: 2, kind: 'unknown', reason: 'It is not known.', unexpected: true }
     })
+  })
+
+  it('of a run for which nothing had to be built', () => {
+    expect(makeOutputs(PLAN, UNCHANGED, '')).toMatchObject({
+      image: 'octo/app:fffffff',
+      'builder-image': '',
+      'image-id': '',
+      digest: 'sha256:3',
+      pushed: 'true',
+      'cache-hit': 'full',
+      'total-steps': '0',
+      tests: '[{"command":"npm test","status":"unchanged","exitCode":null,"seconds":0,"passedFor":"abc"}]'
+    })
+    const { publication: _, ...notPushed } = UNCHANGED
+    expect(makeOutputs(PLAN, notPushed, '')).toMatchObject({ image: 'octo/app@sha256:3', digest: '', pushed: 'false' })
+    const summary = makeSummary(PLAN, UNCHANGED)
+    expect(summary).toMatch(/^### Nothing to build for octo\/app:fffffff\n/)
+    expect(summary).toContain('Nothing has changed since commit abc')
+    expect(summary).toContain('| npm test | unchanged: passed for abc | 0.0 s |')
   })
 
   it('names no image that was not built', () => {

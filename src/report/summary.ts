@@ -13,7 +13,7 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
   const { cached, total, stages } = judgeCache(result)
   const headline =
     result.failures.length === 0
-      ? `Built ${plan?.refs.production ?? ''}`
+      ? `${result.unchanged ? 'Nothing to build for' : 'Built'} ${plan?.refs.production ?? ''}`
       : `The run ${result.cancelled ? 'was cancelled' : 'failed'}`
   return [
     `### ${text(headline)}`,
