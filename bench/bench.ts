@@ -63,7 +63,6 @@ async function playStore(engine: EngineSpec, base: string): Promise<StoreResults
   const source = new SourceRepository(bed.folder, trace[0]?.files ?? {})
   const measured = new Map<Method, MeasuredCommit[]>(methods.map((method) => [method, []]))
   const kept = new Map<Method, Agent>()
-  let versions = { docker: '', buildx: '' }
   for (const [number, commit] of trace.entries()) {
     const sha = number === 0 ? source.head() : source.commit(commit.files, commit.kind)
     // whatever the machine does at the time, it does to all of them: each is first, second, … in turn
@@ -72,7 +71,6 @@ async function playStore(engine: EngineSpec, base: string): Promise<StoreResults
       const agent = kept.get(method) ?? (await bed.agent(engine, { linkMbit: LINK_MBIT }))
       const image = `${bed.registry.host}/bench/${method.key}-${engine.store}`
       try {
-        versions = { docker: await versionOf(agent, 'version'), buildx: await versionOf(agent, 'buildx') }
         const job = { agent, store: engine.store, workspace: source.checkout(sha), sha, image, tests: TESTS }
         const result = await measure(method, { ...job, buildArgs: [`BASE=${base}`] }, commit)
         measured.get(method)?.push(result)
@@ -89,17 +87,19 @@ async function playStore(engine: EngineSpec, base: string): Promise<StoreResults
     }
   }
   for (const agent of kept.values()) await agent.stop()
-  await check(engine)
   return {
     store: engine.store,
-    ...versions,
+    ...(await checkImages(engine)),
     methods: [...measured].map(([{ key, title }, commits]) => ({ key, title, commits, ...summarize(commits) }))
   }
 }
 
-async function versionOf(agent: Agent, command: 'version' | 'buildx'): Promise<string> {
-  if (command === 'version') return agent.docker('version', '--format', '{{.Server.Version}}')
-  return (await agent.docker('buildx', 'version')).split(' ')[1] ?? ''
+async function versionsOf(agent: Agent): Promise<{ docker: string; buildx: string }> {
+  const [docker, buildx] = await Promise.all([
+    agent.docker('version', '--format', '{{.Server.Version}}'),
+    agent.docker('buildx', 'version')
+  ])
+  return { docker, buildx: buildx.split(' ')[1] ?? '' }
 }
 
 async function measure(method: Method, job: Job, commit: Commit): Promise<MeasuredCommit> {
@@ -128,8 +128,12 @@ function executedSteps(steps: Step[]): number {
   return new Set(executed.map(({ stage, instruction }) => `${stage} ${instruction}`)).size
 }
 
-/** All of them must have made the application of the last commit: otherwise there is nothing to compare. */
-async function check(engine: EngineSpec): Promise<void> {
+/**
+ * All of them must have made the application of the last commit: otherwise there is nothing to compare.
+ *
+ * @returns the versions of the engine that has run them
+ */
+async function checkImages(engine: EngineSpec): Promise<{ docker: string; buildx: string }> {
   const agent = await bed.agent(engine)
   try {
     for (const { key } of methods) {
@@ -138,6 +142,7 @@ async function check(engine: EngineSpec): Promise<void> {
       const expected = trace.at(-1)?.version
       if (version !== expected) throw new Error(`${image} is version ${version} instead of ${expected}`)
     }
+    return await versionsOf(agent)
   } finally {
     await agent.stop()
   }

@@ -43,20 +43,25 @@ export interface Results {
 
 export function summarize(commits: readonly MeasuredCommit[]): Summary {
   const sum = (key: 'seconds' | 'executed' | 'pulled' | 'pushed'): number =>
-    Math.round(commits.reduce((total, commit) => total + commit[key], 0) * 10) / 10
+    rounded(commits.reduce((total, commit) => total + commit[key], 0))
   return {
     seconds: sum('seconds'),
-    sourceMedian: median(commits.filter(({ kind }) => kind === 'source').map(({ seconds }) => seconds)),
+    sourceMedian: rounded(median(commits.filter(({ kind }) => kind === 'source').map(({ seconds }) => seconds))),
     executed: sum('executed'),
     pulled: sum('pulled'),
     pushed: sum('pushed')
   }
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const [low = 0, high = 0] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]]
-  return Math.round((low + high) * 5) / 10
+  return (low + high) / 2
+}
+
+/** To a tenth. */
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10
 }
 
 /** A table for the terminal: the seconds of every commit, the sums, and this action's share of every other way's seconds. */

@@ -1,12 +1,13 @@
 /** `npm run scale`: how the cost of a run without changes grows with layers, tests, stages and files, and what of it is the action's own. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Span } from '../src/timeline.ts'
 import { availableEngines, pushBaseImages, TestBed } from '../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../testbed/runner.ts'
 import { type Files, SourceRepository } from '../testbed/source-repository.ts'
+import { median } from './results.ts'
 
 interface Case {
   name: string
@@ -123,7 +124,7 @@ function startRatio(): number {
   try {
     writeFileSync(join(folder, 'index.js'), "import * as core from '@actions/core'\ncore.info('')\n")
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    spawnSync('ln', ['-s', join(root, 'node_modules'), join(folder, 'node_modules')])
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     const built = spawnSync('ncc', ['build', join(folder, 'index.js'), '--out', join(folder, 'dist')], {
       encoding: 'utf8'
     })
@@ -144,10 +145,6 @@ function secondsOf(script: string, cwd: string): number {
   const start = performance.now()
   spawnSync(process.execPath, [script], { cwd, env: { PATH: process.env.PATH ?? '', RUNNER_TEMP: cwd } })
   return (performance.now() - start) / 1_000
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
 function row([name = '', ...cells]: string[]): string {

@@ -45918,9 +45918,21 @@ function harmless(text) {
 }
 
 ;// CONCATENATED MODULE: ./src/run.ts
+
 /** All builds of a run that ended: the builder, the further stages, production. */
 function buildsOf({ builder, cacheStages, production }) {
     return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
+}
+/** Calls docker with its output in a section of the log, and its time in the timeline, both under `title`. */
+async function callInSection({ docker, log, timeline }, title, args, signal) {
+    const section = log.section(title);
+    section.write(`${replayable(args)}\n`);
+    try {
+        return await timeline.measure(title, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
+    }
+    finally {
+        section.end();
+    }
 }
 /** Seconds since a `performance.now()`. */
 function secondsSince(start) {
@@ -46342,6 +46354,11 @@ function stagesNeededFor(dockerfile, target, images = new Set()) {
             needed.add(edge);
     }
     return ascending(needed);
+}
+/** All stages that building any of `targets` needs, in the order of the file. */
+function neededStages(dockerfile, targets) {
+    const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)));
+    return dockerfile.stages.filter(({ index }) => needed.has(index));
 }
 /**
  * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
@@ -46781,8 +46798,8 @@ function splitLines(text) {
  * @throws UserError if `choice` names a stage that there is not, or that nothing needs
  */
 function findCacheStages(dockerfile, builder, target, choice) {
-    const needed = new Set([builder, target].flatMap((stage) => stagesNeededFor(dockerfile, stage)));
-    const needing = dockerfile.stages.filter(({ index }) => needed.has(index));
+    const needing = neededStages(dockerfile, [builder, target]);
+    const needed = new Set(needing.map(({ index }) => index));
     const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom));
     const named = typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]));
     const chains = { builder: chainOf(dockerfile, builder), production: chainOf(dockerfile, target) };
@@ -47619,9 +47636,8 @@ async function explain_explain(run, strategy, builds) {
         return found;
     };
     const sources = dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ contextSources }) => contextSources));
-    const [production, dockerignore, links, tracked] = await Promise.all([
+    const [production, links, tracked] = await Promise.all([
         strategy.readPublished(plan.refs.movingProduction),
-        readDockerignore(inputs.context, file),
         followLinks(inputs.context, sources),
         git.tracked()
     ]);
@@ -47643,7 +47659,7 @@ async function explain_explain(run, strategy, builds) {
                 now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
             },
             changes: await changesSince(published.image?.labels[REVISION_LABEL]),
-            dockerignore,
+            dockerignore: plan.dockerignore,
             links,
             unusualModes: oddModes,
             executedStages,
@@ -47659,7 +47675,6 @@ async function explain_explain(run, strategy, builds) {
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
-
 
 
 
@@ -47713,30 +47728,22 @@ async function publish(run, strategy, builds, keepsBuilder) {
 }
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
 async function tagUnchanged(run, { image, digest }) {
-    const { docker, signal, timeline } = run;
     const { refs, decision } = run.plan;
     const start = performance.now();
     const references = [refs.production, ...refs.further];
     const tags = references.flatMap((reference) => ['--tag', reference]);
     // else a single image gets an index around it, and with it another digest
     const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image];
-    const section = run.log.section(`Tag ${references.join(', ')}`);
-    section.write(`${replayable(args)}\n`);
-    try {
-        const { exitCode, stderr } = await timeline.measure('Tag', () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
-        const failure = exitCode === 0 ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)];
-        return {
-            pushed: exitCode === 0 ? references : [],
-            published: exitCode === 0 && decision.publish,
-            digest: exitCode === 0 ? digest : '',
-            held: [],
-            seconds: secondsSince(start),
-            failures: failure
-        };
-    }
-    finally {
-        section.end();
-    }
+    const { exitCode, stderr } = await callInSection(run, `Tag ${references.join(', ')}`, args, run.signal);
+    const isTagged = exitCode === 0;
+    return {
+        pushed: isTagged ? references : [],
+        published: isTagged && decision.publish,
+        digest: isTagged ? digest : '',
+        held: [],
+        seconds: secondsSince(start),
+        failures: isTagged ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
+    };
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
 async function settle(work) {
@@ -47760,22 +47767,14 @@ class Pushes {
         return this.failures.length === 0 && !this.#run.signal.aborted;
     }
     async push(reference) {
-        const { docker, log, signal, timeline } = this.#run;
-        const args = ['push', reference];
-        const section = log.section(`Push ${reference}`);
-        section.write(`${replayable(args)}\n`);
-        try {
-            const { exitCode, stdout, stderr } = await timeline.measure(`Push ${reference}`, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
-            // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-            const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? '';
-            if (exitCode === 0)
-                this.digests.set(reference, digest);
-            else
-                this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`));
-        }
-        finally {
-            section.end();
-        }
+        const title = `Push ${reference}`;
+        const { exitCode, stdout, stderr } = await callInSection(this.#run, title, ['push', reference], this.#run.signal);
+        // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? '';
+        if (exitCode === 0)
+            this.digests.set(reference, digest);
+        else
+            this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`));
     }
 }
 /** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
@@ -48030,7 +48029,7 @@ async function findUnchanged(run, strategy) {
 }
 async function whyFilesDiffer({ plan, git, github }, images) {
     const { dockerfile, file, inputs } = plan;
-    const instructions = neededStages(plan).flatMap((stage) => stage.instructions);
+    const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap((stage) => stage.instructions);
     const unclear = instructions.find(({ keyword, text, contextSources, hasVariable }) => keyword === 'ONBUILD' ||
         (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
         text.includes('--parents') ||
@@ -48039,10 +48038,7 @@ async function whyFilesDiffer({ plan, git, github }, images) {
         return `what line ${unclear.line} reads cannot be told`;
     if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown))
         return 'only the engine knows what a stage is built on';
-    const [dockerignore, links] = await Promise.all([
-        readDockerignore(inputs.context, file),
-        followLinks(inputs.context, instructions.flatMap(({ contextSources }) => contextSources))
-    ]);
+    const links = await followLinks(inputs.context, instructions.flatMap(({ contextSources }) => contextSources));
     const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''));
     const all = await Promise.all([...commits].map((commit) => findChanges(git, github, commit, plan.build, { context: inputs.context, file })));
     if (!all.every(isKnown))
@@ -48051,7 +48047,7 @@ async function whyFilesDiffer({ plan, git, github }, images) {
     const taken = instructions.flatMap(({ contextSources, excludes }) => {
         // what a wildcard takes may be a link
         const sources = contextSources.flatMap((source) => /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]);
-        return takenFrom(paths, sources, excludes, dockerignore);
+        return takenFrom(paths, sources, excludes, plan.dockerignore);
     });
     return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`;
 }
@@ -48059,7 +48055,7 @@ function isKnown(changes) {
     return changes.changed !== undefined && changes.untracked !== undefined;
 }
 async function whyBasesDiffer({ plan }, strategy, production) {
-    const bases = new Set(neededStages(plan).flatMap(({ baseImage, instructions }) => [
+    const bases = new Set(neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(({ baseImage, instructions }) => [
         ...(baseImage === undefined ? [] : [baseImage]),
         ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
     ]));
@@ -48071,10 +48067,6 @@ async function whyBasesDiffer({ plan }, strategy, production) {
         return image.hasTriggers ? `the base image ${base} has instructions of its own` : undefined;
     }));
     return reasons.find((reason) => reason !== undefined);
-}
-function neededStages({ dockerfile, builderStage, targetStage }) {
-    const needed = new Set([builderStage, targetStage].flatMap((stage) => stagesNeededFor(dockerfile, stage)));
-    return dockerfile.stages.filter(({ index }) => needed.has(index));
 }
 
 ;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
@@ -48869,6 +48861,7 @@ function integratedArgs(cacheSource) {
 
 
 
+
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' };
 /**
@@ -48993,7 +48986,7 @@ class LegacyStrategy {
         return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : [];
     }
     async #pull(reference) {
-        const { log, docker, signal, plan, timeline } = this.#run;
+        const { plan } = this.#run;
         // there this builder fails on what it finds in a cache: `selectStrategy` has warned
         if (plan.engine.store === 'containerd')
             return { reference, usable: false };
@@ -49002,22 +48995,13 @@ class LegacyStrategy {
             ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
             reference
         ];
-        const section = log.section(`Pull ${reference}`);
-        section.write(`${replayable(args)}\n`);
-        try {
-            const { exitCode, stdout, stderr } = await timeline.measure(`Pull ${reference}`, () => docker.call(args, {
-                signal: AbortSignal.any([signal, this.#ended.signal]),
-                onOutput: (chunk) => section.write(chunk)
-            }));
-            if (exitCode !== 0)
-                return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
-            // moby/moby daemon/internal/distribution/pull_v2.go
-            const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? [];
-            return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) };
-        }
-        finally {
-            section.end();
-        }
+        const either = AbortSignal.any([this.#run.signal, this.#ended.signal]);
+        const { exitCode, stdout, stderr } = await callInSection(this.#run, `Pull ${reference}`, args, either);
+        if (exitCode !== 0)
+            return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
+        // moby/moby daemon/internal/distribution/pull_v2.go
+        const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? [];
+        return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) };
     }
 }
 /** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
@@ -54655,7 +54639,8 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
     if (created === undefined) {
         log.notice(`Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`);
     }
-    const fingerprints = takeFingerprints(inputs, dockerfile.text, await readDockerignore(inputs.context, file), childEnv);
+    const dockerignore = await readDockerignore(inputs.context, file);
+    const fingerprints = takeFingerprints(inputs, dockerfile.text, dockerignore, childEnv);
     const decision = decidePublish(inputs.push, publishBranch, build);
     const refs = makeRefs(inputs, build, cacheStages);
     if (decision.push && !decision.publish)
@@ -54666,6 +54651,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         engine,
         dockerfile,
         file,
+        dockerignore,
         builderStage,
         targetStage,
         cacheStages,

@@ -1,4 +1,4 @@
-import { type Dockerfile, findStage, listStages, type Stage, stagesNeededFor } from './dockerfile.ts'
+import { type Dockerfile, findStage, listStages, neededStages, type Stage } from './dockerfile.ts'
 import { UserError } from './errors.ts'
 
 /** `auto`, `none`, or names of stages. */
@@ -23,8 +23,8 @@ export function findCacheStages(
   target: Stage,
   choice: CacheStagesInput
 ): CacheStage[] {
-  const needed = new Set([builder, target].flatMap((stage) => stagesNeededFor(dockerfile, stage)))
-  const needing = dockerfile.stages.filter(({ index }) => needed.has(index))
+  const needing = neededStages(dockerfile, [builder, target])
+  const needed = new Set(needing.map(({ index }) => index))
   const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom))
   const named =
     typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]))

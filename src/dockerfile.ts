@@ -186,6 +186,12 @@ export function stagesNeededFor(
   return ascending(needed)
 }
 
+/** All stages that building any of `targets` needs, in the order of the file. */
+export function neededStages(dockerfile: Dockerfile, targets: readonly Stage[]): Stage[] {
+  const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)))
+  return dockerfile.stages.filter(({ index }) => needed.has(index))
+}
+
 /**
  * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
  * lines stand in for the others, so that every stage keeps its number and every line too.

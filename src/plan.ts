@@ -19,6 +19,8 @@ export interface Plan {
   dockerfile: Dockerfile
   /** Path of the Dockerfile. */
   file: string
+  /** The text of the .dockerignore that is in force; '' without any. */
+  dockerignore: string
   builderStage: Stage
   targetStage: Stage
   decision: PublishDecision

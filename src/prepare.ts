@@ -59,7 +59,8 @@ export async function preparePlan(
       `Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`
     )
   }
-  const fingerprints = takeFingerprints(inputs, dockerfile.text, await readDockerignore(inputs.context, file), childEnv)
+  const dockerignore = await readDockerignore(inputs.context, file)
+  const fingerprints = takeFingerprints(inputs, dockerfile.text, dockerignore, childEnv)
   const decision = decidePublish(inputs.push, publishBranch, build)
   const refs = makeRefs(inputs, build, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
@@ -69,6 +70,7 @@ export async function preparePlan(
     engine,
     dockerfile,
     file,
+    dockerignore,
     builderStage,
     targetStage,
     cacheStages,

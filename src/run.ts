@@ -1,5 +1,7 @@
+import { replayable } from './engine/args.ts'
 import type { Docker } from './engine/docker.ts'
 import type { Base } from './engine/progress.ts'
+import type { ExecResult } from './exec.ts'
 import type { Git } from './git.ts'
 import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
@@ -144,6 +146,22 @@ export interface RunResult {
 /** All builds of a run that ended: the builder, the further stages, production. */
 export function buildsOf({ builder, cacheStages, production }: RunResult): Build[] {
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
+}
+
+/** Calls docker with its output in a section of the log, and its time in the timeline, both under `title`. */
+export async function callInSection(
+  { docker, log, timeline }: Run,
+  title: string,
+  args: readonly string[],
+  signal: AbortSignal
+): Promise<ExecResult> {
+  const section = log.section(title)
+  section.write(`${replayable(args)}\n`)
+  try {
+    return await timeline.measure(title, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }))
+  } finally {
+    section.end()
+  }
 }
 
 /** Seconds since a `performance.now()`. */

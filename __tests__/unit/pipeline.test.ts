@@ -129,6 +129,7 @@ function plan(strategy: Plan['strategy']['name'], push: boolean, text: string): 
       reason: 'a test'
     },
     file: 'Dockerfile',
+    dockerignore: '',
     buildxBuilder: 'default',
     decision: { push, publish: push, reason: 'It is a test.' },
     refs: makeRefs(inputs, build, cacheStages),

@@ -57,7 +57,8 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
       builderStage: findStage(dockerfile, 'builder'),
       targetStage: dockerfile.stages.at(-1),
       build: { sha: published },
-      file: join(repository, 'Dockerfile')
+      file: join(repository, 'Dockerfile'),
+      dockerignore: ''
     },
     git: new Git(repository, env),
     github: { changedFiles: () => Promise.resolve(undefined) }

@@ -1,5 +1,5 @@
 import { type Changes, findChanges } from '../cache/changes.ts'
-import { followLinks, readDockerignore } from '../cache/context-files.ts'
+import { followLinks } from '../cache/context-files.ts'
 import { explainMisses } from '../cache/reasons.ts'
 import { unusualModes } from '../file-modes.ts'
 import { REVISION_LABEL } from '../plan.ts'
@@ -28,9 +28,8 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
   const sources = dockerfile.stages.flatMap(({ instructions }) =>
     instructions.flatMap(({ contextSources }) => contextSources)
   )
-  const [production, dockerignore, links, tracked] = await Promise.all([
+  const [production, links, tracked] = await Promise.all([
     strategy.readPublished(plan.refs.movingProduction),
-    readDockerignore(inputs.context, file),
     followLinks(inputs.context, sources),
     git.tracked()
   ])
@@ -53,7 +52,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
         now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
       },
       changes: await changesSince(published.image?.labels[REVISION_LABEL]),
-      dockerignore,
+      dockerignore: plan.dockerignore,
       links,
       unusualModes: oddModes,
       executedStages,

@@ -1,10 +1,9 @@
 import { missingRecords, whyNoCache } from '../cache/image.ts'
-import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
 import { cacheTagOf } from '../plan.ts'
 import { describeFailedPush } from '../registry-error.ts'
-import { type Build, type Publication, type Run, secondsSince, type Unchanged } from '../run.ts'
+import { type Build, callInSection, type Publication, type Run, secondsSince, type Unchanged } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
@@ -64,31 +63,21 @@ export async function publish(
 
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
 export async function tagUnchanged(run: Run, { image, digest }: Unchanged): Promise<Publication> {
-  const { docker, signal, timeline } = run
   const { refs, decision } = run.plan
   const start = performance.now()
   const references = [refs.production, ...refs.further]
   const tags = references.flatMap((reference) => ['--tag', reference])
   // else a single image gets an index around it, and with it another digest
   const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image]
-  const section = run.log.section(`Tag ${references.join(', ')}`)
-  section.write(`${replayable(args)}\n`)
-  try {
-    const { exitCode, stderr } = await timeline.measure('Tag', () =>
-      docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
-    )
-    const failure =
-      exitCode === 0 ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
-    return {
-      pushed: exitCode === 0 ? references : [],
-      published: exitCode === 0 && decision.publish,
-      digest: exitCode === 0 ? digest : '',
-      held: [],
-      seconds: secondsSince(start),
-      failures: failure
-    }
-  } finally {
-    section.end()
+  const { exitCode, stderr } = await callInSection(run, `Tag ${references.join(', ')}`, args, run.signal)
+  const isTagged = exitCode === 0
+  return {
+    pushed: isTagged ? references : [],
+    published: isTagged && decision.publish,
+    digest: isTagged ? digest : '',
+    held: [],
+    seconds: secondsSince(start),
+    failures: isTagged ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
   }
 }
 
@@ -119,21 +108,12 @@ class Pushes {
   }
 
   async push(reference: string): Promise<void> {
-    const { docker, log, signal, timeline } = this.#run
-    const args = ['push', reference]
-    const section = log.section(`Push ${reference}`)
-    section.write(`${replayable(args)}\n`)
-    try {
-      const { exitCode, stdout, stderr } = await timeline.measure(`Push ${reference}`, () =>
-        docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) })
-      )
-      // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-      const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? ''
-      if (exitCode === 0) this.digests.set(reference, digest)
-      else this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`))
-    } finally {
-      section.end()
-    }
+    const title = `Push ${reference}`
+    const { exitCode, stdout, stderr } = await callInSection(this.#run, title, ['push', reference], this.#run.signal)
+    // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+    const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? ''
+    if (exitCode === 0) this.digests.set(reference, digest)
+    else this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`))
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Changes, findChanges } from '../cache/changes.ts'
-import { followLinks, readDockerignore, takenFrom } from '../cache/context-files.ts'
+import { followLinks, takenFrom } from '../cache/context-files.ts'
 import type { ImageRecord } from '../cache/image.ts'
-import { type Dockerfile, type Stage, stagesNeededFor } from '../dockerfile.ts'
+import { neededStages } from '../dockerfile.ts'
 import { atLeast } from '../engine/docker.ts'
 import { INPUTS_LABEL, TESTS_LABEL } from '../fingerprint.ts'
 import { isCommitId } from '../git.ts'
@@ -84,7 +84,9 @@ export async function findUnchanged(
 
 async function whyFilesDiffer({ plan, git, github }: Run, images: readonly ImageRecord[]): Promise<string | undefined> {
   const { dockerfile, file, inputs } = plan
-  const instructions = neededStages(plan).flatMap((stage) => stage.instructions)
+  const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(
+    (stage) => stage.instructions
+  )
   const unclear = instructions.find(
     ({ keyword, text, contextSources, hasVariable }) =>
       keyword === 'ONBUILD' ||
@@ -95,13 +97,10 @@ async function whyFilesDiffer({ plan, git, github }: Run, images: readonly Image
   if (unclear) return `what line ${unclear.line} reads cannot be told`
   if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown)) return 'only the engine knows what a stage is built on'
 
-  const [dockerignore, links] = await Promise.all([
-    readDockerignore(inputs.context, file),
-    followLinks(
-      inputs.context,
-      instructions.flatMap(({ contextSources }) => contextSources)
-    )
-  ])
+  const links = await followLinks(
+    inputs.context,
+    instructions.flatMap(({ contextSources }) => contextSources)
+  )
   const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''))
   const all = await Promise.all(
     [...commits].map((commit) => findChanges(git, github, commit, plan.build, { context: inputs.context, file }))
@@ -113,7 +112,7 @@ async function whyFilesDiffer({ plan, git, github }: Run, images: readonly Image
     const sources = contextSources.flatMap((source) =>
       /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]
     )
-    return takenFrom(paths, sources, excludes, dockerignore)
+    return takenFrom(paths, sources, excludes, plan.dockerignore)
   })
   return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`
 }
@@ -124,7 +123,7 @@ function isKnown(changes: Changes): changes is Changes & { changed: string[]; un
 
 async function whyBasesDiffer({ plan }: Run, strategy: Strategy, production: ImageRecord): Promise<string | undefined> {
   const bases = new Set(
-    neededStages(plan).flatMap(({ baseImage, instructions }) => [
+    neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(({ baseImage, instructions }) => [
       ...(baseImage === undefined ? [] : [baseImage]),
       ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
     ])
@@ -139,17 +138,4 @@ async function whyBasesDiffer({ plan }: Run, strategy: Strategy, production: Ima
     })
   )
   return reasons.find((reason) => reason !== undefined)
-}
-
-function neededStages({
-  dockerfile,
-  builderStage,
-  targetStage
-}: {
-  dockerfile: Dockerfile
-  builderStage: Stage
-  targetStage: Stage
-}): Stage[] {
-  const needed = new Set([builderStage, targetStage].flatMap((stage) => stagesNeededFor(dockerfile, stage)))
-  return dockerfile.stages.filter(({ index }) => needed.has(index))
 }

@@ -1,9 +1,9 @@
 import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import { instructionOfLegacyStep } from '../dockerfile.ts'
-import { commonBuildArgs, replayable } from '../engine/args.ts'
+import { commonBuildArgs } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { type Base, LegacyProgress } from '../engine/progress.ts'
-import type { Build, Run } from '../run.ts'
+import { type Build, callInSection, type Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
 import { build, prepareSource, type Strategy } from './strategy.ts'
@@ -147,7 +147,7 @@ export class LegacyStrategy implements Strategy {
   }
 
   async #pull(reference: string): Promise<Pull> {
-    const { log, docker, signal, plan, timeline } = this.#run
+    const { plan } = this.#run
     // there this builder fails on what it finds in a cache: `selectStrategy` has warned
     if (plan.engine.store === 'containerd') return { reference, usable: false }
     const args = [
@@ -155,22 +155,12 @@ export class LegacyStrategy implements Strategy {
       ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
       reference
     ]
-    const section = log.section(`Pull ${reference}`)
-    section.write(`${replayable(args)}\n`)
-    try {
-      const { exitCode, stdout, stderr } = await timeline.measure(`Pull ${reference}`, () =>
-        docker.call(args, {
-          signal: AbortSignal.any([signal, this.#ended.signal]),
-          onOutput: (chunk) => section.write(chunk)
-        })
-      )
-      if (exitCode !== 0) return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
-      // moby/moby daemon/internal/distribution/pull_v2.go
-      const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? []
-      return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) }
-    } finally {
-      section.end()
-    }
+    const either = AbortSignal.any([this.#run.signal, this.#ended.signal])
+    const { exitCode, stdout, stderr } = await callInSection(this.#run, `Pull ${reference}`, args, either)
+    if (exitCode !== 0) return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
+    // moby/moby daemon/internal/distribution/pull_v2.go
+    const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? []
+    return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) }
   }
 }
 
