@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -39,7 +40,8 @@ const enginePackages: Record<Exclude<EngineVersion, 'host'>, EnginePackages> = {
 
 // docker-registry and busybox-static: the registry and the base images. The rest is what every dockerd calls.
 const commonTools = ['docker-registry', 'busybox-static']
-const daemonTools = ['runc', 'tini', 'iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libnftnl11', 'libmnl0']
+// pigz: hosted runners have it (actions/runner-images images/ubuntu/toolsets), and engines unpack layers with it where it is.
+const daemonTools = ['runc', 'tini', 'pigz', 'iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libnftnl11', 'libmnl0']
 const daemonToolLibraries = ['libnetfilter-conntrack3', 'libnfnetlink0', 'libseccomp2']
 
 // iproute2: ip and tc. libdevmapper and libsystemd: Debian's dockerd is linked with them.
@@ -111,9 +113,9 @@ function isExecutable(file: string): boolean {
 
 /** The folder of programs that come from the machine's own release; fetched unless they are there. */
 export async function ensureTools(): Promise<string> {
-  const target = join(cacheFolder(), 'tools')
+  const packages = isDebian12() ? [...commonTools, ...daemonTools, ...daemonToolLibraries] : commonTools
+  const target = join(cacheFolder(), `tools-${createHash('sha256').update(packages.join()).digest('hex').slice(0, 8)}`)
   await once(target, async () => {
-    const packages = isDebian12() ? [...commonTools, ...daemonTools, ...daemonToolLibraries] : commonTools
     await installPackages(isDebian12() ? installed : ['iproute2'])
     await unpackPackages(cacheFolder(), 'own', packages, target, makeCommands)
   })
@@ -156,7 +158,9 @@ async function makeCommands(root: string): Promise<void> {
     busybox: 'usr/bin/busybox',
     'docker-registry': 'usr/bin/docker-registry',
     'docker-init': 'usr/bin/tini-static',
-    runc: 'usr/sbin/runc'
+    runc: 'usr/sbin/runc',
+    pigz: 'usr/bin/pigz',
+    unpigz: 'usr/bin/unpigz'
   }
   for (const [name, file] of Object.entries(links)) {
     if (existsSync(join(root, file))) await symlink(join('..', file), join(bin, name))
