@@ -39843,7 +39843,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3677);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6786);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39852,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3677:
+/***/ 6786:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -46964,6 +46964,7 @@ function json_list(value) {
  * Reads an image in its registry, with docker's own credentials and without its layers.
  * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
  *
+ * @param reference of the image or, which takes one question less, of its config by digest
  * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
  */
 async function readFromRegistry(docker, reference, platform, signal) {
@@ -46978,6 +46979,8 @@ async function readFromRegistry(docker, reference, platform, signal) {
     const top = await inspect(reference);
     if (top.error !== undefined)
         return top;
+    if (at(top.json, 'rootfs') !== undefined)
+        return { image: parseConfig(top.json) };
     const child = digestIn(choose(at(top.json, 'manifests'), platform));
     const manifest = child === undefined ? top : await inspect(`${repository}@${child}`);
     if (manifest.error !== undefined)
@@ -46988,7 +46991,8 @@ async function readFromRegistry(docker, reference, platform, signal) {
     const read = await inspect(`${repository}@${config}`);
     if (read.error !== undefined)
         return read;
-    return { image: { digest: top.digest, ...parseConfig(read.json) } };
+    const layerSizes = json_list(at(manifest.json, 'layers')).map((layer) => Number(at(layer, 'size')));
+    return { image: { digest: top.digest, layerSizes, ...parseConfig(read.json) } };
 }
 function digestOf(text) {
     return `sha256:${(0,external_node_crypto_.createHash)('sha256').update(text).digest('hex')}`;
@@ -47674,6 +47678,122 @@ async function explain_explain(run, strategy, builds) {
     }));
 }
 
+;// CONCATENATED MODULE: ./src/phases/prefetch.ts
+
+
+
+
+
+
+
+
+
+/**
+ * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache: an engine unpacks
+ * the layers of an image one after the other, and leaves the other cores to that. What cannot be had is no error.
+ *
+ * It is a solve of images alone, which has no step in common with those of the Dockerfile: steps that two solves at once have
+ * in common make BuildKit miss at random.
+ */
+async function prefetch(run, strategy, signal) {
+    const { plan, docker, log, timeline } = run;
+    if (plan.strategy.client !== 'buildx')
+        return;
+    const references = await findPrefetched(run, strategy);
+    if (references.length === 0)
+        return;
+    log.info(`Fetched while the builder is built: ${references.join(', ')}`);
+    const { platform } = plan.inputs;
+    const args = [
+        ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+        ...(platform === undefined ? [] : ['--platform', platform]),
+        '-'
+    ];
+    const options = { signal, input: prefetchDockerfile(references), capture: false };
+    await timeline.measure('Fetch beforehand', () => docker.call(args, options));
+}
+/** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
+function prefetchDockerfile(references) {
+    const names = references.map((_, index) => `shared-docker-layers-${index}`);
+    return [
+        ...references.flatMap((reference, index) => [
+            `FROM scratch AS ${names[index]}`,
+            `COPY --from=${reference} /shared-docker-layers-non[e] /`
+        ]),
+        'FROM scratch',
+        ...names.map((name) => `COPY --from=${name} / /`),
+        ''
+    ].join('\n');
+}
+async function findPrefetched({ plan, git, github }, strategy) {
+    const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1);
+    const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource));
+    const images = (await Promise.all(reads)).map(({ image }) => image);
+    const latest = images.at(-1);
+    // the label of the newest production image speaks for the images of its run
+    const isSameDockerfile = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs;
+    const commit = latest?.labels[REVISION_LABEL];
+    const { context } = plan.inputs;
+    const { changed = [] } = isSameDockerfile && commit !== undefined
+        ? await findChanges(git, github, commit, plan.build, { context, file: plan.file })
+        : {};
+    return choosePrefetched(plan, isSameDockerfile ? images : [], changed);
+}
+/**
+ * The images that are worth fetching: for each build after the builder that which it takes its cache from or else, where too
+ * little of it would be of use, its base image.
+ *
+ * @param images what is published of each build, as far as it was made of this Dockerfile
+ * @param changed paths that are known to have changed since
+ */
+function choosePrefetched(plan, images, changed) {
+    const builder = plan.builds.findIndex(({ kind }) => kind === 'builder');
+    const bases = plan.builds.slice(0, builder + 1).flatMap((build) => baseImageOf(build) ?? []);
+    const chosen = [];
+    for (const [index, build] of plan.builds.slice(builder + 1).entries()) {
+        const image = images[index];
+        const base = baseImageOf(build);
+        if (image && isWorthFetching(plan, build, image, changed))
+            chosen.push(build.cacheSource);
+        else if (base !== undefined && isReference(base) && !bases.some((other) => sameImage(other, base))) {
+            chosen.push(base);
+            bases.push(base);
+        }
+    }
+    return [...new Set(chosen)];
+}
+/** Of an image's own bytes, how many may be fetched in vain. */
+const MOST_WASTE = 0.1;
+function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, image, changed) {
+    const start = ownHistoryStart(image, build);
+    const { layerSizes } = image;
+    if (start === undefined || layerSizes?.length !== image.layers.length)
+        return false;
+    const instructions = recordedInstructions(build, 'inline');
+    const isOfBuilder = (index) => {
+        const stage = dockerfile.stages[index];
+        return stage !== undefined && stagesNeededFor(dockerfile, stage).includes(builderStage.index);
+    };
+    const [root] = build.own;
+    if (root?.baseStage !== undefined && isOfBuilder(root.baseStage))
+        return false;
+    const firstAnew = instructions.findIndex(({ copiesFrom, contextSources, excludes }) => copiesFrom.some(isOfBuilder) || takenFrom(changed, contextSources, excludes, dockerignore).length > 0);
+    const own = layersBelow(image, start);
+    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
+    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
+    const wasted = sum(layerSizes.slice(useful));
+    return useful > own && wasted <= MOST_WASTE * sum(layerSizes.slice(own));
+}
+function isReference(text) {
+    try {
+        parseReference(text);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
 
 
@@ -47796,12 +47916,13 @@ async function pushForLook(run, strategy, pushes, stage, builds) {
     return { stage, why };
 }
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
-async function whyWorse(run, strategy, stage, { steps, cacheSource }, digest) {
+async function whyWorse(run, strategy, stage, { steps, cacheSource, imageId }, digest) {
     // the legacy builder needs no metadata
     if (run.plan.strategy.client !== 'buildx')
         return undefined;
-    const repository = run.plan.inputs.image;
-    const { image, error } = await strategy.readPublished(`${repository}@${digest}`);
+    // its id is the digest of its config, which is all that is looked at
+    const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`;
+    const { image, error } = await strategy.readPublished(pushed);
     if (error !== undefined) {
         run.log.warning(`What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`);
         return undefined;
@@ -49020,6 +49141,7 @@ function isLabelledAtOnce({ kind, stage }) {
 
 
 
+
 /**
  * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
  * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
@@ -49040,30 +49162,17 @@ async function runPipeline(run) {
     return result;
 }
 async function runPhases(run, strategy, result) {
-    const { builds, decision, inputs } = run.plan;
+    const { decision, inputs } = run.plan;
     if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result)))
         return;
-    const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
-    result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
-    if (result.failures.length > 0)
-        await explainAll(run, strategy, result);
-    else {
-        const buildOthers = async () => {
-            const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder));
-            await explainAll(run, strategy, result);
-            return failures;
-        };
-        const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()]);
-        if (tests.status === 'rejected')
-            throw tests.reason;
-        result.tests = tests.value;
-        for (const { command, failure } of result.tests) {
-            if (failure !== undefined)
-                result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`);
-        }
-        if (others.status === 'rejected')
-            throw others.reason;
-        result.failures.push(...others.value);
+    const unneeded = new AbortController();
+    const prefetched = tryPrefetch(run, strategy, unneeded.signal);
+    try {
+        await buildAndTest(run, strategy, result, prefetched);
+    }
+    finally {
+        unneeded.abort();
+        await prefetched;
     }
     // not all tests need have ended
     if (run.signal.aborted)
@@ -49083,6 +49192,43 @@ async function runPhases(run, strategy, result) {
     result.failures.push(...result.publication.failures);
     if (run.signal.aborted)
         throw new CancelledError();
+}
+/** Never fails: the builds fetch for themselves what is missing. */
+async function tryPrefetch(run, strategy, unneeded) {
+    try {
+        await prefetch(run, strategy, AbortSignal.any([run.signal, unneeded]));
+    }
+    catch (error) {
+        if (!(error instanceof CancelledError))
+            run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`);
+    }
+}
+async function buildAndTest(run, strategy, result, prefetched) {
+    const { builds } = run.plan;
+    const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
+    result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
+    if (result.failures.length > 0) {
+        await explainAll(run, strategy, result);
+        return;
+    }
+    const buildOthers = async () => {
+        // it may have base images in common with them, and no two solves at once may have anything in common
+        await run.timeline.measure('Wait for what is fetched', () => prefetched);
+        const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder));
+        await explainAll(run, strategy, result);
+        return failures;
+    };
+    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()]);
+    if (tests.status === 'rejected')
+        throw tests.reason;
+    result.tests = tests.value;
+    for (const { command, failure } of result.tests) {
+        if (failure !== undefined)
+            result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`);
+    }
+    if (others.status === 'rejected')
+        throw others.reason;
+    result.failures.push(...others.value);
 }
 /** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
 async function reuseAll(run, strategy, result) {

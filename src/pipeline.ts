@@ -1,6 +1,7 @@
 import { describeStep, judgeMisses } from './cache/verdict.ts'
 import { CancelledError, messageOf } from './errors.ts'
 import { explain } from './phases/explain.ts'
+import { prefetch } from './phases/prefetch.ts'
 import { publish, tagUnchanged } from './phases/publish.ts'
 import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
@@ -29,25 +30,15 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 }
 
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
-  const { builds, decision, inputs } = run.plan
+  const { decision, inputs } = run.plan
   if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result))) return
-  const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
-  result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
-  if (result.failures.length > 0) await explainAll(run, strategy, result)
-  else {
-    const buildOthers = async (): Promise<string[]> => {
-      const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder))
-      await explainAll(run, strategy, result)
-      return failures
-    }
-    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
-    if (tests.status === 'rejected') throw tests.reason
-    result.tests = tests.value
-    for (const { command, failure } of result.tests) {
-      if (failure !== undefined) result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`)
-    }
-    if (others.status === 'rejected') throw others.reason
-    result.failures.push(...others.value)
+  const unneeded = new AbortController()
+  const prefetched = tryPrefetch(run, strategy, unneeded.signal)
+  try {
+    await buildAndTest(run, strategy, result, prefetched)
+  } finally {
+    unneeded.abort()
+    await prefetched
   }
   // not all tests need have ended
   if (run.signal.aborted) throw new CancelledError()
@@ -64,6 +55,40 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.publication = await publish(run, strategy, buildsOf(result), keepsBuilder)
   result.failures.push(...result.publication.failures)
   if (run.signal.aborted) throw new CancelledError()
+}
+
+/** Never fails: the builds fetch for themselves what is missing. */
+async function tryPrefetch(run: Run, strategy: Strategy, unneeded: AbortSignal): Promise<void> {
+  try {
+    await prefetch(run, strategy, AbortSignal.any([run.signal, unneeded]))
+  } catch (error) {
+    if (!(error instanceof CancelledError)) run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`)
+  }
+}
+
+async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, prefetched: Promise<void>): Promise<void> {
+  const { builds } = run.plan
+  const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
+  result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
+  if (result.failures.length > 0) {
+    await explainAll(run, strategy, result)
+    return
+  }
+  const buildOthers = async (): Promise<string[]> => {
+    // it may have base images in common with them, and no two solves at once may have anything in common
+    await run.timeline.measure('Wait for what is fetched', () => prefetched)
+    const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder))
+    await explainAll(run, strategy, result)
+    return failures
+  }
+  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
+  if (tests.status === 'rejected') throw tests.reason
+  result.tests = tests.value
+  for (const { command, failure } of result.tests) {
+    if (failure !== undefined) result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`)
+  }
+  if (others.status === 'rejected') throw others.reason
+  result.failures.push(...others.value)
 }
 
 /** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */

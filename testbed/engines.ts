@@ -41,7 +41,17 @@ const enginePackages: Record<Exclude<EngineVersion, 'host'>, EnginePackages> = {
 // docker-registry and busybox-static: the registry and the base images. The rest is what every dockerd calls.
 const commonTools = ['docker-registry', 'busybox-static']
 // pigz: hosted runners have it (actions/runner-images images/ubuntu/toolsets), and engines unpack layers with it where it is.
-const daemonTools = ['runc', 'tini', 'pigz', 'iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libnftnl11', 'libmnl0']
+const daemonTools = [
+  'runc',
+  'tini',
+  'pigz',
+  'iptables',
+  'libip4tc2',
+  'libip6tc2',
+  'libxtables12',
+  'libnftnl11',
+  'libmnl0'
+]
 const daemonToolLibraries = ['libnetfilter-conntrack3', 'libnfnetlink0', 'libseccomp2']
 
 // iproute2: ip and tc. libdevmapper and libsystemd: Debian's dockerd is linked with them.

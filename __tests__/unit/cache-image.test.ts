@@ -148,6 +148,20 @@ describe('readFromRegistry', () => {
     expect((await readFromRegistry(fake, reference, undefined, signal)).image).toBeDefined()
   })
 
+  it('by the digest of its config, with one question', async () => {
+    const fake = docker(blobs)
+    const [reference = ''] = Object.keys(blobs)
+    expect((await readFromRegistry(fake, reference, undefined, signal)).image).toMatchObject({ recorded: [1] })
+    expect(fake.asked).toEqual([reference])
+  })
+
+  it('tells the sizes of its layers', async () => {
+    const sized = { ...manifest, layers: [{ size: 7 }, { size: 8 }] }
+    const fake = docker({ [`${IMAGE}:latest`]: sized, ...blobs })
+    const { image } = await readFromRegistry(fake, `${IMAGE}:latest`, undefined, signal)
+    expect(image?.layerSizes).toEqual([7, 8])
+  })
+
   it.each([
     ['linux/arm64', 'b'],
     ['linux/amd64', 'a'],

@@ -15,6 +15,8 @@ export interface ImageRecord {
   hasTriggers?: boolean
   /** sha256:… of each layer, the lowest first. */
   layers: string[]
+  /** Bytes of each layer in the registry, where it was read from one by its tag or its manifest's digest. */
+  layerSizes?: number[]
   /** One entry for each instruction of its Dockerfiles, the oldest first. */
   history: HistoryEntry[]
   /** Indices of the layers that BuildKit has a cache record of; undefined if there is no cache metadata at all. */
@@ -34,6 +36,7 @@ export type ReadImage = { image: ImageRecord; error?: undefined } | { image?: un
  * Reads an image in its registry, with docker's own credentials and without its layers.
  * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
  *
+ * @param reference of the image or, which takes one question less, of its config by digest
  * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
  */
 export async function readFromRegistry(
@@ -51,6 +54,7 @@ export async function readFromRegistry(
   }
   const top = await inspect(reference)
   if (top.error !== undefined) return top
+  if (at(top.json, 'rootfs') !== undefined) return { image: parseConfig(top.json) }
   const child = digestIn(choose(at(top.json, 'manifests'), platform))
   const manifest = child === undefined ? top : await inspect(`${repository}@${child}`)
   if (manifest.error !== undefined) return manifest
@@ -58,7 +62,8 @@ export async function readFromRegistry(
   if (config === undefined) return { error: 'it is no image' }
   const read = await inspect(`${repository}@${config}`)
   if (read.error !== undefined) return read
-  return { image: { digest: top.digest, ...parseConfig(read.json) } }
+  const layerSizes = list(at(manifest.json, 'layers')).map((layer) => Number(at(layer, 'size')))
+  return { image: { digest: top.digest, layerSizes, ...parseConfig(read.json) } }
 }
 
 /** A manifest, an index or a config as the registry has it. */

@@ -151,13 +151,14 @@ async function whyWorse(
   run: Run,
   strategy: Strategy,
   stage: StageBuild,
-  { steps, cacheSource }: Build,
+  { steps, cacheSource, imageId }: Build,
   digest: string
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
   if (run.plan.strategy.client !== 'buildx') return undefined
-  const repository = run.plan.inputs.image
-  const { image, error } = await strategy.readPublished(`${repository}@${digest}`)
+  // its id is the digest of its config, which is all that is looked at
+  const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`
+  const { image, error } = await strategy.readPublished(pushed)
   if (error !== undefined) {
     run.log.warning(
       `What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`

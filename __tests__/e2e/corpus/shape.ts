@@ -34,9 +34,9 @@ export interface Instruction {
 
 const KEYWORD = /^(?:ADD|ARG|CMD|COPY|ENV|FROM|HEALTHCHECK|LABEL|ONBUILD|RUN|SHELL|WORKDIR)\b/
 
-/** A command that leaves a stamp in the working directory, which no second execution would leave again. */
+/** A command that leaves a stamp in the working directory, which no second execution would leave again, and what makes its layer worth fetching beforehand. */
 export function stamp(name: string): string {
-  return `head -c 16 /dev/urandom | md5sum > stamp-${name}`
+  return `head -c 30000 /dev/urandom > noise-${name} && head -c 16 /dev/urandom | md5sum > stamp-${name}`
 }
 
 /** Prints the stamps and what the sources say, all in the working directory. */
