@@ -45987,70 +45987,6 @@ function count(steps) {
     return { cached: steps.filter(({ cached }) => cached).length, total: steps.length };
 }
 
-;// CONCATENATED MODULE: ./src/cache/changes.ts
-
-
-/**
- * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
- * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.
- *
- * @param git asks in the build context
- * @param revision the commit of the published image; any text
- * @param build the commit that is built
- * @param paths the build context and the Dockerfile, which are there
- * @throws Error if one of `paths` cannot be read
- */
-async function findChanges(git, github, revision, build, paths) {
-    const [prefix, untracked, local] = await Promise.all([git.prefix(), git.untracked(), git.changedSince(revision)]);
-    if (prefix === undefined || untracked === undefined) {
-        return { changed: undefined, untracked: undefined, dockerfileChanged: undefined };
-    }
-    const changed = local ?? (await compareByGitHub(git, github, revision, build.sha));
-    return {
-        changed: changed && below(prefix, changed),
-        untracked: await untrackedBelow(prefix, untracked, paths.context),
-        dockerfileChanged: await isDockerfileChanged(prefix, changed, untracked, paths)
-    };
-}
-/**
- * GitHub knows the way to a commit that is here too, and git the rest of it, to the work tree. So a file that was
- * changed in commits and changed back since counts as changed.
- */
-async function compareByGitHub(git, github, revision, built) {
-    const head = (await git.commit('HEAD'))?.sha;
-    // a pull request's checkout has its merge commit only; after a commit in the workflow GitHub does not know HEAD
-    for (const sha of new Set([built, head])) {
-        const here = sha === undefined ? undefined : await git.changedSince(sha);
-        const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha);
-        if (here && there)
-            return [...new Set([...there, ...here])];
-    }
-    return undefined;
-}
-/** The paths below a folder, relative to it. */
-function below(folder, paths) {
-    return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
-}
-async function untrackedBelow(prefix, untracked, context) {
-    const entries = (await (0,promises_namespaceObject.readdir)(context, { withFileTypes: true })).map((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name);
-    // git names but the outermost folder it tracks nothing of, and the context may be in there
-    if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path)))
-        return entries;
-    // git does not list its own folder (a file in a work tree of `git worktree`), but docker gets it
-    return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')];
-}
-/** A Dockerfile that is a link has changed if the link or the file has. */
-async function isDockerfileChanged(prefix, changed, untracked, { context, file }) {
-    const [folder, top, target] = await Promise.all([(0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.dirname)(file)), (0,promises_namespaceObject.realpath)(context), (0,promises_namespaceObject.realpath)(file)]);
-    const paths = [(0,external_node_path_namespaceObject.join)(folder, (0,external_node_path_namespaceObject.basename)(file)), target].map((path) => external_node_path_namespaceObject.posix.join(prefix, (0,external_node_path_namespaceObject.relative)(top, path)));
-    const inRepository = paths.every((path) => !path.startsWith('../') &&
-        !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other))));
-    if (!inRepository || !changed)
-        return undefined;
-    // git names a submodule by its folder
-    return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
-}
-
 // EXTERNAL MODULE: ./node_modules/@balena/dockerignore/ignore.js
 var ignore = __nccwpck_require__(4158);
 var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
@@ -46360,6 +46296,14 @@ function neededStages(dockerfile, targets) {
     const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)));
     return dockerfile.stages.filter(({ index }) => needed.has(index));
 }
+/** The images outside the Dockerfile that building any of `targets` reads, each once: bases, and what is copied from or mounted. */
+function imagesNeededFor(dockerfile, targets) {
+    const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
+        ...(baseImage === undefined ? [] : [baseImage]),
+        ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
+    ]);
+    return [...new Set(images)];
+}
 /**
  * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
  * lines stand in for the others, so that every stage keeps its number and every line too.
@@ -46473,6 +46417,7 @@ function newStage(from, earlier, args) {
         ...(image === undefined && { baseUnknown: true }),
         ...(baseStage !== undefined && { baseStage }),
         ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
+        ...(from.getPlatformFlag() !== null && { hasPlatform: true }),
         copiesFrom: [],
         instructions: [],
         startLine: from.getRange().start.line + 1,
@@ -47623,22 +47568,13 @@ function recordedBase(labels, reference) {
 
 
 
-
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 async function explain_explain(run, strategy, builds) {
-    const { plan, git, github } = run;
-    const { inputs, dockerfile, file } = plan;
+    const { plan, git, changesSince } = run;
+    const { inputs, dockerfile } = plan;
     const executedStages = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
     if (executedStages.size === 0)
         return;
-    const changes = new Map();
-    const changesSince = (revision) => {
-        if (revision === undefined)
-            return undefined;
-        const found = changes.get(revision) ?? findChanges(git, github, revision, plan.build, { context: inputs.context, file });
-        changes.set(revision, found);
-        return found;
-    };
     const sources = dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ contextSources }) => contextSources));
     const [production, links, tracked] = await Promise.all([
         strategy.readPublished(plan.refs.movingProduction),
@@ -47652,6 +47588,7 @@ async function explain_explain(run, strategy, builds) {
             build.imageId === '' ? undefined : strategy.readBuilt(build)
         ]);
         const base = baseImageOf(stageBuild);
+        const revision = published.image?.labels[REVISION_LABEL];
         build.misses = explainMisses({
             stageBuild,
             build,
@@ -47662,7 +47599,7 @@ async function explain_explain(run, strategy, builds) {
                 before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
                 now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
             },
-            changes: await changesSince(published.image?.labels[REVISION_LABEL]),
+            changes: revision === undefined ? undefined : await changesSince(revision),
             dockerignore: plan.dockerignore,
             links,
             unusualModes: oddModes,
@@ -47688,29 +47625,69 @@ async function explain_explain(run, strategy, builds) {
 
 
 
+
 /**
- * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache: an engine unpacks
- * the layers of an image one after the other, and leaves the other cores to that. What cannot be had is no error.
+ * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
+ * unpacks the layers of an image one after the other, so there is a core for it.
  *
- * It is a solve of images alone, which has no step in common with those of the Dockerfile: steps that two solves at once have
- * in common make BuildKit miss at random.
+ * It is a solve of images alone, and of none that the builder's has: steps that two solves at once have in common make
+ * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
  */
-async function prefetch(run, strategy, signal) {
-    const { plan, docker, log, timeline } = run;
-    if (plan.strategy.client !== 'buildx')
-        return;
-    const references = await findPrefetched(run, strategy);
-    if (references.length === 0)
-        return;
-    log.info(`Fetched while the builder is built: ${references.join(', ')}`);
-    const { platform } = plan.inputs;
-    const args = [
-        ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
-        ...(platform === undefined ? [] : ['--platform', platform]),
-        '-'
-    ];
-    const options = { signal, input: prefetchDockerfile(references), capture: false };
-    await timeline.measure('Fetch beforehand', () => docker.call(args, options));
+class Prefetch {
+    #run;
+    #unneeded = new AbortController();
+    #isLate = false;
+    #solve;
+    constructor(run, strategy) {
+        this.#run = run;
+        if (run.plan.strategy.client === 'buildx')
+            void this.#begin(strategy);
+    }
+    /** Waits for it if it has begun; it does not begin after that. */
+    async wait() {
+        this.#isLate = true;
+        await this.#solve;
+    }
+    /** Ends it. */
+    async end() {
+        this.#unneeded.abort();
+        await this.wait();
+    }
+    async #begin(strategy) {
+        const references = await findPrefetched(this.#run, strategy).catch((error) => {
+            this.#tell(error);
+            return [];
+        });
+        if (references.length > 0 && !this.#isLate)
+            this.#solve = this.#fetch(references);
+    }
+    async #fetch(references) {
+        const { plan, docker, log, timeline, signal } = this.#run;
+        const { platform } = plan.inputs;
+        const args = [
+            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+            ...(platform === undefined ? [] : ['--platform', platform]),
+            '-'
+        ];
+        const options = {
+            signal: AbortSignal.any([signal, this.#unneeded.signal]),
+            input: prefetchDockerfile(references)
+        };
+        try {
+            const { exitCode, stderr } = await timeline.measure('Fetch beforehand', () => docker.call(args, options));
+            if (exitCode === 0)
+                log.info(`Fetched while the builder was built: ${references.join(', ')}`);
+            else
+                this.#tell(lastLine(stderr));
+        }
+        catch (error) {
+            this.#tell(error);
+        }
+    }
+    #tell(error) {
+        if (!(error instanceof CancelledError))
+            this.#run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`);
+    }
 }
 /** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
 function prefetchDockerfile(references) {
@@ -47725,64 +47702,67 @@ function prefetchDockerfile(references) {
         ''
     ].join('\n');
 }
-async function findPrefetched({ plan, git, github }, strategy) {
+async function findPrefetched({ plan, changesSince }, strategy) {
     const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1);
     const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource));
     const images = (await Promise.all(reads)).map(({ image }) => image);
     const latest = images.at(-1);
     // the label of the newest production image speaks for the images of its run
-    const isSameDockerfile = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs;
+    const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs;
     const commit = latest?.labels[REVISION_LABEL];
-    const { context } = plan.inputs;
-    const { changed = [] } = isSameDockerfile && commit !== undefined
-        ? await findChanges(git, github, commit, plan.build, { context, file: plan.file })
-        : {};
-    return choosePrefetched(plan, isSameDockerfile ? images : [], changed);
+    const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {};
+    return choosePrefetched(plan, hasSameInputs ? images : [], changed);
 }
 /**
- * The images that are worth fetching: for each build after the builder that which it takes its cache from or else, where too
+ * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
  * little of it would be of use, its base image.
  *
- * @param images what is published of each build, as far as it was made of this Dockerfile
+ * @param images what is published of each build, as far as it was made of the same inputs
  * @param changed paths that are known to have changed since
  */
 function choosePrefetched(plan, images, changed) {
-    const builder = plan.builds.findIndex(({ kind }) => kind === 'builder');
-    const bases = plan.builds.slice(0, builder + 1).flatMap((build) => baseImageOf(build) ?? []);
+    const ofBuilder = imagesNeededFor(plan.dockerfile, [plan.builderStage]);
     const chosen = [];
-    for (const [index, build] of plan.builds.slice(builder + 1).entries()) {
+    const choose = (reference) => {
+        if (isReference(reference) && ![...ofBuilder, ...chosen].some((other) => sameImage(other, reference))) {
+            chosen.push(reference);
+        }
+    };
+    const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1);
+    for (const [index, build] of afterBuilder.entries()) {
         const image = images[index];
         const base = baseImageOf(build);
         if (image && isWorthFetching(plan, build, image, changed))
-            chosen.push(build.cacheSource);
-        else if (base !== undefined && isReference(base) && !bases.some((other) => sameImage(other, base))) {
-            chosen.push(base);
-            bases.push(base);
-        }
+            choose(build.cacheSource);
+        // of another platform than the rest
+        else if (base !== undefined && !build.own[0]?.hasPlatform)
+            choose(base);
     }
-    return [...new Set(chosen)];
+    return chosen;
 }
-/** Of an image's own bytes, how many may be fetched in vain. */
+/** Which share of an image's own bytes may be fetched in vain. */
 const MOST_WASTE = 0.1;
 function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, image, changed) {
     const start = ownHistoryStart(image, build);
     const { layerSizes } = image;
-    if (start === undefined || layerSizes?.length !== image.layers.length)
+    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
         return false;
-    const instructions = recordedInstructions(build, 'inline');
-    const isOfBuilder = (index) => {
-        const stage = dockerfile.stages[index];
-        return stage !== undefined && stagesNeededFor(dockerfile, stage).includes(builderStage.index);
+    }
+    const hasChanged = ({ contextSources, excludes }) => takenFrom(changed, contextSources, excludes, dockerignore).length > 0;
+    const isAnew = (index) => {
+        const needed = neededStages(dockerfile, dockerfile.stages.slice(index, index + 1));
+        return needed.some((stage) => stage.index === builderStage.index || stage.instructions.some(hasChanged));
     };
     const [root] = build.own;
-    if (root?.baseStage !== undefined && isOfBuilder(root.baseStage))
+    if (root?.baseStage !== undefined && isAnew(root.baseStage))
         return false;
-    const firstAnew = instructions.findIndex(({ copiesFrom, contextSources, excludes }) => copiesFrom.some(isOfBuilder) || takenFrom(changed, contextSources, excludes, dockerignore).length > 0);
-    const own = layersBelow(image, start);
+    const firstAnew = recordedInstructions(build, 'inline').findIndex(
+    // what a trigger copies from is not known
+    (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction));
+    const below = layersBelow(image, start);
     const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
     const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
-    const wasted = sum(layerSizes.slice(useful));
-    return useful > own && wasted <= MOST_WASTE * sum(layerSizes.slice(own));
+    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 function isReference(text) {
     try {
@@ -47920,7 +47900,7 @@ async function whyWorse(run, strategy, stage, { steps, cacheSource, imageId }, d
     // the legacy builder needs no metadata
     if (run.plan.strategy.client !== 'buildx')
         return undefined;
-    // its id is the digest of its config, which is all that is looked at
+    // its id is mostly the digest of its config, which is all that is looked at
     const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`;
     const { image, error } = await strategy.readPublished(pushed);
     if (error !== undefined) {
@@ -48083,7 +48063,6 @@ function readNames(text) {
 
 
 
-
 /**
  * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
  * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
@@ -48148,8 +48127,8 @@ async function findUnchanged(run, strategy) {
         tests: asResults(inputs.tests, builderCommit ?? '')
     };
 }
-async function whyFilesDiffer({ plan, git, github }, images) {
-    const { dockerfile, file, inputs } = plan;
+async function whyFilesDiffer({ plan, changesSince }, images) {
+    const { dockerfile, inputs } = plan;
     const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap((stage) => stage.instructions);
     const unclear = instructions.find(({ keyword, text, contextSources, hasVariable }) => keyword === 'ONBUILD' ||
         (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
@@ -48161,7 +48140,7 @@ async function whyFilesDiffer({ plan, git, github }, images) {
         return 'only the engine knows what a stage is built on';
     const links = await followLinks(inputs.context, instructions.flatMap(({ contextSources }) => contextSources));
     const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''));
-    const all = await Promise.all([...commits].map((commit) => findChanges(git, github, commit, plan.build, { context: inputs.context, file })));
+    const all = await Promise.all([...commits].map(changesSince));
     if (!all.every(isKnown))
         return 'neither git here nor GitHub has the commit of the published images';
     const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked]);
@@ -48176,11 +48155,7 @@ function isKnown(changes) {
     return changes.changed !== undefined && changes.untracked !== undefined;
 }
 async function whyBasesDiffer({ plan }, strategy, production) {
-    const bases = new Set(neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(({ baseImage, instructions }) => [
-        ...(baseImage === undefined ? [] : [baseImage]),
-        ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
-    ]));
-    const reasons = await Promise.all([...bases].map(async (base) => {
+    const reasons = await Promise.all(imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
         const { image } = await strategy.readPublished(base);
         if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
             return `the base image ${base} moved, or its digest is not known`;
@@ -49165,14 +49140,12 @@ async function runPhases(run, strategy, result) {
     const { decision, inputs } = run.plan;
     if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result)))
         return;
-    const unneeded = new AbortController();
-    const prefetched = tryPrefetch(run, strategy, unneeded.signal);
+    const prefetch = new Prefetch(run, strategy);
     try {
-        await buildAndTest(run, strategy, result, prefetched);
+        await buildAndTest(run, strategy, result, prefetch);
     }
     finally {
-        unneeded.abort();
-        await prefetched;
+        await prefetch.end();
     }
     // not all tests need have ended
     if (run.signal.aborted)
@@ -49193,27 +49166,18 @@ async function runPhases(run, strategy, result) {
     if (run.signal.aborted)
         throw new CancelledError();
 }
-/** Never fails: the builds fetch for themselves what is missing. */
-async function tryPrefetch(run, strategy, unneeded) {
-    try {
-        await prefetch(run, strategy, AbortSignal.any([run.signal, unneeded]));
-    }
-    catch (error) {
-        if (!(error instanceof CancelledError))
-            run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`);
-    }
-}
-async function buildAndTest(run, strategy, result, prefetched) {
+async function buildAndTest(run, strategy, result, prefetch) {
     const { builds } = run.plan;
     const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
     result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
     if (result.failures.length > 0) {
+        await prefetch.end();
         await explainAll(run, strategy, result);
         return;
     }
     const buildOthers = async () => {
         // it may have base images in common with them, and no two solves at once may have anything in common
-        await run.timeline.measure('Wait for what is fetched', () => prefetched);
+        await run.timeline.measure('Wait for what is fetched', () => prefetch.wait());
         const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder));
         await explainAll(run, strategy, result);
         return failures;
@@ -49290,6 +49254,79 @@ function warnOfCaches({ log }, build) {
         else
             log.warning(sentence);
     }
+}
+
+;// CONCATENATED MODULE: ./src/cache/changes.ts
+
+
+/** `findChanges` for one build, which looks for those since the same commit once. */
+function changesFinder(git, github, build, paths) {
+    const known = new Map();
+    return (revision) => {
+        const changes = known.get(revision) ?? findChanges(git, github, revision, build, paths);
+        known.set(revision, changes);
+        return changes;
+    };
+}
+/**
+ * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
+ * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.
+ *
+ * @param git asks in the build context
+ * @param revision the commit of the published image; any text
+ * @param build the commit that is built
+ * @param paths the build context and the Dockerfile, which are there
+ * @throws Error if one of `paths` cannot be read
+ */
+async function findChanges(git, github, revision, build, paths) {
+    const [prefix, untracked, local] = await Promise.all([git.prefix(), git.untracked(), git.changedSince(revision)]);
+    if (prefix === undefined || untracked === undefined) {
+        return { changed: undefined, untracked: undefined, dockerfileChanged: undefined };
+    }
+    const changed = local ?? (await compareByGitHub(git, github, revision, build.sha));
+    return {
+        changed: changed && below(prefix, changed),
+        untracked: await untrackedBelow(prefix, untracked, paths.context),
+        dockerfileChanged: await isDockerfileChanged(prefix, changed, untracked, paths)
+    };
+}
+/**
+ * GitHub knows the way to a commit that is here too, and git the rest of it, to the work tree. So a file that was
+ * changed in commits and changed back since counts as changed.
+ */
+async function compareByGitHub(git, github, revision, built) {
+    const head = (await git.commit('HEAD'))?.sha;
+    // a pull request's checkout has its merge commit only; after a commit in the workflow GitHub does not know HEAD
+    for (const sha of new Set([built, head])) {
+        const here = sha === undefined ? undefined : await git.changedSince(sha);
+        const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha);
+        if (here && there)
+            return [...new Set([...there, ...here])];
+    }
+    return undefined;
+}
+/** The paths below a folder, relative to it. */
+function below(folder, paths) {
+    return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
+}
+async function untrackedBelow(prefix, untracked, context) {
+    const entries = (await (0,promises_namespaceObject.readdir)(context, { withFileTypes: true })).map((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name);
+    // git names but the outermost folder it tracks nothing of, and the context may be in there
+    if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path)))
+        return entries;
+    // git does not list its own folder (a file in a work tree of `git worktree`), but docker gets it
+    return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')];
+}
+/** A Dockerfile that is a link has changed if the link or the file has. */
+async function isDockerfileChanged(prefix, changed, untracked, { context, file }) {
+    const [folder, top, target] = await Promise.all([(0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.dirname)(file)), (0,promises_namespaceObject.realpath)(context), (0,promises_namespaceObject.realpath)(file)]);
+    const paths = [(0,external_node_path_namespaceObject.join)(folder, (0,external_node_path_namespaceObject.basename)(file)), target].map((path) => external_node_path_namespaceObject.posix.join(prefix, (0,external_node_path_namespaceObject.relative)(top, path)));
+    const inRepository = paths.every((path) => !path.startsWith('../') &&
+        !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other))));
+    if (!inRepository || !changed)
+        return undefined;
+    // git names a submodule by its folder
+    return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
 }
 
 ;// CONCATENATED MODULE: ./src/context.ts
@@ -54757,6 +54794,7 @@ function hasIntegratedBuildKit({ version }) {
 
 
 
+
 /**
  * Decides all that a run will do: reads the event, the Dockerfile and the engine.
  *
@@ -54808,7 +54846,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         refs,
         labels: makeLabels(inputs, build, created, fingerprints)
     });
-    return { plan, git, github };
+    return { plan, git, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) };
 }
 async function readDockerfile(file, { buildArgs }) {
     let text;

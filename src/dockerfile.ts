@@ -34,6 +34,8 @@ export interface Stage {
   baseUnknown?: true
   /** The earlier stage that FROM names, if it does. */
   baseStage?: number
+  /** Set if FROM has a --platform of its own. */
+  hasPlatform?: true
   /** The earlier stages that COPY --from and RUN --mount=from= name in this stage; sorted, each once. */
   copiesFrom: number[]
   /** The image outside the Dockerfile that FROM names, variables filled in; undefined for a stage, `scratch`, and what only the engine knows. */
@@ -192,6 +194,15 @@ export function neededStages(dockerfile: Dockerfile, targets: readonly Stage[]):
   return dockerfile.stages.filter(({ index }) => needed.has(index))
 }
 
+/** The images outside the Dockerfile that building any of `targets` reads, each once: bases, and what is copied from or mounted. */
+export function imagesNeededFor(dockerfile: Dockerfile, targets: readonly Stage[]): string[] {
+  const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
+    ...(baseImage === undefined ? [] : [baseImage]),
+    ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
+  ])
+  return [...new Set(images)]
+}
+
 /**
  * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
  * lines stand in for the others, so that every stage keeps its number and every line too.
@@ -312,6 +323,7 @@ function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
     ...(image === undefined && { baseUnknown: true as const }),
     ...(baseStage !== undefined && { baseStage }),
     ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
+    ...(from.getPlatformFlag() !== null && { hasPlatform: true as const }),
     copiesFrom: [],
     instructions: [],
     startLine: from.getRange().start.line + 1,

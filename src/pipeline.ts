@@ -1,7 +1,7 @@
 import { describeStep, judgeMisses } from './cache/verdict.ts'
 import { CancelledError, messageOf } from './errors.ts'
 import { explain } from './phases/explain.ts'
-import { prefetch } from './phases/prefetch.ts'
+import { Prefetch } from './phases/prefetch.ts'
 import { publish, tagUnchanged } from './phases/publish.ts'
 import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
@@ -32,13 +32,11 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const { decision, inputs } = run.plan
   if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result))) return
-  const unneeded = new AbortController()
-  const prefetched = tryPrefetch(run, strategy, unneeded.signal)
+  const prefetch = new Prefetch(run, strategy)
   try {
-    await buildAndTest(run, strategy, result, prefetched)
+    await buildAndTest(run, strategy, result, prefetch)
   } finally {
-    unneeded.abort()
-    await prefetched
+    await prefetch.end()
   }
   // not all tests need have ended
   if (run.signal.aborted) throw new CancelledError()
@@ -57,26 +55,18 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (run.signal.aborted) throw new CancelledError()
 }
 
-/** Never fails: the builds fetch for themselves what is missing. */
-async function tryPrefetch(run: Run, strategy: Strategy, unneeded: AbortSignal): Promise<void> {
-  try {
-    await prefetch(run, strategy, AbortSignal.any([run.signal, unneeded]))
-  } catch (error) {
-    if (!(error instanceof CancelledError)) run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`)
-  }
-}
-
-async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, prefetched: Promise<void>): Promise<void> {
+async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, prefetch: Prefetch): Promise<void> {
   const { builds } = run.plan
   const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
   result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
   if (result.failures.length > 0) {
+    await prefetch.end()
     await explainAll(run, strategy, result)
     return
   }
   const buildOthers = async (): Promise<string[]> => {
     // it may have base images in common with them, and no two solves at once may have anything in common
-    await run.timeline.measure('Wait for what is fetched', () => prefetched)
+    await run.timeline.measure('Wait for what is fetched', () => prefetch.wait())
     const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder))
     await explainAll(run, strategy, result)
     return failures

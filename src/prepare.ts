@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type ChangesSince, changesFinder } from './cache/changes.ts'
 import { readDockerignore } from './cache/context-files.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { type BuildContext, readContext } from './context.ts'
@@ -33,7 +34,7 @@ export async function preparePlan(
   docker: Docker,
   log: Log,
   signal: AbortSignal
-): Promise<{ plan: Plan; git: Git; github: GitHub }> {
+): Promise<{ plan: Plan; git: Git; changesSince: ChangesSince }> {
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`
@@ -81,7 +82,7 @@ export async function preparePlan(
     refs,
     labels: makeLabels(inputs, build, created, fingerprints)
   })
-  return { plan, git, github }
+  return { plan, git, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) }
 }
 
 async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dockerfile> {

@@ -1,9 +1,9 @@
+import type { ChangesSince } from './cache/changes.ts'
 import { replayable } from './engine/args.ts'
 import type { Docker } from './engine/docker.ts'
 import type { Base } from './engine/progress.ts'
 import type { ExecResult } from './exec.ts'
 import type { Git } from './git.ts'
-import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
 import type { Plan } from './plan.ts'
 import type { StageBuild } from './stage-build.ts'
@@ -14,7 +14,7 @@ export interface Run {
   plan: Plan
   docker: Docker
   git: Git
-  github: GitHub
+  changesSince: ChangesSince
   log: Log
   timeline: Timeline
   /** Our temporary folder. */

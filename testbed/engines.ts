@@ -57,6 +57,15 @@ const daemonToolLibraries = ['libnetfilter-conntrack3', 'libnfnetlink0', 'libsec
 // iproute2: ip and tc. libdevmapper and libsystemd: Debian's dockerd is linked with them.
 const installed = ['iproute2', 'libdevmapper1.02.1', 'libsystemd0']
 
+const toolLinks = {
+  busybox: 'usr/bin/busybox',
+  'docker-registry': 'usr/bin/docker-registry',
+  'docker-init': 'usr/bin/tini-static',
+  runc: 'usr/sbin/runc',
+  pigz: 'usr/bin/pigz',
+  unpigz: 'usr/bin/unpigz'
+}
+
 /** The folder in which engines and base images stay from run to run. */
 export function cacheFolder(): string {
   const userCache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
@@ -124,7 +133,11 @@ function isExecutable(file: string): boolean {
 /** The folder of programs that come from the machine's own release; fetched unless they are there. */
 export async function ensureTools(): Promise<string> {
   const packages = isDebian12() ? [...commonTools, ...daemonTools, ...daemonToolLibraries] : commonTools
-  const target = join(cacheFolder(), `tools-${createHash('sha256').update(packages.join()).digest('hex').slice(0, 8)}`)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([packages, toolLinks]))
+    .digest('hex')
+    .slice(0, 8)
+  const target = join(cacheFolder(), `tools-${hash}`)
   await once(target, async () => {
     await installPackages(isDebian12() ? installed : ['iproute2'])
     await unpackPackages(cacheFolder(), 'own', packages, target, makeCommands)
@@ -164,15 +177,7 @@ async function makeCommands(root: string): Promise<void> {
   const bin = join(root, 'bin')
   // Debian 12 unpacks busybox to bin already, later releases to usr/bin.
   await mkdir(bin, { recursive: true })
-  const links = {
-    busybox: 'usr/bin/busybox',
-    'docker-registry': 'usr/bin/docker-registry',
-    'docker-init': 'usr/bin/tini-static',
-    runc: 'usr/sbin/runc',
-    pigz: 'usr/bin/pigz',
-    unpigz: 'usr/bin/unpigz'
-  }
-  for (const [name, file] of Object.entries(links)) {
+  for (const [name, file] of Object.entries(toolLinks)) {
     if (existsSync(join(root, file))) await symlink(join('..', file), join(bin, name))
   }
   if (!existsSync(join(root, 'usr/sbin/xtables-nft-multi'))) return

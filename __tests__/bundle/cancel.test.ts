@@ -55,7 +55,7 @@ describe('A cancelled run ends soon and leaves nothing', () => {
         { to: PRODUCTION, ...HANGS }
       ]
     ],
-    ['the push of the commit hangs', ['push'], [{ to: 'push', ...HANGS }]]
+    ['the pushes hang', [`push ${IMAGE}:SHORT`, `push ${IMAGE}:builder-next`], [{ to: 'push', ...HANGS }]]
   ])('while %s', async (_, called, answers) => {
     const { calls } = await cancel(called, { answers })
     for (const text of called) {

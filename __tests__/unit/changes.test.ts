@@ -1,7 +1,7 @@
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { type Changes, findChanges } from '../../src/cache/changes.ts'
+import { type Changes, changesFinder, findChanges } from '../../src/cache/changes.ts'
 import { Git } from '../../src/git.ts'
 import type { GitHub } from '../../src/github.ts'
 import { commit, env, goTo, repository, run, top, write } from './git-repository.ts'
@@ -210,4 +210,17 @@ it('knows nothing without a repository', async () => {
   const comparisons = { [ABSENT]: ['a'] }
   expect(await find({ revision: ABSENT, context: '..', file: '../Dockerfile', comparisons })).toEqual(NOTHING)
   expect(asked).toEqual([])
+})
+
+describe('changesFinder', () => {
+  it('looks for the changes since a commit once', async () => {
+    const sha = commit('a')
+    const paths = { context: repository, file: join(repository, 'a') }
+    const since = changesFinder(new Git(repository, env), gitHub({}), { sha }, paths)
+    const first = await since(ABSENT)
+    const times = asked.length
+    expect(times).toBeGreaterThan(0)
+    expect(await since(ABSENT)).toBe(first)
+    expect(asked).toHaveLength(times)
+  })
 })

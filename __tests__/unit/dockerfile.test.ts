@@ -233,6 +233,7 @@ describe('parseDockerfile', () => {
           name: 'some_name',
           base: 'Host:5000/${A:-b}',
           baseImage: 'Host:5000/b',
+          hasPlatform: true,
           copiesFrom: [],
           instructions: [],
           startLine: 2,

@@ -1,7 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { changesFinder } from '../../src/cache/changes.ts'
 import { findCacheStages } from '../../src/cache-stages.ts'
 import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile.ts'
 import type { CallOptions, Docker } from '../../src/engine/docker.ts'
@@ -26,6 +28,8 @@ interface Answer {
   stderr?: string
   /** Ends only when it is cancelled. */
   hangs?: boolean
+  /** Ends only after a call that contains this text has begun. */
+  until?: string
   throws?: Error
 }
 
@@ -48,6 +52,9 @@ function printedBy(args: readonly string[]): string {
 /** A docker on which all goes well, but for what `answers` says to commands that contain a text. */
 class FakeDocker implements Docker {
   readonly calls: string[] = []
+  /** The calls that have ended by the time at which each began. */
+  readonly endedBefore = new Map<string, string[]>()
+  readonly #ended: string[] = []
   readonly #answers: Record<string, Answer>
   readonly #onCall: (text: string) => void
 
@@ -60,12 +67,16 @@ class FakeDocker implements Docker {
     const text = args.join(' ')
     if (signal?.aborted) throw new CancelledError()
     this.calls.push(text)
+    this.endedBefore.set(text, [...this.#ended])
     const [, answer = {}] = Object.entries(this.#answers).find(([part]) => text.includes(part)) ?? []
     this.#onCall(text)
     await new Promise<void>((resolve) => {
       if (answer.hangs) signal?.addEventListener('abort', () => resolve())
       else setImmediate(resolve)
     })
+    const { until } = answer
+    while (until !== undefined && !this.calls.some((call) => call.includes(until))) await setTimeout(1)
+    this.#ended.push(text)
     if (signal?.aborted) throw new CancelledError()
     if (answer.throws) throw answer.throws
     const { exitCode = 0, stdout = printedBy(args), stderr = '' } = answer
@@ -159,11 +170,17 @@ async function play(
     printed += text
   })
   const { signal } = cancellation
+  const git = new Git(folder, {})
   const result = await runPipeline({
     plan: plan(strategy, push, text),
     docker,
-    git: new Git(folder, {}),
-    github: new GitHub(undefined, '', signal),
+    git,
+    changesSince: changesFinder(
+      git,
+      new GitHub(undefined, '', signal),
+      { sha: SHA },
+      { context: '.', file: 'Dockerfile' }
+    ),
     log,
     timeline: new Timeline(),
     folder,
@@ -437,3 +454,43 @@ async function withWarnings(run: () => Promise<Ran>): Promise<Ran & { warned: st
     process.stdout.write = write
   }
 }
+
+describe('what is fetched beforehand', () => {
+  const text = TWO_STAGES.replace('FROM alpine\nCOPY', 'FROM slim\nCOPY')
+  const builder: Record<string, Answer> = { '--target builder': { until: 'cacheonly' } }
+
+  it('goes on beside the tests, and production waits for it', async () => {
+    const { result, docker } = await play('inline', { ...builder, cacheonly: { until: 'run ' } }, { text })
+    expect(result.failures).toEqual([])
+    const production = docker.calls.find((call) => call.includes('--tag octo/app:0123456')) ?? ''
+    expect(docker.endedBefore.get(production)?.filter((call) => call.includes('cacheonly'))).toHaveLength(1)
+  })
+
+  it.each<[string, Answer]>([
+    ['fails', { exitCode: 1, stderr: 'ERROR: no such image\n' }],
+    ['cannot be started', { throws: new Error('ERROR: no such image') }]
+  ])('is no failure if it %s', async (_, answer) => {
+    const { result, printed } = await play('inline', { ...builder, cacheonly: answer }, { text })
+    expect(result).toMatchObject({ failures: [], publication: { published: true } })
+    expect(printed).toContain('Nothing was fetched beforehand: ERROR: no such image\n')
+  })
+
+  it('ends with a builder that fails, and with the run', async () => {
+    const failing = { '--target builder': { until: 'cacheonly', exitCode: 1 }, cacheonly: { hangs: true } }
+    const { result } = await play('inline', failing, { text })
+    expect(result).toMatchObject({ cancelled: false, failures: [expect.stringMatching(/builder/)] })
+    const cancelled = await play('inline', { ...builder, cacheonly: { hangs: true } }, { text, cancelAt: 'cacheonly' })
+    expect(cancelled.result.cancelled).toBe(true)
+  })
+
+  it('does not begin once the builder is built', async () => {
+    const { docker, result } = await play('inline', { imagetools: { until: 'run ', exitCode: 1 } }, { text })
+    expect(result.failures).toEqual([])
+    expect(docker.calls.filter((call) => call.includes('cacheonly'))).toEqual([])
+  })
+
+  it('is nothing if production has the base image of the builder', async () => {
+    const { docker } = await play('inline')
+    expect(docker.calls.filter((call) => call.includes('cacheonly'))).toEqual([])
+  })
+})

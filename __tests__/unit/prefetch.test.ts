@@ -14,9 +14,11 @@ const COPIED = 'COPY --from=builder /a /a\n'
 interface Published {
   sizes: number[]
   history: string[]
+  /** Whether it has cache metadata. */
+  records?: boolean
 }
 
-function image({ sizes, history }: Published): ImageRecord {
+function image({ sizes, history, records = true }: Published): ImageRecord {
   const own = history.map((createdBy) => ({ createdBy, empty: /^(CMD|ENV)/.test(createdBy) }))
   const base = Array.from({ length: sizes.length - own.filter(({ empty }) => !empty).length }, () => ({
     createdBy: 'base',
@@ -27,7 +29,8 @@ function image({ sizes, history }: Published): ImageRecord {
     runtime: '[]',
     layers: sizes.map(String),
     layerSizes: sizes,
-    history: [...base, ...own]
+    history: [...base, ...own],
+    ...(records && { recorded: sizes.map((_, index) => index) })
   }
 }
 
@@ -115,6 +118,32 @@ describe('choosePrefetched', () => {
       [],
       ['app:deps', 'app:latest']
     ],
+    [
+      'neither a stage whose files have changed nor what copies from it',
+      `${BUILDER}FROM node:24 AS deps\n${OWN}FROM slim\nCOPY --from=deps /d /d\n${COPIED}`,
+      [
+        { sizes: [900, 5, 100], history: ['COPY package.json .', 'RUN npm ci'] },
+        { sizes: [50, 100, 3], history: ['COPY /d /d', 'COPY /a /a'] }
+      ],
+      ['package.json'],
+      ['slim']
+    ],
+    [
+      'nothing of an image without cache metadata',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, records: false }],
+      [],
+      []
+    ],
+    [
+      'nothing that the builder reads, too',
+      `${BUILDER}COPY --from=docker.io/library/slim /a /a\nFROM slim\n${COPIED}`,
+      [undefined],
+      [],
+      []
+    ],
+    ['no base of a platform of its own', `${BUILDER}FROM --platform=linux/arm64 slim\n${COPIED}`, [undefined], [], []],
+    ['nothing that is no reference', `ARG X="a b"\n${BUILDER}FROM $X\n${COPIED}`, [undefined], [], []],
     [
       'a base once',
       `${BUILDER}FROM slim AS deps\n${OWN}FROM slim\nCOPY --from=deps /d /d\n${COPIED}`,

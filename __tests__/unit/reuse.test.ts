@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { changesFinder } from '../../src/cache/changes.ts'
 import type { ImageRecord, ReadImage } from '../../src/cache/image.ts'
 import { findStage, parseDockerfile } from '../../src/dockerfile.ts'
 import { Git } from '../../src/git.ts'
+import type { GitHub } from '../../src/github.ts'
 import { findPassedTests, findUnchanged } from '../../src/phases/reuse.ts'
 import type { Build, Run } from '../../src/run.ts'
 import type { Strategy } from '../../src/strategy/strategy.ts'
@@ -46,6 +48,8 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
   }
   change(world)
   const dockerfile = parseDockerfile(world.text)
+  const paths = { context: repository, file: join(repository, 'Dockerfile') }
+  const github = { changedFiles: () => Promise.resolve(undefined) } as unknown as GitHub
   const run = {
     plan: {
       inputs: { image: 'octo/app', tests: ['make test'], context: repository },
@@ -56,12 +60,9 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
       dockerfile,
       builderStage: findStage(dockerfile, 'builder'),
       targetStage: dockerfile.stages.at(-1),
-      build: { sha: published },
-      file: join(repository, 'Dockerfile'),
       dockerignore: ''
     },
-    git: new Git(repository, env),
-    github: { changedFiles: () => Promise.resolve(undefined) }
+    changesSince: changesFinder(new Git(repository, env), github, { sha: published }, paths)
   } as unknown as Run
   return findUnchanged(run, reads(world.images))
 }

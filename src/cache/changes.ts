@@ -13,6 +13,24 @@ export interface Changes {
   dockerfileChanged: boolean | undefined
 }
 
+/** The changes since a commit. */
+export type ChangesSince = (revision: string) => Promise<Changes>
+
+/** `findChanges` for one build, which looks for those since the same commit once. */
+export function changesFinder(
+  git: Git,
+  github: GitHub,
+  build: { sha: string },
+  paths: { context: string; file: string }
+): ChangesSince {
+  const known = new Map<string, Promise<Changes>>()
+  return (revision) => {
+    const changes = known.get(revision) ?? findChanges(git, github, revision, build, paths)
+    known.set(revision, changes)
+    return changes
+  }
+}
+
 /**
  * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
  * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.

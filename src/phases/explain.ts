@@ -1,4 +1,3 @@
-import { type Changes, findChanges } from '../cache/changes.ts'
 import { followLinks } from '../cache/context-files.ts'
 import { explainMisses } from '../cache/reasons.ts'
 import { unusualModes } from '../file-modes.ts'
@@ -10,21 +9,13 @@ import type { Strategy } from '../strategy/strategy.ts'
 
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 export async function explain(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<void> {
-  const { plan, git, github } = run
-  const { inputs, dockerfile, file } = plan
+  const { plan, git, changesSince } = run
+  const { inputs, dockerfile } = plan
   const executedStages = new Set(
     builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
   )
   if (executedStages.size === 0) return
 
-  const changes = new Map<string, Promise<Changes>>()
-  const changesSince = (revision: string | undefined): Promise<Changes> | undefined => {
-    if (revision === undefined) return undefined
-    const found =
-      changes.get(revision) ?? findChanges(git, github, revision, plan.build, { context: inputs.context, file })
-    changes.set(revision, found)
-    return found
-  }
   const sources = dockerfile.stages.flatMap(({ instructions }) =>
     instructions.flatMap(({ contextSources }) => contextSources)
   )
@@ -41,6 +32,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
       build.imageId === '' ? undefined : strategy.readBuilt(build)
     ])
     const base = baseImageOf(stageBuild)
+    const revision = published.image?.labels[REVISION_LABEL]
     build.misses = explainMisses({
       stageBuild,
       build,
@@ -51,7 +43,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
         before: base === undefined ? undefined : recordedBase(production.image?.labels ?? {}, base),
         now: base === undefined ? undefined : build.bases.find(({ reference }) => sameImage(reference, base))?.digest
       },
-      changes: await changesSince(published.image?.labels[REVISION_LABEL]),
+      changes: revision === undefined ? undefined : await changesSince(revision),
       dockerignore: plan.dockerignore,
       links,
       unusualModes: oddModes,

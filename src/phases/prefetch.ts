@@ -1,36 +1,78 @@
-import { findChanges } from '../cache/changes.ts'
 import { takenFrom } from '../cache/context-files.ts'
-import { type ImageRecord, layersBelow, ownHistoryStart, recordedInstructions } from '../cache/image.ts'
-import { stagesNeededFor } from '../dockerfile.ts'
+import { type ImageRecord, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/image.ts'
+import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerfile.ts'
+import { lastLine } from '../engine/docker.ts'
+import { CancelledError, messageOf } from '../errors.ts'
 import { INPUTS_LABEL } from '../fingerprint.ts'
 import { parseReference } from '../image-ref.ts'
 import { type Plan, REVISION_LABEL } from '../plan.ts'
 import type { Run } from '../run.ts'
-import { baseImageOf, type StageBuild } from '../stage-build.ts'
+import { baseImageOf, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
 import { sameImage } from '../strategy/bases.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
 /**
- * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache: an engine unpacks
- * the layers of an image one after the other, and leaves the other cores to that. What cannot be had is no error.
+ * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
+ * unpacks the layers of an image one after the other, so there is a core for it.
  *
- * It is a solve of images alone, which has no step in common with those of the Dockerfile: steps that two solves at once have
- * in common make BuildKit miss at random.
+ * It is a solve of images alone, and of none that the builder's has: steps that two solves at once have in common make
+ * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
  */
-export async function prefetch(run: Run, strategy: Strategy, signal: AbortSignal): Promise<void> {
-  const { plan, docker, log, timeline } = run
-  if (plan.strategy.client !== 'buildx') return
-  const references = await findPrefetched(run, strategy)
-  if (references.length === 0) return
-  log.info(`Fetched while the builder is built: ${references.join(', ')}`)
-  const { platform } = plan.inputs
-  const args = [
-    ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
-    ...(platform === undefined ? [] : ['--platform', platform]),
-    '-'
-  ]
-  const options = { signal, input: prefetchDockerfile(references), capture: false }
-  await timeline.measure('Fetch beforehand', () => docker.call(args, options))
+export class Prefetch {
+  readonly #run: Run
+  readonly #unneeded = new AbortController()
+  #isLate = false
+  #solve: Promise<void> | undefined
+
+  constructor(run: Run, strategy: Strategy) {
+    this.#run = run
+    if (run.plan.strategy.client === 'buildx') void this.#begin(strategy)
+  }
+
+  /** Waits for it if it has begun; it does not begin after that. */
+  async wait(): Promise<void> {
+    this.#isLate = true
+    await this.#solve
+  }
+
+  /** Ends it. */
+  async end(): Promise<void> {
+    this.#unneeded.abort()
+    await this.wait()
+  }
+
+  async #begin(strategy: Strategy): Promise<void> {
+    const references = await findPrefetched(this.#run, strategy).catch((error: unknown) => {
+      this.#tell(error)
+      return []
+    })
+    if (references.length > 0 && !this.#isLate) this.#solve = this.#fetch(references)
+  }
+
+  async #fetch(references: readonly string[]): Promise<void> {
+    const { plan, docker, log, timeline, signal } = this.#run
+    const { platform } = plan.inputs
+    const args = [
+      ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+      ...(platform === undefined ? [] : ['--platform', platform]),
+      '-'
+    ]
+    const options = {
+      signal: AbortSignal.any([signal, this.#unneeded.signal]),
+      input: prefetchDockerfile(references)
+    }
+    try {
+      const { exitCode, stderr } = await timeline.measure('Fetch beforehand', () => docker.call(args, options))
+      if (exitCode === 0) log.info(`Fetched while the builder was built: ${references.join(', ')}`)
+      else this.#tell(lastLine(stderr))
+    } catch (error) {
+      this.#tell(error)
+    }
+  }
+
+  #tell(error: unknown): void {
+    if (!(error instanceof CancelledError)) this.#run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`)
+  }
 }
 
 /** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
@@ -47,27 +89,23 @@ export function prefetchDockerfile(references: readonly string[]): string {
   ].join('\n')
 }
 
-async function findPrefetched({ plan, git, github }: Run, strategy: Strategy): Promise<string[]> {
+async function findPrefetched({ plan, changesSince }: Run, strategy: Strategy): Promise<string[]> {
   const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1)
   const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource))
   const images = (await Promise.all(reads)).map(({ image }) => image)
   const latest = images.at(-1)
   // the label of the newest production image speaks for the images of its run
-  const isSameDockerfile = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
+  const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
   const commit = latest?.labels[REVISION_LABEL]
-  const { context } = plan.inputs
-  const { changed = [] } =
-    isSameDockerfile && commit !== undefined
-      ? await findChanges(git, github, commit, plan.build, { context, file: plan.file })
-      : {}
-  return choosePrefetched(plan, isSameDockerfile ? images : [], changed)
+  const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {}
+  return choosePrefetched(plan, hasSameInputs ? images : [], changed)
 }
 
 /**
- * The images that are worth fetching: for each build after the builder that which it takes its cache from or else, where too
+ * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
  * little of it would be of use, its base image.
  *
- * @param images what is published of each build, as far as it was made of this Dockerfile
+ * @param images what is published of each build, as far as it was made of the same inputs
  * @param changed paths that are known to have changed since
  */
 export function choosePrefetched(
@@ -75,22 +113,25 @@ export function choosePrefetched(
   images: readonly (ImageRecord | undefined)[],
   changed: string[]
 ): string[] {
-  const builder = plan.builds.findIndex(({ kind }) => kind === 'builder')
-  const bases = plan.builds.slice(0, builder + 1).flatMap((build) => baseImageOf(build) ?? [])
+  const ofBuilder = imagesNeededFor(plan.dockerfile, [plan.builderStage])
   const chosen: string[] = []
-  for (const [index, build] of plan.builds.slice(builder + 1).entries()) {
-    const image = images[index]
-    const base = baseImageOf(build)
-    if (image && isWorthFetching(plan, build, image, changed)) chosen.push(build.cacheSource)
-    else if (base !== undefined && isReference(base) && !bases.some((other) => sameImage(other, base))) {
-      chosen.push(base)
-      bases.push(base)
+  const choose = (reference: string): void => {
+    if (isReference(reference) && ![...ofBuilder, ...chosen].some((other) => sameImage(other, reference))) {
+      chosen.push(reference)
     }
   }
-  return [...new Set(chosen)]
+  const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1)
+  for (const [index, build] of afterBuilder.entries()) {
+    const image = images[index]
+    const base = baseImageOf(build)
+    if (image && isWorthFetching(plan, build, image, changed)) choose(build.cacheSource)
+    // of another platform than the rest
+    else if (base !== undefined && !build.own[0]?.hasPlatform) choose(base)
+  }
+  return chosen
 }
 
-/** Of an image's own bytes, how many may be fetched in vain. */
+/** Which share of an image's own bytes may be fetched in vain. */
 const MOST_WASTE = 0.1
 
 function isWorthFetching(
@@ -101,23 +142,25 @@ function isWorthFetching(
 ): boolean {
   const start = ownHistoryStart(image, build)
   const { layerSizes } = image
-  if (start === undefined || layerSizes?.length !== image.layers.length) return false
-  const instructions = recordedInstructions(build, 'inline')
-  const isOfBuilder = (index: number): boolean => {
-    const stage = dockerfile.stages[index]
-    return stage !== undefined && stagesNeededFor(dockerfile, stage).includes(builderStage.index)
+  if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
+    return false
+  }
+  const hasChanged = ({ contextSources, excludes }: StageInstruction): boolean =>
+    takenFrom(changed, contextSources, excludes, dockerignore).length > 0
+  const isAnew = (index: number): boolean => {
+    const needed = neededStages(dockerfile, dockerfile.stages.slice(index, index + 1))
+    return needed.some((stage) => stage.index === builderStage.index || stage.instructions.some(hasChanged))
   }
   const [root] = build.own
-  if (root?.baseStage !== undefined && isOfBuilder(root.baseStage)) return false
-  const firstAnew = instructions.findIndex(
-    ({ copiesFrom, contextSources, excludes }) =>
-      copiesFrom.some(isOfBuilder) || takenFrom(changed, contextSources, excludes, dockerignore).length > 0
+  if (root?.baseStage !== undefined && isAnew(root.baseStage)) return false
+  const firstAnew = recordedInstructions(build, 'inline').findIndex(
+    // what a trigger copies from is not known
+    (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction)
   )
-  const own = layersBelow(image, start)
+  const below = layersBelow(image, start)
   const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew)
   const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0)
-  const wasted = sum(layerSizes.slice(useful))
-  return useful > own && wasted <= MOST_WASTE * sum(layerSizes.slice(own))
+  return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below))
 }
 
 function isReference(text: string): boolean {

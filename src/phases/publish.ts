@@ -156,7 +156,7 @@ async function whyWorse(
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
   if (run.plan.strategy.client !== 'buildx') return undefined
-  // its id is the digest of its config, which is all that is looked at
+  // its id is mostly the digest of its config, which is all that is looked at
   const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`
   const { image, error } = await strategy.readPublished(pushed)
   if (error !== undefined) {

@@ -1,7 +1,7 @@
-import { type Changes, findChanges } from '../cache/changes.ts'
+import type { Changes } from '../cache/changes.ts'
 import { followLinks, takenFrom } from '../cache/context-files.ts'
 import type { ImageRecord } from '../cache/image.ts'
-import { neededStages } from '../dockerfile.ts'
+import { imagesNeededFor, neededStages } from '../dockerfile.ts'
 import { atLeast } from '../engine/docker.ts'
 import { INPUTS_LABEL, TESTS_LABEL } from '../fingerprint.ts'
 import { isCommitId } from '../git.ts'
@@ -82,8 +82,11 @@ export async function findUnchanged(
   }
 }
 
-async function whyFilesDiffer({ plan, git, github }: Run, images: readonly ImageRecord[]): Promise<string | undefined> {
-  const { dockerfile, file, inputs } = plan
+async function whyFilesDiffer(
+  { plan, changesSince }: Run,
+  images: readonly ImageRecord[]
+): Promise<string | undefined> {
+  const { dockerfile, inputs } = plan
   const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(
     (stage) => stage.instructions
   )
@@ -102,9 +105,7 @@ async function whyFilesDiffer({ plan, git, github }: Run, images: readonly Image
     instructions.flatMap(({ contextSources }) => contextSources)
   )
   const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''))
-  const all = await Promise.all(
-    [...commits].map((commit) => findChanges(git, github, commit, plan.build, { context: inputs.context, file }))
-  )
+  const all = await Promise.all([...commits].map(changesSince))
   if (!all.every(isKnown)) return 'neither git here nor GitHub has the commit of the published images'
   const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked])
   const taken = instructions.flatMap(({ contextSources, excludes }) => {
@@ -122,14 +123,8 @@ function isKnown(changes: Changes): changes is Changes & { changed: string[]; un
 }
 
 async function whyBasesDiffer({ plan }: Run, strategy: Strategy, production: ImageRecord): Promise<string | undefined> {
-  const bases = new Set(
-    neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(({ baseImage, instructions }) => [
-      ...(baseImage === undefined ? [] : [baseImage]),
-      ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
-    ])
-  )
   const reasons = await Promise.all(
-    [...bases].map(async (base) => {
+    imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
       const { image } = await strategy.readPublished(base)
       if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
         return `the base image ${base} moved, or its digest is not known`
