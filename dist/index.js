@@ -49170,11 +49170,8 @@ async function buildAndTest(run, strategy, result, prefetch) {
     const { builds } = run.plan;
     const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
     result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
-    if (result.failures.length > 0) {
-        await prefetch.end();
-        await explainAll(run, strategy, result);
-        return;
-    }
+    if (result.failures.length > 0)
+        return explainAll(run, strategy, result);
     const buildOthers = async () => {
         // it may have base images in common with them, and no two solves at once may have anything in common
         await run.timeline.measure('Wait for what is fetched', () => prefetch.wait());
