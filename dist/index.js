@@ -45431,6 +45431,16 @@ function parseReference(text) {
 function isTag(text) {
     return TAG.test(text);
 }
+/** Whether `parseReference` takes a text. */
+function isReference(text) {
+    try {
+        parseReference(text);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
 /**
  * The full reference for one item of the `tags` input, which is either a full reference with a tag (of any
  * repository, as docker/metadata-action prints them) or a bare tag name of `repository`. No tag's name has `/`, `:`
@@ -46853,6 +46863,11 @@ function planBuilds(parts) {
     });
     return builds;
 }
+/** The builds up to the builder's, and those after it. */
+function splitAtBuilder(builds) {
+    const end = builds.findIndex(({ kind }) => kind === 'builder') + 1;
+    return [builds.slice(0, end), builds.slice(end)];
+}
 /** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 function stage_build_nameOf({ name, index }) {
     return name ?? `stage-${index}`;
@@ -47548,12 +47563,7 @@ class BaseImages {
 }
 /** `sameReference` for names that may be none. */
 function sameImage(a, b) {
-    try {
-        return sameReference(a, b);
-    }
-    catch {
-        return false;
-    }
+    return isReference(a) && isReference(b) && sameReference(a, b);
 }
 /** The digest that a production image's labels tell of a base image. */
 function recordedBase(labels, reference) {
@@ -47703,7 +47713,7 @@ function prefetchDockerfile(references) {
     ].join('\n');
 }
 async function findPrefetched({ plan, changesSince }, strategy) {
-    const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1);
+    const [, afterBuilder] = splitAtBuilder(plan.builds);
     const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource));
     const images = (await Promise.all(reads)).map(({ image }) => image);
     const latest = images.at(-1);
@@ -47728,7 +47738,7 @@ function choosePrefetched(plan, images, changed) {
             chosen.push(reference);
         }
     };
-    const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1);
+    const [, afterBuilder] = splitAtBuilder(plan.builds);
     for (const [index, build] of afterBuilder.entries()) {
         const image = images[index];
         const base = baseImageOf(build);
@@ -47763,15 +47773,6 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
     const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
     const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
-}
-function isReference(text) {
-    try {
-        parseReference(text);
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
@@ -47890,19 +47891,18 @@ async function pushForLook(run, strategy, pushes, stage, builds) {
     const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
     const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
     const [why] = await Promise.all([
-        isJudged ? whyWorse(run, strategy, stage, build, digest) : undefined,
+        isJudged ? whyWorse(run, strategy, stage, build) : undefined,
         ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
     ]);
     return { stage, why };
 }
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
-async function whyWorse(run, strategy, stage, { steps, cacheSource, imageId }, digest) {
+async function whyWorse(run, strategy, stage, { steps, cacheSource, imageId }) {
     // the legacy builder needs no metadata
     if (run.plan.strategy.client !== 'buildx')
         return undefined;
     // its id is mostly the digest of its config, which is all that is looked at
-    const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`;
-    const { image, error } = await strategy.readPublished(pushed);
+    const { image, error } = await strategy.readPublished(`${run.plan.inputs.image}@${imageId}`);
     if (error !== undefined) {
         run.log.warning(`What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`);
         return undefined;
@@ -49117,6 +49117,7 @@ function isLabelledAtOnce({ kind, stage }) {
 
 
 
+
 /**
  * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
  * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
@@ -49167,15 +49168,14 @@ async function runPhases(run, strategy, result) {
         throw new CancelledError();
 }
 async function buildAndTest(run, strategy, result, prefetch) {
-    const { builds } = run.plan;
-    const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1;
-    result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))));
+    const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds);
+    result.failures.push(...(await buildAll(run, strategy, result, untilBuilder)));
     if (result.failures.length > 0)
         return explainAll(run, strategy, result);
     const buildOthers = async () => {
         // it may have base images in common with them, and no two solves at once may have anything in common
         await run.timeline.measure('Wait for what is fetched', () => prefetch.wait());
-        const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder));
+        const failures = await buildAll(run, strategy, result, afterBuilder);
         await explainAll(run, strategy, result);
         return failures;
     };

@@ -84,6 +84,16 @@ export function isTag(text: string): boolean {
   return TAG.test(text)
 }
 
+/** Whether `parseReference` takes a text. */
+export function isReference(text: string): boolean {
+  try {
+    parseReference(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * The full reference for one item of the `tags` input, which is either a full reference with a tag (of any
  * repository, as docker/metadata-action prints them) or a bare tag name of `repository`. No tag's name has `/`, `:`

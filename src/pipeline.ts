@@ -7,6 +7,7 @@ import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
 import { describeUnreadable } from './registry-error.ts'
 import { type Build, buildsOf, type Run, type RunResult, type TestResult } from './run.ts'
+import { splitAtBuilder } from './stage-build.ts'
 import { InlineStrategy } from './strategy/inline.ts'
 import { LegacyStrategy } from './strategy/legacy.ts'
 import type { Strategy } from './strategy/strategy.ts'
@@ -56,14 +57,13 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
 }
 
 async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, prefetch: Prefetch): Promise<void> {
-  const { builds } = run.plan
-  const untilBuilder = builds.findIndex(({ kind }) => kind === 'builder') + 1
-  result.failures.push(...(await buildAll(run, strategy, result, builds.slice(0, untilBuilder))))
+  const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
+  result.failures.push(...(await buildAll(run, strategy, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, strategy, result)
   const buildOthers = async (): Promise<string[]> => {
     // it may have base images in common with them, and no two solves at once may have anything in common
     await run.timeline.measure('Wait for what is fetched', () => prefetch.wait())
-    const failures = await buildAll(run, strategy, result, builds.slice(untilBuilder))
+    const failures = await buildAll(run, strategy, result, afterBuilder)
     await explainAll(run, strategy, result)
     return failures
   }

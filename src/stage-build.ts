@@ -98,6 +98,12 @@ export function planBuilds(parts: PlanParts): StageBuild[] {
   return builds
 }
 
+/** The builds up to the builder's, and those after it. */
+export function splitAtBuilder(builds: readonly StageBuild[]): [StageBuild[], StageBuild[]] {
+  const end = builds.findIndex(({ kind }) => kind === 'builder') + 1
+  return [builds.slice(0, end), builds.slice(end)]
+}
+
 /** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 export function nameOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
   return name ?? `stage-${index}`

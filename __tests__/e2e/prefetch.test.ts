@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Span } from '../../src/timeline.ts'
 import { availableEngines } from '../../testbed/index.ts'
-import { pushEvent, runAction } from '../../testbed/runner.ts'
+import { pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from './bed.ts'
 import { ending, executedRuns, Project, sharesWithBuildKit } from './harness.ts'
@@ -32,17 +32,12 @@ describe.each(availableEngines().filter(sharesWithBuildKit))('Docker $version, $
     for (let number = 0; number < 3; number++) {
       const sha = number === 0 ? source.head() : source.commit({ 'src/a.txt': `version ${number}\n` })
       await project.onAgent(async (agent) => {
-        const inputs = { image: project.image, tests: 'grep version app.txt' }
-        const before = agent.traffic().pulled
-        const outcome = await runAction(agent, {
-          workspace: source.checkout(sha),
-          event: pushEvent(sha, 'master'),
-          inputs
-        })
+        const inputs = { tests: 'grep version app.txt' }
+        const outcome = await project.runOn(agent, source.checkout(sha), inputs, pushEvent(sha, 'master'))
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
         const { timeline } = outcome.report as { timeline: Span[] }
         const starts = new Map(timeline.map(({ name, start }) => [name, start]))
-        runs.push({ pulled: agent.traffic().pulled - before, log: outcome.log, starts })
+        runs.push({ pulled: agent.traffic().pulled, log: outcome.log, starts })
         printed.push(await agent.docker('run', '--rm', String(outcome.outputs.image)))
         if (number > 0) {
           expect(executedRuns(outcome)).toEqual([

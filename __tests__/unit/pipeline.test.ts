@@ -82,7 +82,8 @@ class FakeDocker implements Docker {
     const { exitCode = 0, stdout = printedBy(args), stderr = '' } = answer
     onOutput?.(Buffer.from(stdout))
     onOutput?.(Buffer.from(stderr))
-    if (exitCode === 0 && args.includes('--iidfile')) writeFileSync(args[args.indexOf('--iidfile') + 1] ?? '', 'id\n')
+    if (exitCode === 0 && args.includes('--iidfile'))
+      writeFileSync(args[args.indexOf('--iidfile') + 1] ?? '', `${DIGEST}\n`)
     return { exitCode, stdout, stderr }
   }
 
@@ -217,8 +218,8 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     const published = [...pushes, 'push octo/app:builder', 'push octo/app:latest']
     expect(docker.verbs.slice(-published.length)).toEqual(published)
     expect(result).toMatchObject({
-      builder: { image: 'octo/app:builder-0123456', imageId: 'id' },
-      production: { image: 'octo/app:0123456', imageId: 'id' },
+      builder: { image: 'octo/app:builder-0123456', imageId: DIGEST },
+      production: { image: 'octo/app:0123456', imageId: DIGEST },
       tests: [{ status: 'passed' }, { status: 'passed' }],
       publication: { published: true, digest: DIGEST, failures: [] },
       cancelled: false,
@@ -247,7 +248,7 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     expect(docker.verbs.join()).not.toContain('push')
     expect(result).toMatchObject({
       tests: [{ status: 'failed', exitCode: 7 }, { status: 'passed' }],
-      production: { imageId: 'id' },
+      production: { imageId: DIGEST },
       failures: ['The test "a" did not pass: exit code 7']
     })
     expect(result).not.toHaveProperty('publication')
@@ -435,7 +436,9 @@ describe('runPipeline, strategy legacy', () => {
     const { docker } = await play('legacy')
     const [, file = ''] =
       /--file (\S+)/.exec(docker.calls.find((text) => text.includes(`--file ${folder}`)) ?? '') ?? []
-    expect(existsSync(file) && readFileSync(file, 'utf8')).toMatch(/^FROM id AS builder\n\nFROM alpine\n/)
+    expect(existsSync(file) && readFileSync(file, 'utf8')).toMatch(
+      new RegExp(`^FROM ${DIGEST} AS builder\n\nFROM alpine\n`)
+    )
   })
 })
 

@@ -4,10 +4,10 @@ import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerf
 import { lastLine } from '../engine/docker.ts'
 import { CancelledError, messageOf } from '../errors.ts'
 import { INPUTS_LABEL } from '../fingerprint.ts'
-import { parseReference } from '../image-ref.ts'
+import { isReference } from '../image-ref.ts'
 import { type Plan, REVISION_LABEL } from '../plan.ts'
 import type { Run } from '../run.ts'
-import { baseImageOf, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
+import { baseImageOf, type StageBuild, splitAtBuilder, TRIGGER_LINE } from '../stage-build.ts'
 import { sameImage } from '../strategy/bases.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
@@ -90,7 +90,7 @@ export function prefetchDockerfile(references: readonly string[]): string {
 }
 
 async function findPrefetched({ plan, changesSince }: Run, strategy: Strategy): Promise<string[]> {
-  const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1)
+  const [, afterBuilder] = splitAtBuilder(plan.builds)
   const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource))
   const images = (await Promise.all(reads)).map(({ image }) => image)
   const latest = images.at(-1)
@@ -120,7 +120,7 @@ export function choosePrefetched(
       chosen.push(reference)
     }
   }
-  const afterBuilder = plan.builds.slice(plan.builds.findIndex(({ kind }) => kind === 'builder') + 1)
+  const [, afterBuilder] = splitAtBuilder(plan.builds)
   for (const [index, build] of afterBuilder.entries()) {
     const image = images[index]
     const base = baseImageOf(build)
@@ -161,13 +161,4 @@ function isWorthFetching(
   const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew)
   const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0)
   return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below))
-}
-
-function isReference(text: string): boolean {
-  try {
-    parseReference(text)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -140,7 +140,7 @@ async function pushForLook(
   const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
   const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
   const [why] = await Promise.all([
-    isJudged ? whyWorse(run, strategy, stage, build, digest) : undefined,
+    isJudged ? whyWorse(run, strategy, stage, build) : undefined,
     ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
   ])
   return { stage, why }
@@ -151,14 +151,12 @@ async function whyWorse(
   run: Run,
   strategy: Strategy,
   stage: StageBuild,
-  { steps, cacheSource, imageId }: Build,
-  digest: string
+  { steps, cacheSource, imageId }: Build
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
   if (run.plan.strategy.client !== 'buildx') return undefined
   // its id is mostly the digest of its config, which is all that is looked at
-  const pushed = `${run.plan.inputs.image}@${/^sha256:[0-9a-f]{64}$/.test(imageId) ? imageId : digest}`
-  const { image, error } = await strategy.readPublished(pushed)
+  const { image, error } = await strategy.readPublished(`${run.plan.inputs.image}@${imageId}`)
   if (error !== undefined) {
     run.log.warning(
       `What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`

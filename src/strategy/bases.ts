@@ -1,5 +1,5 @@
 import type { Base } from '../engine/progress.ts'
-import { sameReference } from '../image-ref.ts'
+import { isReference, sameReference } from '../image-ref.ts'
 import type { Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 
@@ -70,11 +70,7 @@ export class BaseImages {
 
 /** `sameReference` for names that may be none. */
 export function sameImage(a: string, b: string): boolean {
-  try {
-    return sameReference(a, b)
-  } catch {
-    return false
-  }
+  return isReference(a) && isReference(b) && sameReference(a, b)
 }
 
 /** The digest that a production image's labels tell of a base image. */
