@@ -39843,7 +39843,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6786);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5423);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39852,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6786:
+/***/ 5423:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42887,23 +42887,6 @@ function list(value) {
     return value === undefined ? [] : [value];
 }
 
-;// CONCATENATED MODULE: ./src/containers.ts
-
-/** Removes every container of a run, running or not. There may be none. */
-async function removeContainers(docker, runId) {
-    const { stdout } = await docker.call([
-        'ps',
-        '--all',
-        '--quiet',
-        '--no-trunc',
-        '--filter',
-        `label=${RUN_LABEL}=${runId}`
-    ]);
-    const ids = stdout.split('\n').filter((id) => id !== '');
-    if (ids.length > 0)
-        await docker.call(['rm', '--force', '--volumes', ...ids]);
-}
-
 // EXTERNAL MODULE: ./node_modules/semver/index.js
 var semver = __nccwpck_require__(2088);
 var semver_default = /*#__PURE__*/__nccwpck_require__.n(semver);
@@ -43012,12 +42995,14 @@ async function src_exec_exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    pass(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    pass(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
                 }
             }
         }));
@@ -43031,6 +43016,11 @@ async function src_exec_exec(tool, args, options) {
     finally {
         signal?.removeEventListener('abort', abort);
     }
+}
+/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+function endLine(chunk) {
+    if (chunk.length > 0)
+        chunk[chunk.length - 1] = 10;
 }
 /** Collects chunks that may split a UTF-8 character. */
 class Text {
@@ -43088,6 +43078,22 @@ function childEnvironment(env, asked = []) {
     const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
     return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
 }
+/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+function isEngineGone(text) {
+    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
+}
+/** Milliseconds in which an engine answers whether it is there. */
+const ENGINE_ANSWERS_WITHIN = 10_000;
+/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+async function whyEngineGone(docker) {
+    try {
+        const args = ['version', '--format', '{{.Server.Version}}'];
+        return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }));
+    }
+    catch {
+        return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`;
+    }
+}
 /**
  * Asks the engine what it is.
  *
@@ -43137,13 +43143,288 @@ function atLeast(version, least) {
     const coerced = semver_default().coerce(version);
     return coerced !== null && semver_default().gte(coerced, least);
 }
+/**
+ * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
+ * `error from registry: unknown`, then `unknown`.
+ */
+function failureOf({ exitCode, stderr }) {
+    if (exitCode === 0)
+        return undefined;
+    const [last = '', before = ''] = linesOf(stderr).toReversed();
+    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
+}
 /** The last line that says something, where docker puts its error. */
 function lastLine(text) {
-    return (text
+    return linesOf(text).at(-1) ?? '';
+}
+function linesOf(text) {
+    return text
         .split(/[\r\n]+/)
         .map((line) => line.trim())
-        .filter((line) => line !== '')
-        .at(-1) ?? '');
+        .filter((line) => line !== '');
+}
+
+;// CONCATENATED MODULE: ./src/containers.ts
+
+
+
+/** Milliseconds that an engine gets to list or to remove containers. */
+const PATIENCE = 60_000;
+/**
+ * Removes every container of a run, running or not. There may be none.
+ *
+ * @returns why some may be left, undefined if none is
+ */
+async function removeContainers(docker, runId) {
+    const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
+    try {
+        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], patience());
+        const ids = list.stdout.split('\n').filter((id) => id !== '');
+        return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
+    }
+    catch (error) {
+        return error instanceof CancelledError ? `no answer within ${PATIENCE / 1_000} seconds` : messageOf(error);
+    }
+}
+/**
+ * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
+ * What goes wrong here is told by `removeContainers`, which finds what is left.
+ */
+async function removeContainer(docker, name) {
+    await removeAll(docker, [name]).catch(() => { });
+}
+async function removeAll(docker, names) {
+    const result = await docker.call(['rm', '--force', '--volumes', ...names], patience());
+    const failure = failureOf(result);
+    // somebody else has removed it: a test that kills its own container, or the engine's --rm
+    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
+}
+function patience() {
+    return { signal: AbortSignal.timeout(PATIENCE) };
+}
+
+;// CONCATENATED MODULE: ./src/json.ts
+/** The value at a path of keys in data of any shape; undefined where the path ends early. */
+function at(value, ...keys) {
+    let current = value;
+    for (const key of keys) {
+        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
+            return undefined;
+        current = current[key];
+    }
+    return current;
+}
+/** What a text of JSON says; undefined if it is none. */
+function parseJson(source) {
+    try {
+        return JSON.parse(source);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** A string as it is, '' for anything else. */
+function json_text(value) {
+    return typeof value === 'string' ? value : '';
+}
+/** An array as it is, [] for anything else. */
+function json_list(value) {
+    return Array.isArray(value) ? value : [];
+}
+
+;// CONCATENATED MODULE: ./src/context.ts
+
+/** There is no commit to name. The message is one sentence for people. */
+class ContextError extends Error {
+    name = 'ContextError';
+}
+/**
+ * Reads what is built from the variables and the payload GitHub gives a run
+ * (docs.github.com, "Variables reference" and "Events that trigger workflows").
+ *
+ * Heads of pull requests, merge groups and workflow runs are read from the payload, everything else from the
+ * variables: `GITHUB_SHA` is a pull request's merge commit and, for `workflow_run`, the default branch's tip.
+ *
+ * @param env     the process's variables; only `GITHUB_*` are read
+ * @param payload the parsed file at `GITHUB_EVENT_PATH`; of any shape, nothing in it is relied upon
+ * @param git     the work tree's commit, used only if no variable names an event or a commit
+ * @throws ContextError if there is no commit to name
+ */
+function readContext(env, payload, git) {
+    const event = env.GITHUB_EVENT_NAME || 'local';
+    const isPullRequest = event.startsWith('pull_request');
+    const ref = readRef(env);
+    const revision = readRevision(event, env, payload, ref, git);
+    const time = commitTime(headCommit(event, payload), revision.sha);
+    const defaultBranch = refName(at(payload, 'repository', 'default_branch')) ||
+        // A schedule runs on the default branch only, and its payload has no repository.
+        (event === 'schedule' ? ref.branch : '');
+    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName(at(payload, 'repository', 'full_name'));
+    return {
+        event,
+        sha: revision.sha,
+        shortSha: revision.sha.slice(0, 7),
+        branch: revision.branch,
+        tag: revision.tag,
+        isFork: isForeign(event, payload),
+        isDependabot: [
+            env.GITHUB_ACTOR,
+            at(payload, 'pull_request', 'user', 'login'),
+            at(payload, 'workflow_run', 'actor', 'login')
+        ].includes('dependabot[bot]'),
+        isPullRequest,
+        ...(defaultBranch && { defaultBranch }),
+        repository,
+        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
+        ...(time && { commitTime: time })
+    };
+}
+/** At most so many characters of a text from outside are in a message. */
+const MOST_SHOWN = 300;
+/**
+ * Text from outside as a JSON string that is safe in a log line and a message: one short line, nothing invisible, and no
+ * `##[`, which the runner takes for a command anywhere in a line (actions/runner, `ActionCommand.cs`).
+ *
+ * @param unsafe what is written as an escape beyond what JSON demands
+ */
+function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
+    let shown = '';
+    for (const [part] of text.matchAll(/##\[|./gsu)) {
+        const json = JSON.stringify(part).slice(1, -1);
+        const safe = part === '##[' ? `##${jsonEscape('[')}` : unsafe.test(json) ? jsonEscape(part) : json;
+        if (shown.length + safe.length > MOST_SHOWN)
+            return `"${shown}..."`;
+        shown += safe;
+    }
+    return `"${shown}"`;
+}
+function jsonEscape(text) {
+    return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+function readRevision(event, env, payload, ref, git) {
+    if (event.startsWith('pull_request')) {
+        return payloadRevision(event, 'pull_request.head.sha', at(payload, 'pull_request', 'head', 'sha'), {
+            branch: refName(at(payload, 'pull_request', 'head', 'ref')),
+            tag: ''
+        });
+    }
+    if (event === 'workflow_run') {
+        return payloadRevision(event, 'workflow_run.head_sha', at(payload, 'workflow_run', 'head_sha'), {
+            branch: refName(at(payload, 'workflow_run', 'head_branch')),
+            tag: ''
+        });
+    }
+    if (event === 'merge_group') {
+        return payloadRevision(event, 'merge_group.head_sha', at(payload, 'merge_group', 'head_sha'), {
+            branch: shortName(at(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
+            tag: ''
+        });
+    }
+    if (event === 'push' && isDeletion(payload)) {
+        // The variables then name the default branch, which this event is not about.
+        throw new ContextError(`The push event deletes ${quote(json_text(at(payload, 'ref')))}, so there is no commit to build.`);
+    }
+    if (event === 'local' && !env.GITHUB_SHA) {
+        const sha = commitId(git?.sha);
+        if (!sha)
+            throw new ContextError('There is no commit to build: neither a GitHub event nor git names one.');
+        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
+    }
+    const sha = commitId(env.GITHUB_SHA);
+    if (!sha) {
+        throw new ContextError(`There is no commit to build: GITHUB_SHA is ${quote(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
+    }
+    // A release builds its tag, even where GITHUB_REF does not say so.
+    if (event === 'release')
+        return { sha, branch: '', tag: ref.tag || refName(at(payload, 'release', 'tag_name')) };
+    return { sha, ...ref };
+}
+/** A revision the payload names. There is no falling back to GITHUB_SHA: for these events it is another commit. */
+function payloadRevision(event, field, value, ref) {
+    const sha = commitId(value);
+    if (!sha)
+        throw new ContextError(`There is no commit to build: the ${quote(event)} event's payload has no ${field}.`);
+    return { sha, ...ref };
+}
+/** The branch or tag of GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
+function readRef(env) {
+    const ref = env.GITHUB_REF ?? '';
+    if (ref.startsWith('refs/'))
+        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
+    const name = refName(env.GITHUB_REF_NAME || ref);
+    return {
+        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
+        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
+    };
+}
+function isDeletion(payload) {
+    return at(payload, 'deleted') === true || /^0+$/.test(json_text(at(payload, 'after')));
+}
+/** Whether the code may come from another repository. Where an event has a head, only equal ids prove it does not. */
+function isForeign(event, payload) {
+    const repository = at(payload, 'repository', 'id');
+    if (event.startsWith('pull_request'))
+        return !sameId(at(payload, 'pull_request', 'head', 'repo', 'id'), repository);
+    if (event === 'workflow_run')
+        return !sameId(at(payload, 'workflow_run', 'head_repository', 'id'), repository);
+    return false;
+}
+function sameId(a, b) {
+    return Number.isSafeInteger(a) && a === b;
+}
+function headCommit(event, payload) {
+    if (event === 'push')
+        return at(payload, 'head_commit');
+    if (event === 'merge_group')
+        return at(payload, 'merge_group', 'head_commit');
+    if (event === 'workflow_run')
+        return at(payload, 'workflow_run', 'head_commit');
+    return undefined;
+}
+/** The commit's time in UTC to the second; '' if it is another commit's or no date. */
+function commitTime(commit, sha) {
+    if (commitId(at(commit, 'id')) !== sha)
+        return '';
+    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(json_text(at(commit, 'timestamp')));
+    const [, local = '', zone = ''] = match ?? [];
+    // Date reads 30 February as 1 March: a real date comes back as it was written.
+    if (isoSeconds(`${local}Z`) !== `${local}Z`)
+        return '';
+    return isoSeconds(`${local}${zone}`);
+}
+function isoSeconds(time) {
+    const date = new Date(time);
+    if (Number.isNaN(date.getTime()))
+        return '';
+    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
+    return seconds && `${seconds}Z`;
+}
+/** A full commit id in lower case; '' for anything else, the null id of a deletion included. */
+function commitId(value) {
+    const id = json_text(value).toLowerCase();
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
+}
+function shortName(ref, prefix) {
+    const name = json_text(ref);
+    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
+}
+/**
+ * A branch's or tag's short name, or '' for one that git itself refuses (git-check-ref-format(1)) or that has
+ * control characters beyond ASCII. Such a name is forged, and it is dropped rather than mended: '' equals no
+ * publishing branch, while `mas<newline>ter` with its newline taken out would equal `master`.
+ */
+function refName(value) {
+    const name = json_text(value);
+    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
+    return refused ? '' : name;
+}
+function repositoryName(value) {
+    const name = json_text(value);
+    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
+}
+function sourceUrl(server, repository) {
+    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
+    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
 }
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -45370,6 +45651,7 @@ function parseArgsStringToArgv(value, env, file) {
  * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
  * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
  */
+
 /** A name no registry would take. The message is one sentence: what is wrong and what would be right. */
 class ImageRefError extends Error {
     name = 'ImageRefError';
@@ -45482,16 +45764,16 @@ function canonical(text) {
 function split(text) {
     if (text === '')
         throw new ImageRefError('The image name is empty; give one such as ghcr.io/octo/app');
-    if (/[\p{Z}\p{Cc}]/u.test(text)) {
-        throw new ImageRefError(`${show(text)} has white space or a control character; an image name has none`);
-    }
     // Not repeated in the message: what stands before such an '@' is a user's name and password.
     if (text.includes('@') && text.lastIndexOf('/') > text.indexOf('@')) {
         throw new ImageRefError("The image name has an '@' before a '/'; log in separately and write ghcr.io/octo/app");
     }
+    if (/[\p{Z}\p{Cc}]/u.test(text)) {
+        throw new ImageRefError(`${show(text)} has white space or a control character; an image name has none`);
+    }
     const [scheme] = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(text) ?? [];
     if (scheme) {
-        throw new ImageRefError(`${show(text)} is a URL; leave out ${scheme} and give an image name: ${show(text.slice(scheme.length))}`);
+        throw new ImageRefError(`${show(text)} is a URL; leave out ${show(scheme)} and give an image name: ${show(text.slice(scheme.length))}`);
     }
     // Docker would take it for an option.
     if (text.startsWith('-')) {
@@ -45545,17 +45827,15 @@ function explain(name, rest, wrong) {
     return (`${show(wrong)} in ${show(name)} is not allowed; write lower-case letters and digits, ` +
         "with '.', '_', '__' or '-' between them");
 }
-/** A text for a message: as it is if it is plain and short, else as a JSON string of one line of ASCII. */
+/** A text for a message: as it is if it is plain, else as a JSON string of ASCII; cut short if it is long. */
 function show(text) {
-    const short = text.length > 300 ? `${text.slice(0, 300)}...` : text;
-    if (/^[\x21-\x7e]+$/.test(short) && !short.includes('##['))
-        return short;
-    return JSON.stringify(short)
-        .replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-        .replaceAll('##[', '##\\u005b');
+    const quoted = quote(text, /[^\x20-\x7e]/);
+    const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? [];
+    return plain ?? quoted;
 }
 
 ;// CONCATENATED MODULE: ./src/inputs.ts
+
 
 
 
@@ -45569,9 +45849,9 @@ function show(text) {
 function readInputs(get) {
     const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
     const { registry } = check('image', () => parseRepository(image));
-    if (/^[^.:]*[A-Z][^.:]*$/.test(registry)) {
+    if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
         // docker takes it for the host of a registry; it is an owner as GitHub spells it
-        throw new UserError(`Input image is ${JSON.stringify(image)}, with upper-case letters; registries allow lower case only: ${image.toLowerCase()}`);
+        throw new UserError(`Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`);
     }
     return {
         image,
@@ -45599,6 +45879,7 @@ function readInputs(get) {
         expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
         publishBranch: optional(get, 'publish-branch'),
         push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
+        retries: retries(get),
         builder: argument(get, 'builder'),
         githubToken: optional(get, 'github-token')
     };
@@ -45632,7 +45913,7 @@ function inputs_path(get, name) {
 function argument(get, name) {
     const value = optional(get, name);
     if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
-        throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be one word that does not begin with a dash`);
+        throw new UserError(`Input ${name} is ${quote(value)}; it must be one word that does not begin with a dash`);
     }
     return value;
 }
@@ -45650,6 +45931,8 @@ function records(get, name) {
         rows = parse(get(name), {
             // one field a record, whatever it holds: items are never split at commas
             delimiter: '\u0000',
+            // else the first end of a line that there is, which may be another one than the next
+            record_delimiter: ['\r\n', '\n'],
             relax_quotes: true,
             skip_empty_lines: true,
             trim: true
@@ -45664,7 +45947,7 @@ function pair(name, form, item, valueOptional = false) {
     const equals = item.indexOf('=');
     const key = equals < 0 ? item : item.slice(0, equals);
     if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-        throw new UserError(`Input ${name} has the line ${JSON.stringify(item)}; each line must be ${form}`);
+        throw new UserError(`Input ${name} has the line ${quote(item)}; each line must be ${form}`);
     }
     return item;
 }
@@ -45684,7 +45967,7 @@ function secret(item) {
 }
 function hostLine(item) {
     if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-        throw new UserError(`Input add-hosts has the line ${JSON.stringify(item)}; each line must be host:ip`);
+        throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`);
     }
     return item;
 }
@@ -45709,14 +45992,14 @@ function testOptions(get) {
         // a value may follow where the option has none yet
         const takesValue = /^(--[a-z][a-z0-9-]*|-[a-z])$/i.test(first) && !SWITCHES.test(first);
         if (!/^--?[a-z]/i.test(first) || words.length > (takesValue ? 2 : 1) || words[1]?.startsWith('-')) {
-            throw new UserError(`Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
+            throw new UserError(`Input test-options has the line ${quote(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
         }
         const [, letters] = /^-([a-z]+)/i.exec(first) ?? [];
         const letter = /^[dtiPq]+$/.test(letters ?? '') ? /[dti]/.exec(letters ?? '')?.[0] : undefined;
-        const name = letter === undefined ? first.replace(/=.*/, '') : SHORT_RUN_OPTIONS[letter];
+        const name = letter === undefined ? first.replace(/=.*/s, '') : SHORT_RUN_OPTIONS[letter];
         const why = OWN_RUN_OPTIONS.get(name ?? first);
         if (why)
-            throw new UserError(`Input test-options has ${first}, which cannot be used: ${why}; remove that line`);
+            throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`);
         return words;
     });
 }
@@ -45725,7 +46008,16 @@ function wholeNumber(get, name) {
     if (value === undefined)
         return undefined;
     if (!/^[1-9]\d{0,5}$/.test(value)) {
-        throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be a whole number from 1 up`);
+        throw new UserError(`Input ${name} is ${quote(value)}; it must be a whole number from 1 up`);
+    }
+    return Number(value);
+}
+/** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
+const MOST_RETRIES = 10;
+function retries(get) {
+    const value = optional(get, 'retries') ?? '3';
+    if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
+        throw new UserError(`Input retries is ${quote(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`);
     }
     return Number(value);
 }
@@ -45737,21 +46029,21 @@ function minutes(get, name) {
         return undefined;
     const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN;
     if (!(number > 0 && number <= MOST_MINUTES)) {
-        throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`);
+        throw new UserError(`Input ${name} is ${quote(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`);
     }
     return number;
 }
 function inputs_platform(get) {
     const value = argument(get, 'platform');
     if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
-        throw new UserError(`Input platform is ${JSON.stringify(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
+        throw new UserError(`Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
     }
     return value;
 }
 function tagName(get, name, otherwise) {
     const value = optional(get, name) ?? otherwise;
     if (!isTag(value)) {
-        throw new UserError(`Input ${name} is ${JSON.stringify(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`);
+        throw new UserError(`Input ${name} is ${quote(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`);
     }
     return value;
 }
@@ -45762,7 +46054,7 @@ function cacheStages(get) {
         return only;
     const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
     if (word !== undefined) {
-        throw new UserError(`Input cache-stages has the line ${JSON.stringify(word)} among others; it must be auto, none, or names of stages, one a line`);
+        throw new UserError(`Input cache-stages has the line ${quote(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
     return [...new Set(items)];
 }
@@ -45772,7 +46064,7 @@ function oneOf(get, name, values, otherwise) {
     if (known !== undefined)
         return known;
     const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
-    throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be ${list}`);
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`);
 }
 function check(name, parseValue) {
     try {
@@ -45784,6 +46076,7 @@ function check(name, parseValue) {
 }
 
 ;// CONCATENATED MODULE: ./src/log.ts
+
 
 
 
@@ -45868,9 +46161,16 @@ class Log {
             return;
         if (this.#live?.section === section)
             this.#printLive(bytes);
-        else {
-            (0,external_node_fs_namespaceObject.appendFileSync)(section.spool, bytes);
+        else if (section.lost === undefined)
+            this.#keep(section, bytes);
+    }
+    #keep(section, bytes) {
+        try {
             section.spooled = true;
+            (0,external_node_fs_namespaceObject.appendFileSync)(section.spool, bytes);
+        }
+        catch (error) {
+            section.lost = messageOf(error);
         }
     }
     #say(message) {
@@ -45892,15 +46192,21 @@ class Log {
         const token = (0,external_node_crypto_.randomUUID)();
         this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`);
         this.#live = { section, token, lineEnded: true };
-        if (!section.spooled)
+        if (section.spooled)
+            this.#printSpool(section.spool);
+        if (section.lost !== undefined)
+            this.#printLive(`\n… what follows could not be kept: ${section.lost} …\n`);
+    }
+    #printSpool(spool) {
+        if (!(0,external_node_fs_namespaceObject.existsSync)(spool))
             return;
-        const file = (0,external_node_fs_namespaceObject.openSync)(section.spool, 'r');
+        const file = (0,external_node_fs_namespaceObject.openSync)(spool, 'r');
         const chunk = Buffer.alloc(65_536);
         for (let length = (0,external_node_fs_namespaceObject.readSync)(file, chunk); length > 0; length = (0,external_node_fs_namespaceObject.readSync)(file, chunk)) {
             this.#printLive(Buffer.from(chunk.subarray(0, length)));
         }
         (0,external_node_fs_namespaceObject.closeSync)(file);
-        (0,external_node_fs_namespaceObject.rmSync)(section.spool);
+        (0,external_node_fs_namespaceObject.rmSync)(spool);
     }
     #printLive(chunk) {
         if (!this.#live || chunk.length === 0)
@@ -46138,6 +46444,11 @@ function isValid(pattern) {
 }
 
 ;// CONCATENATED MODULE: ./src/registry-error.ts
+
+const REFUSED = /unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
+const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
+const UNREACHABLE = /connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
+const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
  * (`core/remotes/docker`), or those of Go's net package.
@@ -46145,17 +46456,22 @@ function isValid(pattern) {
  * @param reference the image that was asked for: what its name says is no reason
  */
 function classifyRegistryError(message, reference) {
+    // "connection refused" by the engine is nothing that a registry said
+    if (isEngineGone(message))
+        return 'unknown';
     const repository = reference.replace(/:[^:/]*$/, '');
     const text = [reference, repository, repository.replace(/^[^/]*\//, '')].reduce((rest, name) => rest.replaceAll(name, ''), message);
-    if (/unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|\b40[13]\b|authorization failed/i.test(text)) {
+    if (REFUSED.test(text))
         return 'refused';
-    }
-    if (/connection refused|connection reset|no such host|server misbehaving|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|x509|toomanyrequests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway/i.test(text)) {
+    if (UNTRUSTED.test(text))
+        return 'untrusted';
+    if (UNREACHABLE.test(text))
         return 'unreachable';
-    }
-    if (/not found|manifest unknown|name unknown|no such (image|manifest)|\b404\b/i.test(text))
-        return 'absent';
-    return 'unknown';
+    return ABSENT.test(text) ? 'absent' : 'unknown';
+}
+/** The message, if what it says may pass by itself: then it is worth asking again. */
+function passingFailure(message, reference) {
+    return message !== undefined && classifyRegistryError(message, reference) === 'unreachable' ? message : undefined;
 }
 /** One sentence for a cache source that could not be read; undefined where that is no problem. */
 function describeUnreadable(reference, text) {
@@ -46164,6 +46480,8 @@ function describeUnreadable(reference, text) {
             return undefined;
         case 'refused':
             return `The registry refused us ${reference}, so nothing of it was reused: log in to the registry first, with a token that may read it; if nothing was ever published there, some registries answer like this too (${text})`;
+        case 'untrusted':
+            return `The registry of ${reference} is not trusted, so nothing of it was reused: give the engine its certificate (${text})`;
         case 'unreachable':
             return `The registry could not be reached for ${reference}, so nothing of it was reused (${text})`;
         case 'unknown':
@@ -46174,10 +46492,17 @@ function describeUnreadable(reference, text) {
 function describeFailedPush(reference, text) {
     switch (classifyRegistryError(text, reference)) {
         case 'refused':
-            return `The registry refused the push of ${reference}: log in to it before this step, with a token that may write (on ghcr.io the job needs permissions: packages: write) (${text})`;
+            // registries say "denied" to whom they know, and "unauthorized" to whom they do not
+            return /denied|forbidden|\b403\b|insufficient_scope/i.test(text.replaceAll(reference, ''))
+                ? `The registry refused the push of ${reference}: log in to it before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${text})`
+                : `The registry refused the push of ${reference}: log in to it before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${text})`;
+        case 'untrusted':
+            return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${text})`;
         case 'unreachable':
-            return `The registry could not be reached to push ${reference} (${text})`;
-        default:
+            return `The registry could not be reached to push ${reference}, or cannot store it now (${text})`;
+        case 'absent':
+            return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${text})`;
+        case 'unknown':
             return `${reference} could not be pushed (${text})`;
     }
 }
@@ -46895,26 +47220,6 @@ function baseImageOf({ own, images }) {
     return root?.baseStage !== undefined && images.has(root.baseStage) ? undefined : root?.baseImage;
 }
 
-;// CONCATENATED MODULE: ./src/json.ts
-/** The value at a path of keys in data of any shape; undefined where the path ends early. */
-function at(value, ...keys) {
-    let current = value;
-    for (const key of keys) {
-        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
-            return undefined;
-        current = current[key];
-    }
-    return current;
-}
-/** A string as it is, '' for anything else. */
-function json_text(value) {
-    return typeof value === 'string' ? value : '';
-}
-/** An array as it is, [] for anything else. */
-function json_list(value) {
-    return Array.isArray(value) ? value : [];
-}
-
 ;// CONCATENATED MODULE: ./src/cache/image.ts
 
 
@@ -46926,19 +47231,25 @@ function json_list(value) {
  *
  * @param reference of the image or, which takes one question less, of its config by digest
  * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
+ * @param known the image that was there before: if it still is, no more is asked
  */
-async function readFromRegistry(docker, reference, platform, signal) {
+async function readFromRegistry(docker, reference, platform, signal, known) {
     const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
     const inspect = async (name) => {
         const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal });
-        if (result.exitCode !== 0)
-            return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` };
-        const parsed = parseJson(result.stdout);
-        return parsed.error === undefined ? { ...parsed, digest: digestOf(result.stdout) } : parsed;
+        const error = failureOf(result);
+        if (error !== undefined)
+            return { error };
+        const json = parseJson(result.stdout);
+        return json === undefined
+            ? { error: 'what the registry has there is no JSON' }
+            : { json, digest: digestOf(result.stdout) };
     };
     const top = await inspect(reference);
     if (top.error !== undefined)
         return top;
+    if (known !== undefined && known.digest === top.digest)
+        return { image: known };
     if (at(top.json, 'rootfs') !== undefined)
         return { image: parseConfig(top.json) };
     const child = digestIn(choose(at(top.json, 'manifests'), platform));
@@ -46964,14 +47275,14 @@ async function readFromEngine(docker, reference, signal) {
         ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
     ];
     const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
-    const failed = results.find(({ exitCode }) => exitCode !== 0);
-    if (failed)
-        return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` };
-    const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json);
+    const [error] = results.flatMap((result) => failureOf(result) ?? []);
+    if (error !== undefined)
+        return { error };
+    const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line));
     const history = (results[1]?.stdout ?? '')
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => ({ createdBy: json_text(parseJson(line).json) }));
+        .map((line) => ({ createdBy: json_text(parseJson(line)) }));
     const labels = stringsOf(at(config, 'Labels'));
     return {
         image: { labels, runtime: runtimeOf(config), layers: json_list(layers).map(json_text), history: history.reverse() }
@@ -47004,7 +47315,7 @@ function runtimeOf(config) {
  * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
  */
 function recordedLayers(metadata) {
-    const records = json_list(parseJson(Buffer.from(metadata, 'base64').toString()).json);
+    const records = json_list(parseJson(Buffer.from(metadata, 'base64').toString()));
     const indices = records.flatMap((record) => [
         ...json_list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
         ...json_list(at(record, 'chains')).map((result) => json_list(at(result, 'layers')).at(-1))
@@ -47077,14 +47388,6 @@ function choose(manifests, platform) {
 function digestIn(descriptor) {
     const digest = json_text(at(descriptor, 'digest'));
     return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : undefined;
-}
-function parseJson(source) {
-    try {
-        return { json: JSON.parse(source) };
-    }
-    catch {
-        return { error: 'what the registry has there is no JSON' };
-    }
 }
 function stringsOf(value) {
     if (typeof value !== 'object' || value === null)
@@ -47775,7 +48078,614 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
+const objectToString = Object.prototype.toString;
+
+const isError = value => objectToString.call(value) === '[object Error]';
+
+const errorMessages = new Set([
+	'network error', // Chrome
+	'NetworkError when attempting to fetch resource.', // Firefox
+	'The Internet connection appears to be offline.', // Safari 16
+	'Network request failed', // `cross-fetch`
+	'fetch failed', // Undici (Node.js)
+	'terminated', // Undici (Node.js)
+	' A network error occurred.', // Bun (WebKit)
+	'Network connection lost', // Cloudflare Workers (fetch)
+]);
+
+function isNetworkError(error) {
+	const isValid = error
+		&& isError(error)
+		&& error.name === 'TypeError'
+		&& typeof error.message === 'string';
+
+	if (!isValid) {
+		return false;
+	}
+
+	const {message, stack} = error;
+
+	// Safari 17+ has generic message but no stack for network errors
+	if (message === 'Load failed' || (message.startsWith('Load failed (') && message.endsWith(')'))) {
+		return stack === undefined
+			// Sentry adds its own stack trace to the fetch error, so also check for that
+			|| '__sentry_captured__' in error;
+	}
+
+	// Deno network errors start with specific text
+	if (message.startsWith('error sending request for url')) {
+		return true;
+	}
+
+	// Chrome: exact "Failed to fetch" or with hostname: "Failed to fetch (example.com)"
+	if (message === 'Failed to fetch' || (message.startsWith('Failed to fetch (') && message.endsWith(')'))) {
+		return true;
+	}
+
+	// Standard network error messages
+	return errorMessages.has(message);
+}
+
+;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
+
+
+function validateRetries(retries) {
+	if (typeof retries === 'number') {
+		if (retries < 0) {
+			throw new TypeError('Expected `retries` to be a non-negative number.');
+		}
+
+		if (Number.isNaN(retries)) {
+			throw new TypeError('Expected `retries` to be a valid number or Infinity, got NaN.');
+		}
+
+		// Not `Number.isSafeInteger`, which would reject a huge `retries`. That is accepted on purpose and behaves as effectively forever.
+		// eslint-disable-next-line unicorn/prefer-number-is-safe-integer
+		if (Number.isFinite(retries) && !Number.isInteger(retries)) {
+			throw new TypeError('Expected `retries` to be a non-negative integer or Infinity.');
+		}
+	} else if (retries !== undefined) {
+		throw new TypeError('Expected `retries` to be a number or Infinity.');
+	}
+}
+
+function validateNumberOption(name, value, {allowInfinity = false} = {}) {
+	if (typeof value !== 'number' || Number.isNaN(value)) {
+		throw new TypeError(`Expected \`${name}\` to be a number${allowInfinity ? ' or Infinity' : ''}.`);
+	}
+
+	if (!allowInfinity && !Number.isFinite(value)) {
+		throw new TypeError(`Expected \`${name}\` to be a finite number.`);
+	}
+
+	if (value < 0) {
+		throw new TypeError(`Expected \`${name}\` to be \u{2265} 0.`);
+	}
+}
+
+function validateOption(name, value, type) {
+	// `null` means "not provided", as it does for the other options. `unref` needs this because it is the one option with no default of its own.
+	if (value === undefined || value === null) {
+		return;
+	}
+
+	if (typeof value !== type) {
+		throw new TypeError(`Expected \`${name}\` to be a ${type}.`);
+	}
+}
+
+function validateSignal(value) {
+	// `null` means "not provided", as it does for the other options.
+	if (value === undefined || value === null) {
+		return;
+	}
+
+	// Duck typed rather than `instanceof`, so a signal from another realm still works. All three methods are checked because `removeEventListener` is called from inside a timer callback, where a `TypeError` would be an uncaught exception rather than a rejection the caller could catch.
+	if (typeof value.throwIfAborted !== 'function'
+		|| typeof value.addEventListener !== 'function'
+		|| typeof value.removeEventListener !== 'function') {
+		throw new TypeError('Expected `signal` to be an AbortSignal.');
+	}
+}
+
+class AbortError extends Error {
+	constructor(message) {
+		super(typeof message === 'string' ? message : undefined);
+
+		this.name = 'AbortError';
+
+		if (message instanceof Error) {
+			this.originalError = message;
+			({message} = message);
+		} else {
+			// Created here, so it already captures every caller frame. Copying `this.stack` instead would only rewrite the header, which is rendered lazily from `name` and `message` at read time. It also stringifies a non-string message, so reuse its result below.
+			this.originalError = new Error(message);
+			({message} = this.originalError);
+
+			// The caller sees this error, so the frame for this constructor is dropped where the runtime supports it. Left in, the top frame blames p-retry for an error the caller threw. An error the caller passed keeps its own stack, which points at their throw site already. V8-only, hence the lint exception, and the optional call leaves the stack as it is where it is missing.
+			// eslint-disable-next-line unicorn/no-nonstandard-builtin-properties
+			Error.captureStackTrace?.(this.originalError, AbortError);
+		}
+
+		this.message = message;
+	}
+}
+
+// `setTimeout` cannot represent a longer delay and fires it right away instead, which turns a long backoff into a tight retry loop. Cap at the largest value it can still hold.
+const maximumDelay = (2 ** 31) - 1;
+
+function calculateDelay(retriesConsumed, options) {
+	// Nothing to wait for, and multiplying by a factor that has grown to `Infinity` would give `NaN`.
+	if (options.minTimeout === 0) {
+		return 0;
+	}
+
+	// `retriesConsumed` starts at 0 and only ever counts up, so the first retry is already attempt 1.
+	const attempt = retriesConsumed + 1;
+	const random = options.randomize ? (Math.random() + 1) : 1;
+
+	const timeout = Math.round(random * options.minTimeout * (options.factor ** (attempt - 1)));
+
+	// `maxTimeout` rounds up, so a fractional cap still gives a whole number of milliseconds. Rounding down would turn a cap below 1 into no timer at all, which never yields to the event loop. `Math.ceil(Infinity)` is `Infinity`.
+	return Math.min(timeout, Math.ceil(options.maxTimeout), maximumDelay);
+}
+
+function calculateRemainingTime(start, max) {
+	return Number.isFinite(max) ? max - (performance.now() - start) : max;
+}
+
+async function delayForRetry(delay, options) {
+	if (delay <= 0) {
+		return;
+	}
+
+	await new Promise((resolve, reject) => {
+		// Registered with `once`, so it removes itself when it fires.
+		const onAbort = () => {
+			clearTimeout(timeoutToken);
+			reject(options.signal.reason);
+		};
+
+		const timeoutToken = setTimeout(() => {
+			options.signal?.removeEventListener('abort', onAbort);
+			resolve();
+		}, delay);
+
+		if (options.unref) {
+			timeoutToken.unref?.();
+		}
+
+		options.signal?.addEventListener('abort', onAbort, {once: true});
+	});
+}
+
+// Stringifying a thrown value can itself throw, for an object with no usable `toString`. That must never be allowed to replace the failure the caller is actually dealing with.
+//
+// A thrown value whose own accessors or proxy traps throw is not supported, here or anywhere else. It comes from the caller's own code, so it is not something to defend against.
+function stringifyThrownValue(value) {
+	try {
+		return String(value);
+	} catch {
+		return Object.prototype.toString.call(value);
+	}
+}
+
+// `AbortError` wraps the error the caller actually wants, and the wrappers can be nested, so keep unwrapping until the cause is reached. Otherwise an `AbortError` would escape `pRetry` and a `catch` doing `error instanceof AbortError` would read a real failure as a cancellation.
+//
+// Two wrappers whose `originalError` points at each other are not supported, like the thrown values above.
+function unwrapAbortError(error) {
+	let cause = error;
+
+	// A wrapper with no error to unwrap to is the cause as far as it goes.
+	while (cause instanceof AbortError && cause.originalError instanceof Error) {
+		cause = cause.originalError;
+	}
+
+	return cause;
+}
+
+async function onAttemptFailure({error, attemptNumber, retriesConsumed, startTime, options}) {
+	// The signal is checked after the operation and after every callback, so a cancellation is never reported as an operation failure or a callback's decision, and no callback runs after it. The last check also guards the delay, whose abort listener never fires on a signal that is already aborted.
+	const abortIfNeeded = () => {
+		options.signal?.throwIfAborted();
+	};
+
+	const normalizedError = error instanceof Error
+		? error
+		: new TypeError(`Non-error was thrown: "${stringifyThrownValue(error)}". You should only throw errors.`);
+
+	// Checked before unwrapping an `AbortError`, because the reason a caller aborted with is final. Unwrapping it would replace the reason they chose with whatever is inside it, and it would also let an `AbortError` from the operation outrank a cancellation the caller asked for.
+	abortIfNeeded();
+
+	if (normalizedError instanceof AbortError) {
+		throw unwrapAbortError(normalizedError);
+	}
+
+	// `retriesConsumed` only ever advances while `retriesLeft` is above 0, so this is never negative. `Infinity` minus a finite count is `Infinity`, so an unlimited budget needs no special case.
+	const retriesLeft = options.retries - retriesConsumed;
+
+	// A `TypeError` normally means the operation itself is broken rather than the thing it was trying to reach, so retrying it does not help. A network `TypeError` is the exception, and its message differs per runtime, so it has to be recognised rather than assumed.
+	const isRetriableError = !(normalizedError instanceof TypeError) || isNetworkError(normalizedError);
+
+	// Out of time already, out of retries, or a failure that is never retried, so the delay is 0 and the callbacks are told that no retry follows. Only computed when a retry can still follow, so a randomized delay does not draw from `Math.random` for a wait that is never taken.
+	const timeLeft = calculateRemainingTime(startTime, options.maxRetryTime);
+	const delayTime = isRetriableError && timeLeft > 0 && retriesLeft > 0 ? calculateDelay(retriesConsumed, options) : 0;
+
+	const consumeRetryContext = Object.freeze({
+		error: normalizedError,
+		attemptNumber,
+		retriesLeft,
+		retriesConsumed,
+		retryDelay: delayTime,
+	});
+
+	// No answer means no opinion, so fall back to the default. Treating it as `false` instead would leave `retries` uncounted and let the loop run forever.
+	const consumeRetry = (await options.shouldConsumeRetry(consumeRetryContext)) ?? true;
+
+	abortIfNeeded();
+
+	const effectiveDelay = consumeRetry ? delayTime : 0;
+	const context = Object.freeze({
+		error: normalizedError,
+		attemptNumber,
+		retriesLeft,
+		retriesConsumed,
+		retryDelay: effectiveDelay,
+	});
+
+	await options.onFailedAttempt(context);
+
+	abortIfNeeded();
+
+	const remainingTime = calculateRemainingTime(startTime, options.maxRetryTime);
+
+	// No time or budget left, or a failure that retrying cannot help with.
+	if (
+		!isRetriableError
+		|| remainingTime <= 0
+		|| retriesLeft <= 0
+	) {
+		throw normalizedError;
+	}
+
+	const shouldRetry = await options.shouldRetry(context);
+
+	abortIfNeeded();
+
+	if (!shouldRetry) {
+		throw normalizedError;
+	}
+
+	const remainingTimeAfterShouldRetry = calculateRemainingTime(startTime, options.maxRetryTime);
+
+	if (remainingTimeAfterShouldRetry <= 0) {
+		throw normalizedError;
+	}
+
+	if (!consumeRetry) {
+		return false;
+	}
+
+	await delayForRetry(Math.min(effectiveDelay, remainingTimeAfterShouldRetry), options);
+
+	return true;
+}
+
+async function pRetry(input, options = {}) {
+	options = {...options};
+
+	// Applied before validating, so that `null` means "not provided" here as it does for every other option.
+	options.retries ??= 10;
+
+	validateRetries(options.retries);
+
+	if (Object.hasOwn(options, 'forever')) {
+		throw new Error('The `forever` option is no longer supported. For many use-cases, you can set `retries: Infinity` instead.');
+	}
+
+	options.factor ??= 2;
+	options.minTimeout ??= 1000;
+	options.maxTimeout ??= Infinity;
+	options.maxRetryTime ??= Infinity;
+	options.randomize ??= false;
+	options.onFailedAttempt ??= () => {};
+	options.shouldRetry ??= () => true;
+	options.shouldConsumeRetry ??= () => true;
+
+	// Validate the options that have a runtime type to check.
+	validateOption('onFailedAttempt', options.onFailedAttempt, 'function');
+	validateOption('shouldRetry', options.shouldRetry, 'function');
+	validateOption('shouldConsumeRetry', options.shouldConsumeRetry, 'function');
+	validateOption('randomize', options.randomize, 'boolean');
+	validateOption('unref', options.unref, 'boolean');
+	validateSignal(options.signal);
+	validateNumberOption('factor', options.factor);
+	validateNumberOption('minTimeout', options.minTimeout);
+	validateNumberOption('maxTimeout', options.maxTimeout, {allowInfinity: true});
+	validateNumberOption('maxRetryTime', options.maxRetryTime, {allowInfinity: true});
+
+	// A negative factor is rejected above, so this only catches `0`. Treat it as `1` to keep the delay constant instead of dropping to zero after the first retry.
+	if (options.factor === 0) {
+		options.factor = 1;
+	}
+
+	options.signal?.throwIfAborted();
+
+	let attemptNumber = 0;
+	let retriesConsumed = 0;
+	const startTime = performance.now();
+
+	// A consumed count is always finite, so `Infinity` keeps this true and needs no special case.
+	while (retriesConsumed <= options.retries) {
+		attemptNumber++;
+
+		try {
+			options.signal?.throwIfAborted();
+
+			const result = await input(attemptNumber);
+
+			options.signal?.throwIfAborted();
+
+			return result;
+		} catch (error) {
+			if (await onAttemptFailure({
+				error,
+				attemptNumber,
+				retriesConsumed,
+				startTime,
+				options,
+			})) {
+				retriesConsumed++;
+			}
+		}
+	}
+
+	// Unreachable: `onAttemptFailure` throws once `retriesLeft` reaches 0, which is the same state the loop condition tests, so the loop is always left by a throw. Kept as a guard against a future change to either side breaking that pairing.
+	throw new Error('Retry attempts exhausted without throwing an error.');
+}
+
+function makeRetriable(function_, options) {
+	return function (...arguments_) {
+		return pRetry(() => function_.apply(this, arguments_), options);
+	};
+}
+
+;// CONCATENATED MODULE: ./src/retry.ts
+
+
+
+/** Milliseconds before the first repetition, doubled with each, and up to twice as long by chance: runs must not come in step. */
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 60_000;
+/** A result that may be another one if it is asked for again. */
+class PassingFailure extends Error {
+}
+/**
+ * Does something again as long as its result says that the failure may pass, as often as the input `retries` allows.
+ *
+ * @param what for the log: `Push octo/app:latest`
+ * @param whyAgain what failed for the moment; undefined of a result that stays what it is
+ * @returns the last result; after a cancellation no further one is asked for
+ * @throws what `attempt` throws, CancelledError if it is cancelled before there is any result
+ */
+async function retry({ plan, log, signal }, what, attempt, whyAgain) {
+    const results = [];
+    const once = async () => {
+        results.length = 0;
+        const result = await attempt();
+        results.push(result);
+        const why = whyAgain(result);
+        if (why !== undefined)
+            throw new PassingFailure(why);
+    };
+    try {
+        await pRetry(once, {
+            retries: plan.inputs.retries,
+            minTimeout: FIRST_PAUSE,
+            maxTimeout: LONGEST_PAUSE,
+            randomize: true,
+            signal,
+            shouldRetry: ({ error }) => error instanceof PassingFailure,
+            onFailedAttempt: async ({ error, retryDelay, retriesLeft }) => {
+                if (!(error instanceof PassingFailure) || retriesLeft === 0)
+                    return;
+                const pause = Math.max(retryDelay, askedPause(error.message));
+                log.info(`${what} failed for the moment, so it is done again in ${(pause / 1_000).toFixed(1)} s: ${error.message}`);
+                await (0,external_node_timers_promises_namespaceObject.setTimeout)(pause - retryDelay, undefined, { signal });
+            }
+        });
+    }
+    catch (error) {
+        if (results.length === 0)
+            throw signal.aborted ? new CancelledError() : error;
+    }
+    return results[0];
+}
+/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
+function askedPause(text) {
+    const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:h|m|s|ms|µs|us|ns))+)/i.exec(text) ?? [];
+    const units = {
+        h: 3_600_000,
+        m: 60_000,
+        s: 1_000,
+        ms: 1,
+        µs: 0.001,
+        us: 0.001,
+        ns: 0.000_001
+    };
+    const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|µs|us|ns|h|m|s)/g)];
+    const sum = parts.reduce((total, [, number, unit = '']) => total + Number(number) * (units[unit] ?? 0), 0);
+    return Math.min(Math.ceil(sum), LONGEST_PAUSE);
+}
+
+;// CONCATENATED MODULE: ./src/retag.ts
+
+
+
+
+/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
+const TAGS_AS_IT_IS = '0.16.0';
+/** Whether an image can be given tags in its registry, without its layers. */
+function canRetagRemotely({ buildx }) {
+    return buildx !== undefined && atLeast(buildx, TAGS_AS_IT_IS);
+}
+/**
+ * Gives an image that is in the registry further tags there.
+ *
+ * @param references of the image's own repository, or of another one
+ * @returns what docker said if it failed; undefined if all is well
+ */
+async function retag(run, image, references) {
+    const tags = references.flatMap((reference) => ['--tag', reference]);
+    const calls = canRetagRemotely(run.plan.engine)
+        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image]]
+        : [
+            ['pull', image],
+            ...references.map((reference) => ['tag', image, reference]),
+            ...references.map((reference) => ['push', reference])
+        ];
+    for (const args of calls) {
+        const title = `Tag ${references.join(', ')}`;
+        const failure = await retry(run, title, async () => failureOf(await callInSection(run, title, args, run.signal)), (text) => passingFailure(text, image));
+        if (failure !== undefined)
+            return failure;
+    }
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/move-policy.ts
+/**
+ * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
+ * take back what a newer one has published. After a force-push the branch's tip says what is newer. What nobody knows does
+ * not hold up a release.
+ */
+function decideMove(facts) {
+    const { commit, branch, reference, published, toPublished, tipToCommit } = facts;
+    const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
+    if (published === null)
+        return { move: true };
+    if (published === undefined) {
+        return {
+            move: true,
+            warning: `The published ${reference} does not say which commit it is of, so it moves to ${own} although that might be an older one`
+        };
+    }
+    const stay = (why) => ({
+        move: false,
+        notice: `The moving tags stay where they are: ${why}`
+    });
+    const unknown = {
+        move: true,
+        warning: `Nobody could be asked whether ${own} is newer than ${other}, of which ${reference} is, so it moves; give github-token the permission contents: read, or check out with fetch-depth: 0`
+    };
+    switch (toPublished) {
+        case 'identical':
+        case 'ahead':
+            return { move: true };
+        case 'behind':
+            return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`);
+        case undefined:
+            return unknown;
+    }
+    if (tipToCommit === 'ahead' || tipToCommit === 'identical')
+        return { move: true };
+    if (tipToCommit === undefined || tipToCommit === 'unknown')
+        return unknown;
+    return stay(`branch ${JSON.stringify(branch)} does not have commit ${own} any more, and ${reference} is of ${other}`);
+}
+
+;// CONCATENATED MODULE: ./src/phases/move.ts
+
+
+
+
+/** Asks what is published, and whether this run's commit is newer. */
+async function mayMove(run, strategy) {
+    const { refs, build } = run.plan;
+    const facts = { commit: build.sha, branch: build.branch, reference: refs.movingProduction };
+    const { image, error } = await strategy.readCurrent(facts.reference);
+    if (error !== undefined && classifyRegistryError(error, facts.reference) === 'absent') {
+        return decideMove({ ...facts, published: null });
+    }
+    const published = revisionOf(image);
+    if (published === undefined)
+        return decideMove({ ...facts, published });
+    const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha);
+    if (toPublished !== 'diverged' && toPublished !== 'unknown')
+        return decideMove({ ...facts, published, toPublished });
+    const tip = await run.github.tip(build.branch);
+    const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, build.sha, tip);
+    return decideMove({ ...facts, published, toPublished, tipToCommit });
+}
+/** What the checkout knows, GitHub need not be asked. */
+async function relation({ git, github }, base, head) {
+    return (await git.relation(base, head)) ?? (await github.relation(base, head));
+}
+function revisionOf(image) {
+    return image?.labels[REVISION_LABEL] || undefined;
+}
+/**
+ * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
+ * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
+ * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
+ *
+ * @param moved the references that this run moved
+ * @returns undefined if there is none, or nobody could be asked
+ */
+async function giveBack(run, strategy, moved) {
+    const { build, builds, refs } = run.plan;
+    const commit = await giveToNewest(run, build.sha);
+    if (commit === build.sha)
+        return undefined;
+    const references = [refs.movingProduction];
+    for (const { moving, candidate } of builds) {
+        if (moving === undefined || candidate === undefined || !moved.includes(moving))
+            continue;
+        // the other run's image has no tag of its commit, but may be the one that was looked at last
+        const { image } = await strategy.readCurrent(candidate);
+        if (revisionOf(image) === commit && (await retag(run, candidate, [moving])) === undefined)
+            references.push(moving);
+    }
+    return { commit, references };
+}
+/** Gives production's moving tag to the newest published commit after `commit`, and returns that. */
+async function giveToNewest(run, commit) {
+    const { inputs, refs } = run.plan;
+    for (const newer of await findNewer(run, commit)) {
+        const image = `${inputs.image}:${newer.slice(0, 7)}`;
+        const failure = await retag(run, image, [refs.movingProduction]);
+        // while that was done one still newer may have come
+        if (failure === undefined)
+            return giveToNewest(run, newer);
+        if (classifyRegistryError(failure, image) === 'absent')
+            continue;
+        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure}`);
+        break;
+    }
+    return commit;
+}
+/** How many newer commits are looked for in the registry. */
+const MOST_NEWER = 20;
+/** The commits that the branch has had after one, the newest first. */
+async function findNewer(run, commit) {
+    const tip = await run.github.tip(run.plan.build.branch);
+    if (tip === undefined || tip === 'unknown' || tip === commit)
+        return [];
+    const chain = (await run.github.firstParents(tip)) ?? [];
+    const own = chain.indexOf(commit);
+    if (own !== -1)
+        return chain.slice(0, own).slice(0, MOST_NEWER);
+    // a tip that this commit has in its own history is what GitHub knew a moment ago
+    return ['ahead', 'diverged'].includes((await relation(run, commit, tip)) ?? '') ? chain.slice(0, MOST_NEWER) : [];
+}
+
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
+
+
+
 
 
 
@@ -47803,47 +48713,66 @@ async function publish(run, strategy, builds, keepsBuilder) {
             await settle([production]);
         pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds));
     }
-    const judged = await settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
-    let held = [];
-    let moving = [];
-    if (decision.publish && pushes.mayGoOn()) {
-        held = (await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))).flatMap((one) => one ?? []);
-        for (const { reason } of held)
-            run.log.warning(reason);
-        // production moves all the same: hosts deploy it
-        moving = stageBuilds.flatMap((stage) => stage.kind !== 'production' && held.some(({ reference }) => reference === stage.moving)
-            ? []
-            : (stage.moving ?? []));
-        await settle(moving.map((reference) => pushes.push(reference)));
-    }
+    // as late as it costs no time: what it answers may be old by the time the tags move
+    const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined);
+    const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
+    const [judged, [moves]] = await Promise.all([looks, settle([question])]);
+    if (moves?.notice !== undefined)
+        run.log.notice(moves.notice);
+    if (moves?.warning !== undefined)
+        run.log.warning(moves.warning);
+    const { moving, held, newer } = moves?.move && pushes.mayGoOn()
+        ? await move(run, strategy, pushes, judged, builds)
+        : { moving: [], held: [], newer: undefined };
     // the candidates are ours alone, and of no use to anyone who reads what was pushed
-    const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one));
+    const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
+    const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving));
     return {
         pushed: references,
         published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
         digest: pushes.digests.get(refs.production) ?? '',
         held,
+        ...(stays !== undefined && { stays }),
         seconds: secondsSince(start),
         failures: pushes.failures
     };
+}
+/** Moves the moving tags, but for those whose image would be a worse cache. */
+async function move(run, strategy, pushes, judged, builds) {
+    const holds = await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
+    const held = holds.flatMap((one) => one ?? []);
+    for (const { reason } of held)
+        run.log.warning(reason);
+    // production moves all the same: hosts deploy it
+    const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
+    await settle(moving.map((reference) => pushes.push(reference)));
+    const moved = moving.filter((reference) => pushes.digests.has(reference));
+    const newer = moved.includes(run.plan.refs.movingProduction) ? await giveBack(run, strategy, moved) : undefined;
+    if (newer)
+        run.log.notice(describeGivenBack(newer, moved));
+    return { moving, held, newer };
+}
+function describeGivenBack({ commit, references }, moved) {
+    const others = moved.filter((reference) => !references.includes(reference));
+    const rest = others.length === 0
+        ? ''
+        : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`;
+    return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
 }
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
 async function tagUnchanged(run, { image, digest }) {
     const { refs, decision } = run.plan;
     const start = performance.now();
     const references = [refs.production, ...refs.further];
-    const tags = references.flatMap((reference) => ['--tag', reference]);
-    // else a single image gets an index around it, and with it another digest
-    const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image];
-    const { exitCode, stderr } = await callInSection(run, `Tag ${references.join(', ')}`, args, run.signal);
-    const isTagged = exitCode === 0;
+    const failure = await retag(run, image, references);
+    const isTagged = failure === undefined;
     return {
         pushed: isTagged ? references : [],
         published: isTagged && decision.publish,
         digest: isTagged ? digest : '',
         held: [],
         seconds: secondsSince(start),
-        failures: isTagged ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
+        failures: isTagged ? [] : [describeFailedPush(refs.production, failure)]
     };
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
@@ -47860,6 +48789,7 @@ class Pushes {
     digests = new Map();
     /** One sentence each. */
     failures = [];
+    #begun = new Map();
     #run;
     constructor(run) {
         this.#run = run;
@@ -47867,15 +48797,22 @@ class Pushes {
     mayGoOn() {
         return this.failures.length === 0 && !this.#run.signal.aborted;
     }
-    async push(reference) {
+    /** Once, however often it is asked for. */
+    push(reference) {
+        const begun = this.#begun.get(reference) ?? this.#push(reference);
+        this.#begun.set(reference, begun);
+        return begun;
+    }
+    async #push(reference) {
         const title = `Push ${reference}`;
-        const { exitCode, stdout, stderr } = await callInSection(this.#run, title, ['push', reference], this.#run.signal);
+        const result = await retry(this.#run, title, () => callInSection(this.#run, title, ['push', reference], this.#run.signal), (one) => passingFailure(failureOf(one), reference));
+        const failure = failureOf(result);
         // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? '';
-        if (exitCode === 0)
+        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
+        if (failure === undefined)
             this.digests.set(reference, digest);
         else
-            this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`));
+            this.failures.push(describeFailedPush(reference, failure));
     }
 }
 /** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
@@ -47936,12 +48873,12 @@ async function hold(run, stage, builds, why) {
     if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
         return { reference, reason };
     const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction];
-    const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal });
-    if (exitCode === 0)
+    const failure = await retry(run, `Tag ${kept}`, async () => failureOf(await run.docker.call(args, { signal: run.signal })), (text) => passingFailure(text, kept));
+    if (failure === undefined)
         return { reference, reason };
     return {
         reference,
-        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure})`
     };
 }
 
@@ -47985,6 +48922,26 @@ class Git {
         if (!sha)
             return undefined;
         return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
+    }
+    /**
+     * How `head` stands to `base`, both full commit ids: `ahead` has it in its history. undefined also where the checkout's
+     * history is cut off and does not tell.
+     */
+    async relation(base, head) {
+        if (!isCommitId(base) || !isCommitId(head))
+            return undefined;
+        const [lacking, beyond, shallow] = await Promise.all([
+            this.#ask(['rev-list', '--max-count=1', base, `^${head}`]),
+            this.#ask(['rev-list', '--max-count=1', head, `^${base}`]),
+            this.#ask(['rev-parse', '--is-shallow-repository'])
+        ]);
+        if (lacking === undefined || beyond === undefined)
+            return undefined;
+        if (lacking === '')
+            return beyond === '' ? 'identical' : 'ahead';
+        if (beyond === '')
+            return 'behind';
+        return shallow === 'false' ? 'diverged' : undefined;
     }
     /** The branch that is checked out; '' for a detached HEAD. */
     async branch() {
@@ -48090,7 +49047,6 @@ function testedCommit({ labels }, fingerprint) {
 function asResults(tests, commit) {
     return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
 }
-const TAGS_AS_IT_IS = '0.16.0';
 /**
  * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
  * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
@@ -48099,8 +49055,7 @@ const TAGS_AS_IT_IS = '0.16.0';
  */
 async function findUnchanged(run, strategy) {
     const { inputs, refs, engine, strategy: choice, fingerprints } = run.plan;
-    // docker/buildx 0.13 does not have imagetools create --prefer-index, 0.29 does
-    if (choice.client !== 'buildx' || !atLeast(engine.buildx ?? '0', TAGS_AS_IT_IS)) {
+    if (choice.client !== 'buildx' || !canRetagRemotely(engine)) {
         return { why: `only buildx ${TAGS_AS_IT_IS} or later can tag an image as it is` };
     }
     const [builder, production] = await Promise.all([refs.movingBuilder, refs.movingProduction].map(async (reference) => strategy.readPublished(reference)));
@@ -48413,6 +49368,9 @@ function validateConcurrency(concurrency) {
 
 
 
+
+
+
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
 /**
@@ -48448,15 +49406,16 @@ async function runTest(run, command, number) {
             tail = (tail + chunk.toString()).slice(-4_096);
         }));
         const seconds = secondsSince(start);
-        const outcome = judge(exitCode, timer, tail);
+        timer.stop();
+        const container = timer.hasFired() ? undefined : await readContainer(docker, name);
+        const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command });
         section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`);
         return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...outcome };
     }
     finally {
         timer.stop();
         section.end();
-        // without the signal: it must go also after a cancel
-        await docker.call(['rm', '--force', '--volumes', name]);
+        await removeContainer(docker, name);
     }
 }
 /** The exit code of the test; null if a signal or the timer ended it. */
@@ -48471,14 +49430,61 @@ async function callUntil(timer, { docker, signal }, args, onOutput) {
         throw error;
     }
 }
-function judge(exitCode, timer, tail) {
+/** The client's word alone does not count: options could make it speak of another container, or of none. */
+function judge({ exitCode, timer, tail, container, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
-    if (exitCode === 0)
-        return { status: 'passed' };
-    if (exitCode === DOCKER_FAILED)
-        return { status: 'error', failure: `docker could not run it: ${lastLine(tail)}` };
-    return { status: 'failed', failure: exitCode === null ? 'docker was killed' : `exit code ${exitCode}` };
+    if (exitCode === 0) {
+        const why = whyNotOurs(container, image, command);
+        return why === undefined
+            ? { status: 'passed' }
+            : { status: 'error', failure: `docker says that it ended well, but ${why}` };
+    }
+    if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
+        return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` };
+    }
+    if (exitCode === null)
+        return { status: 'failed', failure: 'docker was killed' };
+    if (container?.isOomKilled)
+        return { status: 'failed', failure: `exit code ${exitCode}: it ran out of memory and was killed` };
+    const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
+    return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` };
+}
+/** A shell's and docker's exit code of what a signal ended is 128 more than its number. */
+const signalNames = new Map(Object.entries(external_node_os_namespaceObject.constants.signals).map(([name, number]) => [number, name]));
+function whyNotOurs(container, image, command) {
+    if (!container)
+        return 'knows no such container any more';
+    const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command]);
+    if (!isOurs)
+        return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`;
+    return container.status === 'exited' && container.exitCode === 0
+        ? undefined
+        : `its container is ${container.status} with exit code ${container.exitCode}`;
+}
+/** Milliseconds that the engine gets to tell of a container. */
+const test_PATIENCE = 30_000;
+/**
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). undefined if the engine knows no such container.
+ * Without the signal of the run: a test that has ended has, whatever comes after it.
+ */
+async function readContainer(docker, name) {
+    const signal = AbortSignal.timeout(test_PATIENCE);
+    const result = docker.call(['container', 'inspect', name], { signal });
+    const { exitCode, stdout } = await result.catch(() => ({ exitCode: null, stdout: '' }));
+    const [container] = exitCode === 0 ? json_list(parseJson(stdout)) : [];
+    if (container === undefined)
+        return undefined;
+    return {
+        image: json_text(at(container, 'Config', 'Image')),
+        words: [json_text(at(container, 'Path')), ...json_list(at(container, 'Args')).map(json_text)],
+        status: json_text(at(container, 'State', 'Status')),
+        exitCode: Number(at(container, 'State', 'ExitCode')),
+        // Go's zero time
+        hasRun: !json_text(at(container, 'State', 'StartedAt')).startsWith('0001-'),
+        isOomKilled: at(container, 'State', 'OOMKilled') === true,
+        error: json_text(at(container, 'State', 'Error'))
+    };
 }
 /** Milliseconds in which docker's client ends after its container was killed. */
 const CLIENT_ENDS_WITHIN = 3_000;
@@ -48512,6 +49518,8 @@ class TestTimer {
 
 ;// CONCATENATED MODULE: ./src/engine/progress.ts
 
+/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
+const LONGEST_LINE = 4 * 1_024 * 1_024;
 /** Splits output into lines and passes on the log for people. */
 class LineReader {
     #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
@@ -48528,6 +49536,10 @@ class LineReader {
         this.#rest = lines.pop() ?? '';
         for (const line of lines)
             this.read(line.replace(/\r$/, ''));
+        if (this.#rest.length < LONGEST_LINE)
+            return;
+        this.read(this.#rest);
+        this.#rest = '';
     }
     end() {
         const rest = this.#rest + this.#decoder.end();
@@ -48766,24 +49778,57 @@ class LegacyProgress extends LineReader {
 
 
 
-/** Runs one docker build with its output in a section of the log. */
+
+
+
+
+/** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
 async function build(run, stage, cacheSource, command) {
+    let attempts = 0;
+    const { isStepFailure: _, ...built } = await retry(run, command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
+    return built;
+}
+/** A registry's failure that may pass, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+function whyAgain({ failure, isStepFailure, unreadableCaches }) {
+    const ofCache = unreadableCaches.map(({ reference, error }) => passingFailure(error, reference));
+    return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''));
+}
+/** How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go). */
+const COMMAND_FAILED = /did not complete successfully|returned a non-zero code/;
+/** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
+async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const idFile = (0,external_node_path_namespaceObject.join)(run.folder, `id-${(0,external_node_crypto_.randomUUID)()}`);
     const args = command.args(idFile);
     const section = run.log.section(command.title);
     section.write(`${replayable(args, command.env)}\n`);
-    const reader = command.reader((text) => section.write(text));
+    let isDiskFull = false;
+    const reader = command.reader((text) => {
+        isDiskFull ||= /no space left on device/i.test(text);
+        section.write(text);
+    });
     const start = performance.now();
+    const inVain = new AbortController();
     let exitCode;
     try {
         const options = {
             env: { ...command.env, ...command.secretEnv },
             ...(command.input === undefined ? {} : { input: command.input }),
-            signal: run.signal,
+            signal: AbortSignal.any([run.signal, inVain.signal]),
             capture: false,
-            onOutput: (chunk) => reader.write(chunk)
+            onOutput: (chunk) => {
+                reader.write(chunk);
+                const caches = mayBeAgain ? reader.unreadableCaches() : [];
+                // without its cache it would execute everything
+                if (caches.some(({ reference, error }) => passingFailure(error, reference) !== undefined))
+                    inVain.abort();
+            }
         };
         exitCode = (await run.timeline.measure(command.title, () => run.docker.call(args, options))).exitCode;
+    }
+    catch (error) {
+        if (!(error instanceof CancelledError) || run.signal.aborted)
+            throw error;
+        exitCode = null;
     }
     finally {
         reader.end();
@@ -48797,7 +49842,8 @@ async function build(run, stage, cacheSource, command) {
         seconds: secondsSince(start),
         steps: reader.steps().map((step) => located(step, command.locate(step))),
         bases: reader.bases(),
-        unreadableCaches: reader.unreadableCaches()
+        unreadableCaches: reader.unreadableCaches(),
+        isStepFailure: false
     };
     if (exitCode === 0) {
         const imageId = (await (0,promises_namespaceObject.readFile)(idFile, 'utf8')).trim();
@@ -48806,7 +49852,13 @@ async function build(run, stage, cacheSource, command) {
     }
     const failed = outcome.steps.find(({ error }) => error !== undefined);
     const why = lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
-    return { ...outcome, imageId: '', failure: failed ? `${failed.instruction}: ${failed.error}` : why };
+    const failure = failed ? `${failed.instruction}: ${failed.error}` : why;
+    return {
+        ...outcome,
+        imageId: '',
+        isStepFailure: COMMAND_FAILED.test(failure),
+        failure: isDiskFull ? `${failure}; no space is left on the disk of the Docker engine` : failure
+    };
 }
 function located({ number: _, ...step }, place) {
     return {
@@ -48838,8 +49890,34 @@ async function prepareSource({ plan, folder }, { stage, name }, images, buildsAl
         await (0,promises_namespaceObject.copyFile)(`${file}.dockerignore`, `${path}.dockerignore`);
     return { file: path, dockerfile: parseDockerfile(text), target: undefined };
 }
+/** Reads what is published at this moment where only the engine can look at images. The engine's own tag is this run's again after it. */
+async function readByPull(run, reference) {
+    const { docker, plan, signal } = run;
+    const { digest, error } = await pull(run, reference, signal);
+    const own = plan.builds.find(({ tags }) => tags.includes(reference));
+    if (own)
+        await docker.call(['tag', own.reference, reference], { signal });
+    if (error !== undefined)
+        return { error };
+    return digest === undefined ? { error: 'its digest is not known' } : readFromEngine(docker, digest, signal);
+}
+/** Pulls an image, and says as what it can be found whatever its tag comes to name: REPOSITORY@DIGEST. */
+async function pull(run, reference, signal) {
+    const { platform } = run.plan.inputs;
+    const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
+    const title = `Pull ${reference}`;
+    const result = await retry({ ...run, signal }, title, () => callInSection(run, title, args, signal), (one) => passingFailure(failureOf(one), reference));
+    const error = failureOf(result);
+    if (error !== undefined)
+        return { error };
+    // moby/moby daemon/internal/distribution/pull_v2.go
+    const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(result.stdout) ?? [];
+    return digest === undefined ? {} : { digest: `${reference.replace(/:[^:/]*$/, '')}@${digest}` };
+}
 
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
+
+
 
 
 
@@ -48895,15 +49973,24 @@ class InlineStrategy {
         return built;
     }
     readPublished(reference) {
-        const { docker, plan, signal, timeline } = this.#run;
-        if (plan.strategy.client !== 'buildx') {
+        if (this.#run.plan.strategy.client !== 'buildx') {
             return Promise.resolve({ error: 'this docker client cannot look at images in a registry' });
         }
-        const either = AbortSignal.any([signal, this.#ended.signal]);
-        const read = this.#published.get(reference) ??
-            timeline.measure(`Look at ${reference}`, () => readFromRegistry(docker, reference, plan.inputs.platform, either));
+        const read = this.#published.get(reference) ?? this.#read(reference);
         this.#published.set(reference, read);
         return read;
+    }
+    /** @param known what was read there before, which need not be read again */
+    #read(reference, known) {
+        const { docker, plan, timeline } = this.#run;
+        const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
+        const title = `Look at ${reference}`;
+        return timeline.measure(title, () => retry({ ...this.#run, signal }, title, () => readFromRegistry(docker, reference, plan.inputs.platform, signal, known), ({ error }) => passingFailure(error, reference)));
+    }
+    async readCurrent(reference) {
+        if (this.#run.plan.strategy.client !== 'buildx')
+            return readByPull(this.#run, reference);
+        return this.#read(reference, (await this.#published.get(reference))?.image);
     }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
@@ -48949,8 +50036,6 @@ function integratedArgs(cacheSource) {
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/legacy.ts
-
-
 
 
 
@@ -49042,6 +50127,9 @@ class LegacyStrategy {
             ? { error: 'its digest is not known' }
             : readFromEngine(docker, pull.digest, signal);
     }
+    readCurrent(reference) {
+        return readByPull(this.#run, reference);
+    }
     async readBuilt({ image, imageId }) {
         const { docker, signal } = this.#run;
         const unlabelled = this.#unlabelled.get(image);
@@ -49086,18 +50174,10 @@ class LegacyStrategy {
         // there this builder fails on what it finds in a cache: `selectStrategy` has warned
         if (plan.engine.store === 'containerd')
             return { reference, usable: false };
-        const args = [
-            'pull',
-            ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
-            reference
-        ];
-        const either = AbortSignal.any([this.#run.signal, this.#ended.signal]);
-        const { exitCode, stdout, stderr } = await callInSection(this.#run, `Pull ${reference}`, args, either);
-        if (exitCode !== 0)
-            return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` };
-        // moby/moby daemon/internal/distribution/pull_v2.go
-        const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? [];
-        return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) };
+        const { digest, error } = await pull(this.#run, reference, AbortSignal.any([this.#run.signal, this.#ended.signal]));
+        if (error !== undefined)
+            return { reference, usable: false, error };
+        return { reference, usable: true, ...(digest !== undefined && { digest }) };
     }
 }
 /** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
@@ -49106,6 +50186,7 @@ function isLabelledAtOnce({ kind, stage }) {
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline.ts
+
 
 
 
@@ -49135,6 +50216,10 @@ async function runPipeline(run) {
     finally {
         await strategy.end();
     }
+    // whatever failed because of it says so in words of its own
+    const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker) : undefined;
+    if (gone !== undefined)
+        result.failures.unshift(`The Docker engine went away in the middle of the run (${gone})`);
     return result;
 }
 async function runPhases(run, strategy, result) {
@@ -49324,189 +50409,6 @@ async function isDockerfileChanged(prefix, changed, untracked, { context, file }
         return undefined;
     // git names a submodule by its folder
     return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
-}
-
-;// CONCATENATED MODULE: ./src/context.ts
-
-/** There is no commit to name. The message is one sentence for people. */
-class ContextError extends Error {
-    name = 'ContextError';
-}
-/**
- * Reads what is built from the variables and the payload GitHub gives a run
- * (docs.github.com, "Variables reference" and "Events that trigger workflows").
- *
- * Heads of pull requests, merge groups and workflow runs are read from the payload, everything else from the
- * variables: `GITHUB_SHA` is a pull request's merge commit and, for `workflow_run`, the default branch's tip.
- *
- * @param env     the process's variables; only `GITHUB_*` are read
- * @param payload the parsed file at `GITHUB_EVENT_PATH`; of any shape, nothing in it is relied upon
- * @param git     the work tree's commit, used only if no variable names an event or a commit
- * @throws ContextError if there is no commit to name
- */
-function readContext(env, payload, git) {
-    const event = env.GITHUB_EVENT_NAME || 'local';
-    const isPullRequest = event.startsWith('pull_request');
-    const ref = readRef(env);
-    const revision = readRevision(event, env, payload, ref, git);
-    const time = commitTime(headCommit(event, payload), revision.sha);
-    const defaultBranch = refName(at(payload, 'repository', 'default_branch')) ||
-        // A schedule runs on the default branch only, and its payload has no repository.
-        (event === 'schedule' ? ref.branch : '');
-    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName(at(payload, 'repository', 'full_name'));
-    return {
-        event,
-        sha: revision.sha,
-        shortSha: revision.sha.slice(0, 7),
-        branch: revision.branch,
-        tag: revision.tag,
-        isFork: isForeign(event, payload),
-        isDependabot: [
-            env.GITHUB_ACTOR,
-            at(payload, 'pull_request', 'user', 'login'),
-            at(payload, 'workflow_run', 'actor', 'login')
-        ].includes('dependabot[bot]'),
-        isPullRequest,
-        ...(defaultBranch && { defaultBranch }),
-        repository,
-        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
-        ...(time && { commitTime: time })
-    };
-}
-/**
- * Text from outside as a JSON string that is safe in a log line and a message: one line, nothing invisible, and no
- * `##[`, which the runner takes for a command anywhere in a line (actions/runner, `ActionCommand.cs`).
- */
-function quote(text) {
-    return JSON.stringify(text).replace(/(?! )[\p{C}\p{Z}]|(?<=##)\[/gu, (character) => Array.from({ length: character.length }, (_, index) => jsonEscape(character.charCodeAt(index))).join(''));
-}
-function jsonEscape(codeUnit) {
-    return `\\u${codeUnit.toString(16).padStart(4, '0')}`;
-}
-function readRevision(event, env, payload, ref, git) {
-    if (event.startsWith('pull_request')) {
-        return payloadRevision(event, 'pull_request.head.sha', at(payload, 'pull_request', 'head', 'sha'), {
-            branch: refName(at(payload, 'pull_request', 'head', 'ref')),
-            tag: ''
-        });
-    }
-    if (event === 'workflow_run') {
-        return payloadRevision(event, 'workflow_run.head_sha', at(payload, 'workflow_run', 'head_sha'), {
-            branch: refName(at(payload, 'workflow_run', 'head_branch')),
-            tag: ''
-        });
-    }
-    if (event === 'merge_group') {
-        return payloadRevision(event, 'merge_group.head_sha', at(payload, 'merge_group', 'head_sha'), {
-            branch: shortName(at(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
-            tag: ''
-        });
-    }
-    if (event === 'push' && isDeletion(payload)) {
-        // The variables then name the default branch, which this event is not about.
-        throw new ContextError(`The push event deletes ${quote(json_text(at(payload, 'ref')))}, so there is no commit to build.`);
-    }
-    if (event === 'local' && !env.GITHUB_SHA) {
-        const sha = commitId(git?.sha);
-        if (!sha)
-            throw new ContextError('There is no commit to build: neither a GitHub event nor git names one.');
-        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
-    }
-    const sha = commitId(env.GITHUB_SHA);
-    if (!sha) {
-        throw new ContextError(`There is no commit to build: GITHUB_SHA is ${quote(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
-    }
-    // A release builds its tag, even where GITHUB_REF does not say so.
-    if (event === 'release')
-        return { sha, branch: '', tag: ref.tag || refName(at(payload, 'release', 'tag_name')) };
-    return { sha, ...ref };
-}
-/** A revision the payload names. There is no falling back to GITHUB_SHA: for these events it is another commit. */
-function payloadRevision(event, field, value, ref) {
-    const sha = commitId(value);
-    if (!sha)
-        throw new ContextError(`There is no commit to build: the ${quote(event)} event's payload has no ${field}.`);
-    return { sha, ...ref };
-}
-/** The branch or tag of GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
-function readRef(env) {
-    const ref = env.GITHUB_REF ?? '';
-    if (ref.startsWith('refs/'))
-        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
-    const name = refName(env.GITHUB_REF_NAME || ref);
-    return {
-        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
-        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
-    };
-}
-function isDeletion(payload) {
-    return at(payload, 'deleted') === true || /^0+$/.test(json_text(at(payload, 'after')));
-}
-/** Whether the code may come from another repository. Where an event has a head, only equal ids prove it does not. */
-function isForeign(event, payload) {
-    const repository = at(payload, 'repository', 'id');
-    if (event.startsWith('pull_request'))
-        return !sameId(at(payload, 'pull_request', 'head', 'repo', 'id'), repository);
-    if (event === 'workflow_run')
-        return !sameId(at(payload, 'workflow_run', 'head_repository', 'id'), repository);
-    return false;
-}
-function sameId(a, b) {
-    return Number.isSafeInteger(a) && a === b;
-}
-function headCommit(event, payload) {
-    if (event === 'push')
-        return at(payload, 'head_commit');
-    if (event === 'merge_group')
-        return at(payload, 'merge_group', 'head_commit');
-    if (event === 'workflow_run')
-        return at(payload, 'workflow_run', 'head_commit');
-    return undefined;
-}
-/** The commit's time in UTC to the second; '' if it is another commit's or no date. */
-function commitTime(commit, sha) {
-    if (commitId(at(commit, 'id')) !== sha)
-        return '';
-    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(json_text(at(commit, 'timestamp')));
-    const [, local = '', zone = ''] = match ?? [];
-    // Date reads 30 February as 1 March: a real date comes back as it was written.
-    if (isoSeconds(`${local}Z`) !== `${local}Z`)
-        return '';
-    return isoSeconds(`${local}${zone}`);
-}
-function isoSeconds(time) {
-    const date = new Date(time);
-    if (Number.isNaN(date.getTime()))
-        return '';
-    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
-    return seconds && `${seconds}Z`;
-}
-/** A full commit id in lower case; '' for anything else, the null id of a deletion included. */
-function commitId(value) {
-    const id = json_text(value).toLowerCase();
-    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
-}
-function shortName(ref, prefix) {
-    const name = json_text(ref);
-    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
-}
-/**
- * A branch's or tag's short name, or '' for one that git itself refuses (git-check-ref-format(1)) or that has
- * control characters beyond ASCII. Such a name is forged, and it is dropped rather than mended: '' equals no
- * publishing branch, while `mas<newline>ter` with its newline taken out would equal `master`.
- */
-function refName(value) {
-    const name = json_text(value);
-    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
-    return refused ? '' : name;
-}
-function repositoryName(value) {
-    const name = json_text(value);
-    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
-}
-function sourceUrl(server, repository) {
-    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
-    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
 }
 
 ;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
@@ -54510,8 +55412,9 @@ function getOctokit(token, options, ...additionalPlugins) {
 ;// CONCATENATED MODULE: ./src/github.ts
 
 
+
 /** Milliseconds to wait for an answer; a run can do without. */
-const PATIENCE = 10_000;
+const github_PATIENCE = 10_000;
 /** Most files that GitHub lists of one comparison (docs.github.com, REST API, "Compare two commits"). */
 const MOST_FILES = 300;
 /** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
@@ -54569,6 +55472,35 @@ class github_GitHub {
             return [...paths].filter((path) => forth.files?.get(path) !== back.files?.get(path));
         });
     }
+    /** How `head` stands to `base`, both full commit ids: `ahead` has it in its history. */
+    async relation(base, head) {
+        if (!isCommitId(base) || !isCommitId(head))
+            return undefined;
+        return this.#ask(async ({ rest }) => {
+            const basehead = `${base}...${head}`;
+            const question = { owner: this.#owner, repo: this.#repo, basehead, per_page: 1 };
+            return rest.repos.compareCommitsWithBasehead(question).then(({ data }) => data.status, unknownIfNotFound);
+        });
+    }
+    /** The commit at a branch's tip; `unknown` where there is no such branch, or it may not be read. */
+    async tip(branch) {
+        return this.#ask(async ({ rest }) => {
+            const question = { owner: this.#owner, repo: this.#repo, ref: `heads/${branch}` };
+            return rest.git.getRef(question).then(({ data }) => data.object.sha, unknownIfNotFound);
+        });
+    }
+    /** A commit and those before it by their first parents, the newest first, among the last hundred of its history. */
+    async firstParents(sha) {
+        return this.#ask(async ({ rest }) => {
+            const { data } = await rest.repos.listCommits({ owner: this.#owner, repo: this.#repo, sha, per_page: 100 });
+            const parents = new Map(data.map((commit) => [commit.sha, commit.parents[0]?.sha]));
+            const chain = [];
+            for (let next = sha; next !== undefined && parents.has(next); next = parents.get(next)) {
+                chain.push(next);
+            }
+            return chain;
+        });
+    }
     async #compare({ rest }, base, head) {
         const { data } = await rest.repos.compareCommitsWithBasehead({
             owner: this.#owner,
@@ -54594,13 +55526,19 @@ class github_GitHub {
         if (this.#token === undefined || this.#repo === '')
             return undefined;
         try {
-            const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)]);
+            const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(github_PATIENCE)]);
             return await question(getOctokit(this.#token, { request: { signal } }));
         }
         catch {
             return undefined;
         }
     }
+}
+/** GitHub answers so where there is no such commit or branch, or where the token may not see it. */
+function unknownIfNotFound(error) {
+    if ([404, 422].includes(Number(at(error, 'status'))))
+        return 'unknown';
+    throw error;
 }
 
 ;// CONCATENATED MODULE: ./src/publish-policy.ts
@@ -54843,7 +55781,7 @@ async function preparePlan(inputs, env, childEnv, docker, log, signal) {
         refs,
         labels: makeLabels(inputs, build, created, fingerprints)
     });
-    return { plan, git, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) };
+    return { plan, git, github, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) };
 }
 async function readDockerfile(file, { buildArgs }) {
     let text;
@@ -54975,8 +55913,9 @@ function withoutStage({ stage: _, ...miss }) {
 /** One sentence: why it was published, or why not. */
 function publishReason(plan, { failures, cancelled, publication }) {
     const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('');
-    if (plan && failures.length === 0)
-        return `${plan.decision.reason}${held}`;
+    if (plan && failures.length === 0) {
+        return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`;
+    }
     const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed';
     const pushed = publication?.pushed ?? [];
     if (pushed.length === 0)
@@ -55054,6 +55993,26 @@ function cell(value) {
 function shortened(value, most) {
     const characters = [...value];
     return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
+}
+
+;// CONCATENATED MODULE: ./src/secret-like.ts
+
+/** Words of a name that stand for a secret, and one that says it is none: BuildKit's own check SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
+const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i;
+/** What secrets of widely used services begin with (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
+const SECRET_VALUES = /^(?:gh[pousr]_|github_pat_|glpat-|npm_|AKIA|ASIA|xox[abprs]-|dckr_pat_|pypi-|sk_live_|eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY)/;
+/** Shorter values are words, and masking a word makes a log unreadable. */
+const SHORTEST_SECRET = 8;
+/** @param buildArgs NAME=value, or NAME alone */
+function findSecretLike(buildArgs) {
+    return buildArgs.flatMap((arg) => {
+        const [name, value] = arg.includes('=') ? splitAtEquals(arg) : [arg, ''];
+        const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='));
+        if (!isNamedSo && !SECRET_VALUES.test(value))
+            return [];
+        return [{ name, value: value.length >= SHORTEST_SECRET ? value : undefined }];
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/state.ts
@@ -55135,6 +56094,8 @@ function seconds(milliseconds) {
 
 
 
+
+
 /** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
 async function run() {
     const cancellation = new AbortController();
@@ -55156,6 +56117,7 @@ async function run() {
         const inputs = readInputs((name) => getInput(name, { trimWhitespace: false }));
         mask(inputs);
         crossCheck(inputs);
+        warnOfSecrets(inputs, log);
         const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
         const docker = new DockerCli(childEnv, timeline);
         const prepared = await timeline.measure('Prepare', () => preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal));
@@ -55167,7 +56129,9 @@ async function run() {
         }
         finally {
             restoreModes();
-            await removeContainers(docker, runId);
+            const left = await removeContainers(docker, runId);
+            if (left !== undefined)
+                log.warning(`Containers of this run may be left: ${left}`);
         }
     }
     catch (error) {
@@ -55182,12 +56146,18 @@ async function run() {
         await report(plan, result, timeline, (0,external_node_path_namespaceObject.join)(temp, `shared-docker-layers-report-${runId}.json`));
     }
 }
-function mask({ secrets, githubToken }) {
-    for (const value of [...secrets.map((secret) => secret.value), githubToken ?? '']) {
+function mask({ secrets, githubToken, buildArgs }) {
+    const likely = findSecretLike(buildArgs).map(({ value }) => value ?? '');
+    for (const value of [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']) {
         // the runner masks within lines only
         for (const line of value.split(/\r?\n/))
             if (line.trim() !== '')
                 core_setSecret(line);
+    }
+}
+function warnOfSecrets({ buildArgs }, log) {
+    for (const { name } of findSecretLike(buildArgs)) {
+        log.warning(`Build argument ${quote(name)} looks like a secret, and anyone who has the image can read build arguments in its history; use the input secrets with RUN --mount=type=secret instead`);
     }
 }
 function announce({ strategy, decision, refs, build, builds }, log) {

@@ -107,11 +107,13 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
         listeners: {
           stdout: (chunk) => {
             if (capture) stdout.add(chunk)
-            pass(chunk)
+            pass(Buffer.from(chunk))
+            endLine(chunk)
           },
           stderr: (chunk) => {
             if (capture) stderr.add(chunk)
-            pass(chunk)
+            pass(Buffer.from(chunk))
+            endLine(chunk)
           }
         }
       })
@@ -123,6 +125,11 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   } finally {
     signal?.removeEventListener('abort', abort)
   }
+}
+
+/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+function endLine(chunk: Buffer): void {
+  if (chunk.length > 0) chunk[chunk.length - 1] = 10
 }
 
 /** Collects chunks that may split a UTF-8 character. */

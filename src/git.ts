@@ -7,6 +7,9 @@ export interface Commit {
   time: string
 }
 
+/** How a commit stands to another in the history; `unknown` where one of them is in no history any more. */
+export type Relation = 'identical' | 'ahead' | 'behind' | 'diverged' | 'unknown'
+
 /** Options of every call of git. */
 const OPTIONS = [
   '--no-pager',
@@ -48,6 +51,23 @@ export class Git {
     const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? []
     if (!sha) return undefined
     return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` }
+  }
+
+  /**
+   * How `head` stands to `base`, both full commit ids: `ahead` has it in its history. undefined also where the checkout's
+   * history is cut off and does not tell.
+   */
+  async relation(base: string, head: string): Promise<Relation | undefined> {
+    if (!isCommitId(base) || !isCommitId(head)) return undefined
+    const [lacking, beyond, shallow] = await Promise.all([
+      this.#ask(['rev-list', '--max-count=1', base, `^${head}`]),
+      this.#ask(['rev-list', '--max-count=1', head, `^${base}`]),
+      this.#ask(['rev-parse', '--is-shallow-repository'])
+    ])
+    if (lacking === undefined || beyond === undefined) return undefined
+    if (lacking === '') return beyond === '' ? 'identical' : 'ahead'
+    if (beyond === '') return 'behind'
+    return shallow === 'false' ? 'diverged' : undefined
   }
 
   /** The branch that is checked out; '' for a detached HEAD. */

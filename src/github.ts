@@ -1,5 +1,6 @@
 import { getOctokit } from '@actions/github'
-import { isCommitId } from './git.ts'
+import { isCommitId, type Relation } from './git.ts'
+import { at } from './json.ts'
 
 type Octokit = ReturnType<typeof getOctokit>
 
@@ -11,7 +12,7 @@ const MOST_FILES = 300
 
 /** One direction of a comparison: what `head` changed since the merge base. */
 interface Comparison {
-  status: 'identical' | 'ahead' | 'behind' | 'diverged'
+  status: Exclude<Relation, 'unknown'>
   mergeBase: string
   /** Path → blob id, null where the path is gone; undefined if the list may be cut. */
   files: Map<string, string | null> | undefined
@@ -72,6 +73,37 @@ export class GitHub {
     })
   }
 
+  /** How `head` stands to `base`, both full commit ids: `ahead` has it in its history. */
+  async relation(base: string, head: string): Promise<Relation | undefined> {
+    if (!isCommitId(base) || !isCommitId(head)) return undefined
+    return this.#ask(async ({ rest }) => {
+      const basehead = `${base}...${head}`
+      const question = { owner: this.#owner, repo: this.#repo, basehead, per_page: 1 }
+      return rest.repos.compareCommitsWithBasehead(question).then(({ data }) => data.status, unknownIfNotFound)
+    })
+  }
+
+  /** The commit at a branch's tip; `unknown` where there is no such branch, or it may not be read. */
+  async tip(branch: string): Promise<string | undefined> {
+    return this.#ask(async ({ rest }) => {
+      const question = { owner: this.#owner, repo: this.#repo, ref: `heads/${branch}` }
+      return rest.git.getRef(question).then(({ data }) => data.object.sha, unknownIfNotFound)
+    })
+  }
+
+  /** A commit and those before it by their first parents, the newest first, among the last hundred of its history. */
+  async firstParents(sha: string): Promise<string[] | undefined> {
+    return this.#ask(async ({ rest }) => {
+      const { data } = await rest.repos.listCommits({ owner: this.#owner, repo: this.#repo, sha, per_page: 100 })
+      const parents = new Map(data.map((commit) => [commit.sha, commit.parents[0]?.sha]))
+      const chain: string[] = []
+      for (let next: string | undefined = sha; next !== undefined && parents.has(next); next = parents.get(next)) {
+        chain.push(next)
+      }
+      return chain
+    })
+  }
+
   async #compare({ rest }: Octokit, base: string, head: string): Promise<Comparison> {
     const { data } = await rest.repos.compareCommitsWithBasehead({
       owner: this.#owner,
@@ -106,4 +138,10 @@ export class GitHub {
       return undefined
     }
   }
+}
+
+/** GitHub answers so where there is no such commit or branch, or where the token may not see it. */
+function unknownIfNotFound(error: unknown): 'unknown' {
+  if ([404, 422].includes(Number(at(error, 'status')))) return 'unknown'
+  throw error
 }

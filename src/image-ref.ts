@@ -2,6 +2,7 @@
  * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
  * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
  */
+import { quote } from './context.ts'
 
 /** A name no registry would take. The message is one sentence: what is wrong and what would be right. */
 export class ImageRefError extends Error {
@@ -138,17 +139,17 @@ function canonical(text: string): string {
 /** Cuts `name[:tag][@digest]` apart, after refusing what no name could have. */
 function split(text: string): { name: string; tag: string | undefined; digest: string | undefined } {
   if (text === '') throw new ImageRefError('The image name is empty; give one such as ghcr.io/octo/app')
-  if (/[\p{Z}\p{Cc}]/u.test(text)) {
-    throw new ImageRefError(`${show(text)} has white space or a control character; an image name has none`)
-  }
   // Not repeated in the message: what stands before such an '@' is a user's name and password.
   if (text.includes('@') && text.lastIndexOf('/') > text.indexOf('@')) {
     throw new ImageRefError("The image name has an '@' before a '/'; log in separately and write ghcr.io/octo/app")
   }
+  if (/[\p{Z}\p{Cc}]/u.test(text)) {
+    throw new ImageRefError(`${show(text)} has white space or a control character; an image name has none`)
+  }
   const [scheme] = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(text) ?? []
   if (scheme) {
     throw new ImageRefError(
-      `${show(text)} is a URL; leave out ${scheme} and give an image name: ${show(text.slice(scheme.length))}`
+      `${show(text)} is a URL; leave out ${show(scheme)} and give an image name: ${show(text.slice(scheme.length))}`
     )
   }
   // Docker would take it for an option.
@@ -211,11 +212,9 @@ function explain(name: string, rest: string, wrong: string): string {
   )
 }
 
-/** A text for a message: as it is if it is plain and short, else as a JSON string of one line of ASCII. */
-function show(text: string): string {
-  const short = text.length > 300 ? `${text.slice(0, 300)}...` : text
-  if (/^[\x21-\x7e]+$/.test(short) && !short.includes('##[')) return short
-  return JSON.stringify(short)
-    .replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .replaceAll('##[', '##\\u005b')
+/** A text for a message: as it is if it is plain, else as a JSON string of ASCII; cut short if it is long. */
+export function show(text: string): string {
+  const quoted = quote(text, /[^\x20-\x7e]/)
+  const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? []
+  return plain ?? quoted
 }

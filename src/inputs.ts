@@ -2,8 +2,9 @@ import { parse } from 'csv-parse/sync'
 import { parseArgsStringToArgv } from 'string-argv'
 import type { ExpectCache } from './cache/verdict.ts'
 import type { CacheStagesInput } from './cache-stages.ts'
+import { quote } from './context.ts'
 import { messageOf, UserError } from './errors.ts'
-import { isTag, parseRepository, resolveTag } from './image-ref.ts'
+import { isTag, parseRepository, resolveTag, show } from './image-ref.ts'
 import type { PushMode } from './publish-policy.ts'
 
 /** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
@@ -44,6 +45,8 @@ export interface Inputs {
   expectCache: ExpectCache
   publishBranch: string | undefined
   push: PushMode
+  /** How often a request to a registry that failed for the moment is made again. */
+  retries: number
   builder: string | undefined
   githubToken: string | undefined
 }
@@ -57,10 +60,10 @@ export interface Inputs {
 export function readInputs(get: (name: string) => string): Inputs {
   const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app')
   const { registry } = check('image', () => parseRepository(image))
-  if (/^[^.:]*[A-Z][^.:]*$/.test(registry)) {
+  if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
     // docker takes it for the host of a registry; it is an owner as GitHub spells it
     throw new UserError(
-      `Input image is ${JSON.stringify(image)}, with upper-case letters; registries allow lower case only: ${image.toLowerCase()}`
+      `Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`
     )
   }
   return {
@@ -89,6 +92,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
     publishBranch: optional(get, 'publish-branch'),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
+    retries: retries(get),
     builder: argument(get, 'builder'),
     githubToken: optional(get, 'github-token')
   }
@@ -130,9 +134,7 @@ function path(get: Get, name: string): string | undefined {
 function argument(get: Get, name: string): string | undefined {
   const value = optional(get, name)
   if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
-    throw new UserError(
-      `Input ${name} is ${JSON.stringify(value)}; it must be one word that does not begin with a dash`
-    )
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be one word that does not begin with a dash`)
   }
   return value
 }
@@ -152,6 +154,8 @@ function records(get: Get, name: string): string[] {
     rows = parse(get(name), {
       // one field a record, whatever it holds: items are never split at commas
       delimiter: '\u0000',
+      // else the first end of a line that there is, which may be another one than the next
+      record_delimiter: ['\r\n', '\n'],
       relax_quotes: true,
       skip_empty_lines: true,
       trim: true
@@ -166,7 +170,7 @@ function pair(name: string, form: string, item: string, valueOptional = false): 
   const equals = item.indexOf('=')
   const key = equals < 0 ? item : item.slice(0, equals)
   if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-    throw new UserError(`Input ${name} has the line ${JSON.stringify(item)}; each line must be ${form}`)
+    throw new UserError(`Input ${name} has the line ${quote(item)}; each line must be ${form}`)
   }
   return item
 }
@@ -189,7 +193,7 @@ function secret(item: string): Secret {
 
 function hostLine(item: string): string {
   if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-    throw new UserError(`Input add-hosts has the line ${JSON.stringify(item)}; each line must be host:ip`)
+    throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
   }
   return item
 }
@@ -214,19 +218,23 @@ const SWITCHES =
 function testOptions(get: Get): string[] {
   return lines(get, 'test-options').flatMap((line) => {
     const words = parseArgsStringToArgv(line)
-    const [first = ''] = words
-    // a value may follow where the option has none yet
-    const takesValue = /^(--[a-z][a-z0-9-]*|-[a-z])$/i.test(first) && !SWITCHES.test(first)
-    if (!/^--?[a-z]/i.test(first) || words.length > (takesValue ? 2 : 1) || words[1]?.startsWith('-')) {
+    const [first = '', value] = words
+    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? []
+    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''))
+    if (why) {
+      throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`)
+    }
+    // an option that has no value yet would take the next word for it, whatever that is
+    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first)
+    if (
+      !/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+      words.length !== (takesValue ? 2 : 1) ||
+      value?.startsWith('-')
+    ) {
       throw new UserError(
-        `Input test-options has the line ${JSON.stringify(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
+        `Input test-options has the line ${quote(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
       )
     }
-    const [, letters] = /^-([a-z]+)/i.exec(first) ?? []
-    const letter = /^[dtiPq]+$/.test(letters ?? '') ? /[dti]/.exec(letters ?? '')?.[0] : undefined
-    const name = letter === undefined ? first.replace(/=.*/, '') : SHORT_RUN_OPTIONS[letter]
-    const why = OWN_RUN_OPTIONS.get(name ?? first)
-    if (why) throw new UserError(`Input test-options has ${first}, which cannot be used: ${why}; remove that line`)
     return words
   })
 }
@@ -235,7 +243,18 @@ function wholeNumber(get: Get, name: string): number | undefined {
   const value = optional(get, name)
   if (value === undefined) return undefined
   if (!/^[1-9]\d{0,5}$/.test(value)) {
-    throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be a whole number from 1 up`)
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be a whole number from 1 up`)
+  }
+  return Number(value)
+}
+
+/** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
+const MOST_RETRIES = 10
+
+function retries(get: Get): number {
+  const value = optional(get, 'retries') ?? '3'
+  if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
+    throw new UserError(`Input retries is ${quote(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`)
   }
   return Number(value)
 }
@@ -249,7 +268,7 @@ function minutes(get: Get, name: string): number | undefined {
   const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
   if (!(number > 0 && number <= MOST_MINUTES)) {
     throw new UserError(
-      `Input ${name} is ${JSON.stringify(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
+      `Input ${name} is ${quote(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
     )
   }
   return number
@@ -259,7 +278,7 @@ function platform(get: Get): string | undefined {
   const value = argument(get, 'platform')
   if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
     throw new UserError(
-      `Input platform is ${JSON.stringify(value)}; it must be one platform, because tests run on it, for example linux/amd64`
+      `Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
     )
   }
   return value
@@ -269,7 +288,7 @@ function tagName(get: Get, name: string, otherwise: string): string {
   const value = optional(get, name) ?? otherwise
   if (!isTag(value)) {
     throw new UserError(
-      `Input ${name} is ${JSON.stringify(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
+      `Input ${name} is ${quote(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
     )
   }
   return value
@@ -282,7 +301,7 @@ function cacheStages(get: Get): CacheStagesInput {
   const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item))
   if (word !== undefined) {
     throw new UserError(
-      `Input cache-stages has the line ${JSON.stringify(word)} among others; it must be auto, none, or names of stages, one a line`
+      `Input cache-stages has the line ${quote(word)} among others; it must be auto, none, or names of stages, one a line`
     )
   }
   return [...new Set(items)]
@@ -293,7 +312,7 @@ function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ..
   const known = values.find((other) => other === value)
   if (known !== undefined) return known
   const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
-  throw new UserError(`Input ${name} is ${JSON.stringify(value)}; it must be ${list}`)
+  throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
 }
 
 function check<T>(name: string, parseValue: () => T): T {

@@ -8,6 +8,15 @@ export function at(value: unknown, ...keys: string[]): unknown {
   return current
 }
 
+/** What a text of JSON says; undefined if it is none. */
+export function parseJson(source: string): unknown {
+  try {
+    return JSON.parse(source) as unknown
+  } catch {
+    return undefined
+  }
+}
+
 /** A string as it is, '' for anything else. */
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : ''

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { appendFileSync, closeSync, openSync, readSync, rmSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, openSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import * as core from '@actions/core'
+import { messageOf } from './errors.ts'
 
 /** A part of the log with a title of its own: the output of one docker command. */
 export interface Section {
@@ -19,6 +20,8 @@ interface OpenSection {
   title: string
   spool: string
   spooled: boolean
+  /** Why what it prints is no longer kept: a full disk. */
+  lost?: string
   ended: boolean
   /** Bytes shown, or spooled to be shown. */
   shown: number
@@ -104,9 +107,15 @@ export class Log {
   #show(section: OpenSection, bytes: Buffer): void {
     if (bytes.length === 0) return
     if (this.#live?.section === section) this.#printLive(bytes)
-    else {
-      appendFileSync(section.spool, bytes)
+    else if (section.lost === undefined) this.#keep(section, bytes)
+  }
+
+  #keep(section: OpenSection, bytes: Buffer): void {
+    try {
       section.spooled = true
+      appendFileSync(section.spool, bytes)
+    } catch (error) {
+      section.lost = messageOf(error)
     }
   }
 
@@ -128,14 +137,19 @@ export class Log {
     const token = randomUUID()
     this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`)
     this.#live = { section, token, lineEnded: true }
-    if (!section.spooled) return
-    const file = openSync(section.spool, 'r')
+    if (section.spooled) this.#printSpool(section.spool)
+    if (section.lost !== undefined) this.#printLive(`\n… what follows could not be kept: ${section.lost} …\n`)
+  }
+
+  #printSpool(spool: string): void {
+    if (!existsSync(spool)) return
+    const file = openSync(spool, 'r')
     const chunk = Buffer.alloc(65_536)
     for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
       this.#printLive(Buffer.from(chunk.subarray(0, length)))
     }
     closeSync(file)
-    rmSync(section.spool)
+    rmSync(spool)
   }
 
   #printLive(chunk: Buffer | string): void {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { removeContainers } from './containers.ts'
+import { quote } from './context.ts'
 import { variablesAskedFor } from './engine/args.ts'
 import { childEnvironment, DockerCli } from './engine/docker.ts'
 import { CancelledError, messageOf, UserError } from './errors.ts'
@@ -17,6 +18,7 @@ import { makeOutputs } from './report/outputs.ts'
 import { makeReport } from './report/report.ts'
 import { makeSummary } from './report/summary.ts'
 import type { RunResult } from './run.ts'
+import { findSecretLike } from './secret-like.ts'
 import { folderOf, saveState } from './state.ts'
 import { Timeline } from './timeline.ts'
 
@@ -43,6 +45,7 @@ export async function run(): Promise<void> {
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
     mask(inputs)
     crossCheck(inputs)
+    warnOfSecrets(inputs, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
     const prepared = await timeline.measure('Prepare', () =>
@@ -58,7 +61,8 @@ export async function run(): Promise<void> {
       result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal })
     } finally {
       restoreModes()
-      await removeContainers(docker, runId)
+      const left = await removeContainers(docker, runId)
+      if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)
     }
   } catch (error) {
     result.cancelled ||= error instanceof CancelledError
@@ -71,10 +75,19 @@ export async function run(): Promise<void> {
   }
 }
 
-function mask({ secrets, githubToken }: Inputs): void {
-  for (const value of [...secrets.map((secret) => secret.value), githubToken ?? '']) {
+function mask({ secrets, githubToken, buildArgs }: Inputs): void {
+  const likely = findSecretLike(buildArgs).map(({ value }) => value ?? '')
+  for (const value of [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']) {
     // the runner masks within lines only
     for (const line of value.split(/\r?\n/)) if (line.trim() !== '') core.setSecret(line)
+  }
+}
+
+function warnOfSecrets({ buildArgs }: Inputs, log: Log): void {
+  for (const { name } of findSecretLike(buildArgs)) {
+    log.warning(
+      `Build argument ${quote(name)} looks like a secret, and anyone who has the image can read build arguments in its history; use the input secrets with RUN --mount=type=secret instead`
+    )
   }
 }
 

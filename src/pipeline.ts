@@ -1,4 +1,5 @@
 import { describeStep, judgeMisses } from './cache/verdict.ts'
+import { whyEngineGone } from './engine/docker.ts'
 import { CancelledError, messageOf } from './errors.ts'
 import { explain } from './phases/explain.ts'
 import { Prefetch } from './phases/prefetch.ts'
@@ -27,6 +28,9 @@ export async function runPipeline(run: Run): Promise<RunResult> {
   } finally {
     await strategy.end()
   }
+  // whatever failed because of it says so in words of its own
+  const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker) : undefined
+  if (gone !== undefined) result.failures.unshift(`The Docker engine went away in the middle of the run (${gone})`)
   return result
 }
 

@@ -4,6 +4,7 @@ import * as core from '@actions/core'
 import { removeContainers } from './containers.ts'
 import { childEnvironment, DockerCli } from './engine/docker.ts'
 import { messageOf } from './errors.ts'
+import { harmless } from './log.ts'
 import { readState } from './state.ts'
 import { Timeline } from './timeline.ts'
 
@@ -11,14 +12,11 @@ import { Timeline } from './timeline.ts'
 export async function cleanUp(): Promise<void> {
   const state = readState(process.env.RUNNER_TEMP || tmpdir())
   if (!state) return
-  try {
-    await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId)
-  } catch (error) {
-    core.info(`Containers could not be removed: ${messageOf(error)}`)
-  }
+  const left = await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId)
+  if (left !== undefined) core.info(`Containers may be left: ${harmless(left)}`)
   try {
     await rm(state.folder, { recursive: true, force: true })
   } catch (error) {
-    core.info(`Temporary files could not be removed: ${messageOf(error)}`)
+    core.info(`Temporary files could not be removed: ${harmless(messageOf(error))}`)
   }
 }

@@ -34,7 +34,7 @@ export async function preparePlan(
   docker: Docker,
   log: Log,
   signal: AbortSignal
-): Promise<{ plan: Plan; git: Git; changesSince: ChangesSince }> {
+): Promise<{ plan: Plan; git: Git; github: GitHub; changesSince: ChangesSince }> {
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`
@@ -82,7 +82,7 @@ export async function preparePlan(
     refs,
     labels: makeLabels(inputs, build, created, fingerprints)
   })
-  return { plan, git, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) }
+  return { plan, git, github, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) }
 }
 
 async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dockerfile> {

@@ -4,6 +4,7 @@ import type { Docker } from './engine/docker.ts'
 import type { Base } from './engine/progress.ts'
 import type { ExecResult } from './exec.ts'
 import type { Git } from './git.ts'
+import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
 import type { Plan } from './plan.ts'
 import type { StageBuild } from './stage-build.ts'
@@ -14,6 +15,7 @@ export interface Run {
   plan: Plan
   docker: Docker
   git: Git
+  github: GitHub
   changesSince: ChangesSince
   log: Log
   timeline: Timeline
@@ -112,6 +114,8 @@ export interface Publication {
   digest: string
   /** Moving tags that were left where they are, because the new image could not serve as a cache: one sentence each. */
   held: { reference: string; reason: string }[]
+  /** One sentence on why the moving tags are of another commit although this run may move them: a newer one is published. */
+  stays?: string
   seconds: number
   /** One sentence for each push that failed. */
   failures: string[]

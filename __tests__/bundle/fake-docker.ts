@@ -66,7 +66,15 @@ function look(name: string): { stdout?: string; stderr?: string; exitCode?: numb
   return { stdout: JSON.stringify({ history: [], rootfs: { diff_ids: [] }, 'moby.buildkit.cache.v0': records }) }
 }
 
-function usual(args: string[]): { stdout?: string; stderr?: string; exitCode?: number } {
+/** What `docker container inspect` says of a container that `ended`, as its file in the folder tells. */
+function inspected(file: string): string {
+  const { args, exitCode } = JSON.parse(readFileSync(file, 'utf8')) as { args: string[]; exitCode: number }
+  const [image, ...words] = args.slice(-3)
+  const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
+  return JSON.stringify([{ Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+}
+
+function usual(folder: string, args: string[]): { stdout?: string; stderr?: string; exitCode?: number } {
   const option = (name: string): string => args[args.indexOf(name) + 1] ?? ''
   switch (args[0]) {
     case 'info':
@@ -76,6 +84,10 @@ function usual(args: string[]): { stdout?: string; stderr?: string; exitCode?: n
       return { stderr: rawJson(args.includes('--target') ? option('--target') : 'stage-1', 'made\n') }
     case 'run':
       return { stdout: 'tested\n' }
+    case 'container': {
+      const file = join(folder, `ended-${args.at(-1)}`)
+      return existsSync(file) ? { stdout: inspected(file) } : { exitCode: 1, stderr: 'Error: No such container\n' }
+    }
     case 'push':
       return { stdout: `x: digest: ${digestOf(args[1] ?? '')} size: 1\n` }
     default:
@@ -88,7 +100,7 @@ async function main(folder: string, args: string[]): Promise<void> {
     appendFileSync(join(folder, 'calls.jsonl'), `${JSON.stringify({ id: process.pid, at: Date.now(), ...event })}\n`)
   const text = args.join(' ')
   const answers = JSON.parse(readFileSync(join(folder, 'answers.json'), 'utf8')) as Answer[]
-  const answer: Omit<Answer, 'to'> = { ...usual(args), ...answers.find(({ to }) => text.includes(to)) }
+  const answer: Omit<Answer, 'to'> = { ...usual(folder, args), ...answers.find(({ to }) => text.includes(to)) }
 
   process.on('SIGTERM', () => {
     record({ what: 'signal', signal: 'SIGTERM' })
@@ -112,6 +124,10 @@ async function main(folder: string, args: string[]): Promise<void> {
   if (exitCode === 0 && args[0] === 'kill') writeFileSync(join(folder, `stopped-${args[1]}`), '')
   if (exitCode === 0 && args[0] === 'rm') {
     for (const name of args.slice(3)) writeFileSync(join(folder, `stopped-${name}`), '')
+  }
+  // 125: docker has made no container
+  if (args[0] === 'run' && exitCode !== 125) {
+    writeFileSync(join(folder, `ended-${args[args.indexOf('--name') + 1]}`), JSON.stringify({ args, exitCode }))
   }
   const idFile = args[args.indexOf('--iidfile') + 1]
   if (exitCode === 0 && args.includes('--iidfile') && idFile) writeFileSync(idFile, digestOf(text))

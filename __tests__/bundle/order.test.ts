@@ -19,8 +19,8 @@ const BUILD = 'buildx build --builder default --progress rawjson --provenance=fa
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
 const TESTED = '--label shared-docker-layers.tests=HASH'
 
-/** What only looks at images. */
-const LOOK = /^(buildx imagetools|history|image inspect) /
+/** What only looks at images, containers and the engine. */
+const LOOK = /^(buildx imagetools|history|image inspect|container inspect|version) /
 
 /** What is called, before and after the part in which tests and the production build overlap. */
 function called({ calls }: Ran): { first: string[]; overlapping: string[]; last: string[] } {

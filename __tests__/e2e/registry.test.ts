@@ -69,7 +69,7 @@ describe.each(availableEngines())('Docker $version, $store store', (engine) => {
   })
 
   it('tells a registry that cannot be reached', async () => {
-    const outcome = await play(engine, { image: '127.0.0.1:5999/octo/app' })
+    const outcome = await play(engine, { image: '127.0.0.1:5999/octo/app', retries: '1' })
     const warnings = annotations(outcome, 'warning')
     expect(warnings).toHaveLength(2)
     for (const warning of warnings) {

@@ -37,7 +37,7 @@ function kebab(name: string): string {
 
 /** In DESIGN's order, and never fewer: a word once published keeps its meaning. */
 const INPUTS =
-  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes skip-unchanged-tests build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages expect-cache publish-branch push builder github-token'
+  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes skip-unchanged-tests build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages expect-cache publish-branch push retries builder github-token'
 const OUTPUTS =
   'image short-sha branch builder-image image-id digest tags pushed published publish-reason cache-hit cached-steps total-steps cache tests engine report'
 

@@ -36,6 +36,7 @@ describe('readInputs', () => {
       expectCache: 'warn',
       publishBranch: undefined,
       push: 'auto',
+      retries: 3,
       builder: undefined,
       githubToken: undefined
     })

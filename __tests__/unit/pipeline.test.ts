@@ -33,9 +33,21 @@ interface Answer {
   throws?: Error
 }
 
+/** By name, how their `docker run` went. */
+type Containers = Map<string, { args: readonly string[]; exitCode: number }>
+
+/** What `docker container inspect` says of a container. */
+function inspected({ args, exitCode }: { args: readonly string[]; exitCode: number }): string {
+  const [image, ...words] = args.slice(-3)
+  const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
+  return JSON.stringify([{ Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+}
+
 /** What the registry has under the tag that was pushed last: an image whose metadata is that of one layer on its base. */
-function printedBy(args: readonly string[]): string {
+function printedBy(args: readonly string[], containers: Containers): string {
   const name = args.at(-1) ?? ''
+  const container = args[0] === 'container' ? containers.get(name) : undefined
+  if (container) return inspected(container)
   if (args[0] === 'push') return `x: digest: ${DIGEST} size: 1\n`
   if (!args.includes('imagetools')) return ''
   return JSON.stringify(
@@ -43,6 +55,7 @@ function printedBy(args: readonly string[]): string {
       ? {
           history: [{ created_by: 'base' }, { created_by: 'RUN make' }],
           rootfs: { diff_ids: ['a', 'b'] },
+          config: { Labels: { 'org.opencontainers.image.revision': SHA } },
           'moby.buildkit.cache.v0': Buffer.from('[{"layers":[{"layer":1}]}]').toString('base64')
         }
       : { config: { digest: CONFIG_DIGEST } }
@@ -55,6 +68,7 @@ class FakeDocker implements Docker {
   /** The calls that have ended by the time at which each began. */
   readonly endedBefore = new Map<string, string[]>()
   readonly #ended: string[] = []
+  readonly #ran: Containers = new Map()
   readonly #answers: Record<string, Answer>
   readonly #onCall: (text: string) => void
 
@@ -79,7 +93,9 @@ class FakeDocker implements Docker {
     this.#ended.push(text)
     if (signal?.aborted) throw new CancelledError()
     if (answer.throws) throw answer.throws
-    const { exitCode = 0, stdout = printedBy(args), stderr = '' } = answer
+    const { exitCode = 0, stdout = printedBy(args, this.#ran), stderr = '' } = answer
+    // 125: docker has made no container
+    if (args[0] === 'run' && exitCode !== 125) this.#ran.set(args[args.indexOf('--name') + 1] ?? '', { args, exitCode })
     onOutput?.(Buffer.from(stdout))
     onOutput?.(Buffer.from(stderr))
     if (exitCode === 0 && args.includes('--iidfile'))
@@ -107,7 +123,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'
 
 function plan(strategy: Plan['strategy']['name'], push: boolean, text: string): Plan {
-  const values: Record<string, string> = { image: 'octo/app', tests: 'a\nb' }
+  const values: Record<string, string> = { image: 'octo/app', tests: 'a\nb', retries: '0' }
   const inputs = readInputs((name) => values[name] ?? '')
   const build: Plan['build'] = {
     event: 'push',
@@ -172,16 +188,13 @@ async function play(
   })
   const { signal } = cancellation
   const git = new Git(folder, {})
+  const github = new GitHub(undefined, '', signal)
   const result = await runPipeline({
     plan: plan(strategy, push, text),
     docker,
     git,
-    changesSince: changesFinder(
-      git,
-      new GitHub(undefined, '', signal),
-      { sha: SHA },
-      { context: '.', file: 'Dockerfile' }
-    ),
+    github,
+    changesSince: changesFinder(git, github, { sha: SHA }, { context: '.', file: 'Dockerfile' }),
     log,
     timeline: new Timeline(),
     folder,
@@ -205,8 +218,9 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
         ]
   const pushes =
     strategy === 'inline'
-      ? ['push octo/app:0123456', 'push octo/app:builder-next', ...Array(2).fill('look')]
-      : ['push octo/app:0123456']
+      ? ['push octo/app:0123456', 'push octo/app:builder-next']
+      : // what is published now is asked for by a pull, which takes the tag
+        ['push octo/app:0123456', 'pull octo/app:latest', 'tag octo/app:0123456 octo/app:latest']
   const builderBuild = strategy === 'inline' ? '--target builder' : '--target builder'
   const productionBuild = '--tag octo/app:0123456'
   const tests = ['run a', 'run b', 'rm test-1', 'rm test-2']
@@ -216,7 +230,10 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     expect(docker.verbs.filter((verb) => verb !== 'look').slice(0, builds.length)).toEqual(builds)
     expect(docker.verbs).toEqual(expect.arrayContaining([...tests, 'production']))
     const published = [...pushes, 'push octo/app:builder', 'push octo/app:latest']
-    expect(docker.verbs.slice(-published.length)).toEqual(published)
+    const verbs = docker.verbs.slice(docker.verbs.indexOf(published[0] ?? ''))
+    expect(verbs.filter((verb) => !/^(look|image inspect|history)/.test(verb))).toEqual(published)
+    // nothing is asked once the tags move
+    expect(verbs.slice(-2)).toEqual(published.slice(-2))
     expect(result).toMatchObject({
       builder: { image: 'octo/app:builder-0123456', imageId: DIGEST },
       production: { image: 'octo/app:0123456', imageId: DIGEST },
@@ -236,7 +253,10 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
 
   it('a builder that fails: no tests, no production', async () => {
     const { result, docker } = await play(strategy, { [builderBuild]: { exitCode: 1, stderr: 'ERROR: no space\n' } })
-    expect(docker.verbs.filter((verb) => verb !== 'look')).toEqual(builds.slice(0, strategy === 'inline' ? 1 : 3))
+    expect(docker.verbs.filter((verb) => verb !== 'look')).toEqual([
+      ...builds.slice(0, strategy === 'inline' ? 1 : 3),
+      'version {{.Server.Version}}'
+    ])
     expect(result.failures).toEqual([expect.stringMatching(/^Building octo\/app:builder-0123456 failed: .*no space$/)])
     expect(result).toMatchObject({ tests: [], builder: { imageId: '' } })
     expect(result).not.toHaveProperty('production')
@@ -276,7 +296,9 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
   it('a push of the commit that fails: the moving tags stay', async () => {
     const { result, docker } = await play(strategy, { 'push octo/app:0': { exitCode: 1, stderr: 'denied\n' } })
     // its candidate names nothing that anyone reads
-    expect(docker.verbs.filter((verb) => verb.startsWith('push'))).toEqual(pushes.filter((verb) => verb !== 'look'))
+    expect(docker.verbs.filter((verb) => verb.startsWith('push'))).toEqual(
+      pushes.filter((verb) => verb.startsWith('push'))
+    )
     expect(result.publication).toMatchObject({ pushed: [], published: false, digest: '' })
     expect(result.failures).toEqual([expect.stringContaining('refused')])
   })
@@ -391,7 +413,7 @@ describe('runPipeline, further stages', () => {
 })
 
 describe('runPipeline, an image that cannot serve as a cache', () => {
-  const GOOD_CONFIG = printedBy(['imagetools', CONFIG_DIGEST])
+  const GOOD_CONFIG = printedBy(['imagetools', CONFIG_DIGEST], new Map())
   const BAD_CONFIG = GOOD_CONFIG.replace(/"moby.buildkit.cache.v0":"[^"]*"/, '"moby.buildkit.cache.v0":"W10="')
   const GOOD_DIGEST = `sha256:${'d'.repeat(64)}`
   /** What is published is good, what is pushed now is bad. */

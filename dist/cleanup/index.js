@@ -31613,7 +31613,7 @@ module.exports = {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8363);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2904);
 
 await (0,_post_js__WEBPACK_IMPORTED_MODULE_0__/* .cleanUp */ .n)();
 
@@ -31622,7 +31622,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8363:
+/***/ 2904:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34617,23 +34617,6 @@ function list(value) {
     return value === undefined ? [] : [value];
 }
 
-;// CONCATENATED MODULE: ./src/containers.ts
-
-/** Removes every container of a run, running or not. There may be none. */
-async function removeContainers(docker, runId) {
-    const { stdout } = await docker.call([
-        'ps',
-        '--all',
-        '--quiet',
-        '--no-trunc',
-        '--filter',
-        `label=${RUN_LABEL}=${runId}`
-    ]);
-    const ids = stdout.split('\n').filter((id) => id !== '');
-    if (ids.length > 0)
-        await docker.call(['rm', '--force', '--volumes', ...ids]);
-}
-
 // EXTERNAL MODULE: ./node_modules/semver/index.js
 var node_modules_semver = __nccwpck_require__(2088);
 ;// CONCATENATED MODULE: ./src/errors.ts
@@ -34649,7 +34632,7 @@ class CancelledError extends Error {
     }
 }
 /** The message of anything that was thrown. */
-function messageOf(error) {
+function errors_messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 
@@ -34741,12 +34724,14 @@ async function src_exec_exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    pass(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    pass(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
                 }
             }
         }));
@@ -34760,6 +34745,11 @@ async function src_exec_exec(tool, args, options) {
     finally {
         signal?.removeEventListener('abort', abort);
     }
+}
+/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+function endLine(chunk) {
+    if (chunk.length > 0)
+        chunk[chunk.length - 1] = 10;
 }
 /** Collects chunks that may split a UTF-8 character. */
 class Text {
@@ -34795,7 +34785,7 @@ class DockerCli {
             return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
         }
         catch (error) {
-            if (messageOf(error).includes('Unable to locate executable file')) {
+            if (errors_messageOf(error).includes('Unable to locate executable file')) {
                 throw new errors_UserError('There is no docker command on PATH; run this action on a runner that has Docker');
             }
             throw error;
@@ -34816,6 +34806,22 @@ const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|
 function childEnvironment(env, asked = []) {
     const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
     return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
+}
+/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+function isEngineGone(text) {
+    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
+}
+/** Milliseconds in which an engine answers whether it is there. */
+const ENGINE_ANSWERS_WITHIN = 10_000;
+/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+async function whyEngineGone(docker) {
+    try {
+        const args = ['version', '--format', '{{.Server.Version}}'];
+        return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }));
+    }
+    catch {
+        return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`;
+    }
 }
 /**
  * Asks the engine what it is.
@@ -34866,17 +34872,230 @@ function atLeast(version, least) {
     const coerced = semver.coerce(version);
     return coerced !== null && semver.gte(coerced, least);
 }
+/**
+ * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
+ * `error from registry: unknown`, then `unknown`.
+ */
+function failureOf({ exitCode, stderr }) {
+    if (exitCode === 0)
+        return undefined;
+    const [last = '', before = ''] = linesOf(stderr).toReversed();
+    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
+}
 /** The last line that says something, where docker puts its error. */
 function lastLine(text) {
-    return (text
+    return linesOf(text).at(-1) ?? '';
+}
+function linesOf(text) {
+    return text
         .split(/[\r\n]+/)
         .map((line) => line.trim())
-        .filter((line) => line !== '')
-        .at(-1) ?? '');
+        .filter((line) => line !== '');
 }
 
+;// CONCATENATED MODULE: ./src/containers.ts
+
+
+
+/** Milliseconds that an engine gets to list or to remove containers. */
+const PATIENCE = 60_000;
+/**
+ * Removes every container of a run, running or not. There may be none.
+ *
+ * @returns why some may be left, undefined if none is
+ */
+async function removeContainers(docker, runId) {
+    const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
+    try {
+        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], patience());
+        const ids = list.stdout.split('\n').filter((id) => id !== '');
+        return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
+    }
+    catch (error) {
+        return error instanceof CancelledError ? `no answer within ${PATIENCE / 1_000} seconds` : errors_messageOf(error);
+    }
+}
+/**
+ * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
+ * What goes wrong here is told by `removeContainers`, which finds what is left.
+ */
+async function removeContainer(docker, name) {
+    await removeAll(docker, [name]).catch(() => { });
+}
+async function removeAll(docker, names) {
+    const result = await docker.call(['rm', '--force', '--volumes', ...names], patience());
+    const failure = failureOf(result);
+    // somebody else has removed it: a test that kills its own container, or the engine's --rm
+    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
+}
+function patience() {
+    return { signal: AbortSignal.timeout(PATIENCE) };
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: ./src/log.ts
+
+
+
+
+
+/** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
+const MOST_OF_A_SECTION = (/* unused pure expression or super */ null && (4 * 1_024 * 1_024));
+const END_OF_A_SECTION = (/* unused pure expression or super */ null && (64 * 1_024));
+/**
+ * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
+ * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again. Of a section
+ * that is longer than a few MiB the middle is left out.
+ *
+ * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
+ * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
+ * our own commands would be stopped too, messages wait until the live section has ended.
+ */
+class Log {
+    #folder;
+    #print;
+    #sections = [];
+    #messages = [];
+    #live;
+    #count = 0;
+    constructor(folder, print = (text) => process.stdout.write(text)) {
+        this.#folder = folder;
+        this.#print = print;
+    }
+    info(message) {
+        this.#say(() => this.#print(`${harmless(message)}\n`));
+    }
+    notice(message) {
+        this.#say(() => core.notice(message));
+    }
+    warning(message) {
+        this.#say(() => core.warning(message));
+    }
+    error(message, title) {
+        this.#say(() => core.error(message, title === undefined ? {} : { title }));
+    }
+    section(title) {
+        const spool = join(this.#folder, `log-${++this.#count}`);
+        const section = {
+            title,
+            spool,
+            spooled: false,
+            ended: false,
+            shown: 0,
+            beyond: 0,
+            tail: Buffer.alloc(0)
+        };
+        this.#sections.push(section);
+        if (!this.#live)
+            this.#advance();
+        return {
+            write: (chunk) => {
+                if (section.ended)
+                    return;
+                const bytes = Buffer.from(chunk);
+                const head = bytes.subarray(0, MOST_OF_A_SECTION - section.shown);
+                this.#show(section, head);
+                section.shown += head.length;
+                section.beyond += bytes.length - head.length;
+                section.tail = Buffer.concat([section.tail, bytes.subarray(head.length)]).subarray(-END_OF_A_SECTION);
+            },
+            end: () => {
+                if (section.ended)
+                    return;
+                const leftOut = section.beyond - section.tail.length;
+                if (leftOut > 0)
+                    this.#show(section, Buffer.from(`\n… ${leftOut} bytes are left out …\n`));
+                this.#show(section, section.tail);
+                section.ended = true;
+                if (this.#live?.section !== section)
+                    return;
+                this.#closeLive();
+                this.#advance();
+            }
+        };
+    }
+    #show(section, bytes) {
+        if (bytes.length === 0)
+            return;
+        if (this.#live?.section === section)
+            this.#printLive(bytes);
+        else if (section.lost === undefined)
+            this.#keep(section, bytes);
+    }
+    #keep(section, bytes) {
+        try {
+            section.spooled = true;
+            appendFileSync(section.spool, bytes);
+        }
+        catch (error) {
+            section.lost = messageOf(error);
+        }
+    }
+    #say(message) {
+        if (this.#live)
+            this.#messages.push(message);
+        else
+            message();
+    }
+    #advance() {
+        for (const section of this.#sections.filter((candidate) => candidate.ended)) {
+            this.#openLive(section);
+            this.#closeLive();
+        }
+        const next = this.#sections[0];
+        if (next)
+            this.#openLive(next);
+    }
+    #openLive(section) {
+        const token = randomUUID();
+        this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`);
+        this.#live = { section, token, lineEnded: true };
+        if (section.spooled)
+            this.#printSpool(section.spool);
+        if (section.lost !== undefined)
+            this.#printLive(`\n… what follows could not be kept: ${section.lost} …\n`);
+    }
+    #printSpool(spool) {
+        if (!existsSync(spool))
+            return;
+        const file = openSync(spool, 'r');
+        const chunk = Buffer.alloc(65_536);
+        for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+            this.#printLive(Buffer.from(chunk.subarray(0, length)));
+        }
+        closeSync(file);
+        rmSync(spool);
+    }
+    #printLive(chunk) {
+        if (!this.#live || chunk.length === 0)
+            return;
+        this.#print(chunk);
+        this.#live.lineEnded = chunk.at(-1) === (typeof chunk === 'string' ? '\n' : 10);
+    }
+    #closeLive() {
+        if (!this.#live)
+            return;
+        const { section, token, lineEnded } = this.#live;
+        this.#print(`${lineEnded ? '' : '\n'}::${token}::\n::endgroup::\n`);
+        this.#live = undefined;
+        this.#sections.splice(this.#sections.indexOf(section), 1);
+        for (const message of this.#messages.splice(0))
+            message();
+    }
+}
+/** A text of others as one line of ours that holds no workflow command. */
+function harmless(text) {
+    return text
+        .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+        .replaceAll('##[', '# #[')
+        .replace(/^(\s*)::/, '$1: :');
+}
+
 ;// CONCATENATED MODULE: ./src/state.ts
 
 
@@ -34945,22 +35164,20 @@ function seconds(milliseconds) {
 
 
 
+
 /** The post step: removes what the main step left, should it have been killed. Never fails the job. */
 async function cleanUp() {
     const state = readState(process.env.RUNNER_TEMP || (0,external_node_os_namespaceObject.tmpdir)());
     if (!state)
         return;
-    try {
-        await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId);
-    }
-    catch (error) {
-        info(`Containers could not be removed: ${messageOf(error)}`);
-    }
+    const left = await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId);
+    if (left !== undefined)
+        info(`Containers may be left: ${harmless(left)}`);
     try {
         await (0,promises_namespaceObject.rm)(state.folder, { recursive: true, force: true });
     }
     catch (error) {
-        info(`Temporary files could not be removed: ${messageOf(error)}`);
+        info(`Temporary files could not be removed: ${harmless(errors_messageOf(error))}`);
     }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { StageInstruction } from '../dockerfile.ts'
-import { type Docker, lastLine } from '../engine/docker.ts'
-import { at, list, text } from '../json.ts'
+import { type Docker, failureOf } from '../engine/docker.ts'
+import { at, list, parseJson, text } from '../json.ts'
 import { ownInstructions, type StageBuild } from '../stage-build.ts'
 
 /** What an image tells about how it was built. */
@@ -38,22 +38,28 @@ export type ReadImage = { image: ImageRecord; error?: undefined } | { image?: un
  *
  * @param reference of the image or, which takes one question less, of its config by digest
  * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
+ * @param known the image that was there before: if it still is, no more is asked
  */
 export async function readFromRegistry(
   docker: Docker,
   reference: string,
   platform: string | undefined,
-  signal: AbortSignal
+  signal: AbortSignal,
+  known?: ImageRecord
 ): Promise<ReadImage> {
   const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
   const inspect = async (name: string): Promise<Raw | { error: string }> => {
     const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal })
-    if (result.exitCode !== 0) return { error: lastLine(result.stderr) || `exit code ${result.exitCode}` }
-    const parsed = parseJson(result.stdout)
-    return parsed.error === undefined ? { ...parsed, digest: digestOf(result.stdout) } : parsed
+    const error = failureOf(result)
+    if (error !== undefined) return { error }
+    const json = parseJson(result.stdout)
+    return json === undefined
+      ? { error: 'what the registry has there is no JSON' }
+      : { json, digest: digestOf(result.stdout) }
   }
   const top = await inspect(reference)
   if (top.error !== undefined) return top
+  if (known !== undefined && known.digest === top.digest) return { image: known }
   if (at(top.json, 'rootfs') !== undefined) return { image: parseConfig(top.json) }
   const child = digestIn(choose(at(top.json, 'manifests'), platform))
   const manifest = child === undefined ? top : await inspect(`${repository}@${child}`)
@@ -84,13 +90,13 @@ export async function readFromEngine(docker: Docker, reference: string, signal: 
     ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
   ]
   const results = await Promise.all(calls.map((args) => docker.call(args, { signal })))
-  const failed = results.find(({ exitCode }) => exitCode !== 0)
-  if (failed) return { error: lastLine(failed.stderr) || `exit code ${failed.exitCode}` }
-  const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line).json)
+  const [error] = results.flatMap((result) => failureOf(result) ?? [])
+  if (error !== undefined) return { error }
+  const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line))
   const history = (results[1]?.stdout ?? '')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => ({ createdBy: text(parseJson(line).json) }))
+    .map((line) => ({ createdBy: text(parseJson(line)) }))
   const labels = stringsOf(at(config, 'Labels'))
   return {
     image: { labels, runtime: runtimeOf(config), layers: list(layers).map(text), history: history.reverse() }
@@ -131,7 +137,7 @@ function runtimeOf(config: unknown): string {
  * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
  */
 function recordedLayers(metadata: string): number[] {
-  const records = list(parseJson(Buffer.from(metadata, 'base64').toString()).json)
+  const records = list(parseJson(Buffer.from(metadata, 'base64').toString()))
   const indices = records.flatMap((record) => [
     ...list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
     ...list(at(record, 'chains')).map((result) => list(at(result, 'layers')).at(-1))
@@ -216,14 +222,6 @@ function choose(manifests: unknown, platform: string | undefined): unknown {
 function digestIn(descriptor: unknown): string | undefined {
   const digest = text(at(descriptor, 'digest'))
   return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : undefined
-}
-
-function parseJson(source: string): { json: unknown; error?: undefined } | { error: string; json?: undefined } {
-  try {
-    return { json: JSON.parse(source) as unknown }
-  } catch {
-    return { error: 'what the registry has there is no JSON' }
-  }
 }
 
 function stringsOf(value: unknown): Record<string, string> {

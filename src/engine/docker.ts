@@ -67,6 +67,26 @@ export function childEnvironment(
   return Object.fromEntries(passed.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
+/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+export function isEngineGone(text: string): boolean {
+  return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(
+    text
+  )
+}
+
+/** Milliseconds in which an engine answers whether it is there. */
+const ENGINE_ANSWERS_WITHIN = 10_000
+
+/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+export async function whyEngineGone(docker: Docker): Promise<string | undefined> {
+  try {
+    const args = ['version', '--format', '{{.Server.Version}}']
+    return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }))
+  } catch {
+    return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`
+  }
+}
+
 /** What the engine says of itself. */
 export interface EngineInfo {
   version: string
@@ -149,13 +169,24 @@ export function atLeast(version: string, least: string): boolean {
   return coerced !== null && semver.gte(coerced, least)
 }
 
+/**
+ * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
+ * `error from registry: unknown`, then `unknown`.
+ */
+export function failureOf({ exitCode, stderr }: ExecResult): string | undefined {
+  if (exitCode === 0) return undefined
+  const [last = '', before = ''] = linesOf(stderr).toReversed()
+  return (before.includes(last) ? before : last) || `exit code ${exitCode}`
+}
+
 /** The last line that says something, where docker puts its error. */
 export function lastLine(text: string): string {
-  return (
-    text
-      .split(/[\r\n]+/)
-      .map((line) => line.trim())
-      .filter((line) => line !== '')
-      .at(-1) ?? ''
-  )
+  return linesOf(text).at(-1) ?? ''
+}
+
+function linesOf(text: string): string[] {
+  return text
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
 }

@@ -37,6 +37,9 @@ export interface ProgressReader {
   failure(): string
 }
 
+/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
+const LONGEST_LINE = 4 * 1_024 * 1_024
+
 /** Splits output into lines and passes on the log for people. */
 abstract class LineReader {
   readonly #decoder = new StringDecoder('utf8')
@@ -54,6 +57,9 @@ abstract class LineReader {
     const lines = (this.#rest + this.#decoder.write(chunk)).split('\n')
     this.#rest = lines.pop() ?? ''
     for (const line of lines) this.read(line.replace(/\r$/, ''))
+    if (this.#rest.length < LONGEST_LINE) return
+    this.read(this.#rest)
+    this.#rest = ''
   }
 
   end(): void {

@@ -1,11 +1,14 @@
 import { missingRecords, whyNoCache } from '../cache/image.ts'
-import { lastLine } from '../engine/docker.ts'
+import { failureOf } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
 import { cacheTagOf } from '../plan.ts'
-import { describeFailedPush } from '../registry-error.ts'
+import { describeFailedPush, passingFailure } from '../registry-error.ts'
+import { retag } from '../retag.ts'
+import { retry } from '../retry.ts'
 import { type Build, callInSection, type Publication, type Run, secondsSince, type Unchanged } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import type { Strategy } from '../strategy/strategy.ts'
+import { type GivenBack, giveBack, mayMove } from './move.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
@@ -32,33 +35,63 @@ export async function publish(
     if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0)) await settle([production])
     pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds))
   }
-  const judged = await settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
-
-  let held: Publication['held'] = []
-  let moving: string[] = []
-  if (decision.publish && pushes.mayGoOn()) {
-    held = (await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))).flatMap(
-      (one) => one ?? []
-    )
-    for (const { reason } of held) run.log.warning(reason)
-    // production moves all the same: hosts deploy it
-    moving = stageBuilds.flatMap((stage) =>
-      stage.kind !== 'production' && held.some(({ reference }) => reference === stage.moving)
-        ? []
-        : (stage.moving ?? [])
-    )
-    await settle(moving.map((reference) => pushes.push(reference)))
-  }
+  // as late as it costs no time: what it answers may be old by the time the tags move
+  const question = settle([pushes.push(refs.production)]).then(() =>
+    decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined
+  )
+  const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
+  const [judged, [moves]] = await Promise.all([looks, settle([question])])
+  if (moves?.notice !== undefined) run.log.notice(moves.notice)
+  if (moves?.warning !== undefined) run.log.warning(moves.warning)
+  const { moving, held, newer } =
+    moves?.move && pushes.mayGoOn()
+      ? await move(run, strategy, pushes, judged, builds)
+      : { moving: [], held: [], newer: undefined }
   // the candidates are ours alone, and of no use to anyone who reads what was pushed
-  const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one))
+  const references = [refs.production, ...refs.further, ...moving].filter(
+    (one) => pushes.digests.has(one) && !newer?.references.includes(one)
+  )
+  const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving))
   return {
     pushed: references,
     published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
     digest: pushes.digests.get(refs.production) ?? '',
     held,
+    ...(stays !== undefined && { stays }),
     seconds: secondsSince(start),
     failures: pushes.failures
   }
+}
+
+/** Moves the moving tags, but for those whose image would be a worse cache. */
+async function move(
+  run: Run,
+  strategy: Strategy,
+  pushes: Pushes,
+  judged: readonly Judged[],
+  builds: readonly Build[]
+): Promise<{ moving: string[]; held: Publication['held']; newer: GivenBack | undefined }> {
+  const holds = await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
+  const held = holds.flatMap((one) => one ?? [])
+  for (const { reason } of held) run.log.warning(reason)
+  // production moves all the same: hosts deploy it
+  const moving = judged.flatMap(({ stage: { kind, moving: reference } }) =>
+    kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? [])
+  )
+  await settle(moving.map((reference) => pushes.push(reference)))
+  const moved = moving.filter((reference) => pushes.digests.has(reference))
+  const newer = moved.includes(run.plan.refs.movingProduction) ? await giveBack(run, strategy, moved) : undefined
+  if (newer) run.log.notice(describeGivenBack(newer, moved))
+  return { moving, held, newer }
+}
+
+function describeGivenBack({ commit, references }: GivenBack, moved: readonly string[]): string {
+  const others = moved.filter((reference) => !references.includes(reference))
+  const rest =
+    others.length === 0
+      ? ''
+      : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`
+  return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`
 }
 
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
@@ -66,18 +99,15 @@ export async function tagUnchanged(run: Run, { image, digest }: Unchanged): Prom
   const { refs, decision } = run.plan
   const start = performance.now()
   const references = [refs.production, ...refs.further]
-  const tags = references.flatMap((reference) => ['--tag', reference])
-  // else a single image gets an index around it, and with it another digest
-  const args = ['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image]
-  const { exitCode, stderr } = await callInSection(run, `Tag ${references.join(', ')}`, args, run.signal)
-  const isTagged = exitCode === 0
+  const failure = await retag(run, image, references)
+  const isTagged = failure === undefined
   return {
     pushed: isTagged ? references : [],
     published: isTagged && decision.publish,
     digest: isTagged ? digest : '',
     held: [],
     seconds: secondsSince(start),
-    failures: isTagged ? [] : [describeFailedPush(refs.production, lastLine(stderr) || `exit code ${exitCode}`)]
+    failures: isTagged ? [] : [describeFailedPush(refs.production, failure)]
   }
 }
 
@@ -97,6 +127,7 @@ class Pushes {
   readonly digests = new Map<string, string>()
   /** One sentence each. */
   readonly failures: string[] = []
+  readonly #begun = new Map<string, Promise<void>>()
   readonly #run: Run
 
   constructor(run: Run) {
@@ -107,13 +138,26 @@ class Pushes {
     return this.failures.length === 0 && !this.#run.signal.aborted
   }
 
-  async push(reference: string): Promise<void> {
+  /** Once, however often it is asked for. */
+  push(reference: string): Promise<void> {
+    const begun = this.#begun.get(reference) ?? this.#push(reference)
+    this.#begun.set(reference, begun)
+    return begun
+  }
+
+  async #push(reference: string): Promise<void> {
     const title = `Push ${reference}`
-    const { exitCode, stdout, stderr } = await callInSection(this.#run, title, ['push', reference], this.#run.signal)
+    const result = await retry(
+      this.#run,
+      title,
+      () => callInSection(this.#run, title, ['push', reference], this.#run.signal),
+      (one) => passingFailure(failureOf(one), reference)
+    )
+    const failure = failureOf(result)
     // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-    const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(stdout)?.[1] ?? ''
-    if (exitCode === 0) this.digests.set(reference, digest)
-    else this.failures.push(describeFailedPush(reference, lastLine(stderr) || `exit code ${exitCode}`))
+    const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? ''
+    if (failure === undefined) this.digests.set(reference, digest)
+    else this.failures.push(describeFailedPush(reference, failure))
   }
 }
 
@@ -195,10 +239,15 @@ async function hold(
   const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
   if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
   const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction]
-  const { exitCode, stderr } = await run.docker.call(args, { signal: run.signal })
-  if (exitCode === 0) return { reference, reason }
+  const failure = await retry(
+    run,
+    `Tag ${kept}`,
+    async () => failureOf(await run.docker.call(args, { signal: run.signal })),
+    (text) => passingFailure(text, kept)
+  )
+  if (failure === undefined) return { reference, reason }
   return {
     reference,
-    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${lastLine(stderr)})`
+    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure})`
   }
 }

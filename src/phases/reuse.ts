@@ -2,10 +2,10 @@ import type { Changes } from '../cache/changes.ts'
 import { followLinks, takenFrom } from '../cache/context-files.ts'
 import type { ImageRecord } from '../cache/image.ts'
 import { imagesNeededFor, neededStages } from '../dockerfile.ts'
-import { atLeast } from '../engine/docker.ts'
 import { INPUTS_LABEL, TESTS_LABEL } from '../fingerprint.ts'
 import { isCommitId } from '../git.ts'
 import { REVISION_LABEL } from '../plan.ts'
+import { canRetagRemotely, TAGS_AS_IT_IS } from '../retag.ts'
 import type { Build, Run, TestResult, Unchanged } from '../run.ts'
 import { recordedBase } from '../strategy/bases.ts'
 import type { Strategy } from '../strategy/strategy.ts'
@@ -40,8 +40,6 @@ function asResults(tests: readonly string[], commit: string): TestResult[] {
   return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }))
 }
 
-const TAGS_AS_IT_IS = '0.16.0'
-
 /**
  * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
  * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
@@ -53,8 +51,7 @@ export async function findUnchanged(
   strategy: Strategy
 ): Promise<{ unchanged: Unchanged; tests: TestResult[]; why?: undefined } | { why: string }> {
   const { inputs, refs, engine, strategy: choice, fingerprints } = run.plan
-  // docker/buildx 0.13 does not have imagetools create --prefer-index, 0.29 does
-  if (choice.client !== 'buildx' || !atLeast(engine.buildx ?? '0', TAGS_AS_IT_IS)) {
+  if (choice.client !== 'buildx' || !canRetagRemotely(engine)) {
     return { why: `only buildx ${TAGS_AS_IT_IS} or later can tag an image as it is` }
   }
   const [builder, production] = await Promise.all(

@@ -1,7 +1,10 @@
+import { constants } from 'node:os'
 import pLimit from 'p-limit'
+import { removeContainer } from '../containers.ts'
 import { replayable, testArgs } from '../engine/args.ts'
 import { type Docker, lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
+import { at, list, parseJson, text } from '../json.ts'
 import { type Run, secondsSince, type TestResult } from '../run.ts'
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
@@ -40,14 +43,15 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
       })
     )
     const seconds = secondsSince(start)
-    const outcome = judge(exitCode, timer, tail)
+    timer.stop()
+    const container = timer.hasFired() ? undefined : await readContainer(docker, name)
+    const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
     section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`)
     return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...outcome }
   } finally {
     timer.stop()
     section.end()
-    // without the signal: it must go also after a cancel
-    await docker.call(['rm', '--force', '--volumes', name])
+    await removeContainer(docker, name)
   }
 }
 
@@ -67,11 +71,83 @@ async function callUntil(
   }
 }
 
-function judge(exitCode: number | null, timer: TestTimer, tail: string): Pick<TestResult, 'status' | 'failure'> {
+interface Ending {
+  exitCode: number | null
+  timer: TestTimer
+  /** The last of what it printed. */
+  tail: string
+  container: Container | undefined
+  /** What should have been run. */
+  image: string
+  command: string
+}
+
+/** The client's word alone does not count: options could make it speak of another container, or of none. */
+function judge({ exitCode, timer, tail, container, image, command }: Ending): Pick<TestResult, 'status' | 'failure'> {
   if (timer.hasFired()) return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` }
-  if (exitCode === 0) return { status: 'passed' }
-  if (exitCode === DOCKER_FAILED) return { status: 'error', failure: `docker could not run it: ${lastLine(tail)}` }
-  return { status: 'failed', failure: exitCode === null ? 'docker was killed' : `exit code ${exitCode}` }
+  if (exitCode === 0) {
+    const why = whyNotOurs(container, image, command)
+    return why === undefined
+      ? { status: 'passed' }
+      : { status: 'error', failure: `docker says that it ended well, but ${why}` }
+  }
+  if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
+    return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` }
+  }
+  if (exitCode === null) return { status: 'failed', failure: 'docker was killed' }
+  if (container?.isOomKilled)
+    return { status: 'failed', failure: `exit code ${exitCode}: it ran out of memory and was killed` }
+  const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined
+  return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` }
+}
+
+/** A shell's and docker's exit code of what a signal ended is 128 more than its number. */
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+function whyNotOurs(container: Container | undefined, image: string, command: string): string | undefined {
+  if (!container) return 'knows no such container any more'
+  const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command])
+  if (!isOurs) return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`
+  return container.status === 'exited' && container.exitCode === 0
+    ? undefined
+    : `its container is ${container.status} with exit code ${container.exitCode}`
+}
+
+/** What the engine knows of a test's container. */
+interface Container {
+  image: string
+  words: string[]
+  status: string
+  exitCode: number
+  hasRun: boolean
+  isOomKilled: boolean
+  /** Why it could not be started; '' if it was. */
+  error: string
+}
+
+/** Milliseconds that the engine gets to tell of a container. */
+const PATIENCE = 30_000
+
+/**
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). undefined if the engine knows no such container.
+ * Without the signal of the run: a test that has ended has, whatever comes after it.
+ */
+async function readContainer(docker: Docker, name: string): Promise<Container | undefined> {
+  const signal = AbortSignal.timeout(PATIENCE)
+  const result = docker.call(['container', 'inspect', name], { signal })
+  const { exitCode, stdout } = await result.catch(() => ({ exitCode: null, stdout: '' }))
+  const [container] = exitCode === 0 ? list(parseJson(stdout)) : []
+  if (container === undefined) return undefined
+  return {
+    image: text(at(container, 'Config', 'Image')),
+    words: [text(at(container, 'Path')), ...list(at(container, 'Args')).map(text)],
+    status: text(at(container, 'State', 'Status')),
+    exitCode: Number(at(container, 'State', 'ExitCode')),
+    // Go's zero time
+    hasRun: !text(at(container, 'State', 'StartedAt')).startsWith('0001-'),
+    isOomKilled: at(container, 'State', 'OOMKilled') === true,
+    error: text(at(container, 'State', 'Error'))
+  }
 }
 
 /** Milliseconds in which docker's client ends after its container was killed. */

@@ -69,7 +69,9 @@ function withoutStage({ stage: _, ...miss }: Miss): Omit<Miss, 'stage'> {
 /** One sentence: why it was published, or why not. */
 export function publishReason(plan: Plan | undefined, { failures, cancelled, publication }: RunResult): string {
   const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
-  if (plan && failures.length === 0) return `${plan.decision.reason}${held}`
+  if (plan && failures.length === 0) {
+    return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`
+  }
   const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
   const pushed = publication?.pushed ?? []
   if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`

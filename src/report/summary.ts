@@ -3,8 +3,9 @@ import type { Plan } from '../plan.ts'
 import type { RunResult } from '../run.ts'
 import { publishReason } from './outputs.ts'
 
-/** Rows of a list or table; with the lengths below the summary stays under the 1 MiB that GitHub takes. */
+/** Rows of a list or table, and their bytes: four of them and the two sentences stay under the 1 MiB that GitHub takes. */
 const MOST_ROWS = 100
+const MOST_BYTES = 200_000
 const MOST_OF_A_CELL = 200
 const MOST_OF_A_SENTENCE = 1_000
 
@@ -44,22 +45,30 @@ export function makeSummary(plan: Plan | undefined, result: RunResult): string {
 }
 
 function rows<T>(items: readonly T[], row: (item: T) => string): string[] {
-  const shown = items.slice(0, MOST_ROWS).map(row)
-  return items.length > MOST_ROWS ? [...shown, `… and ${items.length - MOST_ROWS} more`] : shown
+  const shown: string[] = []
+  let room = MOST_BYTES
+  for (const item of items.slice(0, MOST_ROWS)) {
+    const line = row(item)
+    room -= Buffer.byteLength(line)
+    if (room < 0) break
+    shown.push(line)
+  }
+  return items.length > shown.length ? [...shown, `… and ${items.length - shown.length} more`] : shown
 }
 
 function table(head: string[], body: string[]): string {
   return body.length === 0 ? '' : [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...body].join('\n')
 }
 
+/** What Markdown or HTML may read as more than a character: anywhere, at the start of a line, or in a web address. */
+const MARKUP = /[&<>\\`*_{}[\]()#+!|~@]|^-|(?<=^\d+)\.|(?<=www)\.|:(?=\/\/)/gi
+
 /** Text of others: shown as it is, never as HTML or Markdown. */
 function text(value: string): string {
   return shortened(value, MOST_OF_A_SENTENCE)
     .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll(/[\\`*_{}[\]()#+!|~@]/g, (character) => `&#${character.codePointAt(0)};`)
-    .replaceAll('://', '&#58;//')
+    .trim()
+    .replaceAll(MARKUP, (character) => `&#${character.codePointAt(0)};`)
 }
 
 function cell(value: string): string {

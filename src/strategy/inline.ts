@@ -1,13 +1,15 @@
-import { missingRecords, type ReadImage, readFromEngine, readFromRegistry } from '../cache/image.ts'
+import { type ImageRecord, missingRecords, type ReadImage, readFromEngine, readFromRegistry } from '../cache/image.ts'
 import { findStage, instructionOfBuildKitStep } from '../dockerfile.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
 import { atLeast } from '../engine/docker.ts'
 import { PlainProgress, type PrintedStep, RawJsonProgress } from '../engine/progress.ts'
 import { cacheTagOf, type Plan } from '../plan.ts'
+import { passingFailure } from '../registry-error.ts'
+import { retry } from '../retry.ts'
 import type { Build, Run } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, type Strategy } from './strategy.ts'
+import { build, prepareSource, readByPull, type Strategy } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -62,16 +64,32 @@ export class InlineStrategy implements Strategy {
   }
 
   readPublished(reference: string): Promise<ReadImage> {
-    const { docker, plan, signal, timeline } = this.#run
-    if (plan.strategy.client !== 'buildx') {
+    if (this.#run.plan.strategy.client !== 'buildx') {
       return Promise.resolve({ error: 'this docker client cannot look at images in a registry' })
     }
-    const either = AbortSignal.any([signal, this.#ended.signal])
-    const read =
-      this.#published.get(reference) ??
-      timeline.measure(`Look at ${reference}`, () => readFromRegistry(docker, reference, plan.inputs.platform, either))
+    const read = this.#published.get(reference) ?? this.#read(reference)
     this.#published.set(reference, read)
     return read
+  }
+
+  /** @param known what was read there before, which need not be read again */
+  #read(reference: string, known?: ImageRecord): Promise<ReadImage> {
+    const { docker, plan, timeline } = this.#run
+    const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
+    const title = `Look at ${reference}`
+    return timeline.measure(title, () =>
+      retry(
+        { ...this.#run, signal },
+        title,
+        () => readFromRegistry(docker, reference, plan.inputs.platform, signal, known),
+        ({ error }) => passingFailure(error, reference)
+      )
+    )
+  }
+
+  async readCurrent(reference: string): Promise<ReadImage> {
+    if (this.#run.plan.strategy.client !== 'buildx') return readByPull(this.#run, reference)
+    return this.#read(reference, (await this.#published.get(reference))?.image)
   }
 
   readBuilt({ image }: Build): Promise<ReadImage> {

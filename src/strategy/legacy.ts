@@ -1,12 +1,11 @@
 import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import { instructionOfLegacyStep } from '../dockerfile.ts'
 import { commonBuildArgs } from '../engine/args.ts'
-import { lastLine } from '../engine/docker.ts'
 import { type Base, LegacyProgress } from '../engine/progress.ts'
-import { type Build, callInSection, type Run } from '../run.ts'
+import type { Build, Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, type Strategy } from './strategy.ts'
+import { build, prepareSource, pull, readByPull, type Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -105,6 +104,10 @@ export class LegacyStrategy implements Strategy {
       : readFromEngine(docker, pull.digest, signal)
   }
 
+  readCurrent(reference: string): Promise<ReadImage> {
+    return readByPull(this.#run, reference)
+  }
+
   async readBuilt({ image, imageId }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
     const unlabelled = this.#unlabelled.get(image)
@@ -150,17 +153,9 @@ export class LegacyStrategy implements Strategy {
     const { plan } = this.#run
     // there this builder fails on what it finds in a cache: `selectStrategy` has warned
     if (plan.engine.store === 'containerd') return { reference, usable: false }
-    const args = [
-      'pull',
-      ...(plan.inputs.platform === undefined ? [] : ['--platform', plan.inputs.platform]),
-      reference
-    ]
-    const either = AbortSignal.any([this.#run.signal, this.#ended.signal])
-    const { exitCode, stdout, stderr } = await callInSection(this.#run, `Pull ${reference}`, args, either)
-    if (exitCode !== 0) return { reference, usable: false, error: lastLine(stderr) || `exit code ${exitCode}` }
-    // moby/moby daemon/internal/distribution/pull_v2.go
-    const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(stdout) ?? []
-    return { reference, usable: true, ...(digest && { digest: `${plan.inputs.image}@${digest}` }) }
+    const { digest, error } = await pull(this.#run, reference, AbortSignal.any([this.#run.signal, this.#ended.signal]))
+    if (error !== undefined) return { reference, usable: false, error }
+    return { reference, usable: true, ...(digest !== undefined && { digest }) }
   }
 }
 

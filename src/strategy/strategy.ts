@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ReadImage } from '../cache/image.ts'
+import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import {
   type Dockerfile,
   parseDockerfile,
@@ -12,9 +12,12 @@ import {
   stagesNeededFor
 } from '../dockerfile.ts'
 import { replayable } from '../engine/args.ts'
-import { lastLine } from '../engine/docker.ts'
+import { failureOf, lastLine } from '../engine/docker.ts'
 import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
-import { type Build, type Run, type Step, secondsSince } from '../run.ts'
+import { CancelledError } from '../errors.ts'
+import { passingFailure } from '../registry-error.ts'
+import { retry } from '../retry.ts'
+import { type Build, callInSection, type Run, type Step, secondsSince } from '../run.ts'
 import { nameOf, type StageBuild } from '../stage-build.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
@@ -23,6 +26,8 @@ export interface Strategy {
   build(stage: StageBuild): Promise<Build>
   /** Reads what earlier runs published under a reference, as far as this engine can. */
   readPublished(reference: string): Promise<ReadImage>
+  /** Reads what is published under a reference at this moment. Nothing is built after that. */
+  readCurrent(reference: string): Promise<ReadImage>
   /** Reads what a build made, without what was put on top for its labels. */
   readBuilt(build: Build): Promise<ReadImage>
   /** Stops what still runs and waits for its end. Nothing is asked of the strategy after that. */
@@ -43,24 +48,69 @@ export interface BuildCommand {
   locate: (step: PrintedStep) => { stage: Stage; instruction?: StageInstruction | undefined } | undefined
 }
 
-/** Runs one docker build with its output in a section of the log. */
+/** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
 export async function build(run: Run, stage: StageBuild, cacheSource: string, command: BuildCommand): Promise<Build> {
+  let attempts = 0
+  const { isStepFailure: _, ...built } = await retry(
+    run,
+    command.title,
+    () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries),
+    whyAgain
+  )
+  return built
+}
+
+/** A registry's failure that may pass, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): string | undefined {
+  const ofCache = unreadableCaches.map(({ reference, error }) => passingFailure(error, reference))
+  return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''))
+}
+
+/** How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go). */
+const COMMAND_FAILED = /did not complete successfully|returned a non-zero code/
+
+interface Attempt extends Build {
+  /** Whether it failed by a command of the Dockerfile. */
+  isStepFailure: boolean
+}
+
+/** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
+async function buildOnce(
+  run: Run,
+  stage: StageBuild,
+  cacheSource: string,
+  command: BuildCommand,
+  mayBeAgain: boolean
+): Promise<Attempt> {
   const idFile = join(run.folder, `id-${randomUUID()}`)
   const args = command.args(idFile)
   const section = run.log.section(command.title)
   section.write(`${replayable(args, command.env)}\n`)
-  const reader = command.reader((text) => section.write(text))
+  let isDiskFull = false
+  const reader = command.reader((text) => {
+    isDiskFull ||= /no space left on device/i.test(text)
+    section.write(text)
+  })
   const start = performance.now()
+  const inVain = new AbortController()
   let exitCode: number | null
   try {
     const options = {
       env: { ...command.env, ...command.secretEnv },
       ...(command.input === undefined ? {} : { input: command.input }),
-      signal: run.signal,
+      signal: AbortSignal.any([run.signal, inVain.signal]),
       capture: false,
-      onOutput: (chunk: Buffer) => reader.write(chunk)
+      onOutput: (chunk: Buffer) => {
+        reader.write(chunk)
+        const caches = mayBeAgain ? reader.unreadableCaches() : []
+        // without its cache it would execute everything
+        if (caches.some(({ reference, error }) => passingFailure(error, reference) !== undefined)) inVain.abort()
+      }
     }
     exitCode = (await run.timeline.measure(command.title, () => run.docker.call(args, options))).exitCode
+  } catch (error) {
+    if (!(error instanceof CancelledError) || run.signal.aborted) throw error
+    exitCode = null
   } finally {
     reader.end()
     section.end()
@@ -73,7 +123,8 @@ export async function build(run: Run, stage: StageBuild, cacheSource: string, co
     seconds: secondsSince(start),
     steps: reader.steps().map((step) => located(step, command.locate(step))),
     bases: reader.bases(),
-    unreadableCaches: reader.unreadableCaches()
+    unreadableCaches: reader.unreadableCaches(),
+    isStepFailure: false
   }
   if (exitCode === 0) {
     const imageId = (await readFile(idFile, 'utf8')).trim()
@@ -82,7 +133,13 @@ export async function build(run: Run, stage: StageBuild, cacheSource: string, co
   }
   const failed = outcome.steps.find(({ error }) => error !== undefined)
   const why = lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`
-  return { ...outcome, imageId: '', failure: failed ? `${failed.instruction}: ${failed.error}` : why }
+  const failure = failed ? `${failed.instruction}: ${failed.error}` : why
+  return {
+    ...outcome,
+    imageId: '',
+    isStepFailure: COMMAND_FAILED.test(failure),
+    failure: isDiskFull ? `${failure}; no space is left on the disk of the Docker engine` : failure
+  }
 }
 
 function located({ number: _, ...step }: PrintedStep, place: ReturnType<BuildCommand['locate']>): Step {
@@ -127,4 +184,36 @@ export async function prepareSource(
   // BuildKit looks for it beside the Dockerfile
   if (existsSync(`${file}.dockerignore`)) await copyFile(`${file}.dockerignore`, `${path}.dockerignore`)
   return { file: path, dockerfile: parseDockerfile(text), target: undefined }
+}
+
+/** Reads what is published at this moment where only the engine can look at images. The engine's own tag is this run's again after it. */
+export async function readByPull(run: Run, reference: string): Promise<ReadImage> {
+  const { docker, plan, signal } = run
+  const { digest, error } = await pull(run, reference, signal)
+  const own = plan.builds.find(({ tags }) => tags.includes(reference))
+  if (own) await docker.call(['tag', own.reference, reference], { signal })
+  if (error !== undefined) return { error }
+  return digest === undefined ? { error: 'its digest is not known' } : readFromEngine(docker, digest, signal)
+}
+
+/** Pulls an image, and says as what it can be found whatever its tag comes to name: REPOSITORY@DIGEST. */
+export async function pull(
+  run: Run,
+  reference: string,
+  signal: AbortSignal
+): Promise<{ digest?: string; error?: string }> {
+  const { platform } = run.plan.inputs
+  const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference]
+  const title = `Pull ${reference}`
+  const result = await retry(
+    { ...run, signal },
+    title,
+    () => callInSection(run, title, args, signal),
+    (one) => passingFailure(failureOf(one), reference)
+  )
+  const error = failureOf(result)
+  if (error !== undefined) return { error }
+  // moby/moby daemon/internal/distribution/pull_v2.go
+  const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(result.stdout) ?? []
+  return digest === undefined ? {} : { digest: `${reference.replace(/:[^:/]*$/, '')}@${digest}` }
 }

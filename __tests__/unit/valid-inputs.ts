@@ -1,0 +1,154 @@
+import fc from 'fast-check'
+import { hostile, oneLine } from './cases.ts'
+
+/** A text for an input, and what it means: with a value for `image` where that matters. */
+export interface Valid {
+  text: string
+  means: (image: string) => unknown
+}
+
+/** An input's text with its meaning, padded as YAML's block scalars may pad it. */
+function valid<T>(values: fc.Arbitrary<T>, text: (value: T) => string, means: (value: T, image: string) => unknown) {
+  const padding = fc.constantFrom('', ' ', '\n', ' \r\n\t')
+  return fc.tuple(values, padding, padding).map(([value, before, after]) => ({
+    text: `${before}${text(value)}${after}`,
+    means: (image: string) => means(value, image)
+  }))
+}
+
+function as<T>(texts: fc.Arbitrary<string>, means: (text: string, image: string) => T) {
+  return valid(texts, (text) => text, means)
+}
+
+const itself = (text: string): string => text
+
+/** One an item a line, with blank lines between. */
+function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (items: T[], image: string) => unknown) {
+  const ends = fc.constantFrom('\n', '\r\n', '\n\n', ' \n  ', '\t\r\n \n')
+  return valid(
+    fc.array(fc.tuple(items, ends), { minLength: 1, maxLength: 5 }),
+    (rows) => rows.map(([item, end]) => `${text(item)}${end}`).join(''),
+    (rows, image) =>
+      means(
+        rows.map(([item]) => item),
+        image
+      )
+  )
+}
+
+const line = oneLine(hostile(',', ', ', '"a, b"'))
+const word = hostile(',')
+  .map((text) => text.replaceAll(/\s/g, '').replace(/^-+/, ''))
+  .filter((text) => text !== '')
+
+/** What csv reads as it is: without NUL, and no lone surrogates, which are in no environment. */
+function forCsv(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return texts.map((text) => text.replaceAll(/[\0\p{Cs}]/gu, ''))
+}
+
+/** A line `key=value`, and the same in quotes, where it may span lines and end in a space. */
+function records(keys: fc.Arbitrary<string>, means: (pairs: [string, string][]) => unknown) {
+  const value = forCsv(hostile(',', '"a, b"', '=')).map((text) => text.replaceAll('\n', '').trimEnd() || 'v')
+  const plain = fc
+    .tuple(keys, value)
+    .filter(([key]) => !key.startsWith('"'))
+    .map(([key, text]) => ({ pair: [key, text] as [string, string], text: `${key}=${text}` }))
+  const spanning = forCsv(hostile('\n', '""', ' ')).map((text) => text || '\n')
+  const quoted = fc.tuple(keys, spanning).map(([key, text]) => ({
+    pair: [key, text] as [string, string],
+    text: `"${`${key}=${text}`.replaceAll('"', '""')}"`
+  }))
+  return lines(
+    fc.oneof(plain, quoted),
+    ({ text }) => text,
+    (items) => means(items.map(({ pair }) => pair))
+  )
+}
+
+const key = forCsv(word)
+  .map((text) => text.replaceAll('=', ''))
+  .filter((text) => text !== '')
+const joined = (pairs: [string, string][]): string[] => pairs.map((pair) => pair.join('='))
+
+const component = fc.stringMatching(/^[a-z0-9]{1,5}((\.|_|__|-+)[a-z0-9]{1,5}){0,2}$/)
+const image = fc
+  .tuple(fc.constantFrom('octo/', 'ghcr.io/', 'localhost:5000/', 'Registry.example/', '[::1]:5000/'), component)
+  .map((pieces) => pieces.join(''))
+const tag = fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/)
+
+/** Options of `docker run` with a value that a shell would have to quote, as one or two words. */
+const runOption = fc
+  .tuple(
+    fc.constantFrom('--env', '--volume', '-e', '-v', '--network', '--shm-size', '--add-host'),
+    line.map((text) => text.replaceAll('"', '')).filter((text) => /^[^\s-]/.test(text)),
+    fc.constantFrom(' ', '=')
+  )
+  .map(([name, value, between]) => ({
+    text: `${name}${between}"${value}"`,
+    words: between === ' ' ? [name, value] : [`${name}=${value}`]
+  }))
+const runSwitch = fc
+  .constantFrom('--privileged', '--init', '--read-only', '-P')
+  .map((name) => ({ text: name, words: [name] }))
+
+/** Every input of action.yml: texts that are right, and what they mean. */
+export const VALID: Record<string, fc.Arbitrary<Valid>> = {
+  image: as(image, itself),
+  context: as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
+  file: as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
+  'builder-target': as(word, itself),
+  target: as(word, itself),
+  tests: lines(line, itself, (items) => items),
+  'test-options': lines(
+    fc.oneof(runOption, runSwitch),
+    ({ text }) => text,
+    (options) => options.flatMap(({ words }) => words)
+  ),
+  'test-parallelism': valid(fc.integer({ min: 1, max: 999_999 }), String, Number),
+  'test-timeout-minutes': valid(
+    fc.integer({ min: 1, max: 8_640_000 }),
+    (most) => String(most / 1_000),
+    (most) => most / 1_000
+  ),
+  'skip-unchanged-tests': valid(fc.boolean(), String, Boolean),
+  'build-args': records(key, joined),
+  labels: records(key, joined),
+  secrets: records(fc.stringMatching(/^[A-Za-z0-9_.-]+$/), (pairs) => pairs.map(([id, value]) => ({ id, value }))),
+  ssh: lines(line, itself, (items) => items),
+  'add-hosts': lines(
+    fc.tuple(
+      fc.stringMatching(/^[a-z0-9.]([a-z0-9.-]*)$/),
+      fc.constantFrom(':', '='),
+      fc.constantFrom('10.0.0.1', '::1', '[::1]', 'host-gateway')
+    ),
+    (host) => host.join(''),
+    (hosts) => hosts.map((host) => host.join(''))
+  ),
+  network: as(word, itself),
+  platform: as(fc.constantFrom('linux', 'linux/amd64', 'linux/arm/v7', 'windows/amd64', 'linux/x86_64'), itself),
+  'shm-size': as(word, itself),
+  tags: lines(
+    fc.oneof(
+      tag.map((name) => ({ text: name, isName: true })),
+      fc.tuple(image, tag).map((parts) => ({ text: parts.join(':'), isName: false }))
+    ),
+    ({ text }) => text,
+    (items, repository) => items.map(({ text, isName }) => (isName ? `${repository}:${text}` : text))
+  ),
+  'builder-tag': as(tag, itself),
+  'latest-tag': as(tag, itself),
+  'cache-stages': fc.oneof(
+    as(fc.constantFrom('auto', 'none'), itself),
+    lines(
+      word.filter((name) => name !== 'auto' && name !== 'none'),
+      itself,
+      (names) => [...new Set(names)]
+    )
+  ),
+  'expect-cache': as(fc.constantFrom('none', 'warn', 'fail'), itself),
+  'publish-branch': as(line, itself),
+  push: as(fc.constantFrom('auto', 'always', 'never'), itself),
+  retries: valid(fc.integer({ min: 0, max: 10 }), String, Number),
+  builder: as(word, itself),
+  'github-token': as(line, itself)
+}

@@ -1,0 +1,61 @@
+import type { Relation } from './git.ts'
+
+/** What is known when a run may move the moving tags. Commits are full ids. */
+export interface MoveFacts {
+  commit: string
+  branch: string
+  /** The moving tag of the production image. */
+  reference: string
+  /** The commit of the image that is published: undefined if it does not say, null if nothing is published. */
+  published: string | undefined | null
+  /** How this commit stands to the published one; undefined if nobody could be asked. */
+  toPublished?: Relation | undefined
+  /** How the branch's tip stands to this commit; likewise. It is of interest only where the histories parted. */
+  tipToCommit?: Relation | undefined
+}
+
+/** Whether the moving tags move. */
+export interface MoveDecision {
+  move: boolean
+  /** One sentence on why they stay. */
+  notice?: string
+  /** One sentence on what was not known, if they move in spite of it. */
+  warning?: string
+}
+
+/**
+ * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
+ * take back what a newer one has published. After a force-push the branch's tip says what is newer. What nobody knows does
+ * not hold up a release.
+ */
+export function decideMove(facts: MoveFacts): MoveDecision {
+  const { commit, branch, reference, published, toPublished, tipToCommit } = facts
+  const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
+  if (published === null) return { move: true }
+  if (published === undefined) {
+    return {
+      move: true,
+      warning: `The published ${reference} does not say which commit it is of, so it moves to ${own} although that might be an older one`
+    }
+  }
+  const stay = (why: string): MoveDecision => ({
+    move: false,
+    notice: `The moving tags stay where they are: ${why}`
+  })
+  const unknown: MoveDecision = {
+    move: true,
+    warning: `Nobody could be asked whether ${own} is newer than ${other}, of which ${reference} is, so it moves; give github-token the permission contents: read, or check out with fetch-depth: 0`
+  }
+  switch (toPublished) {
+    case 'identical':
+    case 'ahead':
+      return { move: true }
+    case 'behind':
+      return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`)
+    case undefined:
+      return unknown
+  }
+  if (tipToCommit === 'ahead' || tipToCommit === 'identical') return { move: true }
+  if (tipToCommit === undefined || tipToCommit === 'unknown') return unknown
+  return stay(`branch ${JSON.stringify(branch)} does not have commit ${own} any more, and ${reference} is of ${other}`)
+}

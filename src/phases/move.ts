@@ -1,0 +1,94 @@
+import type { ImageRecord } from '../cache/image.ts'
+import type { Relation } from '../git.ts'
+import { decideMove, type MoveDecision } from '../move-policy.ts'
+import { REVISION_LABEL } from '../plan.ts'
+import { classifyRegistryError } from '../registry-error.ts'
+import { retag } from '../retag.ts'
+import type { Run } from '../run.ts'
+import type { Strategy } from '../strategy/strategy.ts'
+
+/** Asks what is published, and whether this run's commit is newer. */
+export async function mayMove(run: Run, strategy: Strategy): Promise<MoveDecision> {
+  const { refs, build } = run.plan
+  const facts = { commit: build.sha, branch: build.branch, reference: refs.movingProduction }
+  const { image, error } = await strategy.readCurrent(facts.reference)
+  if (error !== undefined && classifyRegistryError(error, facts.reference) === 'absent') {
+    return decideMove({ ...facts, published: null })
+  }
+  const published = revisionOf(image)
+  if (published === undefined) return decideMove({ ...facts, published })
+  const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha)
+  if (toPublished !== 'diverged' && toPublished !== 'unknown') return decideMove({ ...facts, published, toPublished })
+  const tip = await run.github.tip(build.branch)
+  const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, build.sha, tip)
+  return decideMove({ ...facts, published, toPublished, tipToCommit })
+}
+
+/** What the checkout knows, GitHub need not be asked. */
+async function relation({ git, github }: Run, base: string, head: string): Promise<Relation | undefined> {
+  return (await git.relation(base, head)) ?? (await github.relation(base, head))
+}
+
+function revisionOf(image: ImageRecord | undefined): string | undefined {
+  return image?.labels[REVISION_LABEL] || undefined
+}
+
+/** Moving tags that name a newer commit's image again, which this run had taken away. */
+export interface GivenBack {
+  /** The newer commit. */
+  commit: string
+  references: string[]
+}
+
+/**
+ * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
+ * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
+ * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
+ *
+ * @param moved the references that this run moved
+ * @returns undefined if there is none, or nobody could be asked
+ */
+export async function giveBack(run: Run, strategy: Strategy, moved: readonly string[]): Promise<GivenBack | undefined> {
+  const { build, builds, refs } = run.plan
+  const commit = await giveToNewest(run, build.sha)
+  if (commit === build.sha) return undefined
+  const references = [refs.movingProduction]
+  for (const { moving, candidate } of builds) {
+    if (moving === undefined || candidate === undefined || !moved.includes(moving)) continue
+    // the other run's image has no tag of its commit, but may be the one that was looked at last
+    const { image } = await strategy.readCurrent(candidate)
+    if (revisionOf(image) === commit && (await retag(run, candidate, [moving])) === undefined) references.push(moving)
+  }
+  return { commit, references }
+}
+
+/** Gives production's moving tag to the newest published commit after `commit`, and returns that. */
+async function giveToNewest(run: Run, commit: string): Promise<string> {
+  const { inputs, refs } = run.plan
+  for (const newer of await findNewer(run, commit)) {
+    const image = `${inputs.image}:${newer.slice(0, 7)}`
+    const failure = await retag(run, image, [refs.movingProduction])
+    // while that was done one still newer may have come
+    if (failure === undefined) return giveToNewest(run, newer)
+    if (classifyRegistryError(failure, image) === 'absent') continue
+    run.log.warning(
+      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure}`
+    )
+    break
+  }
+  return commit
+}
+
+/** How many newer commits are looked for in the registry. */
+const MOST_NEWER = 20
+
+/** The commits that the branch has had after one, the newest first. */
+async function findNewer(run: Run, commit: string): Promise<string[]> {
+  const tip = await run.github.tip(run.plan.build.branch)
+  if (tip === undefined || tip === 'unknown' || tip === commit) return []
+  const chain = (await run.github.firstParents(tip)) ?? []
+  const own = chain.indexOf(commit)
+  if (own !== -1) return chain.slice(0, own).slice(0, MOST_NEWER)
+  // a tip that this commit has in its own history is what GitHub knew a moment ago
+  return ['ahead', 'diverged'].includes((await relation(run, commit, tip)) ?? '') ? chain.slice(0, MOST_NEWER) : []
+}
