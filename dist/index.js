@@ -45988,18 +45988,19 @@ const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable
 function testOptions(get) {
     return lines(get, 'test-options').flatMap((line) => {
         const words = parseArgsStringToArgv(line);
-        const [first = ''] = words;
-        // a value may follow where the option has none yet
-        const takesValue = /^(--[a-z][a-z0-9-]*|-[a-z])$/i.test(first) && !SWITCHES.test(first);
-        if (!/^--?[a-z]/i.test(first) || words.length > (takesValue ? 2 : 1) || words[1]?.startsWith('-')) {
+        const [first = '', value] = words;
+        const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
+        const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
+        if (why) {
+            throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`);
+        }
+        // an option that has no value yet would take the next word for it, whatever that is
+        const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
+        if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+            words.length !== (takesValue ? 2 : 1) ||
+            value?.startsWith('-')) {
             throw new UserError(`Input test-options has the line ${quote(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
         }
-        const [, letters] = /^-([a-z]+)/i.exec(first) ?? [];
-        const letter = /^[dtiPq]+$/.test(letters ?? '') ? /[dti]/.exec(letters ?? '')?.[0] : undefined;
-        const name = letter === undefined ? first.replace(/=.*/s, '') : SHORT_RUN_OPTIONS[letter];
-        const why = OWN_RUN_OPTIONS.get(name ?? first);
-        if (why)
-            throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`);
         return words;
     });
 }
@@ -46460,7 +46461,9 @@ function classifyRegistryError(message, reference) {
     if (isEngineGone(message))
         return 'unknown';
     const repository = reference.replace(/:[^:/]*$/, '');
-    const text = [reference, repository, repository.replace(/^[^/]*\//, '')].reduce((rest, name) => rest.replaceAll(name, ''), message);
+    const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
+    // as a word of its own: an image may be named "author"
+    const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), message);
     if (REFUSED.test(text))
         return 'refused';
     if (UNTRUSTED.test(text))
@@ -48506,7 +48509,7 @@ async function retry({ plan, log, signal }, what, attempt, whyAgain) {
 }
 /** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
 function askedPause(text) {
-    const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:h|m|s|ms|µs|us|ns))+)/i.exec(text) ?? [];
+    const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? [];
     const units = {
         h: 3_600_000,
         m: 60_000,
@@ -55939,8 +55942,9 @@ function makeReport(plan, result, timeline) {
 ;// CONCATENATED MODULE: ./src/report/summary.ts
 
 
-/** Rows of a list or table; with the lengths below the summary stays under the 1 MiB that GitHub takes. */
+/** Rows of a list or table, and their bytes: four of them and the two sentences stay under the 1 MiB that GitHub takes. */
 const MOST_ROWS = 100;
+const MOST_BYTES = 200_000;
 const MOST_OF_A_CELL = 200;
 const MOST_OF_A_SENTENCE = 1_000;
 /** The job summary as GitHub-flavoured Markdown. */
@@ -55971,20 +55975,28 @@ function makeSummary(plan, result) {
         .join('\n\n');
 }
 function rows(items, row) {
-    const shown = items.slice(0, MOST_ROWS).map(row);
-    return items.length > MOST_ROWS ? [...shown, `… and ${items.length - MOST_ROWS} more`] : shown;
+    const shown = [];
+    let room = MOST_BYTES;
+    for (const item of items.slice(0, MOST_ROWS)) {
+        const line = row(item);
+        room -= Buffer.byteLength(line);
+        if (room < 0)
+            break;
+        shown.push(line);
+    }
+    return items.length > shown.length ? [...shown, `… and ${items.length - shown.length} more`] : shown;
 }
 function table(head, body) {
     return body.length === 0 ? '' : [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...body].join('\n');
 }
+/** What Markdown or HTML may read as more than a character: anywhere, at the start of a line, or in a web address. */
+const MARKUP = /[&<>\\`*_{}[\]()#+!|~@]|^-|(?<=^\d+)\.|(?<=www)\.|:(?=\/\/)/gi;
 /** Text of others: shown as it is, never as HTML or Markdown. */
 function summary_text(value) {
     return shortened(value, MOST_OF_A_SENTENCE)
         .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-        .replaceAll('&', '&amp;')
-        .replaceAll('<', '&lt;')
-        .replaceAll(/[\\`*_{}[\]()#+!|~@]/g, (character) => `&#${character.codePointAt(0)};`)
-        .replaceAll('://', '&#58;//');
+        .trim()
+        .replaceAll(MARKUP, (character) => `&#${character.codePointAt(0)};`);
 }
 function cell(value) {
     return summary_text(shortened(value, MOST_OF_A_CELL));

@@ -27,8 +27,10 @@ export function classifyRegistryError(message: string, reference: string): Regis
   // "connection refused" by the engine is nothing that a registry said
   if (isEngineGone(message)) return 'unknown'
   const repository = reference.replace(/:[^:/]*$/, '')
-  const text = [reference, repository, repository.replace(/^[^/]*\//, '')].reduce(
-    (rest, name) => rest.replaceAll(name, ''),
+  const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '')
+  // as a word of its own: an image may be named "author"
+  const text = names.reduce(
+    (rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''),
     message
   )
   if (REFUSED.test(text)) return 'refused'

@@ -57,7 +57,7 @@ export async function retry<T>(
 
 /** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
 export function askedPause(text: string): number {
-  const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:h|m|s|ms|µs|us|ns))+)/i.exec(text) ?? []
+  const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? []
   const units: Record<string, number> = {
     h: 3_600_000,
     m: 60_000,

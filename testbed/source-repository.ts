@@ -26,6 +26,11 @@ export class SourceRepository {
     this.commit(files)
   }
 
+  /** The folder of the repository itself. */
+  get origin(): string {
+    return join(this.#folder, 'origin')
+  }
+
   /** Commits changed files on the branch that is checked out; returns the commit's id. */
   commit(files: Files, message = 'Change the application'): string {
     for (const [name, content] of Object.entries(files)) {
@@ -48,6 +53,11 @@ export class SourceRepository {
   /** Makes a branch off a commit, and goes to it. */
   branch(name: string, from = 'HEAD'): void {
     this.#inOrigin('checkout', '--quiet', '-b', name, from)
+  }
+
+  /** Has a branch that is not checked out name another commit, as a force-push does. */
+  moveBranch(name: string, sha: string): void {
+    this.#inOrigin('branch', '--force', name, sha)
   }
 
   goTo(branch: string): void {

@@ -226,3 +226,34 @@ it('knows the commit and the branch', async () => {
   expect(await git().commit('HEAD')).toEqual({ sha, time })
   expect(await git().branch()).toBe('topic')
 })
+
+describe('relation', () => {
+  it('tells the order of two commits', async () => {
+    const first = commit('a')
+    const second = commit('b')
+    run('checkout', '--quiet', '-b', 'other', first)
+    const other = commit('c')
+    expect(await git().relation(first, first)).toBe('identical')
+    expect(await git().relation(first, second)).toBe('ahead')
+    expect(await git().relation(second, first)).toBe('behind')
+    expect(await git().relation(second, other)).toBe('diverged')
+  })
+
+  it('says nothing of what the checkout does not have, or where its history is cut off', async () => {
+    const first = commit('a')
+    const second = commit('b')
+    run('checkout', '--quiet', '-b', 'other', first)
+    const other = commit('c')
+    expect(await git().relation('f'.repeat(40), second)).toBeUndefined()
+    expect(await git().relation('HEAD', '--all')).toBeUndefined()
+    run('config', 'uploadpack.allowAnySHA1InWant', 'true')
+    const shallow = join(top, 'shallow')
+    run('init', '--quiet', shallow)
+    for (const sha of [first, second, other]) {
+      run('-C', shallow, 'fetch', '--quiet', '--depth', '1', `file://${repository}`, sha)
+    }
+    expect(await git(shallow).relation(second, other)).toBeUndefined()
+    expect(await git(shallow).relation(first, first)).toBe('identical')
+    expect(await git(join(top, 'nowhere')).relation(first, second)).toBeUndefined()
+  })
+})

@@ -11,7 +11,7 @@ interface File {
 }
 
 /** What the stand-in answers for `base...head`: a body, or a status; absent: no answer at all. */
-type Answers = Record<string, { status: string; files?: File[] | null; mergeBase?: string } | number>
+type Answers = Record<string, { status: string; files?: File[] | null; mergeBase?: string } | { body: object } | number>
 
 const BASE = 'a'.repeat(40)
 const HEAD = 'b'.repeat(40)
@@ -27,11 +27,15 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const url = decodeURIComponent(request.url ?? '')
     requests.push({ url, token: request.headers.authorization })
-    const answer = answers[/\/compare\/([^?]*)/.exec(url)?.[1] ?? '']
+    const answer = answers[/\/(?:compare|git\/ref|commits)[/?]([^?&]*)/.exec(url)?.[1] ?? '']
     if (answer === undefined) return
     response.setHeader('content-type', 'application/json')
     if (typeof answer === 'number') {
       response.writeHead(answer).end('{"message": "Not Found"}')
+      return
+    }
+    if ('body' in answer) {
+      response.end(JSON.stringify(answer.body))
       return
     }
     const { status, files, mergeBase = 'c'.repeat(40) } = answer
@@ -156,5 +160,46 @@ describe('changedFiles', () => {
   it('gives up when the run is cancelled', async () => {
     expect(await make('secret', AbortSignal.timeout(50)).changedFiles(BASE, HEAD)).toBeUndefined()
     expect(requests).toHaveLength(1)
+  })
+})
+
+describe('relation', () => {
+  it.each<[string, Answers, string | undefined]>([
+    ['ahead', { [FORTH]: { status: 'ahead' } }, 'ahead'],
+    ['diverged', { [FORTH]: { status: 'diverged' } }, 'diverged'],
+    ['a commit that is not there', { [FORTH]: 404 }, 'unknown'],
+    ['no common history', { [FORTH]: 422 }, 'unknown'],
+    ['no permission', { [FORTH]: 403 }, undefined],
+    ['an error', { [FORTH]: 500 }, undefined]
+  ])('%s', async (_, given, expected) => {
+    answers = given
+    expect(await make().relation(BASE, HEAD)).toBe(expected)
+    expect(requests).toHaveLength(1)
+  })
+
+  it('asks about commit ids only', async () => {
+    expect(await make().relation('../x', HEAD)).toBeUndefined()
+    expect(requests).toEqual([])
+  })
+})
+
+describe('tip', () => {
+  it.each<[string, Answers, string | undefined]>([
+    ['of a branch', { 'heads/feature/x': { body: { object: { sha: HEAD } } } }, HEAD],
+    ['of a branch that is gone', { 'heads/feature/x': 404 }, 'unknown'],
+    ['an error', { 'heads/feature/x': 500 }, undefined]
+  ])('%s', async (_, given, expected) => {
+    answers = given
+    expect(await make().tip('feature/x')).toBe(expected)
+  })
+})
+
+describe('firstParents', () => {
+  it('follows the first parents, among the last hundred commits', async () => {
+    const merge = { sha: HEAD, parents: [{ sha: BASE }, { sha: 'd'.repeat(40) }] }
+    const merged = { sha: 'd'.repeat(40), parents: [{ sha: 'e'.repeat(40) }] }
+    answers = { [`sha=${HEAD}`]: { body: [merge, merged, { sha: BASE, parents: [{ sha: 'e'.repeat(40) }] }] } }
+    expect(await make().firstParents(HEAD)).toEqual([HEAD, BASE])
+    expect(requests[0]?.url).toContain('per_page=100')
   })
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -44,6 +44,37 @@ describe('Log', () => {
       '::TOKEN::',
       '::endgroup::'
     ])
+  })
+
+  it('goes on where the disk is full: what waits is lost from there on, and that is said', () => {
+    const live = log.section('live')
+    const waiting = log.section('waiting')
+    waiting.write('kept\n')
+    // as good as full: nothing can be written there any more
+    rmSync(folder, { recursive: true })
+    waiting.write('lost\n')
+    waiting.write('lost, too\n')
+    live.write('shown\n')
+    live.end()
+    waiting.write('shown again\n')
+    waiting.end()
+    log.info('after it')
+    expect(shown()).toEqual([
+      '::group::live',
+      '::stop-commands::TOKEN',
+      'shown',
+      '::TOKEN::',
+      '::endgroup::',
+      '::group::waiting',
+      '::stop-commands::TOKEN',
+      '',
+      expect.stringMatching(/^… what follows could not be kept: .*ENOENT.* …$/),
+      'shown again',
+      '::TOKEN::',
+      '::endgroup::',
+      'after it'
+    ])
+    mkdirSync(folder)
   })
 
   it('keeps what others print until the live section has ended, finished ones first', () => {

@@ -4,21 +4,18 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { changesFinder } from '../../src/cache/changes.ts'
-import { findCacheStages } from '../../src/cache-stages.ts'
-import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile.ts'
 import type { CallOptions, Docker } from '../../src/engine/docker.ts'
 import { CancelledError } from '../../src/errors.ts'
 import type { ExecResult } from '../../src/exec.ts'
 import { Git } from '../../src/git.ts'
 import { GitHub } from '../../src/github.ts'
-import { readInputs } from '../../src/inputs.ts'
 import { Log } from '../../src/log.ts'
 import { runPipeline } from '../../src/pipeline.ts'
-import { completePlan, makeRefs, type Plan } from '../../src/plan.ts'
+import type { Plan } from '../../src/plan.ts'
 import type { RunResult } from '../../src/run.ts'
 import { Timeline } from '../../src/timeline.ts'
+import { makePlan, SHA, TWO_STAGES } from './make-plan.ts'
 
-const SHA = '0123456789'.repeat(4)
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const CONFIG_DIGEST = `sha256:${'c'.repeat(64)}`
 
@@ -35,6 +32,25 @@ interface Answer {
 
 /** By name, how their `docker run` went. */
 type Containers = Map<string, { args: readonly string[]; exitCode: number }>
+
+/** What `docker container inspect` says instead, by the name of a field. */
+const state = (fields: object, container: object = {}): string =>
+  JSON.stringify([
+    {
+      Config: { Image: 'octo/app:builder-0123456' },
+      Path: 'sh',
+      Args: ['-c', 'a'],
+      ...container,
+      State: {
+        Status: 'exited',
+        ExitCode: 0,
+        StartedAt: '2026-01-01T00:00:00Z',
+        OOMKilled: false,
+        Error: '',
+        ...fields
+      }
+    }
+  ])
 
 /** What `docker container inspect` says of a container. */
 function inspected({ args, exitCode }: { args: readonly string[]; exitCode: number }): string {
@@ -120,52 +136,6 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'
-
-function plan(strategy: Plan['strategy']['name'], push: boolean, text: string): Plan {
-  const values: Record<string, string> = { image: 'octo/app', tests: 'a\nb', retries: '0' }
-  const inputs = readInputs((name) => values[name] ?? '')
-  const build: Plan['build'] = {
-    event: 'push',
-    sha: SHA,
-    shortSha: SHA.slice(0, 7),
-    branch: 'master',
-    tag: '',
-    isFork: false,
-    isDependabot: false,
-    isPullRequest: false,
-    repository: 'octo/app',
-    sourceUrl: ''
-  }
-  const dockerfile = parseDockerfile(text)
-  const builderStage = findStage(dockerfile, 'builder') as Stage
-  const targetStage = dockerfile.stages.at(-1) as Stage
-  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, 'auto')
-  const isInline = strategy === 'inline'
-  return completePlan({
-    inputs,
-    build,
-    dockerfile,
-    builderStage,
-    targetStage,
-    cacheStages,
-    engine: { version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
-    strategy: {
-      name: strategy,
-      client: isInline ? 'buildx' : 'legacy',
-      progress: isInline ? 'rawjson' : 'plain',
-      reason: 'a test'
-    },
-    file: 'Dockerfile',
-    dockerignore: '',
-    buildxBuilder: 'default',
-    decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, build, cacheStages),
-    fingerprints: { tests: 'tests', inputs: 'inputs' },
-    labels: { builder: [], stages: [], production: [] }
-  })
-}
-
 interface Ran {
   result: RunResult
   docker: FakeDocker
@@ -190,7 +160,7 @@ async function play(
   const git = new Git(folder, {})
   const github = new GitHub(undefined, '', signal)
   const result = await runPipeline({
-    plan: plan(strategy, push, text),
+    plan: makePlan({ strategy, push, text }),
     docker,
     git,
     github,
@@ -272,6 +242,78 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
       failures: ['The test "a" did not pass: exit code 7']
     })
     expect(result).not.toHaveProperty('publication')
+  })
+
+  it.each<[string, Answer, Answer, string, string]>([
+    [
+      'whose container is gone',
+      {},
+      { exitCode: 1, stderr: 'No such container' },
+      'error',
+      'docker says that it ended well, but knows no such container any more'
+    ],
+    [
+      'that ran another image',
+      {},
+      { stdout: state({}, { Config: { Image: 'alpine' } }) },
+      'error',
+      'docker says that it ended well, but its container ran "sh -c a" in alpine'
+    ],
+    [
+      'that ran another command',
+      {},
+      { stdout: state({}, { Args: ['-c', 'true'] }) },
+      'error',
+      'docker says that it ended well, but its container ran "sh -c true" in octo/app:builder-0123456'
+    ],
+    [
+      'that still runs',
+      {},
+      { stdout: state({ Status: 'running' }) },
+      'error',
+      'docker says that it ended well, but its container is running with exit code 0'
+    ],
+    [
+      'of which the engine knows another exit code',
+      {},
+      { stdout: state({ ExitCode: 1 }) },
+      'error',
+      'docker says that it ended well, but its container is exited with exit code 1'
+    ],
+    [
+      'that ran out of memory',
+      { exitCode: 137 },
+      { stdout: state({ ExitCode: 137, OOMKilled: true }) },
+      'failed',
+      'exit code 137: it ran out of memory and was killed'
+    ],
+    ['that was killed', { exitCode: 137 }, {}, 'failed', 'exit code 137: it ended by SIGKILL'],
+    ['that itself exits with 125', { exitCode: 125 }, { stdout: state({ ExitCode: 125 }) }, 'failed', 'exit code 125'],
+    [
+      'whose image has no sh',
+      { exitCode: 127 },
+      { stdout: state({ ExitCode: 127, Error: 'exec: "sh": not found', StartedAt: '0001-01-01T00:00:00Z' }) },
+      'error',
+      'docker could not run it: exec: "sh": not found'
+    ]
+  ])('a test %s', async (_, run, inspect, status, failure) => {
+    const { result } = await play(strategy, {
+      ' -c a': run,
+      'container inspect shared-docker-layers-run-test-1': inspect
+    })
+    expect(result.tests[0]).toMatchObject({ status, failure })
+    expect(result.failures).toEqual([`The test "a" did not pass: ${failure}`])
+    expect(result).not.toHaveProperty('publication')
+  })
+
+  it('says that the engine went away before whatever failed by it', async () => {
+    const gone = 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?'
+    const { result } = await play(strategy, {
+      [builderBuild]: { exitCode: 1, stderr: `ERROR: ${gone}\n` },
+      version: { exitCode: 1, stderr: `${gone}\n` }
+    })
+    expect(result.failures[0]).toBe(`The Docker engine went away in the middle of the run (${gone})`)
+    expect(result.failures).toHaveLength(2)
   })
 
   it('production that fails: the tests end, nothing is pushed', async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import { classifyRegistryError, describeUnreadable, type RegistryError } from '../../src/registry-error.ts'
+import {
+  classifyRegistryError,
+  describeFailedPush,
+  describeUnreadable,
+  passingFailure,
+  type RegistryError
+} from '../../src/registry-error.ts'
 
 describe('classifyRegistryError', () => {
   // as engines 20.10 to 28.5 and their BuildKit print them
@@ -22,7 +28,36 @@ describe('classifyRegistryError', () => {
     ['received unexpected HTTP status: 503 Service Unavailable', 'unreachable'],
     ['toomanyrequests: You have reached your pull rate limit', 'unreachable'],
     ['unexpected EOF', 'unreachable'],
-    ['something else', 'unknown']
+    ['something else', 'unknown'],
+    // each of these was seen with a fault put in before a registry, on the overlay2 and the containerd store
+    ['toomanyrequests: retry-after: 1s, allowed: 44000/minute', 'unreachable'],
+    ['error from registry: retry-after: 1s, allowed: 44000/minute', 'unreachable'],
+    ['error parsing HTTP 429 response body: unexpected end of JSON input: ""', 'unreachable'],
+    ['received unexpected HTTP status: 500 Internal Server Error', 'unreachable'],
+    ['error from registry: unknown', 'unreachable'],
+    ['error from registry: unknown error', 'unreachable'],
+    [
+      'unknown: failed commit on ref "manifest-sha256:aa": unexpected status from PUT request to http://r.io/v2/x/manifests/y: 502 Bad Gateway',
+      'unreachable'
+    ],
+    [
+      'Put "http://r.io/v2/x/manifests/y": read tcp 10.0.0.1:1->10.0.0.2:5001: read: connection reset by peer',
+      'unreachable'
+    ],
+    ['Put "http://r.io/v2/x/manifests/y": EOF', 'unreachable'],
+    ['EOF', 'unreachable'],
+    ['unknown blob', 'unreachable'],
+    ['unauthorized: incorrect username or password', 'refused'],
+    ['failed commit on ref "x": server message: invalid_token: authorization failed', 'refused'],
+    ['failed commit on ref "x": authorization failed: no basic auth credentials', 'refused'],
+    ['error parsing HTTP 403 response body: unexpected end of JSON input: ""', 'refused'],
+    ['error from registry: denied: installation not allowed to Create organization package', 'refused'],
+    ['name unknown: repository name not known to registry', 'absent'],
+    ['error from registry: repository name not known to registry', 'absent'],
+    ['tls: failed to verify certificate: x509: certificate signed by unknown authority', 'untrusted'],
+    ['http: server gave HTTP response to HTTPS client', 'untrusted'],
+    ['Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?', 'unknown'],
+    ['error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.51/images/x/push": EOF', 'unknown']
   ])('%s', (text, expected) => {
     expect(classifyRegistryError(text, 'r.io/x:y')).toBe(expected)
   })
@@ -54,5 +89,37 @@ describe('describeUnreadable', () => {
     expect(describeUnreadable('a:builder', 'connection refused')).toMatch(
       /^The registry could not be reached for a:builder/
     )
+  })
+})
+
+describe('describeFailedPush', () => {
+  it.each([
+    [
+      'unauthorized: authentication required',
+      /log in to it before this step; the user name or the token is missing, wrong or expired/
+    ],
+    ['denied: permission_denied: write_package', /packages: write/],
+    [
+      'received unexpected HTTP status: 503 Service Unavailable',
+      /could not be reached to push a:b, or cannot store it now/
+    ],
+    [
+      'name unknown: repository name not known to registry',
+      /has no such repository, and does not make one by itself; create it first/
+    ],
+    ['x509: certificate signed by unknown authority', /give the engine its certificate/],
+    ['something else', /^a:b could not be pushed \(something else\)$/]
+  ])('%s', (text, expected) => {
+    expect(describeFailedPush('a:b', text)).toMatch(expected)
+    expect(describeFailedPush('a:b', text)).toContain(`(${text})`)
+  })
+})
+
+describe('passingFailure', () => {
+  it('is what no answer and an overloaded registry say, and nothing else', () => {
+    expect(passingFailure('503 Service Unavailable', 'a:b')).toBe('503 Service Unavailable')
+    for (const text of [undefined, 'denied', 'a:b: not found', 'x509: unknown authority', 'something else']) {
+      expect(passingFailure(text, 'a:b')).toBeUndefined()
+    }
   })
 })

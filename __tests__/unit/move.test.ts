@@ -1,0 +1,258 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { readFromRegistry } from '../../src/cache/image.ts'
+import type { Docker } from '../../src/engine/docker.ts'
+import type { ExecResult } from '../../src/exec.ts'
+import type { Relation } from '../../src/git.ts'
+import type { GitHub } from '../../src/github.ts'
+import { publish } from '../../src/phases/publish.ts'
+import { REVISION_LABEL } from '../../src/plan.ts'
+import type { Publication, Run } from '../../src/run.ts'
+import type { Strategy } from '../../src/strategy/strategy.ts'
+import { Timeline } from '../../src/timeline.ts'
+import { cases } from './cases.ts'
+import { makePlan } from './make-plan.ts'
+
+/** The commits of a branch by their age, the oldest first. */
+const commits = Array.from({ length: 5 }, (_, age) => String(age + 1).repeat(40))
+
+/** Lets others go first. */
+type Turn = (what: string) => Promise<void>
+
+/** Tag → commit of its image. */
+type Tags = Map<string, string>
+
+const tagOf = (reference: string): string => reference.replace(/^octo\/app:/, '')
+const digestOf = (commit: string): string => `sha256:${commit.padEnd(64, '0')}`
+
+/** The docker of one run, whose images are all of its commit, at a registry that others use, too. */
+class RegistryDocker implements Docker {
+  readonly #tags: Tags
+  readonly #commit: string
+  readonly #turn: Turn
+
+  constructor(tags: Tags, commit: string, turn: Turn) {
+    this.#tags = tags
+    this.#commit = commit
+    this.#turn = turn
+  }
+
+  async call(args: readonly string[]): Promise<ExecResult> {
+    const text = `${this.#commit.slice(0, 1)}: ${args.join(' ')}`
+    await this.#turn(text)
+    const name = args.at(-1) ?? ''
+    const answer = this.#answer(args, name)
+    await this.#turn(`answer to ${text}`)
+    return answer === undefined
+      ? { exitCode: 1, stdout: '', stderr: `ERROR: ${name}: not found\n` }
+      : { exitCode: 0, stdout: answer, stderr: '' }
+  }
+
+  #answer(args: readonly string[], name: string): string | undefined {
+    if (args[0] === 'push') {
+      this.#tags.set(tagOf(name), this.#commit)
+      return `x: digest: ${digestOf(this.#commit)} size: 1\n`
+    }
+    if (args.includes('create')) {
+      const commit = this.#tags.get(tagOf(name))
+      if (commit !== undefined) this.#tags.set(tagOf(args[args.indexOf('--tag') + 1] ?? ''), commit)
+      return commit === undefined ? undefined : ''
+    }
+    const [, digest] = /@(sha256:.*)$/.exec(name) ?? []
+    if (digest !== undefined) {
+      return JSON.stringify({ rootfs: {}, config: { Labels: { [REVISION_LABEL]: digest.slice(7, 47) } } })
+    }
+    const commit = this.#tags.get(tagOf(name))
+    return commit === undefined ? undefined : JSON.stringify({ config: { digest: digestOf(commit) } })
+  }
+}
+
+/** GitHub, whose branch gets one commit after the other. */
+class Branch {
+  tip = 0
+  /** Whether it does not answer. */
+  isDown: boolean = false
+  /** Commits that a force-push took out of the branch. */
+  dropped: number[] = []
+  readonly #turn: Turn
+
+  constructor(turn: Turn = async () => {}) {
+    this.#turn = turn
+  }
+
+  get github(): GitHub {
+    const ask = async <T>(what: string, answer: () => T): Promise<T | undefined> => {
+      await this.#turn(what)
+      return this.isDown ? undefined : answer()
+    }
+    return {
+      relation: (base: string, head: string) => ask('compare', () => this.#relation(base, head)),
+      tip: () => ask('tip', () => commits[this.tip] ?? ''),
+      firstParents: (sha: string) => ask('list', () => commits.slice(0, commits.indexOf(sha) + 1).toReversed())
+    } as unknown as GitHub
+  }
+
+  #relation(base: string, head: string): Relation {
+    const [a, b] = [commits.indexOf(base), commits.indexOf(head)]
+    if (a === b) return 'identical'
+    if (this.dropped.includes(a) || this.dropped.includes(b)) return 'diverged'
+    return a < b ? 'ahead' : 'behind'
+  }
+}
+
+interface Published extends Publication {
+  calls: string[]
+  /** Notices and warnings. */
+  messages: string[]
+}
+
+async function publishOne(tags: Tags, branch: Branch, commit: string, turn: Turn = async () => {}): Promise<Published> {
+  const calls: string[] = []
+  const docker = new RegistryDocker(tags, commit, async (what) => {
+    calls.push(what)
+    await turn(what)
+  })
+  const { signal } = new AbortController()
+  const read: Strategy['readCurrent'] = (reference) => readFromRegistry(docker, reference, undefined, signal)
+  const messages: string[] = []
+  const say = (text: string): void => void messages.push(text)
+  const silent = (): void => {}
+  const run = {
+    plan: makePlan({ sha: commit }),
+    docker,
+    // a shallow checkout
+    git: { relation: async () => undefined },
+    github: branch.github,
+    log: { info: silent, notice: say, warning: say, error: say, section: () => ({ write: silent, end: silent }) },
+    timeline: new Timeline(),
+    signal
+  } as unknown as Run
+  const strategy = { readCurrent: read, readPublished: read } as unknown as Strategy
+  return { ...(await publish(run, strategy, [], false)), calls, messages }
+}
+
+/** Runs of these commits at once, each begun when the branch had it; what has the moving tag in the end. */
+async function race(ages: number[], scheduler: fc.Scheduler): Promise<{ latest: string; said: Published[] }> {
+  const tags: Tags = new Map()
+  const turn: Turn = (what) => scheduler.schedule(Promise.resolve(), what)
+  const branch = new Branch(turn)
+  const runs = ages.map(async (age) => {
+    await turn(`commit ${age}`)
+    branch.tip = Math.max(branch.tip, age)
+    return publishOne(tags, branch, commits[age] ?? '', turn)
+  })
+  const said = await scheduler.waitFor(Promise.all(runs))
+  return { latest: tags.get('latest') ?? '', said }
+}
+
+const [FIRST = '', SECOND = '', THIRD = ''] = commits
+const PUSHES_LATEST = expect.stringMatching(/: push octo\/app:latest$/)
+
+describe('A run that is late', () => {
+  it('pushes its commit, and moves nothing', async () => {
+    const [tags, branch]: [Tags, Branch] = [new Map(), new Branch()]
+    branch.tip = 1
+    await publishOne(tags, branch, SECOND)
+    const late = await publishOne(tags, branch, FIRST)
+    expect(late).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
+    expect(late.calls).not.toContainEqual(PUSHES_LATEST)
+    expect(late.messages).toEqual([expect.stringMatching(/^The moving tags stay .* newer commit 2222222 already/)])
+    expect(late.stays).toBe(late.messages[0])
+    expect(tags.get('builder')).toBe(SECOND)
+  })
+
+  it('moves them where GitHub does not answer, with a warning', async () => {
+    const [tags, branch]: [Tags, Branch] = [new Map(), new Branch()]
+    branch.tip = 1
+    await publishOne(tags, branch, SECOND)
+    branch.isDown = true
+    const late = await publishOne(tags, branch, FIRST)
+    expect(late).toMatchObject({ published: true })
+    expect(late.messages).toEqual([
+      expect.stringMatching(/^Nobody could be asked whether 1111111 is newer than 2222222/)
+    ])
+  })
+
+  it('of a commit that a force-push dropped moves nothing; that of the new tip does', async () => {
+    const [tags, branch]: [Tags, Branch] = [new Map(), new Branch()]
+    branch.dropped = [1]
+    branch.tip = 2
+    await publishOne(tags, branch, THIRD)
+    expect(await publishOne(tags, branch, SECOND)).toMatchObject({ published: false })
+    expect(tags.get('latest')).toBe(THIRD)
+    tags.set('latest', SECOND)
+    expect(await publishOne(tags, branch, THIRD)).toMatchObject({ published: true })
+    expect(tags.get('latest')).toBe(THIRD)
+  })
+})
+
+describe('A run that was overtaken between its question and its move', () => {
+  /** The newer one begins and ends just before the older one's first call that fits. */
+  async function overtake(before: RegExp): Promise<{ tags: Tags; older: Published }> {
+    const [tags, branch]: [Tags, Branch] = [new Map(), new Branch()]
+    let overtaken = false
+    const older = await publishOne(tags, branch, FIRST, async (what) => {
+      if (overtaken || !before.test(what)) return
+      overtaken = true
+      branch.tip = 1
+      await publishOne(tags, branch, SECOND)
+    })
+    return { tags, older }
+  }
+
+  it('gives both tags back', async () => {
+    const { tags, older } = await overtake(/push octo\/app:latest$/)
+    expect(older.calls).toContainEqual(PUSHES_LATEST)
+    expect([tags.get('latest'), tags.get('builder')]).toEqual([SECOND, SECOND])
+    expect(older).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
+    expect(older.stays).toBe(
+      'The newer commit 2222222 was published at the same time, so octo/app:latest, octo/app:builder name its image'
+    )
+  })
+
+  it('says which tag it could not give back', async () => {
+    // its own builder image is the last that was pushed to be looked at
+    const { tags, older } = await overtake(/: push octo\/app:builder-next$/)
+    expect([tags.get('latest'), tags.get('builder')]).toEqual([SECOND, FIRST])
+    expect(older).toMatchObject({ published: false })
+    expect(older.stays).toMatch(
+      /octo\/app:latest names its image; octo\/app:builder is of this commit until the next run$/
+    )
+  })
+
+  it('gives the tag to what a newer run left as it was', async () => {
+    const [tags, branch]: [Tags, Branch] = [
+      new Map([
+        ['latest', FIRST],
+        [FIRST.slice(0, 7), FIRST]
+      ]),
+      new Branch()
+    ]
+    branch.tip = 2
+    // nothing had changed since the first commit: its image has the third one's tag
+    tags.set(THIRD.slice(0, 7), FIRST)
+    const older = await publishOne(tags, branch, SECOND)
+    expect(tags.get('latest')).toBe(FIRST)
+    expect(older).toMatchObject({ published: false })
+  })
+})
+
+describe('The moving tag of production', () => {
+  const ages = fc.uniqueArray(fc.nat(commits.length - 1), { minLength: 2, maxLength: 4 })
+
+  it('is of the newest commit in the end, in whatever order runs do what they do', async () => {
+    await fc.assert(
+      fc.asyncProperty(ages, fc.scheduler(), async (chosen, scheduler) => {
+        const { latest, said } = await race(chosen, scheduler)
+        expect(latest).toBe(commits[Math.max(...chosen)])
+        // only the newest may say that it published, and it does
+        const published = chosen.filter((_, index) => said[index]?.published)
+        for (const age of published) {
+          expect(said[chosen.indexOf(age)]?.pushed).toContain('octo/app:latest')
+        }
+        expect(published).toContain(Math.max(...chosen))
+      }),
+      cases()
+    )
+  })
+})
