@@ -42851,6 +42851,8 @@ function testArgs(inputs, image, command, name, runId) {
     return [
         'run',
         ...args_option('--env', ['CI=true']),
+        // we show what it prints; docker would keep all of it on disk besides
+        ...args_option('--log-driver', ['none']),
         ...args_option('--platform', list(inputs.platform)),
         ...inputs.testOptions,
         // after the user's: of options that are given twice docker takes the last
@@ -49860,7 +49862,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         ...outcome,
         imageId: '',
         isStepFailure: COMMAND_FAILED.test(failure),
-        failure: isDiskFull ? `${failure}; no space is left on the disk of the Docker engine` : failure
+        failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
     };
 }
 function located({ number: _, ...step }, place) {

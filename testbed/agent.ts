@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type EngineFiles, type EngineSpec, ensureEngine } from './engines.ts'
 import { createNamespace, namespaceName } from './network.ts'
-import { type RunOptions, type RunResult, run, startDaemon, systemPath, untilReady } from './process.ts'
+import {
+  type Daemon,
+  killTrees,
+  processId,
+  type RunOptions,
+  type RunResult,
+  run,
+  startDaemon,
+  systemPath,
+  untilReady
+} from './process.ts'
 import type { Registry } from './registry.ts'
 import { agentCgroup, agentFolder, removeAgent } from './remains.ts'
 
@@ -15,6 +25,8 @@ const dockerAddress = '172.30.0.1'
 export interface AgentOptions {
   /** Bandwidth of the link to the registry, in Mbit/s each way; unlimited by default. */
   linkMbit?: number
+  /** Size of the disk that the engine keeps its data on, in MiB; the machine's disk by default. */
+  diskMiB?: number
 }
 
 /** Where an agent belongs. */
@@ -34,6 +46,7 @@ export class Agent {
   /** argv prefix that runs a command inside the agent's network namespace. */
   readonly prefix: string[]
   readonly #place: AgentPlace
+  #engine: Daemon | undefined
   #stopped: Promise<void> | undefined
 
   private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles) {
@@ -61,6 +74,7 @@ export class Agent {
       if (files.buildx)
         await symlink(files.buildx, join(agent.folder, 'home', '.docker', 'cli-plugins', 'docker-buildx'))
       await createNamespace(place.bed, place.number, options.linkMbit)
+      if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
       await Promise.all([agent.#startEngine(files), agent.#startForwarder(registry)])
       return agent
     } catch (error) {
@@ -90,6 +104,11 @@ export class Agent {
   traffic(): { pulled: number; pushed: number } {
     const counters = readFileSync(this.#counterFile)
     return { pulled: counters.readDoubleLE(0), pushed: counters.readDoubleLE(8) }
+  }
+
+  /** Kills the engine, and with it all containers, as a machine that breaks down would. */
+  async killEngine(): Promise<void> {
+    if (this.#engine) await killTrees([processId(this.#engine.pid)])
   }
 
   /** Ends the engine and all that runs in the namespace, and removes all it wrote. */
@@ -128,6 +147,7 @@ export class Agent {
       PATH: files.daemonPath,
       HOME: join(this.folder, 'home')
     })
+    this.#engine = daemon
     await untilReady(daemon, 30, () => answersPing(socket))
   }
 
@@ -146,6 +166,12 @@ export class Agent {
       )
     )
   }
+}
+
+/** A small disk of its own below an agent's folder; what removes the folder unmounts it. */
+export async function mountDisk(folder: string, mebibytes: number): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'shared-docker-layers', folder])
 }
 
 function script(name: string): string {

@@ -1,4 +1,4 @@
-export { Agent, type AgentOptions } from './agent.ts'
+export { Agent, type AgentOptions, mountDisk } from './agent.ts'
 export { type BaseImages, pushBaseImages, pushFiles } from './base-images.ts'
 export { TestBed } from './bed.ts'
 export { availableEngines, type EngineSpec, type EngineVersion, type Store } from './engines.ts'

@@ -50,7 +50,7 @@ export function oneLine(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
 }
 
 /** What is invisible, moves the cursor, changes the direction or ends a line somewhere. */
-export const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u
 
 /** What is wrong with a message, which shall be one clear line however long and odd that is which it is about. */
 export function faultsOf(message: string): string[] {

@@ -51,6 +51,7 @@ function wrongOf(inputs: Inputs): string[] {
     secrets: inputs.secrets.every(({ id, value }) => /^[\w.-]+$/.test(id) && value !== ''),
     labels: inputs.labels.every((label) => /^[^=\s]+=/.test(label)),
     buildArgs: inputs.buildArgs.every((arg) => /^[^=\s]+(=|$)/.test(arg)),
+    hosts: inputs.addHosts.every((host) => /^[^\s:=-][^\s:=]*[:=]\S+$/.test(host)),
     lines: [...inputs.tests, ...inputs.ssh, ...inputs.addHosts].every((line) => line !== '' && line.trim() === line),
     retries: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].includes(retries),
     parallelism: Number.isInteger(testParallelism) && testParallelism > 0,
@@ -89,15 +90,17 @@ describe('inputs that are right', () => {
 })
 
 describe('whatever an input is, it is taken or refused in one clear line', () => {
+  const long = fc
+    .tuple(fc.constantFrom('A', 'a', '0', '-', '=', '"', ',', 'a='), fc.constantFrom('', '=', ':', '/app', ':1', '\n'))
+    .map(([character, end]) => `${character.repeat(3_000)}${end}`)
+  const odd = fc.oneof(hostile(), fc.stringMatching(/^[-a-z "=,:]*$/), long)
+
   it.each(NAMES)('%s', (name) => {
     const texts = textsOf(name)
     fc.assert(
-      fc.property(
-        fc.oneof(mutated(texts), mutated(mutated(texts)), hostile(), fc.stringMatching(/^[-a-z "=,:]*$/)),
-        (text) => {
-          read({ [name]: text })
-        }
-      ),
+      fc.property(fc.oneof(mutated(texts), mutated(mutated(texts)), odd), (text) => {
+        read({ [name]: text })
+      }),
       cases()
     )
   })

@@ -34581,6 +34581,8 @@ function testArgs(inputs, image, command, name, runId) {
     return [
         'run',
         ...args_option('--env', ['CI=true']),
+        // we show what it prints; docker would keep all of it on disk besides
+        ...args_option('--log-driver', ['none']),
         ...args_option('--platform', list(inputs.platform)),
         ...inputs.testOptions,
         // after the user's: of options that are given twice docker takes the last

@@ -54,6 +54,8 @@ export function testArgs(inputs: Inputs, image: string, command: string, name: s
   return [
     'run',
     ...option('--env', ['CI=true']),
+    // we show what it prints; docker would keep all of it on disk besides
+    ...option('--log-driver', ['none']),
     ...option('--platform', list(inputs.platform)),
     ...inputs.testOptions,
     // after the user's: of options that are given twice docker takes the last

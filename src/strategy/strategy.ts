@@ -138,7 +138,7 @@ async function buildOnce(
     ...outcome,
     imageId: '',
     isStepFailure: COMMAND_FAILED.test(failure),
-    failure: isDiskFull ? `${failure}; no space is left on the disk of the Docker engine` : failure
+    failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
   }
 }
 
