@@ -42892,319 +42892,6 @@ function list(value) {
 // EXTERNAL MODULE: ./node_modules/semver/index.js
 var semver = __nccwpck_require__(2088);
 var semver_default = /*#__PURE__*/__nccwpck_require__.n(semver);
-;// CONCATENATED MODULE: ./src/errors.ts
-/** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
-class UserError extends Error {
-    name = 'UserError';
-}
-/** The run was cancelled by SIGINT or SIGTERM, as the runner sends them. */
-class CancelledError extends Error {
-    name = 'CancelledError';
-    constructor() {
-        super('The run was cancelled');
-    }
-}
-/** The message of anything that was thrown. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
-// EXTERNAL MODULE: external "node:async_hooks"
-var external_node_async_hooks_ = __nccwpck_require__(6698);
-// EXTERNAL MODULE: external "node:diagnostics_channel"
-var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./src/exec.ts
-
-
-
-
-
-/** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
-const KILL_AFTER = 2_000;
-/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
-const STREAMS_CLOSE_WITHIN = 2_000;
-const calls = new external_node_async_hooks_.AsyncLocalStorage();
-// @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
-(0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
-    const call = calls.getStore();
-    if (!call)
-        return;
-    const { process: child } = message;
-    call.child = child;
-    child.once('spawn', () => {
-        // a child may end without having read its input
-        child.stdin?.on('error', () => { });
-        // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
-        if (!call.hasInput)
-            child.stdin?.end();
-        if (call.signal?.aborted)
-            end(child);
-    });
-    child.once('exit', () => {
-        const close = () => {
-            child.stdout?.destroy();
-            child.stderr?.destroy();
-        };
-        const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN);
-        child.once('close', () => clearTimeout(timer));
-    });
-});
-function end(child) {
-    if (!child || child.exitCode !== null || child.signalCode !== null)
-        return;
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
-    child.once('exit', () => clearTimeout(timer));
-}
-/**
- * Runs a program without a shell and waits for it. Prints nothing.
- *
- * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before it ran, or ended it
- * @throws what `onOutput` throws, after the child was ended
- * @throws Error if the program is not on PATH
- */
-async function src_exec_exec(tool, args, options) {
-    const { signal, onOutput, capture = true } = options;
-    if (signal?.aborted)
-        throw new CancelledError();
-    const stdout = new Text();
-    const stderr = new Text();
-    let failure;
-    const call = { signal, hasInput: options.input !== undefined };
-    const abort = () => end(call.child);
-    const pass = (chunk) => {
-        // thrown in a stream's listener it would end this process: a full disk, say
-        try {
-            onOutput?.(chunk);
-        }
-        catch (error) {
-            failure ??= error;
-            end(call.child);
-        }
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-        const exitCode = await calls.run(call, () => exec_exec(tool, [...args], {
-            silent: true,
-            ignoreReturnCode: true,
-            env: options.env,
-            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
-            listeners: {
-                stdout: (chunk) => {
-                    if (capture)
-                        stdout.add(chunk);
-                    pass(Buffer.from(chunk));
-                    endLine(chunk);
-                },
-                stderr: (chunk) => {
-                    if (capture)
-                        stderr.add(chunk);
-                    pass(Buffer.from(chunk));
-                    endLine(chunk);
-                }
-            }
-        }));
-        if (failure !== undefined)
-            throw failure;
-        // what ended well although it was told to stop has been done
-        if (signal?.aborted && exitCode !== 0)
-            throw new CancelledError();
-        return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
-    }
-    finally {
-        signal?.removeEventListener('abort', abort);
-    }
-}
-/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
-function endLine(chunk) {
-    if (chunk.length > 0)
-        chunk[chunk.length - 1] = 10;
-}
-/** Collects chunks that may split a UTF-8 character. */
-class Text {
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #text = '';
-    add(chunk) {
-        this.#text += this.#decoder.write(chunk);
-    }
-    end() {
-        return this.#text + this.#decoder.end();
-    }
-}
-
-;// CONCATENATED MODULE: ./src/engine/docker.ts
-
-
-
-/** Docker as it is on PATH. */
-class DockerCli {
-    #env;
-    #timeline;
-    /**
-     * @param env the environment of every call, as `childEnvironment` makes it
-     * @param timeline gets every call
-     */
-    constructor(env, timeline) {
-        this.#env = env;
-        this.#timeline = timeline;
-    }
-    async call(args, options = {}) {
-        try {
-            const all = { ...options, env: { ...this.#env, ...options.env } };
-            return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
-        }
-        catch (error) {
-            if (messageOf(error).includes('Unable to locate executable file')) {
-                throw new UserError('There is no docker command on PATH; run this action on a runner that has Docker');
-            }
-            throw error;
-        }
-    }
-}
-/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
-function nameOf(args) {
-    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
-    return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
-}
-/**
- * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
- * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
- */
-const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_.*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
-/** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
-function childEnvironment(env, asked = []) {
-    const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
-    return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
-}
-/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
-function isEngineGone(text) {
-    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
-}
-/** Milliseconds in which an engine answers whether it is there. */
-const ENGINE_ANSWERS_WITHIN = 10_000;
-/** Why the engine does not answer any more, in docker's words; undefined if it does. */
-async function whyEngineGone(docker) {
-    try {
-        const args = ['version', '--format', '{{.Server.Version}}'];
-        return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }));
-    }
-    catch {
-        return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`;
-    }
-}
-/**
- * Asks the engine what it is.
- *
- * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
- */
-async function readEngineInfo(docker, signal) {
-    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], signal === undefined ? {} : { signal });
-    const info = parseInfo(stdout);
-    const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
-    if (!info?.ServerVersion) {
-        throw new UserError(`The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`);
-    }
-    if (info.OSType !== 'linux') {
-        throw new UserError(`The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`);
-    }
-    const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1];
-    return {
-        version: info.ServerVersion,
-        store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
-        buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-        context: info.ClientInfo?.Context || 'default'
-    };
-}
-function parseInfo(text) {
-    try {
-        return JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
- *
- * @throws UserError if there is no such builder
- */
-async function readBuilderDriver(docker, builder, signal) {
-    const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
-    const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
-    if (result.exitCode !== 0 || driver === undefined) {
-        throw new UserError(`Input builder names "${builder}", but docker buildx inspect does not know it: ${lastLine(result.stderr)}`);
-    }
-    return driver;
-}
-/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
-function atLeast(version, least) {
-    const coerced = semver_default().coerce(version);
-    return coerced !== null && semver_default().gte(coerced, least);
-}
-/**
- * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
- * `error from registry: unknown`, then `unknown`.
- */
-function failureOf({ exitCode, stderr }) {
-    if (exitCode === 0)
-        return undefined;
-    const [last = '', before = ''] = linesOf(stderr).toReversed();
-    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
-}
-/** The last line that says something, where docker puts its error. */
-function lastLine(text) {
-    return linesOf(text).at(-1) ?? '';
-}
-function linesOf(text) {
-    return text
-        .split(/[\r\n]+/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-
-;// CONCATENATED MODULE: ./src/containers.ts
-
-
-
-/** Milliseconds that an engine gets to list or to remove containers. */
-const PATIENCE = 60_000;
-/**
- * Removes every container of a run, running or not. There may be none.
- *
- * @returns why some may be left, undefined if none is
- */
-async function removeContainers(docker, runId) {
-    const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
-    try {
-        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], patience());
-        const ids = list.stdout.split('\n').filter((id) => id !== '');
-        return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
-    }
-    catch (error) {
-        return error instanceof CancelledError ? `no answer within ${PATIENCE / 1_000} seconds` : messageOf(error);
-    }
-}
-/**
- * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * What goes wrong here is told by `removeContainers`, which finds what is left.
- */
-async function removeContainer(docker, name) {
-    await removeAll(docker, [name]).catch(() => { });
-}
-async function removeAll(docker, names) {
-    const result = await docker.call(['rm', '--force', '--volumes', ...names], patience());
-    const failure = failureOf(result);
-    // somebody else has removed it: a test that kills its own container, or the engine's --rm
-    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
-}
-function patience() {
-    return { signal: AbortSignal.timeout(PATIENCE) };
-}
-
 ;// CONCATENATED MODULE: ./src/json.ts
 /** The value at a path of keys in data of any shape; undefined where the path ends early. */
 function at(value, ...keys) {
@@ -43427,6 +43114,349 @@ function repositoryName(value) {
 function sourceUrl(server, repository) {
     const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
     return match?.[1] && repository ? `${match[1]}/${repository}` : '';
+}
+
+;// CONCATENATED MODULE: ./src/errors.ts
+/** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
+class UserError extends Error {
+    name = 'UserError';
+}
+/** The run was cancelled by SIGINT or SIGTERM, as the runner sends them. */
+class CancelledError extends Error {
+    name = 'CancelledError';
+    constructor() {
+        super('The run was cancelled');
+    }
+}
+/** The message of anything that was thrown. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+// EXTERNAL MODULE: external "node:async_hooks"
+var external_node_async_hooks_ = __nccwpck_require__(6698);
+// EXTERNAL MODULE: external "node:diagnostics_channel"
+var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./src/exec.ts
+
+
+
+
+
+/** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
+const KILL_AFTER = 2_000;
+/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+const STREAMS_CLOSE_WITHIN = 2_000;
+const calls = new external_node_async_hooks_.AsyncLocalStorage();
+// @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
+(0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
+    const call = calls.getStore();
+    if (!call)
+        return;
+    const { process: child } = message;
+    call.child = child;
+    child.once('spawn', () => {
+        // a child may end without having read its input
+        child.stdin?.on('error', () => { });
+        // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
+        if (!call.hasInput)
+            child.stdin?.end();
+        if (call.signal?.aborted)
+            end(child);
+    });
+    child.once('exit', () => {
+        const close = () => {
+            child.stdout?.destroy();
+            child.stderr?.destroy();
+        };
+        const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN);
+        child.once('close', () => clearTimeout(timer));
+    });
+});
+function end(child) {
+    if (!child || child.exitCode !== null || child.signalCode !== null)
+        return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
+    child.once('exit', () => clearTimeout(timer));
+}
+/**
+ * Runs a program without a shell and waits for it. Prints nothing.
+ *
+ * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
+ * @throws CancelledError if `signal` was aborted before it ran, or ended it
+ * @throws what `onOutput` throws, after the child was ended
+ * @throws Error if the program is not on PATH
+ */
+async function src_exec_exec(tool, args, options) {
+    const { signal, onOutput, capture = true } = options;
+    if (signal?.aborted)
+        throw new CancelledError();
+    const stdout = new Text();
+    const stderr = new Text();
+    let failure;
+    const call = { signal, hasInput: options.input !== undefined };
+    const abort = () => end(call.child);
+    const pass = (chunk) => {
+        // thrown in a stream's listener it would end this process: a full disk, say
+        try {
+            onOutput?.(chunk);
+        }
+        catch (error) {
+            failure ??= error;
+            end(call.child);
+        }
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+        const exitCode = await calls.run(call, () => exec_exec(tool, [...args], {
+            silent: true,
+            ignoreReturnCode: true,
+            env: options.env,
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
+            listeners: {
+                stdout: (chunk) => {
+                    if (capture)
+                        stdout.add(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
+                },
+                stderr: (chunk) => {
+                    if (capture)
+                        stderr.add(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
+                }
+            }
+        }));
+        if (failure !== undefined)
+            throw failure;
+        // what ended well although it was told to stop has been done
+        if (signal?.aborted && exitCode !== 0)
+            throw new CancelledError();
+        return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
+    }
+    finally {
+        signal?.removeEventListener('abort', abort);
+    }
+}
+/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+function endLine(chunk) {
+    if (chunk.length > 0)
+        chunk[chunk.length - 1] = 10;
+}
+/** Collects chunks that may split a UTF-8 character. */
+class Text {
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #text = '';
+    add(chunk) {
+        this.#text += this.#decoder.write(chunk);
+    }
+    end() {
+        return this.#text + this.#decoder.end();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/engine/docker.ts
+
+
+
+
+/** Docker as it is on PATH. */
+class DockerCli {
+    #env;
+    #timeline;
+    /**
+     * @param env the environment of every call, as `childEnvironment` makes it
+     * @param timeline gets every call
+     */
+    constructor(env, timeline) {
+        this.#env = env;
+        this.#timeline = timeline;
+    }
+    async call(args, options = {}) {
+        const { patience, signal, onOutput, ...rest } = options;
+        const silence = new Silence(patience);
+        const all = {
+            ...rest,
+            env: { ...this.#env, ...options.env },
+            signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+            onOutput: (chunk) => {
+                silence.interrupt();
+                onOutput?.(chunk);
+            }
+        };
+        try {
+            return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
+        }
+        catch (error) {
+            if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
+                return { exitCode: null, stdout: '', stderr: `no answer within ${patience / 1_000} seconds` };
+            }
+            if (messageOf(error).includes('Unable to locate executable file')) {
+                throw new UserError('There is no docker command on PATH; run this action on a runner that has Docker');
+            }
+            throw error;
+        }
+        finally {
+            silence.end();
+        }
+    }
+}
+/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+class Silence {
+    #longest;
+    #controller = new AbortController();
+    #timer;
+    constructor(longest) {
+        this.#longest = longest;
+        this.interrupt();
+    }
+    get signal() {
+        return this.#controller.signal;
+    }
+    interrupt() {
+        clearTimeout(this.#timer);
+        if (this.#longest !== undefined)
+            this.#timer = setTimeout(() => this.#controller.abort(), this.#longest);
+    }
+    end() {
+        clearTimeout(this.#timer);
+    }
+}
+/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+function nameOf(args) {
+    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
+    return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
+}
+/**
+ * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
+ * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
+ */
+const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_.*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
+/** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
+function childEnvironment(env, asked = []) {
+    const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
+    return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
+}
+/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+function isEngineGone(text) {
+    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
+}
+/** Milliseconds in which an engine answers whether it is there. */
+const ENGINE_ANSWERS_WITHIN = 10_000;
+/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+async function whyEngineGone(docker) {
+    const args = ['version', '--format', '{{.Server.Version}}'];
+    return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf);
+}
+/**
+ * Asks the engine what it is.
+ *
+ * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
+ */
+async function readEngineInfo(docker, signal) {
+    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], signal === undefined ? {} : { signal });
+    const info = parseInfo(stdout);
+    const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
+    if (!info?.ServerVersion) {
+        throw new UserError(`The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`);
+    }
+    if (info.OSType !== 'linux') {
+        throw new UserError(`The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`);
+    }
+    const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1];
+    return {
+        version: info.ServerVersion,
+        store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
+        buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
+        context: info.ClientInfo?.Context || 'default'
+    };
+}
+function parseInfo(text) {
+    try {
+        return JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
+ *
+ * @throws UserError if there is no such builder
+ */
+async function readBuilderDriver(docker, builder, signal) {
+    const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
+    const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
+    if (result.exitCode !== 0 || driver === undefined) {
+        throw new UserError(`Input builder names ${quote(builder)}, but docker buildx inspect does not know it: ${lastLine(result.stderr)}`);
+    }
+    return driver;
+}
+/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+function atLeast(version, least) {
+    const coerced = semver_default().coerce(version);
+    return coerced !== null && semver_default().gte(coerced, least);
+}
+/**
+ * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
+ * `error from registry: unknown`, then `unknown`.
+ */
+function failureOf({ exitCode, stderr }) {
+    if (exitCode === 0)
+        return undefined;
+    const [last = '', before = ''] = linesOf(stderr).toReversed();
+    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
+}
+/** The last line that says something, where docker puts its error. */
+function lastLine(text) {
+    return linesOf(text).at(-1) ?? '';
+}
+function linesOf(text) {
+    return text
+        .split(/[\r\n]+/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+
+;// CONCATENATED MODULE: ./src/containers.ts
+
+
+
+/** Milliseconds that an engine gets to list or to remove containers. */
+const PATIENCE = 60_000;
+/**
+ * Removes every container of a run, running or not. There may be none.
+ *
+ * @returns why some may be left, undefined if none is
+ */
+async function removeContainers(docker, runId) {
+    const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
+    try {
+        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], { patience: PATIENCE });
+        const ids = list.stdout.split('\n').filter((id) => id !== '');
+        return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
+    }
+    catch (error) {
+        return messageOf(error);
+    }
+}
+/**
+ * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
+ * What goes wrong here is told by `removeContainers`, which finds what is left.
+ */
+async function removeContainer(docker, name) {
+    await removeAll(docker, [name]).catch(() => { });
+}
+async function removeAll(docker, names) {
+    const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
+    const failure = failureOf(result);
+    // somebody else has removed it: a test that kills its own container, or the engine's --rm
+    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
 }
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -46242,12 +46272,18 @@ function harmless(text) {
 function buildsOf({ builder, cacheStages, production }) {
     return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
 }
-/** Calls docker with its output in a section of the log, and its time in the timeline, both under `title`. */
+/**
+ * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
+ * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ */
+const LONGEST_SILENCE = 30 * 60_000;
+/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
 async function callInSection({ docker, log, timeline }, title, args, signal) {
     const section = log.section(title);
     section.write(`${replayable(args)}\n`);
     try {
-        return await timeline.measure(title, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }));
+        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => section.write(chunk) };
+        return await timeline.measure(title, () => docker.call(args, options));
     }
     finally {
         section.end();
@@ -46450,7 +46486,7 @@ function isValid(pattern) {
 
 const REFUSED = /unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
 const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
-const UNREACHABLE = /connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
+const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
 const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
@@ -46465,7 +46501,9 @@ function classifyRegistryError(message, reference) {
     const repository = reference.replace(/:[^:/]*$/, '');
     const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
     // as a word of its own: an image may be named "author"
-    const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), message);
+    const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
+    // a registry's own state in an upload's URL is letters at random
+    message.replaceAll(/\?_state=\S+/g, ''));
     if (REFUSED.test(text))
         return 'refused';
     if (UNTRUSTED.test(text))
@@ -47076,6 +47114,7 @@ function splitLines(text) {
 ;// CONCATENATED MODULE: ./src/cache-stages.ts
 
 
+
 /**
  * The stages that a cache of the builder and the production image alone would lose: inline cache metadata tells only of an
  * image's own layers, so a stage that is copied from is built again as soon as an earlier line of the copying stage changes.
@@ -47110,13 +47149,13 @@ function chainOf(dockerfile, stage) {
 function find(dockerfile, name, needed, published) {
     const stage = findStage(dockerfile, name);
     if (!stage) {
-        throw new UserError(`Input cache-stages names "${name}", but there is no such stage; the stages are: ${listStages(dockerfile)}`);
+        throw new UserError(`Input cache-stages names ${quote(name)}, but there is no such stage; the stages are: ${listStages(dockerfile)}`);
     }
     if (published.some(({ index }) => index === stage.index)) {
-        throw new UserError(`Input cache-stages names "${name}", which is published anyway; remove that line`);
+        throw new UserError(`Input cache-stages names ${quote(name)}, which is published anyway; remove that line`);
     }
     if (!needed.has(stage.index)) {
-        throw new UserError(`Input cache-stages names "${name}", which neither the builder nor the production stage needs; remove that line`);
+        throw new UserError(`Input cache-stages names ${quote(name)}, which neither the builder nor the production stage needs; remove that line`);
     }
     return stage.index;
 }
@@ -47230,6 +47269,8 @@ function baseImageOf({ own, images }) {
 
 
 
+/** Milliseconds that a registry gets to tell of an image: docker itself waits for ever. */
+const image_PATIENCE = 60_000;
 /**
  * Reads an image in its registry, with docker's own credentials and without its layers.
  * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
@@ -47241,7 +47282,7 @@ function baseImageOf({ own, images }) {
 async function readFromRegistry(docker, reference, platform, signal, known) {
     const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
     const inspect = async (name) => {
-        const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal });
+        const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal, patience: image_PATIENCE });
         const error = failureOf(result);
         if (error !== undefined)
             return { error };
@@ -49474,9 +49515,7 @@ const test_PATIENCE = 30_000;
  * Without the signal of the run: a test that has ended has, whatever comes after it.
  */
 async function readContainer(docker, name) {
-    const signal = AbortSignal.timeout(test_PATIENCE);
-    const result = docker.call(['container', 'inspect', name], { signal });
-    const { exitCode, stdout } = await result.catch(() => ({ exitCode: null, stdout: '' }));
+    const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: test_PATIENCE });
     const [container] = exitCode === 0 ? json_list(parseJson(stdout)) : [];
     if (container === undefined)
         return undefined;
@@ -49573,6 +49612,9 @@ function baseOf(name) {
     return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
 }
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
+function pendingAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
+}
 function unreadableAmong(vertices) {
     return [...vertices].flatMap(({ name, error }) => {
         const reference = IMPORT_NAME.exec(name)?.[1];
@@ -49594,6 +49636,9 @@ class RawJsonProgress extends LineReader {
                 return [];
             return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
         });
+    }
+    pendingCaches() {
+        return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })));
     }
     unreadableCaches() {
         return unreadableAmong(this.#vertices.values());
@@ -49693,6 +49738,9 @@ class PlainProgress extends LineReader {
             return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
         });
     }
+    pendingCaches() {
+        return pendingAmong(this.#vertices.values());
+    }
     unreadableCaches() {
         return unreadableAmong(this.#vertices.values());
     }
@@ -49704,13 +49752,17 @@ class PlainProgress extends LineReader {
             return;
         const vertex = this.#vertices.get(number);
         if (!vertex)
-            this.#vertices.set(number, { name: text, cached: false, seconds: 0 });
+            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
         else if (text === 'CACHED')
             vertex.cached = true;
-        else if (/^DONE [\d.]+s$/.test(text))
+        else if (/^DONE [\d.]+s$/.test(text)) {
             vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
-        else if (text.startsWith('ERROR: '))
+            vertex.ended = true;
+        }
+        else if (text.startsWith('ERROR: ')) {
             vertex.error = text.slice('ERROR: '.length);
+            vertex.ended = true;
+        }
     }
 }
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
@@ -49734,6 +49786,9 @@ class LegacyProgress extends LineReader {
     }
     steps() {
         return this.#steps;
+    }
+    pendingCaches() {
+        return [];
     }
     unreadableCaches() {
         return [];
@@ -49800,6 +49855,8 @@ function whyAgain({ failure, isStepFailure, unreadableCaches }) {
 }
 /** How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go). */
 const COMMAND_FAILED = /did not complete successfully|returned a non-zero code/;
+/** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
+const CACHE_PATIENCE = 120_000;
 /** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
 async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const idFile = (0,external_node_path_namespaceObject.join)(run.folder, `id-${(0,external_node_crypto_.randomUUID)()}`);
@@ -49813,6 +49870,12 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     });
     const start = performance.now();
     const inVain = new AbortController();
+    let late = [];
+    const timer = setTimeout(() => {
+        late = reader.pendingCaches();
+        if (late.length > 0)
+            inVain.abort();
+    }, CACHE_PATIENCE);
     let exitCode;
     try {
         const options = {
@@ -49836,9 +49899,11 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         exitCode = null;
     }
     finally {
+        clearTimeout(timer);
         reader.end();
         section.end();
     }
+    const silence = `no answer within ${CACHE_PATIENCE / 1_000} seconds`;
     const outcome = {
         kind: stage.kind,
         stage: stage.name,
@@ -49847,7 +49912,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         seconds: secondsSince(start),
         steps: reader.steps().map((step) => located(step, command.locate(step))),
         bases: reader.bases(),
-        unreadableCaches: reader.unreadableCaches(),
+        unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))],
         isStepFailure: false
     };
     if (exitCode === 0) {
@@ -49856,7 +49921,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         return { ...outcome, imageId };
     }
     const failed = outcome.steps.find(({ error }) => error !== undefined);
-    const why = lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
+    const why = (late[0] && `${late[0]}: ${silence}`) || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
     const failure = failed ? `${failed.instruction}: ${failed.error}` : why;
     return {
         ...outcome,
@@ -55807,14 +55872,14 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     const names = listStages(dockerfile);
     const builder = findStage(dockerfile, builderTarget);
     if (!builder) {
-        throw new UserError(`Input builder-target is "${builderTarget}", but ${file} has no such stage; its stages are: ${names}`);
+        throw new UserError(`Input builder-target is ${quote(builderTarget)}, but ${file} has no such stage; its stages are: ${names}`);
     }
     const production = target === undefined ? dockerfile.stages.at(-1) : findStage(dockerfile, target);
     if (!production) {
-        throw new UserError(`Input target is "${target}", but ${file} has no such stage; its stages are: ${names}`);
+        throw new UserError(`Input target is ${quote(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`);
     }
     if (production.index === builder.index) {
-        throw new UserError(`Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`);
+        throw new UserError(`Inputs builder-target and target are the same stage, ${quote(String(builder.name ?? builder.index))}, of ${file}; this action needs two: one that builds and tests, and one to publish`);
     }
     return [builder, production];
 }
@@ -55868,12 +55933,12 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     if (builder === undefined)
         return engine.context;
     if (engine.buildx === undefined) {
-        throw new UserError(`Input builder names "${builder}", but this docker client has no buildx; remove it or install buildx`);
+        throw new UserError(`Input builder names ${quote(builder)}, but this docker client has no buildx; remove it or install buildx`);
     }
     const driver = await readBuilderDriver(docker, builder, signal);
     if (driver === 'docker')
         return builder;
-    throw new UserError(`Input builder names "${builder}", a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
+    throw new UserError(`Input builder names ${quote(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
 ;// CONCATENATED MODULE: ./src/report/outputs.ts

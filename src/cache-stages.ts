@@ -1,3 +1,4 @@
+import { quote } from './context.ts'
 import { type Dockerfile, findStage, listStages, neededStages, type Stage } from './dockerfile.ts'
 import { UserError } from './errors.ts'
 
@@ -51,15 +52,15 @@ function find(dockerfile: Dockerfile, name: string, needed: ReadonlySet<number>,
   const stage = findStage(dockerfile, name)
   if (!stage) {
     throw new UserError(
-      `Input cache-stages names "${name}", but there is no such stage; the stages are: ${listStages(dockerfile)}`
+      `Input cache-stages names ${quote(name)}, but there is no such stage; the stages are: ${listStages(dockerfile)}`
     )
   }
   if (published.some(({ index }) => index === stage.index)) {
-    throw new UserError(`Input cache-stages names "${name}", which is published anyway; remove that line`)
+    throw new UserError(`Input cache-stages names ${quote(name)}, which is published anyway; remove that line`)
   }
   if (!needed.has(stage.index)) {
     throw new UserError(
-      `Input cache-stages names "${name}", which neither the builder nor the production stage needs; remove that line`
+      `Input cache-stages names ${quote(name)}, which neither the builder nor the production stage needs; remove that line`
     )
   }
   return stage.index

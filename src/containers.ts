@@ -1,6 +1,6 @@
 import { RUN_LABEL } from './engine/args.ts'
 import { type Docker, failureOf } from './engine/docker.ts'
-import { CancelledError, messageOf } from './errors.ts'
+import { messageOf } from './errors.ts'
 
 /** Milliseconds that an engine gets to list or to remove containers. */
 const PATIENCE = 60_000
@@ -13,11 +13,11 @@ const PATIENCE = 60_000
 export async function removeContainers(docker: Docker, runId: string): Promise<string | undefined> {
   const filter = ['--filter', `label=${RUN_LABEL}=${runId}`]
   try {
-    const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], patience())
+    const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], { patience: PATIENCE })
     const ids = list.stdout.split('\n').filter((id) => id !== '')
     return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined)
   } catch (error) {
-    return error instanceof CancelledError ? `no answer within ${PATIENCE / 1_000} seconds` : messageOf(error)
+    return messageOf(error)
   }
 }
 
@@ -30,12 +30,8 @@ export async function removeContainer(docker: Docker, name: string): Promise<voi
 }
 
 async function removeAll(docker: Docker, names: string[]): Promise<string | undefined> {
-  const result = await docker.call(['rm', '--force', '--volumes', ...names], patience())
+  const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE })
   const failure = failureOf(result)
   // somebody else has removed it: a test that kills its own container, or the engine's --rm
   return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure
-}
-
-function patience(): { signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(PATIENCE) }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ChangesSince, changesFinder } from './cache/changes.ts'
 import { readDockerignore } from './cache/context-files.ts'
 import { findCacheStages } from './cache-stages.ts'
-import { type BuildContext, readContext } from './context.ts'
+import { type BuildContext, quote, readContext } from './context.ts'
 import { type Dockerfile, findStage, listStages, parseDockerfile, type Stage } from './dockerfile.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from './engine/docker.ts'
 import { messageOf, UserError } from './errors.ts'
@@ -106,16 +106,18 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, f
   const builder = findStage(dockerfile, builderTarget)
   if (!builder) {
     throw new UserError(
-      `Input builder-target is "${builderTarget}", but ${file} has no such stage; its stages are: ${names}`
+      `Input builder-target is ${quote(builderTarget)}, but ${file} has no such stage; its stages are: ${names}`
     )
   }
   const production = target === undefined ? dockerfile.stages.at(-1) : findStage(dockerfile, target)
   if (!production) {
-    throw new UserError(`Input target is "${target}", but ${file} has no such stage; its stages are: ${names}`)
+    throw new UserError(
+      `Input target is ${quote(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`
+    )
   }
   if (production.index === builder.index) {
     throw new UserError(
-      `Inputs builder-target and target are the same stage, "${builder.name ?? builder.index}", of ${file}; this action needs two: one that builds and tests, and one to publish`
+      `Inputs builder-target and target are the same stage, ${quote(String(builder.name ?? builder.index))}, of ${file}; this action needs two: one that builds and tests, and one to publish`
     )
   }
   return [builder, production]
@@ -181,12 +183,12 @@ async function checkBuilder(
   if (builder === undefined) return engine.context
   if (engine.buildx === undefined) {
     throw new UserError(
-      `Input builder names "${builder}", but this docker client has no buildx; remove it or install buildx`
+      `Input builder names ${quote(builder)}, but this docker client has no buildx; remove it or install buildx`
     )
   }
   const driver = await readBuilderDriver(docker, builder, signal)
   if (driver === 'docker') return builder
   throw new UserError(
-    `Input builder names "${builder}", a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`
+    `Input builder names ${quote(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`
   )
 }

@@ -13,7 +13,7 @@ const REFUSED =
 const UNTRUSTED =
   /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i
 const UNREACHABLE =
-  /connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
+  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
 const ABSENT =
   /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i
 
@@ -31,7 +31,8 @@ export function classifyRegistryError(message: string, reference: string): Regis
   // as a word of its own: an image may be named "author"
   const text = names.reduce(
     (rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''),
-    message
+    // a registry's own state in an upload's URL is letters at random
+    message.replaceAll(/\?_state=\S+/g, '')
   )
   if (REFUSED.test(text)) return 'refused'
   if (UNTRUSTED.test(text)) return 'untrusted'

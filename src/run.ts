@@ -152,7 +152,13 @@ export function buildsOf({ builder, cacheStages, production }: RunResult): Build
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
-/** Calls docker with its output in a section of the log, and its time in the timeline, both under `title`. */
+/**
+ * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
+ * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ */
+const LONGEST_SILENCE = 30 * 60_000
+
+/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
 export async function callInSection(
   { docker, log, timeline }: Run,
   title: string,
@@ -162,7 +168,8 @@ export async function callInSection(
   const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   try {
-    return await timeline.measure(title, () => docker.call(args, { signal, onOutput: (chunk) => section.write(chunk) }))
+    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => section.write(chunk) }
+    return await timeline.measure(title, () => docker.call(args, options))
   } finally {
     section.end()
   }

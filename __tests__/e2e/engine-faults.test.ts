@@ -137,7 +137,9 @@ describe('An engine that cannot be used', () => {
   function dockerOfNobody(agent: Agent): string {
     const folder = join(agent.folder, 'nobody')
     mkdirSync(folder)
-    const docker = agent.env.PATH.split(':').find((path) => readdirSync(path).includes('docker'))
+    const docker = String(agent.env.PATH)
+      .split(':')
+      .find((path) => readdirSync(path).includes('docker'))
     writeFileSync(
       join(folder, 'docker'),
       `#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups ${docker}/docker "$@"\n`,

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { changesFinder } from '../../src/cache/changes.ts'
 import type { CallOptions, Docker } from '../../src/engine/docker.ts'
 import { CancelledError } from '../../src/errors.ts'
@@ -23,8 +23,10 @@ interface Answer {
   exitCode?: number
   stdout?: string
   stderr?: string
-  /** Ends only when it is cancelled. */
-  hangs?: boolean
+  /** Ends only when it is cancelled, after it has printed this. */
+  hangs?: boolean | string
+  /** Only the first such call hangs. */
+  once?: boolean
   /** Ends only after a call that contains this text has begun. */
   until?: string
   throws?: Error
@@ -98,10 +100,12 @@ class FakeDocker implements Docker {
     if (signal?.aborted) throw new CancelledError()
     this.calls.push(text)
     this.endedBefore.set(text, [...this.#ended])
-    const [, answer = {}] = Object.entries(this.#answers).find(([part]) => text.includes(part)) ?? []
+    const [part = '', answer = {}] = Object.entries(this.#answers).find(([words]) => text.includes(words)) ?? []
     this.#onCall(text)
+    const hangs = answer.hangs && !(answer.once && this.calls.filter((call) => call.includes(part)).length > 1)
+    if (hangs && typeof answer.hangs === 'string') onOutput?.(Buffer.from(answer.hangs))
     await new Promise<void>((resolve) => {
-      if (answer.hangs) signal?.addEventListener('abort', () => resolve())
+      if (hangs) signal?.addEventListener('abort', () => resolve())
       else setImmediate(resolve)
     })
     const { until } = answer
@@ -146,7 +150,7 @@ interface Ran {
 async function play(
   strategy: Plan['strategy']['name'],
   answers: Record<string, Answer> = {},
-  { push = true, cancelAt = '', text = TWO_STAGES } = {}
+  { push = true, cancelAt = '', text = TWO_STAGES, retries = 0 } = {}
 ): Promise<Ran> {
   let printed = ''
   const cancellation = new AbortController()
@@ -160,7 +164,7 @@ async function play(
   const git = new Git(folder, {})
   const github = new GitHub(undefined, '', signal)
   const result = await runPipeline({
-    plan: makePlan({ strategy, push, text }),
+    plan: makePlan({ strategy, push, text, inputs: { retries: String(retries) } }),
     docker,
     git,
     github,
@@ -451,6 +455,79 @@ describe('runPipeline, further stages', () => {
     expect(docker.calls.filter((text) => /(push|--tag) octo\/app:(assets|prod-deps)(-next)?( |$)/.test(text))).toEqual(
       []
     )
+  })
+})
+
+describe('A registry that takes a request and never answers', () => {
+  const vertex = {
+    digest: 'd',
+    name: 'importing cache manifest from octo/app:builder',
+    started: '2026-01-01T00:00:00Z'
+  }
+
+  afterEach(() => {
+    jest.useRealTimers()
+  })
+
+  it('does not hold up a build for ever', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] })
+    const ran = play('inline', { '--target builder': { hangs: `${JSON.stringify({ vertexes: [vertex] })}\n` } })
+    let hasEnded = false
+    void ran.finally(() => {
+      hasEnded = true
+    })
+    while (!hasEnded) {
+      await jest.advanceTimersByTimeAsync(10_000)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const { result, docker } = await ran
+    expect(docker.calls.filter((text) => text.includes('--target builder'))).toHaveLength(1)
+    expect(result.failures).toEqual([
+      'Building octo/app:builder-0123456 failed: octo/app:builder: no answer within 120 seconds'
+    ])
+    expect(result.cancelled).toBe(false)
+  })
+})
+
+describe('A registry that fails for the moment', () => {
+  const importing = (error: string): string => {
+    const name = 'importing cache manifest from octo/app:builder'
+    return `${JSON.stringify({ vertexes: [{ digest: 'd', name, completed: '2026-01-01T00:00:00Z', error }] })}\n`
+  }
+
+  it('while the cache is read: the build is given up and begins again', async () => {
+    const { result, docker } = await play(
+      'inline',
+      { '--target builder': { hangs: importing('503 Service Unavailable'), once: true } },
+      { retries: 1 }
+    )
+    expect(docker.calls.filter((text) => text.includes('--target builder'))).toHaveLength(2)
+    expect(result).toMatchObject({ failures: [], builder: { imageId: DIGEST, unreadableCaches: [] } })
+  })
+
+  it.each([
+    ['the base image', { exitCode: 1, stderr: 'ERROR: failed to solve: alpine: 503 Service Unavailable\n' }, 2],
+    ['no registry at all', { exitCode: 1, stderr: 'ERROR: failed to solve: no such stage\n' }, 1],
+    [
+      'a command of the Dockerfile that speaks of a timeout',
+      { exitCode: 1, stderr: 'ERROR: process "curl timeout 503" did not complete successfully: exit code: 1\n' },
+      1
+    ]
+  ])('a build that fails by %s is tried so many times: %#', async (_, answer, count) => {
+    const { docker } = await play('inline', { '--target builder': answer }, { retries: 1 })
+    expect(docker.calls.filter((text) => text.includes('--target builder'))).toHaveLength(count)
+  })
+
+  it('while a tag is pushed: that is done again', async () => {
+    const { result, docker } = await play(
+      'inline',
+      { 'push octo/app:latest': { exitCode: 1, stderr: 'received unexpected HTTP status: 502 Bad Gateway\n' } },
+      { retries: 1 }
+    )
+    expect(docker.calls.filter((text) => text === 'push octo/app:latest')).toHaveLength(2)
+    expect(docker.calls.filter((text) => text === 'push octo/app:builder')).toHaveLength(1)
+    expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456', 'octo/app:builder'], published: false })
+    expect(result.failures).toEqual([expect.stringMatching(/could not be reached to push octo\/app:latest/)])
   })
 })
 

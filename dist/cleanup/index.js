@@ -34769,6 +34769,7 @@ class Text {
 
 
 
+
 /** Docker as it is on PATH. */
 class DockerCli {
     #env;
@@ -34782,16 +34783,53 @@ class DockerCli {
         this.#timeline = timeline;
     }
     async call(args, options = {}) {
+        const { patience, signal, onOutput, ...rest } = options;
+        const silence = new Silence(patience);
+        const all = {
+            ...rest,
+            env: { ...this.#env, ...options.env },
+            signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+            onOutput: (chunk) => {
+                silence.interrupt();
+                onOutput?.(chunk);
+            }
+        };
         try {
-            const all = { ...options, env: { ...this.#env, ...options.env } };
             return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
         }
         catch (error) {
+            if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
+                return { exitCode: null, stdout: '', stderr: `no answer within ${patience / 1_000} seconds` };
+            }
             if (errors_messageOf(error).includes('Unable to locate executable file')) {
                 throw new errors_UserError('There is no docker command on PATH; run this action on a runner that has Docker');
             }
             throw error;
         }
+        finally {
+            silence.end();
+        }
+    }
+}
+/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+class Silence {
+    #longest;
+    #controller = new AbortController();
+    #timer;
+    constructor(longest) {
+        this.#longest = longest;
+        this.interrupt();
+    }
+    get signal() {
+        return this.#controller.signal;
+    }
+    interrupt() {
+        clearTimeout(this.#timer);
+        if (this.#longest !== undefined)
+            this.#timer = setTimeout(() => this.#controller.abort(), this.#longest);
+    }
+    end() {
+        clearTimeout(this.#timer);
     }
 }
 /** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
@@ -34817,13 +34855,8 @@ function isEngineGone(text) {
 const ENGINE_ANSWERS_WITHIN = 10_000;
 /** Why the engine does not answer any more, in docker's words; undefined if it does. */
 async function whyEngineGone(docker) {
-    try {
-        const args = ['version', '--format', '{{.Server.Version}}'];
-        return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }));
-    }
-    catch {
-        return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`;
-    }
+    const args = ['version', '--format', '{{.Server.Version}}'];
+    return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf);
 }
 /**
  * Asks the engine what it is.
@@ -34865,7 +34898,7 @@ async function readBuilderDriver(docker, builder, signal) {
     const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
     const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
     if (result.exitCode !== 0 || driver === undefined) {
-        throw new UserError(`Input builder names "${builder}", but docker buildx inspect does not know it: ${lastLine(result.stderr)}`);
+        throw new UserError(`Input builder names ${quote(builder)}, but docker buildx inspect does not know it: ${lastLine(result.stderr)}`);
     }
     return driver;
 }
@@ -34909,12 +34942,12 @@ const PATIENCE = 60_000;
 async function removeContainers(docker, runId) {
     const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
     try {
-        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], patience());
+        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], { patience: PATIENCE });
         const ids = list.stdout.split('\n').filter((id) => id !== '');
         return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
     }
     catch (error) {
-        return error instanceof CancelledError ? `no answer within ${PATIENCE / 1_000} seconds` : errors_messageOf(error);
+        return errors_messageOf(error);
     }
 }
 /**
@@ -34925,13 +34958,10 @@ async function removeContainer(docker, name) {
     await removeAll(docker, [name]).catch(() => { });
 }
 async function removeAll(docker, names) {
-    const result = await docker.call(['rm', '--force', '--volumes', ...names], patience());
+    const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
     const failure = failureOf(result);
     // somebody else has removed it: a test that kills its own container, or the engine's --rm
     return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
-}
-function patience() {
-    return { signal: AbortSignal.timeout(PATIENCE) };
 }
 
 // EXTERNAL MODULE: external "node:crypto"

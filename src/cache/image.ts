@@ -32,6 +32,9 @@ export interface HistoryEntry {
 /** An image, or what docker said when it could not be read. */
 export type ReadImage = { image: ImageRecord; error?: undefined } | { image?: undefined; error: string }
 
+/** Milliseconds that a registry gets to tell of an image: docker itself waits for ever. */
+const PATIENCE = 60_000
+
 /**
  * Reads an image in its registry, with docker's own credentials and without its layers.
  * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
@@ -49,7 +52,7 @@ export async function readFromRegistry(
 ): Promise<ReadImage> {
   const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
   const inspect = async (name: string): Promise<Raw | { error: string }> => {
-    const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal })
+    const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal, patience: PATIENCE })
     const error = failureOf(result)
     if (error !== undefined) return { error }
     const json = parseJson(result.stdout)

@@ -1,4 +1,5 @@
 import semver from 'semver'
+import { quote } from '../context.ts'
 import { messageOf, UserError } from '../errors.ts'
 import { type ExecResult, exec } from '../exec.ts'
 import type { Timeline } from '../timeline.ts'
@@ -8,6 +9,8 @@ export interface CallOptions {
   env?: Record<string, string>
   input?: string
   signal?: AbortSignal
+  /** Milliseconds without any output after which the call is given up: its result then is a failure with no exit code. */
+  patience?: number
   onOutput?: (chunk: Buffer) => void
   capture?: boolean
 }
@@ -33,15 +36,55 @@ export class DockerCli implements Docker {
   }
 
   async call(args: readonly string[], options: CallOptions = {}): Promise<ExecResult> {
+    const { patience, signal, onOutput, ...rest } = options
+    const silence = new Silence(patience)
+    const all = {
+      ...rest,
+      env: { ...this.#env, ...options.env },
+      signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+      onOutput: (chunk: Buffer) => {
+        silence.interrupt()
+        onOutput?.(chunk)
+      }
+    }
     try {
-      const all = { ...options, env: { ...this.#env, ...options.env } }
       return await this.#timeline.measure(nameOf(args), () => exec('docker', args, all))
     } catch (error) {
+      if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
+        return { exitCode: null, stdout: '', stderr: `no answer within ${patience / 1_000} seconds` }
+      }
       if (messageOf(error).includes('Unable to locate executable file')) {
         throw new UserError('There is no docker command on PATH; run this action on a runner that has Docker')
       }
       throw error
+    } finally {
+      silence.end()
     }
+  }
+}
+
+/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+class Silence {
+  readonly #longest: number | undefined
+  readonly #controller = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(longest: number | undefined) {
+    this.#longest = longest
+    this.interrupt()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  interrupt(): void {
+    clearTimeout(this.#timer)
+    if (this.#longest !== undefined) this.#timer = setTimeout(() => this.#controller.abort(), this.#longest)
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
   }
 }
 
@@ -79,12 +122,8 @@ const ENGINE_ANSWERS_WITHIN = 10_000
 
 /** Why the engine does not answer any more, in docker's words; undefined if it does. */
 export async function whyEngineGone(docker: Docker): Promise<string | undefined> {
-  try {
-    const args = ['version', '--format', '{{.Server.Version}}']
-    return failureOf(await docker.call(args, { signal: AbortSignal.timeout(ENGINE_ANSWERS_WITHIN) }))
-  } catch {
-    return `no answer within ${ENGINE_ANSWERS_WITHIN / 1_000} seconds`
-  }
+  const args = ['version', '--format', '{{.Server.Version}}']
+  return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf)
 }
 
 /** What the engine says of itself. */
@@ -157,7 +196,7 @@ export async function readBuilderDriver(docker: Docker, builder: string, signal?
   const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1]
   if (result.exitCode !== 0 || driver === undefined) {
     throw new UserError(
-      `Input builder names "${builder}", but docker buildx inspect does not know it: ${lastLine(result.stderr)}`
+      `Input builder names ${quote(builder)}, but docker buildx inspect does not know it: ${lastLine(result.stderr)}`
     )
   }
   return driver

@@ -31,6 +31,8 @@ export interface ProgressReader {
   steps(): PrintedStep[]
   /** The images outside the Dockerfile that its stages are built on, where the builder tells their digests. */
   bases(): Base[]
+  /** Cache sources that are being read. */
+  pendingCaches(): string[]
   /** Cache sources that could not be read, with what the builder said. */
   unreadableCaches(): { reference: string; error: string }[]
   /** The builder's own last word on why it failed; '' if it said nothing. */
@@ -95,6 +97,10 @@ function baseOf(name: string): Base | undefined {
 
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/
 
+function pendingAmong(vertices: Iterable<{ name: string; ended: boolean }>): string[] {
+  return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])))
+}
+
 function unreadableAmong(vertices: Iterable<{ name: string; error?: string }>): { reference: string; error: string }[] {
   return [...vertices].flatMap(({ name, error }) => {
     const reference = IMPORT_NAME.exec(name)?.[1]
@@ -150,6 +156,10 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
       if (!step || !(cached || completed)) return []
       return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }]
     })
+  }
+
+  pendingCaches(): string[] {
+    return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })))
   }
 
   unreadableCaches(): { reference: string; error: string }[] {
@@ -231,7 +241,10 @@ function parseStatus(line: string): SolveStatus | undefined {
 
 /** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
 export class PlainProgress extends LineReader implements ProgressReader {
-  readonly #vertices = new Map<string, { name: string; cached: boolean; seconds: number; error?: string }>()
+  readonly #vertices = new Map<
+    string,
+    { name: string; cached: boolean; ended: boolean; seconds: number; error?: string }
+  >()
 
   bases(): Base[] {
     return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? [])
@@ -244,6 +257,10 @@ export class PlainProgress extends LineReader implements ProgressReader {
     })
   }
 
+  pendingCaches(): string[] {
+    return pendingAmong(this.#vertices.values())
+  }
+
   unreadableCaches(): { reference: string; error: string }[] {
     return unreadableAmong(this.#vertices.values())
   }
@@ -254,10 +271,15 @@ export class PlainProgress extends LineReader implements ProgressReader {
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
     const vertex = this.#vertices.get(number)
-    if (!vertex) this.#vertices.set(number, { name: text, cached: false, seconds: 0 })
+    if (!vertex) this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 })
     else if (text === 'CACHED') vertex.cached = true
-    else if (/^DONE [\d.]+s$/.test(text)) vertex.seconds += Number.parseFloat(text.slice('DONE '.length))
-    else if (text.startsWith('ERROR: ')) vertex.error = text.slice('ERROR: '.length)
+    else if (/^DONE [\d.]+s$/.test(text)) {
+      vertex.seconds += Number.parseFloat(text.slice('DONE '.length))
+      vertex.ended = true
+    } else if (text.startsWith('ERROR: ')) {
+      vertex.error = text.slice('ERROR: '.length)
+      vertex.ended = true
+    }
   }
 }
 
@@ -286,6 +308,10 @@ export class LegacyProgress extends LineReader implements ProgressReader {
 
   steps(): PrintedStep[] {
     return this.#steps
+  }
+
+  pendingCaches(): string[] {
+    return []
   }
 
   unreadableCaches(): { reference: string; error: string }[] {

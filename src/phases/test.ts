@@ -133,9 +133,7 @@ const PATIENCE = 30_000
  * Without the signal of the run: a test that has ended has, whatever comes after it.
  */
 async function readContainer(docker: Docker, name: string): Promise<Container | undefined> {
-  const signal = AbortSignal.timeout(PATIENCE)
-  const result = docker.call(['container', 'inspect', name], { signal })
-  const { exitCode, stdout } = await result.catch(() => ({ exitCode: null, stdout: '' }))
+  const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE })
   const [container] = exitCode === 0 ? list(parseJson(stdout)) : []
   if (container === undefined) return undefined
   return {

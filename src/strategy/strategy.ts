@@ -74,6 +74,9 @@ interface Attempt extends Build {
   isStepFailure: boolean
 }
 
+/** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
+const CACHE_PATIENCE = 120_000
+
 /** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
 async function buildOnce(
   run: Run,
@@ -93,6 +96,11 @@ async function buildOnce(
   })
   const start = performance.now()
   const inVain = new AbortController()
+  let late: string[] = []
+  const timer = setTimeout(() => {
+    late = reader.pendingCaches()
+    if (late.length > 0) inVain.abort()
+  }, CACHE_PATIENCE)
   let exitCode: number | null
   try {
     const options = {
@@ -112,9 +120,11 @@ async function buildOnce(
     if (!(error instanceof CancelledError) || run.signal.aborted) throw error
     exitCode = null
   } finally {
+    clearTimeout(timer)
     reader.end()
     section.end()
   }
+  const silence = `no answer within ${CACHE_PATIENCE / 1_000} seconds`
   const outcome = {
     kind: stage.kind,
     stage: stage.name,
@@ -123,7 +133,7 @@ async function buildOnce(
     seconds: secondsSince(start),
     steps: reader.steps().map((step) => located(step, command.locate(step))),
     bases: reader.bases(),
-    unreadableCaches: reader.unreadableCaches(),
+    unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))],
     isStepFailure: false
   }
   if (exitCode === 0) {
@@ -132,7 +142,8 @@ async function buildOnce(
     return { ...outcome, imageId }
   }
   const failed = outcome.steps.find(({ error }) => error !== undefined)
-  const why = lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`
+  const why =
+    (late[0] && `${late[0]}: ${silence}`) || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`
   const failure = failed ? `${failed.instruction}: ${failed.error}` : why
   return {
     ...outcome,
