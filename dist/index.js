@@ -46536,7 +46536,8 @@ function describeFailedPush(reference, text) {
     switch (classifyRegistryError(text, reference)) {
         case 'refused':
             // registries say "denied" to whom they know, and "unauthorized" to whom they do not
-            return /denied|forbidden|\b403\b|insufficient_scope/i.test(text.replaceAll(reference, ''))
+            return /denied|forbidden|\b403\b|insufficient_scope/i.test(text.replaceAll(reference, '')) &&
+                !/invalid_token/.test(text)
                 ? `The registry refused the push of ${reference}: log in to it before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${text})`
                 : `The registry refused the push of ${reference}: log in to it before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${text})`;
         case 'untrusted':

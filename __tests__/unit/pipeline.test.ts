@@ -105,7 +105,7 @@ class FakeDocker implements Docker {
     const hangs = answer.hangs && !(answer.once && this.calls.filter((call) => call.includes(part)).length > 1)
     if (hangs && typeof answer.hangs === 'string') onOutput?.(Buffer.from(answer.hangs))
     await new Promise<void>((resolve) => {
-      if (hangs) signal?.addEventListener('abort', () => resolve())
+      if (hangs && !signal?.aborted) signal?.addEventListener('abort', () => resolve())
       else setImmediate(resolve)
     })
     const { until } = answer

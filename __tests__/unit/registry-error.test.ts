@@ -98,7 +98,11 @@ describe('describeFailedPush', () => {
       'unauthorized: authentication required',
       /log in to it before this step; the user name or the token is missing, wrong or expired/
     ],
-    ['denied: permission_denied: write_package', /packages: write/],
+    [
+      'push access denied, repository does not exist or may require authorization: server message: invalid_token: authorization failed',
+      /missing, wrong or expired/
+    ],
+    ['denied: permission_denied: write_package', /a token that may write to this repository .*packages: write/],
     [
       'received unexpected HTTP status: 503 Service Unavailable',
       /could not be reached to push a:b, or cannot store it now/
