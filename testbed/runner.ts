@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
 import type { Agent } from './agent.ts'
 
@@ -51,6 +52,12 @@ export function pushEvent(sha: string, branch: string, defaultBranch = 'master')
   }
 }
 
+/** The signals of a cancellation, and the milliseconds after each. */
+const CANCELLATION = [
+  ['SIGINT', 7_500],
+  ['SIGTERM', 2_500]
+] as const
+
 /** A main step that runs, and can be cancelled. */
 export class RunningAction {
   readonly #agent: Agent
@@ -92,6 +99,22 @@ export class RunningAction {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /**
+   * Cancels it as GitHub's runner does: SIGINT, after 7.5 s SIGTERM, after another 2.5 s SIGKILL (actions/runner
+   * ProcessInvoker.cs).
+   *
+   * @returns whether it ended by itself
+   */
+  async cancel(): Promise<boolean> {
+    for (const [signal, patience] of CANCELLATION) {
+      this.kill(signal)
+      const ended = await Promise.race([this.#ended.then(() => true), sleep(patience, false, { ref: false })])
+      if (ended) return true
+    }
+    this.kill('SIGKILL')
+    return false
   }
 
   /** Waits for the end of the main step and runs the post step. */

@@ -145,3 +145,73 @@ it('removes in the post step what a killed main step left', async () => {
     await agent.stop()
   }
 })
+
+describe('A run that is cancelled as the runner does it, at twenty points of its course', () => {
+  const POINTS = 20
+  const dockerfile = (): string =>
+    [
+      `FROM ${base} AS builder`,
+      'ARG NUMBER',
+      'RUN echo $NUMBER > /number; sleep 0.4',
+      `FROM ${base}`,
+      'ARG NUMBER',
+      'RUN head -c 100000 /dev/urandom > /blob; sleep 0.4',
+      'COPY --from=builder /number /number',
+      ''
+    ].join('\n')
+
+  it('leaves nothing, and nothing half published', async () => {
+    const [engine] = engines.slice(-1)
+    if (!engine) throw new Error('There is no engine')
+    const agent = await bed.agent(engine)
+    const source = new SourceRepository(bed.folder, { Dockerfile: dockerfile() })
+    const sha = source.head()
+    const start = (number: number): RunningAction =>
+      new RunningAction(agent, {
+        workspace: source.checkout(sha),
+        event: pushEvent(sha, 'master'),
+        inputs: {
+          image: `127.0.0.1:5000/octo/point-${number}`,
+          'build-args': `NUMBER=${number}`,
+          tests: 'sleep 0.5\nsleep 1'
+        }
+      })
+    const ends = { done: 0, pushed: 0, 'nothing pushed': 0 }
+    try {
+      const whole = await start(0).end()
+      expect(whole.outputs.published).toBe('true')
+      for (let point = 1; point <= POINTS; point++) {
+        const action = start(point)
+        await sleep((point / POINTS) * whole.seconds * 1_000)
+        const hasEnded = await action.cancel()
+        const { exitCode, outputs, log, post } = await action.end()
+        const tags = await bed.registry.tags(`octo/point-${point}`)
+        const context = { point, tags, log: log.slice(-2_000) }
+        const told = String(outputs.tags)
+          .split('\n')
+          .filter((line) => line !== '')
+
+        // it was never killed
+        expect({ ...context, hasEnded }).toEqual({ ...context, hasEnded: true })
+        const isDone = exitCode === 0
+        expect({ ...context, published: outputs.published }).toEqual({ ...context, published: String(isDone) })
+        if (!isDone) expect(log).toContain('::error::The run was cancelled')
+        // what is told is there; what moves comes last
+        for (const reference of told) expect(tags).toContain(reference.replace(/.*:/, ''))
+        if (tags.includes('latest') || tags.includes('builder')) expect(tags).toContain(sha.slice(0, 7))
+        for (const tag of tags) {
+          expect((await bed.registry.config(`octo/point-${point}`, tag)).rootfs.diff_ids.length).toBeGreaterThan(1)
+        }
+        expect({ ...context, post }).toEqual({ ...context, post: { exitCode: 0, log: '' } })
+        expect(readdirSync(action.temp)).toEqual([expect.stringMatching(/^shared-docker-layers-report-.*\.json$/)])
+        expect(await agent.docker('ps', '--all', '--quiet')).toBe('')
+        ends[isDone ? 'done' : tags.length > 0 ? 'pushed' : 'nothing pushed']++
+      }
+      // the points are all over the course
+      expect(ends['nothing pushed']).toBeGreaterThan(POINTS / 2)
+      expect(ends.done).toBeLessThan(POINTS / 4)
+    } finally {
+      await agent.stop()
+    }
+  })
+})

@@ -239,7 +239,7 @@ describe('Tests that do not behave', () => {
         'failed 143'
       ])
       const errors = annotations(outcome, 'error').map((line) => line.replace(/^.* did not pass: /, ''))
-      expect(errors.toSorted()).toEqual([
+      expect(errors.toSorted((a, b) => a.localeCompare(b))).toEqual([
         'exit code 125',
         'exit code 137: it ended by SIGKILL',
         'exit code 137: it ended by SIGKILL',
