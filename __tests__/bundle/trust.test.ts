@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { digestOf, rawJson } from './fake-docker.ts'
@@ -152,6 +152,68 @@ describe('Hostile output', () => {
     const answers = [{ to: '-c a', stdout: `${'x'.repeat(300_000)}END` }]
     const { log } = await engine.run({ inputs: { tests: 'a' }, answers })
     expect(log).toMatch(/x{300000}END/)
+  })
+})
+
+describe('Hostile names', () => {
+  const NAMES = [
+    'x$(touch$IFS$9pwned)',
+    'x`touch$IFS$9pwned`',
+    'x";touch$IFS$9pwned;"',
+    "x';touch$IFS$9pwned;'",
+    'x|touch$IFS$9pwned',
+    'x&&touch$IFS$9pwned',
+    'x>pwned',
+    '--output=pwned',
+    '-v/:/host',
+    '<script>alert(1)</script>',
+    '[x](https://evil.example)',
+    'x|y|z',
+    '::error::x',
+    '##[error]x',
+    'x%0A::error::y',
+    '@octocat',
+    '&lt;b&gt;',
+    'é日本🐳',
+    '\u202ex'
+  ]
+  const MARKUP = /<script|\]\(https|\| *y *\|/
+
+  it.each(NAMES)('a branch, a tag and a label named %j are words and text', async (name) => {
+    for (const ref of [`refs/heads/${name}`, `refs/tags/${name}`]) {
+      const event = { ...engine.push('master'), ref }
+      const inputs = { tests: `echo ${name}`, labels: `team=${name}`, 'build-args': `X=${name}` }
+      const { calls, outputs, summary, report, log, exitCode } = await engine.run({ inputs, event })
+      expect(exitCode).toBe(0)
+      const builds = calls.filter(({ args }) => args[1] === 'build')
+      // each is one argument, after its option
+      for (const { args } of builds) expect(args[args.indexOf(`X=${name}`) - 1]).toBe('--build-arg')
+      const [production] = builds.filter(({ args }) => args.includes(`team=${name}`))
+      expect(production?.args[(production?.args.indexOf(`team=${name}`) ?? 0) - 1]).toBe('--label')
+      const [run] = calls.filter(({ args }) => args[0] === 'run')
+      expect(run?.args.slice(-3)).toEqual([expect.stringMatching(/^octo\/app:builder-/), '-c', `echo ${name}`])
+      // no tag is made of it
+      expect(String(outputs.tags)).not.toContain('x')
+      expect(existsSync(join(engine.workspace, 'pwned'))).toBe(false)
+      expect(summary).not.toMatch(MARKUP)
+      expect(JSON.parse(String(outputs.tests))).toMatchObject([{ command: `echo ${name}` }])
+      expect(report).toMatchObject({ tests: [{ command: `echo ${name}` }] })
+      expect(commandsIn(log).filter((line) => !/^::(group|endgroup|notice|error|warning)/.test(line))).toEqual([])
+      expect(commandsIn(log).filter((line) => line.startsWith('::error'))).toEqual([])
+    }
+  })
+
+  it('a Dockerfile and a context are paths, whatever they are called', async () => {
+    const folder = join(engine.workspace, '-v $(touch pwned)')
+    mkdirSync(folder)
+    writeFileSync(join(folder, '--file;touch pwned'), 'FROM alpine AS builder\nRUN make\nFROM alpine\nRUN make\n')
+    const inputs = { context: '-v $(touch pwned)', file: '-v $(touch pwned)/--file;touch pwned' }
+    const { calls, exitCode } = await engine.run({ inputs })
+    expect(exitCode).toBe(0)
+    const [build] = calls.filter(({ args }) => args[1] === 'build')
+    expect(build?.args).toContain('./-v $(touch pwned)/--file;touch pwned')
+    expect(build?.args.at(-1)).toBe('./-v $(touch pwned)')
+    expect(existsSync(join(engine.workspace, 'pwned'))).toBe(false)
   })
 })
 
