@@ -48786,7 +48786,7 @@ async function publish(run, strategy, builds, keepsBuilder) {
 }
 /** Moves the moving tags, but for those whose image would be a worse cache. */
 async function move(run, strategy, pushes, judged, builds) {
-    const holds = await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
+    const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
     const held = holds.flatMap((one) => one ?? []);
     for (const { reason } of held)
         run.log.warning(reason);
@@ -48794,7 +48794,9 @@ async function move(run, strategy, pushes, judged, builds) {
     const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
     await settle(moving.map((reference) => pushes.push(reference)));
     const moved = moving.filter((reference) => pushes.digests.has(reference));
-    const newer = moved.includes(run.plan.refs.movingProduction) ? await giveBack(run, strategy, moved) : undefined;
+    const isMoved = moved.includes(run.plan.refs.movingProduction);
+    // whatever becomes of this, what was pushed is told
+    const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : []);
     if (newer)
         run.log.notice(describeGivenBack(newer, moved));
     return { moving, held, newer };

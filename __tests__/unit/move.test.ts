@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { readFromRegistry } from '../../src/cache/image.ts'
 import type { Docker } from '../../src/engine/docker.ts'
+import { CancelledError } from '../../src/errors.ts'
 import type { ExecResult } from '../../src/exec.ts'
 import type { Relation } from '../../src/git.ts'
 import type { GitHub } from '../../src/github.ts'
@@ -30,16 +31,19 @@ class RegistryDocker implements Docker {
   readonly #tags: Tags
   readonly #commit: string
   readonly #turn: Turn
+  readonly #signal: AbortSignal
 
-  constructor(tags: Tags, commit: string, turn: Turn) {
+  constructor(tags: Tags, commit: string, turn: Turn, signal: AbortSignal) {
     this.#tags = tags
     this.#commit = commit
     this.#turn = turn
+    this.#signal = signal
   }
 
   async call(args: readonly string[]): Promise<ExecResult> {
     const text = `${this.#commit.slice(0, 1)}: ${args.join(' ')}`
     await this.#turn(text)
+    if (this.#signal.aborted) throw new CancelledError()
     const name = args.at(-1) ?? ''
     const answer = this.#answer(args, name)
     await this.#turn(`answer to ${text}`)
@@ -106,13 +110,19 @@ interface Published extends Publication {
   messages: string[]
 }
 
-async function publishOne(tags: Tags, branch: Branch, commit: string, turn: Turn = async () => {}): Promise<Published> {
+async function publishOne(
+  tags: Tags,
+  branch: Branch,
+  commit: string,
+  turn: Turn = async () => {},
+  { signal } = new AbortController()
+): Promise<Published> {
   const calls: string[] = []
-  const docker = new RegistryDocker(tags, commit, async (what) => {
+  const noted: Turn = async (what) => {
     calls.push(what)
     await turn(what)
-  })
-  const { signal } = new AbortController()
+  }
+  const docker = new RegistryDocker(tags, commit, noted, signal)
   const read: Strategy['readCurrent'] = (reference) => readFromRegistry(docker, reference, undefined, signal)
   const messages: string[] = []
   const say = (text: string): void => void messages.push(text)
@@ -220,6 +230,21 @@ describe('A run that was overtaken between its question and its move', () => {
     )
   })
 
+  it('and is cancelled before it can give them back, still tells what it pushed', async () => {
+    const [tags, branch, cancellation]: [Tags, Branch, AbortController] = [
+      new Map(),
+      new Branch(),
+      new AbortController()
+    ]
+    branch.tip = 1
+    const turn: Turn = async (what) => {
+      if (what.includes('imagetools create')) cancellation.abort()
+    }
+    const older = await publishOne(tags, branch, FIRST, turn, cancellation)
+    expect(older.pushed).toEqual(['octo/app:1111111', 'octo/app:builder', 'octo/app:latest'])
+    expect(older).toMatchObject({ published: true, failures: [] })
+  })
+
   it('gives the tag to what a newer run left as it was', async () => {
     const [tags, branch]: [Tags, Branch] = [
       new Map([
@@ -254,5 +279,5 @@ describe('The moving tag of production', () => {
       }),
       cases()
     )
-  })
+  }, 300_000)
 })

@@ -71,7 +71,7 @@ async function move(
   judged: readonly Judged[],
   builds: readonly Build[]
 ): Promise<{ moving: string[]; held: Publication['held']; newer: GivenBack | undefined }> {
-  const holds = await Promise.all(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
+  const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
   const held = holds.flatMap((one) => one ?? [])
   for (const { reason } of held) run.log.warning(reason)
   // production moves all the same: hosts deploy it
@@ -80,7 +80,9 @@ async function move(
   )
   await settle(moving.map((reference) => pushes.push(reference)))
   const moved = moving.filter((reference) => pushes.digests.has(reference))
-  const newer = moved.includes(run.plan.refs.movingProduction) ? await giveBack(run, strategy, moved) : undefined
+  const isMoved = moved.includes(run.plan.refs.movingProduction)
+  // whatever becomes of this, what was pushed is told
+  const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : [])
   if (newer) run.log.notice(describeGivenBack(newer, moved))
   return { moving, held, newer }
 }
