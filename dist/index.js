@@ -43454,9 +43454,9 @@ async function removeContainer(docker, name) {
 }
 async function removeAll(docker, names) {
     const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
-    const failure = failureOf(result);
     // somebody else has removed it: a test that kills its own container, or the engine's --rm
-    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
+    const isGone = (line) => line === '' || /No such container|already in progress/i.test(line);
+    return result.stderr.split('\n').every(isGone) ? undefined : failureOf(result);
 }
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -48610,14 +48610,14 @@ async function retag(run, image, references) {
  * not hold up a release.
  */
 function decideMove(facts) {
-    const { commit, branch, reference, published, toPublished, tipToCommit } = facts;
+    const { commit, branch, reference, published, error, toPublished, tipToCommit } = facts;
     const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
     if (published === null)
         return { move: true };
     if (published === undefined) {
         return {
             move: true,
-            warning: `The published ${reference} does not say which commit it is of, so it moves to ${own} although that might be an older one`
+            warning: `The published ${reference} ${error === undefined ? 'does not say which commit it is of' : `could not be looked at (${error})`}, so it moves to ${own} although that might be an older one`
         };
     }
     const stay = (why) => ({
@@ -48659,7 +48659,7 @@ async function mayMove(run, strategy) {
     }
     const published = revisionOf(image);
     if (published === undefined)
-        return decideMove({ ...facts, published });
+        return decideMove({ ...facts, published, error });
     const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha);
     if (toPublished !== 'diverged' && toPublished !== 'unknown')
         return decideMove({ ...facts, published, toPublished });

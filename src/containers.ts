@@ -31,7 +31,7 @@ export async function removeContainer(docker: Docker, name: string): Promise<voi
 
 async function removeAll(docker: Docker, names: string[]): Promise<string | undefined> {
   const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE })
-  const failure = failureOf(result)
   // somebody else has removed it: a test that kills its own container, or the engine's --rm
-  return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure
+  const isGone = (line: string): boolean => line === '' || /No such container|already in progress/i.test(line)
+  return result.stderr.split('\n').every(isGone) ? undefined : failureOf(result)
 }

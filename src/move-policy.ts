@@ -6,8 +6,10 @@ export interface MoveFacts {
   branch: string
   /** The moving tag of the production image. */
   reference: string
-  /** The commit of the image that is published: undefined if it does not say, null if nothing is published. */
+  /** The commit of the image that is published: undefined if that is not known, null if nothing is published. */
   published: string | undefined | null
+  /** Why it is not known; undefined if the image does not say it. */
+  error?: string | undefined
   /** How this commit stands to the published one; undefined if nobody could be asked. */
   toPublished?: Relation | undefined
   /** How the branch's tip stands to this commit; likewise. It is of interest only where the histories parted. */
@@ -29,13 +31,13 @@ export interface MoveDecision {
  * not hold up a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
-  const { commit, branch, reference, published, toPublished, tipToCommit } = facts
+  const { commit, branch, reference, published, error, toPublished, tipToCommit } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
   if (published === null) return { move: true }
   if (published === undefined) {
     return {
       move: true,
-      warning: `The published ${reference} does not say which commit it is of, so it moves to ${own} although that might be an older one`
+      warning: `The published ${reference} ${error === undefined ? 'does not say which commit it is of' : `could not be looked at (${error})`}, so it moves to ${own} although that might be an older one`
     }
   }
   const stay = (why: string): MoveDecision => ({

@@ -187,10 +187,10 @@ export class Started {
     return this.#engine.callsIn(this.#folder)
   }
 
-  /** Waits for a call of docker that contains a text. */
+  /** Waits for a call of docker that contains a text; a space at the text's end stands for the end of a word. */
   async untilCalled(text: string): Promise<void> {
     const deadline = Date.now() + 10_000
-    while (!this.calls().some((call) => call.text.includes(text))) {
+    while (!this.calls().some((call) => `${call.text} `.includes(text))) {
       if (Date.now() > deadline) throw new Error(`docker ${text} was never called:\n${this.#action.log}`)
       await sleep(10)
     }

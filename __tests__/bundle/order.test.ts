@@ -47,7 +47,7 @@ function test(number: number, command: string): [string, string] {
   const name = `shared-docker-layers-RUN-test-${number}`
   const label = '--label shared-docker-layers.run=RUN'
   return [
-    `run --env CI=true --name ${name} ${label} --entrypoint sh ${IMAGE}:builder-SHORT -c ${command}`,
+    `run --env CI=true --log-driver none --name ${name} ${label} --entrypoint sh ${IMAGE}:builder-SHORT -c ${command}`,
     `rm --force --volumes ${name}`
   ]
 }

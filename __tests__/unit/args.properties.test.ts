@@ -62,6 +62,7 @@ describe('testArgs', () => {
         expect(users.operands).toEqual([])
         expect(options).toEqual([
           ['--env', 'CI=true'],
+          ['--log-driver', 'none'],
           ...list(all.platform).map((platform) => ['--platform', platform]),
           ...users.options,
           ['--name', 'our-name'],

@@ -65,7 +65,7 @@ describe('testArgs', () => {
     )
     expect(args).toEqual([
       'run',
-      ...['--env', 'CI=true', '--platform', 'linux/arm64', '--network', 'host'],
+      ...['--env', 'CI=true', '--log-driver', 'none', '--platform', 'linux/arm64', '--network', 'host'],
       ...[
         '--name',
         'n',

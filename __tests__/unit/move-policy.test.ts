@@ -65,6 +65,10 @@ describe('decideMove', () => {
     expect(late.notice).toMatch(
       /octo\/app:latest is of the newer commit bbbbbbb already, and this run of aaaaaaa is late$/
     )
+    const unread = decideMove({ ...FACTS, published: undefined, error: 'EOF' })
+    expect(unread.warning).toMatch(
+      /^The published octo\/app:latest could not be looked at \(EOF\), so it moves to aaaaaaa/
+    )
     const parted = decideMove({
       ...FACTS,
       branch: 'a\n::error::b',

@@ -34959,9 +34959,9 @@ async function removeContainer(docker, name) {
 }
 async function removeAll(docker, names) {
     const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
-    const failure = failureOf(result);
     // somebody else has removed it: a test that kills its own container, or the engine's --rm
-    return failure !== undefined && /No such container|already in progress/i.test(failure) ? undefined : failure;
+    const isGone = (line) => line === '' || /No such container|already in progress/i.test(line);
+    return result.stderr.split('\n').every(isGone) ? undefined : failureOf(result);
 }
 
 // EXTERNAL MODULE: external "node:crypto"

@@ -16,7 +16,7 @@ export async function mayMove(run: Run, strategy: Strategy): Promise<MoveDecisio
     return decideMove({ ...facts, published: null })
   }
   const published = revisionOf(image)
-  if (published === undefined) return decideMove({ ...facts, published })
+  if (published === undefined) return decideMove({ ...facts, published, error })
   const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha)
   if (toPublished !== 'diverged' && toPublished !== 'unknown') return decideMove({ ...facts, published, toPublished })
   const tip = await run.github.tip(build.branch)
