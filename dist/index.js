@@ -43353,13 +43353,18 @@ async function whyEngineGone(docker) {
     const args = ['version', '--format', '{{.Server.Version}}'];
     return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf);
 }
+/** Milliseconds in which an engine tells what it is, on a busy machine. */
+const ENGINE_TELLS_WITHIN = 60_000;
 /**
  * Asks the engine what it is.
  *
  * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
  */
 async function readEngineInfo(docker, signal) {
-    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], signal === undefined ? {} : { signal });
+    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
+        patience: ENGINE_TELLS_WITHIN,
+        ...(signal && { signal })
+    });
     const info = parseInfo(stdout);
     const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
     if (!info?.ServerVersion) {
@@ -45979,9 +45984,14 @@ function pair(name, form, item, valueOptional = false) {
     const equals = item.indexOf('=');
     const key = equals < 0 ? item : item.slice(0, equals);
     if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-        throw new UserError(`Input ${name} has the line ${quote(item)}; each line must be ${form}`);
+        throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`);
     }
     return item;
+}
+/** A line of which the rest may be a secret. */
+function lineBeginning(item) {
+    const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? [];
+    return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`;
 }
 /** The two sides of the first equals sign. */
 function splitAtEquals(text) {
@@ -46031,7 +46041,7 @@ function testOptions(get) {
         if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
             words.length !== (takesValue ? 2 : 1) ||
             value?.startsWith('-')) {
-            throw new UserError(`Input test-options has the line ${quote(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
+            throw new UserError(`Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
         }
         return words;
     });
@@ -46484,9 +46494,9 @@ function isValid(pattern) {
 
 ;// CONCATENATED MODULE: ./src/registry-error.ts
 
-const REFUSED = /unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
+const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
 const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
-const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
+const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
 const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
 /**
  * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
@@ -46498,7 +46508,7 @@ function classifyRegistryError(message, reference) {
     // "connection refused" by the engine is nothing that a registry said
     if (isEngineGone(message))
         return 'unknown';
-    const repository = reference.replace(/:[^:/]*$/, '');
+    const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
     const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
     // as a word of its own: an image may be named "author"
     const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
@@ -48633,6 +48643,10 @@ function decideMove(facts) {
         case 'ahead':
             return { move: true };
         case 'behind':
+            if (tipToCommit === 'identical') {
+                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
+                return { move: true, warning };
+            }
             return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`);
         case undefined:
             return unknown;
@@ -48661,8 +48675,9 @@ async function mayMove(run, strategy) {
     if (published === undefined)
         return decideMove({ ...facts, published, error });
     const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha);
-    if (toPublished !== 'diverged' && toPublished !== 'unknown')
+    if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
         return decideMove({ ...facts, published, toPublished });
+    }
     const tip = await run.github.tip(build.branch);
     const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, build.sha, tip);
     return decideMove({ ...facts, published, toPublished, tipToCommit });
@@ -48674,17 +48689,26 @@ async function relation({ git, github }, base, head) {
 function revisionOf(image) {
     return image?.labels[REVISION_LABEL] || undefined;
 }
+/** Nobody can say which commits the branch has had since. */
+class NobodyKnows extends Error {
+}
 /**
  * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
  * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
  * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
  *
  * @param moved the references that this run moved
- * @returns undefined if there is none, or nobody could be asked
+ * @returns undefined if there is none, `unknown` if nobody could be asked
  */
 async function giveBack(run, strategy, moved) {
     const { build, builds, refs } = run.plan;
-    const commit = await giveToNewest(run, build.sha);
+    const commit = await giveToNewest(run, build.sha).catch((error) => {
+        if (error instanceof NobodyKnows)
+            return 'unknown';
+        throw error;
+    });
+    if (commit === 'unknown')
+        return commit;
     if (commit === build.sha)
         return undefined;
     const references = [refs.movingProduction];
@@ -48716,17 +48740,35 @@ async function giveToNewest(run, commit) {
 }
 /** How many newer commits are looked for in the registry. */
 const MOST_NEWER = 20;
-/** The commits that the branch has had after one, the newest first. */
+/**
+ * The commits that the branch has had after one, the newest first.
+ *
+ * @throws NobodyKnows
+ */
 async function findNewer(run, commit) {
     const tip = await run.github.tip(run.plan.build.branch);
-    if (tip === undefined || tip === 'unknown' || tip === commit)
+    if (tip === commit)
         return [];
-    const chain = (await run.github.firstParents(tip)) ?? [];
+    const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip);
+    if (tip === undefined || chain === undefined)
+        throw new NobodyKnows();
     const own = chain.indexOf(commit);
     if (own !== -1)
         return chain.slice(0, own).slice(0, MOST_NEWER);
+    const toTip = await relation(run, commit, tip);
+    if (toTip === undefined || toTip === 'unknown')
+        throw new NobodyKnows();
     // a tip that this commit has in its own history is what GitHub knew a moment ago
-    return ['ahead', 'diverged'].includes((await relation(run, commit, tip)) ?? '') ? chain.slice(0, MOST_NEWER) : [];
+    if (toTip === 'behind')
+        return [];
+    // the branch came to its tip by a merge into another, or was forced there: its chain leads past this commit to older ones
+    const newer = [];
+    for (const one of chain.slice(0, MOST_NEWER)) {
+        if (one !== tip && (await relation(run, commit, one)) !== toTip)
+            break;
+        newer.push(one);
+    }
+    return newer;
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
@@ -48745,12 +48787,17 @@ async function findNewer(run, commit) {
  *
  * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
  *
- * @param keepsBuilder whether the builder image that is published stays
  */
-async function publish(run, strategy, builds, keepsBuilder) {
+async function publish(run, strategy, builds, tests) {
     const { refs, decision } = run.plan;
+    // an image that was tested earlier keeps the label that says for which commit
+    const keepsBuilder = tests.some(({ status }) => status === 'unchanged');
     const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'));
     const start = performance.now();
+    const taken = await whyTaken(run, stageBuilds, tests);
+    if (taken !== undefined) {
+        return { pushed: [], published: false, digest: '', held: [], seconds: secondsSince(start), failures: [taken] };
+    }
     const pushes = new Pushes(run);
     const pushed = new Map();
     // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
@@ -48769,7 +48816,7 @@ async function publish(run, strategy, builds, keepsBuilder) {
     if (moves?.warning !== undefined)
         run.log.warning(moves.warning);
     const { moving, held, newer } = moves?.move && pushes.mayGoOn()
-        ? await move(run, strategy, pushes, judged, builds)
+        ? await move(run, strategy, pushes, judged, builds, moves.warning !== undefined)
         : { moving: [], held: [], newer: undefined };
     // the candidates are ours alone, and of no use to anyone who reads what was pushed
     const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
@@ -48784,8 +48831,26 @@ async function publish(run, strategy, builds, keepsBuilder) {
         failures: pushes.failures
     };
 }
+/**
+ * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
+ * same engine gives the same names.
+ */
+async function whyTaken({ plan, docker, signal }, stages, tests) {
+    const names = stages.flatMap(({ tags }) => tags);
+    const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal });
+    const failure = failureOf(result);
+    if (failure !== undefined)
+        return `What was built is not in the engine any more (${failure})`;
+    const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]));
+    const builder = ids.get(plan.refs.builder);
+    const isOther = (id) => id !== undefined && builder !== undefined && id !== builder;
+    const taken = stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
+        (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined);
+    return (taken &&
+        `${taken} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`);
+}
 /** Moves the moving tags, but for those whose image would be a worse cache. */
-async function move(run, strategy, pushes, judged, builds) {
+async function move(run, strategy, pushes, judged, builds, isUnsure) {
     const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
     const held = holds.flatMap((one) => one ?? []);
     for (const { reason } of held)
@@ -48797,9 +48862,23 @@ async function move(run, strategy, pushes, judged, builds) {
     const isMoved = moved.includes(run.plan.refs.movingProduction);
     // whatever becomes of this, what was pushed is told
     const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : []);
+    if (newer === 'unknown') {
+        if (!isUnsure)
+            sayUnknown(run);
+        return { moving, held, newer: undefined };
+    }
     if (newer)
         run.log.notice(describeGivenBack(newer, moved));
     return { moving, held, newer };
+}
+function sayUnknown({ plan, log }) {
+    const { build, refs, inputs } = plan;
+    const sentence = `Nobody could be asked whether a commit newer than ${build.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`;
+    // without a token nobody was meant to be asked
+    if (inputs.githubToken === undefined)
+        log.info(sentence);
+    else
+        log.warning(sentence);
 }
 function describeGivenBack({ commit, references }, moved) {
     const others = moved.filter((reference) => !references.includes(reference));
@@ -48809,20 +48888,40 @@ function describeGivenBack({ commit, references }, moved) {
     return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
 }
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
-async function tagUnchanged(run, { image, digest }) {
+async function tagUnchanged(run, strategy, unchanged) {
     const { refs, decision } = run.plan;
     const start = performance.now();
     const references = [refs.production, ...refs.further];
-    const failure = await retag(run, image, references);
+    const failure = await retag(run, unchanged.image, references);
     const isTagged = failure === undefined;
+    const moving = isTagged && decision.publish ? await keepMovingTag(run, strategy, unchanged) : { published: false };
     return {
-        pushed: isTagged ? references : [],
-        published: isTagged && decision.publish,
-        digest: isTagged ? digest : '',
-        held: [],
-        seconds: secondsSince(start),
-        failures: isTagged ? [] : [describeFailedPush(refs.production, failure)]
+        ...{ pushed: isTagged ? references : [], digest: isTagged ? unchanged.digest : '', held: [] },
+        failures: isTagged ? [] : [describeFailedPush(refs.production, failure)],
+        ...moving,
+        seconds: secondsSince(start)
     };
+}
+/** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
+async function keepMovingTag(run, strategy, { image, digest }) {
+    const { movingProduction } = run.plan.refs;
+    if ((await strategy.readCurrent(movingProduction)).image?.digest === digest)
+        return { published: true };
+    const { move: mayMoveIt, notice, warning } = await mayMove(run, strategy);
+    if (warning !== undefined)
+        run.log.warning(warning);
+    const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined;
+    const newer = mayMoveIt && failure === undefined ? await giveBack(run, strategy, [movingProduction]) : undefined;
+    if (newer === 'unknown' && warning === undefined)
+        sayUnknown(run);
+    const given = newer === undefined || newer === 'unknown' ? undefined : describeGivenBack(newer, [movingProduction]);
+    if (failure !== undefined)
+        return { published: false, failures: [describeFailedPush(movingProduction, failure)] };
+    const stays = notice ?? given;
+    if (stays === undefined)
+        return { published: true };
+    run.log.notice(stays);
+    return { published: false, stays };
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
 async function settle(work) {
@@ -49459,7 +49558,8 @@ async function runTest(run, command, number) {
         const container = timer.hasFired() ? undefined : await readContainer(docker, name);
         const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command });
         section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`);
-        return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...outcome };
+        const imageId = container && { imageId: container.imageId };
+        return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...imageId, ...outcome };
     }
     finally {
         timer.stop();
@@ -49524,6 +49624,7 @@ async function readContainer(docker, name) {
         return undefined;
     return {
         image: json_text(at(container, 'Config', 'Image')),
+        imageId: json_text(at(container, 'Image')),
         words: [json_text(at(container, 'Path')), ...json_list(at(container, 'Args')).map(json_text)],
         status: json_text(at(container, 'State', 'Status')),
         exitCode: Number(at(container, 'State', 'ExitCode')),
@@ -49548,7 +49649,7 @@ class TestTimer {
         this.#timer = setTimeout(() => {
             this.#fired = true;
             this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN);
-            docker.call(['kill', container]).catch(() => { });
+            docker.call(['kill', container], { patience: test_PATIENCE }).catch(() => { });
         }, minutes * 60_000);
     }
     /** Aborted when docker's client must end. */
@@ -49856,10 +49957,14 @@ function whyAgain({ failure, isStepFailure, unreadableCaches }) {
     const ofCache = unreadableCaches.map(({ reference, error }) => passingFailure(error, reference));
     return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''));
 }
-/** How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go). */
-const COMMAND_FAILED = /did not complete successfully|returned a non-zero code/;
+/**
+ * How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go), of a
+ * missing file or image, and of what is no Dockerfile. Names in it may say anything.
+ */
+const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/;
 /** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
 const CACHE_PATIENCE = 120_000;
+const LOOK_AT_CACHES_EVERY = 5_000;
 /** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
 async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const idFile = (0,external_node_path_namespaceObject.join)(run.folder, `id-${(0,external_node_crypto_.randomUUID)()}`);
@@ -49874,11 +49979,17 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const start = performance.now();
     const inVain = new AbortController();
     let late = [];
-    const timer = setTimeout(() => {
-        late = reader.pendingCaches();
+    const looks = new Map();
+    const timer = setInterval(() => {
+        if (late.length > 0)
+            return;
+        const pending = reader.pendingCaches();
+        for (const cache of pending)
+            looks.set(cache, (looks.get(cache) ?? 0) + 1);
+        late = pending.filter((cache) => (looks.get(cache) ?? 0) * LOOK_AT_CACHES_EVERY > CACHE_PATIENCE);
         if (late.length > 0)
             inVain.abort();
-    }, CACHE_PATIENCE);
+    }, LOOK_AT_CACHES_EVERY);
     let exitCode;
     try {
         const options = {
@@ -49902,7 +50013,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         exitCode = null;
     }
     finally {
-        clearTimeout(timer);
+        clearInterval(timer);
         reader.end();
         section.end();
     }
@@ -49929,7 +50040,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     return {
         ...outcome,
         imageId: '',
-        isStepFailure: COMMAND_FAILED.test(failure),
+        isStepFailure: OWN_FAILURE.test(failure),
         failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
     };
 }
@@ -50318,9 +50429,7 @@ async function runPhases(run, strategy, result) {
     result.failures.push(...verdict.failures);
     if (result.failures.length > 0 || !decision.push)
         return;
-    // an image that was tested earlier keeps the label that says for which commit
-    const keepsBuilder = result.tests.some(({ status }) => status === 'unchanged');
-    result.publication = await publish(run, strategy, buildsOf(result), keepsBuilder);
+    result.publication = await publish(run, strategy, buildsOf(result), result.tests);
     result.failures.push(...result.publication.failures);
     if (run.signal.aborted)
         throw new CancelledError();
@@ -50362,7 +50471,7 @@ async function reuseAll(run, strategy, result) {
     result.unchanged = unchanged;
     result.tests = tests;
     if (plan.decision.push) {
-        result.publication = await tagUnchanged(run, unchanged);
+        result.publication = await tagUnchanged(run, strategy, unchanged);
         result.failures.push(...result.publication.failures);
     }
     return true;
@@ -56260,13 +56369,19 @@ async function report(plan, result, timeline, path) {
         warning(`The report could not be written: ${messageOf(error)}`);
         return '';
     });
-    for (const [name, value] of Object.entries(makeOutputs(plan, result, written)))
-        setOutput(name, value);
+    // first of all: what follows writes files, perhaps on a full disk
     const [first, ...others] = result.failures;
     for (const failure of others)
         error(failure);
     if (first !== undefined)
         setFailed(first);
+    try {
+        for (const [name, value] of Object.entries(makeOutputs(plan, result, written)))
+            setOutput(name, value);
+    }
+    catch (error) {
+        setFailed(`The outputs could not be written: ${messageOf(error)}`);
+    }
     if (!process.env.GITHUB_STEP_SUMMARY)
         return;
     try {

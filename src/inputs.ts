@@ -170,9 +170,15 @@ function pair(name: string, form: string, item: string, valueOptional = false): 
   const equals = item.indexOf('=')
   const key = equals < 0 ? item : item.slice(0, equals)
   if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-    throw new UserError(`Input ${name} has the line ${quote(item)}; each line must be ${form}`)
+    throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`)
   }
   return item
+}
+
+/** A line of which the rest may be a secret. */
+function lineBeginning(item: string): string {
+  const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
+  return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
 }
 
 /** The two sides of the first equals sign. */
@@ -232,7 +238,7 @@ function testOptions(get: Get): string[] {
       value?.startsWith('-')
     ) {
       throw new UserError(
-        `Input test-options has the line ${quote(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
+        `Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
       )
     }
     return words

@@ -112,10 +112,15 @@ async function report(plan: Plan | undefined, result: RunResult, timeline: Timel
       return ''
     }
   )
-  for (const [name, value] of Object.entries(makeOutputs(plan, result, written))) core.setOutput(name, value)
+  // first of all: what follows writes files, perhaps on a full disk
   const [first, ...others] = result.failures
   for (const failure of others) core.error(failure)
   if (first !== undefined) core.setFailed(first)
+  try {
+    for (const [name, value] of Object.entries(makeOutputs(plan, result, written))) core.setOutput(name, value)
+  } catch (error) {
+    core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
+  }
   if (!process.env.GITHUB_STEP_SUMMARY) return
   try {
     await core.summary.addRaw(makeSummary(plan, result), true).write()

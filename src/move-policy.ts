@@ -12,7 +12,7 @@ export interface MoveFacts {
   error?: string | undefined
   /** How this commit stands to the published one; undefined if nobody could be asked. */
   toPublished?: Relation | undefined
-  /** How the branch's tip stands to this commit; likewise. It is of interest only where the histories parted. */
+  /** How the branch's tip stands to this commit; likewise. It is of interest unless this commit follows the published one. */
   tipToCommit?: Relation | undefined
 }
 
@@ -53,6 +53,10 @@ export function decideMove(facts: MoveFacts): MoveDecision {
     case 'ahead':
       return { move: true }
     case 'behind':
+      if (tipToCommit === 'identical') {
+        const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`
+        return { move: true, warning }
+      }
       return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`)
     case undefined:
       return unknown

@@ -53,9 +53,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.failures.push(...verdict.failures)
   if (result.failures.length > 0 || !decision.push) return
 
-  // an image that was tested earlier keeps the label that says for which commit
-  const keepsBuilder = result.tests.some(({ status }) => status === 'unchanged')
-  result.publication = await publish(run, strategy, buildsOf(result), keepsBuilder)
+  result.publication = await publish(run, strategy, buildsOf(result), result.tests)
   result.failures.push(...result.publication.failures)
   if (run.signal.aborted) throw new CancelledError()
 }
@@ -96,7 +94,7 @@ async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promis
   result.unchanged = unchanged
   result.tests = tests
   if (plan.decision.push) {
-    result.publication = await tagUnchanged(run, unchanged)
+    result.publication = await tagUnchanged(run, strategy, unchanged)
     result.failures.push(...result.publication.failures)
   }
   return true

@@ -9,11 +9,11 @@ import { isEngineGone } from './engine/docker.ts'
 export type RegistryError = 'absent' | 'refused' | 'unreachable' | 'untrusted' | 'unknown'
 
 const REFUSED =
-  /unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i
+  /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i
 const UNTRUSTED =
   /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i
 const UNREACHABLE =
-  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|timeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|\b50[0-4]\b|internal server error|bad gateway|service unavailable|gateway|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
+  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
 const ABSENT =
   /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i
 
@@ -26,7 +26,7 @@ const ABSENT =
 export function classifyRegistryError(message: string, reference: string): RegistryError {
   // "connection refused" by the engine is nothing that a registry said
   if (isEngineGone(message)) return 'unknown'
-  const repository = reference.replace(/:[^:/]*$/, '')
+  const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
   const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '')
   // as a word of its own: an image may be named "author"
   const text = names.reduce(

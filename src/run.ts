@@ -98,6 +98,8 @@ export interface TestResult {
   /** null where the command did not end by itself, or was not run. */
   exitCode: number | null
   seconds: number
+  /** Id in the engine of the image that its container was of, if it had one. */
+  imageId?: string
   /** The commit for which it passed in the same image, if it is `unchanged`. */
   passedFor?: string
   /** One sentence on why it did not pass. */

@@ -71,7 +71,7 @@ function inspected(file: string): string {
   const { args, exitCode } = JSON.parse(readFileSync(file, 'utf8')) as { args: string[]; exitCode: number }
   const [image, ...words] = args.slice(-3)
   const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
-  const text = JSON.stringify([{ Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+  const text = JSON.stringify([{ Image: 'id', Config: { Image: image }, Path: 'sh', Args: words, State: state }])
   // answers are a character a byte
   return Buffer.from(text).toString('latin1')
 }
@@ -90,6 +90,15 @@ function usual(folder: string, args: string[]): { stdout?: string; stderr?: stri
       const file = join(folder, `ended-${args.at(-1)}`)
       return existsSync(file) ? { stdout: inspected(file) } : { exitCode: 1, stderr: 'Error: No such container\n' }
     }
+    case 'image':
+      return args.includes('{{.Id}}')
+        ? {
+            stdout: args
+              .slice(4)
+              .map(() => 'id\n')
+              .join('')
+          }
+        : {}
     case 'push':
       return { stdout: `x: digest: ${digestOf(args[1] ?? '')} size: 1\n` }
     default:

@@ -94,7 +94,11 @@ describe('readInputs', () => {
     ['target', '--push', 'Input target is "--push"; it must be one word that does not begin with a dash'],
     ['test-parallelism', '0', 'Input test-parallelism is "0"; it must be a whole number from 1 up'],
     ['test-timeout-minutes', '-1', 'Input test-timeout-minutes is "-1"; it must be a number of minutes above 0'],
-    ['test-options', 'CI=true', 'Input test-options has the line "CI=true"; each line must be one docker run option'],
+    [
+      'test-options',
+      'CI=true',
+      'Input test-options has a line that begins with "CI="; each line must be one docker run option'
+    ],
     [
       'test-options',
       '-it',
@@ -107,27 +111,32 @@ describe('readInputs', () => {
     ],
     ['test-options', '-Pd', 'Input test-options has -Pd, which cannot be used: a test must run in the foreground'],
     ['test-options', '--help', 'Input test-options has --help, which cannot be used'],
-    ['test-options', '--env=A=b busybox', 'Input test-options has the line "--env=A=b busybox"; each line must be one'],
-    ['test-options', '-eA=b busybox', 'Input test-options has the line "-eA=b busybox"; each line must be one'],
+    [
+      'test-options',
+      '--env=A=b busybox',
+      'Input test-options has a line that begins with "--env="; each line must be one'
+    ],
+    ['test-options', '-eA=b busybox', 'Input test-options has a line that begins with "-eA="; each line must be one'],
     [
       'test-options',
       '--sig-proxy busybox',
-      'Input test-options has the line "--sig-proxy busybox"; each line must be one'
+      'Input test-options has a line that begins with "--sig-proxy"; each line must be one'
     ],
-    ['test-options', '--env --detach', 'Input test-options has the line "--env --detach"; each line must be one'],
+    ['test-options', '--env --detach', 'Input test-options has a line that begins with "--env"; each line must be one'],
     ['test-options', '-d=true', 'Input test-options has -d=true, which cannot be used'],
     [
       'test-options',
       '--env A=b --detach',
-      'Input test-options has the line "--env A=b --detach"; each line must be one'
+      'Input test-options has a line that begins with "--env"; each line must be one'
     ],
     [
       'test-options',
       '--privileged busybox',
-      'Input test-options has the line "--privileged busybox"; each line must be one'
+      'Input test-options has a line that begins with "--privileged"; each line must be one'
     ],
     ['test-options', '--name=x', 'Input test-options has --name=x, which cannot be used'],
-    ['build-args', '=1', 'Input build-args has the line "=1"; each line must be NAME=value'],
+    ['build-args', '=1', 'Input build-args has a line that begins with "="; each line must be NAME=value'],
+    ['build-args', 'NPM_TOKEN = s3cret', 'Input build-args has a line that begins with "NPM_TOKEN"; each'],
     ['labels', 'novalue', 'Input labels has the line "novalue"; each line must be key=value'],
     ['labels', '"open', 'Input labels cannot be read: '],
     ['secrets', 'topsecret', 'Input secrets has a line that is not id=value'],

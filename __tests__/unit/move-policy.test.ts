@@ -12,6 +12,16 @@ describe('decideMove', () => {
     ['the same commit is published', { published: FACTS.commit, toPublished: 'identical' }, 'moves'],
     ['an older commit is published', { published: OTHER, toPublished: 'ahead' }, 'moves'],
     ['a newer commit is published', { published: OTHER, toPublished: 'behind' }, 'stays'],
+    [
+      'a newer commit is published, and the tip is not this one',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'ahead' },
+      'stays'
+    ],
+    [
+      'a newer commit was published, and the branch was reset to this one',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'identical' },
+      'moves, with a warning'
+    ],
     ['nobody could be asked', { published: OTHER, toPublished: undefined }, 'moves, with a warning'],
     [
       'parted, and the tip is this commit',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { readFromRegistry } from '../../src/cache/image.ts'
@@ -6,7 +7,7 @@ import { CancelledError } from '../../src/errors.ts'
 import type { ExecResult } from '../../src/exec.ts'
 import type { Relation } from '../../src/git.ts'
 import type { GitHub } from '../../src/github.ts'
-import { publish } from '../../src/phases/publish.ts'
+import { publish, tagUnchanged } from '../../src/phases/publish.ts'
 import { REVISION_LABEL } from '../../src/plan.ts'
 import type { Publication, Run } from '../../src/run.ts'
 import type { Strategy } from '../../src/strategy/strategy.ts'
@@ -53,6 +54,7 @@ class RegistryDocker implements Docker {
   }
 
   #answer(args: readonly string[], name: string): string | undefined {
+    if (args[0] === 'image') return args.map(() => `sha256:${this.#commit}`).join('\n')
     if (args[0] === 'push') {
       this.#tags.set(tagOf(name), this.#commit)
       return `x: digest: ${digestOf(this.#commit)} size: 1\n`
@@ -73,11 +75,12 @@ class RegistryDocker implements Docker {
 
 /** GitHub, whose branch gets one commit after the other. */
 class Branch {
+  /** Its age. */
   tip = 0
   /** Whether it does not answer. */
   isDown: boolean = false
-  /** Commits that a force-push took out of the branch. */
-  dropped: number[] = []
+  /** By commit, the first parent first; a line unless a test says otherwise. */
+  readonly parents = new Map(commits.map((commit, age) => [commit, commits.slice(0, age).slice(-1)]))
   readonly #turn: Turn
 
   constructor(turn: Turn = async () => {}) {
@@ -92,15 +95,24 @@ class Branch {
     return {
       relation: (base: string, head: string) => ask('compare', () => this.#relation(base, head)),
       tip: () => ask('tip', () => commits[this.tip] ?? ''),
-      firstParents: (sha: string) => ask('list', () => commits.slice(0, commits.indexOf(sha) + 1).toReversed())
+      firstParents: (sha: string) => ask('list', () => this.#firstParents(sha))
     } as unknown as GitHub
   }
 
+  #firstParents(sha: string): string[] {
+    const [parent] = this.parents.get(sha) ?? []
+    return parent === undefined ? [sha] : [sha, ...this.#firstParents(parent)]
+  }
+
+  /** A commit and all before it. */
+  #history(sha: string): string[] {
+    return [sha, ...(this.parents.get(sha) ?? []).flatMap((parent) => this.#history(parent))]
+  }
+
   #relation(base: string, head: string): Relation {
-    const [a, b] = [commits.indexOf(base), commits.indexOf(head)]
-    if (a === b) return 'identical'
-    if (this.dropped.includes(a) || this.dropped.includes(b)) return 'diverged'
-    return a < b ? 'ahead' : 'behind'
+    if (base === head) return 'identical'
+    if (this.#history(head).includes(base)) return 'ahead'
+    return this.#history(base).includes(head) ? 'behind' : 'diverged'
   }
 }
 
@@ -110,13 +122,20 @@ interface Published extends Publication {
   messages: string[]
 }
 
-async function publishOne(
+interface Prepared {
+  run: Run
+  strategy: Strategy
+  calls: string[]
+  messages: string[]
+}
+
+function runWith(
   tags: Tags,
   branch: Branch,
   commit: string,
   turn: Turn = async () => {},
   { signal } = new AbortController()
-): Promise<Published> {
+): Prepared {
   const calls: string[] = []
   const noted: Turn = async (what) => {
     calls.push(what)
@@ -128,7 +147,7 @@ async function publishOne(
   const say = (text: string): void => void messages.push(text)
   const silent = (): void => {}
   const run = {
-    plan: makePlan({ sha: commit }),
+    plan: makePlan({ sha: commit, inputs: { 'github-token': 'x' } }),
     docker,
     // a shallow checkout
     git: { relation: async () => undefined },
@@ -138,7 +157,12 @@ async function publishOne(
     signal
   } as unknown as Run
   const strategy = { readCurrent: read, readPublished: read } as unknown as Strategy
-  return { ...(await publish(run, strategy, [], false)), calls, messages }
+  return { run, strategy, calls, messages }
+}
+
+async function publishOne(...how: Parameters<typeof runWith>): Promise<Published> {
+  const { run, strategy, calls, messages } = runWith(...how)
+  return { ...(await publish(run, strategy, [], [])), calls, messages }
 }
 
 /** Runs of these commits at once, each begun when the branch had it; what has the moving tag in the end. */
@@ -155,7 +179,7 @@ async function race(ages: number[], scheduler: fc.Scheduler): Promise<{ latest: 
   return { latest: tags.get('latest') ?? '', said }
 }
 
-const [FIRST = '', SECOND = '', THIRD = ''] = commits
+const [FIRST = '', SECOND = '', THIRD = '', FOURTH = ''] = commits
 const PUSHES_LATEST = expect.stringMatching(/: push octo\/app:latest$/)
 
 describe('A run that is late', () => {
@@ -185,7 +209,7 @@ describe('A run that is late', () => {
 
   it('of a commit that a force-push dropped moves nothing; that of the new tip does', async () => {
     const [tags, branch]: [Tags, Branch] = [new Map(), new Branch()]
-    branch.dropped = [1]
+    branch.parents.set(THIRD, [FIRST])
     branch.tip = 2
     await publishOne(tags, branch, THIRD)
     expect(await publishOne(tags, branch, SECOND)).toMatchObject({ published: false })
@@ -193,6 +217,65 @@ describe('A run that is late', () => {
     tags.set('latest', SECOND)
     expect(await publishOne(tags, branch, THIRD)).toMatchObject({ published: true })
     expect(tags.get('latest')).toBe(THIRD)
+  })
+})
+
+describe('A run whose commit the branch has not in its own line', () => {
+  /** Production's moving tag, and what was said, after this commit's run; of each of the others an image is published. */
+  async function runOf(commit: string, branch: Branch, latest: string, others: string[]): Promise<[string, string[]]> {
+    const tags: Tags = new Map([['latest', latest], ...others.map((one) => [one.slice(0, 7), one] as const)])
+    const { messages } = await publishOne(tags, branch, commit)
+    return [tags.get('latest') ?? '', messages]
+  }
+
+  it('gives nothing to older commits, or to others that were merged', async () => {
+    // `git pull` made 4 of a local 3 and of the published 2, in this order
+    const branch = new Branch()
+    branch.parents.set(THIRD, [FIRST]).set(FOURTH, [THIRD, SECOND])
+    branch.tip = 3
+    expect(await runOf(SECOND, branch, FIRST, [FIRST, THIRD])).toEqual([SECOND, []])
+    expect((await runOf(SECOND, branch, FIRST, [FIRST, THIRD, FOURTH]))[0]).toBe(FOURTH)
+  })
+
+  it('that a force-push dropped gives the tag to the new tip, and to nothing before the histories parted', async () => {
+    const branch = new Branch()
+    branch.parents.set(THIRD, [SECOND]).set(FOURTH, [FIRST])
+    branch.tip = 2
+    const turned: Turn = async () => {
+      // after the question, before the move
+      branch.tip = 3
+    }
+    for (const [others, expected] of [
+      [[FIRST], THIRD],
+      [[FIRST, FOURTH], FOURTH]
+    ] as const) {
+      branch.tip = 2
+      const tags: Tags = new Map([['latest', SECOND], ...others.map((one) => [one.slice(0, 7), one] as const)])
+      await publishOne(tags, branch, THIRD, async (what) =>
+        /push octo.app:latest$/.test(what) ? turned(what) : undefined
+      )
+      expect(tags.get('latest')).toBe(expected)
+    }
+  })
+
+  it('which is the tip again after a force-push, takes the tag back', async () => {
+    const branch = new Branch()
+    branch.tip = 0
+    expect(await runOf(FIRST, branch, SECOND, [SECOND])).toEqual([
+      FIRST,
+      [expect.stringMatching(/octo\/app:latest goes back from 2222222 to 1111111, because branch "master" does$/)]
+    ])
+  })
+})
+
+describe('A run that cannot ask what came after it', () => {
+  it('says so', async () => {
+    const branch = new Branch()
+    branch.isDown = true
+    const tags: Tags = new Map()
+    const { messages, published } = await publishOne(tags, branch, FIRST)
+    expect(published).toBe(true)
+    expect(messages).toEqual([expect.stringMatching(/^Nobody could be asked whether a commit newer than 1111111/)])
   })
 })
 
@@ -259,6 +342,29 @@ describe('A run that was overtaken between its question and its move', () => {
     const older = await publishOne(tags, branch, SECOND)
     expect(tags.get('latest')).toBe(FIRST)
     expect(older).toMatchObject({ published: false })
+  })
+})
+
+describe('A run of which nothing had to be built', () => {
+  it('takes the moving tag back that an older commit has taken since it looked', async () => {
+    const branch = new Branch()
+    branch.tip = 2
+    // the third commit reverts the second one, whose run is still under way when the third one looks
+    const tags: Tags = new Map([
+      ['latest', SECOND],
+      [FIRST.slice(0, 7), FIRST]
+    ])
+    const { run, strategy, messages } = runWith(tags, branch, THIRD)
+    const manifest = JSON.stringify({ config: { digest: digestOf(FIRST) } })
+    const digest = `sha256:${createHash('sha256').update(manifest).digest('hex')}`
+    const unchanged = { image: 'octo/app:1111111', digest, commit: FIRST, builderCommit: FIRST }
+    expect(await tagUnchanged(run, strategy, unchanged)).toMatchObject({ published: true, failures: [] })
+    expect([tags.get('latest'), tags.get('3333333'), messages]).toEqual([FIRST, FIRST, []])
+    // and of another one that is late leaves it
+    const late = runWith(tags, branch, SECOND)
+    tags.set('latest', THIRD)
+    expect(await tagUnchanged(late.run, late.strategy, unchanged)).toMatchObject({ published: false })
+    expect(tags.get('latest')).toBe(THIRD)
   })
 })
 

@@ -39,6 +39,7 @@ type Containers = Map<string, { args: readonly string[]; exitCode: number }>
 const state = (fields: object, container: object = {}): string =>
   JSON.stringify([
     {
+      Image: DIGEST,
       Config: { Image: 'octo/app:builder-0123456' },
       Path: 'sh',
       Args: ['-c', 'a'],
@@ -58,7 +59,7 @@ const state = (fields: object, container: object = {}): string =>
 function inspected({ args, exitCode }: { args: readonly string[]; exitCode: number }): string {
   const [image, ...words] = args.slice(-3)
   const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
-  return JSON.stringify([{ Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+  return JSON.stringify([{ Image: DIGEST, Config: { Image: image }, Path: 'sh', Args: words, State: state }])
 }
 
 /** What the registry has under the tag that was pushed last: an image whose metadata is that of one layer on its base. */
@@ -66,6 +67,11 @@ function printedBy(args: readonly string[], containers: Containers): string {
   const name = args.at(-1) ?? ''
   const container = args[0] === 'container' ? containers.get(name) : undefined
   if (container) return inspected(container)
+  if (args.includes('{{.Id}}'))
+    return args
+      .slice(4)
+      .map(() => DIGEST)
+      .join('\n')
   if (args[0] === 'push') return `x: digest: ${DIGEST} size: 1\n`
   if (!args.includes('imagetools')) return ''
   return JSON.stringify(
@@ -486,6 +492,33 @@ describe('A registry that takes a request and never answers', () => {
       'Building octo/app:builder-0123456 failed: octo/app:builder: no answer within 120 seconds'
     ])
     expect(result.cancelled).toBe(false)
+  })
+})
+
+describe('An engine that another run uses, too', () => {
+  const ids = (...changed: string[]): string =>
+    ['octo/app:builder-0123456', 'octo/app:builder', 'octo/app:builder-next', 'octo/app:0123456', 'octo/app:latest']
+      .map((name) => (changed.includes(name) ? 'sha256:other' : DIGEST))
+      .join('\n')
+
+  it.each([
+    ['a moving tag', { 'image inspect --format {{.Id}}': { stdout: ids('octo/app:latest') } }, 'octo/app:latest'],
+    [
+      'the image that is tested, before a test',
+      { 'container inspect shared-docker-layers-run-test-1': { stdout: state({}, { Image: 'sha256:other' }) } },
+      'octo/app:builder-0123456'
+    ]
+  ])('which took the name of %s: nothing is pushed', async (_, answers, name) => {
+    const { result, docker } = await play('inline', answers)
+    expect(result.failures).toEqual([
+      `${name} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`
+    ])
+    expect(docker.calls.filter((text) => text.startsWith('push'))).toEqual([])
+  })
+
+  it('which removed an image', async () => {
+    const { result } = await play('inline', { '{{.Id}}': { exitCode: 1, stderr: 'Error: No such image: x\n' } })
+    expect(result.failures).toEqual(['What was built is not in the engine any more (Error: No such image: x)'])
   })
 })
 

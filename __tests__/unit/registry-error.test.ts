@@ -47,6 +47,16 @@ describe('classifyRegistryError', () => {
     ['Put "http://r.io/v2/x/manifests/y": EOF', 'unreachable'],
     ['EOF', 'unreachable'],
     ['unknown blob', 'unreachable'],
+    ['stream error: stream ID 27; INTERNAL_ERROR; received from peer', 'unreachable'],
+    ['received unexpected HTTP status: 520', 'unreachable'],
+    ['unexpected status from PUT request to http://r.io/v2/x/blobs/uploads/y: 507 Insufficient Storage', 'unreachable'],
+    ['write tcp 10.0.0.1:1->10.0.0.2:443: use of closed network connection', 'unreachable'],
+    [
+      'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH, out: ``',
+      'refused'
+    ],
+    ['failed to solve: docker.io/envoyproxy/gateway:v9: not found', 'absent'],
+    ['failed to calculate checksum of ref a::b: "/gateway": not found', 'absent'],
     ['unauthorized: incorrect username or password', 'refused'],
     ['failed commit on ref "x": server message: invalid_token: authorization failed', 'refused'],
     ['failed commit on ref "x": authorization failed: no basic auth credentials', 'refused'],

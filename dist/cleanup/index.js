@@ -34858,13 +34858,18 @@ async function whyEngineGone(docker) {
     const args = ['version', '--format', '{{.Server.Version}}'];
     return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf);
 }
+/** Milliseconds in which an engine tells what it is, on a busy machine. */
+const ENGINE_TELLS_WITHIN = 60_000;
 /**
  * Asks the engine what it is.
  *
  * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
  */
 async function readEngineInfo(docker, signal) {
-    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], signal === undefined ? {} : { signal });
+    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
+        patience: ENGINE_TELLS_WITHIN,
+        ...(signal && { signal })
+    });
     const info = parseInfo(stdout);
     const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
     if (!info?.ServerVersion) {

@@ -126,6 +126,9 @@ export async function whyEngineGone(docker: Docker): Promise<string | undefined>
   return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf)
 }
 
+/** Milliseconds in which an engine tells what it is, on a busy machine. */
+const ENGINE_TELLS_WITHIN = 60_000
+
 /** What the engine says of itself. */
 export interface EngineInfo {
   version: string
@@ -143,10 +146,10 @@ export interface EngineInfo {
  * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
  */
 export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Promise<EngineInfo> {
-  const { exitCode, stdout, stderr } = await docker.call(
-    ['info', '--format', '{{json .}}'],
-    signal === undefined ? {} : { signal }
-  )
+  const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
+    patience: ENGINE_TELLS_WITHIN,
+    ...(signal && { signal })
+  })
   const info = parseInfo(stdout)
   const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '')
   if (!info?.ServerVersion) {

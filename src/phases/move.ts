@@ -18,7 +18,9 @@ export async function mayMove(run: Run, strategy: Strategy): Promise<MoveDecisio
   const published = revisionOf(image)
   if (published === undefined) return decideMove({ ...facts, published, error })
   const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha)
-  if (toPublished !== 'diverged' && toPublished !== 'unknown') return decideMove({ ...facts, published, toPublished })
+  if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
+    return decideMove({ ...facts, published, toPublished })
+  }
   const tip = await run.github.tip(build.branch)
   const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, build.sha, tip)
   return decideMove({ ...facts, published, toPublished, tipToCommit })
@@ -40,17 +42,28 @@ export interface GivenBack {
   references: string[]
 }
 
+/** Nobody can say which commits the branch has had since. */
+class NobodyKnows extends Error {}
+
 /**
  * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
  * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
  * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
  *
  * @param moved the references that this run moved
- * @returns undefined if there is none, or nobody could be asked
+ * @returns undefined if there is none, `unknown` if nobody could be asked
  */
-export async function giveBack(run: Run, strategy: Strategy, moved: readonly string[]): Promise<GivenBack | undefined> {
+export async function giveBack(
+  run: Run,
+  strategy: Strategy,
+  moved: readonly string[]
+): Promise<GivenBack | 'unknown' | undefined> {
   const { build, builds, refs } = run.plan
-  const commit = await giveToNewest(run, build.sha)
+  const commit = await giveToNewest(run, build.sha).catch((error: unknown) => {
+    if (error instanceof NobodyKnows) return 'unknown'
+    throw error
+  })
+  if (commit === 'unknown') return commit
   if (commit === build.sha) return undefined
   const references = [refs.movingProduction]
   for (const { moving, candidate } of builds) {
@@ -82,13 +95,27 @@ async function giveToNewest(run: Run, commit: string): Promise<string> {
 /** How many newer commits are looked for in the registry. */
 const MOST_NEWER = 20
 
-/** The commits that the branch has had after one, the newest first. */
+/**
+ * The commits that the branch has had after one, the newest first.
+ *
+ * @throws NobodyKnows
+ */
 async function findNewer(run: Run, commit: string): Promise<string[]> {
   const tip = await run.github.tip(run.plan.build.branch)
-  if (tip === undefined || tip === 'unknown' || tip === commit) return []
-  const chain = (await run.github.firstParents(tip)) ?? []
+  if (tip === commit) return []
+  const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip)
+  if (tip === undefined || chain === undefined) throw new NobodyKnows()
   const own = chain.indexOf(commit)
   if (own !== -1) return chain.slice(0, own).slice(0, MOST_NEWER)
+  const toTip = await relation(run, commit, tip)
+  if (toTip === undefined || toTip === 'unknown') throw new NobodyKnows()
   // a tip that this commit has in its own history is what GitHub knew a moment ago
-  return ['ahead', 'diverged'].includes((await relation(run, commit, tip)) ?? '') ? chain.slice(0, MOST_NEWER) : []
+  if (toTip === 'behind') return []
+  // the branch came to its tip by a merge into another, or was forced there: its chain leads past this commit to older ones
+  const newer: string[] = []
+  for (const one of chain.slice(0, MOST_NEWER)) {
+    if (one !== tip && (await relation(run, commit, one)) !== toTip) break
+    newer.push(one)
+  }
+  return newer
 }

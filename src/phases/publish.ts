@@ -5,7 +5,15 @@ import { cacheTagOf } from '../plan.ts'
 import { describeFailedPush, passingFailure } from '../registry-error.ts'
 import { retag } from '../retag.ts'
 import { retry } from '../retry.ts'
-import { type Build, callInSection, type Publication, type Run, secondsSince, type Unchanged } from '../run.ts'
+import {
+  type Build,
+  callInSection,
+  type Publication,
+  type Run,
+  secondsSince,
+  type TestResult,
+  type Unchanged
+} from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type GivenBack, giveBack, mayMove } from './move.ts'
@@ -16,17 +24,22 @@ import { type GivenBack, giveBack, mayMove } from './move.ts'
  *
  * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
  *
- * @param keepsBuilder whether the builder image that is published stays
  */
 export async function publish(
   run: Run,
   strategy: Strategy,
   builds: readonly Build[],
-  keepsBuilder: boolean
+  tests: readonly TestResult[]
 ): Promise<Publication> {
   const { refs, decision } = run.plan
+  // an image that was tested earlier keeps the label that says for which commit
+  const keepsBuilder = tests.some(({ status }) => status === 'unchanged')
   const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
   const start = performance.now()
+  const taken = await whyTaken(run, stageBuilds, tests)
+  if (taken !== undefined) {
+    return { pushed: [], published: false, digest: '', held: [], seconds: secondsSince(start), failures: [taken] }
+  }
   const pushes = new Pushes(run)
   const pushed = new Map<StageBuild, Promise<Judged>>()
   // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
@@ -45,7 +58,7 @@ export async function publish(
   if (moves?.warning !== undefined) run.log.warning(moves.warning)
   const { moving, held, newer } =
     moves?.move && pushes.mayGoOn()
-      ? await move(run, strategy, pushes, judged, builds)
+      ? await move(run, strategy, pushes, judged, builds, moves.warning !== undefined)
       : { moving: [], held: [], newer: undefined }
   // the candidates are ours alone, and of no use to anyone who reads what was pushed
   const references = [refs.production, ...refs.further, ...moving].filter(
@@ -63,13 +76,39 @@ export async function publish(
   }
 }
 
+/**
+ * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
+ * same engine gives the same names.
+ */
+async function whyTaken(
+  { plan, docker, signal }: Run,
+  stages: readonly StageBuild[],
+  tests: readonly TestResult[]
+): Promise<string | undefined> {
+  const names = stages.flatMap(({ tags }) => tags)
+  const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal })
+  const failure = failureOf(result)
+  if (failure !== undefined) return `What was built is not in the engine any more (${failure})`
+  const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]))
+  const builder = ids.get(plan.refs.builder)
+  const isOther = (id: string | undefined): boolean => id !== undefined && builder !== undefined && id !== builder
+  const taken =
+    stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
+    (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined)
+  return (
+    taken &&
+    `${taken} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`
+  )
+}
+
 /** Moves the moving tags, but for those whose image would be a worse cache. */
 async function move(
   run: Run,
   strategy: Strategy,
   pushes: Pushes,
   judged: readonly Judged[],
-  builds: readonly Build[]
+  builds: readonly Build[],
+  isUnsure: boolean
 ): Promise<{ moving: string[]; held: Publication['held']; newer: GivenBack | undefined }> {
   const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
   const held = holds.flatMap((one) => one ?? [])
@@ -83,8 +122,20 @@ async function move(
   const isMoved = moved.includes(run.plan.refs.movingProduction)
   // whatever becomes of this, what was pushed is told
   const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : [])
+  if (newer === 'unknown') {
+    if (!isUnsure) sayUnknown(run)
+    return { moving, held, newer: undefined }
+  }
   if (newer) run.log.notice(describeGivenBack(newer, moved))
   return { moving, held, newer }
+}
+
+function sayUnknown({ plan, log }: Run): void {
+  const { build, refs, inputs } = plan
+  const sentence = `Nobody could be asked whether a commit newer than ${build.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
+  // without a token nobody was meant to be asked
+  if (inputs.githubToken === undefined) log.info(sentence)
+  else log.warning(sentence)
 }
 
 function describeGivenBack({ commit, references }: GivenBack, moved: readonly string[]): string {
@@ -97,20 +148,40 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 }
 
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
-export async function tagUnchanged(run: Run, { image, digest }: Unchanged): Promise<Publication> {
+export async function tagUnchanged(run: Run, strategy: Strategy, unchanged: Unchanged): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
   const references = [refs.production, ...refs.further]
-  const failure = await retag(run, image, references)
+  const failure = await retag(run, unchanged.image, references)
   const isTagged = failure === undefined
+  const moving = isTagged && decision.publish ? await keepMovingTag(run, strategy, unchanged) : { published: false }
   return {
-    pushed: isTagged ? references : [],
-    published: isTagged && decision.publish,
-    digest: isTagged ? digest : '',
-    held: [],
-    seconds: secondsSince(start),
-    failures: isTagged ? [] : [describeFailedPush(refs.production, failure)]
+    ...{ pushed: isTagged ? references : [], digest: isTagged ? unchanged.digest : '', held: [] },
+    failures: isTagged ? [] : [describeFailedPush(refs.production, failure)],
+    ...moving,
+    seconds: secondsSince(start)
   }
+}
+
+/** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
+async function keepMovingTag(
+  run: Run,
+  strategy: Strategy,
+  { image, digest }: Unchanged
+): Promise<Pick<Publication, 'published'> & Partial<Publication>> {
+  const { movingProduction } = run.plan.refs
+  if ((await strategy.readCurrent(movingProduction)).image?.digest === digest) return { published: true }
+  const { move: mayMoveIt, notice, warning } = await mayMove(run, strategy)
+  if (warning !== undefined) run.log.warning(warning)
+  const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined
+  const newer = mayMoveIt && failure === undefined ? await giveBack(run, strategy, [movingProduction]) : undefined
+  if (newer === 'unknown' && warning === undefined) sayUnknown(run)
+  const given = newer === undefined || newer === 'unknown' ? undefined : describeGivenBack(newer, [movingProduction])
+  if (failure !== undefined) return { published: false, failures: [describeFailedPush(movingProduction, failure)] }
+  const stays = notice ?? given
+  if (stays === undefined) return { published: true }
+  run.log.notice(stays)
+  return { published: false, stays }
 }
 
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */

@@ -47,7 +47,8 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
     const container = timer.hasFired() ? undefined : await readContainer(docker, name)
     const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
     section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`)
-    return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...outcome }
+    const imageId = container && { imageId: container.imageId }
+    return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...imageId, ...outcome }
   } finally {
     timer.stop()
     section.end()
@@ -116,6 +117,7 @@ function whyNotOurs(container: Container | undefined, image: string, command: st
 /** What the engine knows of a test's container. */
 interface Container {
   image: string
+  imageId: string
   words: string[]
   status: string
   exitCode: number
@@ -138,6 +140,7 @@ async function readContainer(docker: Docker, name: string): Promise<Container | 
   if (container === undefined) return undefined
   return {
     image: text(at(container, 'Config', 'Image')),
+    imageId: text(at(container, 'Image')),
     words: [text(at(container, 'Path')), ...list(at(container, 'Args')).map(text)],
     status: text(at(container, 'State', 'Status')),
     exitCode: Number(at(container, 'State', 'ExitCode')),
@@ -164,7 +167,7 @@ class TestTimer {
     this.#timer = setTimeout(() => {
       this.#fired = true
       this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN)
-      docker.call(['kill', container]).catch(() => {})
+      docker.call(['kill', container], { patience: PATIENCE }).catch(() => {})
     }, minutes * 60_000)
   }
 

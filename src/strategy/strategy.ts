@@ -66,16 +66,21 @@ function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): string
   return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''))
 }
 
-/** How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go). */
-const COMMAND_FAILED = /did not complete successfully|returned a non-zero code/
+/**
+ * How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go), of a
+ * missing file or image, and of what is no Dockerfile. Names in it may say anything.
+ */
+const OWN_FAILURE =
+  /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/
 
 interface Attempt extends Build {
-  /** Whether it failed by a command of the Dockerfile. */
+  /** Whether it failed by the Dockerfile, or by what that reads. */
   isStepFailure: boolean
 }
 
 /** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
 const CACHE_PATIENCE = 120_000
+const LOOK_AT_CACHES_EVERY = 5_000
 
 /** @param mayBeAgain whether to give up as soon as the cache cannot be read for the moment */
 async function buildOnce(
@@ -97,10 +102,14 @@ async function buildOnce(
   const start = performance.now()
   const inVain = new AbortController()
   let late: string[] = []
-  const timer = setTimeout(() => {
-    late = reader.pendingCaches()
+  const looks = new Map<string, number>()
+  const timer = setInterval(() => {
+    if (late.length > 0) return
+    const pending = reader.pendingCaches()
+    for (const cache of pending) looks.set(cache, (looks.get(cache) ?? 0) + 1)
+    late = pending.filter((cache) => (looks.get(cache) ?? 0) * LOOK_AT_CACHES_EVERY > CACHE_PATIENCE)
     if (late.length > 0) inVain.abort()
-  }, CACHE_PATIENCE)
+  }, LOOK_AT_CACHES_EVERY)
   let exitCode: number | null
   try {
     const options = {
@@ -120,7 +129,7 @@ async function buildOnce(
     if (!(error instanceof CancelledError) || run.signal.aborted) throw error
     exitCode = null
   } finally {
-    clearTimeout(timer)
+    clearInterval(timer)
     reader.end()
     section.end()
   }
@@ -148,7 +157,7 @@ async function buildOnce(
   return {
     ...outcome,
     imageId: '',
-    isStepFailure: COMMAND_FAILED.test(failure),
+    isStepFailure: OWN_FAILURE.test(failure),
     failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
   }
 }
