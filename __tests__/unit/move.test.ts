@@ -258,6 +258,11 @@ describe('A run whose commit the branch has not in its own line', () => {
     }
   })
 
+  it('keeps the tag where GitHub tells a tip that is older', async () => {
+    const branch = new Branch()
+    expect(await runOf(SECOND, branch, FIRST, [FIRST])).toEqual([SECOND, []])
+  })
+
   it('which is the tip again after a force-push, takes the tag back', async () => {
     const branch = new Branch()
     branch.tip = 0
