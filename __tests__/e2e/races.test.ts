@@ -39,7 +39,10 @@ async function revisions(project: Project): Promise<{ latest: string | undefined
   return { latest: latest?.[label], builder: builder?.[label] }
 }
 
-describe.each(availableEngines())('Docker $version, $store store', (engine) => {
+/** One without buildx, and the newest with both stores: what is asked is the same on others. */
+const engines = availableEngines().filter(({ version }) => version !== '26.1')
+
+describe.each(engines)('Docker $version, $store store', (engine) => {
   it('a late run pushes its commit and leaves the moving tags; after a force-push the tip has them', async () => {
     await withSetting(engine, 'late', async (setting) => {
       const { project, source } = setting

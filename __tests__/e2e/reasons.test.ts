@@ -8,7 +8,8 @@ import { annotations, ending, legacyEnv, missesOf, Project, startInside } from '
 /** One engine for each way to read an image: the reasons are the same on others. */
 const settings = availableEngines().flatMap((engine) => {
   if (engine.version === '20.10') return [{ engine, strategy: 'legacy', env: legacyEnv(engine) }]
-  return engine.version === '26.1' ? [] : [{ engine, strategy: 'inline', env: {} }]
+  const isLike = engine.version === '26.1' || (engine.version === '28.5' && engine.store === 'overlay2')
+  return isLike ? [] : [{ engine, strategy: 'inline', env: {} }]
 })
 
 function dockerfile(base: string, { tail = 'one', prepare = 'true' } = {}): string {
