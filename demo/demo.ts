@@ -1,5 +1,9 @@
 /** `npm run demo`: plays commits of the sample application, and prints what was executed; with `--log` the action's logs, too. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
+import { makePage } from './page.ts'
 import { DemoError, type PlayedCommit, play, type Step } from './play.ts'
 
 const { values: options } = parseArgs({ options: { log: { type: 'boolean', default: false } } })
@@ -19,6 +23,15 @@ try {
     }
   })
   console.log(summarize(played))
+  const page = join(mkdtempSync(join(tmpdir(), 'shared-docker-layers-demo-')), 'summaries.html')
+  writeFileSync(
+    page,
+    makePage(
+      'Three commits',
+      played.map(({ outcome }) => outcome.summary)
+    )
+  )
+  console.log(`\nThe summaries of the three runs, as GitHub would show them: ${page}`)
 } catch (error) {
   if (error instanceof DemoError && error.log !== '') console.error(`\n${error.log}`)
   console.error(

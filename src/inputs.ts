@@ -26,6 +26,10 @@ export interface Inputs {
   /** How many at a time; undefined: all. */
   testParallelism: number | undefined
   testTimeoutMinutes: number | undefined
+  /** Files or folders in a test's container, absolute or relative to its working directory. */
+  testReports: string[]
+  /** The folder that gets them. */
+  reportsDirectory: string
   skipUnchangedTests: boolean
   /** NAME=value, or NAME alone for the value in the environment. */
   buildArgs: string[]
@@ -45,6 +49,8 @@ export interface Inputs {
   expectCache: ExpectCache
   publishBranch: string | undefined
   push: PushMode
+  /** Only say what would be done. */
+  dryRun: boolean
   /** How often a request to a registry that failed for the moment is made again. */
   retries: number
   builder: string | undefined
@@ -76,7 +82,9 @@ export function readInputs(get: (name: string) => string): Inputs {
     testOptions: testOptions(get),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
-    skipUnchangedTests: oneOf(get, 'skip-unchanged-tests', ['true', 'false'], 'false') === 'true',
+    testReports: lines(get, 'test-reports').map(containerPath),
+    reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
+    skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
     labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
     secrets: records(get, 'secrets').map(secret),
@@ -92,6 +100,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
     publishBranch: optional(get, 'publish-branch'),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
+    dryRun: yesOrNo(get, 'dry-run'),
     retries: retries(get),
     builder: argument(get, 'builder'),
     githubToken: optional(get, 'github-token')
@@ -319,6 +328,20 @@ function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ..
   if (known !== undefined) return known
   const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
   throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
+}
+
+function yesOrNo(get: Get, name: string): boolean {
+  return oneOf(get, name, ['true', 'false'], 'false') === 'true'
+}
+
+/** What docker takes for the path of one file or folder: it knows no wildcards. */
+function containerPath(item: string): string {
+  if (/[*?\0]/.test(item)) {
+    throw new UserError(
+      `Input test-reports has the line ${quote(item)}; each line must be one file or folder in the container, without wildcards`
+    )
+  }
+  return item
 }
 
 function check<T>(name: string, parseValue: () => T): T {

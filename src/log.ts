@@ -8,9 +8,23 @@ import { messageOf } from './errors.ts'
 export interface Section {
   /** Adds output as it comes. It is never read as a workflow command. */
   write(chunk: Buffer | string): void
-  /** No more output. */
-  end(): void
+  /**
+   * No more output.
+   *
+   * @param outcome one word on how it went, beside how long it took
+   */
+  end(outcome?: string): void
 }
+
+/** Where an annotation belongs to, and its first line: as @actions/core has it. */
+export type Place = Pick<core.AnnotationProperties, 'title' | 'file' | 'startLine'>
+
+const say = { notice: core.notice, warning: core.warning, error: core.error }
+
+type Kind = keyof typeof say
+
+/** GitHub shows ten annotations of a kind of a step (docs.github.com, "Workflow commands"); the tenth counts the rest. */
+const MOST_ANNOTATIONS = 10
 
 /** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
 const MOST_OF_A_SECTION = 4 * 1_024 * 1_024
@@ -22,6 +36,9 @@ interface OpenSection {
   spooled: boolean
   /** Why what it prints is no longer kept: a full disk. */
   lost?: string
+  began: number
+  /** How it went and how long it took. */
+  note?: string
   ended: boolean
   /** Bytes shown, or spooled to be shown. */
   shown: number
@@ -41,14 +58,23 @@ interface OpenSection {
  */
 export class Log {
   readonly #folder: string
+  readonly #isTerminal: boolean
   readonly #print: (text: string | Buffer) => void
   readonly #sections: OpenSection[] = []
   readonly #messages: (() => void)[] = []
-  #live: { section: OpenSection; token: string; lineEnded: boolean } | undefined
+  /** `isTold`: whether its title says how it ended */
+  #live: { section: OpenSection; token: string; lineEnded: boolean; isTold: boolean } | undefined
+  readonly #said: Record<Kind, string[]> = { notice: [], warning: [], error: [] }
   #count = 0
 
-  constructor(folder: string, print: (text: string | Buffer) => void = (text) => process.stdout.write(text)) {
+  /** @param isTerminal whether people read it where no runner does */
+  constructor(
+    folder: string,
+    isTerminal = false,
+    print: (text: string | Buffer) => void = (text) => process.stdout.write(text)
+  ) {
     this.#folder = folder
+    this.#isTerminal = isTerminal
     this.#print = print
   }
 
@@ -57,23 +83,35 @@ export class Log {
   }
 
   notice(message: string): void {
-    this.#say(() => core.notice(message))
+    this.#annotate('notice', message)
   }
 
-  warning(message: string): void {
-    this.#say(() => core.warning(message))
+  warning(message: string, place?: Place): void {
+    this.#annotate('warning', message, place)
   }
 
-  error(message: string, title?: string): void {
-    this.#say(() => core.error(message, title === undefined ? {} : { title }))
+  error(message: string, place?: Place): void {
+    this.#annotate('error', message, place)
   }
 
-  section(title: string): Section {
+  /** Counts the annotations that were too many. None may follow. */
+  end(): void {
+    if (this.#isTerminal) return
+    for (const kind of ['notice', 'warning', 'error'] as const) {
+      const rest = this.#said[kind].slice(MOST_ANNOTATIONS - 1)
+      if (rest.length > 1) say[kind](`${rest.length} more ${kind}s are in the log`)
+      else for (const message of rest) say[kind](message)
+    }
+  }
+
+  /** @param began when what it is about began, as `performance.now()` */
+  section(title: string, began = performance.now()): Section {
     const spool = join(this.#folder, `log-${++this.#count}`)
     const section: OpenSection = {
       title,
       spool,
       spooled: false,
+      began,
       ended: false,
       shown: 0,
       beyond: 0,
@@ -91,8 +129,10 @@ export class Log {
         section.beyond += bytes.length - head.length
         section.tail = Buffer.concat([section.tail, bytes.subarray(head.length)]).subarray(-END_OF_A_SECTION)
       },
-      end: () => {
+      end: (outcome) => {
         if (section.ended) return
+        const time = `${((performance.now() - section.began) / 1_000).toFixed(1)} s`
+        section.note = outcome === undefined ? time : `${outcome} after ${time}`
         const leftOut = section.beyond - section.tail.length
         if (leftOut > 0) this.#show(section, Buffer.from(`\n… ${leftOut} bytes are left out …\n`))
         this.#show(section, section.tail)
@@ -102,6 +142,12 @@ export class Log {
         this.#advance()
       }
     }
+  }
+
+  #annotate(kind: Kind, message: string, place?: Place): void {
+    const count = this.#said[kind].push(message)
+    if (count < MOST_ANNOTATIONS && !this.#isTerminal) this.#say(() => say[kind](message, place))
+    else this.info(`${kind[0]?.toUpperCase()}${kind.slice(1)}: ${message}`)
   }
 
   #show(section: OpenSection, bytes: Buffer): void {
@@ -135,8 +181,11 @@ export class Log {
 
   #openLive(section: OpenSection): void {
     const token = randomUUID()
-    this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`)
-    this.#live = { section, token, lineEnded: true }
+    const isTold = section.note !== undefined
+    const title = isTold ? `${section.title} (${section.note})` : section.title
+    const opening = `::group::${harmless(title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`
+    this.#print(this.#isTerminal ? `▸ ${harmless(title)}\n` : opening)
+    this.#live = { section, token, lineEnded: true, isTold }
     if (section.spooled) this.#printSpool(section.spool)
     if (section.lost !== undefined) this.#printLive(`\n… what follows could not be kept: ${section.lost} …\n`)
   }
@@ -160,8 +209,9 @@ export class Log {
 
   #closeLive(): void {
     if (!this.#live) return
-    const { section, token, lineEnded } = this.#live
-    this.#print(`${lineEnded ? '' : '\n'}::${token}::\n::endgroup::\n`)
+    const { section, token, lineEnded, isTold } = this.#live
+    this.#print(`${lineEnded ? '' : '\n'}${this.#isTerminal ? '' : `::${token}::\n::endgroup::\n`}`)
+    if (!isTold) this.#print(`${harmless(`${section.title}: ${section.note}`)}\n`)
     this.#live = undefined
     this.#sections.splice(this.#sections.indexOf(section), 1)
     for (const message of this.#messages.splice(0)) message()

@@ -11,16 +11,26 @@ import { CancelledError, messageOf, UserError } from './errors.ts'
 import { isWide, narrowModes } from './file-modes.ts'
 import { crossCheck, type Inputs, readInputs } from './inputs.ts'
 import { Log } from './log.ts'
+import { hiddenLines, redactTexts } from './mask.ts'
+import { handOver } from './phases/collect.ts'
 import { runPipeline } from './pipeline.ts'
 import type { Plan } from './plan.ts'
 import { preparePlan } from './prepare.ts'
+import { previewCommands } from './preview.ts'
+import { annotateFailures } from './report/annotations.ts'
+import type { Block } from './report/document.ts'
+import { markdown } from './report/markdown.ts'
 import { makeOutputs } from './report/outputs.ts'
 import { makeReport } from './report/report.ts'
 import { makeSummary } from './report/summary.ts'
+import { plainText } from './report/terminal.ts'
 import type { RunResult } from './run.ts'
 import { findSecretLike } from './secret-like.ts'
 import { folderOf, saveState } from './state.ts'
-import { Timeline } from './timeline.ts'
+import { type Span, Timeline } from './timeline.ts'
+
+/** Elsewhere the summary is printed, and no workflow commands are. */
+const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true'
 
 /** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
 export async function run(): Promise<void> {
@@ -33,26 +43,35 @@ export async function run(): Promise<void> {
   const runId = randomUUID()
   const folder = folderOf(runId, temp)
   // before anything is made: the post step must know of it
-  saveState({ runId, folder })
+  if (IS_ON_GITHUB) saveState({ runId, folder })
 
-  const log = new Log(folder)
+  const log = new Log(folder, !IS_ON_GITHUB)
   const timeline = new Timeline()
-  timeline.sinceStart('Start')
+  timeline.sinceStart('run', 'Start')
   let plan: Plan | undefined
+  let hidden: string[] = []
   let result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
   try {
     await mkdir(folder)
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
-    mask(inputs)
+    hidden = hiddenLines(inputs)
+    if (IS_ON_GITHUB) for (const line of hidden) core.setSecret(line)
     crossCheck(inputs)
     warnOfSecrets(inputs, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
-    const prepared = await timeline.measure('Prepare', () =>
+    const prepared = await timeline.measure('prepare', 'Prepare', () =>
       preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
     )
     plan = prepared.plan
     announce(plan, log)
+    if (inputs.dryRun) {
+      result.commands = previewCommands(plan)
+      const section = log.section('What would be run')
+      section.write(`${result.commands.join('\n')}\n`)
+      section.end()
+      return
+    }
     const restoreModes = narrowModes(
       inputs.context,
       isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []
@@ -61,6 +80,8 @@ export async function run(): Promise<void> {
       result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal })
     } finally {
       restoreModes()
+      // no build reads the context any more
+      await handOver({ plan, log, folder })
       const left = await removeContainers(docker, runId)
       if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)
     }
@@ -70,16 +91,14 @@ export async function run(): Promise<void> {
     if (!(error instanceof UserError) && error instanceof Error) core.debug(error.stack ?? '')
   } finally {
     await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
-    timeline.sinceStart('All')
-    await report(plan, result, timeline, join(temp, `shared-docker-layers-report-${runId}.json`))
-  }
-}
-
-function mask({ secrets, githubToken, buildArgs }: Inputs): void {
-  const likely = findSecretLike(buildArgs).map(({ value }) => value ?? '')
-  for (const value of [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']) {
-    // the runner masks within lines only
-    for (const line of value.split(/\r?\n/)) if (line.trim() !== '') core.setSecret(line)
+    timeline.sinceStart('run', 'All')
+    await tell(
+      plan,
+      redactTexts(result, hidden),
+      redactTexts(timeline.spans(), hidden),
+      log,
+      join(temp, `shared-docker-layers-report-${runId}.json`)
+    )
   }
 }
 
@@ -104,27 +123,34 @@ function announce({ strategy, decision, refs, build, builds }: Plan, log: Log): 
   else log.notice(decision.reason)
 }
 
-async function report(plan: Plan | undefined, result: RunResult, timeline: Timeline, path: string): Promise<void> {
-  const written = await writeFile(path, makeReport(plan, result, timeline.spans())).then(
+/** Sets the outputs, and tells what happened in annotations, in the report and in the summary. */
+async function tell(plan: Plan | undefined, result: RunResult, spans: Span[], log: Log, path: string): Promise<void> {
+  const report = makeReport(plan, result, spans)
+  const written = await writeFile(path, `${JSON.stringify(report, undefined, 2)}\n`).then(
     () => path,
     (error: unknown) => {
-      core.warning(`The report could not be written: ${messageOf(error)}`)
+      log.warning(`The report could not be written: ${messageOf(error)}`)
       return ''
     }
   )
   // first of all: what follows writes files, perhaps on a full disk
-  const [first, ...others] = result.failures
-  for (const failure of others) core.error(failure)
-  if (first !== undefined) core.setFailed(first)
+  for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
+  if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
   try {
-    for (const [name, value] of Object.entries(makeOutputs(plan, result, written))) core.setOutput(name, value)
+    for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(report, written) : {}))
+      core.setOutput(name, value)
   } catch (error) {
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }
-  if (!process.env.GITHUB_STEP_SUMMARY) return
   try {
-    await core.summary.addRaw(makeSummary(plan, result), true).write()
+    await writeSummary(makeSummary(report))
   } catch (error) {
-    core.warning(`The summary could not be written: ${messageOf(error)}`)
+    log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
+  log.end()
+}
+
+async function writeSummary(summary: Block[]): Promise<void> {
+  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(markdown(summary)).write()
+  else if (!IS_ON_GITHUB) process.stdout.write(`\n${plainText(summary)}`)
 }

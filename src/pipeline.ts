@@ -1,4 +1,4 @@
-import { describeStep, judgeMisses } from './cache/verdict.ts'
+import { describeStep, describeUnexpected, judgeMisses } from './cache/verdict.ts'
 import { whyEngineGone } from './engine/docker.ts'
 import { CancelledError, messageOf } from './errors.ts'
 import { explain } from './phases/explain.ts'
@@ -6,8 +6,18 @@ import { Prefetch } from './phases/prefetch.ts'
 import { publish, tagUnchanged } from './phases/publish.ts'
 import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
+import { pullSize } from './pull-size.ts'
 import { describeUnreadable } from './registry-error.ts'
-import { type Build, buildsOf, type Run, type RunResult, type TestResult } from './run.ts'
+import { placeOfMiss } from './report/annotations.ts'
+import {
+  type Build,
+  buildsOf,
+  describeFailedBuild,
+  describeFailedTest,
+  type Run,
+  type RunResult,
+  type TestResult
+} from './run.ts'
 import { splitAtBuilder } from './stage-build.ts'
 import { InlineStrategy } from './strategy/inline.ts'
 import { LegacyStrategy } from './strategy/legacy.ts'
@@ -49,12 +59,14 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
     run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
   }
   const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
-  for (const sentence of verdict.warnings) run.log.warning(sentence)
-  result.failures.push(...verdict.failures)
+  for (const miss of verdict.warnings) run.log.warning(describeUnexpected(miss), placeOfMiss(miss, run.plan.file))
+  result.failures.push(...verdict.failures.map(describeUnexpected))
   if (result.failures.length > 0 || !decision.push) return
 
-  result.publication = await publish(run, strategy, buildsOf(result), result.tests)
-  result.failures.push(...result.publication.failures)
+  const { publication, pullSize: size } = await publish(run, strategy, buildsOf(result), result.tests)
+  result.publication = publication
+  if (size) result.pullSize = size
+  result.failures.push(...publication.failures)
   if (run.signal.aborted) throw new CancelledError()
 }
 
@@ -64,7 +76,7 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
   if (result.failures.length > 0) return explainAll(run, strategy, result)
   const buildOthers = async (): Promise<string[]> => {
     // it may have base images in common with them, and no two solves at once may have anything in common
-    await run.timeline.measure('Wait for what is fetched', () => prefetch.wait())
+    await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait())
     const failures = await buildAll(run, strategy, result, afterBuilder)
     await explainAll(run, strategy, result)
     return failures
@@ -72,9 +84,7 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
   const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
   result.tests = tests.value
-  for (const { command, failure } of result.tests) {
-    if (failure !== undefined) result.failures.push(`The test ${JSON.stringify(command)} did not pass: ${failure}`)
-  }
+  result.failures.push(...result.tests.filter(({ failure }) => failure !== undefined).map(describeFailedTest))
   if (others.status === 'rejected') throw others.reason
   result.failures.push(...others.value)
 }
@@ -82,7 +92,7 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
 /** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
 async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promise<boolean> {
   const { log, timeline, plan } = run
-  const found = await timeline.measure('Look for changes', () => findUnchanged(run, strategy))
+  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, strategy))
   if (found.why !== undefined) {
     log.info(`All is built, because ${found.why}.`)
     return false
@@ -94,6 +104,9 @@ async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promis
   result.unchanged = unchanged
   result.tests = tests
   if (plan.decision.push) {
+    const { manifest } = (await strategy.readPublished(plan.refs.movingProduction)).image ?? {}
+    // a host that has it has all of it
+    if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
     result.publication = await tagUnchanged(run, strategy, unchanged)
     result.failures.push(...result.publication.failures)
   }
@@ -108,7 +121,7 @@ async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunRe
 }
 
 async function explainAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
-  const work = run.timeline.measure('Explain', () => explain(run, strategy, buildsOf(result)))
+  const work = run.timeline.measure('look', 'Explain', () => explain(run, strategy, buildsOf(result)))
   await work.catch((error: unknown) => {
     if (error instanceof CancelledError) throw error
     // an explanation is no reason to fail
@@ -132,7 +145,7 @@ async function buildAll(
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)
-    if (build.failure !== undefined) return [`Building ${build.image} failed: ${build.failure}`]
+    if (build.failure !== undefined) return [describeFailedBuild(build)]
   }
   return []
 }

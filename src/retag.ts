@@ -1,4 +1,5 @@
 import { atLeast, type EngineInfo, failureOf } from './engine/docker.ts'
+import { CancelledError } from './errors.ts'
 import { passingFailure } from './registry-error.ts'
 import { retry } from './retry.ts'
 import { callInSection, type Run } from './run.ts'
@@ -31,10 +32,12 @@ export async function retag(run: Run, image: string, references: readonly string
     const failure = await retry(
       run,
       title,
-      async () => failureOf(await callInSection(run, title, args, run.signal)),
+      async () => failureOf(await callInSection(run, 'publish', title, args, run.signal)),
       (text) => passingFailure(text, image)
     )
     if (failure !== undefined) return failure
+    // docker may end with 0 although it was told to stop
+    if (run.signal.aborted) throw new CancelledError()
   }
   return undefined
 }

@@ -2,11 +2,13 @@ import type { ChangesSince } from './cache/changes.ts'
 import { replayable } from './engine/args.ts'
 import type { Docker } from './engine/docker.ts'
 import type { Base } from './engine/progress.ts'
+import { TransferProgress } from './engine/transfer.ts'
 import type { ExecResult } from './exec.ts'
 import type { Git } from './git.ts'
 import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
 import type { Plan } from './plan.ts'
+import type { PullSize } from './pull-size.ts'
 import type { StageBuild } from './stage-build.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -104,6 +106,16 @@ export interface TestResult {
   passedFor?: string
   /** One sentence on why it did not pass. */
   failure?: string
+  /** The last of what it printed, if it did not pass. */
+  lastLines?: string
+  /** What the reports that it wrote say of cases that did not pass. */
+  failedCases?: FailedCase[]
+}
+
+/** A case in a report of a test that did not pass. */
+export interface FailedCase {
+  name: string
+  message: string
 }
 
 /** What reached the registry. */
@@ -114,6 +126,8 @@ export interface Publication {
   published: boolean
   /** Digest of the production image as pushed; '' if it was not. */
   digest: string
+  /** Digests by reference, as far as the engine told them. */
+  digests: Record<string, string>
   /** Moving tags that were left where they are, because the new image could not serve as a cache: one sentence each. */
   held: { reference: string; reason: string }[]
   /** One sentence on why the moving tags are of another commit although this run may move them: a newer one is published. */
@@ -143,6 +157,10 @@ export interface RunResult {
   /** The images that are published already, if nothing has changed since: then nothing is built. */
   unchanged?: Unchanged
   publication?: Publication
+  /** The commands that would be run, if it is a dry run. */
+  commands?: string[]
+  /** Undefined if the image was not pushed, or the registry could not be asked. */
+  pullSize?: PullSize
   /** Whether it was cancelled; what had ended by then is there. */
   cancelled: boolean
   /** One sentence for each thing that failed; empty if all is well. */
@@ -154,6 +172,16 @@ export function buildsOf({ builder, cacheStages, production }: RunResult): Build
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
+/** The sentence in the failures of a run. */
+export function describeFailedBuild({ image, failure }: Build): string {
+  return `Building ${image} failed: ${failure}`
+}
+
+/** The sentence in the failures of a run. */
+export function describeFailedTest({ command, failure }: TestResult): string {
+  return `The test ${JSON.stringify(command)} did not pass: ${failure}`
+}
+
 /**
  * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
  * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
@@ -163,16 +191,19 @@ const LONGEST_SILENCE = 30 * 60_000
 /** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
 export async function callInSection(
   { docker, log, timeline }: Run,
+  kind: 'fetch' | 'publish',
   title: string,
   args: readonly string[],
   signal: AbortSignal
 ): Promise<ExecResult> {
   const section = log.section(title)
   section.write(`${replayable(args)}\n`)
+  const progress = new TransferProgress((text) => section.write(text))
   try {
-    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => section.write(chunk) }
-    return await timeline.measure(title, () => docker.call(args, options))
+    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => progress.write(chunk) }
+    return await timeline.measure(kind, title, () => docker.call(args, options))
   } finally {
+    progress.end()
     section.end()
   }
 }

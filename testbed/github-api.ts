@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+const TOKEN = 'token-of-the-stand-in'
+
 /**
  * A stand-in for GitHub's REST API that answers what this action asks of one repository, from a real git repository
  * (docs.github.com, "Compare two commits", "Get a reference", "List commits").
@@ -22,7 +24,7 @@ export class GitHubApi {
   static async start(folder: string, host: string): Promise<GitHubApi> {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '', 'http://api')
-      const answer = request.headers.authorization === 'token octo' ? answerOf(folder, url) : undefined
+      const answer = request.headers.authorization === `token ${TOKEN}` ? answerOf(folder, url) : undefined
       response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' })
       response.end(JSON.stringify(answer ?? { message: 'Not Found' }))
     })
@@ -32,7 +34,7 @@ export class GitHubApi {
 
   /** What a job needs to ask it. */
   get job(): { inputs: Record<string, string>; env: Record<string, string> } {
-    return { inputs: { 'github-token': 'octo' }, env: { GITHUB_API_URL: this.url } }
+    return { inputs: { 'github-token': TOKEN }, env: { GITHUB_API_URL: this.url } }
   }
 
   async stop(): Promise<void> {

@@ -118,6 +118,11 @@ export class FakeEngine {
     return { exitCode, log, calls: this.callsIn(docker.folder) }
   }
 
+  /** A docker of its own, for a process that is started some other way. */
+  local(answers: Answer[]): { folder: string; env: Record<string, string> } {
+    return this.#fakeDocker(answers)
+  }
+
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }

@@ -146,7 +146,8 @@ describe('What is called, and in which order', () => {
     expect(called(ran).overlapping).toHaveLength(5)
     expect(called(ran).last).toEqual([CLEAN_UP])
     expect(find(ran.calls, 'npm run lint').signals).toEqual([])
-    expect(errorsIn(ran.log)).toEqual(['The test "npm test" did not pass: exit code 3'])
+    // and the last of what it printed
+    expect(errorsIn(ran.log)).toEqual(['The test "npm test" did not pass: exit code 3%0Atested'])
     expect(JSON.parse(String(ran.outputs.tests))).toMatchObject([
       { command: 'npm test', status: 'failed', exitCode: 3 },
       { command: 'npm run lint', status: 'passed', exitCode: 0 }
@@ -286,7 +287,7 @@ describe('test-timeout-minutes', () => {
       { command: 'a', status: 'timed-out', exitCode: null },
       { command: 'b', status: 'passed', exitCode: 0 }
     ])
-    expect(errorsIn(log)).toEqual(['The test "a" did not pass: it was stopped after 0.01 minutes'])
+    expect(errorsIn(log)).toEqual(['The test "a" did not pass: it was stopped after 0.01 minutes%0Atested'])
     expect({ exitCode, pushed: outputs.pushed }).toEqual({ exitCode: 1, pushed: 'false' })
   })
 

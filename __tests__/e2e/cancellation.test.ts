@@ -67,7 +67,12 @@ function application(base: string, { builder, production }: Phase): Files {
 const newest = availableEngines().at(-1)?.version
 const engines = availableEngines().filter(({ version }) => version === '20.10' || version === newest)
 const settings = engines.flatMap((engine) =>
-  phases.flatMap((phase) => (['SIGINT', 'SIGTERM'] as const).map((signal) => ({ engine, phase, signal })))
+  phases.flatMap((phase) =>
+    // the client of another store is the same
+    (engine.store === 'containerd' ? (['SIGINT', 'SIGTERM'] as const) : (['SIGINT'] as const)).map((signal) => ({
+      ...{ engine, phase, signal }
+    }))
+  )
 )
 
 function hanging(): string {
@@ -193,6 +198,12 @@ describe('A run that is cancelled as the runner does it, at twenty points of its
 
         // it was never killed
         expect({ ...context, hasEnded }).toEqual({ ...context, hasEnded: true })
+        if (exitCode === null && log === '') {
+          // Node had not begun with us: there was nothing to stop, and nothing to tell
+          expect({ outputs, tags, left: readdirSync(action.temp) }).toEqual({ outputs: {}, tags: [], left: [] })
+          ends['nothing pushed']++
+          continue
+        }
         const isDone = exitCode === 0
         expect({ ...context, published: outputs.published }).toEqual({ ...context, published: String(isDone) })
         if (!isDone) expect(log).toContain('::error::The run was cancelled')

@@ -4,7 +4,7 @@ import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from './application.ts'
 import { base, bed } from './bed.ts'
-import { ending, executedRuns, Project, short, stepsOf } from './harness.ts'
+import { annotations, ending, executedRuns, Project, short, stepsOf } from './harness.ts'
 
 export interface Chain {
   engine: EngineSpec
@@ -155,8 +155,12 @@ export function describeChains(chains: Chain[]): void {
           { status: 'passed', exitCode: 0 },
           { status: 'failed', exitCode: 3 }
         ])
-        expect(outcome.log).toContain('::error::The test "echo one; exit 7" did not pass: exit code 7')
-        expect(outcome.log).toContain('::error::The test "exit 3" did not pass: exit code 3')
+        expect(annotations(outcome, 'error')).toEqual(
+          expect.arrayContaining([
+            '::error::The test "echo one; exit 7" did not pass: exit code 7',
+            '::error::The test "exit 3" did not pass: exit code 3'
+          ])
+        )
       })
     }
   )

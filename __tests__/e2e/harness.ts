@@ -144,5 +144,8 @@ export async function startInside(agent: Agent, script: string): Promise<void> {
 
 /** The lines of the log that are warnings or errors. */
 export function annotations(outcome: Outcome, kind: 'warning' | 'error'): string[] {
-  return outcome.log.split('\n').filter((line) => line.startsWith(`::${kind}`))
+  return outcome.log
+    .split('\n')
+    .filter((line) => line.startsWith(`::${kind}`))
+    .map((line) => line.replace(/^::\w+ [^:]*::/, `::${kind}::`).replace(/%0A.*$/, ''))
 }

@@ -26,6 +26,7 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
       const failed = await project.play(source, source.commit({ other: '1' }), { 'expect-cache': 'fail' })
       expect(failed.exitCode).toBe(1)
       expect(annotations(failed, 'error')).toEqual([expect.stringMatching(sentence)])
+      expect(failed.log).toMatch(/^::error title=Stage builder,file=Dockerfile,line=2::/m)
       expect(failed.outputs).toMatchObject({ pushed: 'false', published: 'false' })
       expect(await project.tags()).toEqual(tags)
       expect(missesOf(failed).builder).toMatchObject({ line: 2, kind: 'incomplete-metadata', unexpected: true })
@@ -42,6 +43,7 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
       expect(ending(warned)).toEqual({ exitCode: 0, log: '' })
       const warnings = annotations(warned, 'warning')
       expect(warnings[0]).toMatch(sentence)
+      expect(warned.log).toMatch(/^::warning title=Stage builder,file=Dockerfile,line=2::/m)
       // production's first steps were executed in the builder's build just now, and BuildKit forgets their records
       for (const other of warnings.slice(1)) expect(other).toMatch(/:latest moves, but would be a worse cache/)
       // and that mended it

@@ -156,10 +156,11 @@ describe('readFromRegistry', () => {
   })
 
   it('tells the sizes of its layers', async () => {
-    const sized = { ...manifest, layers: [{ size: 7 }, { size: 8 }] }
+    const config = { ...manifest.config, size: 9 }
+    const sized = { ...manifest, config, layers: [{ size: 7 }, { size: 8 }] }
     const fake = docker({ [`${IMAGE}:latest`]: sized, ...blobs })
     const { image } = await readFromRegistry(fake, `${IMAGE}:latest`, undefined, signal)
-    expect(image?.layerSizes).toEqual([7, 8])
+    expect(image?.manifest?.layers.map(({ size }) => size)).toEqual([7, 8])
   })
 
   it.each([

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
 import { readInputs } from '../../src/inputs.ts'
 import { makeOutputs } from '../../src/report/outputs.ts'
+import { makeReport } from '../../src/report/report.ts'
 
 interface Description {
   description?: string
@@ -37,9 +38,9 @@ function kebab(name: string): string {
 
 /** In DESIGN's order, and never fewer: a word once published keeps its meaning. */
 const INPUTS =
-  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes skip-unchanged-tests build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages expect-cache publish-branch push retries builder github-token'
+  'image context file builder-target target tests test-options test-parallelism test-timeout-minutes test-reports reports-directory skip-unchanged-tests build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages expect-cache publish-branch push dry-run retries builder github-token'
 const OUTPUTS =
-  'image short-sha branch builder-image image-id digest tags pushed published publish-reason cache-hit cached-steps total-steps cache tests engine report'
+  'image short-sha branch builder-image image-id digest tags pushed published publish-reason cache-hit cached-steps total-steps pull-bytes pull-bytes-full cache tests engine report'
 
 describe('inputs', () => {
   const inputs = readInputs((name) => (name === 'image' ? 'octo/app' : ''))
@@ -73,7 +74,8 @@ describe('inputs', () => {
 
 describe('outputs', () => {
   it('are the same in action.yml, in Outputs and in the README', () => {
-    const outputs = makeOutputs(undefined, { cacheStages: [], tests: [], cancelled: false, failures: ['x'] }, '')
+    const result = { cacheStages: [], tests: [], cancelled: false, failures: ['x'] }
+    const outputs = makeOutputs(makeReport(undefined, result, []), '')
     expect(Object.keys(action.outputs)).toEqual(OUTPUTS.split(' '))
     expect(Object.keys(outputs)).toEqual(OUTPUTS.split(' '))
     expect(table('Outputs').map(([name]) => name)).toEqual(OUTPUTS.split(' ').map((name) => `\`${name}\``))

@@ -21,6 +21,8 @@ describe('readInputs', () => {
       testParallelism: undefined,
       skipUnchangedTests: false,
       testTimeoutMinutes: undefined,
+      testReports: [],
+      reportsDirectory: 'test-reports',
       buildArgs: [],
       labels: [],
       secrets: [],
@@ -36,6 +38,7 @@ describe('readInputs', () => {
       expectCache: 'warn',
       publishBranch: undefined,
       push: 'auto',
+      dryRun: false,
       retries: 3,
       builder: undefined,
       githubToken: undefined
@@ -58,6 +61,9 @@ describe('readInputs', () => {
     ],
     ['test-parallelism', '3', 'testParallelism', 3],
     ['test-timeout-minutes', '0.5', 'testTimeoutMinutes', 0.5],
+    ['test-reports', 'junit.xml\n\n/tmp/coverage', 'testReports', ['junit.xml', '/tmp/coverage']],
+    ['reports-directory', '-out', 'reportsDirectory', './-out'],
+    ['dry-run', 'true', 'dryRun', true],
     ['build-args', 'A=1,2\nB\nC=a=b', 'buildArgs', ['A=1,2', 'B', 'C=a=b']],
     ['build-args', '"KEY=line 1\nline 2"\nB=2', 'buildArgs', ['KEY=line 1\nline 2', 'B=2']],
     ['labels', 'a.b=c "d", e', 'labels', ['a.b=c "d", e']],
@@ -151,6 +157,8 @@ describe('readInputs', () => {
     ],
     ['cache-stages', 'a b', 'Input cache-stages has the line "a b" among others'],
     ['expect-cache', 'error', 'Input expect-cache is "error"; it must be none, warn or fail'],
+    ['test-reports', 'out/*.xml', 'Input test-reports has the line "out/*.xml"; each line must be one file or folder'],
+    ['dry-run', 'yes', 'Input dry-run is "yes"; it must be true or false'],
     ['push', 'yes', 'Input push is "yes"; it must be auto, always or never']
   ])('refuses %s: %j', (name, text, message) => {
     expect(() => read({ [name]: text })).toThrow(UserError)

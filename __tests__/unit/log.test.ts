@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { harmless, Log } from '../../src/log.ts'
 
 let folder: string
@@ -11,7 +11,7 @@ let log: Log
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'log-'))
   printed = ''
-  log = new Log(folder, (text) => {
+  log = new Log(folder, false, (text) => {
     printed += text
   })
 })
@@ -42,8 +42,33 @@ describe('Log', () => {
       '::set-output name=x::y',
       '##[error] no',
       '::TOKEN::',
-      '::endgroup::'
+      '::endgroup::',
+      expect.stringMatching(/^Test a: \d+\.\d s$/)
     ])
+  })
+
+  it('says how long a section took: in its title, or after it where the title was printed before', () => {
+    const a = log.section('a')
+    const b = log.section('b')
+    b.end('passed')
+    a.end('failed')
+    expect(shown().filter((line) => /^(::group::)?[ab]/.test(line))).toEqual([
+      '::group::a',
+      expect.stringMatching(/^a: failed after \d+\.\d s$/),
+      expect.stringMatching(/^::group::b \(passed after \d+\.\d s\)$/)
+    ])
+  })
+
+  it('prints for a terminal no workflow command', () => {
+    const terminal = new Log(folder, true, (text) => {
+      printed += text
+    })
+    const section = terminal.section('Test a')
+    section.write('printed')
+    terminal.warning('careful', { title: 't' })
+    section.end()
+    terminal.end()
+    expect(printed).toMatch(/^▸ Test a\nprinted\nTest a: \d+\.\d s\nWarning: careful\n$/)
   })
 
   it('goes on where the disk is full: what waits is lost from there on, and that is said', () => {
@@ -65,6 +90,7 @@ describe('Log', () => {
       'shown',
       '::TOKEN::',
       '::endgroup::',
+      expect.stringMatching(/^live: /),
       '::group::waiting',
       '::stop-commands::TOKEN',
       '',
@@ -72,6 +98,7 @@ describe('Log', () => {
       'shown again',
       '::TOKEN::',
       '::endgroup::',
+      expect.stringMatching(/^waiting: /),
       'after it'
     ])
     mkdirSync(folder)
@@ -124,6 +151,41 @@ describe('Log', () => {
     a.write('late')
     a.end()
     expect(printed).not.toContain('late')
+  })
+})
+
+describe('Annotations', () => {
+  /** What @actions/core printed, which has the standard output alone. */
+  function annotate(count: number): string[] {
+    const lines: string[] = []
+    const spy = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      lines.push(String(text).trimEnd())
+      return true
+    })
+    try {
+      for (let number = 1; number <= count; number++) log.warning(`w${number}`, { title: 'T', file: 'a', startLine: 3 })
+      log.error('e')
+      log.end()
+    } finally {
+      spy.mockRestore()
+    }
+    return lines
+  }
+
+  it.each([9, 10])('%i of a kind are all there', (count) => {
+    const lines = annotate(count)
+    expect(lines.filter((line) => line.startsWith('::warning'))).toHaveLength(count)
+    expect(lines[0]).toBe('::warning title=T,file=a,line=3::w1')
+    expect(lines).toContain('::error::e')
+  })
+
+  it('of more than ten the rest are counted, and in the log', () => {
+    const lines = annotate(25)
+    expect(lines.filter((line) => line.startsWith('::warning'))).toEqual([
+      ...Array.from({ length: 9 }, (_, index) => `::warning title=T,file=a,line=3::w${index + 1}`),
+      '::warning::16 more warnings are in the log'
+    ])
+    expect(printed).toContain('Warning: w25\n')
   })
 })
 

@@ -162,7 +162,7 @@ function runWith(
 
 async function publishOne(...how: Parameters<typeof runWith>): Promise<Published> {
   const { run, strategy, calls, messages } = runWith(...how)
-  return { ...(await publish(run, strategy, [], [])), calls, messages }
+  return { ...(await publish(run, strategy, [], [])).publication, calls, messages }
 }
 
 /** Runs of these commits at once, each begun when the branch had it; what has the moving tag in the end. */

@@ -163,7 +163,7 @@ async function play(
   const docker = new FakeDocker(answers, (text) => {
     if (cancelAt !== '' && text.includes(cancelAt)) setImmediate(() => cancellation.abort())
   })
-  const log = new Log(folder, (text) => {
+  const log = new Log(folder, false, (text) => {
     printed += text
   })
   const { signal } = cancellation

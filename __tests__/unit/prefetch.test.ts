@@ -28,7 +28,7 @@ function image({ sizes, history, records = true }: Published): ImageRecord {
     labels: {},
     runtime: '[]',
     layers: sizes.map(String),
-    layerSizes: sizes,
+    manifest: { bytes: 0, layers: sizes.map((size, index) => ({ digest: `sha256:${index}`, size })) },
     history: [...base, ...own],
     ...(records && { recorded: sizes.map((_, index) => index) })
   }

@@ -154,7 +154,10 @@ describe('RawJsonProgress', () => {
 
 describe('PlainProgress', () => {
   it('reads steps', () => {
-    const reader = new PlainProgress(() => {})
+    let text = ''
+    const reader = new PlainProgress((piece) => {
+      text += piece
+    })
     reader.write(
       Buffer.from(
         [
@@ -162,6 +165,8 @@ describe('PlainProgress', () => {
           '#1 ERROR: r.io/a:builder: not found',
           '',
           `#2 [builder 1/3] FROM r.io/base:1@sha256:${'a'.repeat(64)}`,
+          `#2 sha256:${'b'.repeat(64)} 1.05MB / 29.12MB 0.1s`,
+          `#2 extracting sha256:${'b'.repeat(64)} 0.2s done`,
           '#2 DONE 0.1s',
           '#3 [builder 2/3] RUN a',
           '#3 CACHED',
@@ -183,6 +188,8 @@ describe('PlainProgress', () => {
     expect(reader.bases()).toEqual([{ reference: 'r.io/base:1', digest: `sha256:${'a'.repeat(64)}` }])
     expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'r.io/a:builder: not found' }])
     expect(reader.failure()).toBe('failed to solve: exit code: 1')
+    expect(text).not.toContain('b'.repeat(64))
+    expect(text).toContain('#4 0.201 #3 CACHED\n')
   })
 })
 
@@ -202,6 +209,7 @@ describe('LegacyProgress', () => {
     }
     write(0, 'Step 1/7 : ARG BASE=base')
     write(0, 'Step 1/6 : FROM base as Builder')
+    write(0, '4fdb4f3aa105: Already exists')
     write(0, ' ---> 0123456789ab')
     write(1, 'Step 2/6 : RUN a')
     write(1, ' ---> Using cache')
@@ -209,6 +217,9 @@ describe('LegacyProgress', () => {
     write(2, 'Step 3/6 : RUN b')
     write(2, ' ---> Running in 2123456789ab')
     write(4, ' ---> Using cache is what b printed')
+    write(4, 'COPY failed: is what b printed')
+    write(4, '4fdb4f3aa105: What b printed')
+    write(4, ' ---> 3123456789ab')
     write(5, 'Step 4/6 : FROM base')
     write(7, 'Step 5/6 : COPY --from=builder /a /a')
     write(9, 'COPY failed: no such file')
@@ -216,9 +227,14 @@ describe('LegacyProgress', () => {
     expect(reader.steps()).toEqual([
       { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 1 },
       { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 3 },
-      { stage: 'stage-1', number: 5, instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 }
+      {
+        ...{ stage: 'stage-1', number: 5, instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 },
+        error: 'COPY failed: no such file'
+      }
     ])
     expect(reader.failure()).toBe('COPY failed: no such file')
     expect(text).toContain('Step 3/6 : RUN b\n')
+    expect(text).not.toContain('Already exists')
+    expect(text).toContain('4fdb4f3aa105: What b printed\n')
   })
 })

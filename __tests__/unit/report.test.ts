@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import { judgeCache, judgeMisses } from '../../src/cache/verdict.ts'
+import { describeUnexpected, judgeCache, judgeMisses } from '../../src/cache/verdict.ts'
 import type { Plan } from '../../src/plan.ts'
-import { makeOutputs } from '../../src/report/outputs.ts'
+import { markdown } from '../../src/report/markdown.ts'
+import { makeOutputs, type Outputs } from '../../src/report/outputs.ts'
 import { makeReport } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
 import type { Build, Miss, RunResult } from '../../src/run.ts'
@@ -26,6 +27,14 @@ function build(image: string, ...steps: [stage: string, cached: boolean][]): Bui
   }
 }
 
+function outputsOf(plan: Plan | undefined, result: RunResult, path: string): Outputs {
+  return makeOutputs(makeReport(plan, result, []), path)
+}
+
+function summaryOf(plan: Plan | undefined, result: RunResult): string {
+  return markdown(makeSummary(makeReport(plan, result, [])))
+}
+
 const NOTHING: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
 
 const MISS: Miss = {
@@ -39,9 +48,9 @@ const MISS: Miss = {
 
 /** As much of a plan as reports read. */
 const PLAN = {
-  build: { sha: 'f'.repeat(40), shortSha: 'fffffff', branch: 'master' },
+  build: { sha: 'f'.repeat(40), shortSha: 'fffffff', branch: 'master', event: 'push' },
   engine: { version: '28.5.1', store: 'overlay2' },
-  strategy: { name: 'inline' },
+  strategy: { name: 'inline', reason: 'it is a test' },
   refs: { production: 'octo/app:fffffff' },
   decision: { push: true, publish: true, reason: 'It is a test.' }
 } as unknown as Plan
@@ -55,6 +64,7 @@ const GOOD: RunResult = {
     pushed: ['octo/app:fffffff', 'octo/app:latest'],
     published: true,
     digest: 'sha256:2',
+    digests: { 'octo/app:fffffff': 'sha256:2', 'octo/app:latest': 'sha256:2' },
     held: [],
     seconds: 1,
     failures: []
@@ -72,6 +82,7 @@ const UNCHANGED: RunResult = {
     pushed: ['octo/app:fffffff'],
     published: true,
     digest: 'sha256:3',
+    digests: {},
     held: [],
     seconds: 1,
     failures: []
@@ -131,13 +142,14 @@ describe('judgeMisses', () => {
     // another branch may be cut from a commit that was never published
     ['fail', false, { warnings: [], failures: [] }]
   ] as const)('expect-cache %s, publishing: %s', (expected, publishes, judged) => {
-    expect(judgeMisses(result, expected, publishes)).toEqual(judged)
+    const { warnings, failures } = judgeMisses(result, expected, publishes)
+    expect({ warnings: warnings.map(describeUnexpected), failures: failures.map(describeUnexpected) }).toEqual(judged)
   })
 })
 
 describe('makeOutputs', () => {
   it('of a run that published', () => {
-    expect(makeOutputs(PLAN, GOOD, '/report')).toEqual({
+    expect(outputsOf(PLAN, GOOD, '/report')).toEqual({
       image: 'octo/app:fffffff',
       'short-sha': 'fffffff',
       branch: 'master',
@@ -151,6 +163,8 @@ describe('makeOutputs', () => {
       'cache-hit': 'partial',
       'cached-steps': '2',
       'total-steps': '3',
+      'pull-bytes': '',
+      'pull-bytes-full': '',
       cache: '[{"stage":"builder","cached":1,"total":2},{"stage":"stage-1","cached":1,"total":1}]',
       tests: '[{"command":"npm test","status":"passed","exitCode":0,"seconds":1.25}]',
       engine: '{"version":"28.5.1","store":"overlay2","strategy":"inline"}',
@@ -159,15 +173,15 @@ describe('makeOutputs', () => {
   })
 
   it('of a run that ended before it began: every one is set', () => {
-    const outputs = makeOutputs(undefined, { ...NOTHING, failures: ['no'] }, '')
-    expect(Object.keys(outputs)).toEqual(Object.keys(makeOutputs(PLAN, GOOD, '')))
+    const outputs = outputsOf(undefined, { ...NOTHING, failures: ['no'] }, '')
+    expect(Object.keys(outputs)).toEqual(Object.keys(outputsOf(PLAN, GOOD, '')))
     expect(Object.values(outputs).every((value) => typeof value === 'string')).toBe(true)
     expect(outputs).toMatchObject({ pushed: 'false', published: 'false', cache: '[]', tests: '[]', engine: '{}' })
   })
 
   it('tell the first executed step of a stage and why', () => {
     const builder = { ...build('b', ['builder', true], ['builder', false]), misses: [MISS] }
-    expect(JSON.parse(makeOutputs(PLAN, { ...GOOD, builder }, '').cache)[0]).toEqual({
+    expect(JSON.parse(outputsOf(PLAN, { ...GOOD, builder }, '').cache)[0]).toEqual({
       stage: 'builder',
       cached: 1,
       total: 2,
@@ -176,7 +190,7 @@ describe('makeOutputs', () => {
   })
 
   it('of a run for which nothing had to be built', () => {
-    expect(makeOutputs(PLAN, UNCHANGED, '')).toMatchObject({
+    expect(outputsOf(PLAN, UNCHANGED, '')).toMatchObject({
       image: 'octo/app:fffffff',
       'builder-image': '',
       'image-id': '',
@@ -187,16 +201,16 @@ describe('makeOutputs', () => {
       tests: '[{"command":"npm test","status":"unchanged","exitCode":null,"seconds":0,"passedFor":"abc"}]'
     })
     const { publication: _, ...notPushed } = UNCHANGED
-    expect(makeOutputs(PLAN, notPushed, '')).toMatchObject({ image: 'octo/app@sha256:3', digest: '', pushed: 'false' })
-    const summary = makeSummary(PLAN, UNCHANGED)
-    expect(summary).toMatch(/^### Nothing to build for octo\/app:fffffff\n/)
+    expect(outputsOf(PLAN, notPushed, '')).toMatchObject({ image: 'octo/app@sha256:3', digest: '', pushed: 'false' })
+    const summary = summaryOf(PLAN, UNCHANGED)
+    expect(summary).toMatch(/^### ✅ Tagged and published octo\/app:fffffff\n/)
     expect(summary).toContain('Nothing has changed since commit abc')
     expect(summary).toContain('| npm test | unchanged: passed for abc | 0.0 s |')
   })
 
   it('names no image that was not built', () => {
     const failed = { ...build('x'), imageId: '', failure: 'no' }
-    const outputs = makeOutputs(PLAN, { ...NOTHING, builder: failed, production: failed, failures: ['no'] }, '')
+    const outputs = outputsOf(PLAN, { ...NOTHING, builder: failed, production: failed, failures: ['no'] }, '')
     expect(outputs).toMatchObject({ image: '', 'builder-image': '', 'image-id': '' })
   })
 
@@ -204,6 +218,7 @@ describe('makeOutputs', () => {
     pushed: ['octo/app:fffffff'],
     published: false,
     digest: 'sha256:2',
+    digests: { 'octo/app:fffffff': 'sha256:2', 'octo/app:latest': 'sha256:2' },
     held: [],
     seconds: 1,
     failures: ['no']
@@ -226,31 +241,45 @@ describe('makeOutputs', () => {
       'It is a test. x was left.'
     ]
   ])('tell why, if %s', (_, plan, result, expected) => {
-    expect(makeOutputs(plan, result, '')['publish-reason']).toBe(expected)
+    expect(outputsOf(plan, result, '')['publish-reason']).toBe(expected)
   })
 })
 
 describe('makeSummary', () => {
   it('of a run that published', () => {
-    expect(makeSummary(PLAN, GOOD).split('\n')).toEqual([
-      '### Built octo/app:fffffff',
+    const pullSize = { previous: 'octo/app:latest', bytes: 1_500, fullBytes: 118_300_000, layers: 12, reusedLayers: 10 }
+    expect(summaryOf(PLAN, { ...GOOD, pullSize }).split('\n')).toEqual([
+      '### ✅ Built, tested and published octo/app:fffffff',
       '',
       'It is a test.',
       '',
       '2 of 3 steps came from the cache.',
+      '',
+      'A host that has octo/app:latest pulls 1.5 kB of 118.3 MB: it has 10 of 12 layers already.',
+      '',
+      '| phase | result | time |',
+      '| --- | --- | --- |',
+      '| Build builder | 1 of 2 steps from the cache | 1.0 s |',
+      '| Build builder | 1 of 1 steps from the cache | 1.0 s |',
+      '| Test | 1 of 1 passed | 0.0 s |',
+      '| Publish | 2 references | 1.0 s |',
+      '',
+      '| test | status | time |',
+      '| --- | --- | --- |',
+      '| npm test | passed | 1.3 s |',
       '',
       '| stage | steps from the cache | first step executed | why |',
       '| --- | --- | --- | --- |',
       '| builder | 1 of 2 |  |  |',
       '| stage-1 | 1 of 1 |  |  |',
       '',
-      '| test | status | time |',
-      '| --- | --- | --- |',
-      '| npm test | passed | 1.3 s |',
+      '| pushed | digest |',
+      '| --- | --- |',
+      '| octo/app:fffffff | sha256:2 |',
+      '| octo/app:latest | sha256:2 |',
       '',
-      '- octo/app:fffffff',
-      '',
-      '- octo/app:latest'
+      'Docker 28.5.1, overlay2 store; strategy inline: it is a test.',
+      ''
     ])
   })
 
@@ -273,22 +302,36 @@ describe('makeSummary', () => {
   ]
 
   it.each(HOSTILE)('shows %j as text', (hostile) => {
-    const lines = makeSummary(PLAN, {
+    const summary = summaryOf(PLAN, {
       ...GOOD,
       builder: {
         ...build('b', [hostile, false]),
         misses: [{ ...MISS, stage: hostile, instruction: hostile, reason: hostile }]
       },
-      tests: [{ command: hostile, status: 'failed', exitCode: 1, seconds: 1 }],
+      tests: [
+        {
+          ...{ command: hostile, status: 'failed', exitCode: 1, seconds: 1, failure: hostile },
+          failedCases: [{ name: hostile, message: hostile }]
+        }
+      ],
       failures: [hostile],
-      publication: { pushed: [hostile], published: false, digest: '', held: [], seconds: 0, failures: [] }
-    }).split('\n')
-    // a line for each, and as many cells as the table has
-    expect(lines).toHaveLength(18)
-    const rows = lines.filter((line) => line.startsWith('|'))
-    expect(rows.map((row) => row.split('|').length - 2)).toEqual([4, 4, 4, 4, 3, 3, 3])
-    const ours = new Set(['### The run failed', '| --- | --- | --- | --- |', '| --- | --- | --- |'])
-    for (const line of lines.filter((candidate) => !ours.has(candidate))) {
+      publication: {
+        ...{ pushed: [hostile], published: false, digest: '', digests: { [hostile]: hostile } },
+        ...{ held: [], seconds: 0, failures: [] }
+      }
+    })
+    // a row for each, with as many cells as its table has
+    const tables = summary.split('\n\n').filter((part) => part.startsWith('|'))
+    expect(tables.map((table) => table.split('\n').map((row) => row.split('|').length - 2))).toEqual([
+      [3, 3, 3, 3, 3, 3],
+      ...[
+        [3, 3, 3],
+        [3, 3, 3],
+        [4, 4, 4, 4],
+        [2, 2, 2]
+      ]
+    ])
+    for (const line of summary.split('\n').filter((candidate) => !/^(###|\|( --- \|)+$)/.test(candidate))) {
       const shown = line
         .replace(/^- /, '')
         .replace(/^\| (.*) \|$/, '$1')
@@ -304,12 +347,12 @@ describe('makeSummary', () => {
     [300, 201]
   ])('shows of a command of %i characters %i', (length, shown) => {
     const tests = [{ command: 'x'.repeat(length), status: 'passed' as const, exitCode: 0, seconds: 1 }]
-    expect(/^\| (x+…?) \| passed/m.exec(makeSummary(PLAN, { ...NOTHING, tests }))?.[1]).toHaveLength(shown)
+    expect(/^\| (x+…?) \| passed/m.exec(summaryOf(PLAN, { ...NOTHING, tests }))?.[1]).toHaveLength(shown)
   })
 
   it('cuts no character in two', () => {
     const tests = [{ command: `x${'😀'.repeat(150)}`, status: 'passed' as const, exitCode: 0, seconds: 1 }]
-    expect(makeSummary(PLAN, { ...NOTHING, tests })).not.toMatch(/\p{Cs}/u)
+    expect(summaryOf(PLAN, { ...NOTHING, tests })).not.toMatch(/\p{Cs}/u)
   })
 
   it('stays below what GitHub takes, whatever failed', () => {
@@ -320,37 +363,17 @@ describe('makeSummary', () => {
       seconds: 1
     }))
     const failures = tests.map(({ command }) => command)
-    expect(Buffer.byteLength(makeSummary(PLAN, { ...NOTHING, tests, failures }))).toBeLessThan(1_048_576)
-    const one = makeSummary(PLAN, { ...NOTHING, failures: ['|'.repeat(300_000)] })
+    expect(Buffer.byteLength(summaryOf(PLAN, { ...NOTHING, tests, failures }))).toBeLessThan(1_048_576)
+    const one = summaryOf(PLAN, { ...NOTHING, failures: ['|'.repeat(300_000)] })
     expect(Buffer.byteLength(one)).toBeLessThan(1_048_576)
   })
 
   it('tells a cancelled run from a failed one', () => {
-    expect(makeSummary(undefined, { ...NOTHING, failures: ['x'] })).toMatch(/^### The run failed\n/)
-    expect(makeSummary(undefined, { ...NOTHING, cancelled: true, failures: ['x'] })).toMatch(
-      /^### The run was cancelled\n/
+    expect(summaryOf(undefined, { ...NOTHING, failures: ['x'] })).toMatch(
+      /^### ❌ The run failed: nothing was pushed\n/
     )
-  })
-})
-
-describe('makeReport', () => {
-  it.each<[string, Plan | undefined, RunResult]>([
-    ['published', PLAN, GOOD],
-    ['never had a plan', undefined, { ...NOTHING, failures: ['\u0000 "\n'] }]
-  ])('of a run that %s is JSON, version 1', (_, plan, result) => {
-    const report = makeReport(plan, result, [{ name: 'Prepare', start: 0.1, seconds: 0.2 }])
-    expect(report.endsWith('}\n')).toBe(true)
-    expect(JSON.parse(report)).toEqual({
-      version: 1,
-      ...(plan && {
-        commit: plan.build.sha,
-        branch: 'master',
-        engine: { version: '28.5.1', store: 'overlay2', strategy: 'inline' },
-        references: plan.refs,
-        decision: plan.decision
-      }),
-      ...result,
-      timeline: [{ name: 'Prepare', start: 0.1, seconds: 0.2 }]
-    })
+    expect(summaryOf(undefined, { ...NOTHING, cancelled: true, failures: ['x'] })).toMatch(
+      /^### ⏹️ The run was cancelled: nothing was pushed\n/
+    )
   })
 })

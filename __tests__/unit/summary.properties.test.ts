@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { micromark } from 'micromark'
 import { gfm, gfmHtml } from 'micromark-extension-gfm'
 import type { Plan } from '../../src/plan.ts'
+import { markdown } from '../../src/report/markdown.ts'
+import { makeReport } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
-import type { RunResult } from '../../src/run.ts'
+import type { FailedCase, RunResult } from '../../src/run.ts'
 import { cases, hostile } from './cases.ts'
 
 /** Every text of others in a summary. */
@@ -14,12 +16,18 @@ interface Texts {
   held: string[]
   failures: string[]
   stages: { stage: string; instruction: string; reason: string }[]
-  tests: { command: string; passedFor: string }[]
+  tests: { command: string; passedFor: string; lastLines: string; failedCases: FailedCase[] }[]
   pushed: string[]
 }
 
 function summary(texts: Texts): string {
-  const plan = { refs: { production: texts.production }, decision: { reason: texts.reason } } as unknown as Plan
+  const plan = {
+    build: { sha: 'f'.repeat(40), branch: texts.reason, event: 'push' },
+    engine: { version: '28.5.1', store: 'overlay2' },
+    strategy: { name: 'inline', reason: texts.reason },
+    refs: { production: texts.production },
+    decision: { reason: texts.reason }
+  } as unknown as Plan
   const result: RunResult = {
     builder: {
       ...{ kind: 'builder', stage: 'b', image: 'b', cacheSource: 'b', imageId: 'i', seconds: 1, bases: [] },
@@ -30,13 +38,14 @@ function summary(texts: Texts): string {
     cacheStages: [],
     tests: texts.tests.map((test) => ({ ...test, status: 'unchanged', exitCode: null, seconds: 0 })),
     publication: {
-      ...{ pushed: texts.pushed, published: true, digest: '', seconds: 1, failures: [] },
+      ...{ pushed: texts.pushed, published: true, digest: '', digests: {}, seconds: 1, failures: [] },
       held: texts.held.map((reason) => ({ reference: 'x', reason }))
     },
     cancelled: false,
     failures: texts.failures
   }
-  return makeSummary(plan, result)
+  const timeline = texts.tests.map(({ command }) => ({ kind: 'test' as const, name: command, start: 0, seconds: 1 }))
+  return markdown(makeSummary(makeReport(plan, result, timeline)))
 }
 
 function render(markdown: string): string {
@@ -120,7 +129,14 @@ const texts: fc.Arbitrary<Texts> = fc.record({
     maxLength: 3,
     selector: ({ stage }) => stage
   }),
-  tests: some(fc.record({ command: text, passedFor: text })),
+  tests: some(
+    fc.record({
+      command: text,
+      passedFor: text,
+      lastLines: text,
+      failedCases: some(fc.record({ name: text, message: text }))
+    })
+  ),
   pushed: some(text)
 })
 
@@ -132,7 +148,10 @@ function plain({ held, failures, stages, tests, pushed }: Texts): Texts {
     held: held.map(() => 'x'),
     failures: failures.map(() => 'x'),
     stages: stages.map((_, index) => ({ stage: `x${index}`, instruction: 'x', reason: 'x' })),
-    tests: tests.map(() => ({ command: 'x', passedFor: 'x' })),
+    tests: tests.map(({ failedCases }) => ({
+      ...{ command: 'x', passedFor: 'x', lastLines: 'x' },
+      failedCases: failedCases.map(() => ({ name: 'x', message: 'x' }))
+    })),
     pushed: pushed.map(() => 'x')
   }
 }
@@ -143,7 +162,7 @@ describe('makeSummary', () => {
       fc.property(texts, (hostileTexts) => {
         const html = render(summary(hostileTexts))
         expect(elementsOf(html)).toEqual(elementsOf(render(summary(plain(hostileTexts)))))
-        expect(html).not.toMatch(/<(a|img|script|input|sup|section|code|pre|blockquote|hr|!|\?)/i)
+        expect(html).not.toMatch(/<(a|img|script|input|sup|section|blockquote|hr|!|\?)/i)
       }),
       cases()
     )
@@ -155,13 +174,22 @@ describe('makeSummary', () => {
         const seen = textOf(render(summary(all)))
         const inCells = [
           ...all.stages.flatMap(({ stage, instruction }) => [stage, instruction]),
-          ...all.tests.flatMap(({ command, passedFor }) => [command, passedFor])
+          ...all.tests.map(({ command }) => command),
+          ...all.tests.flatMap(({ failedCases }) => failedCases.map(({ name }) => name))
         ]
-        const sentences = [...all.failures, ...all.stages.map(({ reason }) => reason), ...all.pushed]
+        for (const { passedFor } of all.tests) expect(seen).toContain(shown(passedFor, SHOWN_OF_A_CELL - 25))
+        const messages = all.tests.flatMap(({ failedCases }) => failedCases.map(({ message }) => message))
+        const sentences = [
+          ...messages,
+          ...all.failures,
+          ...all.stages.map(({ reason }) => reason),
+          ...all.pushed.map((one) => one.slice(0, 190))
+        ]
         for (const one of inCells) expect(seen).toContain(shown(one, SHOWN_OF_A_CELL))
         for (const one of sentences) expect(seen).toContain(shown(one, SHOWN_OF_A_SENTENCE))
         if (all.failures.length === 0) {
-          expect(seen).toContain(shown(`Built ${all.production}`, SHOWN_OF_A_SENTENCE))
+          // before it there are some words of ours
+          expect(seen).toContain(shown(all.production, SHOWN_OF_A_SENTENCE - 50))
           const reasons = [all.reason, ...all.held.map((reason) => `${reason}.`)].join(' ')
           expect(seen).toContain(shown(reasons, SHOWN_OF_A_SENTENCE))
         }
@@ -184,7 +212,10 @@ describe('makeSummary', () => {
             instruction: one,
             reason: one
           })),
-          tests: Array(tests).fill({ command: one, passedFor: one }),
+          tests: Array(tests).fill({
+            ...{ command: one, passedFor: one, lastLines: one },
+            failedCases: Array(20).fill({ name: one, message: one })
+          }),
           pushed: Array(pushed).fill(one)
         })
         expect(Buffer.byteLength(all)).toBeLessThan(1_048_576)

@@ -5,8 +5,8 @@ describe('Timeline', () => {
   it('notes what ran beside what, in the order of the beginnings, also what failed', async () => {
     const timeline = new Timeline()
     let endFirst = (): void => {}
-    const first = timeline.measure('first', () => new Promise<void>((resolve) => (endFirst = resolve)))
-    await expect(timeline.measure('second', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    const first = timeline.measure('build', 'first', () => new Promise<void>((resolve) => (endFirst = resolve)))
+    await expect(timeline.measure('test', 'second', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     endFirst()
     await first
     const [one, other] = timeline.spans()
@@ -17,7 +17,7 @@ describe('Timeline', () => {
 
   it('stays small', async () => {
     const timeline = new Timeline()
-    for (let count = 0; count < 1_100; count++) await timeline.measure('x', () => Promise.resolve())
+    for (let count = 0; count < 1_100; count++) await timeline.measure('run', 'x', () => Promise.resolve())
     expect(timeline.spans()).toHaveLength(1_000)
   })
 })

@@ -110,6 +110,12 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
     (most) => String(most / 1_000),
     (most) => most / 1_000
   ),
+  'test-reports': lines(
+    line.map((text) => text.replaceAll(/[*?\0]/g, '').trim()).filter((text) => text !== ''),
+    itself,
+    (items) => items
+  ),
+  'reports-directory': as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
   'skip-unchanged-tests': valid(fc.boolean(), String, Boolean),
   'build-args': records(key, joined),
   labels: records(key, joined),
@@ -148,6 +154,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'expect-cache': as(fc.constantFrom('none', 'warn', 'fail'), itself),
   'publish-branch': as(line, itself),
   push: as(fc.constantFrom('auto', 'always', 'never'), itself),
+  'dry-run': valid(fc.boolean(), String, Boolean),
   retries: valid(fc.integer({ min: 0, max: 10 }), String, Number),
   builder: as(word, itself),
   'github-token': as(line, itself)

@@ -31613,7 +31613,7 @@ module.exports = {
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2904);
+/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3858);
 
 await (0,_post_js__WEBPACK_IMPORTED_MODULE_0__/* .cleanUp */ .n)();
 
@@ -31622,7 +31622,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2904:
+/***/ 3858:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31637,6 +31637,42 @@ const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.ur
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: external "os"
 const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function utils_toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
 
 
@@ -31675,7 +31711,7 @@ const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta
  */
 function command_issueCommand(command, properties, message) {
     const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + os.EOL);
+    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
 }
 function command_issue(name, message = '') {
     command_issueCommand(name, {}, message);
@@ -31715,13 +31751,13 @@ class Command {
     }
 }
 function escapeData(s) {
-    return toCommandValue(s)
+    return utils_toCommandValue(s)
         .replace(/%/g, '%25')
         .replace(/\r/g, '%0D')
         .replace(/\n/g, '%0A');
 }
 function escapeProperty(s) {
-    return toCommandValue(s)
+    return utils_toCommandValue(s)
         .replace(/%/g, '%25')
         .replace(/\r/g, '%0D')
         .replace(/\n/g, '%0A')
@@ -34434,7 +34470,7 @@ function core_debug(message) {
  * @param properties optional properties to add to the annotation.
  */
 function error(message, properties = {}) {
-    issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
 }
 /**
  * Adds a warning issue
@@ -34442,7 +34478,7 @@ function error(message, properties = {}) {
  * @param properties optional properties to add to the annotation.
  */
 function warning(message, properties = {}) {
-    issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
 }
 /**
  * Adds a notice issue
@@ -34450,7 +34486,7 @@ function warning(message, properties = {}) {
  * @param properties optional properties to add to the annotation.
  */
 function notice(message, properties = {}) {
-    issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
 }
 /**
  * Writes info to log with console.log.
@@ -34604,13 +34640,22 @@ function variablesAskedFor(inputs) {
     });
     return [...inputs.buildArgs, ...fromOptions].filter((text) => !text.includes('='));
 }
-/** A command line that can be pasted into a POSIX shell. */
-function replayable(args, env = {}) {
+/**
+ * A command line that can be pasted into a POSIX shell.
+ *
+ * @param input lines for its standard input, ours
+ */
+function replayable(args, env = {}, input) {
     const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-    return [...variables, 'docker', ...args.map(quoted)].join(' ');
+    const line = [...variables, 'docker', ...args.map(quoted)].join(' ');
+    return input === undefined ? line : `${line} <<'EOF'\n${input}EOF`;
 }
 function quoted(word) {
-    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+    return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);
+}
+/** A word between single quotes, for a POSIX shell. */
+function shellQuoted(word) {
+    return `'${word.replaceAll("'", "'\\''")}'`;
 }
 function args_option(name, values) {
     return values.flatMap((value) => [name, value]);
@@ -34795,7 +34840,7 @@ class DockerCli {
             }
         };
         try {
-            return await this.#timeline.measure(nameOf(args), () => src_exec_exec('docker', args, all));
+            return await this.#timeline.measure('command', nameOf(args), () => src_exec_exec('docker', args, all));
         }
         catch (error) {
             if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
@@ -34981,6 +35026,9 @@ const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(impo
 
 
 
+const say = { notice: notice, warning: warning, error: error };
+/** GitHub shows ten annotations of a kind of a step (docs.github.com, "Workflow commands"); the tenth counts the rest. */
+const MOST_ANNOTATIONS = 10;
 /** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
 const MOST_OF_A_SECTION = (/* unused pure expression or super */ null && (4 * 1_024 * 1_024));
 const END_OF_A_SECTION = (/* unused pure expression or super */ null && (64 * 1_024));
@@ -34995,33 +35043,53 @@ const END_OF_A_SECTION = (/* unused pure expression or super */ null && (64 * 1_
  */
 class Log {
     #folder;
+    #isTerminal;
     #print;
     #sections = [];
     #messages = [];
+    /** `isTold`: whether its title says how it ended */
     #live;
+    #said = { notice: [], warning: [], error: [] };
     #count = 0;
-    constructor(folder, print = (text) => process.stdout.write(text)) {
+    /** @param isTerminal whether people read it where no runner does */
+    constructor(folder, isTerminal = false, print = (text) => process.stdout.write(text)) {
         this.#folder = folder;
+        this.#isTerminal = isTerminal;
         this.#print = print;
     }
     info(message) {
         this.#say(() => this.#print(`${harmless(message)}\n`));
     }
     notice(message) {
-        this.#say(() => core.notice(message));
+        this.#annotate('notice', message);
     }
-    warning(message) {
-        this.#say(() => core.warning(message));
+    warning(message, place) {
+        this.#annotate('warning', message, place);
     }
-    error(message, title) {
-        this.#say(() => core.error(message, title === undefined ? {} : { title }));
+    error(message, place) {
+        this.#annotate('error', message, place);
     }
-    section(title) {
+    /** Counts the annotations that were too many. None may follow. */
+    end() {
+        if (this.#isTerminal)
+            return;
+        for (const kind of ['notice', 'warning', 'error']) {
+            const rest = this.#said[kind].slice(MOST_ANNOTATIONS - 1);
+            if (rest.length > 1)
+                say[kind](`${rest.length} more ${kind}s are in the log`);
+            else
+                for (const message of rest)
+                    say[kind](message);
+        }
+    }
+    /** @param began when what it is about began, as `performance.now()` */
+    section(title, began = performance.now()) {
         const spool = join(this.#folder, `log-${++this.#count}`);
         const section = {
             title,
             spool,
             spooled: false,
+            began,
             ended: false,
             shown: 0,
             beyond: 0,
@@ -35041,9 +35109,11 @@ class Log {
                 section.beyond += bytes.length - head.length;
                 section.tail = Buffer.concat([section.tail, bytes.subarray(head.length)]).subarray(-END_OF_A_SECTION);
             },
-            end: () => {
+            end: (outcome) => {
                 if (section.ended)
                     return;
+                const time = `${((performance.now() - section.began) / 1_000).toFixed(1)} s`;
+                section.note = outcome === undefined ? time : `${outcome} after ${time}`;
                 const leftOut = section.beyond - section.tail.length;
                 if (leftOut > 0)
                     this.#show(section, Buffer.from(`\n… ${leftOut} bytes are left out …\n`));
@@ -35055,6 +35125,13 @@ class Log {
                 this.#advance();
             }
         };
+    }
+    #annotate(kind, message, place) {
+        const count = this.#said[kind].push(message);
+        if (count < MOST_ANNOTATIONS && !this.#isTerminal)
+            this.#say(() => say[kind](message, place));
+        else
+            this.info(`${kind[0]?.toUpperCase()}${kind.slice(1)}: ${message}`);
     }
     #show(section, bytes) {
         if (bytes.length === 0)
@@ -35090,8 +35167,11 @@ class Log {
     }
     #openLive(section) {
         const token = randomUUID();
-        this.#print(`::group::${harmless(section.title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`);
-        this.#live = { section, token, lineEnded: true };
+        const isTold = section.note !== undefined;
+        const title = isTold ? `${section.title} (${section.note})` : section.title;
+        const opening = `::group::${harmless(title).replaceAll('%', '%25')}\n::stop-commands::${token}\n`;
+        this.#print(this.#isTerminal ? `▸ ${harmless(title)}\n` : opening);
+        this.#live = { section, token, lineEnded: true, isTold };
         if (section.spooled)
             this.#printSpool(section.spool);
         if (section.lost !== undefined)
@@ -35117,8 +35197,10 @@ class Log {
     #closeLive() {
         if (!this.#live)
             return;
-        const { section, token, lineEnded } = this.#live;
-        this.#print(`${lineEnded ? '' : '\n'}::${token}::\n::endgroup::\n`);
+        const { section, token, lineEnded, isTold } = this.#live;
+        this.#print(`${lineEnded ? '' : '\n'}${this.#isTerminal ? '' : `::${token}::\n::endgroup::\n`}`);
+        if (!isTold)
+            this.#print(`${harmless(`${section.title}: ${section.note}`)}\n`);
         this.#live = undefined;
         this.#sections.splice(this.#sections.indexOf(section), 1);
         for (const message of this.#messages.splice(0))
@@ -35164,28 +35246,28 @@ const MOST_SPANS = 1_000;
 class Timeline {
     #ended = [];
     /** Runs `work`, and notes when it began and how long it took, however it ended. */
-    async measure(name, work) {
+    async measure(kind, name, work) {
         const began = performance.now();
         try {
             return await work();
         }
         finally {
-            this.#note(name, began);
+            this.#note(kind, name, began);
         }
     }
     /** Notes what has taken all the time since the process began. */
-    sinceStart(name) {
-        this.#note(name, 0);
+    sinceStart(kind, name) {
+        this.#note(kind, name, 0);
     }
     /** What has ended, in the order of the beginnings. */
     spans() {
         return this.#ended
             .toSorted((a, b) => a.began - b.began)
-            .map(({ name, began, ended }) => ({ name, start: seconds(began), seconds: seconds(ended - began) }));
+            .map(({ kind, name, began, ended }) => ({ kind, name, start: seconds(began), seconds: seconds(ended - began) }));
     }
-    #note(name, began) {
+    #note(kind, name, began) {
         if (this.#ended.length < MOST_SPANS)
-            this.#ended.push({ name, began, ended: performance.now() });
+            this.#ended.push({ kind, name, began, ended: performance.now() });
     }
 }
 function seconds(milliseconds) {

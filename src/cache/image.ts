@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { StageInstruction } from '../dockerfile.ts'
 import { type Docker, failureOf } from '../engine/docker.ts'
 import { at, list, parseJson, text } from '../json.ts'
+import type { ManifestRecord } from '../pull-size.ts'
 import { ownInstructions, type StageBuild } from '../stage-build.ts'
 
 /** What an image tells about how it was built. */
@@ -15,8 +16,8 @@ export interface ImageRecord {
   hasTriggers?: boolean
   /** sha256:… of each layer, the lowest first. */
   layers: string[]
-  /** Bytes of each layer in the registry, where it was read from one by its tag or its manifest's digest. */
-  layerSizes?: number[]
+  /** Where it was read from a registry by its tag or its manifest's digest. */
+  manifest?: ManifestRecord
   /** One entry for each instruction of its Dockerfiles, the oldest first. */
   history: HistoryEntry[]
   /** Indices of the layers that BuildKit has a cache record of; undefined if there is no cache metadata at all. */
@@ -50,36 +51,93 @@ export async function readFromRegistry(
   signal: AbortSignal,
   known?: ImageRecord
 ): Promise<ReadImage> {
-  const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
-  const inspect = async (name: string): Promise<Raw | { error: string }> => {
-    const result = await docker.call(['buildx', 'imagetools', 'inspect', '--raw', name], { signal, patience: PATIENCE })
-    const error = failureOf(result)
-    if (error !== undefined) return { error }
-    const json = parseJson(result.stdout)
-    return json === undefined
-      ? { error: 'what the registry has there is no JSON' }
-      : { json, digest: digestOf(result.stdout) }
-  }
+  const inspect = (name: string): Promise<Raw | { error: string }> => inspectRaw(docker, name, signal)
   const top = await inspect(reference)
   if (top.error !== undefined) return top
   if (known !== undefined && known.digest === top.digest) return { image: known }
   if (at(top.json, 'rootfs') !== undefined) return { image: parseConfig(top.json) }
-  const child = digestIn(choose(at(top.json, 'manifests'), platform))
-  const manifest = child === undefined ? top : await inspect(`${repository}@${child}`)
+  const manifest = await manifestOf(top, reference, platform, inspect)
   if (manifest.error !== undefined) return manifest
   const config = digestIn(at(manifest.json, 'config'))
   if (config === undefined) return { error: 'it is no image' }
-  const read = await inspect(`${repository}@${config}`)
+  const read = await inspect(`${repositoryOf(reference)}@${config}`)
   if (read.error !== undefined) return read
-  const layerSizes = list(at(manifest.json, 'layers')).map((layer) => Number(at(layer, 'size')))
-  return { image: { digest: top.digest, layerSizes, ...parseConfig(read.json) } }
+  const record = parseManifest(manifest)
+  return { image: { digest: top.digest, ...(record && { manifest: record }), ...parseConfig(read.json) } }
+}
+
+/**
+ * Reads the manifest of an image in its registry, with docker's own credentials.
+ *
+ * @param hasBuildx else `docker manifest inspect` prints it, with white space of its own
+ */
+export async function readManifest(
+  docker: Docker,
+  reference: string,
+  platform: string | undefined,
+  hasBuildx: boolean,
+  signal: AbortSignal
+): Promise<{ manifest: ManifestRecord; error?: undefined } | { manifest?: undefined; error: string }> {
+  // it asks by HTTP only if it is told to; engines and buildx do so of this very machine
+  const insecure = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?\//.test(reference) ? ['--insecure'] : []
+  const command = hasBuildx ? IMAGETOOLS : ['manifest', 'inspect', ...insecure]
+  const inspect = (name: string): Promise<Raw | { error: string }> => inspectRaw(docker, name, signal, command)
+  const top = await inspect(reference)
+  const manifest = top.error === undefined ? await manifestOf(top, reference, platform, inspect) : top
+  if (manifest.error !== undefined) return { error: manifest.error }
+  const record = parseManifest(manifest)
+  return record ? { manifest: record } : { error: 'it is no manifest of an image' }
 }
 
 /** A manifest, an index or a config as the registry has it. */
 interface Raw {
   json: unknown
   digest: string
+  bytes: number
   error?: undefined
+}
+
+const IMAGETOOLS = ['buildx', 'imagetools', 'inspect', '--raw']
+
+async function inspectRaw(
+  docker: Docker,
+  name: string,
+  signal: AbortSignal,
+  command = IMAGETOOLS
+): Promise<Raw | { error: string }> {
+  const result = await docker.call([...command, name], { signal, patience: PATIENCE })
+  const error = failureOf(result)
+  if (error !== undefined) return { error }
+  const json = parseJson(result.stdout)
+  if (json === undefined) return { error: 'what the registry has there is no JSON' }
+  return { json, digest: digestOf(result.stdout), bytes: Buffer.byteLength(result.stdout) }
+}
+
+/** Of an index the manifest of one platform. */
+async function manifestOf(
+  top: Raw,
+  reference: string,
+  platform: string | undefined,
+  inspect: (name: string) => Promise<Raw | { error: string }>
+): Promise<Raw | { error: string }> {
+  const child = digestIn(choose(at(top.json, 'manifests'), platform))
+  return child === undefined ? top : inspect(`${repositoryOf(reference)}@${child}`)
+}
+
+/** undefined of what is none. */
+function parseManifest({ json, bytes }: Raw): ManifestRecord | undefined {
+  const layers = list(at(json, 'layers')).map((layer) => ({
+    digest: text(at(layer, 'digest')),
+    size: Number(at(layer, 'size'))
+  }))
+  const config = Number(at(json, 'config', 'size'))
+  const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0
+  if (![config, ...layers.map(({ size }) => size)].every(isSize)) return undefined
+  return { bytes: bytes + config, layers }
+}
+
+function repositoryOf(reference: string): string {
+  return reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
 }
 
 function digestOf(text: string): string {

@@ -38,21 +38,22 @@ export function judgeCache(result: RunResult): CacheVerdict {
 /** What `expect-cache` may say. */
 export type ExpectCache = 'none' | 'warn' | 'fail'
 
-/** Sentences on steps of the publishing branch that the cache should have had. */
+/** The steps of the publishing branch that the cache should have had: what to warn of, and what to fail for. */
 export function judgeMisses(
   result: RunResult,
   expected: ExpectCache,
   publishes: boolean
-): { warnings: string[]; failures: string[] } {
+): { warnings: Miss[]; failures: Miss[] } {
   if (expected === 'none' || !publishes) return { warnings: [], failures: [] }
-  const sentences = buildsOf(result)
+  const misses = buildsOf(result)
     .flatMap((build) => build.misses ?? [])
     .filter(({ unexpected }) => unexpected)
-    .map(
-      (miss) =>
-        `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`
-    )
-  return expected === 'warn' ? { warnings: sentences, failures: [] } : { warnings: [], failures: sentences }
+  return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses }
+}
+
+/** The sentence of a warning or failure. */
+export function describeUnexpected(miss: Miss): string {
+  return `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`
 }
 
 /** A step with its place in the Dockerfile. */

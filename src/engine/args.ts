@@ -78,14 +78,24 @@ export function variablesAskedFor(inputs: Inputs): string[] {
   return [...inputs.buildArgs, ...fromOptions].filter((text) => !text.includes('='))
 }
 
-/** A command line that can be pasted into a POSIX shell. */
-export function replayable(args: readonly string[], env: Record<string, string> = {}): string {
+/**
+ * A command line that can be pasted into a POSIX shell.
+ *
+ * @param input lines for its standard input, ours
+ */
+export function replayable(args: readonly string[], env: Record<string, string> = {}, input?: string): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`)
-  return [...variables, 'docker', ...args.map(quoted)].join(' ')
+  const line = [...variables, 'docker', ...args.map(quoted)].join(' ')
+  return input === undefined ? line : `${line} <<'EOF'\n${input}EOF`
 }
 
 function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word)
+}
+
+/** A word between single quotes, for a POSIX shell. */
+export function shellQuoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
 }
 
 function option(name: string, values: readonly string[]): string[] {

@@ -48,7 +48,7 @@ export class DockerCli implements Docker {
       }
     }
     try {
-      return await this.#timeline.measure(nameOf(args), () => exec('docker', args, all))
+      return await this.#timeline.measure('command', nameOf(args), () => exec('docker', args, all))
     } catch (error) {
       if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
         return { exitCode: null, stdout: '', stderr: `no answer within ${patience / 1_000} seconds` }

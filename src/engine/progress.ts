@@ -43,7 +43,7 @@ export interface ProgressReader {
 const LONGEST_LINE = 4 * 1_024 * 1_024
 
 /** Splits output into lines and passes on the log for people. */
-abstract class LineReader {
+export abstract class LineReader {
   readonly #decoder = new StringDecoder('utf8')
   #rest = ''
   protected readonly print: (text: string) => void
@@ -266,7 +266,8 @@ export class PlainProgress extends LineReader implements ProgressReader {
   }
 
   protected read(line: string): void {
-    this.print(`${line}\n`)
+    // of layers that are fetched or unpacked it says each several times a second
+    if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line)) this.print(`${line}\n`)
     this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
@@ -283,11 +284,16 @@ export class PlainProgress extends LineReader implements ProgressReader {
   }
 }
 
+/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s
+
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
 export class LegacyProgress extends LineReader implements ProgressReader {
   readonly #steps: PrintedStep[] = []
   readonly #now: () => number
   #open: PrintedStep | undefined
+  /** The last line of the open step, if it says that the step failed. */
+  #complaint: string | undefined
   #started = 0
   #stage = 'stage-0'
   #stages = 0
@@ -299,6 +305,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
 
   override end(): void {
     super.end()
+    if (this.#open && this.#complaint !== undefined) this.#open.error = this.#complaint
     this.#finish()
   }
 
@@ -319,13 +326,18 @@ export class LegacyProgress extends LineReader implements ProgressReader {
   }
 
   protected read(line: string): void {
-    this.print(`${line}\n`)
+    // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
+    if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line)) this.print(`${line}\n`)
     const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []
     if (instruction !== undefined) this.#begin(Number(number), instruction)
     else if (line === ' ---> Using cache') {
       if (this.#open) this.#open.cached = true
     } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
       this.lastWord = line
+      this.#complaint = FAILED.test(line) ? line : undefined
+    } else if (line.startsWith(' ---> ')) {
+      // an image: the step went well, whatever it printed
+      this.#complaint = undefined
     }
   }
 

@@ -1,6 +1,7 @@
 import { takenFrom } from '../cache/context-files.ts'
 import { type ImageRecord, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/image.ts'
 import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerfile.ts'
+import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
 import { CancelledError, messageOf } from '../errors.ts'
 import { INPUTS_LABEL } from '../fingerprint.ts'
@@ -57,14 +58,16 @@ export class Prefetch {
       ...(platform === undefined ? [] : ['--platform', platform]),
       '-'
     ]
-    const options = {
-      signal: AbortSignal.any([signal, this.#unneeded.signal]),
-      input: prefetchDockerfile(references)
-    }
+    const input = prefetchDockerfile(references)
+    const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input }
+    const began = performance.now()
     try {
-      const { exitCode, stderr } = await timeline.measure('Fetch beforehand', () => docker.call(args, options))
-      if (exitCode === 0) log.info(`Fetched while the builder was built: ${references.join(', ')}`)
-      else this.#tell(lastLine(stderr))
+      const { exitCode, stderr } = await timeline.measure('fetch', 'Fetch beforehand', () => docker.call(args, options))
+      // not before: the one section that prints live is the builder's
+      const section = log.section(`Fetch beforehand ${references.join(', ')}`, began)
+      section.write(`${replayable(args, {}, input)}\n`)
+      section.end()
+      if (exitCode !== 0) this.#tell(lastLine(stderr))
     } catch (error) {
       this.#tell(error)
     }
@@ -141,7 +144,7 @@ function isWorthFetching(
   changed: string[]
 ): boolean {
   const start = ownHistoryStart(image, build)
-  const { layerSizes } = image
+  const layerSizes = image.manifest?.layers.map(({ size }) => size)
   if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
     return false
   }

@@ -2,6 +2,7 @@ import { missingRecords, whyNoCache } from '../cache/image.ts'
 import { failureOf } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
 import { cacheTagOf } from '../plan.ts'
+import type { PullSize } from '../pull-size.ts'
 import { describeFailedPush, passingFailure } from '../registry-error.ts'
 import { retag } from '../retag.ts'
 import { retry } from '../retry.ts'
@@ -17,6 +18,7 @@ import {
 import type { StageBuild } from '../stage-build.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type GivenBack, giveBack, mayMove } from './move.ts'
+import { weigh } from './weigh.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
@@ -30,15 +32,16 @@ export async function publish(
   strategy: Strategy,
   builds: readonly Build[],
   tests: readonly TestResult[]
-): Promise<Publication> {
-  const { refs, decision } = run.plan
+): Promise<{ publication: Publication; pullSize?: PullSize }> {
+  const { refs, decision, inputs } = run.plan
   // an image that was tested earlier keeps the label that says for which commit
   const keepsBuilder = tests.some(({ status }) => status === 'unchanged')
   const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
   const start = performance.now()
   const taken = await whyTaken(run, stageBuilds, tests)
   if (taken !== undefined) {
-    return { pushed: [], published: false, digest: '', held: [], seconds: secondsSince(start), failures: [taken] }
+    const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] }
+    return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] } }
   }
   const pushes = new Pushes(run)
   const pushed = new Map<StageBuild, Promise<Judged>>()
@@ -52,8 +55,13 @@ export async function publish(
   const question = settle([pushes.push(refs.production)]).then(() =>
     decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined
   )
+  const weight = settle([pushes.push(refs.production)]).then(async () => {
+    const digest = pushes.digests.get(refs.production) ?? ''
+    return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`)
+  })
   const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
-  const [judged, [moves]] = await Promise.all([looks, settle([question])])
+  // what is weighed is weighed against what is published until then
+  const [judged, [moves], [size]] = await Promise.all([looks, settle([question]), settle([weight])])
   if (moves?.notice !== undefined) run.log.notice(moves.notice)
   if (moves?.warning !== undefined) run.log.warning(moves.warning)
   const { moving, held, newer } =
@@ -65,15 +73,17 @@ export async function publish(
     (one) => pushes.digests.has(one) && !newer?.references.includes(one)
   )
   const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving))
-  return {
+  const publication = {
     pushed: references,
     published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
     digest: pushes.digests.get(refs.production) ?? '',
+    digests: Object.fromEntries(references.map((one) => [one, pushes.digests.get(one) ?? ''])),
     held,
     ...(stays !== undefined && { stays }),
     seconds: secondsSince(start),
     failures: pushes.failures
   }
+  return { publication, ...(size && { pullSize: size }) }
 }
 
 /**
@@ -157,6 +167,7 @@ export async function tagUnchanged(run: Run, strategy: Strategy, unchanged: Unch
   const moving = isTagged && decision.publish ? await keepMovingTag(run, strategy, unchanged) : { published: false }
   return {
     ...{ pushed: isTagged ? references : [], digest: isTagged ? unchanged.digest : '', held: [] },
+    digests: isTagged ? Object.fromEntries(references.map((reference) => [reference, unchanged.digest])) : {},
     failures: isTagged ? [] : [describeFailedPush(refs.production, failure)],
     ...moving,
     seconds: secondsSince(start)
@@ -223,12 +234,14 @@ class Pushes {
     const result = await retry(
       this.#run,
       title,
-      () => callInSection(this.#run, title, ['push', reference], this.#run.signal),
+      () => callInSection(this.#run, 'publish', title, ['push', reference], this.#run.signal),
       (one) => passingFailure(failureOf(one), reference)
     )
     const failure = failureOf(result)
     // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
     const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? ''
+    // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
+    if (failure === undefined && digest === '' && this.#run.signal.aborted) throw new CancelledError()
     if (failure === undefined) this.digests.set(reference, digest)
     else this.failures.push(describeFailedPush(reference, failure))
   }

@@ -1,11 +1,14 @@
 import { constants } from 'node:os'
+import { stripVTControlCharacters } from 'node:util'
 import pLimit from 'p-limit'
 import { removeContainer } from '../containers.ts'
 import { replayable, testArgs } from '../engine/args.ts'
 import { type Docker, lastLine } from '../engine/docker.ts'
 import { CancelledError } from '../errors.ts'
 import { at, list, parseJson, text } from '../json.ts'
+import { hiddenLines, redact } from '../mask.ts'
 import { type Run, secondsSince, type TestResult } from '../run.ts'
+import { collect } from './collect.ts'
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
@@ -36,24 +39,43 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
   const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
   let tail = ''
   try {
-    const exitCode = await run.timeline.measure(`Test ${command}`, () =>
+    const exitCode = await run.timeline.measure('test', `Test ${command}`, () =>
       callUntil(timer, run, args, (chunk) => {
         section.write(chunk)
-        tail = (tail + chunk.toString()).slice(-4_096)
+        tail = (tail + chunk.toString()).slice(-LONGEST_TAIL)
       })
     )
     const seconds = secondsSince(start)
     timer.stop()
-    const container = timer.hasFired() ? undefined : await readContainer(docker, name)
+    const container = await readContainer(docker, name)
     const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
-    section.write(`\n${outcome.status} after ${seconds.toFixed(1)} s, exit code ${exitCode ?? 'none'}\n`)
-    const imageId = container && { imageId: container.imageId }
-    return { command, exitCode: timer.hasFired() ? null : exitCode, seconds, ...imageId, ...outcome }
+    section.end(outcome.status)
+    const workingDir = container?.workingDir ?? '/'
+    const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
+    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, hiddenLines(plan.inputs))
+    return {
+      ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
+      ...(container && { imageId: container.imageId }),
+      ...outcome,
+      ...(lastLines !== '' && { lastLines }),
+      ...(failedCases.length > 0 && { failedCases })
+    }
   } finally {
     timer.stop()
     section.end()
     await removeContainer(docker, name)
   }
+}
+
+/** Characters of a test's output that are kept to tell how it ended, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096
+const MOST_LAST_LINES = 20
+
+function lastLinesOf(tail: string, hidden: readonly string[]): string {
+  const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
+  // the first may be the rest of a line, with the rest of a secret
+  const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
+  return redact(whole.join('\n').trimEnd(), hidden).split('\n').slice(-MOST_LAST_LINES).join('\n')
 }
 
 /** The exit code of the test; null if a signal or the timer ended it. */
@@ -125,6 +147,7 @@ interface Container {
   isOomKilled: boolean
   /** Why it could not be started; '' if it was. */
   error: string
+  workingDir: string
 }
 
 /** Milliseconds that the engine gets to tell of a container. */
@@ -147,7 +170,8 @@ async function readContainer(docker: Docker, name: string): Promise<Container | 
     // Go's zero time
     hasRun: !text(at(container, 'State', 'StartedAt')).startsWith('0001-'),
     isOomKilled: at(container, 'State', 'OOMKilled') === true,
-    error: text(at(container, 'State', 'Error'))
+    error: text(at(container, 'State', 'Error')),
+    workingDir: text(at(container, 'Config', 'WorkingDir'))
   }
 }
 

@@ -1,6 +1,5 @@
-import { judgeCache } from '../cache/verdict.ts'
-import type { Plan } from '../plan.ts'
-import type { Miss, RunResult } from '../run.ts'
+import type { Miss } from '../run.ts'
+import type { Report } from './report.ts'
 
 /** The outputs of action.yml, a field each. */
 export interface Outputs {
@@ -17,6 +16,8 @@ export interface Outputs {
   'cache-hit': string
   'cached-steps': string
   'total-steps': string
+  'pull-bytes': string
+  'pull-bytes-full': string
   cache: string
   tests: string
   engine: string
@@ -26,28 +27,28 @@ export interface Outputs {
 /**
  * The value of every output, whatever happened: an output that we left unset could be set by a forged workflow command.
  *
- * @param plan undefined if the run ended before there was one
- * @param report path of the JSON report, '' if there is none
+ * @param path of the JSON report, '' if there is none
  */
-export function makeOutputs(plan: Plan | undefined, result: RunResult, report: string): Outputs {
-  const { builder, production, publication, tests, unchanged } = result
-  const verdict = judgeCache(result)
+export function makeOutputs(report: Report, path: string): Outputs {
+  const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report
   return {
     image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
-    'short-sha': plan?.build.shortSha ?? '',
-    branch: plan?.build.branch ?? '',
+    'short-sha': report.commit?.slice(0, 7) ?? '',
+    branch: report.branch ?? '',
     'builder-image': builder?.imageId ? builder.image : '',
     'image-id': production?.imageId ?? '',
     digest: publication?.digest ?? '',
     tags: publication?.pushed.join('\n') ?? '',
     pushed: String((publication?.pushed.length ?? 0) > 0),
     published: String(publication?.published ?? false),
-    'publish-reason': publishReason(plan, result),
-    'cache-hit': verdict.hit,
-    'cached-steps': String(verdict.cached),
-    'total-steps': String(verdict.total),
+    'publish-reason': report.publishReason,
+    'cache-hit': cache.hit,
+    'cached-steps': String(cache.cached),
+    'total-steps': String(cache.total),
+    'pull-bytes': String(pullSize?.bytes ?? ''),
+    'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
     cache: JSON.stringify(
-      verdict.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
+      cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
     ),
     tests: JSON.stringify(
       tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
@@ -55,25 +56,11 @@ export function makeOutputs(plan: Plan | undefined, result: RunResult, report: s
         ...(passedFor !== undefined && { passedFor })
       }))
     ),
-    engine: plan
-      ? JSON.stringify({ version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name })
-      : '{}',
-    report
+    engine: engine ? JSON.stringify({ version: engine.version, store: engine.store, strategy: engine.strategy }) : '{}',
+    report: path
   }
 }
 
 function withoutStage({ stage: _, ...miss }: Miss): Omit<Miss, 'stage'> {
   return miss
-}
-
-/** One sentence: why it was published, or why not. */
-export function publishReason(plan: Plan | undefined, { failures, cancelled, publication }: RunResult): string {
-  const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
-  if (plan && failures.length === 0) {
-    return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`
-  }
-  const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
-  const pushed = publication?.pushed ?? []
-  if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`
-  return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`
 }

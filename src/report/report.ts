@@ -1,15 +1,60 @@
-import type { Plan } from '../plan.ts'
+import { type CacheVerdict, judgeCache } from '../cache/verdict.ts'
+import type { Plan, Refs } from '../plan.ts'
+import type { PublishDecision } from '../publish-policy.ts'
 import type { RunResult } from '../run.ts'
 import type { Span } from '../timeline.ts'
 
-/** The JSON report of a run. A field once published keeps its meaning. */
-export function makeReport(plan: Plan | undefined, result: RunResult, timeline: readonly Span[]): string {
-  const known = plan && {
-    commit: plan.build.sha,
-    branch: plan.build.branch,
-    engine: { version: plan.engine.version, store: plan.engine.store, strategy: plan.strategy.name },
-    references: plan.refs,
-    decision: plan.decision
+/**
+ * All there is to tell of a run; docs/report-1.schema.json describes it. A field once published keeps its meaning.
+ * Without a commit the run ended before it was known what to do.
+ */
+export interface Report extends RunResult {
+  version: 1
+  commit?: string
+  branch?: string
+  /** GITHUB_EVENT_NAME; `local` outside GitHub. */
+  event?: string
+  engine?: { version: string; store: string; strategy: string; reason: string }
+  references?: Refs
+  decision?: PublishDecision
+  /** One sentence: why it was published, or why not. */
+  publishReason: string
+  cache: CacheVerdict
+  timeline: Span[]
+}
+
+/** @param plan undefined if the run ended before there was one */
+export function makeReport(plan: Plan | undefined, result: RunResult, timeline: Span[]): Report {
+  return {
+    version: 1,
+    ...(plan && {
+      commit: plan.build.sha,
+      branch: plan.build.branch,
+      event: plan.build.event,
+      engine: {
+        version: plan.engine.version,
+        store: plan.engine.store,
+        strategy: plan.strategy.name,
+        reason: plan.strategy.reason
+      },
+      references: plan.refs,
+      decision: plan.decision
+    }),
+    ...result,
+    publishReason: publishReason(plan, result),
+    cache: judgeCache(result),
+    timeline
   }
-  return `${JSON.stringify({ version: 1, ...known, ...result, timeline }, undefined, 2)}\n`
+}
+
+function publishReason(plan: Plan | undefined, { failures, cancelled, publication, commands }: RunResult): string {
+  if (plan && commands) return `Nothing was pushed, because it is a dry run. Of another run: ${plan.decision.reason}`
+  const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
+  if (plan && failures.length === 0) {
+    return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`
+  }
+  const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
+  const pushed = publication?.pushed ?? []
+  if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`
+  return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`
 }

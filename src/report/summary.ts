@@ -1,82 +1,172 @@
-import { describeStep, judgeCache } from '../cache/verdict.ts'
-import type { Plan } from '../plan.ts'
-import type { RunResult } from '../run.ts'
-import { publishReason } from './outputs.ts'
+import { describeStep } from '../cache/verdict.ts'
+import type { PullSize } from '../pull-size.ts'
+import { buildsOf, type TestResult } from '../run.ts'
+import type { Span } from '../timeline.ts'
+import type { Block } from './document.ts'
+import { makeGantt } from './gantt.ts'
+import type { Report } from './report.ts'
 
-/** Rows of a list or table, and their bytes: four of them and the two sentences stay under the 1 MiB that GitHub takes. */
-const MOST_ROWS = 100
-const MOST_BYTES = 200_000
-const MOST_OF_A_CELL = 200
-const MOST_OF_A_SENTENCE = 1_000
+/** Failing tests of which the last lines are shown. */
+const MOST_OUTPUTS = 10
 
-/** The job summary as GitHub-flavoured Markdown. */
-export function makeSummary(plan: Plan | undefined, result: RunResult): string {
-  const { cached, total, stages } = judgeCache(result)
-  const headline =
-    result.failures.length === 0
-      ? `${result.unchanged ? 'Nothing to build for' : 'Built'} ${plan?.refs.production ?? ''}`
-      : `The run ${result.cancelled ? 'was cancelled' : 'failed'}`
-  return [
-    `### ${text(headline)}`,
-    ...rows(result.failures, (failure) => `- ${text(failure)}`),
-    text(publishReason(plan, result)),
-    ...(result.unchanged
-      ? [`Nothing has changed since commit ${text(result.unchanged.commit)}: its image is this commit's, too.`]
+/** What a run did, for people. It is made of the report alone. */
+export function makeSummary(report: Report): Block[] {
+  const { unchanged, cache, tests, publication, pullSize, engine, commands } = report
+  const blocks: Block[] = [
+    { kind: 'heading', text: headline(report) },
+    { kind: 'list', items: report.failures },
+    { kind: 'paragraph', text: report.publishReason },
+    ...(unchanged
+      ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: its image is this commit's, too.`)]
       : []),
-    ...(total === 0 ? [] : [`${cached} of ${total} steps came from the cache.`]),
-    table(
-      ['stage', 'steps from the cache', 'first step executed', 'why'],
-      rows(stages, ({ stage, cached: hits, total: all, miss }) => {
-        const why = miss ? [cell(describeStep(miss)), text(miss.reason)] : ['', '']
-        return `| ${[cell(stage), `${hits} of ${all}`, ...why].join(' | ')} |`
-      })
-    ),
+    ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
+    ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
+    table(['phase', 'result', 'time'], commands ? [] : phases(report)),
     table(
       ['test', 'status', 'time'],
-      rows(result.tests, ({ command, status, seconds, passedFor }) => {
-        const outcome = passedFor === undefined ? status : `${status}: passed for ${cell(passedFor)}`
-        return `| ${cell(command)} | ${outcome} | ${seconds.toFixed(1)} s |`
-      })
+      tests.map((test) => [test.command, describeStatus(test), seconds(test.seconds)])
     ),
-    ...rows(result.publication?.pushed ?? [], (reference) => `- ${text(reference)}`)
+    table(
+      ['test', 'failing case', 'message'],
+      tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => [command, name, message]))
+    ),
+    ...tests
+      .flatMap(({ command, lastLines }) =>
+        lastLines === undefined ? [] : [output(`The last lines of ${command}`, lastLines)]
+      )
+      .slice(0, MOST_OUTPUTS),
+    table(
+      ['stage', 'steps from the cache', 'first step executed', 'why'],
+      cache.stages.map(({ stage, cached, total, miss }) => [
+        stage,
+        `${cached} of ${total}`,
+        ...(miss ? [describeStep(miss), miss.reason] : ['', ''])
+      ])
+    ),
+    table(
+      ['pushed', 'digest'],
+      (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])
+    ),
+    // a dry run takes no time that is of interest
+    { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
+    ...(commands ? [table(['what', 'reference'], referenceRows(report))] : []),
+    ...(commands ? [output('What would be run', commands.join('\n'))] : []),
+    ...(engine
+      ? [paragraph(`Docker ${engine.version}, ${engine.store} store; strategy ${engine.strategy}: ${engine.reason}.`)]
+      : [])
   ]
-    .filter((part) => part !== '')
-    .join('\n\n')
+  return blocks.filter((block) => !isEmpty(block))
 }
 
-function rows<T>(items: readonly T[], row: (item: T) => string): string[] {
-  const shown: string[] = []
-  let room = MOST_BYTES
-  for (const item of items.slice(0, MOST_ROWS)) {
-    const line = row(item)
-    room -= Buffer.byteLength(line)
-    if (room < 0) break
-    shown.push(line)
+function paragraph(text: string): Block {
+  return { kind: 'paragraph', text }
+}
+
+function table(head: string[], rows: string[][]): Block {
+  return { kind: 'table', head, rows }
+}
+
+function output(title: string, text: string): Block {
+  return { kind: 'output', title, text }
+}
+
+function isEmpty(block: Block): boolean {
+  if (block.kind === 'list') return block.items.length === 0
+  if (block.kind === 'table') return block.rows.length === 0
+  return block.kind === 'gantt' && block.gantt.sections.length === 0
+}
+
+function headline({ references, failures, cancelled, tests, publication, unchanged, commands }: Report): string {
+  const isPushed = (publication?.pushed.length ?? 0) > 0
+  if (cancelled) return `⏹️ The run was cancelled: ${isPushed ? 'not everything' : 'nothing'} was pushed`
+  if (failures.length > 0) {
+    const bad = tests.filter(({ failure }) => failure !== undefined).length
+    const what = bad > 0 ? `${bad} of ${tests.length} tests did not pass` : 'The run failed'
+    return `❌ ${what}: ${isPushed ? 'not everything' : 'nothing'} was pushed`
   }
-  return items.length > shown.length ? [...shown, `… and ${items.length - shown.length} more`] : shown
+  const image = references?.production ?? ''
+  if (commands) return `📋 Dry run of ${image}: nothing was built`
+  const verbs = unchanged ? ['Tagged'] : ['Built', ...(tests.some(wasRun) ? ['tested'] : [])]
+  const last = publication?.published ? ['published'] : isPushed && !unchanged ? ['pushed'] : []
+  const done = [...verbs, ...last]
+  const words = done.length > 1 ? `${done.slice(0, -1).join(', ')} and ${done.at(-1)}` : done.join('')
+  if (unchanged && !isPushed) return `✅ Nothing to build for ${image}`
+  return `✅ ${words} ${image}${isPushed ? '' : '; nothing was pushed'}`
 }
 
-function table(head: string[], body: string[]): string {
-  return body.length === 0 ? '' : [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...body].join('\n')
+function phases(report: Report): string[][] {
+  const { timeline, publication } = report
+  const prepare = timeline.filter(({ kind }) => kind === 'prepare')
+  return [
+    ...prepare.map((span) => ['Prepare', '', seconds(span.seconds)]),
+    ...buildsOf(report).map((build) => {
+      const cached = build.steps.filter((step) => step.cached).length
+      const steps = `${cached} of ${build.steps.length} steps from the cache`
+      return [`Build ${build.stage}`, build.failure === undefined ? steps : 'failed', seconds(build.seconds)]
+    }),
+    ...testRow(report),
+    ...(publication ? [['Publish', `${publication.pushed.length} references`, seconds(publication.seconds)]] : [])
+  ]
 }
 
-/** What Markdown or HTML may read as more than a character: anywhere, at the start of a line, or in a web address. */
-const MARKUP = /[&<>\\`*_{}[\]()#+!|~@]|^-|(?<=^\d+)\.|(?<=www)\.|:(?=\/\/)/gi
-
-/** Text of others: shown as it is, never as HTML or Markdown. */
-function text(value: string): string {
-  return shortened(value, MOST_OF_A_SENTENCE)
-    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .trim()
-    .replaceAll(MARKUP, (character) => `&#${character.codePointAt(0)};`)
+function testRow({ tests, timeline, cancelled }: Report): string[][] {
+  if (tests.length === 0) return []
+  const passed = tests.filter(({ failure }) => failure === undefined).length
+  const result = cancelled ? `${passed} passed before the end` : `${passed} of ${tests.length} passed`
+  const time = extent(timeline.filter(({ kind }) => kind === 'test'))
+  return [['Test', tests.some(wasRun) ? result : 'unchanged', seconds(time)]]
 }
 
-function cell(value: string): string {
-  return text(shortened(value, MOST_OF_A_CELL))
+/** Seconds from the first beginning to the last end. */
+function extent(spans: readonly Span[]): number {
+  if (spans.length === 0) return 0
+  const ends = spans.map(({ start, seconds: length }) => start + length)
+  return Math.max(...ends) - Math.min(...spans.map(({ start }) => start))
 }
 
-/** Counts characters, not UTF-16 units: none is cut in two. */
-function shortened(value: string, most: number): string {
-  const characters = [...value]
-  return characters.length > most ? `${characters.slice(0, most).join('')}…` : value
+function wasRun({ status }: TestResult): boolean {
+  return status !== 'unchanged'
+}
+
+function describeStatus({ status, passedFor }: TestResult): string {
+  return passedFor === undefined ? status : `${status}: passed for ${passedFor}`
+}
+
+/** Names of what the timeline has of tests and builds that did not go well. */
+function failedSpans(report: Report): Set<string> {
+  const builds = buildsOf(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]))
+  const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]))
+  return new Set([...builds, ...tests])
+}
+
+function repositoryOf({ references }: Report): string {
+  return references?.production.replace(/:[^:/]*$/, '') ?? ''
+}
+
+function referenceRows({ references }: Report): string[][] {
+  if (!references) return []
+  const { builder, production, movingBuilder, movingProduction, stages, further } = references
+  return [
+    ['production image of this commit', production],
+    ...further.map((reference) => ['production image, further', reference]),
+    ['production image, moving', movingProduction],
+    ['builder image of this commit', `${builder} (local)`],
+    ['builder image, moving', movingBuilder],
+    ...Object.entries(stages).map(([stage, { moving }]) => [`stage ${stage}, moving`, moving])
+  ]
+}
+
+function describePull({ previous, bytes, fullBytes, layers, reusedLayers }: PullSize, moving: string): string {
+  if (previous === undefined) {
+    return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`
+  }
+  return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`
+}
+
+function size(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`
 }

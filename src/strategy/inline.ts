@@ -9,7 +9,7 @@ import { retry } from '../retry.ts'
 import type { Build, Run } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, readByPull, type Strategy } from './strategy.ts'
+import { build, prepareSource, readByPull, type Source, type Strategy } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -38,23 +38,18 @@ export class InlineStrategy implements Strategy {
     const { strategy, inputs } = plan
     const [cacheSource, baseLabels] =
       stage.kind === 'production'
-        ? await timeline.measure('Wait for what is published', () =>
+        ? await timeline.measure('wait', 'Wait for what is published', () =>
             Promise.all([this.#productionSource, this.#bases.labels(stage)])
           )
         : [stage.cacheSource, []]
     const labels = [...stage.labels, ...baseLabels]
     // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
     // build on what anyone had pushed under that name
-    const { file, target } = await prepareSource(this.#run, stage, stage.images)
+    const source = await prepareSource(this.#run, stage, stage.images)
     const built = await build(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
-      args: (idFile) => [
-        ...(strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...commonBuildArgs(inputs, { file, target, tags: stage.tags, labels, idFile }),
-        ...secretArgs(inputs),
-        inputs.context
-      ],
-      ...(strategy.client === 'integrated' ? { env: { DOCKER_BUILDKIT: '1' } } : {}),
+      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
+      env: inlineEnvironment(plan),
       secretEnv: secretEnvironment(inputs.secrets),
       reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
       locate: (step) => this.#locate(step)
@@ -77,7 +72,7 @@ export class InlineStrategy implements Strategy {
     const { docker, plan, timeline } = this.#run
     const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
     const title = `Look at ${reference}`
-    return timeline.measure(title, () =>
+    return timeline.measure('look', title, () =>
       retry(
         { ...this.#run, signal },
         title,
@@ -123,6 +118,25 @@ export class InlineStrategy implements Strategy {
     const missing = missingRecords((await this.readPublished(newest)).image, production)
     return missingRecords(image, production) < missing ? kept : newest
   }
+}
+
+/** The arguments of docker that build a stage. */
+export function inlineBuildArgs(
+  plan: Plan,
+  { tags }: StageBuild,
+  { file, target }: Source,
+  { cacheSource, labels, idFile }: { cacheSource: string; labels: string[]; idFile: string }
+): string[] {
+  return [
+    ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
+    ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
+    ...secretArgs(plan.inputs),
+    plan.inputs.context
+  ]
+}
+
+export function inlineEnvironment({ strategy }: Plan): Record<string, string> {
+  return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {}
 }
 
 function buildxArgs({ buildxBuilder, strategy, engine }: Plan, cacheSource: string): string[] {

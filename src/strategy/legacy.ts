@@ -2,13 +2,14 @@ import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import { instructionOfLegacyStep } from '../dockerfile.ts'
 import { commonBuildArgs } from '../engine/args.ts'
 import { type Base, LegacyProgress } from '../engine/progress.ts'
+import type { Plan } from '../plan.ts'
 import type { Build, Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, pull, readByPull, type Strategy } from './strategy.ts'
+import { build, prepareSource, pull, readByPull, type Source, type Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
-const LEGACY = { DOCKER_BUILDKIT: '0' }
+export const LEGACY = { DOCKER_BUILDKIT: '0' }
 
 interface Pull {
   reference: string
@@ -53,25 +54,23 @@ export class LegacyStrategy implements Strategy {
     const images = new Map(
       [...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference])
     )
-    const { file, dockerfile, target } = await prepareSource(this.#run, stage, images, true)
+    const source = await prepareSource(this.#run, stage, images, true)
     const cacheSource = stage.cacheSource
-    const pull = await this.#run.timeline.measure(`Wait for ${cacheSource}`, async () => this.#pulls.get(cacheSource))
+    const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, async () =>
+      this.#pulls.get(cacheSource)
+    )
     const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
-    const tags = isLabelledAtOnce(stage) ? stage.tags : []
     const built = await build(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
-      args: (idFile) => [
-        'build',
-        // else a step that fails leaves its container
-        '--force-rm',
-        // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
-        ...(pull?.usable ? ['--cache-from', this.#newest.get(cacheSource) ?? cacheSource] : []),
-        ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
-        plan.inputs.context
-      ],
+      args: (idFile) =>
+        legacyBuildArgs(plan, stage, source, {
+          // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
+          cacheSource: pull?.usable ? (this.#newest.get(cacheSource) ?? cacheSource) : undefined,
+          ...{ labels, idFile }
+        }),
       env: LEGACY,
       reader: (print) => new LegacyProgress(print),
-      locate: (step) => instructionOfLegacyStep(dockerfile, step.number, step.instruction)
+      locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
     })
     built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }]
     if (built.failure !== undefined) return built
@@ -126,12 +125,7 @@ export class LegacyStrategy implements Strategy {
   async #label(stage: StageBuild, image: string): Promise<Build> {
     return build(this.#run, stage, '', {
       title: `Label ${stage.reference}`,
-      args: (idFile) => [
-        'build',
-        ...stage.tags.flatMap((tag) => ['--tag', tag]),
-        ...stage.labels.flatMap((label) => ['--label', label]),
-        ...['--iidfile', idFile, '-']
-      ],
+      args: (idFile) => labelArgs(stage, idFile),
       env: LEGACY,
       input: `FROM ${image}\n`,
       reader: (print) => new LegacyProgress(print),
@@ -159,7 +153,35 @@ export class LegacyStrategy implements Strategy {
   }
 }
 
+/** The arguments of docker that build a stage: its tags and labels come later, unless `isLabelledAtOnce`. */
+export function legacyBuildArgs(
+  { inputs }: Plan,
+  stage: StageBuild,
+  { file, target }: Source,
+  { cacheSource, labels, idFile }: { cacheSource: string | undefined; labels: string[]; idFile: string }
+): string[] {
+  const tags = isLabelledAtOnce(stage) ? stage.tags : []
+  return [
+    'build',
+    // else a step that fails leaves its container
+    '--force-rm',
+    ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
+    ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
+    inputs.context
+  ]
+}
+
+/** The arguments of docker that put labels and tags on an image, of which standard input says `FROM`. */
+export function labelArgs({ tags, labels }: StageBuild, idFile: string): string[] {
+  return [
+    'build',
+    ...tags.flatMap((tag) => ['--tag', tag]),
+    ...labels.flatMap((label) => ['--label', label]),
+    ...['--iidfile', idFile, '-']
+  ]
+}
+
 /** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
-function isLabelledAtOnce({ kind, stage }: StageBuild): boolean {
+export function isLabelledAtOnce({ kind, stage }: StageBuild): boolean {
   return kind === 'production' || stage.instructions.some(({ keyword }) => keyword === 'ONBUILD')
 }

@@ -15,6 +15,7 @@ import { replayable } from '../engine/args.ts'
 import { failureOf, lastLine } from '../engine/docker.ts'
 import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
 import { CancelledError } from '../errors.ts'
+import type { Plan } from '../plan.ts'
 import { passingFailure } from '../registry-error.ts'
 import { retry } from '../retry.ts'
 import { type Build, callInSection, type Run, type Step, secondsSince } from '../run.ts'
@@ -93,7 +94,7 @@ async function buildOnce(
   const idFile = join(run.folder, `id-${randomUUID()}`)
   const args = command.args(idFile)
   const section = run.log.section(command.title)
-  section.write(`${replayable(args, command.env)}\n`)
+  section.write(`${replayable(args, command.env, command.input)}\n`)
   let isDiskFull = false
   const reader = command.reader((text) => {
     isDiskFull ||= /no space left on device/i.test(text)
@@ -124,7 +125,7 @@ async function buildOnce(
         if (caches.some(({ reference, error }) => passingFailure(error, reference) !== undefined)) inVain.abort()
       }
     }
-    exitCode = (await run.timeline.measure(command.title, () => run.docker.call(args, options))).exitCode
+    exitCode = (await run.timeline.measure('build', command.title, () => run.docker.call(args, options))).exitCode
   } catch (error) {
     if (!(error instanceof CancelledError) || run.signal.aborted) throw error
     exitCode = null
@@ -145,6 +146,8 @@ async function buildOnce(
     unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))],
     isStepFailure: false
   }
+  // docker may end with 0 although it was told to stop
+  if (exitCode === 0 && run.signal.aborted && !existsSync(idFile)) throw new CancelledError()
   if (exitCode === 0) {
     const imageId = (await readFile(idFile, 'utf8')).trim()
     await rm(idFile)
@@ -176,6 +179,8 @@ export interface Source {
   dockerfile: Dockerfile
   /** undefined for the last stage, which may have no name: --target takes names only. */
   target: string | undefined
+  /** The text of a Dockerfile of ours, which is still to be written. */
+  text?: string
 }
 
 /**
@@ -184,13 +189,13 @@ export interface Source {
  * @param images references to the images that stand for other stages
  * @param buildsAll whether the builder builds all stages before the target, needed or not
  */
-export async function prepareSource(
-  { plan, folder }: Run,
+export function chooseSource(
+  { dockerfile, file }: Plan,
+  folder: string,
   { stage, name }: StageBuild,
   images: StageBuild['images'],
   buildsAll = false
-): Promise<Source> {
-  const { dockerfile, file } = plan
+): Source {
   const needed = stagesNeededFor(dockerfile, stage)
   const isLast = stage.index === dockerfile.stages.length - 1
   const canBeTarget = isLast || stage.name !== undefined
@@ -199,11 +204,23 @@ export async function prepareSource(
     return { file, dockerfile, target: isLast ? undefined : stage.name }
   }
   const text = rewriteDockerfile(dockerfile, stage, images)
-  const path = join(folder, `Dockerfile-${name}`)
-  await writeFile(path, text)
+  return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
+}
+
+/** As `chooseSource`, with the Dockerfile of ours written. */
+export async function prepareSource(
+  { plan, folder }: Run,
+  stage: StageBuild,
+  images: StageBuild['images'],
+  buildsAll = false
+): Promise<Source> {
+  const source = chooseSource(plan, folder, stage, images, buildsAll)
+  if (source.text === undefined) return source
+  await writeFile(source.file, source.text)
   // BuildKit looks for it beside the Dockerfile
-  if (existsSync(`${file}.dockerignore`)) await copyFile(`${file}.dockerignore`, `${path}.dockerignore`)
-  return { file: path, dockerfile: parseDockerfile(text), target: undefined }
+  const ignored = `${plan.file}.dockerignore`
+  if (existsSync(ignored)) await copyFile(ignored, `${source.file}.dockerignore`)
+  return source
 }
 
 /** Reads what is published at this moment where only the engine can look at images. The engine's own tag is this run's again after it. */
@@ -228,7 +245,7 @@ export async function pull(
   const result = await retry(
     { ...run, signal },
     title,
-    () => callInSection(run, title, args, signal),
+    () => callInSection(run, 'fetch', title, args, signal),
     (one) => passingFailure(failureOf(one), reference)
   )
   const error = failureOf(result)
