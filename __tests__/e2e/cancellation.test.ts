@@ -220,9 +220,9 @@ describe('A run that is cancelled as the runner does it, at twenty points of its
         expect(await agent.docker('ps', '--all', '--quiet')).toBe('')
         ends[isDone ? 'done' : tags.length > 0 ? 'pushed' : 'nothing pushed']++
       }
-      // the points are all over the course
-      expect(ends['nothing pushed']).toBeGreaterThan(POINTS / 2)
-      expect(ends.done).toBeLessThan(POINTS / 3)
+      // the points are all over the course, also if this machine is now faster and now slower
+      expect(ends['nothing pushed']).toBeGreaterThan(POINTS / 5)
+      expect(ends.done).toBeLessThan(POINTS / 2)
     } finally {
       await agent.stop()
     }
