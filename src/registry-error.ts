@@ -12,8 +12,9 @@ const REFUSED =
   /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i
 const UNTRUSTED =
   /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i
+// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
 const UNREACHABLE =
-  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
+  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
 const ABSENT =
   /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i
 

@@ -47,6 +47,10 @@ describe('classifyRegistryError', () => {
     ['Put "http://r.io/v2/x/manifests/y": EOF', 'unreachable'],
     ['EOF', 'unreachable'],
     ['unknown blob', 'unreachable'],
+    [
+      'failed commit on ref "manifest-sha256:aa": unexpected status from PUT request to http://r.io/v2/x/manifests/builder-next: 400 Bad Request',
+      'unreachable'
+    ],
     ['stream error: stream ID 27; INTERNAL_ERROR; received from peer', 'unreachable'],
     ['received unexpected HTTP status: 520', 'unreachable'],
     ['unexpected status from PUT request to http://r.io/v2/x/blobs/uploads/y: 507 Insufficient Storage', 'unreachable'],
