@@ -5,6 +5,7 @@ import {
   parseConfig,
   readFromEngine,
   readFromRegistry,
+  readManifest,
   whyNoCache
 } from '../../src/cache/image.ts'
 import { parseDockerfile } from '../../src/dockerfile.ts'
@@ -153,6 +154,17 @@ describe('readFromRegistry', () => {
     const [reference = ''] = Object.keys(blobs)
     expect((await readFromRegistry(fake, reference, undefined, signal)).image).toMatchObject({ recorded: [1] })
     expect(fake.asked).toEqual([reference])
+  })
+
+  it.each([
+    ['an old manifest', { schemaVersion: 1 }],
+    ['a size below nothing', { config: { size: 1 }, layers: [{ digest: 'a', size: -1 }] }],
+    ['no size', { config: { size: 1 }, layers: [{ digest: 'a' }] }]
+  ])('tells no sizes of %s', async (_, odd) => {
+    const fake = docker({ [`${IMAGE}:latest`]: odd })
+    expect(await readManifest(fake, `${IMAGE}:latest`, undefined, true, signal)).toEqual({
+      error: 'it is no manifest of an image'
+    })
   })
 
   it('tells the sizes of its layers', async () => {

@@ -194,6 +194,21 @@ describe('PlainProgress', () => {
 })
 
 describe('LegacyProgress', () => {
+  it('does not take for a failure what a step that went well printed last', () => {
+    const reader = new LegacyProgress(() => {})
+    const lines = [
+      'Step 1/2 : FROM base',
+      'Step 2/2 : RUN b',
+      'COPY failed: x',
+      ' ---> 3123456789ab',
+      'Successfully built 3'
+    ]
+    reader.write(Buffer.from(`${lines.join('\n')}\n`))
+    reader.end()
+    expect(reader.steps()).toMatchObject([{ instruction: 'RUN b' }])
+    expect(reader.steps()[0]).not.toHaveProperty('error')
+  })
+
   it('reads steps, their stages and their time', () => {
     let now = 0
     let text = ''

@@ -350,6 +350,12 @@ describe('makeSummary', () => {
     expect(/^\| (x+…?) \| passed/m.exec(summaryOf(PLAN, { ...NOTHING, tests }))?.[1]).toHaveLength(shown)
   })
 
+  it('keeps the last lines of a test within their fence', () => {
+    const lastLines = 'a\n```\n<b>\n````\n'
+    const tests = [{ command: 'a', status: 'failed' as const, exitCode: 1, seconds: 1, failure: 'no', lastLines }]
+    expect(summaryOf(PLAN, { ...NOTHING, tests })).toContain(`\n\`\`\`\`\`\n${lastLines}\n\`\`\`\`\`\n`)
+  })
+
   it('cuts no character in two', () => {
     const tests = [{ command: `x${'😀'.repeat(150)}`, status: 'passed' as const, exitCode: 0, seconds: 1 }]
     expect(summaryOf(PLAN, { ...NOTHING, tests })).not.toMatch(/\p{Cs}/u)
