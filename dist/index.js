@@ -56794,15 +56794,15 @@ function sizeOf(layers) {
 
 
 /**
- * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag names now.
+ * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
  *
  * @param image REPOSITORY@DIGEST
  * @returns undefined if the registry could not be asked, or the run is cancelled: what was pushed is told all the same
  */
-async function weigh(run, image) {
+async function weigh(run, strategy, image) {
     const previous = run.plan.refs.movingProduction;
     try {
-        const [now, before] = await Promise.all([weigh_read(run, image), weigh_read(run, previous)]);
+        const [now, before] = await Promise.all([weigh_read(run, image), readPrevious(run, strategy, previous)]);
         const isFirst = before.error !== undefined && classifyRegistryError(before.error, previous) === 'absent';
         const error = now.error ?? (isFirst ? undefined : before.error);
         if (now.manifest && error === undefined)
@@ -56813,6 +56813,11 @@ async function weigh(run, image) {
         run.log.info(`How much of ${run.plan.refs.production} a host must pull is not known: ${messageOf(error)}`);
         return undefined;
     }
+}
+/** Where the strategy has looked at it already, it need not be asked for again. */
+async function readPrevious(run, strategy, reference) {
+    const { manifest } = (await strategy.readPublished(reference)).image ?? {};
+    return manifest ? { manifest } : weigh_read(run, reference);
 }
 function weigh_read(run, reference) {
     const { docker, plan, signal } = run;
@@ -56861,7 +56866,7 @@ async function publish(run, strategy, builds, tests) {
     const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined);
     const weight = settle([pushes.push(refs.production)]).then(async () => {
         const digest = pushes.digests.get(refs.production) ?? '';
-        return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`);
+        return digest === '' ? undefined : weigh(run, strategy, `${inputs.image}@${digest}`);
     });
     const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
     // what is weighed is weighed against what is published until then
@@ -56918,15 +56923,20 @@ async function move(run, strategy, pushes, judged, builds, isUnsure) {
     const moved = moving.filter((reference) => pushes.digests.has(reference));
     const isMoved = moved.includes(run.plan.refs.movingProduction);
     // whatever becomes of this, what was pushed is told
-    const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : []);
+    const [newer] = await settle(isMoved ? [giveBackAndTell(run, strategy, moved, isUnsure)] : []);
+    return { moving, held, newer };
+}
+/** @param isUnsure whether a warning has said already that nobody could be asked */
+async function giveBackAndTell(run, strategy, moved, isUnsure) {
+    const newer = await giveBack(run, strategy, moved);
     if (newer === 'unknown') {
         if (!isUnsure)
             sayUnknown(run);
-        return { moving, held, newer: undefined };
+        return undefined;
     }
     if (newer)
         run.log.notice(describeGivenBack(newer, moved));
-    return { moving, held, newer };
+    return newer;
 }
 function sayUnknown({ plan, log }) {
     const { build, refs, inputs } = plan;
@@ -56969,17 +56979,14 @@ async function keepMovingTag(run, strategy, { image, digest }) {
     if (warning !== undefined)
         run.log.warning(warning);
     const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined;
-    const newer = mayMoveIt && failure === undefined ? await giveBack(run, strategy, [movingProduction]) : undefined;
-    if (newer === 'unknown' && warning === undefined)
-        sayUnknown(run);
-    const given = newer === undefined || newer === 'unknown' ? undefined : describeGivenBack(newer, [movingProduction]);
     if (failure !== undefined)
         return { published: false, failures: [describeFailedPush(movingProduction, failure)] };
-    const stays = notice ?? given;
-    if (stays === undefined)
-        return { published: true };
-    run.log.notice(stays);
-    return { published: false, stays };
+    if (notice !== undefined) {
+        run.log.notice(notice);
+        return { published: false, stays: notice };
+    }
+    const newer = await giveBackAndTell(run, strategy, [movingProduction], warning !== undefined);
+    return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true };
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
 async function settle(work) {

@@ -57,7 +57,7 @@ export async function publish(
   )
   const weight = settle([pushes.push(refs.production)]).then(async () => {
     const digest = pushes.digests.get(refs.production) ?? ''
-    return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`)
+    return digest === '' ? undefined : weigh(run, strategy, `${inputs.image}@${digest}`)
   })
   const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
   // what is weighed is weighed against what is published until then
@@ -131,13 +131,24 @@ async function move(
   const moved = moving.filter((reference) => pushes.digests.has(reference))
   const isMoved = moved.includes(run.plan.refs.movingProduction)
   // whatever becomes of this, what was pushed is told
-  const [newer] = await settle(isMoved ? [giveBack(run, strategy, moved)] : [])
+  const [newer] = await settle(isMoved ? [giveBackAndTell(run, strategy, moved, isUnsure)] : [])
+  return { moving, held, newer }
+}
+
+/** @param isUnsure whether a warning has said already that nobody could be asked */
+async function giveBackAndTell(
+  run: Run,
+  strategy: Strategy,
+  moved: readonly string[],
+  isUnsure: boolean
+): Promise<GivenBack | undefined> {
+  const newer = await giveBack(run, strategy, moved)
   if (newer === 'unknown') {
     if (!isUnsure) sayUnknown(run)
-    return { moving, held, newer: undefined }
+    return undefined
   }
   if (newer) run.log.notice(describeGivenBack(newer, moved))
-  return { moving, held, newer }
+  return newer
 }
 
 function sayUnknown({ plan, log }: Run): void {
@@ -185,14 +196,13 @@ async function keepMovingTag(
   const { move: mayMoveIt, notice, warning } = await mayMove(run, strategy)
   if (warning !== undefined) run.log.warning(warning)
   const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined
-  const newer = mayMoveIt && failure === undefined ? await giveBack(run, strategy, [movingProduction]) : undefined
-  if (newer === 'unknown' && warning === undefined) sayUnknown(run)
-  const given = newer === undefined || newer === 'unknown' ? undefined : describeGivenBack(newer, [movingProduction])
   if (failure !== undefined) return { published: false, failures: [describeFailedPush(movingProduction, failure)] }
-  const stays = notice ?? given
-  if (stays === undefined) return { published: true }
-  run.log.notice(stays)
-  return { published: false, stays }
+  if (notice !== undefined) {
+    run.log.notice(notice)
+    return { published: false, stays: notice }
+  }
+  const newer = await giveBackAndTell(run, strategy, [movingProduction], warning !== undefined)
+  return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true }
 }
 
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
