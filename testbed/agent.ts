@@ -75,7 +75,7 @@ export class Agent {
         await symlink(files.buildx, join(agent.folder, 'home', '.docker', 'cli-plugins', 'docker-buildx'))
       await createNamespace(place.bed, place.number, options.linkMbit)
       if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
-      await Promise.all([agent.#startEngine(files), agent.#startForwarder(registry)])
+      await Promise.all([agent.#startEngine(files), agent.#startForwarder(5000, registry.url, agent.#counterFile)])
       return agent
     } catch (error) {
       await agent.stop()
@@ -98,6 +98,12 @@ export class Agent {
   /** Runs the docker client; its stdout, trimmed. */
   async docker(...args: string[]): Promise<string> {
     return (await this.run('docker', args)).stdout.trim()
+  }
+
+  /** Makes a server at the bed's address reachable as 127.0.0.1:PORT from this agent, until it ends; returns that host. */
+  async forward(port: number, url: string): Promise<string> {
+    await this.#startForwarder(port, url, join(this.folder, `traffic-${port}`))
+    return `127.0.0.1:${port}`
   }
 
   /** Bytes from the registry to this agent, and from this agent to the registry, so far. */
@@ -151,16 +157,17 @@ export class Agent {
     await untilReady(daemon, 30, () => answersPing(socket))
   }
 
-  async #startForwarder(registry: Registry): Promise<void> {
-    const { hostname, port } = new URL(registry.url)
+  async #startForwarder(listenPort: number, url: string, counterFile: string): Promise<void> {
+    const { hostname, port } = new URL(url)
     const [enter = '', ...prefix] = this.prefix
-    const args = [...prefix, process.execPath, script('forwarder.ts'), hostname, port, this.#counterFile]
-    const daemon = startDaemon(this.folder, 'forwarder', enter, args, {
+    const addresses = [String(listenPort), hostname, port]
+    const args = [...prefix, process.execPath, script('forwarder.ts'), ...addresses, counterFile]
+    const daemon = startDaemon(this.folder, `forwarder-${listenPort}`, enter, args, {
       PATH: systemPath,
       HOME: join(this.folder, 'home')
     })
     await untilReady(daemon, 30, async () =>
-      access(this.#counterFile).then(
+      access(counterFile).then(
         () => true,
         () => false
       )

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Agent, type AgentOptions } from './agent.ts'
 import { availableEngines, checkMachine, type EngineSpec, ensureEngine, ensureTools } from './engines.ts'
-import { createBridge, maxNumber } from './network.ts'
+import { bridgeAddress, createBridge, maxNumber, secondAddress } from './network.ts'
 import { killNow, processId } from './process.ts'
 import { type Registry, startRegistry } from './registry.ts'
 import { bedFolder, bedProcesses, type Owner, removeBed, removeDeadBeds, scratch, withScratchLock } from './remains.ts'
@@ -42,6 +42,11 @@ export class TestBed {
       await withScratchLock(() => removeBed(number))
       throw error
     }
+  }
+
+  /** The two addresses at which agents reach servers of this machine. */
+  get addresses(): [string, string] {
+    return [bridgeAddress(this.#number), secondAddress(this.#number)]
   }
 
   /** Starts a brand-new engine. */

@@ -1,15 +1,15 @@
 /**
- * A process of its own in an agent's network namespace: takes connections on 127.0.0.1:5000, passes them on to the
+ * A process of its own in an agent's network namespace: takes connections on 127.0.0.1, passes them on to a
  * registry, and keeps the number of bytes of each direction in a file.
  *
- * Usage: node forwarder.ts <registry host> <registry port> <counter file>
+ * Usage: node forwarder.ts <port> <registry host> <registry port> <counter file>
  */
 import { openSync, writeSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-const [host = '', port = '', counterFile = ''] = process.argv.slice(2)
+const [listenPort = '', host = '', port = '', counterFile = ''] = process.argv.slice(2)
 const bytes = { pulled: 0, pushed: 0 }
 let counter: number | undefined
 
@@ -46,4 +46,4 @@ async function forward(client: Socket): Promise<void> {
 
 const server = createServer({ allowHalfOpen: true }, (client) => void forward(client))
 // The file appears when the port is open: whoever started this process waits for it.
-server.listen(5000, '127.0.0.1', 1024, writeCounters)
+server.listen(Number(listenPort), '127.0.0.1', 1024, writeCounters)

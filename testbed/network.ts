@@ -13,6 +13,11 @@ export function bridgeAddress(bed: number): string {
   return `10.213.${bed}.1`
 }
 
+/** The bridge's other address: another host, as clients see it. */
+export function secondAddress(bed: number): string {
+  return `10.213.${bed}.254`
+}
+
 /** The network namespace of agent K of bed N. */
 export function namespaceName(bed: number, agent: number): string {
   return `sdl${bed}-${agent}`
@@ -29,7 +34,9 @@ export async function createBridge(bed: number): Promise<boolean> {
   const mac = `02:53:44:4c:00:${bed.toString(16).padStart(2, '0')}`
   if (existsSync(`/sys/class/net/${name}`)) return false
   await ip(['link', 'add', name, 'address', mac, 'type', 'bridge'])
-  await ip(['address', 'add', `${bridgeAddress(bed)}/24`, 'dev', name])
+  for (const address of [bridgeAddress(bed), secondAddress(bed)]) {
+    await ip(['address', 'add', `${address}/24`, 'dev', name])
+  }
   await ip(['link', 'set', name, 'up'])
   return true
 }
