@@ -6,3 +6,6 @@ export { type Fault, type FaultKind, FaultProxy, type Injected } from './faults.
 export { GitHubApi } from './github-api.ts'
 export type { RunOptions, RunResult } from './process.ts'
 export { type Manifest, Registry } from './registry.ts'
+export type { Behaviour } from './stand-in-behaviour.ts'
+export { type StandInOptions, StandInRegistry, startStandIn } from './stand-in-registry.ts'
+export type { Recorded } from './stand-in-server.ts'
