@@ -18,6 +18,7 @@ import {
 } from './process.ts'
 import type { Registry } from './registry.ts'
 import { agentCgroup, agentFolder, removeAgent } from './remains.ts'
+import { type TrustedRegistry, trustOf, writeTrust } from './trust.ts'
 
 /** The engine's own address on its bridge, outside the subnets of all beds. */
 const dockerAddress = '172.30.0.1'
@@ -27,6 +28,8 @@ export interface AgentOptions {
   linkMbit?: number
   /** Size of the disk that the engine keeps its data on, in MiB; the machine's disk by default. */
   diskMiB?: number
+  /** A registry with a certificate that this agent trusts, and the machine does not. */
+  certificates?: TrustedRegistry
 }
 
 /** Where an agent belongs. */
@@ -49,18 +52,20 @@ export class Agent {
   #engine: Daemon | undefined
   #stopped: Promise<void> | undefined
 
-  private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles) {
+  private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles, { certificates }: AgentOptions) {
     const { bed, number } = place
     const folder = agentFolder(bed, number)
+    const trust = certificates && trustOf(folder, certificates)
     this.spec = spec
     this.folder = folder
     // `ip netns exec` would hide the control groups; this enters the network namespace alone.
-    this.prefix = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--']
+    this.prefix = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--', ...(trust?.prefix ?? [])]
     this.env = {
       PATH: files.clientPath,
       HOME: join(folder, 'home'),
       DOCKER_HOST: `unix://${join(folder, 'docker.sock')}`,
-      DOCKER_CONFIG: join(folder, 'home', '.docker')
+      DOCKER_CONFIG: join(folder, 'home', '.docker'),
+      ...trust?.env
     }
     this.#place = place
   }
@@ -68,11 +73,12 @@ export class Agent {
   /** Starts an agent for a bed; if that fails, nothing of it is left. */
   static async start(spec: EngineSpec, place: AgentPlace, registry: Registry, options: AgentOptions): Promise<Agent> {
     const files = await ensureEngine(spec.version)
-    const agent = new Agent(spec, place, files)
+    const agent = new Agent(spec, place, files, options)
     try {
       await mkdir(join(agent.folder, 'home', '.docker', 'cli-plugins'), { recursive: true })
       if (files.buildx)
         await symlink(files.buildx, join(agent.folder, 'home', '.docker', 'cli-plugins', 'docker-buildx'))
+      if (options.certificates) await writeTrust(agent.folder, options.certificates)
       await createNamespace(place.bed, place.number, options.linkMbit)
       if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
       await Promise.all([agent.#startEngine(files), agent.#startForwarder(5000, registry.url, agent.#counterFile)])
