@@ -1,7 +1,7 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 9659:
+/***/ 2827:
 /***/ (function(__unused_webpack_module, exports, __nccwpck_require__) {
 
 
@@ -54,9 +54,9 @@ exports.getProxyUrl = getProxyUrl;
 exports.isHttps = isHttps;
 const http = __importStar(__nccwpck_require__(8611));
 const https = __importStar(__nccwpck_require__(5692));
-const pm = __importStar(__nccwpck_require__(3335));
-const tunnel = __importStar(__nccwpck_require__(770));
-const undici_1 = __nccwpck_require__(6752);
+const pm = __importStar(__nccwpck_require__(8503));
+const tunnel = __importStar(__nccwpck_require__(8258));
+const undici_1 = __nccwpck_require__(576);
 var HttpCodes;
 (function (HttpCodes) {
     HttpCodes[HttpCodes["OK"] = 200] = "OK";
@@ -744,7 +744,7 @@ const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCa
 
 /***/ }),
 
-/***/ 3335:
+/***/ 8503:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -844,7 +844,7 @@ class DecodedURL extends URL {
 
 /***/ }),
 
-/***/ 4158:
+/***/ 2766:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -1214,7 +1214,7 @@ class IgnoreBase {
 
 /***/ }),
 
-/***/ 5940:
+/***/ 3316:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1252,15 +1252,15 @@ exports.Argument = Argument;
 
 /***/ }),
 
-/***/ 4022:
+/***/ 6758:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Comment = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const line_1 = __nccwpck_require__(7005);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const line_1 = __nccwpck_require__(9965);
+const util_1 = __nccwpck_require__(9555);
 class Comment extends line_1.Line {
     constructor(document, range) {
         super(document, range);
@@ -1321,7 +1321,7 @@ exports.Comment = Comment;
 
 /***/ }),
 
-/***/ 9933:
+/***/ 8781:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -1331,12 +1331,12 @@ exports.Comment = Comment;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Dockerfile = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const ast = __nccwpck_require__(8390);
-const imageTemplate_1 = __nccwpck_require__(3520);
-const from_1 = __nccwpck_require__(5377);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const ast = __nccwpck_require__(4134);
+const imageTemplate_1 = __nccwpck_require__(4528);
+const from_1 = __nccwpck_require__(5105);
+const util_1 = __nccwpck_require__(9555);
+const main_1 = __nccwpck_require__(4134);
 class Dockerfile extends imageTemplate_1.ImageTemplate {
     constructor(document) {
         super();
@@ -1560,14 +1560,14 @@ exports.Dockerfile = Dockerfile;
 
 /***/ }),
 
-/***/ 1077:
+/***/ 645:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Flag = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flagOption_1 = __nccwpck_require__(3700);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const flagOption_1 = __nccwpck_require__(3156);
 class Flag {
     constructor(document, range, name, nameRange, value, valueRange) {
         this.options = [];
@@ -1689,7 +1689,7 @@ exports.Flag = Flag;
 
 /***/ }),
 
-/***/ 3700:
+/***/ 3156:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1730,7 +1730,7 @@ exports.FlagOption = FlagOption;
 
 /***/ }),
 
-/***/ 7599:
+/***/ 6799:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1805,7 +1805,7 @@ exports.Heredoc = Heredoc;
 
 /***/ }),
 
-/***/ 3520:
+/***/ 4528:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -1815,17 +1815,17 @@ exports.Heredoc = Heredoc;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ImageTemplate = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const onbuild_1 = __nccwpck_require__(5554);
-const util_1 = __nccwpck_require__(7459);
-const workdir_1 = __nccwpck_require__(7529);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const arg_1 = __nccwpck_require__(493);
+const cmd_1 = __nccwpck_require__(5901);
+const copy_1 = __nccwpck_require__(8204);
+const env_1 = __nccwpck_require__(5406);
+const entrypoint_1 = __nccwpck_require__(6763);
+const from_1 = __nccwpck_require__(5105);
+const healthcheck_1 = __nccwpck_require__(4815);
+const onbuild_1 = __nccwpck_require__(8818);
+const util_1 = __nccwpck_require__(9555);
+const workdir_1 = __nccwpck_require__(4569);
 class ImageTemplate {
     constructor() {
         this.comments = [];
@@ -2049,19 +2049,19 @@ exports.ImageTemplate = ImageTemplate;
 
 /***/ }),
 
-/***/ 5279:
+/***/ 239:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Instruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
-const line_1 = __nccwpck_require__(7005);
-const argument_1 = __nccwpck_require__(5940);
-const heredoc_1 = __nccwpck_require__(7599);
-const variable_1 = __nccwpck_require__(3743);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const util_1 = __nccwpck_require__(9555);
+const line_1 = __nccwpck_require__(9965);
+const argument_1 = __nccwpck_require__(3316);
+const heredoc_1 = __nccwpck_require__(6799);
+const variable_1 = __nccwpck_require__(9180);
+const main_1 = __nccwpck_require__(4134);
 class Instruction extends line_1.Line {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range);
@@ -2943,13 +2943,13 @@ exports.Instruction = Instruction;
 
 /***/ }),
 
-/***/ 9618:
+/***/ 1330:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Add = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Add extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2963,14 +2963,14 @@ exports.Add = Add;
 
 /***/ }),
 
-/***/ 4381:
+/***/ 493:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Arg = void 0;
-const property_1 = __nccwpck_require__(9602);
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const property_1 = __nccwpck_require__(9058);
+const propertyInstruction_1 = __nccwpck_require__(8984);
 class Arg extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2997,13 +2997,13 @@ exports.Arg = Arg;
 
 /***/ }),
 
-/***/ 5517:
+/***/ 5901:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Cmd = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Cmd extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3014,13 +3014,13 @@ exports.Cmd = Cmd;
 
 /***/ }),
 
-/***/ 444:
+/***/ 8204:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Copy = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Copy extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3047,13 +3047,13 @@ exports.Copy = Copy;
 
 /***/ }),
 
-/***/ 1835:
+/***/ 6763:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Entrypoint = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Entrypoint extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3064,13 +3064,13 @@ exports.Entrypoint = Entrypoint;
 
 /***/ }),
 
-/***/ 1822:
+/***/ 5406:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Env = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const propertyInstruction_1 = __nccwpck_require__(8984);
 class Env extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3084,14 +3084,14 @@ exports.Env = Env;
 
 /***/ }),
 
-/***/ 5377:
+/***/ 5105:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.From = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const modifiableInstruction_1 = __nccwpck_require__(9033);
 class From extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3344,13 +3344,13 @@ exports.From = From;
 
 /***/ }),
 
-/***/ 1167:
+/***/ 4815:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Healthcheck = void 0;
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const modifiableInstruction_1 = __nccwpck_require__(9033);
 class Healthcheck extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3369,14 +3369,14 @@ exports.Healthcheck = Healthcheck;
 
 /***/ }),
 
-/***/ 3871:
+/***/ 1807:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Label = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
-const util_1 = __nccwpck_require__(7459);
+const propertyInstruction_1 = __nccwpck_require__(8984);
+const util_1 = __nccwpck_require__(9555);
 class Label extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3411,15 +3411,15 @@ exports.Label = Label;
 
 /***/ }),
 
-/***/ 5554:
+/***/ 8818:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Onbuild = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const parser_1 = __nccwpck_require__(7988);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const parser_1 = __nccwpck_require__(6180);
+const instruction_1 = __nccwpck_require__(239);
 class Onbuild extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3449,13 +3449,13 @@ exports.Onbuild = Onbuild;
 
 /***/ }),
 
-/***/ 7224:
+/***/ 3960:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Run = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Run extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3478,13 +3478,13 @@ exports.Run = Run;
 
 /***/ }),
 
-/***/ 7523:
+/***/ 7651:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Shell = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Shell extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3495,13 +3495,13 @@ exports.Shell = Shell;
 
 /***/ }),
 
-/***/ 4301:
+/***/ 1325:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Stopsignal = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(239);
 class Stopsignal extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3512,13 +3512,13 @@ exports.Stopsignal = Stopsignal;
 
 /***/ }),
 
-/***/ 3998:
+/***/ 4478:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.User = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(239);
 class User extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3529,13 +3529,13 @@ exports.User = User;
 
 /***/ }),
 
-/***/ 1347:
+/***/ 9667:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Volume = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(4841);
 class Volume extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3546,13 +3546,13 @@ exports.Volume = Volume;
 
 /***/ }),
 
-/***/ 7529:
+/***/ 4569:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Workdir = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(239);
 class Workdir extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3606,13 +3606,13 @@ exports.Workdir = Workdir;
 
 /***/ }),
 
-/***/ 3702:
+/***/ 1702:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONArgument = void 0;
-const argument_1 = __nccwpck_require__(5940);
+const argument_1 = __nccwpck_require__(3316);
 class JSONArgument extends argument_1.Argument {
     constructor(value, range, jsonRange) {
         super(value, range);
@@ -3632,16 +3632,16 @@ exports.JSONArgument = JSONArgument;
 
 /***/ }),
 
-/***/ 5305:
+/***/ 4841:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const argument_1 = __nccwpck_require__(5940);
-const jsonArgument_1 = __nccwpck_require__(3702);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const argument_1 = __nccwpck_require__(3316);
+const jsonArgument_1 = __nccwpck_require__(1702);
+const modifiableInstruction_1 = __nccwpck_require__(9033);
 class JSONInstruction extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3813,7 +3813,7 @@ exports.JSONInstruction = JSONInstruction;
 
 /***/ }),
 
-/***/ 7005:
+/***/ 9965:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -3842,70 +3842,70 @@ exports.Line = Line;
 
 /***/ }),
 
-/***/ 8390:
+/***/ 4134:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.DockerfileParser = exports.DefaultVariables = exports.Directive = exports.Keyword = exports.Workdir = exports.Volume = exports.User = exports.Stopsignal = exports.Shell = exports.Run = exports.PropertyInstruction = exports.Onbuild = exports.ModifiableInstruction = exports.Label = exports.JSONInstruction = exports.Heredoc = exports.Healthcheck = exports.From = exports.Env = exports.Entrypoint = exports.Copy = exports.Cmd = exports.Arg = exports.Add = exports.Variable = exports.Property = exports.ParserDirective = exports.Line = exports.Instruction = exports.Flag = exports.Comment = exports.JSONArgument = exports.Argument = void 0;
-var argument_1 = __nccwpck_require__(5940);
+var argument_1 = __nccwpck_require__(3316);
 Object.defineProperty(exports, "Argument", ({ enumerable: true, get: function () { return argument_1.Argument; } }));
-var jsonArgument_1 = __nccwpck_require__(3702);
+var jsonArgument_1 = __nccwpck_require__(1702);
 Object.defineProperty(exports, "JSONArgument", ({ enumerable: true, get: function () { return jsonArgument_1.JSONArgument; } }));
-const comment_1 = __nccwpck_require__(4022);
+const comment_1 = __nccwpck_require__(6758);
 Object.defineProperty(exports, "Comment", ({ enumerable: true, get: function () { return comment_1.Comment; } }));
-const parser_1 = __nccwpck_require__(7988);
-var flag_1 = __nccwpck_require__(1077);
+const parser_1 = __nccwpck_require__(6180);
+var flag_1 = __nccwpck_require__(645);
 Object.defineProperty(exports, "Flag", ({ enumerable: true, get: function () { return flag_1.Flag; } }));
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(239);
 Object.defineProperty(exports, "Instruction", ({ enumerable: true, get: function () { return instruction_1.Instruction; } }));
-var line_1 = __nccwpck_require__(7005);
+var line_1 = __nccwpck_require__(9965);
 Object.defineProperty(exports, "Line", ({ enumerable: true, get: function () { return line_1.Line; } }));
-const parserDirective_1 = __nccwpck_require__(7499);
+const parserDirective_1 = __nccwpck_require__(1384);
 Object.defineProperty(exports, "ParserDirective", ({ enumerable: true, get: function () { return parserDirective_1.ParserDirective; } }));
-var property_1 = __nccwpck_require__(9602);
+var property_1 = __nccwpck_require__(9058);
 Object.defineProperty(exports, "Property", ({ enumerable: true, get: function () { return property_1.Property; } }));
-var variable_1 = __nccwpck_require__(3743);
+var variable_1 = __nccwpck_require__(9180);
 Object.defineProperty(exports, "Variable", ({ enumerable: true, get: function () { return variable_1.Variable; } }));
-var add_1 = __nccwpck_require__(9618);
+var add_1 = __nccwpck_require__(1330);
 Object.defineProperty(exports, "Add", ({ enumerable: true, get: function () { return add_1.Add; } }));
-const arg_1 = __nccwpck_require__(4381);
+const arg_1 = __nccwpck_require__(493);
 Object.defineProperty(exports, "Arg", ({ enumerable: true, get: function () { return arg_1.Arg; } }));
-const cmd_1 = __nccwpck_require__(5517);
+const cmd_1 = __nccwpck_require__(5901);
 Object.defineProperty(exports, "Cmd", ({ enumerable: true, get: function () { return cmd_1.Cmd; } }));
-const copy_1 = __nccwpck_require__(444);
+const copy_1 = __nccwpck_require__(8204);
 Object.defineProperty(exports, "Copy", ({ enumerable: true, get: function () { return copy_1.Copy; } }));
-const entrypoint_1 = __nccwpck_require__(1835);
+const entrypoint_1 = __nccwpck_require__(6763);
 Object.defineProperty(exports, "Entrypoint", ({ enumerable: true, get: function () { return entrypoint_1.Entrypoint; } }));
-const env_1 = __nccwpck_require__(1822);
+const env_1 = __nccwpck_require__(5406);
 Object.defineProperty(exports, "Env", ({ enumerable: true, get: function () { return env_1.Env; } }));
-const from_1 = __nccwpck_require__(5377);
+const from_1 = __nccwpck_require__(5105);
 Object.defineProperty(exports, "From", ({ enumerable: true, get: function () { return from_1.From; } }));
-const healthcheck_1 = __nccwpck_require__(1167);
+const healthcheck_1 = __nccwpck_require__(4815);
 Object.defineProperty(exports, "Healthcheck", ({ enumerable: true, get: function () { return healthcheck_1.Healthcheck; } }));
-var heredoc_1 = __nccwpck_require__(7599);
+var heredoc_1 = __nccwpck_require__(6799);
 Object.defineProperty(exports, "Heredoc", ({ enumerable: true, get: function () { return heredoc_1.Heredoc; } }));
-var jsonInstruction_1 = __nccwpck_require__(5305);
+var jsonInstruction_1 = __nccwpck_require__(4841);
 Object.defineProperty(exports, "JSONInstruction", ({ enumerable: true, get: function () { return jsonInstruction_1.JSONInstruction; } }));
-var label_1 = __nccwpck_require__(3871);
+var label_1 = __nccwpck_require__(1807);
 Object.defineProperty(exports, "Label", ({ enumerable: true, get: function () { return label_1.Label; } }));
-var modifiableInstruction_1 = __nccwpck_require__(2393);
+var modifiableInstruction_1 = __nccwpck_require__(9033);
 Object.defineProperty(exports, "ModifiableInstruction", ({ enumerable: true, get: function () { return modifiableInstruction_1.ModifiableInstruction; } }));
-var onbuild_1 = __nccwpck_require__(5554);
+var onbuild_1 = __nccwpck_require__(8818);
 Object.defineProperty(exports, "Onbuild", ({ enumerable: true, get: function () { return onbuild_1.Onbuild; } }));
-var propertyInstruction_1 = __nccwpck_require__(4984);
+var propertyInstruction_1 = __nccwpck_require__(8984);
 Object.defineProperty(exports, "PropertyInstruction", ({ enumerable: true, get: function () { return propertyInstruction_1.PropertyInstruction; } }));
-var run_1 = __nccwpck_require__(7224);
+var run_1 = __nccwpck_require__(3960);
 Object.defineProperty(exports, "Run", ({ enumerable: true, get: function () { return run_1.Run; } }));
-var shell_1 = __nccwpck_require__(7523);
+var shell_1 = __nccwpck_require__(7651);
 Object.defineProperty(exports, "Shell", ({ enumerable: true, get: function () { return shell_1.Shell; } }));
-var stopsignal_1 = __nccwpck_require__(4301);
+var stopsignal_1 = __nccwpck_require__(1325);
 Object.defineProperty(exports, "Stopsignal", ({ enumerable: true, get: function () { return stopsignal_1.Stopsignal; } }));
-var user_1 = __nccwpck_require__(3998);
+var user_1 = __nccwpck_require__(4478);
 Object.defineProperty(exports, "User", ({ enumerable: true, get: function () { return user_1.User; } }));
-var volume_1 = __nccwpck_require__(1347);
+var volume_1 = __nccwpck_require__(9667);
 Object.defineProperty(exports, "Volume", ({ enumerable: true, get: function () { return volume_1.Volume; } }));
-const workdir_1 = __nccwpck_require__(7529);
+const workdir_1 = __nccwpck_require__(4569);
 Object.defineProperty(exports, "Workdir", ({ enumerable: true, get: function () { return workdir_1.Workdir; } }));
 var Keyword;
 (function (Keyword) {
@@ -3952,15 +3952,15 @@ var DockerfileParser;
 
 /***/ }),
 
-/***/ 2393:
+/***/ 9033:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ModifiableInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flag_1 = __nccwpck_require__(1077);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const flag_1 = __nccwpck_require__(645);
+const instruction_1 = __nccwpck_require__(239);
 class ModifiableInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -4040,7 +4040,7 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 /***/ }),
 
-/***/ 7988:
+/***/ 6180:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -4050,30 +4050,30 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Parser = void 0;
-const vscode_languageserver_textdocument_1 = __nccwpck_require__(3383);
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const comment_1 = __nccwpck_require__(4022);
-const parserDirective_1 = __nccwpck_require__(7499);
-const instruction_1 = __nccwpck_require__(5279);
-const add_1 = __nccwpck_require__(9618);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const label_1 = __nccwpck_require__(3871);
-const onbuild_1 = __nccwpck_require__(5554);
-const run_1 = __nccwpck_require__(7224);
-const shell_1 = __nccwpck_require__(7523);
-const stopsignal_1 = __nccwpck_require__(4301);
-const workdir_1 = __nccwpck_require__(7529);
-const user_1 = __nccwpck_require__(3998);
-const volume_1 = __nccwpck_require__(1347);
-const dockerfile_1 = __nccwpck_require__(9933);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_textdocument_1 = __nccwpck_require__(9127);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const comment_1 = __nccwpck_require__(6758);
+const parserDirective_1 = __nccwpck_require__(1384);
+const instruction_1 = __nccwpck_require__(239);
+const add_1 = __nccwpck_require__(1330);
+const arg_1 = __nccwpck_require__(493);
+const cmd_1 = __nccwpck_require__(5901);
+const copy_1 = __nccwpck_require__(8204);
+const env_1 = __nccwpck_require__(5406);
+const entrypoint_1 = __nccwpck_require__(6763);
+const from_1 = __nccwpck_require__(5105);
+const healthcheck_1 = __nccwpck_require__(4815);
+const label_1 = __nccwpck_require__(1807);
+const onbuild_1 = __nccwpck_require__(8818);
+const run_1 = __nccwpck_require__(3960);
+const shell_1 = __nccwpck_require__(7651);
+const stopsignal_1 = __nccwpck_require__(1325);
+const workdir_1 = __nccwpck_require__(4569);
+const user_1 = __nccwpck_require__(4478);
+const volume_1 = __nccwpck_require__(9667);
+const dockerfile_1 = __nccwpck_require__(8781);
+const util_1 = __nccwpck_require__(9555);
+const main_1 = __nccwpck_require__(4134);
 class Parser {
     constructor() {
         this.escapeChar = null;
@@ -4492,14 +4492,14 @@ exports.Parser = Parser;
 
 /***/ }),
 
-/***/ 7499:
+/***/ 1384:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ParserDirective = void 0;
-const main_1 = __nccwpck_require__(8390);
-const line_1 = __nccwpck_require__(7005);
+const main_1 = __nccwpck_require__(4134);
+const line_1 = __nccwpck_require__(9965);
 class ParserDirective extends line_1.Line {
     constructor(document, range, nameRange, valueRange) {
         super(document, range);
@@ -4531,14 +4531,14 @@ exports.ParserDirective = ParserDirective;
 
 /***/ }),
 
-/***/ 9602:
+/***/ 9058:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Property = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const util_1 = __nccwpck_require__(9555);
 class Property {
     constructor(document, escapeChar, arg, arg2) {
         this.assignmentOperatorRange = null;
@@ -4878,17 +4878,17 @@ exports.Property = Property;
 
 /***/ }),
 
-/***/ 4984:
+/***/ 8984:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.PropertyInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const instruction_1 = __nccwpck_require__(5279);
-const property_1 = __nccwpck_require__(9602);
-const argument_1 = __nccwpck_require__(5940);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(9700);
+const instruction_1 = __nccwpck_require__(239);
+const property_1 = __nccwpck_require__(9058);
+const argument_1 = __nccwpck_require__(3316);
+const util_1 = __nccwpck_require__(9555);
 class PropertyInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -5215,7 +5215,7 @@ exports.PropertyInstruction = PropertyInstruction;
 
 /***/ }),
 
-/***/ 7459:
+/***/ 9555:
 /***/ ((__unused_webpack_module, exports) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -5316,7 +5316,7 @@ exports.Util = Util;
 
 /***/ }),
 
-/***/ 3743:
+/***/ 9180:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -5415,7 +5415,7 @@ exports.Variable = Variable;
 
 /***/ }),
 
-/***/ 9379:
+/***/ 2019:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5555,17 +5555,17 @@ class Comparator {
 
 module.exports = Comparator
 
-const parseOptions = __nccwpck_require__(356)
-const { safeRe: re, t } = __nccwpck_require__(5471)
-const cmp = __nccwpck_require__(8646)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const parseOptions = __nccwpck_require__(7124)
+const { safeRe: re, t } = __nccwpck_require__(5916)
+const cmp = __nccwpck_require__(9814)
+const debug = __nccwpck_require__(1911)
+const SemVer = __nccwpck_require__(1515)
+const Range = __nccwpck_require__(7054)
 
 
 /***/ }),
 
-/***/ 6782:
+/***/ 7054:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5787,22 +5787,22 @@ class Range {
 
 module.exports = Range
 
-const LRU = __nccwpck_require__(1383)
+const LRU = __nccwpck_require__(6807)
 const cache = new LRU()
 
-const parseOptions = __nccwpck_require__(356)
-const Comparator = __nccwpck_require__(9379)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const trimComparatorWhitespace = __nccwpck_require__(9737)
+const parseOptions = __nccwpck_require__(7124)
+const Comparator = __nccwpck_require__(2019)
+const debug = __nccwpck_require__(1911)
+const SemVer = __nccwpck_require__(1515)
+const trimComparatorWhitespace = __nccwpck_require__(9785)
 const {
   safeRe: re,
   src,
   t,
   tildeTrimReplace,
   caretTrimReplace,
-} = __nccwpck_require__(5471)
-const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(5101)
+} = __nccwpck_require__(5916)
+const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(5165)
 
 // unbounded global build-metadata stripper used by parseRange
 const BUILDSTRIPRE = new RegExp(src[t.BUILD], 'g')
@@ -6149,17 +6149,17 @@ const testSet = (set, version, options) => {
 
 /***/ }),
 
-/***/ 7163:
+/***/ 1515:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const debug = __nccwpck_require__(1159)
-const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(5101)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const debug = __nccwpck_require__(1911)
+const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(5165)
+const { safeRe: re, t } = __nccwpck_require__(5916)
 
-const parseOptions = __nccwpck_require__(356)
-const { compareIdentifiers } = __nccwpck_require__(3348)
+const parseOptions = __nccwpck_require__(7124)
+const { compareIdentifiers } = __nccwpck_require__(8612)
 
 const isPrereleaseIdentifier = (prerelease, identifier) => {
   const identifiers = identifier.split('.')
@@ -6506,12 +6506,12 @@ module.exports = SemVer
 
 /***/ }),
 
-/***/ 1799:
+/***/ 4775:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(641)
 const clean = (version, options) => {
   const s = parse(version.trim().replace(/^[=v]+/, ''), options)
   return s ? s.version : null
@@ -6521,17 +6521,17 @@ module.exports = clean
 
 /***/ }),
 
-/***/ 8646:
+/***/ 9814:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gt = __nccwpck_require__(6599)
-const gte = __nccwpck_require__(1236)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
+const eq = __nccwpck_require__(7002)
+const neq = __nccwpck_require__(6046)
+const gt = __nccwpck_require__(8167)
+const gte = __nccwpck_require__(1204)
+const lt = __nccwpck_require__(1616)
+const lte = __nccwpck_require__(5770)
 
 const cmp = (a, op, b, loose) => {
   switch (op) {
@@ -6582,14 +6582,14 @@ module.exports = cmp
 
 /***/ }),
 
-/***/ 5385:
+/***/ 9449:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const parse = __nccwpck_require__(6353)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const SemVer = __nccwpck_require__(1515)
+const parse = __nccwpck_require__(641)
+const { safeRe: re, t } = __nccwpck_require__(5916)
 
 const coerce = (version, options) => {
   if (version instanceof SemVer) {
@@ -6651,12 +6651,12 @@ module.exports = coerce
 
 /***/ }),
 
-/***/ 7648:
+/***/ 1696:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const compareBuild = (a, b, loose) => {
   const versionA = new SemVer(a, loose)
   const versionB = new SemVer(b, loose)
@@ -6667,24 +6667,24 @@ module.exports = compareBuild
 
 /***/ }),
 
-/***/ 6874:
+/***/ 4250:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const compareLoose = (a, b) => compare(a, b, true)
 module.exports = compareLoose
 
 
 /***/ }),
 
-/***/ 8469:
+/***/ 4373:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const compare = (a, b, loose) =>
   new SemVer(a, loose).compare(new SemVer(b, loose))
 
@@ -6693,12 +6693,12 @@ module.exports = compare
 
 /***/ }),
 
-/***/ 711:
+/***/ 5479:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(641)
 
 const diff = (version1, version2) => {
   const v1 = parse(version1, null, true)
@@ -6760,48 +6760,48 @@ module.exports = diff
 
 /***/ }),
 
-/***/ 5082:
+/***/ 7002:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const eq = (a, b, loose) => compare(a, b, loose) === 0
 module.exports = eq
 
 
 /***/ }),
 
-/***/ 6599:
+/***/ 8167:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const gt = (a, b, loose) => compare(a, b, loose) > 0
 module.exports = gt
 
 
 /***/ }),
 
-/***/ 1236:
+/***/ 1204:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const gte = (a, b, loose) => compare(a, b, loose) >= 0
 module.exports = gte
 
 
 /***/ }),
 
-/***/ 2338:
+/***/ 3154:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 
 const inc = (version, release, options, identifier, identifierBase) => {
   if (typeof (options) === 'string') {
@@ -6824,72 +6824,72 @@ module.exports = inc
 
 /***/ }),
 
-/***/ 3872:
+/***/ 1616:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const lt = (a, b, loose) => compare(a, b, loose) < 0
 module.exports = lt
 
 
 /***/ }),
 
-/***/ 6717:
+/***/ 5770:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const lte = (a, b, loose) => compare(a, b, loose) <= 0
 module.exports = lte
 
 
 /***/ }),
 
-/***/ 8511:
+/***/ 4095:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const major = (a, loose) => new SemVer(a, loose).major
 module.exports = major
 
 
 /***/ }),
 
-/***/ 2603:
+/***/ 7419:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const minor = (a, loose) => new SemVer(a, loose).minor
 module.exports = minor
 
 
 /***/ }),
 
-/***/ 4974:
+/***/ 6046:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const neq = (a, b, loose) => compare(a, b, loose) !== 0
 module.exports = neq
 
 
 /***/ }),
 
-/***/ 6353:
+/***/ 641:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const parse = (version, options, throwErrors = false) => {
   if (version instanceof SemVer) {
     return version
@@ -6909,24 +6909,24 @@ module.exports = parse
 
 /***/ }),
 
-/***/ 8756:
+/***/ 9764:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1515)
 const patch = (a, loose) => new SemVer(a, loose).patch
 module.exports = patch
 
 
 /***/ }),
 
-/***/ 5714:
+/***/ 6482:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(641)
 const prerelease = (version, options) => {
   const parsed = parse(version, options)
   return (parsed && parsed.prerelease.length) ? parsed.prerelease : null
@@ -6936,36 +6936,36 @@ module.exports = prerelease
 
 /***/ }),
 
-/***/ 2173:
+/***/ 5005:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4373)
 const rcompare = (a, b, loose) => compare(b, a, loose)
 module.exports = rcompare
 
 
 /***/ }),
 
-/***/ 7192:
+/***/ 1176:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(1696)
 const rsort = (list, loose) => list.sort((a, b) => compareBuild(b, a, loose))
 module.exports = rsort
 
 
 /***/ }),
 
-/***/ 8011:
+/***/ 9448:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(7054)
 const satisfies = (version, range, options) => {
   try {
     range = new Range(range, options)
@@ -6979,26 +6979,26 @@ module.exports = satisfies
 
 /***/ }),
 
-/***/ 9872:
+/***/ 256:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(1696)
 const sort = (list, loose) => list.sort((a, b) => compareBuild(a, b, loose))
 module.exports = sort
 
 
 /***/ }),
 
-/***/ 6114:
+/***/ 4290:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
+const parse = __nccwpck_require__(641)
+const constants = __nccwpck_require__(5165)
+const SemVer = __nccwpck_require__(1515)
 
 const truncate = (version, truncation, options) => {
   if (!constants.RELEASE_TYPES.includes(truncation)) {
@@ -7046,12 +7046,12 @@ module.exports = truncate
 
 /***/ }),
 
-/***/ 8780:
+/***/ 9020:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(641)
 const valid = (version, options) => {
   const v = parse(version, options)
   return v ? v.version : null
@@ -7061,54 +7061,54 @@ module.exports = valid
 
 /***/ }),
 
-/***/ 2088:
+/***/ 776:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // just pre-load all the stuff that index.js lazily exports
-const internalRe = __nccwpck_require__(5471)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
-const identifiers = __nccwpck_require__(3348)
-const parse = __nccwpck_require__(6353)
-const valid = __nccwpck_require__(8780)
-const clean = __nccwpck_require__(1799)
-const inc = __nccwpck_require__(2338)
-const diff = __nccwpck_require__(711)
-const major = __nccwpck_require__(8511)
-const minor = __nccwpck_require__(2603)
-const patch = __nccwpck_require__(8756)
-const prerelease = __nccwpck_require__(5714)
-const compare = __nccwpck_require__(8469)
-const rcompare = __nccwpck_require__(2173)
-const compareLoose = __nccwpck_require__(6874)
-const compareBuild = __nccwpck_require__(7648)
-const sort = __nccwpck_require__(9872)
-const rsort = __nccwpck_require__(7192)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gte = __nccwpck_require__(1236)
-const lte = __nccwpck_require__(6717)
-const cmp = __nccwpck_require__(8646)
-const coerce = __nccwpck_require__(5385)
-const truncate = __nccwpck_require__(6114)
-const Comparator = __nccwpck_require__(9379)
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const toComparators = __nccwpck_require__(4750)
-const maxSatisfying = __nccwpck_require__(5574)
-const minSatisfying = __nccwpck_require__(8595)
-const minVersion = __nccwpck_require__(1866)
-const validRange = __nccwpck_require__(4737)
-const outside = __nccwpck_require__(280)
-const gtr = __nccwpck_require__(2276)
-const ltr = __nccwpck_require__(5213)
-const intersects = __nccwpck_require__(3465)
-const simplifyRange = __nccwpck_require__(2028)
-const subset = __nccwpck_require__(1489)
+const internalRe = __nccwpck_require__(5916)
+const constants = __nccwpck_require__(5165)
+const SemVer = __nccwpck_require__(1515)
+const identifiers = __nccwpck_require__(8612)
+const parse = __nccwpck_require__(641)
+const valid = __nccwpck_require__(9020)
+const clean = __nccwpck_require__(4775)
+const inc = __nccwpck_require__(3154)
+const diff = __nccwpck_require__(5479)
+const major = __nccwpck_require__(4095)
+const minor = __nccwpck_require__(7419)
+const patch = __nccwpck_require__(9764)
+const prerelease = __nccwpck_require__(6482)
+const compare = __nccwpck_require__(4373)
+const rcompare = __nccwpck_require__(5005)
+const compareLoose = __nccwpck_require__(4250)
+const compareBuild = __nccwpck_require__(1696)
+const sort = __nccwpck_require__(256)
+const rsort = __nccwpck_require__(1176)
+const gt = __nccwpck_require__(8167)
+const lt = __nccwpck_require__(1616)
+const eq = __nccwpck_require__(7002)
+const neq = __nccwpck_require__(6046)
+const gte = __nccwpck_require__(1204)
+const lte = __nccwpck_require__(5770)
+const cmp = __nccwpck_require__(9814)
+const coerce = __nccwpck_require__(9449)
+const truncate = __nccwpck_require__(4290)
+const Comparator = __nccwpck_require__(2019)
+const Range = __nccwpck_require__(7054)
+const satisfies = __nccwpck_require__(9448)
+const toComparators = __nccwpck_require__(2190)
+const maxSatisfying = __nccwpck_require__(1081)
+const minSatisfying = __nccwpck_require__(83)
+const minVersion = __nccwpck_require__(3130)
+const validRange = __nccwpck_require__(4881)
+const outside = __nccwpck_require__(9816)
+const gtr = __nccwpck_require__(692)
+const ltr = __nccwpck_require__(6701)
+const intersects = __nccwpck_require__(7049)
+const simplifyRange = __nccwpck_require__(7471)
+const subset = __nccwpck_require__(769)
 module.exports = {
   parse,
   valid,
@@ -7161,7 +7161,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5101:
+/***/ 5165:
 /***/ ((module) => {
 
 
@@ -7235,7 +7235,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1159:
+/***/ 1911:
 /***/ ((module) => {
 
 
@@ -7253,7 +7253,7 @@ module.exports = debug
 
 /***/ }),
 
-/***/ 3348:
+/***/ 8612:
 /***/ ((module) => {
 
 
@@ -7289,7 +7289,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1383:
+/***/ 6807:
 /***/ ((module) => {
 
 
@@ -7338,7 +7338,7 @@ module.exports = LRUCache
 
 /***/ }),
 
-/***/ 356:
+/***/ 7124:
 /***/ ((module) => {
 
 
@@ -7362,7 +7362,7 @@ module.exports = parseOptions
 
 /***/ }),
 
-/***/ 5471:
+/***/ 5916:
 /***/ ((module, exports, __nccwpck_require__) => {
 
 
@@ -7371,8 +7371,8 @@ const {
   MAX_SAFE_COMPONENT_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   MAX_LENGTH,
-} = __nccwpck_require__(5101)
-const debug = __nccwpck_require__(1159)
+} = __nccwpck_require__(5165)
+const debug = __nccwpck_require__(1911)
 exports = module.exports = {}
 
 // The actual regexps go on exports.re
@@ -7592,7 +7592,7 @@ createToken('GTE0PRE', '^\\s*>=\\s*0\\.0\\.0-0\\s*$')
 
 /***/ }),
 
-/***/ 9737:
+/***/ 9785:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -7607,7 +7607,7 @@ const {
   MAX_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   WHITESPACE_CHARACTERS,
-} = __nccwpck_require__(5101)
+} = __nccwpck_require__(5165)
 
 /**
  * Remembers the last two rows of digits so their characters need not be reread.
@@ -8037,25 +8037,25 @@ module.exports = trimComparatorWhitespace
 
 /***/ }),
 
-/***/ 2276:
+/***/ 692:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // Determine if version is greater than all the versions possible in the range.
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(9816)
 const gtr = (version, range, options) => outside(version, range, '>', options)
 module.exports = gtr
 
 
 /***/ }),
 
-/***/ 3465:
+/***/ 7049:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(7054)
 const intersects = (r1, r2, options) => {
   r1 = new Range(r1, options)
   r2 = new Range(r2, options)
@@ -8066,12 +8066,12 @@ module.exports = intersects
 
 /***/ }),
 
-/***/ 5213:
+/***/ 6701:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(9816)
 // Determine if version is less than all the versions possible in the range
 const ltr = (version, range, options) => outside(version, range, '<', options)
 module.exports = ltr
@@ -8079,13 +8079,13 @@ module.exports = ltr
 
 /***/ }),
 
-/***/ 5574:
+/***/ 1081:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1515)
+const Range = __nccwpck_require__(7054)
 
 const maxSatisfying = (versions, range, options) => {
   let max = null
@@ -8113,13 +8113,13 @@ module.exports = maxSatisfying
 
 /***/ }),
 
-/***/ 8595:
+/***/ 83:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1515)
+const Range = __nccwpck_require__(7054)
 const minSatisfying = (versions, range, options) => {
   let min = null
   let minSV = null
@@ -8146,14 +8146,14 @@ module.exports = minSatisfying
 
 /***/ }),
 
-/***/ 1866:
+/***/ 3130:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
-const gt = __nccwpck_require__(6599)
+const SemVer = __nccwpck_require__(1515)
+const Range = __nccwpck_require__(7054)
+const gt = __nccwpck_require__(8167)
 
 const minVersion = (range, loose) => {
   range = new Range(range, loose)
@@ -8216,20 +8216,20 @@ module.exports = minVersion
 
 /***/ }),
 
-/***/ 280:
+/***/ 9816:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Comparator = __nccwpck_require__(9379)
+const SemVer = __nccwpck_require__(1515)
+const Comparator = __nccwpck_require__(2019)
 const { ANY } = Comparator
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
-const gte = __nccwpck_require__(1236)
+const Range = __nccwpck_require__(7054)
+const satisfies = __nccwpck_require__(9448)
+const gt = __nccwpck_require__(8167)
+const lt = __nccwpck_require__(1616)
+const lte = __nccwpck_require__(5770)
+const gte = __nccwpck_require__(1204)
 
 const outside = (version, range, hilo, options) => {
   version = new SemVer(version, options)
@@ -8305,7 +8305,7 @@ module.exports = outside
 
 /***/ }),
 
-/***/ 2028:
+/***/ 7471:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -8313,8 +8313,8 @@ module.exports = outside
 // given a set of versions and a range, create a "simplified" range
 // that includes the same versions that the original range does
 // If the original range is shorter than the simplified one, return that.
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(9448)
+const compare = __nccwpck_require__(4373)
 module.exports = (versions, range, options) => {
   const set = []
   let first = null
@@ -8361,16 +8361,16 @@ module.exports = (versions, range, options) => {
 
 /***/ }),
 
-/***/ 1489:
+/***/ 769:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
-const Comparator = __nccwpck_require__(9379)
+const Range = __nccwpck_require__(7054)
+const Comparator = __nccwpck_require__(2019)
 const { ANY } = Comparator
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(9448)
+const compare = __nccwpck_require__(4373)
 
 // Complex range `r1 || r2 || ...` is a subset of `R1 || R2 || ...` iff:
 // - Every simple range `r1, r2, ...` is a null set, OR
@@ -8617,12 +8617,12 @@ module.exports = subset
 
 /***/ }),
 
-/***/ 4750:
+/***/ 2190:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(7054)
 
 // Mostly just for testing and legacy API reasons
 const toComparators = (range, options) =>
@@ -8634,12 +8634,12 @@ module.exports = toComparators
 
 /***/ }),
 
-/***/ 4737:
+/***/ 4881:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(7054)
 const validRange = (range, options) => {
   try {
     // Return '*' instead of '' so that truthiness works.
@@ -8654,15 +8654,15 @@ module.exports = validRange
 
 /***/ }),
 
-/***/ 770:
+/***/ 8258:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-module.exports = __nccwpck_require__(218);
+module.exports = __nccwpck_require__(5258);
 
 
 /***/ }),
 
-/***/ 218:
+/***/ 5258:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -8933,33 +8933,33 @@ exports.debug = debug; // for test
 
 /***/ }),
 
-/***/ 6752:
+/***/ 576:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Client = __nccwpck_require__(3701)
-const Dispatcher = __nccwpck_require__(883)
-const Pool = __nccwpck_require__(628)
-const BalancedPool = __nccwpck_require__(837)
-const Agent = __nccwpck_require__(7405)
-const ProxyAgent = __nccwpck_require__(6672)
-const EnvHttpProxyAgent = __nccwpck_require__(3137)
-const RetryAgent = __nccwpck_require__(50)
-const errors = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+const Client = __nccwpck_require__(5061)
+const Dispatcher = __nccwpck_require__(2243)
+const Pool = __nccwpck_require__(20)
+const BalancedPool = __nccwpck_require__(9989)
+const Agent = __nccwpck_require__(3389)
+const ProxyAgent = __nccwpck_require__(7408)
+const EnvHttpProxyAgent = __nccwpck_require__(2785)
+const RetryAgent = __nccwpck_require__(8610)
+const errors = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
 const { InvalidArgumentError } = errors
-const api = __nccwpck_require__(6615)
-const buildConnector = __nccwpck_require__(9136)
-const MockClient = __nccwpck_require__(7365)
-const MockAgent = __nccwpck_require__(7501)
-const MockPool = __nccwpck_require__(4004)
-const mockErrors = __nccwpck_require__(2429)
-const RetryHandler = __nccwpck_require__(7816)
-const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(2581)
-const DecoratorHandler = __nccwpck_require__(8155)
-const RedirectHandler = __nccwpck_require__(8754)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const api = __nccwpck_require__(6135)
+const buildConnector = __nccwpck_require__(1952)
+const MockClient = __nccwpck_require__(6197)
+const MockAgent = __nccwpck_require__(2781)
+const MockPool = __nccwpck_require__(9396)
+const mockErrors = __nccwpck_require__(9037)
+const RetryHandler = __nccwpck_require__(1131)
+const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(8085)
+const DecoratorHandler = __nccwpck_require__(5579)
+const RedirectHandler = __nccwpck_require__(9714)
+const createRedirectInterceptor = __nccwpck_require__(2276)
 
 Object.assign(Dispatcher.prototype, api)
 
@@ -8977,10 +8977,10 @@ module.exports.DecoratorHandler = DecoratorHandler
 module.exports.RedirectHandler = RedirectHandler
 module.exports.createRedirectInterceptor = createRedirectInterceptor
 module.exports.interceptors = {
-  redirect: __nccwpck_require__(1514),
-  retry: __nccwpck_require__(2026),
-  dump: __nccwpck_require__(8060),
-  dns: __nccwpck_require__(379)
+  redirect: __nccwpck_require__(1530),
+  retry: __nccwpck_require__(7114),
+  dump: __nccwpck_require__(5596),
+  dns: __nccwpck_require__(1643)
 }
 
 module.exports.buildConnector = buildConnector
@@ -9042,7 +9042,7 @@ function makeDispatcher (fn) {
 module.exports.setGlobalDispatcher = setGlobalDispatcher
 module.exports.getGlobalDispatcher = getGlobalDispatcher
 
-const fetchImpl = (__nccwpck_require__(4398).fetch)
+const fetchImpl = (__nccwpck_require__(3345).fetch)
 module.exports.fetch = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
@@ -9054,39 +9054,39 @@ module.exports.fetch = async function fetch (init, options = undefined) {
     throw err
   }
 }
-module.exports.Headers = __nccwpck_require__(660).Headers
-module.exports.Response = __nccwpck_require__(9051).Response
-module.exports.Request = __nccwpck_require__(9967).Request
-module.exports.FormData = __nccwpck_require__(5910).FormData
+module.exports.Headers = __nccwpck_require__(548).Headers
+module.exports.Response = __nccwpck_require__(1627).Response
+module.exports.Request = __nccwpck_require__(268).Request
+module.exports.FormData = __nccwpck_require__(2134).FormData
 module.exports.File = globalThis.File ?? (__nccwpck_require__(4573).File)
-module.exports.FileReader = __nccwpck_require__(8355).FileReader
+module.exports.FileReader = __nccwpck_require__(8755).FileReader
 
-const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(1059)
+const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(5779)
 
 module.exports.setGlobalOrigin = setGlobalOrigin
 module.exports.getGlobalOrigin = getGlobalOrigin
 
-const { CacheStorage } = __nccwpck_require__(3245)
-const { kConstruct } = __nccwpck_require__(109)
+const { CacheStorage } = __nccwpck_require__(4045)
+const { kConstruct } = __nccwpck_require__(3165)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
 module.exports.caches = new CacheStorage(kConstruct)
 
-const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(9061)
+const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(6693)
 
 module.exports.deleteCookie = deleteCookie
 module.exports.getCookies = getCookies
 module.exports.getSetCookies = getSetCookies
 module.exports.setCookie = setCookie
 
-const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(1900)
+const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(428)
 
 module.exports.parseMIMEType = parseMIMEType
 module.exports.serializeAMimeType = serializeAMimeType
 
-const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5188)
-module.exports.WebSocket = __nccwpck_require__(3726).WebSocket
+const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5924)
+module.exports.WebSocket = __nccwpck_require__(5358).WebSocket
 module.exports.CloseEvent = CloseEvent
 module.exports.ErrorEvent = ErrorEvent
 module.exports.MessageEvent = MessageEvent
@@ -9102,18 +9102,18 @@ module.exports.MockPool = MockPool
 module.exports.MockAgent = MockAgent
 module.exports.mockErrors = mockErrors
 
-const { EventSource } = __nccwpck_require__(1238)
+const { EventSource } = __nccwpck_require__(8742)
 
 module.exports.EventSource = EventSource
 
 
 /***/ }),
 
-/***/ 158:
+/***/ 3134:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { addAbortListener } = __nccwpck_require__(3440)
-const { RequestAbortedError } = __nccwpck_require__(8707)
+const { addAbortListener } = __nccwpck_require__(2272)
+const { RequestAbortedError } = __nccwpck_require__(1059)
 
 const kListener = Symbol('kListener')
 const kSignal = Symbol('kSignal')
@@ -9173,16 +9173,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2279:
+/***/ 6900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
+const { addSignal, removeSignal } = __nccwpck_require__(3134)
 
 class ConnectHandler extends AsyncResource {
   constructor (opts, callback) {
@@ -9288,7 +9288,7 @@ module.exports = connect
 
 /***/ }),
 
-/***/ 6862:
+/***/ 9294:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -9302,10 +9302,10 @@ const {
   InvalidArgumentError,
   InvalidReturnValueError,
   RequestAbortedError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+} = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(3134)
 const assert = __nccwpck_require__(4589)
 
 const kResume = Symbol('resume')
@@ -9546,16 +9546,16 @@ module.exports = pipeline
 
 /***/ }),
 
-/***/ 4043:
+/***/ 5259:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { Readable } = __nccwpck_require__(9927)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { Readable } = __nccwpck_require__(2519)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(7863)
 const { AsyncResource } = __nccwpck_require__(6698)
 
 class RequestHandler extends AsyncResource {
@@ -9767,18 +9767,18 @@ module.exports.RequestHandler = RequestHandler
 
 /***/ }),
 
-/***/ 3560:
+/***/ 792:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { finished, PassThrough } = __nccwpck_require__(7075)
-const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(7863)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(3134)
 
 class StreamHandler extends AsyncResource {
   constructor (opts, factory, callback) {
@@ -9994,15 +9994,15 @@ module.exports = stream
 
 /***/ }),
 
-/***/ 1882:
+/***/ 1098:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(1059)
 const { AsyncResource } = __nccwpck_require__(6698)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const util = __nccwpck_require__(2272)
+const { addSignal, removeSignal } = __nccwpck_require__(3134)
 const assert = __nccwpck_require__(4589)
 
 class UpgradeHandler extends AsyncResource {
@@ -10109,21 +10109,21 @@ module.exports = upgrade
 
 /***/ }),
 
-/***/ 6615:
+/***/ 6135:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-module.exports.request = __nccwpck_require__(4043)
-module.exports.stream = __nccwpck_require__(3560)
-module.exports.pipeline = __nccwpck_require__(6862)
-module.exports.upgrade = __nccwpck_require__(1882)
-module.exports.connect = __nccwpck_require__(2279)
+module.exports.request = __nccwpck_require__(5259)
+module.exports.stream = __nccwpck_require__(792)
+module.exports.pipeline = __nccwpck_require__(9294)
+module.exports.upgrade = __nccwpck_require__(1098)
+module.exports.connect = __nccwpck_require__(6900)
 
 
 /***/ }),
 
-/***/ 9927:
+/***/ 2519:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Ported from https://github.com/nodejs/undici/pull/907
@@ -10132,9 +10132,9 @@ module.exports.connect = __nccwpck_require__(2279)
 
 const assert = __nccwpck_require__(4589)
 const { Readable } = __nccwpck_require__(7075)
-const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { ReadableStreamFrom } = __nccwpck_require__(3440)
+const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
+const { ReadableStreamFrom } = __nccwpck_require__(2272)
 
 const kConsume = Symbol('kConsume')
 const kReading = Symbol('kReading')
@@ -10515,15 +10515,15 @@ module.exports = { Readable: BodyReadable, chunksDecode }
 
 /***/ }),
 
-/***/ 7655:
+/***/ 7863:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 const assert = __nccwpck_require__(4589)
 const {
   ResponseStatusCodeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(1059)
 
-const { chunksDecode } = __nccwpck_require__(9927)
+const { chunksDecode } = __nccwpck_require__(2519)
 const CHUNK_LIMIT = 128 * 1024
 
 async function getResolveErrorBodyCallback ({ callback, body, contentType, statusCode, statusMessage, headers }) {
@@ -10615,16 +10615,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9136:
+/***/ 1952:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const net = __nccwpck_require__(7030)
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(8707)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(2272)
+const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(1059)
+const timers = __nccwpck_require__(7787)
 
 function noop () {}
 
@@ -10862,7 +10862,7 @@ module.exports = buildConnector
 
 /***/ }),
 
-/***/ 735:
+/***/ 7887:
 /***/ ((module) => {
 
 
@@ -10987,7 +10987,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2414:
+/***/ 5726:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11196,7 +11196,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8707:
+/***/ 1059:
 /***/ ((module) => {
 
 
@@ -11628,7 +11628,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4655:
+/***/ 2543:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11636,7 +11636,7 @@ module.exports = {
 const {
   InvalidArgumentError,
   NotSupportedError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(1059)
 const assert = __nccwpck_require__(4589)
 const {
   isValidHTTPToken,
@@ -11651,9 +11651,9 @@ const {
   validateHandler,
   getServerName,
   normalizedMethodRecords
-} = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
+} = __nccwpck_require__(2272)
+const { channels } = __nccwpck_require__(5726)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(7887)
 
 // Verifies that a given path is valid does not contain control chars \x00 to \x20
 const invalidPathRegex = /[^\u0021-\u00ff]/
@@ -12117,7 +12117,7 @@ module.exports = Request
 
 /***/ }),
 
-/***/ 6443:
+/***/ 1003:
 /***/ ((module) => {
 
 module.exports = {
@@ -12191,7 +12191,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7752:
+/***/ 9112:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -12199,7 +12199,7 @@ module.exports = {
 const {
   wellknownHeaderNames,
   headerNameLowerCasedRecord
-} = __nccwpck_require__(735)
+} = __nccwpck_require__(7887)
 
 class TstNode {
   /** @type {any} */
@@ -12350,13 +12350,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3440:
+/***/ 2272:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(6443)
+const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(1003)
 const { IncomingMessage } = __nccwpck_require__(7067)
 const stream = __nccwpck_require__(7075)
 const net = __nccwpck_require__(7030)
@@ -12364,9 +12364,9 @@ const { Blob } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 const { stringify } = __nccwpck_require__(1792)
 const { EventEmitter: EE } = __nccwpck_require__(8474)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
-const { tree } = __nccwpck_require__(7752)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(7887)
+const { tree } = __nccwpck_require__(9112)
 
 const [nodeMajor, nodeMinor] = process.versions.node.split('.').map(v => Number(v))
 
@@ -13076,18 +13076,18 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7405:
+/***/ 3389:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
-const DispatcherBase = __nccwpck_require__(1841)
-const Pool = __nccwpck_require__(628)
-const Client = __nccwpck_require__(3701)
-const util = __nccwpck_require__(3440)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
+const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(1003)
+const DispatcherBase = __nccwpck_require__(8641)
+const Pool = __nccwpck_require__(20)
+const Client = __nccwpck_require__(5061)
+const util = __nccwpck_require__(2272)
+const createRedirectInterceptor = __nccwpck_require__(2276)
 
 const kOnConnect = Symbol('onConnect')
 const kOnDisconnect = Symbol('onDisconnect')
@@ -13216,7 +13216,7 @@ module.exports = Agent
 
 /***/ }),
 
-/***/ 837:
+/***/ 9989:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -13224,7 +13224,7 @@ module.exports = Agent
 const {
   BalancedPoolMissingUpstreamError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(1059)
 const {
   PoolBase,
   kClients,
@@ -13232,10 +13232,10 @@ const {
   kAddClient,
   kRemoveClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Pool = __nccwpck_require__(628)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const { parseOrigin } = __nccwpck_require__(3440)
+} = __nccwpck_require__(7632)
+const Pool = __nccwpck_require__(20)
+const { kUrl, kInterceptors } = __nccwpck_require__(1003)
+const { parseOrigin } = __nccwpck_require__(2272)
 const kFactory = Symbol('factory')
 
 const kOptions = Symbol('options')
@@ -13432,7 +13432,7 @@ module.exports = BalancedPool
 
 /***/ }),
 
-/***/ 637:
+/***/ 1021:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -13440,9 +13440,9 @@ module.exports = BalancedPool
 /* global WebAssembly */
 
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(2272)
+const { channels } = __nccwpck_require__(5726)
+const timers = __nccwpck_require__(7787)
 const {
   RequestContentLengthMismatchError,
   ResponseContentLengthMismatchError,
@@ -13455,7 +13455,7 @@ const {
   BodyTimeoutError,
   HTTPParserError,
   ResponseExceededMaxSizeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(1059)
 const {
   kUrl,
   kReset,
@@ -13488,9 +13488,9 @@ const {
   kOnError,
   kResume,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(1003)
 
-const constants = __nccwpck_require__(2824)
+const constants = __nccwpck_require__(3512)
 const EMPTY_BUF = Buffer.alloc(0)
 const FastBuffer = Buffer[Symbol.species]
 const addListener = util.addListener
@@ -13502,11 +13502,11 @@ const kSocketUsed = Symbol('kSocketUsed')
 let extractBody
 
 async function lazyllhttp () {
-  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(3870) : undefined
+  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(1630) : undefined
 
   let mod
   try {
-    mod = await WebAssembly.compile(__nccwpck_require__(3434))
+    mod = await WebAssembly.compile(__nccwpck_require__(4826))
   } catch (e) {
     /* istanbul ignore next */
 
@@ -13514,7 +13514,7 @@ async function lazyllhttp () {
     // being enabled, but the occurring of this other error
     // * https://github.com/emscripten-core/emscripten/issues/11495
     // got me to remove that check to avoid breaking Node 12.
-    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(3870))
+    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(1630))
   }
 
   return await WebAssembly.instantiate(mod, {
@@ -14429,7 +14429,7 @@ function writeH1 (client, request) {
 
   if (util.isFormDataLike(body)) {
     if (!extractBody) {
-      extractBody = (__nccwpck_require__(4492).extractBody)
+      extractBody = (__nccwpck_require__(9852).extractBody)
     }
 
     const [bodyStream, contentType] = extractBody(body)
@@ -14952,7 +14952,7 @@ module.exports = connectH1
 
 /***/ }),
 
-/***/ 8788:
+/***/ 2820:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -14960,13 +14960,13 @@ module.exports = connectH1
 const assert = __nccwpck_require__(4589)
 const { errorMonitor } = __nccwpck_require__(8474)
 const { pipeline } = __nccwpck_require__(7075)
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(2272)
 const {
   RequestContentLengthMismatchError,
   RequestAbortedError,
   SocketError,
   InformationalError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(1059)
 const {
   kUrl,
   kReset,
@@ -14985,7 +14985,7 @@ const {
   kResume,
   kSize,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(1003)
 
 const kOpenStreams = Symbol('open streams')
 
@@ -15391,7 +15391,7 @@ function writeH2 (client, request) {
   let contentLength = util.bodyLength(body)
 
   if (util.isFormDataLike(body)) {
-    extractBody ??= (__nccwpck_require__(4492).extractBody)
+    extractBody ??= (__nccwpck_require__(9852).extractBody)
 
     const [bodyStream, contentType] = extractBody(body)
     headers['content-type'] = contentType
@@ -15751,7 +15751,7 @@ module.exports = connectH2
 
 /***/ }),
 
-/***/ 3701:
+/***/ 5061:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -15761,16 +15761,16 @@ module.exports = connectH2
 const assert = __nccwpck_require__(4589)
 const net = __nccwpck_require__(7030)
 const http = __nccwpck_require__(7067)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const Request = __nccwpck_require__(4655)
-const DispatcherBase = __nccwpck_require__(1841)
+const util = __nccwpck_require__(2272)
+const { channels } = __nccwpck_require__(5726)
+const Request = __nccwpck_require__(2543)
+const DispatcherBase = __nccwpck_require__(8641)
 const {
   InvalidArgumentError,
   InformationalError,
   ClientDestroyedError
-} = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(1059)
+const buildConnector = __nccwpck_require__(1952)
 const {
   kUrl,
   kServerName,
@@ -15812,9 +15812,9 @@ const {
   kHTTPContext,
   kMaxConcurrentStreams,
   kResume
-} = __nccwpck_require__(6443)
-const connectH1 = __nccwpck_require__(637)
-const connectH2 = __nccwpck_require__(8788)
+} = __nccwpck_require__(1003)
+const connectH1 = __nccwpck_require__(1021)
+const connectH2 = __nccwpck_require__(2820)
 let deprecatedInterceptorWarned = false
 
 const kClosedResolve = Symbol('kClosedResolve')
@@ -16122,7 +16122,7 @@ class Client extends DispatcherBase {
   }
 }
 
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const createRedirectInterceptor = __nccwpck_require__(2276)
 
 function onError (client, err) {
   if (
@@ -16382,19 +16382,19 @@ module.exports = Client
 
 /***/ }),
 
-/***/ 1841:
+/***/ 8641:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const buffer = __nccwpck_require__(4573)
-const Dispatcher = __nccwpck_require__(883)
+const Dispatcher = __nccwpck_require__(2243)
 const {
   ClientDestroyedError,
   ClientClosedError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+} = __nccwpck_require__(1059)
+const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(1003)
 
 const kOnDestroyed = Symbol('onDestroyed')
 const kOnClosed = Symbol('onClosed')
@@ -16597,7 +16597,7 @@ module.exports = DispatcherBase
 
 /***/ }),
 
-/***/ 883:
+/***/ 2243:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -16669,15 +16669,15 @@ module.exports = Dispatcher
 
 /***/ }),
 
-/***/ 3137:
+/***/ 2785:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(6443)
-const ProxyAgent = __nccwpck_require__(6672)
-const Agent = __nccwpck_require__(7405)
+const DispatcherBase = __nccwpck_require__(8641)
+const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(1003)
+const ProxyAgent = __nccwpck_require__(7408)
+const Agent = __nccwpck_require__(3389)
 
 const DEFAULT_PORTS = {
   'http:': 80,
@@ -16836,7 +16836,7 @@ module.exports = EnvHttpProxyAgent
 
 /***/ }),
 
-/***/ 4660:
+/***/ 9220:
 /***/ ((module) => {
 
 /* eslint-disable */
@@ -16960,15 +16960,15 @@ module.exports = class FixedQueue {
 
 /***/ }),
 
-/***/ 2128:
+/***/ 7632:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const FixedQueue = __nccwpck_require__(4660)
-const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(6443)
-const PoolStats = __nccwpck_require__(3246)
+const DispatcherBase = __nccwpck_require__(8641)
+const FixedQueue = __nccwpck_require__(9220)
+const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(1003)
+const PoolStats = __nccwpck_require__(398)
 
 const kClients = Symbol('clients')
 const kNeedDrain = Symbol('needDrain')
@@ -17161,10 +17161,10 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3246:
+/***/ 398:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(6443)
+const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(1003)
 const kPool = Symbol('pool')
 
 class PoolStats {
@@ -17202,7 +17202,7 @@ module.exports = PoolStats
 
 /***/ }),
 
-/***/ 628:
+/***/ 20:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -17213,14 +17213,14 @@ const {
   kNeedDrain,
   kAddClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Client = __nccwpck_require__(3701)
+} = __nccwpck_require__(7632)
+const Client = __nccwpck_require__(5061)
 const {
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(1059)
+const util = __nccwpck_require__(2272)
+const { kUrl, kInterceptors } = __nccwpck_require__(1003)
+const buildConnector = __nccwpck_require__(1952)
 
 const kOptions = Symbol('options')
 const kConnections = Symbol('connections')
@@ -17316,19 +17316,19 @@ module.exports = Pool
 
 /***/ }),
 
-/***/ 6672:
+/***/ 7408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(1003)
 const { URL } = __nccwpck_require__(3136)
-const Agent = __nccwpck_require__(7405)
-const Pool = __nccwpck_require__(628)
-const DispatcherBase = __nccwpck_require__(1841)
-const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
-const Client = __nccwpck_require__(3701)
+const Agent = __nccwpck_require__(3389)
+const Pool = __nccwpck_require__(20)
+const DispatcherBase = __nccwpck_require__(8641)
+const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(1059)
+const buildConnector = __nccwpck_require__(1952)
+const Client = __nccwpck_require__(5061)
 
 const kAgent = Symbol('proxy agent')
 const kClient = Symbol('proxy client')
@@ -17597,13 +17597,13 @@ module.exports = ProxyAgent
 
 /***/ }),
 
-/***/ 50:
+/***/ 8610:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Dispatcher = __nccwpck_require__(883)
-const RetryHandler = __nccwpck_require__(7816)
+const Dispatcher = __nccwpck_require__(2243)
+const RetryHandler = __nccwpck_require__(1131)
 
 class RetryAgent extends Dispatcher {
   #agent = null
@@ -17639,7 +17639,7 @@ module.exports = RetryAgent
 
 /***/ }),
 
-/***/ 2581:
+/***/ 8085:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -17647,8 +17647,8 @@ module.exports = RetryAgent
 // We include a version number for the Dispatcher API. In case of breaking changes,
 // this version number must be increased to avoid conflicts.
 const globalDispatcher = Symbol.for('undici.globalDispatcher.1')
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const Agent = __nccwpck_require__(7405)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
+const Agent = __nccwpck_require__(3389)
 
 if (getGlobalDispatcher() === undefined) {
   setGlobalDispatcher(new Agent())
@@ -17678,7 +17678,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8155:
+/***/ 5579:
 /***/ ((module) => {
 
 
@@ -17729,15 +17729,15 @@ module.exports = class DecoratorHandler {
 
 /***/ }),
 
-/***/ 8754:
+/***/ 9714:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { kBodyUsed } = __nccwpck_require__(6443)
+const util = __nccwpck_require__(2272)
+const { kBodyUsed } = __nccwpck_require__(1003)
 const assert = __nccwpck_require__(4589)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
 const EE = __nccwpck_require__(8474)
 
 const redirectableStatusCodes = [300, 301, 302, 303, 307, 308]
@@ -17968,20 +17968,20 @@ module.exports = RedirectHandler
 
 /***/ }),
 
-/***/ 7816:
+/***/ 1131:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const assert = __nccwpck_require__(4589)
 
-const { kRetryHandlerDefaultRetry } = __nccwpck_require__(6443)
-const { RequestRetryError } = __nccwpck_require__(8707)
+const { kRetryHandlerDefaultRetry } = __nccwpck_require__(1003)
+const { RequestRetryError } = __nccwpck_require__(1059)
 const {
   isDisturbed,
   parseHeaders,
   parseRangeHeader,
   wrapRequestBody
-} = __nccwpck_require__(3440)
+} = __nccwpck_require__(2272)
 
 function calculateRetryAfterHeader (retryAfter) {
   const current = Date.now()
@@ -18412,14 +18412,14 @@ module.exports = RetryHandler
 
 /***/ }),
 
-/***/ 379:
+/***/ 1643:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const { isIP } = __nccwpck_require__(7030)
 const { lookup } = __nccwpck_require__(610)
-const DecoratorHandler = __nccwpck_require__(8155)
-const { InvalidArgumentError, InformationalError } = __nccwpck_require__(8707)
+const DecoratorHandler = __nccwpck_require__(5579)
+const { InvalidArgumentError, InformationalError } = __nccwpck_require__(1059)
 const maxInt = Math.pow(2, 31) - 1
 
 class DNSInstance {
@@ -18794,14 +18794,14 @@ module.exports = interceptorOpts => {
 
 /***/ }),
 
-/***/ 8060:
+/***/ 5596:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const DecoratorHandler = __nccwpck_require__(8155)
+const util = __nccwpck_require__(2272)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(1059)
+const DecoratorHandler = __nccwpck_require__(5579)
 
 class DumpHandler extends DecoratorHandler {
   #maxSize = 1024 * 1024
@@ -18924,12 +18924,12 @@ module.exports = createDumpInterceptor
 
 /***/ }),
 
-/***/ 5092:
+/***/ 2276:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(9714)
 
 function createRedirectInterceptor ({ maxRedirections: defaultMaxRedirections }) {
   return (dispatch) => {
@@ -18952,11 +18952,11 @@ module.exports = createRedirectInterceptor
 
 /***/ }),
 
-/***/ 1514:
+/***/ 1530:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(9714)
 
 module.exports = opts => {
   const globalMaxRedirections = opts?.maxRedirections
@@ -18983,11 +18983,11 @@ module.exports = opts => {
 
 /***/ }),
 
-/***/ 2026:
+/***/ 7114:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RetryHandler = __nccwpck_require__(7816)
+const RetryHandler = __nccwpck_require__(1131)
 
 module.exports = globalOpts => {
   return dispatch => {
@@ -19009,13 +19009,13 @@ module.exports = globalOpts => {
 
 /***/ }),
 
-/***/ 2824:
+/***/ 3512:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.SPECIAL_HEADERS = exports.HEADER_STATE = exports.MINOR = exports.MAJOR = exports.CONNECTION_TOKEN_CHARS = exports.HEADER_CHARS = exports.TOKEN = exports.STRICT_TOKEN = exports.HEX = exports.URL_CHAR = exports.STRICT_URL_CHAR = exports.USERINFO_CHARS = exports.MARK = exports.ALPHANUM = exports.NUM = exports.HEX_MAP = exports.NUM_MAP = exports.ALPHA = exports.FINISH = exports.H_METHOD_MAP = exports.METHOD_MAP = exports.METHODS_RTSP = exports.METHODS_ICE = exports.METHODS_HTTP = exports.METHODS = exports.LENIENT_FLAGS = exports.FLAGS = exports.TYPE = exports.ERROR = void 0;
-const utils_1 = __nccwpck_require__(172);
+const utils_1 = __nccwpck_require__(6972);
 // C headers
 var ERROR;
 (function (ERROR) {
@@ -19293,7 +19293,7 @@ exports.SPECIAL_HEADERS = {
 
 /***/ }),
 
-/***/ 3870:
+/***/ 1630:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -19305,7 +19305,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 3434:
+/***/ 4826:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -19317,7 +19317,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 172:
+/***/ 6972:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -19338,13 +19338,13 @@ exports.enumToMap = enumToMap;
 
 /***/ }),
 
-/***/ 7501:
+/***/ 2781:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kClients } = __nccwpck_require__(6443)
-const Agent = __nccwpck_require__(7405)
+const { kClients } = __nccwpck_require__(1003)
+const Agent = __nccwpck_require__(3389)
 const {
   kAgent,
   kMockAgentSet,
@@ -19355,14 +19355,14 @@ const {
   kGetNetConnect,
   kOptions,
   kFactory
-} = __nccwpck_require__(1117)
-const MockClient = __nccwpck_require__(7365)
-const MockPool = __nccwpck_require__(4004)
-const { matchValue, buildMockOptions } = __nccwpck_require__(3397)
-const { InvalidArgumentError, UndiciError } = __nccwpck_require__(8707)
-const Dispatcher = __nccwpck_require__(883)
-const Pluralizer = __nccwpck_require__(1529)
-const PendingInterceptorsFormatter = __nccwpck_require__(6142)
+} = __nccwpck_require__(1501)
+const MockClient = __nccwpck_require__(6197)
+const MockPool = __nccwpck_require__(9396)
+const { matchValue, buildMockOptions } = __nccwpck_require__(1205)
+const { InvalidArgumentError, UndiciError } = __nccwpck_require__(1059)
+const Dispatcher = __nccwpck_require__(2243)
+const Pluralizer = __nccwpck_require__(8233)
+const PendingInterceptorsFormatter = __nccwpck_require__(6110)
 
 class MockAgent extends Dispatcher {
   constructor (opts) {
@@ -19505,14 +19505,14 @@ module.exports = MockAgent
 
 /***/ }),
 
-/***/ 7365:
+/***/ 6197:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Client = __nccwpck_require__(3701)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Client = __nccwpck_require__(5061)
+const { buildMockDispatch } = __nccwpck_require__(1205)
 const {
   kDispatches,
   kMockAgent,
@@ -19521,10 +19521,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(1501)
+const { MockInterceptor } = __nccwpck_require__(3319)
+const Symbols = __nccwpck_require__(1003)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
 
 /**
  * MockClient provides an API that extends the Client to influence the mockDispatches.
@@ -19571,12 +19571,12 @@ module.exports = MockClient
 
 /***/ }),
 
-/***/ 2429:
+/***/ 9037:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { UndiciError } = __nccwpck_require__(8707)
+const { UndiciError } = __nccwpck_require__(1059)
 
 const kMockNotMatchedError = Symbol.for('undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED')
 
@@ -19606,12 +19606,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1511:
+/***/ 3319:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(3397)
+const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(1205)
 const {
   kDispatches,
   kDispatchKey,
@@ -19619,9 +19619,9 @@ const {
   kDefaultTrailers,
   kContentLength,
   kMockDispatch
-} = __nccwpck_require__(1117)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(1501)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
+const { buildURL } = __nccwpck_require__(2272)
 
 /**
  * Defines the scope API for an interceptor reply
@@ -19820,14 +19820,14 @@ module.exports.MockScope = MockScope
 
 /***/ }),
 
-/***/ 4004:
+/***/ 9396:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Pool = __nccwpck_require__(628)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Pool = __nccwpck_require__(20)
+const { buildMockDispatch } = __nccwpck_require__(1205)
 const {
   kDispatches,
   kMockAgent,
@@ -19836,10 +19836,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(1501)
+const { MockInterceptor } = __nccwpck_require__(3319)
+const Symbols = __nccwpck_require__(1003)
+const { InvalidArgumentError } = __nccwpck_require__(1059)
 
 /**
  * MockPool provides an API that extends the Pool to influence the mockDispatches.
@@ -19886,7 +19886,7 @@ module.exports = MockPool
 
 /***/ }),
 
-/***/ 1117:
+/***/ 1501:
 /***/ ((module) => {
 
 
@@ -19916,20 +19916,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3397:
+/***/ 1205:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { MockNotMatchedError } = __nccwpck_require__(2429)
+const { MockNotMatchedError } = __nccwpck_require__(9037)
 const {
   kDispatches,
   kMockAgent,
   kOriginalDispatch,
   kOrigin,
   kGetNetConnect
-} = __nccwpck_require__(1117)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(1501)
+const { buildURL } = __nccwpck_require__(2272)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const {
   types: {
@@ -20290,7 +20290,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6142:
+/***/ 6110:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -20340,7 +20340,7 @@ module.exports = class PendingInterceptorsFormatter {
 
 /***/ }),
 
-/***/ 1529:
+/***/ 8233:
 /***/ ((module) => {
 
 
@@ -20376,7 +20376,7 @@ module.exports = class Pluralizer {
 
 /***/ }),
 
-/***/ 6603:
+/***/ 7787:
 /***/ ((module) => {
 
 
@@ -20806,20 +20806,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9634:
+/***/ 3186:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { urlEquals, getFieldValues } = __nccwpck_require__(6798)
-const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(3440)
-const { webidl } = __nccwpck_require__(5893)
-const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9051)
-const { Request, fromInnerRequest } = __nccwpck_require__(9967)
-const { kState } = __nccwpck_require__(3627)
-const { fetching } = __nccwpck_require__(4398)
-const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(3168)
+const { kConstruct } = __nccwpck_require__(3165)
+const { urlEquals, getFieldValues } = __nccwpck_require__(7406)
+const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(2272)
+const { webidl } = __nccwpck_require__(1861)
+const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(1627)
+const { Request, fromInnerRequest } = __nccwpck_require__(268)
+const { kState } = __nccwpck_require__(907)
+const { fetching } = __nccwpck_require__(3345)
+const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(1168)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -21672,15 +21672,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3245:
+/***/ 4045:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { Cache } = __nccwpck_require__(9634)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(3165)
+const { Cache } = __nccwpck_require__(3186)
+const { webidl } = __nccwpck_require__(1861)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
 
 class CacheStorage {
   /**
@@ -21831,26 +21831,26 @@ module.exports = {
 
 /***/ }),
 
-/***/ 109:
+/***/ 3165:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 module.exports = {
-  kConstruct: (__nccwpck_require__(6443).kConstruct)
+  kConstruct: (__nccwpck_require__(1003).kConstruct)
 }
 
 
 /***/ }),
 
-/***/ 6798:
+/***/ 7406:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { isValidHeaderName } = __nccwpck_require__(3168)
+const { URLSerializer } = __nccwpck_require__(428)
+const { isValidHeaderName } = __nccwpck_require__(1168)
 
 /**
  * @see https://url.spec.whatwg.org/#concept-url-equals
@@ -21895,7 +21895,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1276:
+/***/ 2044:
 /***/ ((module) => {
 
 
@@ -21914,15 +21914,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9061:
+/***/ 6693:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { parseSetCookie } = __nccwpck_require__(1978)
-const { stringify } = __nccwpck_require__(7797)
-const { webidl } = __nccwpck_require__(5893)
-const { Headers } = __nccwpck_require__(660)
+const { parseSetCookie } = __nccwpck_require__(7818)
+const { stringify } = __nccwpck_require__(1061)
+const { webidl } = __nccwpck_require__(1861)
+const { Headers } = __nccwpck_require__(548)
 
 /**
  * @typedef {Object} Cookie
@@ -22105,14 +22105,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1978:
+/***/ 7818:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(1276)
-const { isCTLExcludingHtab } = __nccwpck_require__(7797)
-const { collectASequenceOfCodePointsFast } = __nccwpck_require__(1900)
+const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(2044)
+const { isCTLExcludingHtab } = __nccwpck_require__(1061)
+const { collectASequenceOfCodePointsFast } = __nccwpck_require__(428)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -22422,7 +22422,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7797:
+/***/ 1061:
 /***/ ((module) => {
 
 
@@ -22781,13 +22781,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4031:
+/***/ 3535:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const buffer = __nccwpck_require__(4573)
 const { Transform } = __nccwpck_require__(7075)
-const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(4811)
+const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(9003)
 
 /**
  * @type {number[]} BOM
@@ -23362,23 +23362,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1238:
+/***/ 8742:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { pipeline } = __nccwpck_require__(7075)
-const { fetching } = __nccwpck_require__(4398)
-const { makeRequest } = __nccwpck_require__(9967)
-const { webidl } = __nccwpck_require__(5893)
-const { EventSourceStream } = __nccwpck_require__(4031)
-const { parseMIMEType } = __nccwpck_require__(1900)
-const { createFastMessageEvent } = __nccwpck_require__(5188)
-const { isNetworkError } = __nccwpck_require__(9051)
-const { delay } = __nccwpck_require__(4811)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+const { fetching } = __nccwpck_require__(3345)
+const { makeRequest } = __nccwpck_require__(268)
+const { webidl } = __nccwpck_require__(1861)
+const { EventSourceStream } = __nccwpck_require__(3535)
+const { parseMIMEType } = __nccwpck_require__(428)
+const { createFastMessageEvent } = __nccwpck_require__(5924)
+const { isNetworkError } = __nccwpck_require__(1627)
+const { delay } = __nccwpck_require__(9003)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
+const { environmentSettingsObject } = __nccwpck_require__(1168)
+const { getGlobalDispatcher } = __nccwpck_require__(8085)
 
 let experimentalWarned = false
 
@@ -23852,7 +23852,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4811:
+/***/ 9003:
 /***/ ((module) => {
 
 
@@ -23896,12 +23896,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4492:
+/***/ 9852:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(2272)
 const {
   ReadableStreamFrom,
   isBlobLike,
@@ -23911,16 +23911,16 @@ const {
   fullyReadBody,
   extractMimeType,
   utf8DecodeBytes
-} = __nccwpck_require__(3168)
-const { FormData } = __nccwpck_require__(5910)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1168)
+const { FormData } = __nccwpck_require__(2134)
+const { kState } = __nccwpck_require__(907)
+const { webidl } = __nccwpck_require__(1861)
 const { Blob } = __nccwpck_require__(4573)
 const assert = __nccwpck_require__(4589)
 const { isErrored, isDisturbed } = __nccwpck_require__(7075)
 const { isArrayBuffer } = __nccwpck_require__(3429)
-const { serializeAMimeType } = __nccwpck_require__(1900)
-const { multipartFormDataParser } = __nccwpck_require__(116)
+const { serializeAMimeType } = __nccwpck_require__(428)
+const { multipartFormDataParser } = __nccwpck_require__(948)
 let random
 
 try {
@@ -24432,7 +24432,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4495:
+/***/ 5055:
 /***/ ((module) => {
 
 
@@ -24563,7 +24563,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1900:
+/***/ 428:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -25314,12 +25314,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6653:
+/***/ 8701:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConnected, kSize } = __nccwpck_require__(6443)
+const { kConnected, kSize } = __nccwpck_require__(1003)
 
 class CompatWeakRef {
   constructor (value) {
@@ -25367,14 +25367,14 @@ module.exports = function () {
 
 /***/ }),
 
-/***/ 7114:
+/***/ 5114:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Blob, File } = __nccwpck_require__(4573)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+const { kState } = __nccwpck_require__(907)
+const { webidl } = __nccwpck_require__(1861)
 
 // TODO(@KhafraDev): remove
 class FileLike {
@@ -25500,16 +25500,16 @@ module.exports = { FileLike, isFileLike }
 
 /***/ }),
 
-/***/ 116:
+/***/ 948:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { utf8DecodeBytes } = __nccwpck_require__(3168)
-const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(1900)
-const { isFileLike } = __nccwpck_require__(7114)
-const { makeEntry } = __nccwpck_require__(5910)
+const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(2272)
+const { utf8DecodeBytes } = __nccwpck_require__(1168)
+const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(428)
+const { isFileLike } = __nccwpck_require__(5114)
+const { makeEntry } = __nccwpck_require__(2134)
 const assert = __nccwpck_require__(4589)
 const { File: NodeFile } = __nccwpck_require__(4573)
 
@@ -25981,16 +25981,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5910:
+/***/ 2134:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isBlobLike, iteratorMixin } = __nccwpck_require__(3168)
-const { kState } = __nccwpck_require__(3627)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { FileLike, isFileLike } = __nccwpck_require__(7114)
-const { webidl } = __nccwpck_require__(5893)
+const { isBlobLike, iteratorMixin } = __nccwpck_require__(1168)
+const { kState } = __nccwpck_require__(907)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
+const { FileLike, isFileLike } = __nccwpck_require__(5114)
+const { webidl } = __nccwpck_require__(1861)
 const { File: NativeFile } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 
@@ -26240,7 +26240,7 @@ module.exports = { FormData, makeEntry }
 
 /***/ }),
 
-/***/ 1059:
+/***/ 5779:
 /***/ ((module) => {
 
 
@@ -26287,21 +26287,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 660:
+/***/ 548:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
 
 
 
-const { kConstruct } = __nccwpck_require__(6443)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(1003)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
 const {
   iteratorMixin,
   isValidHeaderName,
   isValidHeaderValue
-} = __nccwpck_require__(3168)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1168)
+const { webidl } = __nccwpck_require__(1861)
 const assert = __nccwpck_require__(4589)
 const util = __nccwpck_require__(7975)
 
@@ -26981,7 +26981,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4398:
+/***/ 3345:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
@@ -26994,9 +26994,9 @@ const {
   filterResponse,
   makeResponse,
   fromInnerResponse
-} = __nccwpck_require__(9051)
-const { HeadersList } = __nccwpck_require__(660)
-const { Request, cloneRequest } = __nccwpck_require__(9967)
+} = __nccwpck_require__(1627)
+const { HeadersList } = __nccwpck_require__(548)
+const { Request, cloneRequest } = __nccwpck_require__(268)
 const zlib = __nccwpck_require__(8522)
 const {
   bytesMatch,
@@ -27032,23 +27032,23 @@ const {
   buildContentRange,
   createInflate,
   extractMimeType
-} = __nccwpck_require__(3168)
-const { kState, kDispatcher } = __nccwpck_require__(3627)
+} = __nccwpck_require__(1168)
+const { kState, kDispatcher } = __nccwpck_require__(907)
 const assert = __nccwpck_require__(4589)
-const { safelyExtractBody, extractBody } = __nccwpck_require__(4492)
+const { safelyExtractBody, extractBody } = __nccwpck_require__(9852)
 const {
   redirectStatusSet,
   nullBodyStatus,
   safeMethodsSet,
   requestBodyHeader,
   subresourceSet
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(5055)
 const EE = __nccwpck_require__(8474)
 const { Readable, pipeline, finished } = __nccwpck_require__(7075)
-const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(1900)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
-const { webidl } = __nccwpck_require__(5893)
+const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(2272)
+const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(428)
+const { getGlobalDispatcher } = __nccwpck_require__(8085)
+const { webidl } = __nccwpck_require__(1861)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const GET_OR_HEAD = ['GET', 'HEAD']
 
@@ -29258,23 +29258,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9967:
+/***/ 268:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 /* globals AbortController */
 
 
 
-const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(4492)
-const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(660)
-const { FinalizationRegistry } = __nccwpck_require__(6653)()
-const util = __nccwpck_require__(3440)
+const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(9852)
+const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(548)
+const { FinalizationRegistry } = __nccwpck_require__(8701)()
+const util = __nccwpck_require__(2272)
 const nodeUtil = __nccwpck_require__(7975)
 const {
   isValidHTTPToken,
   sameOrigin,
   environmentSettingsObject
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1168)
 const {
   forbiddenMethodsSet,
   corsSafeListedMethodsSet,
@@ -29284,12 +29284,12 @@ const {
   requestCredentials,
   requestCache,
   requestDuplex
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(5055)
 const { kEnumerableProperty, normalizedMethodRecordsBase, normalizedMethodRecords } = util
-const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(907)
+const { webidl } = __nccwpck_require__(1861)
+const { URLSerializer } = __nccwpck_require__(428)
+const { kConstruct } = __nccwpck_require__(1003)
 const assert = __nccwpck_require__(4589)
 const { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = __nccwpck_require__(8474)
 
@@ -30302,14 +30302,14 @@ module.exports = { Request, makeRequest, fromInnerRequest, cloneRequest }
 
 /***/ }),
 
-/***/ 9051:
+/***/ 1627:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(660)
-const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(4492)
-const util = __nccwpck_require__(3440)
+const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(548)
+const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(9852)
+const util = __nccwpck_require__(2272)
 const nodeUtil = __nccwpck_require__(7975)
 const { kEnumerableProperty } = util
 const {
@@ -30321,16 +30321,16 @@ const {
   isErrorLike,
   isomorphicEncode,
   environmentSettingsObject: relevantRealm
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1168)
 const {
   redirectStatusSet,
   nullBodyStatus
-} = __nccwpck_require__(4495)
-const { kState, kHeaders } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { FormData } = __nccwpck_require__(5910)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+} = __nccwpck_require__(5055)
+const { kState, kHeaders } = __nccwpck_require__(907)
+const { webidl } = __nccwpck_require__(1861)
+const { FormData } = __nccwpck_require__(2134)
+const { URLSerializer } = __nccwpck_require__(428)
+const { kConstruct } = __nccwpck_require__(1003)
 const assert = __nccwpck_require__(4589)
 const { types } = __nccwpck_require__(7975)
 
@@ -30919,7 +30919,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3627:
+/***/ 907:
 /***/ ((module) => {
 
 
@@ -30935,21 +30935,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3168:
+/***/ 1168:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Transform } = __nccwpck_require__(7075)
 const zlib = __nccwpck_require__(8522)
-const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(4495)
-const { getGlobalOrigin } = __nccwpck_require__(1059)
-const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(1900)
+const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(5055)
+const { getGlobalOrigin } = __nccwpck_require__(5779)
+const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(428)
 const { performance } = __nccwpck_require__(643)
-const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(3440)
+const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(2272)
 const assert = __nccwpck_require__(4589)
 const { isUint8Array } = __nccwpck_require__(3429)
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(1861)
 
 let supportedHashes = []
 
@@ -32574,14 +32574,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5893:
+/***/ 1861:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { types, inspect } = __nccwpck_require__(7975)
 const { markAsUncloneable } = __nccwpck_require__(5919)
-const { toUSVString } = __nccwpck_require__(3440)
+const { toUSVString } = __nccwpck_require__(2272)
 
 /** @type {import('../../../types/webidl').Webidl} */
 const webidl = {}
@@ -33276,7 +33276,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2607:
+/***/ 1727:
 /***/ ((module) => {
 
 
@@ -33573,7 +33573,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8355:
+/***/ 8755:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33582,16 +33582,16 @@ const {
   staticPropertyDescriptors,
   readOperation,
   fireAProgressEvent
-} = __nccwpck_require__(3610)
+} = __nccwpck_require__(234)
 const {
   kState,
   kError,
   kResult,
   kEvents,
   kAborted
-} = __nccwpck_require__(961)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+} = __nccwpck_require__(9521)
+const { webidl } = __nccwpck_require__(1861)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
 
 class FileReader extends EventTarget {
   constructor () {
@@ -33924,12 +33924,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8573:
+/***/ 7309:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(1861)
 
 const kState = Symbol('ProgressEvent state')
 
@@ -34009,7 +34009,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 961:
+/***/ 9521:
 /***/ ((module) => {
 
 
@@ -34026,7 +34026,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3610:
+/***/ 234:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -34037,10 +34037,10 @@ const {
   kResult,
   kAborted,
   kLastProgressEventFired
-} = __nccwpck_require__(961)
-const { ProgressEvent } = __nccwpck_require__(8573)
-const { getEncoding } = __nccwpck_require__(2607)
-const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
+} = __nccwpck_require__(9521)
+const { ProgressEvent } = __nccwpck_require__(7309)
+const { getEncoding } = __nccwpck_require__(1727)
+const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(428)
 const { types } = __nccwpck_require__(7975)
 const { StringDecoder } = __nccwpck_require__(3193)
 const { btoa } = __nccwpck_require__(4573)
@@ -34424,27 +34424,27 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6897:
+/***/ 3969:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(736)
+const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(6976)
 const {
   kReadyState,
   kSentClose,
   kByteParser,
   kReceivedClose,
   kResponse
-} = __nccwpck_require__(1216)
-const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(8625)
-const { channels } = __nccwpck_require__(2414)
-const { CloseEvent } = __nccwpck_require__(5188)
-const { makeRequest } = __nccwpck_require__(9967)
-const { fetching } = __nccwpck_require__(4398)
-const { Headers, getHeadersList } = __nccwpck_require__(660)
-const { getDecodeSplit } = __nccwpck_require__(3168)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
+} = __nccwpck_require__(4896)
+const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(3105)
+const { channels } = __nccwpck_require__(5726)
+const { CloseEvent } = __nccwpck_require__(5924)
+const { makeRequest } = __nccwpck_require__(268)
+const { fetching } = __nccwpck_require__(3345)
+const { Headers, getHeadersList } = __nccwpck_require__(548)
+const { getDecodeSplit } = __nccwpck_require__(1168)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
 
 /** @type {import('crypto')} */
 let crypto
@@ -34802,7 +34802,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 736:
+/***/ 6976:
 /***/ ((module) => {
 
 
@@ -34875,14 +34875,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5188:
+/***/ 5924:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { kConstruct } = __nccwpck_require__(6443)
+const { webidl } = __nccwpck_require__(1861)
+const { kEnumerableProperty } = __nccwpck_require__(2272)
+const { kConstruct } = __nccwpck_require__(1003)
 const { MessagePort } = __nccwpck_require__(5919)
 
 /**
@@ -35211,12 +35211,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3264:
+/***/ 9104:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxUnsigned16Bit } = __nccwpck_require__(736)
+const { maxUnsigned16Bit } = __nccwpck_require__(6976)
 
 const BUFFER_SIZE = 16386
 
@@ -35314,14 +35314,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9469:
+/***/ 8029:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { createInflateRaw, Z_DEFAULT_WINDOWBITS } = __nccwpck_require__(8522)
-const { isValidClientWindowBits } = __nccwpck_require__(8625)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+const { isValidClientWindowBits } = __nccwpck_require__(3105)
+const { MessageSizeExceededError } = __nccwpck_require__(1059)
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
 const kBuffer = Symbol('kBuffer')
@@ -35426,16 +35426,16 @@ module.exports = { PerMessageDeflate }
 
 /***/ }),
 
-/***/ 1652:
+/***/ 276:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Writable } = __nccwpck_require__(7075)
 const assert = __nccwpck_require__(4589)
-const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(736)
-const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(1216)
-const { channels } = __nccwpck_require__(2414)
+const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(6976)
+const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(4896)
+const { channels } = __nccwpck_require__(5726)
 const {
   isValidStatusCode,
   isValidOpcode,
@@ -35445,11 +35445,11 @@ const {
   isControlFrame,
   isTextBinaryFrame,
   isContinuationFrame
-} = __nccwpck_require__(8625)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { closeWebSocketConnection } = __nccwpck_require__(6897)
-const { PerMessageDeflate } = __nccwpck_require__(9469)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(3105)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
+const { closeWebSocketConnection } = __nccwpck_require__(3969)
+const { PerMessageDeflate } = __nccwpck_require__(8029)
+const { MessageSizeExceededError } = __nccwpck_require__(1059)
 
 function failWebsocketConnectionWithCode (ws, code, reason) {
   closeWebSocketConnection(ws, code, reason, Buffer.byteLength(reason))
@@ -35960,14 +35960,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3900:
+/***/ 5388:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { opcodes, sendHints } = __nccwpck_require__(736)
-const FixedQueue = __nccwpck_require__(4660)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
+const { opcodes, sendHints } = __nccwpck_require__(6976)
+const FixedQueue = __nccwpck_require__(9220)
 
 /** @type {typeof Uint8Array} */
 const FastBuffer = Buffer[Symbol.species]
@@ -36071,7 +36071,7 @@ module.exports = { SendQueue }
 
 /***/ }),
 
-/***/ 1216:
+/***/ 4896:
 /***/ ((module) => {
 
 
@@ -36090,16 +36090,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8625:
+/***/ 3105:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(1216)
-const { states, opcodes } = __nccwpck_require__(736)
-const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(5188)
+const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(4896)
+const { states, opcodes } = __nccwpck_require__(6976)
+const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(5924)
 const { isUtf8 } = __nccwpck_require__(4573)
-const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(1900)
+const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(428)
 
 /* globals Blob */
 
@@ -36419,15 +36419,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3726:
+/***/ 5358:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(736)
+const { webidl } = __nccwpck_require__(1861)
+const { URLSerializer } = __nccwpck_require__(428)
+const { environmentSettingsObject } = __nccwpck_require__(1168)
+const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(6976)
 const {
   kWebSocketURL,
   kReadyState,
@@ -36436,21 +36436,21 @@ const {
   kResponse,
   kSentClose,
   kByteParser
-} = __nccwpck_require__(1216)
+} = __nccwpck_require__(4896)
 const {
   isConnecting,
   isEstablished,
   isClosing,
   isValidSubprotocol,
   fireEvent
-} = __nccwpck_require__(8625)
-const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(6897)
-const { ByteParser } = __nccwpck_require__(1652)
-const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(3440)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+} = __nccwpck_require__(3105)
+const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(3969)
+const { ByteParser } = __nccwpck_require__(276)
+const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(2272)
+const { getGlobalDispatcher } = __nccwpck_require__(8085)
 const { types } = __nccwpck_require__(7975)
-const { ErrorEvent, CloseEvent } = __nccwpck_require__(5188)
-const { SendQueue } = __nccwpck_require__(3900)
+const { ErrorEvent, CloseEvent } = __nccwpck_require__(5924)
+const { SendQueue } = __nccwpck_require__(5388)
 
 // https://websockets.spec.whatwg.org/#interface-definition
 class WebSocket extends EventTarget {
@@ -37021,7 +37021,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3383:
+/***/ 9127:
 /***/ (function(module, exports) {
 
 var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
@@ -37367,7 +37367,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 4612:
+/***/ 9700:
 /***/ ((module, exports) => {
 
 (function (factory) {
@@ -39839,11 +39839,11 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 9407:
+/***/ 7890:
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1079);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5598);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -39852,7 +39852,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 1079:
+/***/ 5598:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -39871,7 +39871,7 @@ const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: external "os"
 const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/utils.js
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
 /**
@@ -39907,7 +39907,7 @@ function toCommandProperties(annotationProperties) {
     };
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/command.js
 
 
 /**
@@ -40003,7 +40003,7 @@ function escapeProperty(s) {
 const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
 ;// CONCATENATED MODULE: external "fs"
 const external_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -40044,7 +40044,7 @@ var external_path_ = __nccwpck_require__(6928);
 var external_http_ = __nccwpck_require__(8611);
 // EXTERNAL MODULE: external "https"
 var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/http-client/lib/proxy.js
 function getProxyUrl(reqUrl) {
     const usingSsl = reqUrl.protocol === 'https:';
     if (checkBypass(reqUrl)) {
@@ -40135,11 +40135,11 @@ class DecodedURL extends URL {
     }
 }
 //# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+// EXTERNAL MODULE: ../../work/main/node_modules/tunnel/index.js
+var node_modules_tunnel = __nccwpck_require__(8258);
+// EXTERNAL MODULE: ../../work/main/node_modules/undici/index.js
+var undici = __nccwpck_require__(576);
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/http-client/lib/index.js
 /* eslint-disable @typescript-eslint/no-explicit-any */
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
@@ -40836,7 +40836,7 @@ class lib_HttpClient {
 }
 const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/http-client/lib/auth.js
 var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -40912,7 +40912,7 @@ class PersonalAccessTokenCredentialHandler {
     }
 }
 //# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/oidc-utils.js
 var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -40986,7 +40986,7 @@ class oidc_utils_OidcClient {
     }
 }
 //# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/summary.js
 var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -41267,7 +41267,7 @@ const _summary = new Summary();
 const markdownSummary = (/* unused pure expression or super */ null && (_summary));
 const summary_summary = _summary;
 //# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/path-utils.js
 
 /**
  * toPosixPath converts the given path to the posix form. On Windows, \\ will be
@@ -41309,7 +41309,7 @@ var external_events_ = __nccwpck_require__(4434);
 const external_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("child_process");
 // EXTERNAL MODULE: external "assert"
 var external_assert_ = __nccwpck_require__(2613);
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/io/lib/io-util.js
 var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -41489,7 +41489,7 @@ function getCmdPath() {
     return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
 }
 //# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/io/lib/io.js
 var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -41763,7 +41763,7 @@ function io_copyFile(srcFile, destFile, force) {
 //# sourceMappingURL=io.js.map
 ;// CONCATENATED MODULE: external "timers"
 const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/toolrunner.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/exec/lib/toolrunner.js
 var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -42351,7 +42351,7 @@ class ExecState extends external_events_.EventEmitter {
     }
 }
 //# sourceMappingURL=toolrunner.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/exec.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/exec/lib/exec.js
 var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -42431,7 +42431,7 @@ function getExecOutput(commandLine, args, options) {
     });
 }
 //# sourceMappingURL=exec.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/platform.js
 var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -42496,7 +42496,7 @@ function getDetails() {
     });
 }
 //# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/core/lib/core.js
 var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -42898,8 +42898,8 @@ function list(value) {
     return value === undefined ? [] : [value];
 }
 
-// EXTERNAL MODULE: ./node_modules/semver/index.js
-var semver = __nccwpck_require__(2088);
+// EXTERNAL MODULE: ../../work/main/node_modules/semver/index.js
+var semver = __nccwpck_require__(776);
 var semver_default = /*#__PURE__*/__nccwpck_require__.n(semver);
 ;// CONCATENATED MODULE: ./src/json.ts
 /** The value at a path of keys in data of any shape; undefined where the path ends early. */
@@ -43342,10 +43342,11 @@ function nameOf(args) {
     return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
 }
 /**
- * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
+ * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it, and neither is
+ * BUILDX_NO_DEFAULT_LOAD: tests run in the image that was built.
  * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
  */
-const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_.*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
+const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
 /** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
 function childEnvironment(env, asked = []) {
     const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
@@ -43387,7 +43388,11 @@ async function readEngineInfo(docker, signal) {
         version: info.ServerVersion,
         store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
         buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-        context: info.ClientInfo?.Context || 'default'
+        context: info.ClientInfo?.Context || 'default',
+        insecure: {
+            hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) => index.Secure === false ? [name] : []),
+            ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
+        }
     };
 }
 function parseInfo(text) {
@@ -43449,11 +43454,18 @@ const PATIENCE = 60_000;
  * @returns why some may be left, undefined if none is
  */
 async function removeContainers(docker, runId) {
-    const filter = ['--filter', `label=${RUN_LABEL}=${runId}`];
+    const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
     try {
-        const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], { patience: PATIENCE });
-        const ids = list.stdout.split('\n').filter((id) => id !== '');
-        return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined);
+        const list = await docker.call(args, { patience: PATIENCE });
+        const ids = idsIn(list);
+        if (list.exitCode !== 0 || ids.length === 0)
+            return failureOf(list);
+        const removed = await remove(docker, ids);
+        if (removed.exitCode === 0)
+            return undefined;
+        // somebody else may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+        const again = await docker.call(args, { patience: PATIENCE });
+        return failureOf(again) ?? (idsIn(again).length > 0 ? failureOf(removed) : undefined);
     }
     catch (error) {
         return messageOf(error);
@@ -43461,16 +43473,16 @@ async function removeContainers(docker, runId) {
 }
 /**
  * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * What goes wrong here is told by `removeContainers`, which finds what is left.
+ * A failure here is reported by `removeContainers`, which finds what is left.
  */
 async function removeContainer(docker, name) {
-    await removeAll(docker, [name]).catch(() => { });
+    await remove(docker, [name]).catch(() => { });
 }
-async function removeAll(docker, names) {
-    const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
-    // somebody else has removed it: a test that kills its own container, or the engine's --rm
-    const isGone = (line) => line === '' || /No such container|already in progress/i.test(line);
-    return result.stderr.split('\n').every(isGone) ? undefined : failureOf(result);
+function remove(docker, names) {
+    return docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
+}
+function idsIn({ stdout }) {
+    return stdout.split('\n').filter((id) => id !== '');
 }
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -43555,7 +43567,7 @@ function setMode(path, mode) {
     }
 }
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/CsvError.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/api/CsvError.js
 class CsvError extends Error {
   constructor(code, message, options, ...contexts) {
     if (Array.isArray(message)) message = message.join(" ").trim();
@@ -43579,14 +43591,14 @@ class CsvError extends Error {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/is_object.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/utils/is_object.js
 const is_object = function (obj) {
   return typeof obj === "object" && obj !== null && !Array.isArray(obj);
 };
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_columns_array.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/api/normalize_columns_array.js
 
 
 
@@ -43620,7 +43632,7 @@ const normalize_columns_array = function (columns) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/ResizeableBuffer.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/utils/ResizeableBuffer.js
 class ResizeableBuffer {
   constructor(size = 100) {
     this.size = size;
@@ -43685,7 +43697,7 @@ class ResizeableBuffer {
 
 /* harmony default export */ const utils_ResizeableBuffer = (ResizeableBuffer);
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/init_state.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/api/init_state.js
 
 
 const init_state = function (options) {
@@ -43801,7 +43813,7 @@ const init_state = function (options) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/underscore.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/utils/underscore.js
 const underscore = function (str) {
   return str.replace(/([A-Z])/g, function (_, match) {
     return "_" + match.toLowerCase();
@@ -43810,7 +43822,7 @@ const underscore = function (str) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_options.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/api/normalize_options.js
 
 
 
@@ -44574,7 +44586,7 @@ const normalize_options = function (opts) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/delimiter_discover.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/utils/delimiter_discover.js
 
 
 
@@ -44641,7 +44653,7 @@ const std = function (array) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/api/index.js
 
 
 
@@ -45611,7 +45623,7 @@ const transform = function (original_options = {}) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/sync.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/csv-parse/lib/sync.js
 
 
 
@@ -45635,7 +45647,7 @@ const parse = function (data, opts = {}) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/string-argv/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/string-argv/index.js
 
 function parseArgsStringToArgv(value, env, file) {
     const myArray = [];
@@ -45800,11 +45812,18 @@ function resolveTag(repository, text) {
 function sameReference(a, b) {
     return canonical(a) === canonical(b);
 }
+/** Whether two references name images of the same repository. */
+function sameRepository(a, b) {
+    return canonicalRepository(a) === canonicalRepository(b);
+}
 function canonical(text) {
-    const { repository, tag, digest } = parseReference(text);
-    const { registry, path } = parseName(repository);
-    const host = registry.toLowerCase().replace(/:443$/, '');
-    return digest === undefined ? `${host}/${path}:${tag ?? 'latest'}` : `${host}/${path}@${digest}`;
+    const { tag, digest } = parseReference(text);
+    const name = canonicalRepository(text);
+    return digest === undefined ? `${name}:${tag ?? 'latest'}` : `${name}@${digest}`;
+}
+function canonicalRepository(text) {
+    const { registry, path } = parseName(parseReference(text).repository);
+    return `${registry.toLowerCase().replace(/:443$/, '')}/${path}`;
 }
 /** Cuts `name[:tag][@digest]` apart, after refusing what no name could have. */
 function split(text) {
@@ -46387,7 +46406,7 @@ function redactTexts(data, hidden) {
     });
 }
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/util.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/util.js
 
 
 const nameStartChar = ':A-Za-z_\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C-\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD';
@@ -46449,7 +46468,7 @@ const DANGEROUS_PROPERTY_NAMES = [
 ];
 
 const criticalProperties = ["__proto__", "constructor", "prototype"];
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
 
 
 
@@ -46614,7 +46633,7 @@ const buildOptions = function (options) {
   //console.debug(built.processEntities)
   return built;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
 
 
 let METADATA_SYMBOL;
@@ -46670,7 +46689,7 @@ class XmlNode {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/xml-naming/src/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/xml-naming/src/index.js
 /**
  * xml-naming
  * Validates XML Name productions as defined in the XML 1.0 and 1.1 specifications.
@@ -47053,7 +47072,7 @@ const sanitize = (str, production = 'name', { replacement = '_', asciiOnly = fal
 
   return result || replacement;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
 
 
 class DocTypeReader {
@@ -47480,7 +47499,7 @@ function validateEntityName(name, xmlVersion) {
     else
         throw new Error(`Invalid entity name ${name}`);
 }
-;// CONCATENATED MODULE: ./node_modules/anynum/digitTable.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/anynum/digitTable.js
 /**
  * Flat lookup table: maps Unicode code point → ASCII digit (0-9).
  * Only decimal digit characters (Unicode category Nd) are included.
@@ -47598,7 +47617,7 @@ for (const zero of SCRIPT_ZEROS) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/anynum/anynum.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/anynum/anynum.js
 
 
 
@@ -47734,7 +47753,7 @@ function anynum(str) {
 
 
 /* harmony default export */ const anynum_anynum = (anynum);
-;// CONCATENATED MODULE: ./node_modules/strnum/strnum.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/strnum/strnum.js
 const hexRegex = /^[-+]?0x[a-fA-F0-9]+$/;
 const binRegex = /^0b[01]+$/;
 const octRegex = /^0o[0-7]+$/;
@@ -47912,7 +47931,7 @@ function handleInfinity(str, num, options) {
     }
 }
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/ignoreAttributes.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/ignoreAttributes.js
 function getIgnoreAttributesFn(ignoreAttributes) {
     if (typeof ignoreAttributes === 'function') {
         return ignoreAttributes
@@ -47931,7 +47950,7 @@ function getIgnoreAttributesFn(ignoreAttributes) {
     }
     return () => false
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Matcher.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/path-expression-matcher/src/Matcher.js
 
 
 /**
@@ -48596,7 +48615,7 @@ class Matcher {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Expression.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/path-expression-matcher/src/Expression.js
 /**
  * Expression - Parses and stores a tag pattern expression
  * 
@@ -48829,7 +48848,7 @@ class Expression {
     return this.pattern;
   }
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/ExpressionSet.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/path-expression-matcher/src/ExpressionSet.js
 /**
  * ExpressionSet - An indexed collection of Expressions for efficient bulk matching
  *
@@ -49056,7 +49075,7 @@ class ExpressionSet {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/entities.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@nodable/entities/src/entities.js
 // ---------------------------------------------------------------------------
 // Complete HTML5 named entity reference
 // Organized by logical categories for easy maintenance and selective importing
@@ -50196,7 +50215,7 @@ const COMMON_HTML = {
 // Note: NUMERIC_ENTITIES (&#NNN; / &#xHH;) are handled by the scanner directly
 // via String.fromCodePoint() without any map lookup.
 // ---------------------------------------------------------------------------
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/EntityDecoder.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@nodable/entities/src/EntityDecoder.js
 // ---------------------------------------------------------------------------
 // Built-in named entity map  (name → replacement string)
 // No regex, no {regex,val} objects — just flat key/value pairs.
@@ -50841,7 +50860,7 @@ class EntityDecoder {
     return this._applyNCRAction(effective, token, cp);
   }
 }
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/sql.js
 /**
  * SQL context patterns — high-precision rules only.
  *
@@ -50938,7 +50957,7 @@ const SQL_PATTERNS = [
 
 /* harmony default export */ const sql = (SQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql-strict.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/sql-strict.js
 /**
  * SQL-STRICT context patterns.
  *
@@ -50987,7 +51006,7 @@ const SQL_STRICT_PATTERNS = [...sql, ...SQL_STRICT_EXTRA];
 
 /* harmony default export */ const sql_strict = (SQL_STRICT_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/util/decode-entities.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/util/decode-entities.js
 /**
  * Decode the HTML character references that matter for markup-context
  * detection.
@@ -51037,7 +51056,7 @@ function decodeEntities(input) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/html.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/html.js
 /**
  * HTML context patterns.
  *
@@ -51141,7 +51160,7 @@ const HTML_PATTERNS = [
 
 /* harmony default export */ const html = (HTML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/xml.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/xml.js
 /**
  * XML context patterns.
  *
@@ -51222,7 +51241,7 @@ const XML_PATTERNS = [
 
 /* harmony default export */ const xml = (XML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/svg.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/svg.js
 /**
  * SVG context patterns.
  *
@@ -51305,7 +51324,7 @@ const SVG_PATTERNS = [
 
 /* harmony default export */ const svg = (SVG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/shell.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/shell.js
 /**
  * SHELL context patterns.
  *
@@ -51412,7 +51431,7 @@ const SHELL_PATTERNS = [
 
 /* harmony default export */ const shell = (SHELL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/redos.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/redos.js
 /**
  * REDOS context patterns.
  *
@@ -51474,7 +51493,7 @@ const REDOS_PATTERNS = [
 
 /* harmony default export */ const redos = (REDOS_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/nosql.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/nosql.js
 /**
  * NOSQL context patterns.
  *
@@ -51590,7 +51609,7 @@ const NOSQL_PATTERNS = [
 
 /* harmony default export */ const nosql = (NOSQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/log.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/contexts/log.js
 /**
  * LOG context patterns.
  *
@@ -51690,7 +51709,7 @@ const LOG_PATTERNS = [
 
 /* harmony default export */ const log = (LOG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-unsafe/src/index.js
 /**
  * is-unsafe v2
  *
@@ -51984,7 +52003,7 @@ function allUnsafe(value, context) {
 
 /* harmony default export */ const src = ((/* unused pure expression or super */ null && (isUnsafe)));
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
 
 ///@ts-check
 
@@ -52898,7 +52917,7 @@ function sanitizeName(name, options) {
   }
   return name;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/node2json.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/node2json.js
 
 
 
@@ -53076,7 +53095,7 @@ function isLeafTag(obj, options) {
 
   return false;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/validator.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/validator.js
 
 
 
@@ -53594,7 +53613,7 @@ function getLineNumberForPosition(xmlData, index) {
 function getPositionFromMatch(match) {
   return match.startIndex + match[1].length;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
 /* global Uint8Array */
 
 
@@ -53871,350 +53890,11 @@ async function realpathOfExisting(path) {
     return (0,promises_namespaceObject.realpath)(path).catch(() => realpathOfExisting((0,external_node_path_namespaceObject.dirname)(path)));
 }
 
-;// CONCATENATED MODULE: ./src/engine/progress.ts
-
-/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
-const LONGEST_LINE = 4 * 1_024 * 1_024;
-/** Splits output into lines and passes on the log for people. */
-class LineReader {
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #rest = '';
-    print;
-    /** What `failure` answers. */
-    lastWord = '';
-    /** @param print gets the log for people, whole lines */
-    constructor(print) {
-        this.print = print;
-    }
-    write(chunk) {
-        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
-        this.#rest = lines.pop() ?? '';
-        for (const line of lines)
-            this.read(line.replace(/\r$/, ''));
-        if (this.#rest.length < LONGEST_LINE)
-            return;
-        this.read(this.#rest);
-        this.#rest = '';
-    }
-    end() {
-        const rest = this.#rest + this.#decoder.end();
-        this.#rest = '';
-        if (rest !== '')
-            this.read(rest);
-    }
-    failure() {
-        return this.lastWord;
-    }
-}
-/**
- * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
- * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
- */
-const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
-function stepOf(name) {
-    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
-    if (instruction === undefined || /^FROM\s/i.test(instruction))
-        return undefined;
-    return { stage, number: Number(number), instruction };
-}
-/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
-function baseOf(name) {
-    const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
-    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
-}
-const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
-function pendingAmong(vertices) {
-    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
-}
-function unreadableAmong(vertices) {
-    return [...vertices].flatMap(({ name, error }) => {
-        const reference = IMPORT_NAME.exec(name)?.[1];
-        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
-    });
-}
-/** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
-class RawJsonProgress extends LineReader {
-    #vertices = new Map();
-    #bases = new Map();
-    #object = '';
-    bases() {
-        return [...this.#bases.values()];
-    }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
-            const step = stepOf(name);
-            if (!step || !(cached || completed))
-                return [];
-            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
-        });
-    }
-    pendingCaches() {
-        return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })));
-    }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
-    }
-    read(line) {
-        // buildx 0.13 spreads each object over lines, later ones print it on one
-        if (line === '{' || this.#object !== '') {
-            this.#object += line;
-            if (line !== '}')
-                return;
-            line = this.#object;
-            this.#object = '';
-        }
-        const status = parseStatus(line);
-        if (!status) {
-            // buildx prints its last words as text
-            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
-            this.print(`${line}\n`);
-            return;
-        }
-        for (const vertex of status.vertexes ?? [])
-            this.#see(vertex);
-        for (const log of status.logs ?? [])
-            this.#log(log);
-        for (const { short } of status.warnings ?? []) {
-            if (short)
-                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
-        }
-    }
-    #see(vertex) {
-        // told also where the image is not needed, because all that is built on it is cached
-        const base = baseOf(vertex.name);
-        if (base)
-            this.#bases.set(base.reference, base);
-        let seen = this.#vertices.get(vertex.digest);
-        if (!seen) {
-            if (!vertex.started && !vertex.completed && !vertex.cached)
-                return;
-            seen = {
-                number: this.#vertices.size + 1,
-                name: vertex.name,
-                milliseconds: 0,
-                cached: false,
-                completed: false,
-                logEndsLine: true
-            };
-            this.#vertices.set(vertex.digest, seen);
-            this.print(`#${seen.number} ${vertex.name}\n`);
-        }
-        // on the containerd store a later update, of the lazy pull, no longer says so
-        const toldCached = seen.cached;
-        seen.cached ||= vertex.cached === true;
-        if (seen.cached && !toldCached)
-            this.print(`#${seen.number} CACHED\n`);
-        if (!vertex.completed)
-            return;
-        seen.completed = true;
-        if (vertex.started)
-            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
-        if (vertex.error) {
-            seen.error = vertex.error;
-            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
-        }
-        else if (!seen.cached)
-            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
-    }
-    #log({ vertex, data }) {
-        const seen = this.#vertices.get(vertex);
-        if (!seen || !data)
-            return;
-        const text = Buffer.from(data, 'base64').toString();
-        for (const piece of text.split(/(?<=\n)/)) {
-            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
-            seen.logEndsLine = piece.endsWith('\n');
-        }
-    }
-}
-function parseStatus(line) {
-    if (!line.startsWith('{'))
-        return undefined;
-    try {
-        return JSON.parse(line);
-    }
-    catch {
-        return undefined;
-    }
-}
-/** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
-class PlainProgress extends LineReader {
-    #vertices = new Map();
-    bases() {
-        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
-    }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
-            const step = stepOf(name);
-            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
-        });
-    }
-    pendingCaches() {
-        return pendingAmong(this.#vertices.values());
-    }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
-    }
-    read(line) {
-        // of layers that are fetched or unpacked it says each several times a second
-        if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line))
-            this.print(`${line}\n`);
-        this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord;
-        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
-        if (number === undefined)
-            return;
-        const vertex = this.#vertices.get(number);
-        if (!vertex)
-            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
-        else if (text === 'CACHED')
-            vertex.cached = true;
-        else if (/^DONE [\d.]+s$/.test(text)) {
-            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
-            vertex.ended = true;
-        }
-        else if (text.startsWith('ERROR: ')) {
-            vertex.error = text.slice('ERROR: '.length);
-            vertex.ended = true;
-        }
-    }
-}
-/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
-const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
-/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
-class LegacyProgress extends LineReader {
-    #steps = [];
-    #now;
-    #open;
-    /** The last line of the open step, if it says that the step failed. */
-    #complaint;
-    #started = 0;
-    #stage = 'stage-0';
-    #stages = 0;
-    constructor(print, now = Date.now) {
-        super(print);
-        this.#now = now;
-    }
-    end() {
-        super.end();
-        if (this.#open && this.#complaint !== undefined)
-            this.#open.error = this.#complaint;
-        this.#finish();
-    }
-    bases() {
-        return [];
-    }
-    steps() {
-        return this.#steps;
-    }
-    pendingCaches() {
-        return [];
-    }
-    unreadableCaches() {
-        return [];
-    }
-    read(line) {
-        // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
-        if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
-            this.print(`${line}\n`);
-        const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
-        if (instruction !== undefined)
-            this.#begin(Number(number), instruction);
-        else if (line === ' ---> Using cache') {
-            if (this.#open)
-                this.#open.cached = true;
-        }
-        else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-            this.lastWord = line;
-            this.#complaint = FAILED.test(line) ? line : undefined;
-        }
-        else if (line.startsWith(' ---> ')) {
-            // an image: the step went well, whatever it printed
-            this.#complaint = undefined;
-        }
-    }
-    #begin(number, instruction) {
-        this.#finish();
-        const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? [];
-        if (/^FROM\s/i.test(instruction)) {
-            this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`;
-            this.#stages++;
-            return;
-        }
-        // an ARG before the first FROM belongs to no stage
-        if (this.#stages === 0)
-            return;
-        this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
-        this.#started = this.#now();
-        this.#steps.push(this.#open);
-    }
-    #finish() {
-        if (this.#open)
-            this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000;
-        this.#open = undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/engine/transfer.ts
-
-/** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
-const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
-/** Milliseconds after which the next word on a transfer comes, if layers have ended or not. */
-const OFTEN = 2_000;
-const SELDOM = 30_000;
-/** Prints what `docker push` and `docker pull` say, but counts layers instead of naming each several times. */
-class TransferProgress extends LineReader {
-    /** By the layer's id, how it ended; undefined of one that has not. */
-    #layers = new Map();
-    #began;
-    #now;
-    #heartbeat;
-    #told;
-    #toldCount = 0;
-    constructor(print, now = () => performance.now()) {
-        super(print);
-        this.#now = now;
-        this.#began = now();
-        this.#told = this.#began;
-        this.#heartbeat = setInterval(() => this.#tell(), SELDOM);
-        this.#heartbeat.unref();
-    }
-    end() {
-        super.end();
-        clearInterval(this.#heartbeat);
-        if (this.#layers.size === 0)
-            return;
-        const ways = new Map();
-        for (const way of this.#layers.values()) {
-            const words = way === undefined ? 'not ended' : way.replace(/ from .*/, '').toLowerCase();
-            ways.set(words, (ways.get(words) ?? 0) + 1);
-        }
-        this.print(`${this.#layers.size} layers: ${[...ways].map(([way, count]) => `${count} ${way}`).join(', ')}\n`);
-    }
-    read(line) {
-        const [, id, state = ''] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
-        if (id === undefined) {
-            this.print(`${line}\n`);
-            return;
-        }
-        const ended = ENDED.test(state) ? state : this.#layers.get(id);
-        this.#layers.set(id, ended);
-        if (this.#count() > this.#toldCount && this.#now() - this.#told >= OFTEN)
-            this.#tell();
-    }
-    #count() {
-        return [...this.#layers.values()].filter((state) => state !== undefined).length;
-    }
-    #tell() {
-        this.#told = this.#now();
-        this.#toldCount = this.#count();
-        const time = Math.round((this.#told - this.#began) / 1_000);
-        this.print(`${this.#toldCount} of ${this.#layers.size} layers after ${time} s\n`);
-    }
-}
-
 ;// CONCATENATED MODULE: ./src/run.ts
-
-
+/** What retries of a run need. */
+function retryOf({ plan, log, signal }) {
+    return { retries: plan.inputs.retries, log, signal };
+}
 /** All builds of a run that ended: the builder, the further stages, production. */
 function buildsOf({ builder, cacheStages, production }) {
     return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
@@ -54226,25 +53906,6 @@ function describeFailedBuild({ image, failure }) {
 /** The sentence in the failures of a run. */
 function describeFailedTest({ command, failure }) {
     return `The test ${JSON.stringify(command)} did not pass: ${failure}`;
-}
-/**
- * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
- * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
- */
-const LONGEST_SILENCE = 30 * 60_000;
-/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
-async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
-    const section = log.section(title);
-    section.write(`${replayable(args)}\n`);
-    const progress = new TransferProgress((text) => section.write(text));
-    try {
-        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => progress.write(chunk) };
-        return await timeline.measure(kind, title, () => docker.call(args, options));
-    }
-    finally {
-        progress.end();
-        section.end();
-    }
 }
 /** Seconds since a `performance.now()`. */
 function secondsSince(start) {
@@ -54302,8 +53963,8 @@ function count(steps) {
     return { cached: steps.filter(({ cached }) => cached).length, total: steps.length };
 }
 
-// EXTERNAL MODULE: ./node_modules/@balena/dockerignore/ignore.js
-var ignore = __nccwpck_require__(4158);
+// EXTERNAL MODULE: ../../work/main/node_modules/@balena/dockerignore/ignore.js
+var ignore = __nccwpck_require__(2766);
 var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
 ;// CONCATENATED MODULE: ./src/cache/context-files.ts
 /**
@@ -54442,78 +54103,8 @@ function isValid(pattern) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/registry-error.ts
-
-const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
-const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
-// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
-const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
-const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
-/**
- * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
- * (`core/remotes/docker`), or those of Go's net package.
- *
- * @param reference the image that was asked for: what its name says is no reason
- */
-function classifyRegistryError(message, reference) {
-    // "connection refused" by the engine is nothing that a registry said
-    if (isEngineGone(message))
-        return 'unknown';
-    const repository = reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
-    const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
-    // as a word of its own: an image may be named "author"
-    const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
-    // a registry's own state in an upload's URL is letters at random
-    message.replaceAll(/\?_state=\S+/g, ''));
-    if (REFUSED.test(text))
-        return 'refused';
-    if (UNTRUSTED.test(text))
-        return 'untrusted';
-    if (UNREACHABLE.test(text))
-        return 'unreachable';
-    return ABSENT.test(text) ? 'absent' : 'unknown';
-}
-/** The message, if what it says may pass by itself: then it is worth asking again. */
-function passingFailure(message, reference) {
-    return message !== undefined && classifyRegistryError(message, reference) === 'unreachable' ? message : undefined;
-}
-/** One sentence for a cache source that could not be read; undefined where that is no problem. */
-function describeUnreadable(reference, text) {
-    switch (classifyRegistryError(text, reference)) {
-        case 'absent':
-            return undefined;
-        case 'refused':
-            return `The registry refused us ${reference}, so nothing of it was reused: log in to the registry first, with a token that may read it; if nothing was ever published there, some registries answer like this too (${text})`;
-        case 'untrusted':
-            return `The registry of ${reference} is not trusted, so nothing of it was reused: give the engine its certificate (${text})`;
-        case 'unreachable':
-            return `The registry could not be reached for ${reference}, so nothing of it was reused (${text})`;
-        case 'unknown':
-            return `${reference} could not be read as a cache, so nothing of it was reused (${text})`;
-    }
-}
-/** One sentence for a push that failed. */
-function describeFailedPush(reference, text) {
-    switch (classifyRegistryError(text, reference)) {
-        case 'refused':
-            // registries say "denied" to whom they know, and "unauthorized" to whom they do not
-            return /denied|forbidden|\b403\b|insufficient_scope/i.test(text.replaceAll(reference, '')) &&
-                !/invalid_token/.test(text)
-                ? `The registry refused the push of ${reference}: log in to it before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${text})`
-                : `The registry refused the push of ${reference}: log in to it before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${text})`;
-        case 'untrusted':
-            return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${text})`;
-        case 'unreachable':
-            return `The registry could not be reached to push ${reference}, or cannot store it now (${text})`;
-        case 'absent':
-            return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${text})`;
-        case 'unknown':
-            return `${reference} could not be pushed (${text})`;
-    }
-}
-
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
+// EXTERNAL MODULE: ../../work/main/node_modules/dockerfile-ast/lib/main.js
+var main = __nccwpck_require__(4134);
 ;// CONCATENATED MODULE: ./src/dockerfile.ts
 /**
  * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
@@ -55137,7 +54728,8 @@ function planBuilds(parts) {
         const own = chain.slice(chain.findLastIndex((index) => given.has(index)) + 1);
         return { images: given, own: dockerfile.stages.filter(({ index }) => own.includes(index)) };
     };
-    const canCheck = strategy.client === 'buildx';
+    // images of the legacy builder have no cache metadata to inspect
+    const canCheck = strategy.name === 'inline';
     const cache = ({ stage, containedIn }) => {
         const name = stage_build_nameOf(stage);
         const { local = '', moving = '' } = refs.stages[name] ?? {};
@@ -55228,145 +54820,6 @@ function baseImageOf({ own, images }) {
 
 ;// CONCATENATED MODULE: ./src/cache/image.ts
 
-
-
-
-/** Milliseconds that a registry gets to tell of an image: docker itself waits for ever. */
-const image_PATIENCE = 60_000;
-/**
- * Reads an image in its registry, with docker's own credentials and without its layers.
- * `imagetools inspect --raw` prints any manifest, and by digest any blob that is small: a config too.
- *
- * @param reference of the image or, which takes one question less, of its config by digest
- * @param platform os/arch[/variant]; of an index without it the one image, or this machine's
- * @param known the image that was there before: if it still is, no more is asked
- */
-async function readFromRegistry(docker, reference, platform, signal, known) {
-    const inspect = (name) => inspectRaw(docker, name, signal);
-    const top = await inspect(reference);
-    if (top.error !== undefined)
-        return top;
-    if (known !== undefined && known.digest === top.digest)
-        return { image: known };
-    if (at(top.json, 'rootfs') !== undefined)
-        return { image: parseConfig(top.json) };
-    const manifest = await manifestOf(top, reference, platform, inspect);
-    if (manifest.error !== undefined)
-        return manifest;
-    const config = digestIn(at(manifest.json, 'config'));
-    if (config === undefined)
-        return { error: 'it is no image' };
-    const read = await inspect(`${repositoryOf(reference)}@${config}`);
-    if (read.error !== undefined)
-        return read;
-    const record = parseManifest(manifest);
-    return { image: { digest: top.digest, ...(record && { manifest: record }), ...parseConfig(read.json) } };
-}
-/**
- * Reads the manifest of an image in its registry, with docker's own credentials.
- *
- * @param hasBuildx else `docker manifest inspect` prints it, with white space of its own
- */
-async function readManifest(docker, reference, platform, hasBuildx, signal) {
-    // it asks by HTTP only if it is told to; engines and buildx do so of this very machine
-    const insecure = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?\//.test(reference) ? ['--insecure'] : [];
-    const command = hasBuildx ? IMAGETOOLS : ['manifest', 'inspect', ...insecure];
-    const inspect = (name) => inspectRaw(docker, name, signal, command);
-    const top = await inspect(reference);
-    const manifest = top.error === undefined ? await manifestOf(top, reference, platform, inspect) : top;
-    if (manifest.error !== undefined)
-        return { error: manifest.error };
-    const record = parseManifest(manifest);
-    return record ? { manifest: record } : { error: 'it is no manifest of an image' };
-}
-const IMAGETOOLS = ['buildx', 'imagetools', 'inspect', '--raw'];
-async function inspectRaw(docker, name, signal, command = IMAGETOOLS) {
-    const result = await docker.call([...command, name], { signal, patience: image_PATIENCE });
-    const error = failureOf(result);
-    if (error !== undefined)
-        return { error };
-    const json = parseJson(result.stdout);
-    if (json === undefined)
-        return { error: 'what the registry has there is no JSON' };
-    return { json, digest: digestOf(result.stdout), bytes: Buffer.byteLength(result.stdout) };
-}
-/** Of an index the manifest of one platform. */
-async function manifestOf(top, reference, platform, inspect) {
-    const child = digestIn(choose(at(top.json, 'manifests'), platform));
-    return child === undefined ? top : inspect(`${repositoryOf(reference)}@${child}`);
-}
-/** undefined of what is none. */
-function parseManifest({ json, bytes }) {
-    const layers = json_list(at(json, 'layers')).map((layer) => ({
-        digest: json_text(at(layer, 'digest')),
-        size: Number(at(layer, 'size'))
-    }));
-    const config = Number(at(json, 'config', 'size'));
-    const isSize = (size) => Number.isSafeInteger(size) && size >= 0;
-    if (![config, ...layers.map(({ size }) => size)].every(isSize))
-        return undefined;
-    return { bytes: bytes + config, layers };
-}
-function repositoryOf(reference) {
-    return reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
-}
-function digestOf(text) {
-    return `sha256:${(0,external_node_crypto_.createHash)('sha256').update(text).digest('hex')}`;
-}
-/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
-async function readFromEngine(docker, reference, signal) {
-    const calls = [
-        ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}', reference],
-        ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
-    ];
-    const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
-    const [error] = results.flatMap((result) => failureOf(result) ?? []);
-    if (error !== undefined)
-        return { error };
-    const [config, layers] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line));
-    const history = (results[1]?.stdout ?? '')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => ({ createdBy: json_text(parseJson(line)) }));
-    const labels = stringsOf(at(config, 'Labels'));
-    return {
-        image: { labels, runtime: runtimeOf(config), layers: json_list(layers).map(json_text), history: history.reverse() }
-    };
-}
-/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
-function parseConfig(config) {
-    const metadata = at(config, 'moby.buildkit.cache.v0');
-    return {
-        labels: stringsOf(at(config, 'config', 'Labels')),
-        runtime: runtimeOf(at(config, 'config')),
-        hasTriggers: json_list(at(config, 'config', 'OnBuild')).length > 0,
-        layers: json_list(at(config, 'rootfs', 'diff_ids')).map(json_text),
-        history: json_list(at(config, 'history')).map((entry) => ({
-            createdBy: json_text(at(entry, 'created_by')),
-            empty: at(entry, 'empty_layer') === true
-        })),
-        ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
-    };
-}
-/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
-const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(' ');
-/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
-function runtimeOf(config) {
-    const entries = RUNTIME.map((name) => [name, at(config, name)]);
-    return JSON.stringify(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
-}
-/**
- * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
- * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
- */
-function recordedLayers(metadata) {
-    const records = json_list(parseJson(Buffer.from(metadata, 'base64').toString()));
-    const indices = records.flatMap((record) => [
-        ...json_list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
-        ...json_list(at(record, 'chains')).map((result) => json_list(at(result, 'layers')).at(-1))
-    ]);
-    return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b);
-}
 /** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
 function ownHistoryStart(image, build, strategy = 'inline') {
     const own = recordedInstructions(build, strategy);
@@ -55394,6 +54847,8 @@ function whyNoCache(image, build) {
     if (image.recorded === undefined)
         return 'it has no cache metadata';
     const own = ownLayers(image, build);
+    if (image.recorded === 'unknown')
+        return undefined;
     // what the base image's own triggers added cannot be told from the base
     if (own === undefined)
         return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
@@ -55404,13 +54859,15 @@ function whyNoCache(image, build) {
 function missingRecords(image, build) {
     if (image?.recorded === undefined)
         return Number.POSITIVE_INFINITY;
+    if (image.recorded === 'unknown')
+        return 0;
     const own = ownLayers(image, build);
     if (own === undefined)
         return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
     return unrecorded(image, own);
 }
 function unrecorded({ recorded = [] }, layers) {
-    return layers.filter((layer) => !recorded.includes(layer)).length;
+    return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
 }
 /** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
 function ownLayers(image, build) {
@@ -55424,24 +54881,8 @@ function ownLayers(image, build) {
 function layersBelow({ history }, entries) {
     return history.slice(0, entries).filter(({ empty }) => !empty).length;
 }
-function choose(manifests, platform) {
-    const images = json_list(manifests).filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
-    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
-    const fitting = images.filter((entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture);
-    return fitting[0] ?? images[0];
-}
-function digestIn(descriptor) {
-    const digest = json_text(at(descriptor, 'digest'));
-    return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest : undefined;
-}
-function stringsOf(value) {
-    if (typeof value !== 'object' || value === null)
-        return {};
-    return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
-}
 
 ;// CONCATENATED MODULE: ./src/cache/reasons.ts
-
 
 
 
@@ -55464,18 +54905,19 @@ function reasons_explain(evidence, step) {
 /** Reasons for which nothing at all could be reused. */
 function whyNoSource({ build, published, strategy }) {
     const { cacheSource, unreadableCaches } = build;
-    const error = unreadableCaches[0]?.error ?? published.error;
-    if (error !== undefined) {
-        switch (classifyRegistryError(error, cacheSource)) {
-            case 'absent':
-                return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` };
-            case 'refused':
-                return { kind: 'refused', reason: `The registry refused us ${cacheSource}.` };
-            case 'unreachable':
-                return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` };
-            default:
-                return { kind: 'unknown', reason: `It is not known: ${cacheSource} could not be looked at (${error}).` };
-        }
+    // a status of the registry tells more than the builder's words
+    const failure = published.failure ?? unreadableCaches[0]?.failure;
+    switch (failure?.kind) {
+        case undefined:
+            break;
+        case 'absent':
+            return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` };
+        case 'refused':
+            return { kind: 'refused', reason: `Access denied to ${cacheSource}.` };
+        case 'unreachable':
+            return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` };
+        default:
+            return { kind: 'unknown', reason: `Unknown: ${cacheSource} could not be inspected (${failure?.message}).` };
     }
     if (strategy === 'inline' && published.image?.recorded === undefined) {
         return {
@@ -55511,10 +54953,10 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
 function compare(evidence, step) {
     const { stageBuild, published, strategy } = evidence;
     const built = evidence.built?.image;
-    if (evidence.built?.error !== undefined) {
+    if (evidence.built?.failure) {
         return {
             kind: 'unknown',
-            reason: `It is not known: the image that was built could not be looked at (${evidence.built.error}).`
+            reason: `Unknown: the image that was built could not be inspected (${evidence.built.failure.message}).`
         };
     }
     if (!built)
@@ -55891,11 +55333,11 @@ class BaseImages {
         return this.#known.find((base) => sameImage(base.reference, reference));
     }
     async #lookUp() {
-        const { docker, plan } = this.#run;
+        const { docker, plan, registry } = this.#run;
         const production = plan.builds.at(-1);
         const reference = production && baseImageOf(production);
         const others = plan.builds.slice(0, -1).map(baseImageOf);
-        if (reference === undefined || plan.engine.buildx === undefined)
+        if (reference === undefined)
             return undefined;
         if (others.some((other) => other !== undefined && sameImage(other, reference)))
             return undefined;
@@ -55903,10 +55345,8 @@ class BaseImages {
         const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal });
         if (here.exitCode === 0)
             return undefined;
-        const args = ['buildx', 'imagetools', 'inspect', '--format', '{{.Manifest.Digest}}', reference];
-        const { exitCode, stdout } = await docker.call(args, { signal: this.#signal });
-        const digest = stdout.trim();
-        return exitCode === 0 && /^sha256:[0-9a-f]{64}$/.test(digest) ? { reference, digest } : undefined;
+        const digest = (await registry.digest(reference)).value;
+        return digest === undefined ? undefined : { reference, digest };
     }
 }
 /** `sameReference` for names that may be none. */
@@ -55928,21 +55368,21 @@ function recordedBase(labels, reference) {
 
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 async function explain_explain(run, strategy, builds) {
-    const { plan, git, changesSince } = run;
+    const { plan, git, changesSince, registry } = run;
     const { inputs, dockerfile } = plan;
     const executedStages = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
     if (executedStages.size === 0)
         return;
     const sources = dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ contextSources }) => contextSources));
     const [production, links, tracked] = await Promise.all([
-        strategy.readPublished(plan.refs.movingProduction),
+        registry.published(plan.refs.movingProduction),
         followLinks(inputs.context, sources),
         git.tracked()
     ]);
     const oddModes = unusualModes(inputs.context, tracked ?? []);
     const explainOne = async (build, stageBuild) => {
         const [published, built] = await Promise.all([
-            strategy.readPublished(build.cacheSource),
+            registry.published(build.cacheSource),
             build.imageId === '' ? undefined : strategy.readBuilt(build)
         ]);
         const base = baseImageOf(stageBuild);
@@ -55997,10 +55437,10 @@ class Prefetch {
     #unneeded = new AbortController();
     #isLate = false;
     #solve;
-    constructor(run, strategy) {
+    constructor(run) {
         this.#run = run;
         if (run.plan.strategy.client === 'buildx')
-            void this.#begin(strategy);
+            void this.#begin();
     }
     /** Waits for it if it has begun; it does not begin after that. */
     async wait() {
@@ -56012,8 +55452,8 @@ class Prefetch {
         this.#unneeded.abort();
         await this.wait();
     }
-    async #begin(strategy) {
-        const references = await findPrefetched(this.#run, strategy).catch((error) => {
+    async #begin() {
+        const references = await findPrefetched(this.#run).catch((error) => {
             this.#tell(error);
             return [];
         });
@@ -56062,9 +55502,9 @@ function prefetchDockerfile(references) {
         ''
     ].join('\n');
 }
-async function findPrefetched({ plan, changesSince }, strategy) {
+async function findPrefetched({ plan, changesSince, registry }) {
     const [, afterBuilder] = splitAtBuilder(plan.builds);
-    const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource));
+    const reads = afterBuilder.map(({ cacheSource }) => registry.published(cacheSource));
     const images = (await Promise.all(reads)).map(({ image }) => image);
     const latest = images.at(-1);
     // the label of the newest production image speaks for the images of its run
@@ -56125,9 +55565,564 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
+;// CONCATENATED MODULE: ./src/engine/progress.ts
+
+/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
+const LONGEST_LINE = 4 * 1_024 * 1_024;
+/** Splits output into lines and passes on the log for people. */
+class LineReader {
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #rest = '';
+    print;
+    /** What `failure` answers. */
+    lastWord = '';
+    /** @param print gets the log for people, whole lines */
+    constructor(print) {
+        this.print = print;
+    }
+    write(chunk) {
+        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
+        this.#rest = lines.pop() ?? '';
+        for (const line of lines)
+            this.read(line.replace(/\r$/, ''));
+        if (this.#rest.length < LONGEST_LINE)
+            return;
+        this.read(this.#rest);
+        this.#rest = '';
+    }
+    end() {
+        const rest = this.#rest + this.#decoder.end();
+        this.#rest = '';
+        if (rest !== '')
+            this.read(rest);
+    }
+    failure() {
+        return this.lastWord;
+    }
+}
+/**
+ * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
+ * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ */
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
+function stepOf(name) {
+    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
+    if (instruction === undefined || /^FROM\s/i.test(instruction))
+        return undefined;
+    return { stage, number: Number(number), instruction };
+}
+/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
+function baseOf(name) {
+    const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
+    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
+}
+const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
+function pendingAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
+}
+function unreadableAmong(vertices) {
+    return [...vertices].flatMap(({ name, error }) => {
+        const reference = IMPORT_NAME.exec(name)?.[1];
+        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
+    });
+}
+/** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
+class RawJsonProgress extends LineReader {
+    #vertices = new Map();
+    #bases = new Map();
+    #object = '';
+    bases() {
+        return [...this.#bases.values()];
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
+            const step = stepOf(name);
+            if (!step || !(cached || completed))
+                return [];
+            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })));
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // buildx 0.13 spreads each object over lines, later ones print it on one
+        if (line === '{' || this.#object !== '') {
+            this.#object += line;
+            if (line !== '}')
+                return;
+            line = this.#object;
+            this.#object = '';
+        }
+        const status = parseStatus(line);
+        if (!status) {
+            // buildx prints its last words as text
+            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
+            this.print(`${line}\n`);
+            return;
+        }
+        for (const vertex of status.vertexes ?? [])
+            this.#see(vertex);
+        for (const log of status.logs ?? [])
+            this.#log(log);
+        for (const { short } of status.warnings ?? []) {
+            if (short)
+                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
+        }
+    }
+    #see(vertex) {
+        // told also where the image is not needed, because all that is built on it is cached
+        const base = baseOf(vertex.name);
+        if (base)
+            this.#bases.set(base.reference, base);
+        let seen = this.#vertices.get(vertex.digest);
+        if (!seen) {
+            if (!vertex.started && !vertex.completed && !vertex.cached)
+                return;
+            seen = {
+                number: this.#vertices.size + 1,
+                name: vertex.name,
+                milliseconds: 0,
+                cached: false,
+                completed: false,
+                logEndsLine: true
+            };
+            this.#vertices.set(vertex.digest, seen);
+            this.print(`#${seen.number} ${vertex.name}\n`);
+        }
+        // on the containerd store a later update, of the lazy pull, no longer says so
+        const toldCached = seen.cached;
+        seen.cached ||= vertex.cached === true;
+        if (seen.cached && !toldCached)
+            this.print(`#${seen.number} CACHED\n`);
+        if (!vertex.completed)
+            return;
+        seen.completed = true;
+        if (vertex.started)
+            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
+        if (vertex.error) {
+            seen.error = vertex.error;
+            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
+        }
+        else if (!seen.cached)
+            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
+    }
+    #log({ vertex, data }) {
+        const seen = this.#vertices.get(vertex);
+        if (!seen || !data)
+            return;
+        const text = Buffer.from(data, 'base64').toString();
+        for (const piece of text.split(/(?<=\n)/)) {
+            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
+            seen.logEndsLine = piece.endsWith('\n');
+        }
+    }
+}
+function parseStatus(line) {
+    if (!line.startsWith('{'))
+        return undefined;
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
+class PlainProgress extends LineReader {
+    #vertices = new Map();
+    bases() {
+        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
+            const step = stepOf(name);
+            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong(this.#vertices.values());
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // of layers that are fetched or unpacked it says each several times a second
+        if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line))
+            this.print(`${line}\n`);
+        this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord;
+        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
+        if (number === undefined)
+            return;
+        const vertex = this.#vertices.get(number);
+        if (!vertex)
+            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
+        else if (text === 'CACHED')
+            vertex.cached = true;
+        else if (/^DONE [\d.]+s$/.test(text)) {
+            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
+            vertex.ended = true;
+        }
+        else if (text.startsWith('ERROR: ')) {
+            vertex.error = text.slice('ERROR: '.length);
+            vertex.ended = true;
+        }
+    }
+}
+/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
+/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
+class LegacyProgress extends LineReader {
+    #steps = [];
+    #now;
+    #open;
+    /** The last line of the open step, if it says that the step failed. */
+    #complaint;
+    #started = 0;
+    #stage = 'stage-0';
+    #stages = 0;
+    constructor(print, now = Date.now) {
+        super(print);
+        this.#now = now;
+    }
+    end() {
+        super.end();
+        if (this.#open && this.#complaint !== undefined)
+            this.#open.error = this.#complaint;
+        this.#finish();
+    }
+    bases() {
+        return [];
+    }
+    steps() {
+        return this.#steps;
+    }
+    pendingCaches() {
+        return [];
+    }
+    unreadableCaches() {
+        return [];
+    }
+    read(line) {
+        // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
+        if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
+            this.print(`${line}\n`);
+        const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
+        if (instruction !== undefined)
+            this.#begin(Number(number), instruction);
+        else if (line === ' ---> Using cache') {
+            if (this.#open)
+                this.#open.cached = true;
+        }
+        else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
+            this.lastWord = line;
+            this.#complaint = FAILED.test(line) ? line : undefined;
+        }
+        else if (line.startsWith(' ---> ')) {
+            // an image: the step went well, whatever it printed
+            this.#complaint = undefined;
+        }
+    }
+    #begin(number, instruction) {
+        this.#finish();
+        const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? [];
+        if (/^FROM\s/i.test(instruction)) {
+            this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`;
+            this.#stages++;
+            return;
+        }
+        // an ARG before the first FROM belongs to no stage
+        if (this.#stages === 0)
+            return;
+        this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
+        this.#started = this.#now();
+        this.#steps.push(this.#open);
+    }
+    #finish() {
+        if (this.#open)
+            this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000;
+        this.#open = undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/engine/transfer.ts
+
+
+/** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
+const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
+/** Milliseconds after which the next word on a transfer comes, if layers have ended or not. */
+const OFTEN = 2_000;
+const SELDOM = 30_000;
+/** Prints what `docker push` and `docker pull` say, but counts layers instead of naming each several times. */
+class TransferProgress extends LineReader {
+    /** By the layer's id, how it ended; undefined of one that has not. */
+    #layers = new Map();
+    #began;
+    #now;
+    #heartbeat;
+    #told;
+    #toldCount = 0;
+    constructor(print, now = () => performance.now()) {
+        super(print);
+        this.#now = now;
+        this.#began = now();
+        this.#told = this.#began;
+        this.#heartbeat = setInterval(() => this.#tell(), SELDOM);
+        this.#heartbeat.unref();
+    }
+    end() {
+        super.end();
+        clearInterval(this.#heartbeat);
+        if (this.#layers.size === 0)
+            return;
+        const ways = new Map();
+        for (const way of this.#layers.values()) {
+            const words = way === undefined ? 'not ended' : way.replace(/ from .*/, '').toLowerCase();
+            ways.set(words, (ways.get(words) ?? 0) + 1);
+        }
+        this.print(`${this.#layers.size} layers: ${[...ways].map(([way, count]) => `${count} ${way}`).join(', ')}\n`);
+    }
+    read(line) {
+        const [, id, state = ''] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
+        if (id === undefined) {
+            this.print(`${line}\n`);
+            return;
+        }
+        const ended = ENDED.test(state) ? state : this.#layers.get(id);
+        this.#layers.set(id, ended);
+        if (this.#count() > this.#toldCount && this.#now() - this.#told >= OFTEN)
+            this.#tell();
+    }
+    #count() {
+        return [...this.#layers.values()].filter((state) => state !== undefined).length;
+    }
+    #tell() {
+        this.#told = this.#now();
+        this.#toldCount = this.#count();
+        const time = Math.round((this.#told - this.#began) / 1_000);
+        this.print(`${this.#toldCount} of ${this.#layers.size} layers after ${time} s\n`);
+    }
+}
+/**
+ * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
+ * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ */
+const LONGEST_SILENCE = 30 * 60_000;
+/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
+async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
+    const section = log.section(title);
+    section.write(`${replayable(args)}\n`);
+    const progress = new TransferProgress((text) => section.write(text));
+    try {
+        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => progress.write(chunk) };
+        return await timeline.measure(kind, title, () => docker.call(args, options));
+    }
+    finally {
+        progress.end();
+        section.end();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/registry/failure.ts
+/** Thrown within this folder only; `answer` turns it into data. */
+class RegistryError extends Error {
+    failure;
+    constructor(failure) {
+        super(failure.message);
+        this.failure = failure;
+    }
+}
+/** The result of some work as data, if it fails with a RegistryError. */
+async function answer(work) {
+    try {
+        return { value: await work };
+    }
+    catch (error) {
+        if (error instanceof RegistryError)
+            return { failure: error.failure };
+        throw error;
+    }
+}
+/** The kind of failure that a status stands for: RFC 9110, and the distribution specification ("Error Codes"). */
+function kindOfStatus(status) {
+    if (status === 404)
+        return 'absent';
+    if (status === 401 || status === 403)
+        return 'refused';
+    return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown';
+}
+/** Longest pause that a registry may ask for, in milliseconds. */
+const LONGEST_PAUSE = 60_000;
+/**
+ * Milliseconds that a header Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3).
+ *
+ * @param now milliseconds since 1970
+ * @returns undefined for anything else
+ */
+function readRetryAfter(header, now = Date.now()) {
+    if (header === undefined)
+        return undefined;
+    const text = header.trim();
+    const wanted = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now;
+    return Number.isNaN(wanted) ? undefined : Math.min(Math.max(0, wanted), LONGEST_PAUSE);
+}
+/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not speak TLS. */
+const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
+/** Codes of a connection that could not be made from here; the docker client may have another way. */
+const NO_CONNECTION = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/;
+/** The failure that an error of the network stands for. */
+function failureOfConnection(error) {
+    const code = codeOf(error);
+    const message = failure_messageOf(error);
+    if (UNTRUSTED.test(code))
+        return { kind: 'untrusted', message, clientMaySucceed: true };
+    return { kind: 'unreachable', message, ...(NO_CONNECTION.test(code) && { clientMaySucceed: true }) };
+}
+function codeOf(error) {
+    const { code, cause } = error;
+    if (typeof code === 'string' && code !== 'UND_ERR_SOCKET')
+        return code;
+    return cause === undefined ? String(code ?? '') : codeOf(cause);
+}
+/** Node.js puts an error for each address of a host into one, without a message. */
+function failure_messageOf(error) {
+    if (error instanceof AggregateError && error.message === '')
+        return failure_messageOf(error.errors[0]);
+    return error instanceof Error ? error.message : String(error);
+}
+
+;// CONCATENATED MODULE: ./src/registry/reference.ts
+
+
+
+
+/** @throws RegistryError if the text is not a reference: a Dockerfile may say anything */
+function addressOf(reference) {
+    try {
+        const { repository, tag, digest } = parseReference(reference);
+        const { registry, path } = parseRepository(repository);
+        return { registry, path, target: digest ?? tag ?? 'latest' };
+    }
+    catch (error) {
+        throw new RegistryError({ kind: 'unknown', message: messageOf(error) });
+    }
+}
+/** The digest in one of an image's RepoDigests (Docker Engine API, ImageInspect), if that is of the repository of `reference`. */
+function digestInRepository(repoDigest, reference) {
+    const digest = repoDigest.replace(/^.*@/, '');
+    return isDigest(digest) && isReference(reference) && sameRepository(repoDigest, reference) ? digest : undefined;
+}
+/** The repository of a reference, as it is written there. */
+function repositoryOf(reference) {
+    return reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
+}
+function isDigest(text) {
+    return /^sha256:[0-9a-f]{64}$/.test(text);
+}
+function digestOf(bytes) {
+    return `sha256:${(0,external_node_crypto_.createHash)('sha256').update(bytes).digest('hex')}`;
+}
+
+;// CONCATENATED MODULE: ./src/registry/client-words.ts
+
+
+const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
+const client_words_UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
+// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
+const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
+const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
+/**
+ * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
+ * (`core/remotes/docker`), or those of Go's net package.
+ *
+ * @param reference the image that was asked for: what its name says is no reason
+ */
+function classifyRegistryError(message, reference) {
+    // "connection refused" by the engine is nothing that a registry said
+    if (isEngineGone(message))
+        return 'unknown';
+    const repository = repositoryOf(reference);
+    const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
+    // as a word of its own: an image may be named "author"
+    const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
+    // a registry's own state in an upload's URL is letters at random
+    message.replaceAll(/\?_state=\S+/g, ''));
+    if (REFUSED.test(text))
+        return 'refused';
+    if (client_words_UNTRUSTED.test(text))
+        return 'untrusted';
+    if (UNREACHABLE.test(text))
+        return 'unreachable';
+    return ABSENT.test(text) ? 'absent' : 'unknown';
+}
+/** What docker or BuildKit printed of a registry, as a failure. */
+function failureOfWords(text, reference) {
+    const pause = askedPause(text);
+    return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) };
+}
+/** The failure, if it may pass by itself: then it is worth a retry. */
+function transientFailure(failure) {
+    return failure?.kind === 'unreachable' ? failure : undefined;
+}
+/** Longest pause that a registry may ask for, in milliseconds. */
+const client_words_LONGEST_PAUSE = 60_000;
+/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
+function askedPause(text) {
+    const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? [];
+    const units = {
+        h: 3_600_000,
+        m: 60_000,
+        s: 1_000,
+        ms: 1,
+        µs: 0.001,
+        us: 0.001,
+        ns: 0.000_001
+    };
+    const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|µs|us|ns|h|m|s)/g)];
+    const sum = parts.reduce((total, [, number, unit = '']) => total + Number(number) * (units[unit] ?? 0), 0);
+    return Math.min(Math.ceil(sum), client_words_LONGEST_PAUSE);
+}
+/** One sentence for a cache source that could not be read; undefined where that is no problem. */
+function describeUnreadable(reference, { kind, message }) {
+    switch (kind) {
+        case 'absent':
+            return undefined;
+        case 'refused':
+            return `Access denied to ${reference}; continuing without its cache: log in to the registry first, with a token that may read it. Some registries also answer so if nothing was ever published there (${message})`;
+        case 'untrusted':
+            return `The registry of ${reference} is not trusted; continuing without its cache: give the engine its certificate (${message})`;
+        case 'unreachable':
+            return `The registry of ${reference} could not be reached; continuing without its cache (${message})`;
+        case 'unknown':
+            return `${reference} could not be read as a cache; continuing without it (${message})`;
+    }
+}
+/** One sentence for a push that failed. */
+function describeFailedPush(reference, { kind, message }) {
+    switch (kind) {
+        case 'refused':
+            // registries say "denied" to whom they know, and "unauthorized" to whom they do not
+            return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
+                !/invalid_token/.test(message)
+                ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`
+                : `Access denied to push ${reference}: log in to the registry before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${message})`;
+        case 'untrusted':
+            return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${message})`;
+        case 'unreachable':
+            return `The registry could not be reached to push ${reference}, or cannot store it now (${message})`;
+        case 'absent':
+            return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${message})`;
+        case 'unknown':
+            return `${reference} could not be pushed (${message})`;
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/is-network-error/index.js
 const objectToString = Object.prototype.toString;
 
 const isError = value => objectToString.call(value) === '[object Error]';
@@ -56176,7 +56171,7 @@ function isNetworkError(error) {
 	return errorMessages.has(message);
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/p-retry/index.js
 
 
 function validateRetries(retries) {
@@ -56506,41 +56501,45 @@ function makeRetriable(function_, options) {
 
 /** Milliseconds before the first repetition, doubled with each, and up to twice as long by chance: runs must not come in step. */
 const FIRST_PAUSE = 1_000;
-const LONGEST_PAUSE = 60_000;
-/** A result that may be another one if it is asked for again. */
-class PassingFailure extends Error {
+const retry_LONGEST_PAUSE = 60_000;
+class TransientError extends Error {
+    pause;
+    constructor({ message, pause = 0 }) {
+        super(message);
+        this.pause = pause;
+    }
 }
 /**
- * Does something again as long as its result says that the failure may pass, as often as the input `retries` allows.
+ * Does something again after a transient failure, as often as the input `retries` allows.
  *
  * @param what for the log: `Push octo/app:latest`
- * @param whyAgain what failed for the moment; undefined of a result that stays what it is
+ * @param whyAgain the transient failure of a result; undefined of one that stays what it is
  * @returns the last result; after a cancellation no further one is asked for
  * @throws what `attempt` throws, CancelledError if it is cancelled before there is any result
  */
-async function retry({ plan, log, signal }, what, attempt, whyAgain) {
+async function retry({ retries, log, signal }, what, attempt, whyAgain) {
     const results = [];
     const once = async () => {
         results.length = 0;
         const result = await attempt();
         results.push(result);
-        const why = whyAgain(result);
-        if (why !== undefined)
-            throw new PassingFailure(why);
+        const failure = whyAgain(result);
+        if (failure)
+            throw new TransientError(failure);
     };
     try {
         await pRetry(once, {
-            retries: plan.inputs.retries,
+            retries,
             minTimeout: FIRST_PAUSE,
-            maxTimeout: LONGEST_PAUSE,
+            maxTimeout: retry_LONGEST_PAUSE,
             randomize: true,
             signal,
-            shouldRetry: ({ error }) => error instanceof PassingFailure,
-            onFailedAttempt: async ({ error, retryDelay, retriesLeft }) => {
-                if (!(error instanceof PassingFailure) || retriesLeft === 0)
+            shouldRetry: ({ error }) => error instanceof TransientError,
+            onFailedAttempt: async ({ error, retryDelay, retriesLeft, attemptNumber }) => {
+                if (!(error instanceof TransientError) || retriesLeft === 0)
                     return;
-                const pause = Math.max(retryDelay, askedPause(error.message));
-                log.info(`${what} failed for the moment, so it is done again in ${(pause / 1_000).toFixed(1)} s: ${error.message}`);
+                const pause = Math.max(retryDelay, error.pause);
+                log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`);
                 await (0,external_node_timers_promises_namespaceObject.setTimeout)(pause - retryDelay, undefined, { signal });
             }
         });
@@ -56551,77 +56550,29 @@ async function retry({ plan, log, signal }, what, attempt, whyAgain) {
     }
     return results[0];
 }
-/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
-function askedPause(text) {
-    const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? [];
-    const units = {
-        h: 3_600_000,
-        m: 60_000,
-        s: 1_000,
-        ms: 1,
-        µs: 0.001,
-        us: 0.001,
-        ns: 0.000_001
-    };
-    const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|µs|us|ns|h|m|s)/g)];
-    const sum = parts.reduce((total, [, number, unit = '']) => total + Number(number) * (units[unit] ?? 0), 0);
-    return Math.min(Math.ceil(sum), LONGEST_PAUSE);
-}
-
-;// CONCATENATED MODULE: ./src/retag.ts
-
-
-
-
-
-/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
-const TAGS_AS_IT_IS = '0.16.0';
-/** Whether an image can be given tags in its registry, without its layers. */
-function canRetagRemotely({ buildx }) {
-    return buildx !== undefined && atLeast(buildx, TAGS_AS_IT_IS);
-}
-/**
- * Gives an image that is in the registry further tags there.
- *
- * @param references of the image's own repository, or of another one
- * @returns what docker said if it failed; undefined if all is well
- */
-async function retag(run, image, references) {
-    const tags = references.flatMap((reference) => ['--tag', reference]);
-    const calls = canRetagRemotely(run.plan.engine)
-        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', ...tags, image]]
-        : [
-            ['pull', image],
-            ...references.map((reference) => ['tag', image, reference]),
-            ...references.map((reference) => ['push', reference])
-        ];
-    for (const args of calls) {
-        const title = `Tag ${references.join(', ')}`;
-        const failure = await retry(run, title, async () => failureOf(await callInSection(run, 'publish', title, args, run.signal)), (text) => passingFailure(text, image));
-        if (failure !== undefined)
-            return failure;
-        // docker may end with 0 although it was told to stop
-        if (run.signal.aborted)
-            throw new CancelledError();
-    }
-    return undefined;
-}
 
 ;// CONCATENATED MODULE: ./src/move-policy.ts
 /**
  * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
- * take back what a newer one has published. After a force-push the branch's tip says what is newer. What nobody knows does
- * not hold up a release.
+ * take back what a newer one has published. After a force-push the branch's tip says what is newer. Where the published image
+ * cannot be read, nobody knows what the move would take back: the tags stay. Only an image that names no commit, and an order of
+ * commits that nobody can tell, do not hold up a release.
  */
 function decideMove(facts) {
-    const { commit, branch, reference, published, error, toPublished, tipToCommit } = facts;
+    const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts;
     const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
+    if (failure) {
+        return {
+            move: false,
+            failure: `Cannot inspect the published image ${reference}, so the moving tags stay where they are: they might go back to an older commit (${failure.message}). Make sure that this step may read ${reference}, then run it again`
+        };
+    }
     if (published === null)
         return { move: true };
     if (published === undefined) {
         return {
             move: true,
-            warning: `The published ${reference} ${error === undefined ? 'does not say which commit it is of' : `could not be looked at (${error})`}, so it moves to ${own} although that might be an older one`
+            warning: `The published image ${reference} names no commit, so it moves to ${own} although that might be an older one`
         };
     }
     const stay = (why) => ({
@@ -56655,19 +56606,16 @@ function decideMove(facts) {
 ;// CONCATENATED MODULE: ./src/phases/move.ts
 
 
-
-
 /** Asks what is published, and whether this run's commit is newer. */
-async function mayMove(run, strategy) {
+async function mayMove(run) {
     const { refs, build } = run.plan;
     const facts = { commit: build.sha, branch: build.branch, reference: refs.movingProduction };
-    const { image, error } = await strategy.readCurrent(facts.reference);
-    if (error !== undefined && classifyRegistryError(error, facts.reference) === 'absent') {
-        return decideMove({ ...facts, published: null });
-    }
+    const { image, failure } = await run.registry.current(facts.reference);
+    if (failure)
+        return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
     const published = revisionOf(image);
     if (published === undefined)
-        return decideMove({ ...facts, published, error });
+        return decideMove({ ...facts, published });
     const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha);
     if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
         return decideMove({ ...facts, published, toPublished });
@@ -56694,7 +56642,7 @@ class NobodyKnows extends Error {
  * @param moved the references that this run moved
  * @returns undefined if there is none, `unknown` if nobody could be asked
  */
-async function giveBack(run, strategy, moved) {
+async function giveBack(run, moved) {
     const { build, builds, refs } = run.plan;
     const commit = await giveToNewest(run, build.sha).catch((error) => {
         if (error instanceof NobodyKnows)
@@ -56710,8 +56658,11 @@ async function giveBack(run, strategy, moved) {
         if (moving === undefined || candidate === undefined || !moved.includes(moving))
             continue;
         // the other run's image has no tag of its commit, but may be the one that was looked at last
-        const { image } = await strategy.readCurrent(candidate);
-        if (revisionOf(image) === commit && (await retag(run, candidate, [moving])) === undefined)
+        const { image } = await run.registry.current(candidate);
+        if (revisionOf(image) !== commit)
+            continue;
+        const { failure } = await run.registry.tag(candidate, [moving]);
+        if (!failure)
             references.push(moving);
     }
     return { commit, references };
@@ -56721,13 +56672,13 @@ async function giveToNewest(run, commit) {
     const { inputs, refs } = run.plan;
     for (const newer of await findNewer(run, commit)) {
         const image = `${inputs.image}:${newer.slice(0, 7)}`;
-        const failure = await retag(run, image, [refs.movingProduction]);
+        const { failure } = await run.registry.tag(image, [refs.movingProduction]);
         // while that was done one still newer may have come
-        if (failure === undefined)
+        if (!failure)
             return giveToNewest(run, newer);
-        if (classifyRegistryError(failure, image) === 'absent')
+        if (failure.kind === 'absent')
             continue;
-        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure}`);
+        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure.message}`);
         break;
     }
     return commit;
@@ -56765,7 +56716,7 @@ async function findNewer(run, commit) {
     return newer;
 }
 
-;// CONCATENATED MODULE: ./src/pull-size.ts
+;// CONCATENATED MODULE: ./src/phases/weigh.ts
 /**
  * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
  * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
@@ -56786,45 +56737,30 @@ function sizeOf(layers) {
     const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
     return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
-
-;// CONCATENATED MODULE: ./src/phases/weigh.ts
-
-
-
-
-
 /**
  * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
  *
  * @param image REPOSITORY@DIGEST
- * @returns undefined if the registry could not be asked, or the run is cancelled: what was pushed is told all the same
+ * @returns undefined if the registry could not be asked
  */
-async function weigh(run, strategy, image) {
-    const previous = run.plan.refs.movingProduction;
-    try {
-        const [now, before] = await Promise.all([weigh_read(run, image), readPrevious(run, strategy, previous)]);
-        const isFirst = before.error !== undefined && classifyRegistryError(before.error, previous) === 'absent';
-        const error = now.error ?? (isFirst ? undefined : before.error);
-        if (now.manifest && error === undefined)
-            return pullSize(now.manifest, before.manifest, previous);
-        throw new Error(error);
-    }
-    catch (error) {
-        run.log.info(`How much of ${run.plan.refs.production} a host must pull is not known: ${messageOf(error)}`);
-        return undefined;
-    }
+async function weigh({ registry, plan, log }, image) {
+    const previous = plan.refs.movingProduction;
+    const [now, before] = await Promise.all([registry.published(image), registry.published(previous)]);
+    const why = now.failure?.message ?? weigh_whyUnknown(before);
+    if (now.image?.manifest && why === undefined)
+        return pullSize(now.image.manifest, before.image?.manifest, previous);
+    log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`);
+    return undefined;
 }
-/** Where the strategy has looked at it already, it need not be asked for again. */
-async function readPrevious(run, strategy, reference) {
-    const { manifest } = (await strategy.readPublished(reference)).image ?? {};
-    return manifest ? { manifest } : weigh_read(run, reference);
-}
-function weigh_read(run, reference) {
-    const { docker, plan, signal } = run;
-    return retry(run, `Look at ${reference}`, () => readManifest(docker, reference, plan.inputs.platform, plan.engine.buildx !== undefined, signal), ({ error }) => passingFailure(error, reference));
+/** The first image of a repository is pulled whole. */
+function weigh_whyUnknown({ image, failure }) {
+    if (image)
+        return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
+    return failure.kind === 'absent' ? undefined : failure.message;
 }
 
 ;// CONCATENATED MODULE: ./src/phases/publish.ts
+
 
 
 
@@ -56842,7 +56778,7 @@ function weigh_read(run, reference) {
  * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
  *
  */
-async function publish(run, strategy, builds, tests) {
+async function publish(run, builds, tests) {
     const { refs, decision, inputs } = run.plan;
     // an image that was tested earlier keeps the label that says for which commit
     const keepsBuilder = tests.some(({ status }) => status === 'unchanged');
@@ -56860,13 +56796,13 @@ async function publish(run, strategy, builds, tests) {
         const [production] = pushed.values();
         if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0))
             await settle([production]);
-        pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds));
+        pushed.set(stage, pushForLook(run, pushes, stage, builds));
     }
     // as late as it costs no time: what it answers may be old by the time the tags move
-    const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined);
+    const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run) : undefined);
     const weight = settle([pushes.push(refs.production)]).then(async () => {
         const digest = pushes.digests.get(refs.production) ?? '';
-        return digest === '' ? undefined : weigh(run, strategy, `${inputs.image}@${digest}`);
+        return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`);
     });
     const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
     // what is weighed is weighed against what is published until then
@@ -56875,8 +56811,10 @@ async function publish(run, strategy, builds, tests) {
         run.log.notice(moves.notice);
     if (moves?.warning !== undefined)
         run.log.warning(moves.warning);
+    if (moves?.failure !== undefined)
+        pushes.failures.push(moves.failure);
     const { moving, held, newer } = moves?.move && pushes.mayGoOn()
-        ? await move(run, strategy, pushes, judged, builds, moves.warning !== undefined)
+        ? await move(run, pushes, judged, builds, moves.warning !== undefined)
         : { moving: [], held: [], newer: undefined };
     // the candidates are ours alone, and of no use to anyone who reads what was pushed
     const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
@@ -56912,23 +56850,23 @@ async function whyTaken({ plan, docker, signal }, stages, tests) {
         `${taken} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`);
 }
 /** Moves the moving tags, but for those whose image would be a worse cache. */
-async function move(run, strategy, pushes, judged, builds, isUnsure) {
+async function move(run, pushes, judged, builds, isUnsure) {
     const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
     const held = holds.flatMap((one) => one ?? []);
     for (const { reason } of held)
         run.log.warning(reason);
     // production moves all the same: hosts deploy it
     const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
-    await settle(moving.map((reference) => pushes.push(reference)));
+    await settle(judged.flatMap(({ stage: { moving: reference }, digest }) => reference !== undefined && moving.includes(reference) ? [pushes.tag(reference, digest)] : []));
     const moved = moving.filter((reference) => pushes.digests.has(reference));
     const isMoved = moved.includes(run.plan.refs.movingProduction);
     // whatever becomes of this, what was pushed is told
-    const [newer] = await settle(isMoved ? [giveBackAndTell(run, strategy, moved, isUnsure)] : []);
+    const [newer] = await settle(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : []);
     return { moving, held, newer };
 }
 /** @param isUnsure whether a warning has said already that nobody could be asked */
-async function giveBackAndTell(run, strategy, moved, isUnsure) {
-    const newer = await giveBack(run, strategy, moved);
+async function giveBackAndTell(run, moved, isUnsure) {
+    const newer = await giveBack(run, moved);
     if (newer === 'unknown') {
         if (!isUnsure)
             sayUnknown(run);
@@ -56955,37 +56893,39 @@ function describeGivenBack({ commit, references }, moved) {
     return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
 }
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
-async function tagUnchanged(run, strategy, unchanged) {
+async function tagUnchanged(run, unchanged) {
     const { refs, decision } = run.plan;
     const start = performance.now();
-    const references = [refs.production, ...refs.further];
-    const failure = await retag(run, unchanged.image, references);
+    const { tagged, failure } = await run.registry.tag(unchanged.image, [refs.production, ...refs.further]);
     const isTagged = failure === undefined;
-    const moving = isTagged && decision.publish ? await keepMovingTag(run, strategy, unchanged) : { published: false };
+    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false };
+    const [failed] = [refs.production, ...refs.further].filter((reference) => !tagged.has(reference));
     return {
-        ...{ pushed: isTagged ? references : [], digest: isTagged ? unchanged.digest : '', held: [] },
-        digests: isTagged ? Object.fromEntries(references.map((reference) => [reference, unchanged.digest])) : {},
-        failures: isTagged ? [] : [describeFailedPush(refs.production, failure)],
+        ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+        digests: Object.fromEntries(tagged),
+        failures: failure && failed !== undefined ? [describeFailedPush(failed, failure)] : [],
         ...moving,
         seconds: secondsSince(start)
     };
 }
 /** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
-async function keepMovingTag(run, strategy, { image, digest }) {
+async function keepMovingTag(run, { image, digest }) {
     const { movingProduction } = run.plan.refs;
-    if ((await strategy.readCurrent(movingProduction)).image?.digest === digest)
+    if ((await run.registry.current(movingProduction)).image?.digest === digest)
         return { published: true };
-    const { move: mayMoveIt, notice, warning } = await mayMove(run, strategy);
+    const { move: mayMoveIt, notice, warning, failure } = await mayMove(run);
+    if (failure !== undefined)
+        return { published: false, failures: [failure] };
     if (warning !== undefined)
         run.log.warning(warning);
-    const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined;
-    if (failure !== undefined)
-        return { published: false, failures: [describeFailedPush(movingProduction, failure)] };
+    const notTagged = mayMoveIt ? (await run.registry.tag(image, [movingProduction])).failure : undefined;
+    if (notTagged)
+        return { published: false, failures: [describeFailedPush(movingProduction, notTagged)] };
     if (notice !== undefined) {
         run.log.notice(notice);
         return { published: false, stays: notice };
     }
-    const newer = await giveBackAndTell(run, strategy, [movingProduction], warning !== undefined);
+    const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
     return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true };
 }
 /** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
@@ -57012,14 +56952,49 @@ class Pushes {
     }
     /** Once, however often it is asked for. */
     push(reference) {
-        const begun = this.#begun.get(reference) ?? this.#push(reference);
+        return this.#once(reference, () => this.#push(reference));
+    }
+    /**
+     * Gives an image that was pushed a further tag. The engine pushes it only where the registry cannot be accessed from here.
+     *
+     * @param digest of the image in the repository of the input `image`; '' if it is not known
+     */
+    tag(reference, digest) {
+        return this.#once(reference, () => this.#tag(reference, digest));
+    }
+    #once(reference, work) {
+        const begun = this.#begun.get(reference) ?? work();
         this.#begun.set(reference, begun);
         return begun;
     }
+    async #tag(reference, digest) {
+        const { plan, registry, log } = this.#run;
+        const { image } = plan.inputs;
+        if (digest === '' || !sameRepository(image, reference))
+            return this.#push(reference);
+        const { failure } = await registry.tag(`${image}@${digest}`, [reference]);
+        if (failure === undefined) {
+            log.info(`Tagged ${image}@${digest} as ${reference}`);
+            this.digests.set(reference, digest);
+        }
+        else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
+            this.failures.push(describeFailedPush(reference, failure));
+        }
+        else {
+            await this.#push(reference);
+            const pushed = this.digests.get(reference) ?? '';
+            if (pushed !== '' && pushed !== digest)
+                this.failures.push(describeOther(reference, pushed, digest));
+        }
+    }
     async #push(reference) {
         const title = `Push ${reference}`;
-        const result = await retry(this.#run, title, () => callInSection(this.#run, 'publish', title, ['push', reference], this.#run.signal), (one) => passingFailure(failureOf(one), reference));
-        const failure = failureOf(result);
+        const whyFailed = (one) => {
+            const text = failureOf(one);
+            return text === undefined ? undefined : failureOfWords(text, reference);
+        };
+        const result = await retry(retryOf(this.#run), title, () => callInSection(this.#run, 'publish', title, ['push', reference], this.#run.signal), (one) => transientFailure(whyFailed(one)));
+        const failure = whyFailed(result);
         // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
         const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
         // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
@@ -57031,43 +57006,58 @@ class Pushes {
             this.failures.push(describeFailedPush(reference, failure));
     }
 }
-/** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
-async function pushForLook(run, strategy, pushes, stage, builds) {
+/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
+async function pushForLook(run, pushes, stage, builds) {
     const { refs, decision } = run.plan;
     const isProduction = stage.kind === 'production';
     const reference = isProduction ? stage.reference : stage.candidate;
     if (reference !== undefined && pushes.mayGoOn())
         await pushes.push(reference);
-    if (!pushes.mayGoOn())
-        return { stage, why: undefined };
-    const build = builds.find(({ image }) => image === stage.reference);
     const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
+    if (!pushes.mayGoOn())
+        return { stage, digest, why: undefined };
+    const build = builds.find(({ image }) => image === stage.reference);
+    if (reference !== undefined && build !== undefined && digest !== '') {
+        const other = await whyOther(run, reference, digest, build);
+        if (other !== undefined)
+            pushes.failures.push(other);
+        if (!pushes.mayGoOn())
+            return { stage, digest, why: undefined };
+    }
     const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
     const [why] = await Promise.all([
-        isJudged ? whyWorse(run, strategy, stage, build) : undefined,
-        ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
+        isJudged ? whyWorse(run, stage, build, digest) : undefined,
+        ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
     ]);
-    return { stage, why };
+    return { stage, digest, why };
+}
+/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
+async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
+    const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
+    if (failure) {
+        log.warning(`Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`);
+    }
+    if (image?.ids === undefined || image.ids.includes(imageId))
+        return undefined;
+    return describeOther(reference, digest, imageId);
+}
+function describeOther(reference, pushed, built) {
+    return `${reference} was pushed with another image (${pushed}) than the one that this run built (${built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`;
 }
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
-async function whyWorse(run, strategy, stage, { steps, cacheSource, imageId }) {
+async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
     // the legacy builder needs no metadata
-    if (run.plan.strategy.client !== 'buildx')
+    if (plan.strategy.name === 'legacy')
         return undefined;
-    // its id is mostly the digest of its config, which is all that is looked at
-    const { image, error } = await strategy.readPublished(`${run.plan.inputs.image}@${imageId}`);
-    if (error !== undefined) {
-        run.log.warning(`What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`);
+    const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
+    const why = image && whyNoCache(image, stage);
+    if (image === undefined || why === undefined)
         return undefined;
-    }
-    const why = whyNoCache(image, stage);
-    if (why === undefined)
-        return undefined;
-    const published = (await strategy.readPublished(cacheSource)).image;
+    const published = (await registry.published(cacheSource)).image;
     const cached = steps.filter((step) => step.cached).length;
     // a run from the published one executes what this run executed, a run from the new one what this run found cached
     if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-        run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`);
+        log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`);
         return undefined;
     }
     return why;
@@ -57088,13 +57078,12 @@ async function hold(run, stage, builds, why) {
     const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`;
     if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
         return { reference, reason };
-    const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction];
-    const failure = await retry(run, `Tag ${kept}`, async () => failureOf(await run.docker.call(args, { signal: run.signal })), (text) => passingFailure(text, kept));
+    const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
     if (failure === undefined)
         return { reference, reason };
     return {
         reference,
-        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure})`
+        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
     };
 }
 
@@ -57235,7 +57224,6 @@ function readNames(text) {
 
 
 
-
 /**
  * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
  * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
@@ -57245,7 +57233,7 @@ async function findPassedTests(run, strategy, builder) {
     if (!inputs.skipUnchangedTests || fingerprints.tests === undefined)
         return undefined;
     const [{ image: published }, { image: built }] = await Promise.all([
-        strategy.readPublished(builder.cacheSource),
+        run.registry.published(builder.cacheSource),
         strategy.readBuilt(builder)
     ]);
     const commit = published && testedCommit(published, fingerprints.tests);
@@ -57269,19 +57257,18 @@ function asResults(tests, commit) {
  *
  * @returns `why`: one clause on what has changed, or is not known
  */
-async function findUnchanged(run, strategy) {
-    const { inputs, refs, engine, strategy: choice, fingerprints } = run.plan;
-    if (choice.client !== 'buildx' || !canRetagRemotely(engine)) {
-        return { why: `only buildx ${TAGS_AS_IT_IS} or later can tag an image as it is` };
-    }
-    const [builder, production] = await Promise.all([refs.movingBuilder, refs.movingProduction].map(async (reference) => strategy.readPublished(reference)));
+async function findUnchanged(run) {
+    const { inputs, refs, fingerprints } = run.plan;
+    const [builder, production] = await Promise.all([refs.movingBuilder, refs.movingProduction].map(async (reference) => run.registry.published(reference)));
     if (!builder?.image || !production?.image)
         return { why: 'not both images are published' };
     const images = [builder.image, production.image];
     const [builderCommit, commit] = images.map(({ labels }) => labels[REVISION_LABEL] ?? '');
-    if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '') || production.image.digest === undefined) {
+    if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '')) {
         return { why: 'the published images name no commit' };
     }
+    if (production.image.digest === undefined)
+        return { why: 'the digest of the published image is unknown' };
     if (images.some(({ labels }) => labels[INPUTS_LABEL] !== fingerprints.inputs)) {
         return { why: 'the Dockerfile, an input or the .dockerignore differs' };
     }
@@ -57289,7 +57276,7 @@ async function findUnchanged(run, strategy) {
     if (inputs.tests.length > 0 && tested === undefined) {
         return { why: 'the tests differ, or may depend on what is outside the container' };
     }
-    const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, strategy, production.image));
+    const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, production.image));
     if (why !== undefined)
         return { why };
     const { digest } = production.image;
@@ -57325,20 +57312,20 @@ async function whyFilesDiffer({ plan, changesSince }, images) {
 function isKnown(changes) {
     return changes.changed !== undefined && changes.untracked !== undefined;
 }
-async function whyBasesDiffer({ plan }, strategy, production) {
+async function whyBasesDiffer({ plan, registry }, production) {
     const reasons = await Promise.all(imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
-        const { image } = await strategy.readPublished(base);
+        const { image } = await registry.published(base);
         if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
             return `the base image ${base} moved, or its digest is not known`;
         }
-        return image.hasTriggers ? `the base image ${base} has instructions of its own` : undefined;
+        return image.hasTriggers === false ? undefined : `the base image ${base} has instructions of its own`;
     }));
     return reasons.find((reason) => reason !== undefined);
 }
 
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/yocto-queue/index.js
 /*
 How it works:
 `this.#head` is an instance of `Node` which keeps track of its current value and nests another instance of `Node` that keeps the value that comes after it. When a value is provided to `.enqueue()`, the code needs to iterate through `this.#head`, going deeper and deeper to find the last value. However, iterating through every single item is slow. This problem is solved by saving a reference to the last value as `this.#tail` so that it can reference it to add a new value.
@@ -57430,7 +57417,7 @@ class Queue {
 	}
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-limit/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/p-limit/index.js
 
 
 function pLimit(concurrency) {
@@ -57718,8 +57705,8 @@ async function readContainer(docker, name) {
         words: [json_text(at(container, 'Path')), ...json_list(at(container, 'Args')).map(json_text)],
         status: json_text(at(container, 'State', 'Status')),
         exitCode: Number(at(container, 'State', 'ExitCode')),
-        // Go's zero time
-        hasRun: !json_text(at(container, 'State', 'StartedAt')).startsWith('0001-'),
+        // "A container that has never been started" (docs.docker.com, "docker ps", status)
+        hasRun: json_text(at(container, 'State', 'Status')) !== 'created',
         isOomKilled: at(container, 'State', 'OOMKilled') === true,
         error: json_text(at(container, 'State', 'Error')),
         workingDir: json_text(at(container, 'Config', 'WorkingDir'))
@@ -57801,8 +57788,211 @@ function placeInDockerfile(title, line, file) {
     return { title, file: path, startLine: line };
 }
 
-;// CONCATENATED MODULE: ./src/strategy/strategy.ts
+;// CONCATENATED MODULE: ./src/registry/image.ts
 
+
+/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
+function parseConfig(config) {
+    const metadata = at(config, 'moby.buildkit.cache.v0');
+    return {
+        labels: stringsOf(at(config, 'config', 'Labels')),
+        runtime: runtimeOf(at(config, 'config')),
+        hasTriggers: json_list(at(config, 'config', 'OnBuild')).length > 0,
+        layers: json_list(at(config, 'rootfs', 'diff_ids')).map(json_text),
+        history: json_list(at(config, 'history')).map((entry) => ({
+            createdBy: json_text(at(entry, 'created_by')),
+            empty: at(entry, 'empty_layer') === true
+        })),
+        ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
+    };
+}
+/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
+const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(' ');
+/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
+function runtimeOf(config) {
+    const entries = RUNTIME.map((name) => [name, at(config, name)]);
+    return JSON.stringify(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
+}
+/**
+ * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
+ * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
+ */
+function recordedLayers(metadata) {
+    const records = json_list(parseJson(Buffer.from(metadata, 'base64').toString()));
+    const indices = records.flatMap((record) => [
+        ...json_list(at(record, 'layers')).map((result) => at(result, 'layer') ?? 0),
+        ...json_list(at(record, 'chains')).map((result) => json_list(at(result, 'layers')).at(-1))
+    ]);
+    return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b);
+}
+/** undefined of what is no manifest of an image. */
+function parseManifest({ bytes }) {
+    const json = parseJson(bytes.toString());
+    const layers = json_list(at(json, 'layers')).map((layer) => ({
+        digest: json_text(at(layer, 'digest')),
+        size: Number(at(layer, 'size'))
+    }));
+    const config = Number(at(json, 'config', 'size'));
+    const isSize = (size) => Number.isSafeInteger(size) && size >= 0;
+    if (![config, ...layers.map(({ size }) => size)].every(isSize))
+        return undefined;
+    return { bytes: bytes.length + config, layers };
+}
+/** The digest of the config that a manifest names; undefined of what is no manifest of an image. */
+function configOf({ bytes }) {
+    return digestIn(at(parseJson(bytes.toString()), 'config'));
+}
+/**
+ * The digest of one image in an index; undefined of what is no index, or holds no image.
+ *
+ * @param platform os/arch[/variant]; without it the one image, or this machine's
+ */
+function childOf({ bytes }, platform) {
+    const manifests = json_list(at(parseJson(bytes.toString()), 'manifests'));
+    // attestations have the platform unknown/unknown (buildkit docs/attestations/attestation-storage.md)
+    const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
+    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
+    const fitting = images.filter((entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture);
+    return digestIn(fitting[0] ?? images[0]);
+}
+function digestIn(descriptor) {
+    const digest = json_text(at(descriptor, 'digest'));
+    return isDigest(digest) ? digest : undefined;
+}
+function stringsOf(value) {
+    if (typeof value !== 'object' || value === null)
+        return {};
+    return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+;// CONCATENATED MODULE: ./src/registry/client-images.ts
+
+
+
+
+
+
+
+
+/** Milliseconds that the docker client gets to inspect an image: it would wait for ever. */
+const client_images_PATIENCE = 60_000;
+/**
+ * Reads an image by the docker client where this machine cannot access the registry itself. Documented: docker/buildx
+ * docs/reference/buildx_imagetools_inspect.md, `--raw` (the manifest or index) and `--format '{{json .Image}}'` (the config, without
+ * cache metadata).
+ */
+async function inspectByClient(docker, reference, platform, signal) {
+    const inspect = async (name, ...options) => {
+        const args = ['buildx', 'imagetools', 'inspect', ...options, name];
+        const result = await docker.call(args, { signal, patience: client_images_PATIENCE });
+        const error = failureOf(result);
+        return error === undefined ? { value: result.stdout } : { failure: failureOfWords(error, reference) };
+    };
+    const top = await inspect(reference, '--raw');
+    if (top.failure)
+        return { failure: top.failure };
+    const digest = digestOf(top.value);
+    const name = `${repositoryOf(reference)}@${childOf({ bytes: Buffer.from(top.value) }, platform) ?? digest}`;
+    const [manifest, config] = await Promise.all([inspect(name, '--raw'), inspect(name, '--format', '{{json .Image}}')]);
+    const failure = manifest.failure ?? config.failure;
+    // the tag was there a moment ago
+    if (failure)
+        return { failure: failure.kind === 'absent' ? { ...failure, kind: 'unknown' } : failure };
+    const bytes = Buffer.from(manifest.value ?? '');
+    const sizes = parseManifest({ bytes });
+    const configDigest = json_text(at(parseJson(bytes.toString()), 'config', 'digest'));
+    const ids = [...new Set([digest, digestOf(bytes), configDigest])].filter(isDigest);
+    const json = parseJson(config.value ?? '');
+    if (at(json, 'rootfs') === undefined)
+        return { failure: { kind: 'unknown', message: 'it is not an image' } };
+    // of ONBUILD and cache metadata the client tells nothing
+    const { hasTriggers: _, ...record } = parseConfig(json);
+    return { image: { ...record, recorded: 'unknown', digest, ids, ...(sizes && { manifest: sizes }) } };
+}
+/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+async function inspectInEngine(docker, reference, signal) {
+    const calls = [
+        ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
+        ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
+    ];
+    const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
+    const [error] = results.flatMap((result) => failureOf(result) ?? []);
+    if (error !== undefined)
+        return { failure: { kind: 'unknown', message: error } };
+    const [config, layers, digests] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line));
+    const history = (results[1]?.stdout ?? '')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => ({ createdBy: json_text(parseJson(line)) }));
+    const [digest] = json_list(digests).flatMap((one) => digestInRepository(json_text(one), reference) ?? []);
+    return {
+        image: {
+            labels: stringsOf(at(config, 'Labels')),
+            runtime: runtimeOf(config),
+            layers: json_list(layers).map(json_text),
+            history: history.reverse(),
+            recorded: 'unknown',
+            ...(digest !== undefined && { digest })
+        }
+    };
+}
+/** Has the engine pull an image. The failure tells of the engine's own words. */
+async function pull(options, reference) {
+    const { platform, signal } = options;
+    const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
+    const title = `Pull ${reference}`;
+    return retry(options, title, async () => {
+        const error = failureOf(await callInSection(options, 'fetch', title, args, signal));
+        return error === undefined ? undefined : failureOfWords(error, reference);
+    }, transientFailure);
+}
+/** Reads an image that only the engine can get. What the reference names in the engine stays the same. */
+async function pullAndInspect(options, reference) {
+    const { docker, signal } = options;
+    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal });
+    const failure = await pull(options, reference);
+    const read = failure ? { failure } : await inspectInEngine(docker, reference, signal);
+    const id = before.stdout.trim();
+    if (before.exitCode === 0 && id !== '')
+        await docker.call(['tag', id, reference], { signal });
+    return read;
+}
+/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
+const TAGS_AS_IT_IS = '0.16.0';
+/**
+ * Gives an image a tag by the docker client: in another repository, whose blobs must be there first, or where only the client has
+ * access. Between two registries the engine pulls and pushes it: the client does not promise to copy there (docker/buildx
+ * docs/reference/buildx_imagetools_create.md).
+ */
+async function tagByClient(options, image, reference) {
+    const { buildx, signal } = options;
+    const calls = buildx !== undefined &&
+        atLeast(buildx, TAGS_AS_IT_IS) &&
+        addressOf(image).registry === addressOf(reference).registry
+        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
+        : [
+            ['pull', image],
+            ['tag', image, reference],
+            ['push', reference]
+        ];
+    for (const args of calls) {
+        const title = `Tag ${reference}`;
+        const failure = await retry(options, title, async () => {
+            const error = failureOf(await callInSection(options, 'publish', title, args, signal));
+            // what the names say is no reason
+            const words = error?.replaceAll(reference, '');
+            return words === undefined ? undefined : { ...failureOfWords(words, image), message: error ?? words };
+        }, transientFailure);
+        if (failure)
+            return failure;
+        // docker may end with 0 although it was told to stop
+        if (signal.aborted)
+            throw new CancelledError();
+    }
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/strategy/strategy.ts
 
 
 
@@ -57818,13 +58008,14 @@ function placeInDockerfile(title, line, file) {
 /** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
 async function build(run, stage, cacheSource, command) {
     let attempts = 0;
-    const { isStepFailure: _, ...built } = await retry(run, command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
+    const { isStepFailure: _, ...built } = await retry(retryOf(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
     return built;
 }
-/** A registry's failure that may pass, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+/** A transient failure of a registry, of the build itself or of its cache: that of a command in the Dockerfile is none. */
 function whyAgain({ failure, isStepFailure, unreadableCaches }) {
-    const ofCache = unreadableCaches.map(({ reference, error }) => passingFailure(error, reference));
-    return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''));
+    const ofCache = unreadableCaches.map((cache) => transientFailure(cache.failure));
+    const ofBuild = failure === undefined || isStepFailure ? undefined : transientFailure(failureOfWords(failure, ''));
+    return ofCache.find((one) => one !== undefined) ?? ofBuild;
 }
 /**
  * How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go), of a
@@ -57870,7 +58061,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
                 reader.write(chunk);
                 const caches = mayBeAgain ? reader.unreadableCaches() : [];
                 // without its cache it would execute everything
-                if (caches.some(({ reference, error }) => passingFailure(error, reference) !== undefined))
+                if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference))))
                     inVain.abort();
             }
         };
@@ -57895,7 +58086,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         seconds: secondsSince(start),
         steps: reader.steps().map((step) => located(step, command.locate(step))),
         bases: reader.bases(),
-        unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))],
+        unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))].map(({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })),
         isStepFailure: false
     };
     // docker may end with 0 although it was told to stop
@@ -57952,33 +58143,8 @@ async function prepareSource({ plan, folder }, stage, images, buildsAll = false)
         await (0,promises_namespaceObject.copyFile)(ignored, `${source.file}.dockerignore`);
     return source;
 }
-/** Reads what is published at this moment where only the engine can look at images. The engine's own tag is this run's again after it. */
-async function readByPull(run, reference) {
-    const { docker, plan, signal } = run;
-    const { digest, error } = await pull(run, reference, signal);
-    const own = plan.builds.find(({ tags }) => tags.includes(reference));
-    if (own)
-        await docker.call(['tag', own.reference, reference], { signal });
-    if (error !== undefined)
-        return { error };
-    return digest === undefined ? { error: 'its digest is not known' } : readFromEngine(docker, digest, signal);
-}
-/** Pulls an image, and says as what it can be found whatever its tag comes to name: REPOSITORY@DIGEST. */
-async function pull(run, reference, signal) {
-    const { platform } = run.plan.inputs;
-    const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
-    const title = `Pull ${reference}`;
-    const result = await retry({ ...run, signal }, title, () => callInSection(run, 'fetch', title, args, signal), (one) => passingFailure(failureOf(one), reference));
-    const error = failureOf(result);
-    if (error !== undefined)
-        return { error };
-    // moby/moby daemon/internal/distribution/pull_v2.go
-    const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(result.stdout) ?? [];
-    return digest === undefined ? {} : { digest: `${reference.replace(/:[^:/]*$/, '')}@${digest}` };
-}
 
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
-
 
 
 
@@ -57998,8 +58164,6 @@ class InlineStrategy {
     #run;
     #bases;
     #ended = new AbortController();
-    /** What earlier runs published, by reference. */
-    #published = new Map();
     #productionSource;
     constructor(run) {
         this.#run = run;
@@ -58029,30 +58193,10 @@ class InlineStrategy {
         this.#bases.add(built.bases);
         return built;
     }
-    readPublished(reference) {
-        if (this.#run.plan.strategy.client !== 'buildx') {
-            return Promise.resolve({ error: 'this docker client cannot look at images in a registry' });
-        }
-        const read = this.#published.get(reference) ?? this.#read(reference);
-        this.#published.set(reference, read);
-        return read;
-    }
-    /** @param known what was read there before, which need not be read again */
-    #read(reference, known) {
-        const { docker, plan, timeline } = this.#run;
-        const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
-        const title = `Look at ${reference}`;
-        return timeline.measure('look', title, () => retry({ ...this.#run, signal }, title, () => readFromRegistry(docker, reference, plan.inputs.platform, signal, known), ({ error }) => passingFailure(error, reference)));
-    }
-    async readCurrent(reference) {
-        if (this.#run.plan.strategy.client !== 'buildx')
-            return readByPull(this.#run, reference);
-        return this.#read(reference, (await this.#published.get(reference))?.image);
-    }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
         // by its tag: Docker 26.1 finds no history by an id of the containerd store
-        return readFromEngine(docker, image, signal);
+        return inspectInEngine(docker, image, signal);
     }
     async end() {
         this.#ended.abort();
@@ -58066,17 +58210,17 @@ class InlineStrategy {
     }
     /** If the newest production image was a worse cache than the one before it, that one was kept (see `publish`). */
     async #findProductionSource() {
-        const { plan } = this.#run;
+        const { plan, registry } = this.#run;
         const production = plan.builds.at(-1);
         const newest = plan.refs.movingProduction;
-        if (plan.strategy.client !== 'buildx' || !production)
+        if (!production)
             return newest;
         const kept = cacheTagOf(newest);
-        const { image } = await this.readPublished(kept);
+        const { image } = await registry.published(kept);
         // there is none as a rule: then nothing needs to be compared
         if (!image)
             return newest;
-        const missing = missingRecords((await this.readPublished(newest)).image, production);
+        const missing = missingRecords((await registry.published(newest)).image, production);
         return missingRecords(image, production) < missing ? kept : newest;
     }
 }
@@ -58105,6 +58249,8 @@ function integratedArgs(cacheSource) {
 }
 
 ;// CONCATENATED MODULE: ./src/strategy/legacy.ts
+
+
 
 
 
@@ -58159,7 +58305,7 @@ class LegacyStrategy {
             reader: (print) => new LegacyProgress(print),
             locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
         });
-        built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }];
+        built.unreadableCaches = pull?.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
         if (built.failure !== undefined)
             return built;
         if (built.steps.some(({ cached }) => !cached))
@@ -58181,23 +58327,10 @@ class LegacyStrategy {
             ...(labelled.failure === undefined ? {} : { failure: labelled.failure })
         };
     }
-    async readPublished(reference) {
-        const { docker, signal } = this.#run;
-        const pull = await this.#pulls.get(reference);
-        if (!pull?.usable)
-            return { error: pull?.error ?? 'it was not pulled' };
-        // by digest: this run may have taken the tag for its own image
-        return pull.digest === undefined
-            ? { error: 'its digest is not known' }
-            : readFromEngine(docker, pull.digest, signal);
-    }
-    readCurrent(reference) {
-        return readByPull(this.#run, reference);
-    }
     async readBuilt({ image, imageId }) {
         const { docker, signal } = this.#run;
         const unlabelled = this.#unlabelled.get(image);
-        const read = await readFromEngine(docker, unlabelled ?? imageId, signal);
+        const read = await inspectInEngine(docker, unlabelled ?? imageId, signal);
         if (unlabelled !== undefined || !read.image)
             return read;
         const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0);
@@ -58223,20 +58356,20 @@ class LegacyStrategy {
         const reference = baseImageOf(stage);
         if (reference === undefined)
             return [];
-        const args = ['image', 'inspect', '--format', '{{index .RepoDigests 0}}', reference];
-        const { exitCode, stdout } = await docker.call(args, { signal });
-        const digest = /@(sha256:[0-9a-f]{64})$/.exec(stdout.trim())?.[1];
-        return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : [];
+        const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference];
+        const { stdout } = await docker.call(args, { signal });
+        const [digest] = json_list(parseJson(stdout)).flatMap((one) => digestInRepository(json_text(one), reference) ?? []);
+        return digest === undefined ? [] : [{ reference, digest }];
     }
     async #pull(reference) {
         const { plan } = this.#run;
         // there this builder fails on what it finds in a cache: `selectStrategy` has warned
         if (plan.engine.store === 'containerd')
             return { reference, usable: false };
-        const { digest, error } = await pull(this.#run, reference, AbortSignal.any([this.#run.signal, this.#ended.signal]));
-        if (error !== undefined)
-            return { reference, usable: false, error };
-        return { reference, usable: true, ...(digest !== undefined && { digest }) };
+        const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
+        const { platform, retries } = plan.inputs;
+        const failure = await pull({ ...this.#run, signal, platform, retries }, reference);
+        return { reference, usable: failure === undefined, ...(failure && { failure }) };
     }
 }
 /** The arguments of docker that build a stage: its tags and labels come later, unless `isLabelledAtOnce`. */
@@ -58296,6 +58429,8 @@ async function runPipeline(run) {
         result.failures.push(messageOf(error));
     }
     finally {
+        // first of all: what the strategy waits for may wait for a registry
+        await run.registry.end();
         await strategy.end();
     }
     // whatever failed because of it says so in words of its own
@@ -58306,9 +58441,9 @@ async function runPipeline(run) {
 }
 async function runPhases(run, strategy, result) {
     const { decision, inputs } = run.plan;
-    if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result)))
+    if (inputs.skipUnchangedTests && (await reuseAll(run, result)))
         return;
-    const prefetch = new Prefetch(run, strategy);
+    const prefetch = new Prefetch(run);
     try {
         await buildAndTest(run, strategy, result, prefetch);
     }
@@ -58327,7 +58462,7 @@ async function runPhases(run, strategy, result) {
     result.failures.push(...verdict.failures.map(describeUnexpected));
     if (result.failures.length > 0 || !decision.push)
         return;
-    const { publication, pullSize: size } = await publish(run, strategy, buildsOf(result), result.tests);
+    const { publication, pullSize: size } = await publish(run, buildsOf(result), result.tests);
     result.publication = publication;
     if (size)
         result.pullSize = size;
@@ -58357,9 +58492,9 @@ async function buildAndTest(run, strategy, result, prefetch) {
     result.failures.push(...others.value);
 }
 /** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
-async function reuseAll(run, strategy, result) {
+async function reuseAll(run, result) {
     const { log, timeline, plan } = run;
-    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, strategy));
+    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run));
     if (found.why !== undefined) {
         log.info(`All is built, because ${found.why}.`);
         return false;
@@ -58369,11 +58504,11 @@ async function reuseAll(run, strategy, result) {
     result.unchanged = unchanged;
     result.tests = tests;
     if (plan.decision.push) {
-        const { manifest } = (await strategy.readPublished(plan.refs.movingProduction)).image ?? {};
+        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
         // a host that has it has all of it
         if (manifest)
             result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, strategy, unchanged);
+        result.publication = await tagUnchanged(run, unchanged);
         result.failures.push(...result.publication.failures);
     }
     return true;
@@ -58413,8 +58548,8 @@ async function buildAll(run, strategy, result, builds) {
     return [];
 }
 function warnOfCaches({ log }, build) {
-    for (const { reference, error } of build.unreadableCaches) {
-        const sentence = describeUnreadable(reference, error);
+    for (const { reference, failure } of build.unreadableCaches) {
+        const sentence = describeUnreadable(reference, failure);
         if (sentence === undefined)
             log.info(`${reference} does not exist yet: nothing to reuse`);
         else
@@ -58495,7 +58630,7 @@ async function isDockerfileChanged(prefix, changed, untracked, { context, file }
     return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
 }
 
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/github/lib/context.js
 
 
 class Context {
@@ -58548,9 +58683,9 @@ class Context {
     }
 }
 //# sourceMappingURL=context.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
-var lib = __nccwpck_require__(9659);
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/internal/utils.js
+// EXTERNAL MODULE: ../../work/main/node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
+var lib = __nccwpck_require__(2827);
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/github/lib/internal/utils.js
 var utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -58603,7 +58738,7 @@ function getUserAgentWithOrchestrationId(baseUserAgent) {
     return baseUserAgent;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/universal-user-agent/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/universal-user-agent/index.js
 function getUserAgent() {
   if (typeof navigator === "object" && "userAgent" in navigator) {
     return navigator.userAgent;
@@ -58618,7 +58753,7 @@ function getUserAgent() {
   return "<environment undetectable>";
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/register.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/before-after-hook/lib/register.js
 // @ts-check
 
 function register(state, name, method, options) {
@@ -58647,7 +58782,7 @@ function register(state, name, method, options) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/add.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/before-after-hook/lib/add.js
 // @ts-check
 
 function addHook(state, kind, name, hook) {
@@ -58695,7 +58830,7 @@ function addHook(state, kind, name, hook) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/remove.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/before-after-hook/lib/remove.js
 // @ts-check
 
 function removeHook(state, name, method) {
@@ -58716,7 +58851,7 @@ function removeHook(state, name, method) {
   state.registry[name].splice(index, 1);
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/before-after-hook/index.js
 // @ts-check
 
 
@@ -58763,7 +58898,7 @@ function Collection() {
 
 /* harmony default export */ const before_after_hook = ({ Singular, Collection });
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/endpoint/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/endpoint/dist-bundle/index.js
 // pkg/dist-src/defaults.js
 
 
@@ -59109,7 +59244,7 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/content-type/dist/index.js
 /*!
  * content-type
  * Copyright(c) 2015 Douglas Christopher Wilson
@@ -59401,7 +59536,7 @@ function unescapeQuotedPairs(str, start, end) {
     return result + str.slice(start, end);
 }
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
 const originalStringify = JSON.stringify;
@@ -60002,7 +60137,7 @@ const JSONParse = (text, reviver) => {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request-error/dist-src/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/request-error/dist-src/index.js
 class RequestError extends Error {
   name;
   /**
@@ -60043,7 +60178,7 @@ class RequestError extends Error {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/request/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -60250,7 +60385,7 @@ var request = dist_bundle_withDefaults(endpoint, defaults_default);
 /* v8 ignore next -- @preserve */
 /* v8 ignore else -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/graphql/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/graphql/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -60381,7 +60516,7 @@ function withCustomRequest(customRequest) {
 
 /* v8 ignore if -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/auth-token/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/auth-token/dist-bundle/index.js
 // pkg/dist-src/is-jwt.js
 var b64url = "(?:[a-zA-Z0-9_-]+)";
 var dist_bundle_sep = "\\.";
@@ -60436,11 +60571,11 @@ var createTokenAuth = function createTokenAuth2(token) {
 };
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/version.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/core/dist-src/version.js
 const version_VERSION = "7.0.8";
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/core/dist-src/index.js
 
 
 
@@ -60581,12 +60716,12 @@ class Octokit {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
 const dist_src_version_VERSION = "17.0.0";
 
 //# sourceMappingURL=version.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
 const Endpoints = {
   actions: {
     addCustomLabelsToSelfHostedRunnerForOrg: [
@@ -62880,7 +63015,7 @@ var endpoints_default = Endpoints;
 
 //# sourceMappingURL=endpoints.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
 
 const endpointMethodsMap = /* @__PURE__ */ new Map();
 for (const [scope, endpoints] of Object.entries(endpoints_default)) {
@@ -63006,7 +63141,7 @@ function decorate(octokit, scope, methodName, defaults, decorations) {
 
 //# sourceMappingURL=endpoints-to-methods.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
 
 
 function restEndpointMethods(octokit) {
@@ -63027,7 +63162,7 @@ legacyRestEndpointMethods.VERSION = dist_src_version_VERSION;
 
 //# sourceMappingURL=index.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
 // pkg/dist-src/version.js
 var plugin_paginate_rest_dist_bundle_VERSION = "0.0.0-development";
 
@@ -63439,7 +63574,7 @@ function paginateRest(octokit) {
 paginateRest.VERSION = plugin_paginate_rest_dist_bundle_VERSION;
 
 
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/utils.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/github/lib/utils.js
 
 
 // octokit + plugins
@@ -63478,7 +63613,7 @@ function getOctokitOptions(token, options) {
     return opts;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/github.js
+;// CONCATENATED MODULE: ../../work/main/node_modules/@actions/github/lib/github.js
 
 
 const github_context = new Context();
@@ -63962,6 +64097,7 @@ async function checkBuilder({ builder }, engine, docker, signal) {
 
 
 
+
 /** What only a run knows: the folder for its files, and its own name. */
 const FOLDER = 'TEMP';
 const RUN_ID = 'RUN';
@@ -63976,17 +64112,25 @@ function previewCommands(plan) {
     const build = (stage) => (isLegacy ? legacyBuild(plan, stage) : [inlineBuild(plan, stage)]);
     const caches = [...new Set(plan.builds.map(({ cacheSource }) => cacheSource))];
     const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? []);
-    const moving = plan.builds.flatMap((stage) => stage.moving ?? []);
+    const isTagged = (reference) => sameRepository(reference, refs.production);
     const pushed = [
-        ...(decision.push ? [refs.production, ...refs.further] : []),
-        ...(decision.publish ? [...candidates, ...moving] : [])
+        ...(decision.push ? [refs.production, ...refs.further.filter((reference) => !isTagged(reference))] : []),
+        ...(decision.publish ? candidates : [])
+    ];
+    const moved = plan.builds.flatMap(({ moving, candidate, kind, reference }) => moving === undefined ? [] : [[kind === 'production' ? reference : (candidate ?? moving), moving]]);
+    const tagged = [
+        ...(decision.push
+            ? refs.further.filter(isTagged).map((reference) => [refs.production, reference])
+            : []),
+        ...(decision.publish ? moved : [])
     ];
     const commands = [
         ...(isLegacy && plan.engine.store !== 'containerd' ? caches.map((cache) => replayable(['pull', cache])) : []),
         ...untilBuilder.flatMap(build),
         ...inputs.tests.map((command, index) => replayable(testArgs(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))),
         ...afterBuilder.flatMap(build),
-        ...pushed.map((reference) => replayable(['push', reference]))
+        ...pushed.map((reference) => replayable(['push', reference])),
+        ...tagged.map(([from, to]) => from === to ? replayable(['push', to]) : `# in the registry: ${from} also becomes ${to}`)
     ];
     const hidden = hiddenLines(inputs);
     return commands.map((command) => redact(command, hidden));
@@ -64005,6 +64149,878 @@ function legacyBuild(plan, stage) {
     const args = legacyBuildArgs(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile });
     const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`);
     return [replayable(args, LEGACY), ...(atOnce ? [] : [label])];
+}
+
+;// CONCATENATED MODULE: ./src/registry/challenge.ts
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
+/** A scheme stands alone, or before its first parameter. */
+const SCHEME = new RegExp(`^(${TOKEN})(?=\\s+${TOKEN}\\s*=|\\s*(?:,|$))`);
+/** Longest header that is read, in characters. */
+const LONGEST = 8_192;
+/** Reads the challenges of a header. It never fails: what is no challenge is left out. */
+function parseChallenges(header) {
+    const challenges = [];
+    let rest = header.slice(0, LONGEST);
+    while (rest !== '') {
+        rest = rest.replace(/^[\s,]+/, '');
+        const parameter = challenges.length === 0 ? null : PARAMETER.exec(rest);
+        if (parameter) {
+            const [all, name = '', quoted, plain] = parameter;
+            const parameters = challenges.at(-1)?.parameters;
+            const key = name.toLowerCase();
+            // the first counts: a registry has no reason to give two
+            if (parameters && !Object.hasOwn(parameters, key)) {
+                Object.defineProperty(parameters, key, {
+                    value: plain ?? (quoted ?? '').replaceAll(/\\(.)/gs, '$1'),
+                    enumerable: true
+                });
+            }
+            rest = rest.slice(all.length);
+            continue;
+        }
+        const [scheme] = SCHEME.exec(rest) ?? [];
+        if (scheme !== undefined) {
+            challenges.push({ scheme: scheme.toLowerCase(), parameters: {} });
+            rest = rest.slice(scheme.length);
+            continue;
+        }
+        // not a challenge: continue after the next comma
+        rest = rest.includes(',') ? rest.slice(rest.indexOf(',') + 1) : '';
+    }
+    return challenges;
+}
+
+;// CONCATENATED MODULE: ./src/registry/credentials.ts
+
+
+
+
+/** The name under which docker keeps the login of Docker Hub (moby/moby registry/config.go, IndexServer). */
+const HUB = 'https://index.docker.io/v1/';
+/** Milliseconds that a credential helper gets: it may ask a cloud's API. */
+const HELPER_ANSWERS_WITHIN = 30_000;
+/**
+ * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores; cli/config/configfile):
+ * in DOCKER_AUTH_CONFIG, else from the registry's own credential helper, else from the common credential store, else in the file
+ * config.json.
+ *
+ * @param registry host[:port] as a reference names it; `docker.io` for Docker Hub
+ * @param env the environment of the docker client
+ */
+async function findCredentials(registry, env, signal) {
+    const given = readAuths(parseJson(env.DOCKER_AUTH_CONFIG || ''), registry);
+    if (given)
+        return { credentials: given };
+    const config = await readConfig(env);
+    const helper = findHelper(config, registry);
+    if (helper !== undefined)
+        return askHelper(helper, registry, env, signal);
+    const credentials = readAuths(config, registry);
+    return credentials ? { credentials } : {};
+}
+async function readConfig(env) {
+    const folder = env.DOCKER_CONFIG || (0,external_node_path_namespaceObject.join)(env.HOME || '/', '.docker');
+    return parseJson(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, 'config.json'), 'utf8').catch(() => ''));
+}
+/** Names under which docker looks for a registry, as they are in `credHelpers` and `auths`. */
+function namesOf(registry) {
+    return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry];
+}
+/** The suffix of `docker-credential-SUFFIX`; undefined if no helper is configured for the registry. */
+function findHelper(config, registry) {
+    const own = namesOf(registry).map((name) => json_text(at(config, 'credHelpers', name)));
+    const name = own.find((helper) => helper !== '') ?? json_text(at(config, 'credsStore'));
+    return name === '' ? undefined : name;
+}
+/** The credentials in the `auths` of a config.json. */
+function readAuths(config, registry) {
+    const auths = at(config, 'auths');
+    if (typeof auths !== 'object' || auths === null)
+        return undefined;
+    const names = namesOf(registry);
+    const keys = Object.keys(auths);
+    const key = names.find((name) => keys.includes(name)) ?? keys.find((other) => names.includes(hostOf(other)));
+    return key === undefined ? undefined : readEntry(at(auths, key));
+}
+/** docker takes `https://host/v1/` for `host` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+function hostOf(key) {
+    return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
+}
+function readEntry(entry) {
+    const identityToken = json_text(at(entry, 'identitytoken'));
+    if (identityToken !== '')
+        return { kind: 'identity-token', token: identityToken };
+    const registryToken = json_text(at(entry, 'registrytoken'));
+    if (registryToken !== '')
+        return { kind: 'registry-token', token: registryToken };
+    const decoded = Buffer.from(json_text(at(entry, 'auth')), 'base64').toString();
+    const colon = decoded.indexOf(':');
+    const [username, password] = colon > 0
+        ? [decoded.slice(0, colon), decoded.slice(colon + 1).replace(/\0+$/, '')]
+        : [json_text(at(entry, 'username')), json_text(at(entry, 'password'))];
+    return username === '' || password === '' ? undefined : { kind: 'password', username, password };
+}
+/** Asks a credential helper by its protocol (docker/docker-credential-helpers README, "Development"): a name goes in, JSON comes out. */
+async function askHelper(helper, registry, env, signal) {
+    // it becomes the name of a program
+    if (!/^[\w.-]+$/.test(helper))
+        return { failure: 'the name of the credential helper in config.json is not valid' };
+    const program = `docker-credential-${helper}`;
+    const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)]);
+    const input = namesOf(registry)[0] ?? registry;
+    const result = await src_exec_exec(program, ['get'], { env, input, signal: either }).catch((error) => {
+        if (signal.aborted)
+            throw error;
+        return undefined;
+    });
+    if (result === undefined)
+        return { failure: `the credential helper ${program} could not be run` };
+    if (result.exitCode !== 0) {
+        // the helpers' own constant for "there is no login", which is not an error (docker-credential-helpers credentials/error.go)
+        if (/credentials not found/i.test(result.stdout))
+            return {};
+        return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` };
+    }
+    const answer = parseJson(result.stdout);
+    const [username, secret] = [json_text(at(answer, 'Username')), json_text(at(answer, 'Secret'))];
+    if (secret === '')
+        return {};
+    // docker/docker-credential-helpers README: such a user name marks an identity token
+    if (username === '<token>')
+        return { credentials: { kind: 'identity-token', token: secret } };
+    return { credentials: { kind: 'password', username, password: secret } };
+}
+/** Texts of credentials that must not be shown. */
+function secretsOf(credentials) {
+    if (credentials.kind !== 'password')
+        return [credentials.token];
+    const { username, password } = credentials;
+    return [password, Buffer.from(`${username}:${password}`).toString('base64')];
+}
+
+;// CONCATENATED MODULE: ./src/registry/authorization.ts
+
+
+
+
+/** Bytes of a token server's answer at most. */
+const LONGEST_TOKEN = 1_048_576;
+/** Seconds that a token lasts of which the server does not say it, and seconds before its end in which it is not used any more. */
+const USUAL_LIFETIME = 60;
+const MARGIN = 10;
+/**
+ * The logins of one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). Nothing outside this folder gets to see a credential.
+ */
+class Authorization {
+    #transport;
+    #find;
+    /** By scope. */
+    #tokens = new Map();
+    #credentials;
+    #secrets = new Set();
+    constructor(registry, env, transport) {
+        this.#transport = transport;
+        this.#find = (signal) => findCredentials(registry, env, signal);
+    }
+    /**
+     * Sends a request and, if the registry asks for a login, sends it once more with one.
+     *
+     * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
+     * @throws RegistryError, also if the login is refused
+     */
+    async send(url, scope, request) {
+        const used = this.#tokens.get(scope);
+        const first = await this.#sendWith(await headerOf(used), url, request);
+        if (first.status !== 401)
+            return first;
+        const { credentials, failure } = await this.#readCredentials(request.signal);
+        // another request may have logged in meanwhile
+        if (this.#tokens.get(scope) === used) {
+            const login = this.#login(url, scope, first, credentials, request.signal);
+            this.#tokens.set(scope, login);
+        }
+        const token = this.#tokens.get(scope);
+        try {
+            const header = (await token)?.header ?? '';
+            const second = header === '' ? first : await this.#sendWith(header, url, request);
+            if (second.status === 401)
+                throw new RegistryError({ kind: 'refused', message: this.redact(wordsOf(second)) });
+            return second;
+        }
+        catch (error) {
+            if (this.#tokens.get(scope) === token)
+                this.#tokens.delete(scope);
+            const isRefused = error instanceof RegistryError && error.failure.kind === 'refused';
+            throw isRefused && failure !== undefined ? new RegistryError(withoutHelper(failure)) : error;
+        }
+    }
+    /** A text without what it repeats of the credentials. */
+    redact(message) {
+        return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
+    }
+    #sendWith(header, url, request) {
+        const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) };
+        return this.#transport.send(url, { ...request, headers });
+    }
+    async #readCredentials(signal) {
+        this.#credentials ??= this.#find(signal);
+        const found = await this.#credentials;
+        if (found.credentials)
+            for (const secret of secretsOf(found.credentials))
+                this.#secrets.add(secret);
+        return found;
+    }
+    /** @returns a token without a header if the registry asks for nothing that there is */
+    async #login(url, scope, refused, credentials, signal) {
+        const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
+        const mayHave = this.#transport.mayHaveCredentials(url);
+        const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+        if (bearer) {
+            if (credentials?.kind === 'registry-token' && mayHave)
+                return forEver(`Bearer ${credentials.token}`);
+            return this.#fetchToken(bearer, scope, credentials, signal);
+        }
+        const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+        if (isBasic && credentials?.kind === 'password' && mayHave)
+            return forEver(basic(credentials));
+        return forEver('');
+    }
+    async #fetchToken({ parameters }, scope, credentials, signal) {
+        const { realm = '', service } = parameters;
+        const url = URL.canParse(realm) ? new URL(realm) : undefined;
+        if (!url || !/^https?:$/.test(url.protocol)) {
+            throw new RegistryError({ kind: 'unknown', message: 'the registry names no valid token server' });
+        }
+        const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
+        // a request for more than the challenge names: a push also reads
+        const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
+        const answer = usable?.kind === 'identity-token'
+            ? await this.#refresh(url, usable.token, service, scopes, signal)
+            : await this.#ask(url, usable, service, scopes, signal);
+        const body = parseJson(answer.body.toString());
+        const token = json_text(at(body, 'token')) || json_text(at(body, 'access_token'));
+        if (answer.status !== 200 || token === '') {
+            const words = this.redact(wordsOf(answer));
+            const kind = answer.status === 200 ? 'unknown' : kindOfStatus(answer.status);
+            throw new RegistryError({ kind: kind === 'absent' ? 'unknown' : kind, message: `token server: ${words}` });
+        }
+        this.#secrets.add(token);
+        const lifetime = Number(at(body, 'expires_in')) || USUAL_LIFETIME;
+        return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 };
+    }
+    #ask(realm, credentials, service, scopes, signal) {
+        const url = new URL(realm);
+        if (service !== undefined)
+            url.searchParams.set('service', service);
+        for (const scope of scopes)
+            url.searchParams.append('scope', scope);
+        const headers = {};
+        if (credentials?.kind === 'password') {
+            url.searchParams.set('account', credentials.username);
+            headers.authorization = basic(credentials);
+        }
+        return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal });
+    }
+    #refresh(realm, refreshToken, service, scopes, signal) {
+        const form = new URLSearchParams({
+            ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
+            ...(service !== undefined && { service }),
+            scope: scopes.join(' ')
+        });
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        return this.#transport.send(realm, {
+            ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
+        });
+    }
+}
+function basic({ username, password }) {
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+/** '' for a token that could not be had, or whose time is over. */
+async function headerOf(token) {
+    const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
+    return until < Date.now() ? '' : header;
+}
+function forEver(header) {
+    return { header, until: Number.POSITIVE_INFINITY };
+}
+function withoutHelper(message) {
+    return { kind: 'refused', message, clientMaySucceed: true };
+}
+/** Characters of a registry's own words that are shown. */
+const MOST_WORDS = 300;
+/** What an answer says of an error: its status and the code and message of its body (distribution specification, "Error Codes"). */
+function wordsOf({ status, body }) {
+    const errors = at(parseJson(body.toString()), 'errors');
+    const first = Array.isArray(errors) ? errors[0] : undefined;
+    const words = [json_text(at(first, 'code')), json_text(at(first, 'message'))].filter((word) => word !== '').join(': ');
+    return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`;
+}
+
+// EXTERNAL MODULE: external "node:tls"
+var external_node_tls_ = __nccwpck_require__(1692);
+;// CONCATENATED MODULE: ./src/registry/certificates.ts
+
+
+
+/** Folders with a folder for each registry (docs.docker.com, "Verify repository client with certificates"). */
+function foldersFor(registry, env) {
+    const ofUser = env.XDG_CONFIG_HOME || (env.HOME && (0,external_node_path_namespaceObject.join)(env.HOME, '.config'));
+    return ['/etc', ...(ofUser ? [ofUser] : [])].map((folder) => (0,external_node_path_namespaceObject.join)(folder, 'docker', 'certs.d', registry));
+}
+/**
+ * What a TLS connection to a registry trusts and shows: the certificates of Node.js and of the system, and of docker's folder
+ * certs.d/REGISTRY each *.crt as a further authority and each *.cert with its *.key as a client certificate.
+ *
+ * @param registry host[:port] as a reference names it
+ * @throws Error if one of these files cannot be read or parsed
+ */
+async function makeSecureContext(registry, env, folders = foldersFor(registry, env)) {
+    const found = await Promise.all(folders.map(readCertificates));
+    return external_node_tls_.createSecureContext({
+        ca: [...trustedHere(), ...found.flatMap(({ authorities }) => authorities)],
+        cert: found.flatMap(({ clients }) => clients.map(({ certificate }) => certificate)),
+        key: found.flatMap(({ clients }) => clients.map(({ key }) => key))
+    });
+}
+let trusted;
+/** As docker, trust what the system trusts; Node.js alone would take its own list only. */
+function trustedHere() {
+    // Node.js has it from 22.15 on
+    const read = external_node_tls_.getCACertificates;
+    trusted ??= read ? [...new Set([...read('default'), ...read('system')])] : [...external_node_tls_.rootCertificates];
+    return trusted;
+}
+async function readCertificates(folder) {
+    const names = (await (0,promises_namespaceObject.readdir)(folder).catch(() => [])).toSorted();
+    const read = (name) => (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, name));
+    const withKey = names.filter((name) => name.endsWith('.cert') && names.includes(name.replace(/cert$/, 'key')));
+    return {
+        authorities: await Promise.all(names.filter((name) => name.endsWith('.crt')).map(read)),
+        clients: await Promise.all(withKey.map(async (name) => ({ certificate: await read(name), key: await read(name.replace(/cert$/, 'key')) })))
+    };
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./src/registry/proxy.ts
+
+/**
+ * The proxy for a URL by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as docker reads them (golang.org/x/net http/httpproxy):
+ * NO_PROXY lists `*`, domains, addresses and address ranges, each perhaps with a port; loopback addresses never use a proxy.
+ *
+ * @returns undefined for a direct connection, also if the proxy's own URL is not valid
+ */
+function proxyFor(url, env) {
+    const read = (name) => env[name] || env[name.toLowerCase()] || '';
+    const proxy = read(url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+    if (proxy === '' || isLoopback(host))
+        return undefined;
+    const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+    const excluded = read('NO_PROXY')
+        .split(',')
+        .map((item) => item.trim().toLowerCase())
+        .filter((item) => item !== '');
+    if (excluded.some((item) => matches(item, host, port)))
+        return undefined;
+    const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+    return URL.canParse(full) ? full : undefined;
+}
+/** Whether a host, without a port and brackets, is this machine. */
+function isLoopback(host) {
+    return host === 'localhost' || ((0,external_node_net_.isIP)(host) !== 0 && isInRange(host, (0,external_node_net_.isIP)(host) === 6 ? '::1/128' : '127.0.0.0/8'));
+}
+function matches(item, host, port) {
+    if (item === '*')
+        return true;
+    if (item.includes('/'))
+        return isInRange(host, item);
+    const [, name = item, ownPort] = /^(\[[0-9a-f:]+\]|[^:]+):(\d+)$/.exec(item) ?? [];
+    if (ownPort !== undefined && ownPort !== port)
+        return false;
+    const plain = name.replace(/^\[(.*)\]$/, '$1').replace(/^\*(?=\.)/, '');
+    if ((0,external_node_net_.isIP)(plain) !== 0)
+        return plain === host;
+    return plain.startsWith('.') ? host.endsWith(plain) : host === plain || host.endsWith(`.${plain}`);
+}
+/** Whether an address is in a range in CIDR notation; false for a name. */
+function isInRange(host, range) {
+    const [address = '', bits = ''] = range.split('/');
+    const family = (0,external_node_net_.isIP)(host);
+    if (family === 0 || (0,external_node_net_.isIP)(address) !== family || !/^\d{1,3}$/.test(bits))
+        return false;
+    if (Number(bits) > (family === 4 ? 32 : 128))
+        return false;
+    const list = new external_node_net_.BlockList();
+    const type = family === 4 ? 'ipv4' : 'ipv6';
+    list.addSubnet(address, Number(bits), type);
+    return list.check(host, type);
+}
+
+;// CONCATENATED MODULE: ./src/registry/transport.ts
+
+
+
+
+
+/** Milliseconds for the connection, for the answer's headers, and between two pieces of its body. */
+const CONNECT_WITHIN = 10_000;
+const ANSWER_WITHIN = 30_000;
+/** HTTP with a registry and its token server: TLS, proxies and time limits, without credentials and redirects. */
+class Transport {
+    #registry;
+    #env;
+    #isInsecure;
+    #dispatchers = new Map();
+    #secureContext;
+    #scheme;
+    /** @param registry host[:port] as a reference names it */
+    constructor(registry, env, insecure) {
+        this.#registry = registry;
+        this.#env = env;
+        this.#isInsecure = isInsecure(registry, insecure);
+    }
+    /** `https` or, if the engine may do so and the registry does not speak TLS, `http`. */
+    scheme(host, signal) {
+        this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https');
+        return this.#scheme;
+    }
+    /** Whether credentials may be sent to a URL: never in plain text, unless the engine does so, too. */
+    mayHaveCredentials(url) {
+        return url.protocol === 'https:' || this.#isInsecure;
+    }
+    /**
+     * Sends one request.
+     *
+     * @throws RegistryError if there is no whole answer
+     * @throws CancelledError if the signal aborts it without a timeout as its reason
+     */
+    async send(url, { method, headers = {}, body, mostBytes, signal }) {
+        try {
+            const dispatcher = await this.#dispatcherFor(url);
+            const answer = await (0,undici.request)(url, {
+                ...{ method, dispatcher, signal, headersTimeout: ANSWER_WITHIN, bodyTimeout: ANSWER_WITHIN },
+                headers: { 'user-agent': 'shared-docker-layers', ...headers },
+                ...(body === undefined ? {} : { body })
+            });
+            const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes);
+            // of a HEAD there is nothing to read, but the connection is free only after it
+            if (method === 'HEAD')
+                await answer.body.dump();
+            return { status: answer.statusCode, headers: joined(answer.headers), body: text, url };
+        }
+        catch (error) {
+            throw asFailure(error, signal);
+        }
+    }
+    /** Closes all connections. */
+    async end() {
+        await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+    }
+    /** As engines do: TLS first, then plain HTTP (moby/moby registry/service_v2.go). */
+    async #findScheme(host, signal) {
+        try {
+            await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal });
+            return 'https';
+        }
+        catch (error) {
+            if (error instanceof RegistryError && error.failure.kind === 'untrusted')
+                return 'http';
+            this.#scheme = undefined;
+            throw error;
+        }
+    }
+    async #dispatcherFor(url) {
+        const known = this.#dispatchers.get(url.origin);
+        if (known)
+            return known;
+        this.#secureContext ??= this.#makeSecureContext();
+        const secureContext = url.protocol === 'https:' ? await this.#secureContext : undefined;
+        const tls = { ...(secureContext && { secureContext }), rejectUnauthorized: !this.#isInsecure };
+        const proxy = proxyFor(url, this.#env);
+        const made = proxy === undefined
+            ? new undici.Agent({ connect: { ...tls, timeout: CONNECT_WITHIN } })
+            : new undici.ProxyAgent({ uri: proxy, requestTls: { ...tls, timeout: CONNECT_WITHIN } });
+        // another request may have been faster
+        const dispatcher = this.#dispatchers.get(url.origin) ?? made;
+        this.#dispatchers.set(url.origin, dispatcher);
+        return dispatcher;
+    }
+    async #makeSecureContext() {
+        try {
+            return await makeSecureContext(this.#registry, this.#env);
+        }
+        catch (error) {
+            const message = `its certificates in certs.d cannot be read: ${error.message}`;
+            throw new RegistryError({ kind: 'untrusted', message, clientMaySucceed: true });
+        }
+    }
+}
+/** Bytes of an answer of which only the status is of interest. */
+const SHORT_ANSWER = 65_536;
+/** Whether the engine asks a registry without TLS or without checking its certificate. Loopback addresses always are. */
+function isInsecure(registry, { hosts, ranges }) {
+    if (hosts.includes(registry))
+        return true;
+    const host = registry.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    return isLoopback(host) || ranges.some((range) => isInRange(host, range));
+}
+async function readBody(body, mostBytes) {
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of body) {
+        length += chunk.length;
+        if (length > mostBytes) {
+            // leaving the loop ends the connection
+            throw new RegistryError({ kind: 'unknown', message: `the answer is longer than ${mostBytes} bytes` });
+        }
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+}
+function joined(headers) {
+    const entries = Object.entries(headers).map(([name, value = '']) => [
+        name,
+        Array.isArray(value) ? value.join(', ') : value
+    ]);
+    return Object.fromEntries(entries);
+}
+function asFailure(error, signal) {
+    if (error instanceof RegistryError)
+        return error;
+    if (signal.aborted) {
+        return isTimeout(signal.reason)
+            ? new RegistryError({ kind: 'unreachable', message: 'no answer in time' })
+            : new CancelledError();
+    }
+    return new RegistryError(failureOfConnection(error));
+}
+function isTimeout(reason) {
+    return reason instanceof DOMException && reason.name === 'TimeoutError';
+}
+
+;// CONCATENATED MODULE: ./src/registry/client.ts
+
+
+
+
+/** Media types of images and of their indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
+const MEDIA_TYPES = [
+    'application/vnd.oci.image.index.v1+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json',
+    'application/vnd.oci.image.manifest.v1+json',
+    'application/vnd.docker.distribution.manifest.v2+json'
+];
+/** Bytes of a manifest at most: what registries must take (distribution specification, "Pushing Manifests"). */
+const LONGEST_MANIFEST = 4_194_304;
+const LONGEST_ANSWER = 65_536;
+/** Milliseconds for one method of RepositoryClient, with its logins and redirects. */
+const client_PATIENCE = 60_000;
+const MOST_REDIRECTS = 5;
+/** A repository of a registry, by the OCI distribution specification. Each method throws RegistryError, or CancelledError after a cancellation. */
+class RepositoryClient {
+    #host;
+    #path;
+    #registry;
+    #signal;
+    constructor(registry, path, signal) {
+        this.#host = registry.host;
+        this.#path = path;
+        this.#registry = registry;
+        this.#signal = signal;
+    }
+    /** The digest of a tag, without its manifest where the registry tells. */
+    async digest(target) {
+        const signal = this.#deadline();
+        const head = await this.#ask('HEAD', `manifests/${target}`, signal, { accept: MEDIA_TYPES.join(', ') });
+        const digest = head.headers['docker-content-digest'] ?? '';
+        if (head.status === 200 && isDigest(digest))
+            return digest;
+        if (![200, 400, 405, 501].includes(head.status))
+            throw this.#failure(head);
+        // some registries have no HEAD, or no such header
+        return (await this.#manifest(target, signal)).digest;
+    }
+    /** @param target a tag or a digest */
+    manifest(target) {
+        return this.#manifest(target, this.#deadline());
+    }
+    async #manifest(target, signal) {
+        const headers = { accept: MEDIA_TYPES.join(', ') };
+        const answer = await this.#ask('GET', `manifests/${target}`, signal, headers, LONGEST_MANIFEST);
+        if (answer.status !== 200)
+            throw this.#failure(answer);
+        const bytes = answer.body;
+        const digest = digestOf(bytes);
+        const told = answer.headers['docker-content-digest'] ?? '';
+        if (isDigest(target) && digest !== target)
+            throw mismatch(target, digest);
+        if (isDigest(told) && digest !== told)
+            throw mismatch(told, digest);
+        return { mediaType: (answer.headers['content-type'] ?? '').replace(/;.*$/, '').trim(), digest, bytes };
+    }
+    /**
+     * A blob, whole.
+     *
+     * @param mostBytes a larger one is a failure
+     */
+    async blob(digest, mostBytes) {
+        const signal = this.#deadline();
+        let answer = await this.#ask('GET', `blobs/${digest}`, signal, {}, mostBytes);
+        for (let count = 0; isRedirect(answer); count++) {
+            if (count === MOST_REDIRECTS)
+                throw new RegistryError({ kind: 'unknown', message: 'too many redirects' });
+            const target = redirectOf(answer);
+            // the registry's storage has no use for our credentials
+            answer = await this.#registry.transport.send(target, { method: 'GET', mostBytes, signal });
+        }
+        if (answer.status !== 200)
+            throw this.#failure(answer);
+        if (digestOf(answer.body) !== digest)
+            throw mismatch(digest, digestOf(answer.body));
+        return answer.body;
+    }
+    /** Puts a manifest, whose blobs and children the repository has already, under a tag. */
+    async putManifest(tag, { mediaType, bytes, digest }) {
+        const headers = { 'content-type': mediaType };
+        const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes);
+        if (answer.status < 200 || answer.status > 299)
+            throw this.#failure(answer);
+        const told = answer.headers['docker-content-digest'] ?? '';
+        if (isDigest(told) && told !== digest)
+            throw mismatch(digest, told);
+    }
+    /** Removes a manifest, and with it all tags that name it. */
+    async deleteManifest(digest) {
+        const answer = await this.#ask('DELETE', `manifests/${digest}`, this.#deadline(), {});
+        if (answer.status !== 202)
+            throw this.#failure(answer);
+    }
+    #deadline() {
+        return AbortSignal.any([this.#signal, AbortSignal.timeout(this.#registry.patience)]);
+    }
+    async #ask(method, path, signal, headers, mostBytes = LONGEST_ANSWER, body) {
+        const { transport, authorization } = this.#registry;
+        const scheme = await transport.scheme(this.#host, signal);
+        const url = new URL(`${scheme}://${this.#host}/v2/${this.#path}/${path}`);
+        const actions = method === 'PUT' ? 'pull,push' : method === 'DELETE' ? 'delete' : 'pull';
+        const scope = `repository:${this.#path}:${actions}`;
+        return authorization.send(url, scope, { method, headers, mostBytes, signal, ...(body && { body }) });
+    }
+    #failure(answer) {
+        const pause = readRetryAfter(answer.headers['retry-after']);
+        const kind = kindOfStatus(answer.status);
+        return new RegistryError({
+            // GitHub's secondary rate limit is a 403 with a pause (docs.github.com, "Rate limits for the REST API")
+            kind: pause !== undefined && answer.status === 403 ? 'unreachable' : kind,
+            message: this.#registry.authorization.redact(wordsOf(answer)),
+            ...(pause !== undefined && { pause })
+        });
+    }
+}
+/** What all repositories of one registry share: connections and logins. */
+class RegistryConnection {
+    /** host[:port] of its API. */
+    host;
+    transport;
+    authorization;
+    /** Milliseconds for one method of RepositoryClient. */
+    patience;
+    /** @param registry host[:port] as a reference names it; `docker.io` for Docker Hub */
+    constructor(registry, env, insecure, patience = client_PATIENCE) {
+        this.patience = patience;
+        // docker's own name for it (moby/moby registry/config.go)
+        this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
+        this.transport = new Transport(registry, env, insecure);
+        this.authorization = new Authorization(registry, env, this.transport);
+    }
+    end() {
+        return this.transport.end();
+    }
+}
+function mismatch(expected, found) {
+    return new RegistryError({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` });
+}
+function isRedirect({ status }) {
+    return [301, 302, 303, 307, 308].includes(status);
+}
+function redirectOf({ headers, url }) {
+    const location = headers.location ?? '';
+    if (!URL.canParse(location, url))
+        throw new RegistryError({ kind: 'unknown', message: 'a redirect without a target' });
+    const target = new URL(location, url);
+    const isAllowed = target.protocol === 'https:' || (target.protocol === 'http:' && url.protocol === 'http:');
+    if (!isAllowed)
+        throw new RegistryError({ kind: 'unknown', message: 'a redirect to an address without TLS' });
+    target.username = '';
+    target.password = '';
+    return target;
+}
+
+;// CONCATENATED MODULE: ./src/registry/registry.ts
+
+
+
+
+
+
+
+
+
+
+/** Bytes of an image's config at most: with inline cache metadata it may be large. */
+const LONGEST_CONFIG = 16 * 1_024 * 1_024;
+/**
+ * Registries by HTTP, as the OCI distribution specification has it. Where this machine cannot do what the docker client or the
+ * engine can, they are asked instead, and the log says so.
+ */
+class HttpRegistry {
+    #options;
+    #ended = new AbortController();
+    #signal;
+    #published = new Map();
+    #connections = new Map();
+    /** Of each registry that only the docker client reaches, whether the client does. */
+    #byClient = new Map();
+    constructor(options) {
+        this.#options = options;
+        this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
+    }
+    published(reference) {
+        const read = this.#published.get(reference) ?? this.#inspect(reference);
+        this.#published.set(reference, read);
+        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        read.catch(() => { });
+        return read;
+    }
+    async current(reference) {
+        const read = await this.#inspect(reference, (await this.#published.get(reference))?.image);
+        if (read.image || !read.failure.clientMaySucceed)
+            return read;
+        const pulled = await pullAndInspect(this.#options, reference);
+        if (pulled.image)
+            this.#say(reference, 'The engine', read.failure);
+        return pulled;
+    }
+    digest(reference) {
+        return this.#try(reference, () => answer(this.#digest(reference)));
+    }
+    async tag(image, references) {
+        const tagged = new Map();
+        for (const reference of references) {
+            const { value, failure } = await this.#tagOne(image, reference);
+            if (failure)
+                return { tagged, failure };
+            tagged.set(reference, value);
+        }
+        return { tagged };
+    }
+    async end() {
+        this.#ended.abort();
+        await Promise.allSettled([...this.#published.values()]);
+        await Promise.allSettled([...this.#connections.values()].map((connection) => connection.end()));
+    }
+    async #inspect(reference, known) {
+        const read = await this.#try(reference, async () => {
+            const { value, failure } = await answer(this.#read(reference, known));
+            return failure ? { failure } : { image: value };
+        });
+        if (read.image || !read.failure.clientMaySucceed || this.#options.buildx === undefined)
+            return read;
+        const { registry } = addressOf(reference);
+        // a client that could not reach it either need not be asked for every image
+        if (this.#byClient.get(registry) === false)
+            return read;
+        const { docker, platform } = this.#options;
+        const inspected = await inspectByClient(docker, reference, platform, this.#signal);
+        // "there is none" is an answer, too
+        if (!inspected.image && inspected.failure.kind !== 'absent') {
+            this.#byClient.set(registry, false);
+            return read;
+        }
+        this.#say(reference, 'The docker client', read.failure);
+        return inspected;
+    }
+    /** Says once for each registry who was asked instead. */
+    #say(reference, who, { message }) {
+        const { registry } = addressOf(reference);
+        if (this.#byClient.get(registry) === true)
+            return;
+        this.#byClient.set(registry, true);
+        this.#options.log.info(`${who} inspected ${reference}, because this action cannot access ${registry}: ${message}`);
+    }
+    async #read(reference, known) {
+        const address = addressOf(reference);
+        const client = this.#clientOf(address);
+        const top = await client.manifest(address.target);
+        if (known?.digest === top.digest)
+            return known;
+        const child = childOf(top, this.#options.platform);
+        const manifest = child === undefined ? top : await partOf(client.manifest(child));
+        const config = configOf(manifest);
+        if (config === undefined)
+            throw new RegistryError({ kind: 'unknown', message: 'it is not an image' });
+        const record = parseConfig(parseJson((await partOf(client.blob(config, LONGEST_CONFIG))).toString()));
+        const sizes = parseManifest(manifest);
+        return {
+            ...record,
+            digest: top.digest,
+            ids: [...new Set([top.digest, manifest.digest, config])],
+            ...(sizes && { manifest: sizes })
+        };
+    }
+    async #digest(reference) {
+        const address = addressOf(reference);
+        return this.#clientOf(address).digest(address.target);
+    }
+    async #tagOne(image, reference) {
+        const { registry, path } = addressOf(image);
+        const { target } = addressOf(reference);
+        if (sameRepository(image, reference)) {
+            const put = await this.#try(reference, () => answer((async () => {
+                const client = this.#clientOf({ registry, path });
+                const manifest = await client.manifest(addressOf(image).target);
+                await client.putManifest(target, manifest);
+                return manifest.digest;
+            })()), 'publish');
+            if (!put.failure?.clientMaySucceed)
+                return put;
+        }
+        const failure = await tagByClient(this.#options, image, reference);
+        // the engine may reach what neither of them does
+        if (failure)
+            return { failure: { ...failure, clientMaySucceed: true } };
+        // another store of images may have packed it anew
+        const { value } = await this.digest(reference);
+        return { value: value ?? image.replace(/^[^@]*@?/, '') };
+    }
+    #clientOf({ registry, path }) {
+        const { env, insecure, patience } = this.#options;
+        const connection = this.#connections.get(registry) ?? new RegistryConnection(registry, env, insecure, patience);
+        this.#connections.set(registry, connection);
+        return new RepositoryClient(connection, path, this.#signal);
+    }
+    /** Measures some work about a reference, and does it again after a transient failure. */
+    #try(reference, work, kind = 'look') {
+        const { timeline } = this.#options;
+        const title = kind === 'look' ? `Inspect ${reference}` : `Tag ${reference}`;
+        return timeline.measure(kind, title, () => retry(this.#retry, title, work, ({ failure }) => transientFailure(failure)));
+    }
+    get #retry() {
+        if (this.#signal.aborted)
+            throw new CancelledError();
+        return { retries: this.#options.retries, log: this.#options.log, signal: this.#signal };
+    }
+}
+/** A part of an image: that it is missing does not mean that there is no image. */
+async function partOf(work) {
+    const { value, failure } = await answer(work);
+    if (!failure)
+        return value;
+    throw new RegistryError(failure.kind === 'absent' ? { kind: 'unknown', message: `a part of it is missing: ${failure.message}` } : failure);
 }
 
 ;// CONCATENATED MODULE: ./src/report/gantt.ts
@@ -64158,6 +65174,7 @@ function withoutStage({ stage: _, ...miss }) {
 
 /** @param plan undefined if the run ended before there was one */
 function makeReport(plan, result, timeline) {
+    const { builder, cacheStages, production, ...rest } = result;
     return {
         version: 1,
         ...(plan && {
@@ -64173,11 +65190,18 @@ function makeReport(plan, result, timeline) {
             references: plan.refs,
             decision: plan.decision
         }),
-        ...result,
+        ...rest,
+        ...(builder && { builder: reported(builder) }),
+        cacheStages: cacheStages.map(reported),
+        ...(production && { production: reported(production) }),
         publishReason: publishReason(plan, result),
         cache: judgeCache(result),
         timeline
     };
+}
+function reported(build) {
+    const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
+    return { ...build, unreadableCaches: caches };
 }
 function publishReason(plan, { failures, cancelled, publication, commands }) {
     if (plan && commands)
@@ -64186,7 +65210,7 @@ function publishReason(plan, { failures, cancelled, publication, commands }) {
     if (plan && failures.length === 0) {
         return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`;
     }
-    const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed';
+    const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed';
     const pushed = publication?.pushed ?? [];
     if (pushed.length === 0)
         return `Nothing was pushed, because ${cause}.`;
@@ -64476,6 +65500,7 @@ function timeline_seconds(milliseconds) {
 
 
 
+
 /** Elsewhere the summary is printed, and no workflow commands are. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
 /** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
@@ -64518,10 +65543,20 @@ async function run() {
             return;
         }
         const restoreModes = narrowModes(inputs.context, isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []);
+        const services = { docker, log, timeline, signal: cancellation.signal };
+        const registry = new HttpRegistry({
+            ...services,
+            env: childEnv,
+            insecure: plan.engine.insecure,
+            platform: inputs.platform,
+            buildx: plan.engine.buildx,
+            retries: inputs.retries
+        });
         try {
-            result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal });
+            result = await runPipeline({ ...prepared, ...services, registry, folder, runId });
         }
         finally {
+            await registry.end();
             restoreModes();
             // no build reads the context any more
             await handOver({ plan, log, folder });
@@ -64939,6 +65974,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(9407);
+/******/ var __webpack_exports__ = __nccwpck_require__(7890);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -1,6 +1,7 @@
 import { RUN_LABEL } from './engine/args.ts'
 import { type Docker, failureOf } from './engine/docker.ts'
 import { messageOf } from './errors.ts'
+import type { ExecResult } from './exec.ts'
 
 /** Milliseconds that an engine gets to list or to remove containers. */
 const PATIENCE = 60_000
@@ -11,11 +12,16 @@ const PATIENCE = 60_000
  * @returns why some may be left, undefined if none is
  */
 export async function removeContainers(docker: Docker, runId: string): Promise<string | undefined> {
-  const filter = ['--filter', `label=${RUN_LABEL}=${runId}`]
+  const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`]
   try {
-    const list = await docker.call(['ps', '--all', '--quiet', '--no-trunc', ...filter], { patience: PATIENCE })
-    const ids = list.stdout.split('\n').filter((id) => id !== '')
-    return failureOf(list) ?? (ids.length > 0 ? await removeAll(docker, ids) : undefined)
+    const list = await docker.call(args, { patience: PATIENCE })
+    const ids = idsIn(list)
+    if (list.exitCode !== 0 || ids.length === 0) return failureOf(list)
+    const removed = await remove(docker, ids)
+    if (removed.exitCode === 0) return undefined
+    // somebody else may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+    const again = await docker.call(args, { patience: PATIENCE })
+    return failureOf(again) ?? (idsIn(again).length > 0 ? failureOf(removed) : undefined)
   } catch (error) {
     return messageOf(error)
   }
@@ -23,15 +29,16 @@ export async function removeContainers(docker: Docker, runId: string): Promise<s
 
 /**
  * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * What goes wrong here is told by `removeContainers`, which finds what is left.
+ * A failure here is reported by `removeContainers`, which finds what is left.
  */
 export async function removeContainer(docker: Docker, name: string): Promise<void> {
-  await removeAll(docker, [name]).catch(() => {})
+  await remove(docker, [name]).catch(() => {})
 }
 
-async function removeAll(docker: Docker, names: string[]): Promise<string | undefined> {
-  const result = await docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE })
-  // somebody else has removed it: a test that kills its own container, or the engine's --rm
-  const isGone = (line: string): boolean => line === '' || /No such container|already in progress/i.test(line)
-  return result.stderr.split('\n').every(isGone) ? undefined : failureOf(result)
+function remove(docker: Docker, names: string[]): Promise<ExecResult> {
+  return docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE })
+}
+
+function idsIn({ stdout }: ExecResult): string[] {
+  return stdout.split('\n').filter((id) => id !== '')
 }

@@ -129,11 +129,20 @@ export function sameReference(a: string, b: string): boolean {
   return canonical(a) === canonical(b)
 }
 
+/** Whether two references name images of the same repository. */
+export function sameRepository(a: string, b: string): boolean {
+  return canonicalRepository(a) === canonicalRepository(b)
+}
+
 function canonical(text: string): string {
-  const { repository, tag, digest } = parseReference(text)
-  const { registry, path } = parseName(repository)
-  const host = registry.toLowerCase().replace(/:443$/, '')
-  return digest === undefined ? `${host}/${path}:${tag ?? 'latest'}` : `${host}/${path}@${digest}`
+  const { tag, digest } = parseReference(text)
+  const name = canonicalRepository(text)
+  return digest === undefined ? `${name}:${tag ?? 'latest'}` : `${name}@${digest}`
+}
+
+function canonicalRepository(text: string): string {
+  const { registry, path } = parseName(parseReference(text).repository)
+  return `${registry.toLowerCase().replace(/:443$/, '')}/${path}`
 }
 
 /** Cuts `name[:tag][@digest]` apart, after refusing what no name could have. */

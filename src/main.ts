@@ -17,6 +17,7 @@ import { runPipeline } from './pipeline.ts'
 import type { Plan } from './plan.ts'
 import { preparePlan } from './prepare.ts'
 import { previewCommands } from './preview.ts'
+import { HttpRegistry } from './registry/registry.ts'
 import { annotateFailures } from './report/annotations.ts'
 import type { Block } from './report/document.ts'
 import { markdown } from './report/markdown.ts'
@@ -76,9 +77,19 @@ export async function run(): Promise<void> {
       inputs.context,
       isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []
     )
+    const services = { docker, log, timeline, signal: cancellation.signal }
+    const registry = new HttpRegistry({
+      ...services,
+      env: childEnv,
+      insecure: plan.engine.insecure,
+      platform: inputs.platform,
+      buildx: plan.engine.buildx,
+      retries: inputs.retries
+    })
     try {
-      result = await runPipeline({ ...prepared, docker, log, timeline, folder, runId, signal: cancellation.signal })
+      result = await runPipeline({ ...prepared, ...services, registry, folder, runId })
     } finally {
+      await registry.end()
       restoreModes()
       // no build reads the context any more
       await handOver({ plan, log, folder })

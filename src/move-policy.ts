@@ -1,4 +1,5 @@
 import type { Relation } from './git.ts'
+import type { RegistryFailure } from './registry/failure.ts'
 
 /** What is known when a run may move the moving tags. Commits are full ids. */
 export interface MoveFacts {
@@ -6,10 +7,10 @@ export interface MoveFacts {
   branch: string
   /** The moving tag of the production image. */
   reference: string
-  /** The commit of the image that is published: undefined if that is not known, null if nothing is published. */
-  published: string | undefined | null
-  /** Why it is not known; undefined if the image does not say it. */
-  error?: string | undefined
+  /** The commit of the image that is published: undefined if the image names none, null if nothing is published. */
+  published?: string | undefined | null
+  /** Why the published image could not be read. */
+  failure?: RegistryFailure
   /** How this commit stands to the published one; undefined if nobody could be asked. */
   toPublished?: Relation | undefined
   /** How the branch's tip stands to this commit; likewise. It is of interest unless this commit follows the published one. */
@@ -21,23 +22,32 @@ export interface MoveDecision {
   move: boolean
   /** One sentence on why they stay. */
   notice?: string
+  /** One sentence on what could not be read, so that they stay: the run fails. */
+  failure?: string
   /** One sentence on what was not known, if they move in spite of it. */
   warning?: string
 }
 
 /**
  * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
- * take back what a newer one has published. After a force-push the branch's tip says what is newer. What nobody knows does
- * not hold up a release.
+ * take back what a newer one has published. After a force-push the branch's tip says what is newer. Where the published image
+ * cannot be read, nobody knows what the move would take back: the tags stay. Only an image that names no commit, and an order of
+ * commits that nobody can tell, do not hold up a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
-  const { commit, branch, reference, published, error, toPublished, tipToCommit } = facts
+  const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
+  if (failure) {
+    return {
+      move: false,
+      failure: `Cannot inspect the published image ${reference}, so the moving tags stay where they are: they might go back to an older commit (${failure.message}). Make sure that this step may read ${reference}, then run it again`
+    }
+  }
   if (published === null) return { move: true }
   if (published === undefined) {
     return {
       move: true,
-      warning: `The published ${reference} ${error === undefined ? 'does not say which commit it is of' : `could not be looked at (${error})`}, so it moves to ${own} although that might be an older one`
+      warning: `The published image ${reference} names no commit, so it moves to ${own} although that might be an older one`
     }
   }
   const stay = (why: string): MoveDecision => ({

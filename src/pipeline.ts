@@ -6,8 +6,8 @@ import { Prefetch } from './phases/prefetch.ts'
 import { publish, tagUnchanged } from './phases/publish.ts'
 import { findPassedTests, findUnchanged } from './phases/reuse.ts'
 import { runTests } from './phases/test.ts'
-import { pullSize } from './pull-size.ts'
-import { describeUnreadable } from './registry-error.ts'
+import { pullSize } from './phases/weigh.ts'
+import { describeUnreadable } from './registry/client-words.ts'
 import { placeOfMiss } from './report/annotations.ts'
 import {
   type Build,
@@ -36,6 +36,8 @@ export async function runPipeline(run: Run): Promise<RunResult> {
     result.cancelled = error instanceof CancelledError
     result.failures.push(messageOf(error))
   } finally {
+    // first of all: what the strategy waits for may wait for a registry
+    await run.registry.end()
     await strategy.end()
   }
   // whatever failed because of it says so in words of its own
@@ -46,8 +48,8 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const { decision, inputs } = run.plan
-  if (inputs.skipUnchangedTests && (await reuseAll(run, strategy, result))) return
-  const prefetch = new Prefetch(run, strategy)
+  if (inputs.skipUnchangedTests && (await reuseAll(run, result))) return
+  const prefetch = new Prefetch(run)
   try {
     await buildAndTest(run, strategy, result, prefetch)
   } finally {
@@ -63,7 +65,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   result.failures.push(...verdict.failures.map(describeUnexpected))
   if (result.failures.length > 0 || !decision.push) return
 
-  const { publication, pullSize: size } = await publish(run, strategy, buildsOf(result), result.tests)
+  const { publication, pullSize: size } = await publish(run, buildsOf(result), result.tests)
   result.publication = publication
   if (size) result.pullSize = size
   result.failures.push(...publication.failures)
@@ -90,9 +92,9 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
 }
 
 /** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
-async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promise<boolean> {
+async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
   const { log, timeline, plan } = run
-  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, strategy))
+  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run))
   if (found.why !== undefined) {
     log.info(`All is built, because ${found.why}.`)
     return false
@@ -104,10 +106,10 @@ async function reuseAll(run: Run, strategy: Strategy, result: RunResult): Promis
   result.unchanged = unchanged
   result.tests = tests
   if (plan.decision.push) {
-    const { manifest } = (await strategy.readPublished(plan.refs.movingProduction)).image ?? {}
+    const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {}
     // a host that has it has all of it
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
-    result.publication = await tagUnchanged(run, strategy, unchanged)
+    result.publication = await tagUnchanged(run, unchanged)
     result.failures.push(...result.publication.failures)
   }
   return true
@@ -151,8 +153,8 @@ async function buildAll(
 }
 
 function warnOfCaches({ log }: Run, build: Build): void {
-  for (const { reference, error } of build.unreadableCaches) {
-    const sentence = describeUnreadable(reference, error)
+  for (const { reference, failure } of build.unreadableCaches) {
+    const sentence = describeUnreadable(reference, failure)
     if (sentence === undefined) log.info(`${reference} does not exist yet: nothing to reuse`)
     else log.warning(sentence)
   }

@@ -1,4 +1,5 @@
 import { replayable, testArgs } from './engine/args.ts'
+import { sameRepository } from './image-ref.ts'
 import { hiddenLines, redact } from './mask.ts'
 import type { Plan } from './plan.ts'
 import { type StageBuild, splitAtBuilder } from './stage-build.ts'
@@ -21,10 +22,19 @@ export function previewCommands(plan: Plan): string[] {
   const build = (stage: StageBuild): string[] => (isLegacy ? legacyBuild(plan, stage) : [inlineBuild(plan, stage)])
   const caches = [...new Set(plan.builds.map(({ cacheSource }) => cacheSource))]
   const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? [])
-  const moving = plan.builds.flatMap((stage) => stage.moving ?? [])
+  const isTagged = (reference: string): boolean => sameRepository(reference, refs.production)
   const pushed = [
-    ...(decision.push ? [refs.production, ...refs.further] : []),
-    ...(decision.publish ? [...candidates, ...moving] : [])
+    ...(decision.push ? [refs.production, ...refs.further.filter((reference) => !isTagged(reference))] : []),
+    ...(decision.publish ? candidates : [])
+  ]
+  const moved = plan.builds.flatMap(({ moving, candidate, kind, reference }): [string, string][] =>
+    moving === undefined ? [] : [[kind === 'production' ? reference : (candidate ?? moving), moving]]
+  )
+  const tagged = [
+    ...(decision.push
+      ? refs.further.filter(isTagged).map((reference): [string, string] => [refs.production, reference])
+      : []),
+    ...(decision.publish ? moved : [])
   ]
   const commands = [
     ...(isLegacy && plan.engine.store !== 'containerd' ? caches.map((cache) => replayable(['pull', cache])) : []),
@@ -33,7 +43,10 @@ export function previewCommands(plan: Plan): string[] {
       replayable(testArgs(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))
     ),
     ...afterBuilder.flatMap(build),
-    ...pushed.map((reference) => replayable(['push', reference]))
+    ...pushed.map((reference) => replayable(['push', reference])),
+    ...tagged.map(([from, to]) =>
+      from === to ? replayable(['push', to]) : `# in the registry: ${from} also becomes ${to}`
+    )
   ]
   const hidden = hiddenLines(inputs)
   return commands.map((command) => redact(command, hidden))

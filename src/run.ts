@@ -1,14 +1,14 @@
 import type { ChangesSince } from './cache/changes.ts'
-import { replayable } from './engine/args.ts'
 import type { Docker } from './engine/docker.ts'
 import type { Base } from './engine/progress.ts'
-import { TransferProgress } from './engine/transfer.ts'
-import type { ExecResult } from './exec.ts'
 import type { Git } from './git.ts'
 import type { GitHub } from './github.ts'
 import type { Log } from './log.ts'
+import type { PullSize } from './phases/weigh.ts'
 import type { Plan } from './plan.ts'
-import type { PullSize } from './pull-size.ts'
+import type { RegistryFailure } from './registry/failure.ts'
+import type { Registry } from './registry/registry.ts'
+import type { Retry } from './retry.ts'
 import type { StageBuild } from './stage-build.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -16,6 +16,7 @@ import type { Timeline } from './timeline.ts'
 export interface Run {
   plan: Plan
   docker: Docker
+  registry: Registry
   git: Git
   github: GitHub
   changesSince: ChangesSince
@@ -27,6 +28,11 @@ export interface Run {
   runId: string
   /** Aborted when the run is cancelled. */
   signal: AbortSignal
+}
+
+/** What retries of a run need. */
+export function retryOf({ plan, log, signal }: Pick<Run, 'plan' | 'log' | 'signal'>): Retry {
+  return { retries: plan.inputs.retries, log, signal }
 }
 
 /** One instruction of the Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
@@ -85,8 +91,8 @@ export interface Build {
   bases: Base[]
   /** Why each stage's first executed step did not come from the cache; undefined until that was looked into. */
   misses?: Miss[]
-  /** Cache sources that could not be read, with what the engine said. */
-  unreadableCaches: { reference: string; error: string }[]
+  /** Cache sources that could not be read, and why. */
+  unreadableCaches: { reference: string; failure: RegistryFailure }[]
   /** One sentence on why the build failed. */
   failure?: string
 }
@@ -168,7 +174,15 @@ export interface RunResult {
 }
 
 /** All builds of a run that ended: the builder, the further stages, production. */
-export function buildsOf({ builder, cacheStages, production }: RunResult): Build[] {
+export function buildsOf<B>({
+  builder,
+  cacheStages,
+  production
+}: {
+  builder?: B
+  cacheStages: B[]
+  production?: B
+}): B[] {
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
@@ -180,32 +194,6 @@ export function describeFailedBuild({ image, failure }: Build): string {
 /** The sentence in the failures of a run. */
 export function describeFailedTest({ command, failure }: TestResult): string {
   return `The test ${JSON.stringify(command)} did not pass: ${failure}`
-}
-
-/**
- * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
- * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
- */
-const LONGEST_SILENCE = 30 * 60_000
-
-/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
-export async function callInSection(
-  { docker, log, timeline }: Run,
-  kind: 'fetch' | 'publish',
-  title: string,
-  args: readonly string[],
-  signal: AbortSignal
-): Promise<ExecResult> {
-  const section = log.section(title)
-  section.write(`${replayable(args)}\n`)
-  const progress = new TransferProgress((text) => section.write(text))
-  try {
-    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => progress.write(chunk) }
-    return await timeline.measure(kind, title, () => docker.call(args, options))
-  } finally {
-    progress.end()
-    section.end()
-  }
 }
 
 /** Seconds since a `performance.now()`. */

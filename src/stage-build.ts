@@ -38,7 +38,8 @@ export function planBuilds(parts: PlanParts): StageBuild[] {
     const own = chain.slice(chain.findLastIndex((index) => given.has(index)) + 1)
     return { images: given, own: dockerfile.stages.filter(({ index }) => own.includes(index)) }
   }
-  const canCheck = strategy.client === 'buildx'
+  // images of the legacy builder have no cache metadata to inspect
+  const canCheck = strategy.name === 'inline'
 
   const cache = ({ stage, containedIn }: CacheStage): StageBuild => {
     const name = nameOf(stage)

@@ -31,7 +31,7 @@ interface Request {
  */
 export async function makeCertificates(folder: string, addresses: readonly string[] = []): Promise<Certificates> {
   await mkdir(folder, { recursive: true })
-  const names = ['DNS:localhost', ...['127.0.0.1', '127.0.0.2', ...addresses].map((address) => `IP:${address}`)]
+  const names = ['DNS:localhost', 'DNS:registry.test', ...['127.0.0.1', '127.0.0.2', ...addresses].map((address) => `IP:${address}`)]
   const authority = await sign(folder, {
     name: 'ca',
     extensions: { basicConstraints: 'critical,CA:TRUE', keyUsage: 'critical,keyCertSign' }

@@ -21,6 +21,8 @@ export interface Refusal {
   status: number
   /** Error code of the distribution spec, such as DENIED. */
   code: string
+  /** Only this tag, digest or upload; all by default. */
+  reference?: string
 }
 
 /** What distinguishes one registry from another, and what goes wrong with it. */
@@ -61,8 +63,8 @@ export interface Behaviour {
   endless?: Subject | undefined
   /** The body never ends, and comes a byte every tenth of a second. */
   trickle?: Subject | undefined
-  /** The request is taken and never answered. */
-  silent?: Subject | undefined
+  /** The request is taken and never answered; `tag` is the PUT of a manifest. */
+  silent?: Subject | 'tag' | undefined
   refuse?: Refusal | undefined
 }
 

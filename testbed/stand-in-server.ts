@@ -115,7 +115,8 @@ export class StandInServer {
     this.#checkRefusal(method, route, realm)
     const subject = subjectOf(method, route)
     this.#checkTooMany(method, subject)
-    if (subject !== undefined && subject === this.#behaviour.silent) return undefined
+    const { silent } = this.#behaviour
+    if (silent !== undefined && silent === (subject ?? (isTagging(method, route) ? 'tag' : undefined))) return undefined
     const reply = this.#reply({ ...call, body: await buffer(request) })
     return subject === undefined || reply.status === 307 ? { reply } : { reply, subject }
   }
@@ -153,6 +154,7 @@ export class StandInServer {
   #checkRefusal(method: string, route: Route, realm: string): void {
     const { refuse } = this.#behaviour
     if (!refuse || refuse.action !== actionOf(method, route)) return
+    if (refuse.reference !== undefined && refuse.reference !== route.reference) return
     const needs = needsOf({ method, route, query: new URLSearchParams() })
     const challenge = refuse.status === 401 ? { 'www-authenticate': this.#tokens.challenge(needs, realm) } : {}
     throw new RegistryError(refuse.status, refuse.code, 'refused on purpose', challenge)
@@ -195,6 +197,10 @@ function recorded(server: Recorded['server'], { method = 'GET', headers }: Incom
 function subjectOf(method: string, { kind }: Route): Subject | undefined {
   if (kind === 'token') return kind
   return isReading(method) && (kind === 'manifest' || kind === 'blob') ? kind : undefined
+}
+
+function isTagging(method: string, { kind }: Route): boolean {
+  return method === 'PUT' && kind === 'manifest'
 }
 
 function actionOf(method: string, { kind }: Route): 'pull' | 'push' | 'token' | undefined {

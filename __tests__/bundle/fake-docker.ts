@@ -1,6 +1,7 @@
 /**
  * A docker command without an engine. It appends each call to `calls.jsonl` in the folder above its own, and answers as
- * `answers.json` there says, else as an engine would on which all goes well.
+ * `answers.json` there says, else as an engine would on which all goes well. What it pushes goes to the server of which the
+ * file `registry` there has the URL.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -36,6 +37,8 @@ export const INFO = {
   OSType: 'linux',
   Driver: 'overlay2',
   DriverStatus: [['Backing Filesystem', 'extfs']],
+  // a stand-in without TLS answers for Docker Hub
+  RegistryConfig: { IndexConfigs: { 'docker.io': { Secure: false } } },
   ClientInfo: { Context: 'default', Plugins: [{ Name: 'buildx', Version: 'v0.29.1' }] }
 }
 
@@ -57,21 +60,47 @@ export function digestOf(text: string): string {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`
 }
 
-/** What a registry has: nothing that was published earlier, and of what is pushed an image whose layers all have records. */
-function look(name: string): { stdout?: string; stderr?: string; exitCode?: number } {
-  const config = digestOf('config')
-  if (!name.includes('@')) return { exitCode: 1, stderr: `ERROR: ${name}: not found\n` }
-  if (!name.endsWith(config)) return { stdout: JSON.stringify({ config: { digest: config } }) }
-  const records = Buffer.from('[{"layers":[{"layer":0}]}]').toString('base64')
-  return { stdout: JSON.stringify({ history: [], rootfs: { diff_ids: [] }, 'moby.buildkit.cache.v0': records }) }
+/** The config of the image that a build makes: one layer, of which BuildKit has a record. */
+function configOf(args: string[]): string {
+  const values = (name: string): string[] => args.filter((_, index) => args[index - 1] === name)
+  const labels = values('--label').map((label) => [label.replace(/=.*/s, ''), label.replace(/^[^=]*=/, '')])
+  return JSON.stringify({
+    config: { Labels: Object.fromEntries(labels) },
+    history: [],
+    rootfs: { diff_ids: [] },
+    'moby.buildkit.cache.v0': Buffer.from('[{"layers":[{"layer":0}]}]').toString('base64'),
+    // no two builds make the same image
+    builtBy: args.join(' ').replaceAll(/\S*iidfile \S+/g, '')
+  })
+}
+
+/** The file with the config of the image that has a name. */
+function imageFile(folder: string, name: string): string {
+  return join(folder, `image-${name.replaceAll(/[^\w.-]/g, '_')}`)
+}
+
+function idOf(folder: string, name: string): string {
+  const file = imageFile(folder, name)
+  return existsSync(file) ? digestOf(readFileSync(file, 'utf8')) : digestOf(name)
+}
+
+/** Puts an image into the registry; returns its digest there. */
+async function pushTo(folder: string, reference: string): Promise<string> {
+  const file = imageFile(folder, reference)
+  const config = existsSync(file) ? readFileSync(file, 'utf8') : configOf([])
+  const response = await fetch(readFileSync(join(folder, 'registry'), 'utf8'), {
+    method: 'POST',
+    body: JSON.stringify({ reference, config })
+  })
+  return response.text()
 }
 
 /** What `docker container inspect` says of a container that `ended`, as its file in the folder tells. */
-function inspected(file: string): string {
+function inspected(folder: string, file: string): string {
   const { args, exitCode } = JSON.parse(readFileSync(file, 'utf8')) as { args: string[]; exitCode: number }
   const [image, ...words] = args.slice(-3)
   const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
-  const text = JSON.stringify([{ Image: 'id', Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+  const text = JSON.stringify([{ Image: idOf(folder, image ?? ''), Config: { Image: image }, Path: 'sh', Args: words, State: state }])
   // answers are a character a byte
   return Buffer.from(text).toString('latin1')
 }
@@ -82,25 +111,23 @@ function usual(folder: string, args: string[]): { stdout?: string; stderr?: stri
     case 'info':
       return { stdout: JSON.stringify(INFO) }
     case 'buildx':
-      if (args[1] === 'imagetools') return look(args.at(-1) ?? '')
+      if (args[1] === 'imagetools') return { exitCode: 1, stderr: 'ERROR: the client has no access\n' }
       return { stderr: rawJson(args.includes('--target') ? option('--target') : 'stage-1', 'made\n') }
     case 'run':
       return { stdout: 'tested\n' }
     case 'container': {
       const file = join(folder, `ended-${args.at(-1)}`)
-      return existsSync(file) ? { stdout: inspected(file) } : { exitCode: 1, stderr: 'Error: No such container\n' }
+      return existsSync(file) ? { stdout: inspected(folder, file) } : { exitCode: 1, stderr: 'Error: No such container\n' }
     }
     case 'image':
       return args.includes('{{.Id}}')
         ? {
             stdout: args
               .slice(4)
-              .map(() => 'id\n')
+              .map((name) => `${idOf(folder, name)}\n`)
               .join('')
           }
         : {}
-    case 'push':
-      return { stdout: `x: digest: ${digestOf(args[1] ?? '')} size: 1\n` }
     default:
       return {}
   }
@@ -141,7 +168,15 @@ async function main(folder: string, args: string[]): Promise<void> {
     writeFileSync(join(folder, `ended-${args[args.indexOf('--name') + 1]}`), JSON.stringify({ args, exitCode }))
   }
   const idFile = args[args.indexOf('--iidfile') + 1]
-  if (exitCode === 0 && args.includes('--iidfile') && idFile) writeFileSync(idFile, digestOf(text))
+  if (exitCode === 0 && args.includes('--iidfile') && idFile) {
+    const config = configOf(args)
+    writeFileSync(idFile, digestOf(config))
+    for (const tag of args.filter((_, index) => args[index - 1] === '--tag'))
+      writeFileSync(imageFile(folder, tag), config)
+  }
+  if (exitCode === 0 && args[0] === 'push' && answer.stdout === undefined) {
+    process.stdout.write(`x: digest: ${await pushTo(folder, args[1] ?? '')} size: 1\n`)
+  }
   record({ what: 'end', stdin })
   process.exitCode = exitCode
 }

@@ -8,7 +8,9 @@ import { jest } from '@jest/globals'
 import { parse } from 'yaml'
 import type { Agent } from '../../testbed/agent.ts'
 import { type Event, type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
+import type { Behaviour } from '../../testbed/stand-in-behaviour.ts'
 import type { Answer, CallEvent } from './fake-docker.ts'
+import { HubStandIn } from './hub-stand-in.ts'
 
 export const IMAGE = 'octo/app'
 
@@ -24,6 +26,9 @@ export const OUTPUTS = new Set(
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const DOCKERFILE = 'FROM alpine AS builder\nCOPY a a\nRUN make\nFROM alpine\nCOPY --from=builder a a\nRUN make\n'
+
+/** Stands for the process of the action where it called no program. */
+const ACTION = 0
 
 /** One call of docker, from its start to its end. */
 export interface Call {
@@ -45,6 +50,8 @@ export interface JobOptions {
   event?: Event
   answers?: Answer[]
   env?: Record<string, string>
+  /** How the registry behaves towards the action; what docker pushes always gets there. */
+  registry?: Partial<Behaviour>
 }
 
 export interface Ran extends Outcome {
@@ -55,14 +62,16 @@ export interface Ran extends Outcome {
   state: Record<string, string>
 }
 
-/** A folder with a repository, a docker that has no engine, and runs of the action with both. */
+/** A folder with a repository, a docker that has no engine, a stand-in for Docker Hub, and runs of the action with them. */
 export class FakeEngine {
   readonly folder = mkdtempSync(join(tmpdir(), 'bundle-'))
   readonly workspace = join(this.folder, 'workspace')
   readonly sha: string
+  readonly hub: HubStandIn
   readonly #script = join(this.folder, 'docker.mjs')
 
-  constructor() {
+  private constructor(hub: HubStandIn) {
+    this.hub = hub
     // once here instead of in each of its many processes
     writeFileSync(this.#script, stripTypeScriptTypes(readFileSync(join(import.meta.dirname, 'fake-docker.ts'), 'utf8')))
     mkdirSync(this.workspace)
@@ -78,12 +87,23 @@ export class FakeEngine {
     this.sha = git('rev-parse', 'HEAD').trim()
   }
 
+  static async create(): Promise<FakeEngine> {
+    return new FakeEngine(await HubStandIn.start())
+  }
+
   push(branch: string): Event {
     return pushEvent(this.sha, branch)
   }
 
   /** Starts the main step. */
-  start({ inputs = {}, event = this.push('master'), answers = [], env = {} }: JobOptions = {}): Started {
+  async start({
+    inputs = {},
+    event = this.push('master'),
+    answers = [],
+    env = {},
+    registry = {}
+  }: JobOptions = {}): Promise<Started> {
+    await this.hub.empty(registry)
     const { folder, env: agentEnv } = this.#fakeDocker(answers)
     const agent = { folder, prefix: [], env: agentEnv }
     const job = { workspace: this.workspace, event, inputs: { image: IMAGE, ...inputs }, env }
@@ -91,8 +111,8 @@ export class FakeEngine {
   }
 
   /** Runs the main step and the post step. */
-  run(options?: JobOptions): Promise<Ran> {
-    return this.start(options).end()
+  async run(options?: JobOptions): Promise<Ran> {
+    return (await this.start(options)).end()
   }
 
   /** Runs the post step alone. */
@@ -118,12 +138,22 @@ export class FakeEngine {
     return { exitCode, log, calls: this.callsIn(docker.folder) }
   }
 
+  /** The tags that the action set itself, as calls of a program `tag`. */
+  tagged(): Call[] {
+    return this.hub.tagged().map(({ tag, time }) => {
+      const args = ['tag', 'by', 'registry', `${IMAGE}:${tag}`]
+      const text = this.#plain(args.join(' '))
+      return { args, text, env: {}, start: time, end: time, stdin: '', signals: [], parent: ACTION }
+    })
+  }
+
   /** A docker of its own, for a process that is started some other way. */
   local(answers: Answer[]): { folder: string; env: Record<string, string> } {
     return this.#fakeDocker(answers)
   }
 
-  remove(): void {
+  async remove(): Promise<void> {
+    await this.hub.stop()
     rmSync(this.folder, { recursive: true, force: true })
   }
 
@@ -154,7 +184,8 @@ export class FakeEngine {
     chmodSync(docker, 0o755)
     writeFileSync(join(folder, 'answers.json'), JSON.stringify(answers))
     writeFileSync(join(folder, 'calls.jsonl'), '')
-    return { folder, env: { PATH: `${dirname(docker)}:/usr/bin:/bin`, HOME: folder } }
+    writeFileSync(join(folder, 'registry'), this.hub.pushUrl)
+    return { folder, env: { PATH: `${dirname(docker)}:/usr/bin:/bin`, HOME: folder, ...this.hub.env } }
   }
 
   #plain(text: string): string {
@@ -189,7 +220,7 @@ export class Started {
   }
 
   calls(): Call[] {
-    return this.#engine.callsIn(this.#folder)
+    return [...this.#engine.callsIn(this.#folder), ...this.#engine.tagged()].sort((a, b) => a.start - b.start)
   }
 
   /** Waits for a call of docker that contains a text; a space at the text's end stands for the end of a word. */
@@ -205,7 +236,7 @@ export class Started {
     const outcome = await this.#action.end()
     return {
       ...outcome,
-      calls: this.calls().filter(({ parent }) => parent === this.#action.pid),
+      calls: this.calls().filter(({ parent }) => parent === this.#action.pid || parent === ACTION),
       temp: readdirSync(this.temp),
       state: stateOf(readFileSync(join(this.temp, '..', 'state'), 'utf8'))
     }

@@ -6,8 +6,8 @@ import { errorsIn, FakeEngine, OUTPUTS, type Ran } from './fake-engine.ts'
 
 let engine: FakeEngine
 
-beforeAll(() => {
-  engine = new FakeEngine()
+beforeAll(async () => {
+  engine = await FakeEngine.create()
   writeFileSync(join(engine.workspace, 'no-from'), '# nothing\n')
 })
 afterAll(() => engine.remove())

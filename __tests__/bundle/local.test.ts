@@ -6,8 +6,8 @@ import { FakeEngine, IMAGE } from './fake-engine.ts'
 
 let engine: FakeEngine
 
-beforeAll(() => {
-  engine = new FakeEngine()
+beforeAll(async () => {
+  engine = await FakeEngine.create()
 })
 afterAll(() => engine.remove())
 

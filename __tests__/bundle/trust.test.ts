@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { digestOf, rawJson } from './fake-docker.ts'
+import { rawJson } from './fake-docker.ts'
 import { commandsIn, FakeEngine, OUTPUTS, type Ran } from './fake-engine.ts'
 
 let engine: FakeEngine
 
-beforeAll(() => {
-  engine = new FakeEngine()
+beforeAll(async () => {
+  engine = await FakeEngine.create()
 })
 afterAll(() => engine.remove())
 
@@ -25,7 +25,8 @@ describe('The environment of docker', () => {
   it('has nothing of the runner, and neither has post', async () => {
     const { calls } = await engine.run({ inputs: { tests: 'a', 'github-token': 'ghs_0' }, env: RUNNER })
     const names = new Set(calls.flatMap(({ env }) => Object.keys(env)))
-    expect(names).toEqual(new Set(['PATH', 'HOME']))
+    // the proxy is the stand-in for Docker Hub
+    expect(names).toEqual(new Set(['PATH', 'HOME', ...Object.keys(engine.hub.env)]))
   })
 
   it('has what docker needs, and what the inputs name', async () => {
@@ -39,7 +40,7 @@ describe('The environment of docker', () => {
       DOCKER_CONFIG: '/nowhere',
       https_proxy: 'http://proxy'
     })
-    expect(Object.keys(run?.env ?? {})).toHaveLength(6)
+    expect(Object.keys(run?.env ?? {})).toHaveLength(6 + Object.keys(engine.hub.env).length)
     expect(run?.args.join(' ')).not.toContain('npm')
   })
 })
@@ -118,7 +119,9 @@ describe('Hostile output', () => {
         { to: '--target', stderr: `${HOSTILE}\n${rawJson('builder', HOSTILE)}` },
         { to: 'buildx', stderr: rawJson('a|b', HOSTILE, failing ? HOSTILE : ''), stdout: HOSTILE, exitCode },
         { to: 'push octo/app:latest', stderr: HOSTILE, exitCode: 1 }
-      ]
+      ],
+      // and so does the registry; then docker shall push
+      registry: { refuse: { action: 'push', status: 400, code: HOSTILE, reference: 'latest' } }
     })
   }
 
@@ -131,7 +134,7 @@ describe('Hostile output', () => {
     expect(log).toContain('::set-output name=digest::x')
     expect(exitCode).toBe(1)
     expect(new Set(Object.keys(outputs))).toEqual(OUTPUTS)
-    expect(outputs.digest).toBe(failing ? '' : digestOf(`octo/app:${engine.sha.slice(0, 7)}`))
+    expect(outputs.digest).toBe(failing ? '' : engine.hub.registry.digestOf('octo/app', engine.sha.slice(0, 7)))
     expect(Object.keys(state)).toEqual(['run-id', 'folder'])
     expect(state.folder).toContain(`/shared-docker-layers-${state['run-id']}`)
     expect(temp).toHaveLength(1)
@@ -287,7 +290,7 @@ describe('The post step', () => {
   })
 
   it('removes what a main step left that was killed outright', async () => {
-    const started = engine.start({ inputs: { tests: 'a' }, answers: [{ to: '-c a', seconds: 1.5 }] })
+    const started = await engine.start({ inputs: { tests: 'a' }, answers: [{ to: '-c a', seconds: 1.5 }] })
     await started.untilCalled('-c a')
     started.kill('SIGKILL')
     const { temp, calls, post: after } = await started.end()

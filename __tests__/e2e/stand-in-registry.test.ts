@@ -453,7 +453,7 @@ describe('plain requests', () => {
       expect(await challenge()).toMatch(/^Basic /)
     })
 
-    const subjects: [NonNullable<Behaviour['silent']>, () => string][] = [
+    const subjects: [NonNullable<Behaviour['endless']>, () => string][] = [
       ['manifest', () => '/v2/a/b/manifests/one'],
       ['blob', () => `/v2/a/b/blobs/${image.configDigest}`],
       ['token', () => '/token?service=stand-in']

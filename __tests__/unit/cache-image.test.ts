@@ -1,15 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  type ImageRecord,
-  ownHistoryStart,
-  parseConfig,
-  readFromEngine,
-  readFromRegistry,
-  readManifest,
-  whyNoCache
-} from '../../src/cache/image.ts'
+import { missingRecords, ownHistoryStart, whyNoCache } from '../../src/cache/image.ts'
 import { parseDockerfile } from '../../src/dockerfile.ts'
-import type { Docker } from '../../src/engine/docker.ts'
+import { type ImageRecord, parseConfig } from '../../src/registry/image.ts'
 import type { StageBuild } from '../../src/stage-build.ts'
 
 /** The build of a stage of these instructions. */
@@ -83,9 +75,31 @@ describe('whyNoCache', () => {
   })
 })
 
-describe('parseConfig', () => {
-  it.each([undefined, null, 1, 'x', [], { history: {}, rootfs: 1, config: { Labels: [1] } }])('takes %j', (json) => {
-    expect(parseConfig(json)).toMatchObject({ labels: {}, layers: [], history: [] })
+describe('missingRecords', () => {
+  const stage = build(...LINES)
+  const image = (recorded: unknown[] | undefined): ImageRecord => parseConfig(config(HISTORY, recorded, ['ENV A=1']))
+
+  it.each<[string, ImageRecord | undefined, StageBuild, number]>([
+    ['a record of every layer', image(records(1, 2, 3)), stage, 0],
+    ['a record of one layer', image(records(3)), stage, 2],
+    ['no image', undefined, stage, Number.POSITIVE_INFINITY],
+    ['no metadata', image(undefined), stage, Number.POSITIVE_INFINITY],
+    ['a history that is not the one of the stage', image(records(3)), build('COPY a a'), 0],
+    ['that, and no record', image([]), build('COPY a a'), Number.POSITIVE_INFINITY]
+  ])('%s', (_, read, of, expected) => {
+    expect(missingRecords(read, of)).toBe(expected)
+  })
+})
+
+describe('An image of which it is not known whether it has cache metadata', () => {
+  const image: ImageRecord = { ...parseConfig(config(HISTORY, undefined, ['ENV A=1'])), recorded: 'unknown' }
+
+  it.each([
+    ['of the stage', build(...LINES)],
+    ['with another history', build('COPY a a')]
+  ])('%s counts as a cache that lacks nothing', (_, stage) => {
+    expect(whyNoCache(image, stage)).toBeUndefined()
+    expect(missingRecords(image, stage)).toBe(0)
   })
 })
 
@@ -109,118 +123,5 @@ describe('ownHistoryStart', () => {
   ])('%s', (_, history, strategy, expected) => {
     const image: Pick<ImageRecord, 'history'> = { history: history.map((createdBy) => ({ createdBy })) }
     expect(ownHistoryStart(image, build(...LINES), strategy)).toBe(expected)
-  })
-})
-
-/** A docker that prints what is known under the last argument. */
-function docker(answers: Record<string, unknown>): Docker & { asked: string[] } {
-  const asked: string[] = []
-  return {
-    asked,
-    async call(args) {
-      const name = args.at(-1) ?? ''
-      asked.push(name)
-      const answer = answers[args[0] === 'history' ? 'history' : name]
-      if (answer === undefined) return { exitCode: 1, stdout: '', stderr: `ERROR: ${name}: not found\n` }
-      return { exitCode: 0, stdout: typeof answer === 'string' ? answer : JSON.stringify(answer), stderr: '' }
-    }
-  }
-}
-
-const { signal } = new AbortController()
-const IMAGE = '127.0.0.1:5000/octo/app'
-
-describe('readFromRegistry', () => {
-  const manifest = { config: { digest: digest('c') } }
-  const blobs = { [`${IMAGE}@${digest('c')}`]: config(HISTORY, records(1), ['ENV A=1']) }
-
-  it('reads the config of an image', async () => {
-    const fake = docker({ [`${IMAGE}:latest`]: manifest, ...blobs })
-    const { image } = await readFromRegistry(fake, `${IMAGE}:latest`, undefined, signal)
-    expect(image).toMatchObject({ labels: { team: 'a' }, recorded: [1] })
-    expect(image?.labels).toEqual({ team: 'a' })
-    expect(image?.layers).toHaveLength(4)
-    expect(image?.history[2]).toEqual({ createdBy: 'ENV A=1', empty: true })
-  })
-
-  it('by digest', async () => {
-    const reference = `${IMAGE}@${digest('d')}`
-    const fake = docker({ [reference]: manifest, ...blobs })
-    expect((await readFromRegistry(fake, reference, undefined, signal)).image).toBeDefined()
-  })
-
-  it('by the digest of its config, with one question', async () => {
-    const fake = docker(blobs)
-    const [reference = ''] = Object.keys(blobs)
-    expect((await readFromRegistry(fake, reference, undefined, signal)).image).toMatchObject({ recorded: [1] })
-    expect(fake.asked).toEqual([reference])
-  })
-
-  it.each([
-    ['an old manifest', { schemaVersion: 1 }],
-    ['a size below nothing', { config: { size: 1 }, layers: [{ digest: 'a', size: -1 }] }],
-    ['no size', { config: { size: 1 }, layers: [{ digest: 'a' }] }]
-  ])('tells no sizes of %s', async (_, odd) => {
-    const fake = docker({ [`${IMAGE}:latest`]: odd })
-    expect(await readManifest(fake, `${IMAGE}:latest`, undefined, true, signal)).toEqual({
-      error: 'it is no manifest of an image'
-    })
-  })
-
-  it('tells the sizes of its layers', async () => {
-    const config = { ...manifest.config, size: 9 }
-    const sized = { ...manifest, config, layers: [{ size: 7 }, { size: 8 }] }
-    const fake = docker({ [`${IMAGE}:latest`]: sized, ...blobs })
-    const { image } = await readFromRegistry(fake, `${IMAGE}:latest`, undefined, signal)
-    expect(image?.manifest?.layers.map(({ size }) => size)).toEqual([7, 8])
-  })
-
-  it.each([
-    ['linux/arm64', 'b'],
-    ['linux/amd64', 'a'],
-    ['windows/amd64', 'a']
-  ])('in an index, of platform %s', async (platform, letter) => {
-    const index = {
-      manifests: [
-        { digest: digest('f'), platform: { os: 'unknown', architecture: 'unknown' } },
-        { digest: digest('a'), platform: { os: 'linux', architecture: 'amd64' } },
-        { digest: digest('b'), platform: { os: 'linux', architecture: 'arm64' } }
-      ]
-    }
-    const name = `${IMAGE}@${digest(letter)}`
-    const fake = docker({ [`${IMAGE}:latest`]: index, [name]: manifest, ...blobs })
-    expect((await readFromRegistry(fake, `${IMAGE}:latest`, platform, signal)).image).toBeDefined()
-    expect(fake.asked[1]).toBe(name)
-  })
-
-  it.each<[string, Record<string, unknown>, RegExp]>([
-    ['is absent', {}, /not found/],
-    ['is no JSON', { [`${IMAGE}:latest`]: '<html>' }, /no JSON/],
-    ['is no image', { [`${IMAGE}:latest`]: { config: { digest: '--tag' } } }, /no image/],
-    ['has lost its config', { [`${IMAGE}:latest`]: manifest }, /not found/]
-  ])('says so where it %s', async (_, answers, expected) => {
-    const read = await readFromRegistry(docker(answers), `${IMAGE}:latest`, undefined, signal)
-    expect(read.error).toMatch(expected)
-  })
-})
-
-describe('readFromEngine', () => {
-  it('reads labels, layers and history, the oldest first', async () => {
-    const answers = {
-      id: '{"Labels":{"a":"b"},"User":"","Cmd":["sh"]}\n["sha256:1","sha256:2"]\n',
-      history: '"RUN b"\n"base"\n'
-    }
-    expect(await readFromEngine(docker(answers), 'id', signal)).toEqual({
-      image: {
-        labels: { a: 'b' },
-        runtime: '[["Cmd",["sh"]]]',
-        layers: ['sha256:1', 'sha256:2'],
-        history: [{ createdBy: 'base' }, { createdBy: 'RUN b' }]
-      }
-    })
-  })
-
-  it('says so where there is none', async () => {
-    expect((await readFromEngine(docker({}), 'id', signal)).error).toMatch(/not found/)
   })
 })

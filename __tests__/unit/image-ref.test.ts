@@ -5,7 +5,8 @@ import {
   parseReference,
   parseRepository,
   resolveTag,
-  sameReference
+  sameReference,
+  sameRepository
 } from '../../src/image-ref.ts'
 
 const HEX64 = '0123456789abcdef'.repeat(4)
@@ -400,3 +401,25 @@ function thrownBy(call: () => unknown): Error {
   }
   throw new Error('nothing was thrown')
 }
+
+describe('sameRepository', () => {
+  it.each([
+    ['ghcr.io/octo/app', 'ghcr.io/octo/app:1.2'],
+    [`ghcr.io/octo/app@${SHA256}`, 'ghcr.io/octo/app:1.2'],
+    ['octo/app:latest', 'docker.io/octo/app:1.2'],
+    ['localhost:5000/app', 'localhost:5000/app:1'],
+    ['GHCR.io/octo/app', 'ghcr.io:443/octo/app:1']
+  ])('of %s and %s', (a, b) => {
+    expect(sameRepository(a, b)).toBe(true)
+    expect(sameRepository(b, a)).toBe(true)
+  })
+
+  it.each([
+    ['ghcr.io/octo/app', 'ghcr.io/octo/app2:1.2'],
+    ['ghcr.io/octo/app', 'octo/app'],
+    ['localhost:5000/app', 'localhost:5001/app'],
+    ['octo/app', 'other/app']
+  ])('not of %s and %s', (a, b) => {
+    expect(sameRepository(a, b)).toBe(false)
+  })
+})

@@ -40,7 +40,10 @@ export function makePlan({
     builderStage,
     targetStage,
     cacheStages,
-    engine: { version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
+    engine: {
+      ...{ version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
+      insecure: { hosts: [], ranges: [] }
+    },
     strategy: {
       name: strategy,
       client: isInline ? 'buildx' : 'legacy',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { decideMove, type MoveFacts } from '../../src/move-policy.ts'
+import type { FailureKind } from '../../src/registry/failure.ts'
+import { failureOf } from './fake-registry.ts'
 
 const FACTS = { commit: 'a'.repeat(40), branch: 'master', reference: 'octo/app:latest' }
 const OTHER = 'b'.repeat(40)
@@ -65,9 +67,18 @@ describe('decideMove', () => {
       'moves, with a warning'
     ]
   ])('%s', (_, facts, expected) => {
-    const { move, notice, warning } = decideMove({ ...FACTS, ...facts })
+    const { move, notice, warning, failure } = decideMove({ ...FACTS, ...facts })
     expect(move ? (warning === undefined ? 'moves' : 'moves, with a warning') : 'stays').toBe(expected)
     expect(notice === undefined).toBe(move)
+    expect(failure).toBeUndefined()
+  })
+
+  const kinds: FailureKind[] = ['absent', 'refused', 'unreachable', 'untrusted', 'unknown']
+  it.each(kinds)('a published image that cannot be read (%s): the tags stay, and the run fails', (kind) => {
+    for (const published of [undefined, OTHER]) {
+      const blind = decideMove({ ...FACTS, published, failure: failureOf(kind), toPublished: 'ahead' })
+      expect(blind).toEqual({ move: false, failure: expect.any(String) })
+    }
   })
 
   it('names both commits, and the branch in quotes', () => {
@@ -75,10 +86,12 @@ describe('decideMove', () => {
     expect(late.notice).toMatch(
       /octo\/app:latest is of the newer commit bbbbbbb already, and this run of aaaaaaa is late$/
     )
-    const unread = decideMove({ ...FACTS, published: undefined, error: 'EOF' })
-    expect(unread.warning).toMatch(
-      /^The published octo\/app:latest could not be looked at \(EOF\), so it moves to aaaaaaa/
+    const unread = decideMove({ ...FACTS, failure: failureOf('unreachable', 'EOF') })
+    expect(unread.failure).toMatch(
+      /^Cannot inspect the published image octo\/app:latest, so the moving tags stay where they are: .*older commit \(EOF\)\. Make sure that/
     )
+    const unnamed = decideMove({ ...FACTS, published: undefined })
+    expect(unnamed.warning).toMatch(/^The published image octo\/app:latest names no commit, so it moves to aaaaaaa/)
     const parted = decideMove({
       ...FACTS,
       branch: 'a\n::error::b',

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import type { ImageRecord } from '../../src/cache/image.ts'
 import { findCacheStages } from '../../src/cache-stages.ts'
 import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../src/phases/prefetch.ts'
 import type { PlanParts } from '../../src/plan.ts'
+import type { ImageRecord } from '../../src/registry/image.ts'
 import { planBuilds } from '../../src/stage-build.ts'
 
 const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
@@ -14,8 +14,8 @@ const COPIED = 'COPY --from=builder /a /a\n'
 interface Published {
   sizes: number[]
   history: string[]
-  /** Whether it has cache metadata. */
-  records?: boolean
+  /** Whether it has cache metadata, as far as that is known. */
+  records?: boolean | 'unknown'
 }
 
 function image({ sizes, history, records = true }: Published): ImageRecord {
@@ -30,7 +30,7 @@ function image({ sizes, history, records = true }: Published): ImageRecord {
     layers: sizes.map(String),
     manifest: { bytes: 0, layers: sizes.map((size, index) => ({ digest: `sha256:${index}`, size })) },
     history: [...base, ...own],
-    ...(records && { recorded: sizes.map((_, index) => index) })
+    ...(records && { recorded: records === 'unknown' ? records : sizes.map((_, index) => index) })
   }
 }
 
@@ -50,7 +50,7 @@ function choose(text: string, published: (Published | undefined)[], changed: str
     },
     decision: { publish: true, push: true },
     labels: { builder: [], stages: [], production: [] },
-    strategy: { client: 'buildx' }
+    strategy: { name: 'inline' }
   } as unknown as PlanParts
   const images = published.map((one) => one && image(one))
   return choosePrefetched({ ...parts, builds: planBuilds(parts) }, images, changed)
@@ -134,6 +134,13 @@ describe('choosePrefetched', () => {
       [{ ...useful, records: false }],
       [],
       []
+    ],
+    [
+      'an image of which it is not known whether it has cache metadata',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, records: 'unknown' }],
+      [],
+      ['app:latest']
     ],
     [
       'nothing that the builder reads, too',

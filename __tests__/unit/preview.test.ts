@@ -12,7 +12,9 @@ describe('previewCommands', () => {
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-1 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c a`,
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-2 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c b`,
       `docker buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref=octo/app:latest --cache-to type=inline --file TEMP/Dockerfile-stage-1 --tag octo/app:${SHORT} --tag octo/app:latest --iidfile TEMP/id .`,
-      ...[SHORT, 'builder-next', 'builder', 'latest'].map((tag) => `docker push octo/app:${tag}`)
+      ...[SHORT, 'builder-next'].map((tag) => `docker push octo/app:${tag}`),
+      '# in the registry: octo/app:builder-next also becomes octo/app:builder',
+      `# in the registry: octo/app:${SHORT} also becomes octo/app:latest`
     ])
   })
 
@@ -21,7 +23,11 @@ describe('previewCommands', () => {
     expect(commands.slice(0, 2)).toEqual(['docker pull octo/app:builder', 'docker pull octo/app:latest'])
     expect(commands[2]).toMatch(/^DOCKER_BUILDKIT=0 docker build --force-rm --cache-from octo\/app:builder .* \.$/)
     expect(commands[3]).toMatch(/^DOCKER_BUILDKIT=0 docker build --tag .* - <<'EOF'\nFROM builder, as just built\nEOF$/)
-    expect(commands.slice(-3)).toEqual([SHORT, 'builder', 'latest'].map((tag) => `docker push octo/app:${tag}`))
+    expect(commands.slice(-3)).toEqual([
+      `docker push octo/app:${SHORT}`,
+      'docker push octo/app:builder',
+      `# in the registry: octo/app:${SHORT} also becomes octo/app:latest`
+    ])
   })
 
   it('pushes nothing where nothing may be pushed', () => {

@@ -1,5 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { type ManifestRecord, pullSize } from '../../src/pull-size.ts'
+import { type PullSize, pullSize, weigh } from '../../src/phases/weigh.ts'
+import type { ManifestRecord } from '../../src/registry/image.ts'
+import type { Run } from '../../src/run.ts'
+import { Contents, FakeRegistry, failureOf, imageOf } from './fake-registry.ts'
+import { makePlan } from './make-plan.ts'
 
 /** A manifest and config of a byte, and layers by one letter each, of ten bytes. */
 function image(layers: string): ManifestRecord {
@@ -23,5 +27,50 @@ describe('pullSize', () => {
       ...(previous && { previous: 'octo/app:latest' }),
       ...{ bytes, fullBytes, layers: layers.length, reusedLayers }
     })
+  })
+})
+
+describe('weigh', () => {
+  const NOW = `sha256:${'a'.repeat(64)}`
+  const BEFORE = `sha256:${'b'.repeat(64)}`
+
+  async function weighed(
+    before: ManifestRecord | 'no sizes' | undefined,
+    unreadable = ''
+  ): Promise<[PullSize | undefined, string | undefined]> {
+    const contents = new Contents()
+    contents.put('octo/app:0123456', imageOf(NOW, { manifest: image('abd') }))
+    if (before) contents.put('octo/app:latest', imageOf(BEFORE, before === 'no sizes' ? {} : { manifest: before }))
+    const fail = (request: string) => (request === `get ${unreadable}` ? failureOf('unreachable', 'EOF') : undefined)
+    let said: string | undefined
+    const log = {
+      info: (text: string): void => {
+        said = text
+      }
+    }
+    const run = { registry: new FakeRegistry(contents, { fail }), plan: makePlan(), log } as unknown as Run
+    const size = await weigh(run, `octo/app@${NOW}`)
+    return [size, said]
+  }
+
+  it('compares the image with the published one', async () => {
+    expect(await weighed(image('abc'))).toEqual([
+      { previous: 'octo/app:latest', bytes: 11, fullBytes: 31, layers: 3, reusedLayers: 2 },
+      undefined
+    ])
+  })
+
+  it('tells that the first image is pulled whole', async () => {
+    expect(await weighed(undefined)).toEqual([{ bytes: 31, fullBytes: 31, layers: 3, reusedLayers: 0 }, undefined])
+  })
+
+  it.each<[string, Parameters<typeof weighed>, RegExp]>([
+    ['the image cannot be read', [image('abc'), `octo/app@${NOW}`], /is not known: EOF$/],
+    ['the published image cannot be read', [image('abc'), 'octo/app:latest'], /is not known: EOF$/],
+    ['the published image tells no sizes', ['no sizes'], /is not known: .*no sizes$/]
+  ])('tells no size if %s', async (_, given, expected) => {
+    const [size, said] = await weighed(...given)
+    expect(size).toBeUndefined()
+    expect(said).toMatch(expected)
   })
 })

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Changes } from '../../src/cache/changes.ts'
-import type { ImageRecord } from '../../src/cache/image.ts'
 import { type Evidence, explainMisses } from '../../src/cache/reasons.ts'
 import { parseDockerfile } from '../../src/dockerfile.ts'
+import type { FailureKind } from '../../src/registry/failure.ts'
+import type { ImageRecord } from '../../src/registry/image.ts'
 import type { Step } from '../../src/run.ts'
 import type { StageBuild } from '../../src/stage-build.ts'
+import { failureOf } from './fake-registry.ts'
 
 const TEXT = `FROM node:24 AS builder
 ARG VERSION=0
@@ -25,7 +27,10 @@ const HISTORY = [
 /** An image of that history; layers: the base's, then one for each of our entries but ARG. */
 function image(
   history = HISTORY,
-  { layers = ['base', 'a', 'b', 'c', 'd'], recorded = [1, 2, 3, 4] } = {}
+  {
+    layers = ['base', 'a', 'b', 'c', 'd'],
+    recorded = [1, 2, 3, 4]
+  }: Partial<Pick<ImageRecord, 'layers' | 'recorded'>> = {}
 ): ImageRecord {
   const entries = history.map((createdBy) => ({ createdBy, empty: createdBy.startsWith('ARG') }))
   return { labels: {}, runtime: '[]', layers, history: entries, recorded }
@@ -225,15 +230,65 @@ describe('explainMisses', () => {
       false
     ],
     [
+      'what was built cannot be read',
+      4,
+      { built: { failure: failureOf('unknown', 'No such image') } },
+      'unknown',
+      /the image that was built could not be inspected \(No such image\)/,
+      false
+    ],
+    [
+      'metadata of which nothing is known',
+      4,
+      { published: { image: image(HISTORY, { recorded: 'unknown' }) } },
+      'unknown',
+      /nothing that it depends on/,
+      true
+    ],
+    [
+      'files, beside metadata of which nothing is known',
+      5,
+      {
+        published: { image: image(HISTORY, { recorded: 'unknown' }) },
+        changes: { ...UNCHANGED, changed: ['src/a'] }
+      },
+      'files-changed',
+      /^src\/a changed/,
+      false
+    ],
+    [
       'what was published cannot be read',
       3,
-      { published: { error: 'x: not found' } },
+      { published: { failure: failureOf('absent') } },
       'not-published',
       /Nothing is published as octo\/app:builder/,
       false
     ],
-    ['refused', 3, { published: { error: '401 Unauthorized' } }, 'refused', /refused us/, false],
-    ['unreachable', 3, { published: { error: 'connection refused' } }, 'unreachable', /could not be reached/, false]
+    ['refused', 3, { published: { failure: failureOf('refused') } }, 'refused', /Access denied to octo/, false],
+    [
+      'unreachable',
+      3,
+      { published: { failure: failureOf('unreachable') } },
+      'unreachable',
+      /could not be reached for octo/,
+      false
+    ],
+    [
+      'untrusted',
+      3,
+      { published: { failure: failureOf('untrusted', 'self-signed certificate') } },
+      'unknown',
+      /could not be inspected \(self-signed certificate\)/,
+      false
+    ],
+    [
+      'another failure',
+      3,
+      { published: { failure: failureOf('unknown', 'HTTP status 418') } },
+      'unknown',
+      /could not be inspected \(HTTP status 418\)/,
+      false
+    ]
   ])('%s', (_, line, evidence, kind, reason, unexpected) => {
     expect(why(line, evidence)).toEqual({ kind, reason: expect.stringMatching(reason), unexpected })
   })
@@ -254,6 +309,28 @@ describe('explainMisses', () => {
       kind: 'files-changed',
       reason: 'a changed since the commit of the published image.',
       unexpected: false
+    })
+  })
+
+  describe('a cache that the builder could not read', () => {
+    const { stages } = parseDockerfile(TEXT)
+    const step: Step = { stage: 'builder', instruction: 'RUN npm ci', line: 4, cached: false, seconds: 0 }
+    const unreadable = (kind: FailureKind): Partial<Evidence> => ({
+      stageBuild: { own: stages, images: new Map(), name: 'builder' } as unknown as StageBuild,
+      build: {
+        steps: [step],
+        unreadableCaches: [{ reference: 'octo/app:builder', failure: failureOf(kind) }],
+        cacheSource: 'octo/app:builder'
+      } as unknown as Evidence['build']
+    })
+
+    it('is the reason', () => {
+      expect(why(0, unreadable('refused'))).toMatchObject({ kind: 'refused' })
+    })
+
+    it('is not the reason if the registry tells another one', () => {
+      const published = { failure: failureOf('absent') }
+      expect(why(0, { ...unreadable('refused'), published })).toMatchObject({ kind: 'not-published' })
     })
   })
 

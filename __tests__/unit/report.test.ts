@@ -245,6 +245,15 @@ describe('makeOutputs', () => {
   })
 })
 
+describe('makeReport', () => {
+  it('has of a cache that could not be read only the words', () => {
+    const unreadableCaches = [{ reference: 'a:b', failure: { kind: 'refused' as const, message: '401', pause: 1 } }]
+    const builder = { ...build('b'), unreadableCaches }
+    const { builder: reported } = makeReport(PLAN, { ...NOTHING, builder }, [])
+    expect(reported?.unreadableCaches).toEqual([{ reference: 'a:b', error: '401' }])
+  })
+})
+
 describe('makeSummary', () => {
   it('of a run that published', () => {
     const pullSize = { previous: 'octo/app:latest', bytes: 1_500, fullBytes: 118_300_000, layers: 12, reusedLayers: 10 }

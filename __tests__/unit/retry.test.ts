@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { CancelledError } from '../../src/errors.ts'
-import { askedPause, retry } from '../../src/retry.ts'
-import type { Run } from '../../src/run.ts'
+import { type Retry, retry, type TransientFailure } from '../../src/retry.ts'
 
 interface Tried {
-  run: Pick<Run, 'plan' | 'log' | 'signal'>
+  run: Retry
   said: string[]
   cancel: () => void
 }
@@ -12,12 +11,9 @@ interface Tried {
 function prepare(retries: number): Tried {
   const said: string[] = []
   const cancellation = new AbortController()
-  const run = {
-    plan: { inputs: { retries } },
-    log: { info: (text: string) => said.push(text) },
-    signal: cancellation.signal
-  }
-  return { run: run as unknown as Tried['run'], said, cancel: () => cancellation.abort() }
+  const log = { info: (text: string) => said.push(text) } as unknown as Retry['log']
+  const run = { retries, log, signal: cancellation.signal }
+  return { run, said, cancel: () => cancellation.abort() }
 }
 
 /** Answers one after the other, the last one for ever. */
@@ -26,7 +22,11 @@ function answers(...list: string[]): { ask: () => Promise<string>; count: () => 
   return { ask: async () => list[Math.min(count++, list.length - 1)] ?? '', count: () => count }
 }
 
-const failsForNow = (answer: string): string | undefined => (answer.startsWith('503') ? answer : undefined)
+/** The transient failure of an answer: `503`, or with a pause in milliseconds `503 2500`. */
+function failsForNow(answer: string): TransientFailure | undefined {
+  const [status, pause] = answer.split(' ')
+  return status === '503' ? { message: status, ...(pause !== undefined && { pause: Number(pause) }) } : undefined
+}
 
 describe('retry', () => {
   it.each([
@@ -42,15 +42,18 @@ describe('retry', () => {
     expect(await retry(run, 'Push a:b', asked.ask, failsForNow)).toBe(expected)
     expect(asked.count()).toBe(count)
     expect(said).toHaveLength(count - 1)
-    for (const text of said)
-      expect(text).toMatch(/^Push a:b failed for the moment, so it is done again in [12]\.\d s: 503$/)
+    for (const [index, text] of said.entries()) {
+      expect(text).toMatch(/^Push a:b: transient error, retrying in [12]\.\d s \(attempt \d of \d\): 503$/)
+      expect(text).toContain(`(attempt ${index + 2} of ${retries + 1})`)
+    }
   })
 
   it('waits at least as long as the registry asks for', async () => {
-    const { run } = prepare(1)
+    const { run, said } = prepare(1)
     const start = performance.now()
-    await retry(run, 'Push a:b', answers('503 retry-after: 2.5s', 'good').ask, failsForNow)
+    await retry(run, 'Push a:b', answers('503 2500', 'good').ask, failsForNow)
     expect(performance.now() - start).toBeGreaterThan(2_400)
+    expect(said).toEqual([expect.stringContaining('retrying in 2.5 s')])
   })
 
   it('returns what it has if it is cancelled while it waits, and asks no more', async () => {
@@ -82,18 +85,5 @@ describe('retry', () => {
     cancel()
     await expect(retry(run, 'Push a:b', fail, failsForNow)).rejects.toThrow(CancelledError)
     expect(count).toBe(1)
-  })
-})
-
-describe('askedPause', () => {
-  it.each([
-    ['toomanyrequests: retry-after: 1s, allowed: 44000/minute', 1_000],
-    ['error from registry: retry-after: 1m2.5s, allowed', 60_000],
-    ['retry-after: 124.52µs, allowed: 44000/minute', 1],
-    ['Retry-After: 350ms', 350],
-    ['toomanyrequests: pull rate limit', 0],
-    ['retry-after: soon', 0]
-  ])('%s', (text, expected) => {
-    expect(askedPause(text)).toBe(expected)
   })
 })

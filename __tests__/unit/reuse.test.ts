@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { changesFinder } from '../../src/cache/changes.ts'
-import type { ImageRecord, ReadImage } from '../../src/cache/image.ts'
 import { findStage, parseDockerfile } from '../../src/dockerfile.ts'
 import { Git } from '../../src/git.ts'
 import type { GitHub } from '../../src/github.ts'
 import { findPassedTests, findUnchanged } from '../../src/phases/reuse.ts'
+import type { ImageRecord } from '../../src/registry/image.ts'
 import type { Build, Run } from '../../src/run.ts'
 import type { Strategy } from '../../src/strategy/strategy.ts'
+import { Contents, FakeRegistry, failureOf } from './fake-registry.ts'
 import { commit, env, repository, write } from './git-repository.ts'
 
 const BASE = `sha256:${'b'.repeat(64)}`
@@ -26,7 +27,6 @@ function image(labels: Record<string, string>, more: Partial<ImageRecord> = {}):
 interface World {
   text: string
   images: Record<string, ImageRecord | undefined>
-  buildx: string
 }
 
 /** A commit with its images in the registry, before `change` makes it another. */
@@ -43,8 +43,7 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
       'octo/app:builder': image({ ...labels, 'shared-docker-layers.tests': 'tests' }),
       'octo/app:latest': image(labels),
       'node:24': image({}, { digest: BASE, hasTriggers: false })
-    },
-    buildx: '0.29.1'
+    }
   }
   change(world)
   const dockerfile = parseDockerfile(world.text)
@@ -54,26 +53,22 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
     plan: {
       inputs: { image: 'octo/app', tests: ['make test'], context: repository },
       refs: { movingBuilder: 'octo/app:builder', movingProduction: 'octo/app:latest' },
-      engine: { buildx: world.buildx },
-      strategy: { client: 'buildx' },
       fingerprints: { tests: 'tests', inputs: 'inputs' },
       dockerfile,
       builderStage: findStage(dockerfile, 'builder'),
       targetStage: dockerfile.stages.at(-1),
       dockerignore: ''
     },
+    registry: registryOf(world.images),
     changesSince: changesFinder(new Git(repository, env), github, { sha: published }, paths)
   } as unknown as Run
-  return findUnchanged(run, reads(world.images))
+  return findUnchanged(run)
 }
 
-function reads(images: World['images'], built?: ImageRecord): Strategy {
-  const read = (found: ImageRecord | undefined): Promise<ReadImage> =>
-    Promise.resolve(found ? { image: found } : { error: 'not found' })
-  return {
-    readPublished: (reference: string) => read(images[reference]),
-    readBuilt: () => read(built)
-  } as unknown as Strategy
+function registryOf(images: World['images']): FakeRegistry {
+  const contents = new Contents()
+  for (const [reference, one] of Object.entries(images)) if (one) contents.put(reference, one)
+  return new FakeRegistry(contents)
 }
 
 describe('findUnchanged', () => {
@@ -143,7 +138,14 @@ describe('findUnchanged', () => {
       },
       /"docs\/a" changed/
     ],
-    ['an old buildx', (world) => (world.buildx = '0.13.1'), /only buildx/]
+    [
+      'a digest that is not known',
+      ({ images }) => {
+        const { digest: _, ...known } = images['octo/app:latest'] ?? image({})
+        images['octo/app:latest'] = known
+      },
+      /digest|no commit/
+    ]
   ])('finds none with %s', async (_, change, why) => {
     expect(await find(change)).toEqual({ why: expect.stringMatching(why) })
   })
@@ -160,8 +162,12 @@ describe('findPassedTests', () => {
     skip = true
   ) {
     const inputs = { tests: ['a', 'b'], skipUnchangedTests: skip }
-    const run = { plan: { inputs, fingerprints: { tests: fingerprint, inputs: '' } } } as unknown as Run
-    return findPassedTests(run, reads({ builder: published }, built), { cacheSource: 'builder' } as unknown as Build)
+    const plan = { inputs, fingerprints: { tests: fingerprint, inputs: '' } }
+    const run = { plan, registry: registryOf({ builder: published }) } as unknown as Run
+    const strategy = {
+      readBuilt: async () => (built ? { image: built } : { failure: failureOf('unknown') })
+    } as unknown as Strategy
+    return findPassedTests(run, strategy, { cacheSource: 'builder' } as unknown as Build)
   }
 
   it('takes the tests for passed in an image that is the same', async () => {

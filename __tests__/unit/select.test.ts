@@ -18,7 +18,7 @@ function select(
   secrets: { id: string; value: string }[] = []
 ) {
   const dockerfile = parseDockerfile(text)
-  const engine = { buildx: undefined, context: 'default', ...machine }
+  const engine = { buildx: undefined, context: 'default', insecure: { hosts: [], ranges: [] }, ...machine }
   return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
 }
 

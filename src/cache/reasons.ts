@@ -1,18 +1,10 @@
 import type { StageInstruction } from '../dockerfile.ts'
-import { classifyRegistryError } from '../registry-error.ts'
+import type { ImageRecord, ReadImage } from '../registry/image.ts'
 import type { Build, Miss, MissKind, Step } from '../run.ts'
 import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../stage-build.ts'
 import type { Changes } from './changes.ts'
 import { takenFrom } from './context-files.ts'
-import {
-  type ImageRecord,
-  keywordOf,
-  layersBelow,
-  ownHistoryStart,
-  type ReadImage,
-  recordedInstructions,
-  whyNoCache
-} from './image.ts'
+import { keywordOf, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from './image.ts'
 
 /** All that is known about a build whose steps were not all cached. */
 export interface Evidence {
@@ -66,18 +58,19 @@ function explain(evidence: Evidence, step: Step): Reason {
 /** Reasons for which nothing at all could be reused. */
 function whyNoSource({ build, published, strategy }: Evidence): Reason | undefined {
   const { cacheSource, unreadableCaches } = build
-  const error = unreadableCaches[0]?.error ?? published.error
-  if (error !== undefined) {
-    switch (classifyRegistryError(error, cacheSource)) {
-      case 'absent':
-        return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` }
-      case 'refused':
-        return { kind: 'refused', reason: `The registry refused us ${cacheSource}.` }
-      case 'unreachable':
-        return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` }
-      default:
-        return { kind: 'unknown', reason: `It is not known: ${cacheSource} could not be looked at (${error}).` }
-    }
+  // a status of the registry tells more than the builder's words
+  const failure = published.failure ?? unreadableCaches[0]?.failure
+  switch (failure?.kind) {
+    case undefined:
+      break
+    case 'absent':
+      return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` }
+    case 'refused':
+      return { kind: 'refused', reason: `Access denied to ${cacheSource}.` }
+    case 'unreachable':
+      return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` }
+    default:
+      return { kind: 'unknown', reason: `Unknown: ${cacheSource} could not be inspected (${failure?.message}).` }
   }
   if (strategy === 'inline' && published.image?.recorded === undefined) {
     return {
@@ -115,10 +108,10 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
 function compare(evidence: Evidence, step: Step): Reason {
   const { stageBuild, published, strategy } = evidence
   const built = evidence.built?.image
-  if (evidence.built?.error !== undefined) {
+  if (evidence.built?.failure) {
     return {
       kind: 'unknown',
-      reason: `It is not known: the image that was built could not be looked at (${evidence.built.error}).`
+      reason: `Unknown: the image that was built could not be inspected (${evidence.built.failure.message}).`
     }
   }
   if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }

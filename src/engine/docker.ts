@@ -95,11 +95,12 @@ function nameOf(args: readonly string[]): string {
 }
 
 /**
- * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it.
+ * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it, and neither is
+ * BUILDX_NO_DEFAULT_LOAD: tests run in the image that was built.
  * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
  */
 const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_.*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i
 
 /** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
 export function childEnvironment(
@@ -138,6 +139,8 @@ export interface EngineInfo {
   buildx: string | undefined
   /** Name of the client's docker context, which is also the name of buildx's builder inside the engine. */
   context: string
+  /** Registries that the engine may ask without TLS, or with any certificate: host[:port], and address ranges in CIDR notation. */
+  insecure: { hosts: string[]; ranges: string[] }
 }
 
 /**
@@ -167,17 +170,27 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
     version: info.ServerVersion,
     store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
     buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-    context: info.ClientInfo?.Context || 'default'
+    context: info.ClientInfo?.Context || 'default',
+    insecure: {
+      hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) =>
+        index.Secure === false ? [name] : []
+      ),
+      ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
+    }
   }
 }
 
-/** Shape of `docker info --format '{{json .}}'`, as far as it is read: moby/moby api/types/system/info.go, docker/cli cli/command/system/info.go. */
+/** Shape of `docker info --format '{{json .}}'`, as far as it is read: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
 interface Info {
   ServerVersion?: string
   ServerErrors?: string[]
   OSType: string
   Driver: string
   DriverStatus?: [string, string][] | null
+  RegistryConfig?: {
+    InsecureRegistryCIDRs?: string[] | null
+    IndexConfigs?: Record<string, { Secure?: boolean }> | null
+  }
   ClientInfo?: { Context?: string; Plugins?: { Name: string; Version?: string }[] | null }
 }
 

@@ -1,3 +1,8 @@
+import type { ExecResult } from '../exec.ts'
+import type { Log } from '../log.ts'
+import type { Timeline } from '../timeline.ts'
+import { replayable } from './args.ts'
+import type { Docker } from './docker.ts'
 import { LineReader } from './progress.ts'
 
 /** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
@@ -58,5 +63,31 @@ export class TransferProgress extends LineReader {
     this.#toldCount = this.#count()
     const time = Math.round((this.#told - this.#began) / 1_000)
     this.print(`${this.#toldCount} of ${this.#layers.size} layers after ${time} s\n`)
+  }
+}
+
+/**
+ * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
+ * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ */
+const LONGEST_SILENCE = 30 * 60_000
+
+/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
+export async function callInSection(
+  { docker, log, timeline }: { docker: Docker; log: Log; timeline: Timeline },
+  kind: 'fetch' | 'publish',
+  title: string,
+  args: readonly string[],
+  signal: AbortSignal
+): Promise<ExecResult> {
+  const section = log.section(title)
+  section.write(`${replayable(args)}\n`)
+  const progress = new TransferProgress((text) => section.write(text))
+  try {
+    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => progress.write(chunk) }
+    return await timeline.measure(kind, title, () => docker.call(args, options))
+  } finally {
+    progress.end()
+    section.end()
   }
 }

@@ -9,7 +9,7 @@ import type { Strategy } from '../strategy/strategy.ts'
 
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
 export async function explain(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<void> {
-  const { plan, git, changesSince } = run
+  const { plan, git, changesSince, registry } = run
   const { inputs, dockerfile } = plan
   const executedStages = new Set(
     builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
@@ -20,7 +20,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
     instructions.flatMap(({ contextSources }) => contextSources)
   )
   const [production, links, tracked] = await Promise.all([
-    strategy.readPublished(plan.refs.movingProduction),
+    registry.published(plan.refs.movingProduction),
     followLinks(inputs.context, sources),
     git.tracked()
   ])
@@ -28,7 +28,7 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
 
   const explainOne = async (build: Build, stageBuild: StageBuild): Promise<void> => {
     const [published, built] = await Promise.all([
-      strategy.readPublished(build.cacheSource),
+      registry.published(build.cacheSource),
       build.imageId === '' ? undefined : strategy.readBuilt(build)
     ])
     const base = baseImageOf(stageBuild)

@@ -1,22 +1,17 @@
-import type { ImageRecord } from '../cache/image.ts'
 import type { Relation } from '../git.ts'
 import { decideMove, type MoveDecision } from '../move-policy.ts'
 import { REVISION_LABEL } from '../plan.ts'
-import { classifyRegistryError } from '../registry-error.ts'
-import { retag } from '../retag.ts'
+import type { ImageRecord } from '../registry/image.ts'
 import type { Run } from '../run.ts'
-import type { Strategy } from '../strategy/strategy.ts'
 
 /** Asks what is published, and whether this run's commit is newer. */
-export async function mayMove(run: Run, strategy: Strategy): Promise<MoveDecision> {
+export async function mayMove(run: Run): Promise<MoveDecision> {
   const { refs, build } = run.plan
   const facts = { commit: build.sha, branch: build.branch, reference: refs.movingProduction }
-  const { image, error } = await strategy.readCurrent(facts.reference)
-  if (error !== undefined && classifyRegistryError(error, facts.reference) === 'absent') {
-    return decideMove({ ...facts, published: null })
-  }
+  const { image, failure } = await run.registry.current(facts.reference)
+  if (failure) return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure })
   const published = revisionOf(image)
-  if (published === undefined) return decideMove({ ...facts, published, error })
+  if (published === undefined) return decideMove({ ...facts, published })
   const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha)
   if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
     return decideMove({ ...facts, published, toPublished })
@@ -53,11 +48,7 @@ class NobodyKnows extends Error {}
  * @param moved the references that this run moved
  * @returns undefined if there is none, `unknown` if nobody could be asked
  */
-export async function giveBack(
-  run: Run,
-  strategy: Strategy,
-  moved: readonly string[]
-): Promise<GivenBack | 'unknown' | undefined> {
+export async function giveBack(run: Run, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
   const { build, builds, refs } = run.plan
   const commit = await giveToNewest(run, build.sha).catch((error: unknown) => {
     if (error instanceof NobodyKnows) return 'unknown'
@@ -69,8 +60,10 @@ export async function giveBack(
   for (const { moving, candidate } of builds) {
     if (moving === undefined || candidate === undefined || !moved.includes(moving)) continue
     // the other run's image has no tag of its commit, but may be the one that was looked at last
-    const { image } = await strategy.readCurrent(candidate)
-    if (revisionOf(image) === commit && (await retag(run, candidate, [moving])) === undefined) references.push(moving)
+    const { image } = await run.registry.current(candidate)
+    if (revisionOf(image) !== commit) continue
+    const { failure } = await run.registry.tag(candidate, [moving])
+    if (!failure) references.push(moving)
   }
   return { commit, references }
 }
@@ -80,12 +73,12 @@ async function giveToNewest(run: Run, commit: string): Promise<string> {
   const { inputs, refs } = run.plan
   for (const newer of await findNewer(run, commit)) {
     const image = `${inputs.image}:${newer.slice(0, 7)}`
-    const failure = await retag(run, image, [refs.movingProduction])
+    const { failure } = await run.registry.tag(image, [refs.movingProduction])
     // while that was done one still newer may have come
-    if (failure === undefined) return giveToNewest(run, newer)
-    if (classifyRegistryError(failure, image) === 'absent') continue
+    if (!failure) return giveToNewest(run, newer)
+    if (failure.kind === 'absent') continue
     run.log.warning(
-      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure}`
+      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure.message}`
     )
     break
   }

@@ -1,5 +1,5 @@
 import { takenFrom } from '../cache/context-files.ts'
-import { type ImageRecord, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/image.ts'
+import { layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/image.ts'
 import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerfile.ts'
 import { replayable } from '../engine/args.ts'
 import { lastLine } from '../engine/docker.ts'
@@ -7,10 +7,10 @@ import { CancelledError, messageOf } from '../errors.ts'
 import { INPUTS_LABEL } from '../fingerprint.ts'
 import { isReference } from '../image-ref.ts'
 import { type Plan, REVISION_LABEL } from '../plan.ts'
+import type { ImageRecord } from '../registry/image.ts'
 import type { Run } from '../run.ts'
 import { baseImageOf, type StageBuild, splitAtBuilder, TRIGGER_LINE } from '../stage-build.ts'
 import { sameImage } from '../strategy/bases.ts'
-import type { Strategy } from '../strategy/strategy.ts'
 
 /**
  * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
@@ -25,9 +25,9 @@ export class Prefetch {
   #isLate = false
   #solve: Promise<void> | undefined
 
-  constructor(run: Run, strategy: Strategy) {
+  constructor(run: Run) {
     this.#run = run
-    if (run.plan.strategy.client === 'buildx') void this.#begin(strategy)
+    if (run.plan.strategy.client === 'buildx') void this.#begin()
   }
 
   /** Waits for it if it has begun; it does not begin after that. */
@@ -42,8 +42,8 @@ export class Prefetch {
     await this.wait()
   }
 
-  async #begin(strategy: Strategy): Promise<void> {
-    const references = await findPrefetched(this.#run, strategy).catch((error: unknown) => {
+  async #begin(): Promise<void> {
+    const references = await findPrefetched(this.#run).catch((error: unknown) => {
       this.#tell(error)
       return []
     })
@@ -92,9 +92,9 @@ export function prefetchDockerfile(references: readonly string[]): string {
   ].join('\n')
 }
 
-async function findPrefetched({ plan, changesSince }: Run, strategy: Strategy): Promise<string[]> {
+async function findPrefetched({ plan, changesSince, registry }: Run): Promise<string[]> {
   const [, afterBuilder] = splitAtBuilder(plan.builds)
-  const reads = afterBuilder.map(({ cacheSource }) => strategy.readPublished(cacheSource))
+  const reads = afterBuilder.map(({ cacheSource }) => registry.published(cacheSource))
   const images = (await Promise.all(reads)).map(({ image }) => image)
   const latest = images.at(-1)
   // the label of the newest production image speaks for the images of its run

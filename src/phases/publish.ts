@@ -1,24 +1,25 @@
 import { missingRecords, whyNoCache } from '../cache/image.ts'
 import { failureOf } from '../engine/docker.ts'
+import { callInSection } from '../engine/transfer.ts'
 import { CancelledError } from '../errors.ts'
+import type { ExecResult } from '../exec.ts'
+import { sameRepository } from '../image-ref.ts'
 import { cacheTagOf } from '../plan.ts'
-import type { PullSize } from '../pull-size.ts'
-import { describeFailedPush, passingFailure } from '../registry-error.ts'
-import { retag } from '../retag.ts'
+import { describeFailedPush, failureOfWords, transientFailure } from '../registry/client-words.ts'
+import type { RegistryFailure } from '../registry/failure.ts'
 import { retry } from '../retry.ts'
 import {
   type Build,
-  callInSection,
   type Publication,
   type Run,
+  retryOf,
   secondsSince,
   type TestResult,
   type Unchanged
 } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
-import type { Strategy } from '../strategy/strategy.ts'
 import { type GivenBack, giveBack, mayMove } from './move.ts'
-import { weigh } from './weigh.ts'
+import { type PullSize, weigh } from './weigh.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
@@ -29,7 +30,6 @@ import { weigh } from './weigh.ts'
  */
 export async function publish(
   run: Run,
-  strategy: Strategy,
   builds: readonly Build[],
   tests: readonly TestResult[]
 ): Promise<{ publication: Publication; pullSize?: PullSize }> {
@@ -49,24 +49,25 @@ export async function publish(
   for (const stage of stageBuilds.toReversed()) {
     const [production] = pushed.values()
     if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0)) await settle([production])
-    pushed.set(stage, pushForLook(run, strategy, pushes, stage, builds))
+    pushed.set(stage, pushForLook(run, pushes, stage, builds))
   }
   // as late as it costs no time: what it answers may be old by the time the tags move
   const question = settle([pushes.push(refs.production)]).then(() =>
-    decision.publish && pushes.mayGoOn() ? mayMove(run, strategy) : undefined
+    decision.publish && pushes.mayGoOn() ? mayMove(run) : undefined
   )
   const weight = settle([pushes.push(refs.production)]).then(async () => {
     const digest = pushes.digests.get(refs.production) ?? ''
-    return digest === '' ? undefined : weigh(run, strategy, `${inputs.image}@${digest}`)
+    return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`)
   })
   const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
   // what is weighed is weighed against what is published until then
   const [judged, [moves], [size]] = await Promise.all([looks, settle([question]), settle([weight])])
   if (moves?.notice !== undefined) run.log.notice(moves.notice)
   if (moves?.warning !== undefined) run.log.warning(moves.warning)
+  if (moves?.failure !== undefined) pushes.failures.push(moves.failure)
   const { moving, held, newer } =
     moves?.move && pushes.mayGoOn()
-      ? await move(run, strategy, pushes, judged, builds, moves.warning !== undefined)
+      ? await move(run, pushes, judged, builds, moves.warning !== undefined)
       : { moving: [], held: [], newer: undefined }
   // the candidates are ours alone, and of no use to anyone who reads what was pushed
   const references = [refs.production, ...refs.further, ...moving].filter(
@@ -114,7 +115,6 @@ async function whyTaken(
 /** Moves the moving tags, but for those whose image would be a worse cache. */
 async function move(
   run: Run,
-  strategy: Strategy,
   pushes: Pushes,
   judged: readonly Judged[],
   builds: readonly Build[],
@@ -127,22 +127,21 @@ async function move(
   const moving = judged.flatMap(({ stage: { kind, moving: reference } }) =>
     kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? [])
   )
-  await settle(moving.map((reference) => pushes.push(reference)))
+  await settle(
+    judged.flatMap(({ stage: { moving: reference }, digest }) =>
+      reference !== undefined && moving.includes(reference) ? [pushes.tag(reference, digest)] : []
+    )
+  )
   const moved = moving.filter((reference) => pushes.digests.has(reference))
   const isMoved = moved.includes(run.plan.refs.movingProduction)
   // whatever becomes of this, what was pushed is told
-  const [newer] = await settle(isMoved ? [giveBackAndTell(run, strategy, moved, isUnsure)] : [])
+  const [newer] = await settle(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : [])
   return { moving, held, newer }
 }
 
 /** @param isUnsure whether a warning has said already that nobody could be asked */
-async function giveBackAndTell(
-  run: Run,
-  strategy: Strategy,
-  moved: readonly string[],
-  isUnsure: boolean
-): Promise<GivenBack | undefined> {
-  const newer = await giveBack(run, strategy, moved)
+async function giveBackAndTell(run: Run, moved: readonly string[], isUnsure: boolean): Promise<GivenBack | undefined> {
+  const newer = await giveBack(run, moved)
   if (newer === 'unknown') {
     if (!isUnsure) sayUnknown(run)
     return undefined
@@ -169,17 +168,17 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 }
 
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
-export async function tagUnchanged(run: Run, strategy: Strategy, unchanged: Unchanged): Promise<Publication> {
+export async function tagUnchanged(run: Run, unchanged: Unchanged): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
-  const references = [refs.production, ...refs.further]
-  const failure = await retag(run, unchanged.image, references)
+  const { tagged, failure } = await run.registry.tag(unchanged.image, [refs.production, ...refs.further])
   const isTagged = failure === undefined
-  const moving = isTagged && decision.publish ? await keepMovingTag(run, strategy, unchanged) : { published: false }
+  const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false }
+  const [failed] = [refs.production, ...refs.further].filter((reference) => !tagged.has(reference))
   return {
-    ...{ pushed: isTagged ? references : [], digest: isTagged ? unchanged.digest : '', held: [] },
-    digests: isTagged ? Object.fromEntries(references.map((reference) => [reference, unchanged.digest])) : {},
-    failures: isTagged ? [] : [describeFailedPush(refs.production, failure)],
+    ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+    digests: Object.fromEntries(tagged),
+    failures: failure && failed !== undefined ? [describeFailedPush(failed, failure)] : [],
     ...moving,
     seconds: secondsSince(start)
   }
@@ -188,20 +187,20 @@ export async function tagUnchanged(run: Run, strategy: Strategy, unchanged: Unch
 /** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
 async function keepMovingTag(
   run: Run,
-  strategy: Strategy,
   { image, digest }: Unchanged
 ): Promise<Pick<Publication, 'published'> & Partial<Publication>> {
   const { movingProduction } = run.plan.refs
-  if ((await strategy.readCurrent(movingProduction)).image?.digest === digest) return { published: true }
-  const { move: mayMoveIt, notice, warning } = await mayMove(run, strategy)
+  if ((await run.registry.current(movingProduction)).image?.digest === digest) return { published: true }
+  const { move: mayMoveIt, notice, warning, failure } = await mayMove(run)
+  if (failure !== undefined) return { published: false, failures: [failure] }
   if (warning !== undefined) run.log.warning(warning)
-  const failure = mayMoveIt ? await retag(run, image, [movingProduction]) : undefined
-  if (failure !== undefined) return { published: false, failures: [describeFailedPush(movingProduction, failure)] }
+  const notTagged = mayMoveIt ? (await run.registry.tag(image, [movingProduction])).failure : undefined
+  if (notTagged) return { published: false, failures: [describeFailedPush(movingProduction, notTagged)] }
   if (notice !== undefined) {
     run.log.notice(notice)
     return { published: false, stays: notice }
   }
-  const newer = await giveBackAndTell(run, strategy, [movingProduction], warning !== undefined)
+  const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
   return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true }
 }
 
@@ -234,20 +233,54 @@ class Pushes {
 
   /** Once, however often it is asked for. */
   push(reference: string): Promise<void> {
-    const begun = this.#begun.get(reference) ?? this.#push(reference)
+    return this.#once(reference, () => this.#push(reference))
+  }
+
+  /**
+   * Gives an image that was pushed a further tag. The engine pushes it only where the registry cannot be accessed from here.
+   *
+   * @param digest of the image in the repository of the input `image`; '' if it is not known
+   */
+  tag(reference: string, digest: string): Promise<void> {
+    return this.#once(reference, () => this.#tag(reference, digest))
+  }
+
+  #once(reference: string, work: () => Promise<void>): Promise<void> {
+    const begun = this.#begun.get(reference) ?? work()
     this.#begun.set(reference, begun)
     return begun
   }
 
+  async #tag(reference: string, digest: string): Promise<void> {
+    const { plan, registry, log } = this.#run
+    const { image } = plan.inputs
+    if (digest === '' || !sameRepository(image, reference)) return this.#push(reference)
+    const { failure } = await registry.tag(`${image}@${digest}`, [reference])
+    if (failure === undefined) {
+      log.info(`Tagged ${image}@${digest} as ${reference}`)
+      this.digests.set(reference, digest)
+    } else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
+      this.failures.push(describeFailedPush(reference, failure))
+    } else {
+      await this.#push(reference)
+      const pushed = this.digests.get(reference) ?? ''
+      if (pushed !== '' && pushed !== digest) this.failures.push(describeOther(reference, pushed, digest))
+    }
+  }
+
   async #push(reference: string): Promise<void> {
     const title = `Push ${reference}`
+    const whyFailed = (one: ExecResult): RegistryFailure | undefined => {
+      const text = failureOf(one)
+      return text === undefined ? undefined : failureOfWords(text, reference)
+    }
     const result = await retry(
-      this.#run,
+      retryOf(this.#run),
       title,
       () => callInSection(this.#run, 'publish', title, ['push', reference], this.#run.signal),
-      (one) => passingFailure(failureOf(one), reference)
+      (one) => transientFailure(whyFailed(one))
     )
-    const failure = failureOf(result)
+    const failure = whyFailed(result)
     // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
     const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? ''
     // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
@@ -259,57 +292,72 @@ class Pushes {
 
 interface Judged {
   stage: StageBuild
+  /** Digest of the image as pushed; '' if it was not, or is not known. */
+  digest: string
   /** Why its image is a worse cache than the one that is published; undefined if it is not. */
   why: string | undefined
 }
 
-/** Pushes an image of the run under a name that nobody's cache is read from, and looks at it there. */
-async function pushForLook(
-  run: Run,
-  strategy: Strategy,
-  pushes: Pushes,
-  stage: StageBuild,
-  builds: readonly Build[]
-): Promise<Judged> {
+/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
+async function pushForLook(run: Run, pushes: Pushes, stage: StageBuild, builds: readonly Build[]): Promise<Judged> {
   const { refs, decision } = run.plan
   const isProduction = stage.kind === 'production'
   const reference = isProduction ? stage.reference : stage.candidate
   if (reference !== undefined && pushes.mayGoOn()) await pushes.push(reference)
-  if (!pushes.mayGoOn()) return { stage, why: undefined }
-  const build = builds.find(({ image }) => image === stage.reference)
   const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
+  if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
+  const build = builds.find(({ image }) => image === stage.reference)
+  if (reference !== undefined && build !== undefined && digest !== '') {
+    const other = await whyOther(run, reference, digest, build)
+    if (other !== undefined) pushes.failures.push(other)
+    if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
+  }
   const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
   const [why] = await Promise.all([
-    isJudged ? whyWorse(run, strategy, stage, build) : undefined,
-    ...(isProduction ? refs.further.map((further) => pushes.push(further)) : [])
+    isJudged ? whyWorse(run, stage, build, digest) : undefined,
+    ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
   ])
-  return { stage, why }
+  return { stage, digest, why }
+}
+
+/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
+async function whyOther(
+  { plan, registry, log }: Run,
+  reference: string,
+  digest: string,
+  { imageId }: Build
+): Promise<string | undefined> {
+  const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`)
+  if (failure) {
+    log.warning(
+      `Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`
+    )
+  }
+  if (image?.ids === undefined || image.ids.includes(imageId)) return undefined
+  return describeOther(reference, digest, imageId)
+}
+
+function describeOther(reference: string, pushed: string, built: string): string {
+  return `${reference} was pushed with another image (${pushed}) than the one that this run built (${built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`
 }
 
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
 async function whyWorse(
-  run: Run,
-  strategy: Strategy,
+  { plan, registry, log }: Run,
   stage: StageBuild,
-  { steps, cacheSource, imageId }: Build
+  { steps, cacheSource }: Build,
+  digest: string
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
-  if (run.plan.strategy.client !== 'buildx') return undefined
-  // its id is mostly the digest of its config, which is all that is looked at
-  const { image, error } = await strategy.readPublished(`${run.plan.inputs.image}@${imageId}`)
-  if (error !== undefined) {
-    run.log.warning(
-      `What was pushed as ${stage.reference} could not be looked at, so nobody knows whether it can serve as a cache (${error})`
-    )
-    return undefined
-  }
-  const why = whyNoCache(image, stage)
-  if (why === undefined) return undefined
-  const published = (await strategy.readPublished(cacheSource)).image
+  if (plan.strategy.name === 'legacy') return undefined
+  const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
+  const why = image && whyNoCache(image, stage)
+  if (image === undefined || why === undefined) return undefined
+  const published = (await registry.published(cacheSource)).image
   const cached = steps.filter((step) => step.cached).length
   // a run from the published one executes what this run executed, a run from the new one what this run found cached
   if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-    run.log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
+    log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
     return undefined
   }
   return why
@@ -334,16 +382,10 @@ async function hold(
   const kept = cacheTagOf(refs.movingProduction)
   const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
   if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
-  const args = ['buildx', 'imagetools', 'create', '--tag', kept, refs.movingProduction]
-  const failure = await retry(
-    run,
-    `Tag ${kept}`,
-    async () => failureOf(await run.docker.call(args, { signal: run.signal })),
-    (text) => passingFailure(text, kept)
-  )
+  const { failure } = await run.registry.tag(refs.movingProduction, [kept])
   if (failure === undefined) return { reference, reason }
   return {
     reference,
-    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure})`
+    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
   }
 }

@@ -1,11 +1,10 @@
 import type { Changes } from '../cache/changes.ts'
 import { followLinks, takenFrom } from '../cache/context-files.ts'
-import type { ImageRecord } from '../cache/image.ts'
 import { imagesNeededFor, neededStages } from '../dockerfile.ts'
 import { INPUTS_LABEL, TESTS_LABEL } from '../fingerprint.ts'
 import { isCommitId } from '../git.ts'
 import { REVISION_LABEL } from '../plan.ts'
-import { canRetagRemotely, TAGS_AS_IT_IS } from '../retag.ts'
+import type { ImageRecord } from '../registry/image.ts'
 import type { Build, Run, TestResult, Unchanged } from '../run.ts'
 import { recordedBase } from '../strategy/bases.ts'
 import type { Strategy } from '../strategy/strategy.ts'
@@ -18,7 +17,7 @@ export async function findPassedTests(run: Run, strategy: Strategy, builder: Bui
   const { fingerprints, inputs } = run.plan
   if (!inputs.skipUnchangedTests || fingerprints.tests === undefined) return undefined
   const [{ image: published }, { image: built }] = await Promise.all([
-    strategy.readPublished(builder.cacheSource),
+    run.registry.published(builder.cacheSource),
     strategy.readBuilt(builder)
   ])
   const commit = published && testedCommit(published, fingerprints.tests)
@@ -47,22 +46,19 @@ function asResults(tests: readonly string[], commit: string): TestResult[] {
  * @returns `why`: one clause on what has changed, or is not known
  */
 export async function findUnchanged(
-  run: Run,
-  strategy: Strategy
+  run: Run
 ): Promise<{ unchanged: Unchanged; tests: TestResult[]; why?: undefined } | { why: string }> {
-  const { inputs, refs, engine, strategy: choice, fingerprints } = run.plan
-  if (choice.client !== 'buildx' || !canRetagRemotely(engine)) {
-    return { why: `only buildx ${TAGS_AS_IT_IS} or later can tag an image as it is` }
-  }
+  const { inputs, refs, fingerprints } = run.plan
   const [builder, production] = await Promise.all(
-    [refs.movingBuilder, refs.movingProduction].map(async (reference) => strategy.readPublished(reference))
+    [refs.movingBuilder, refs.movingProduction].map(async (reference) => run.registry.published(reference))
   )
   if (!builder?.image || !production?.image) return { why: 'not both images are published' }
   const images = [builder.image, production.image]
   const [builderCommit, commit] = images.map(({ labels }) => labels[REVISION_LABEL] ?? '')
-  if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '') || production.image.digest === undefined) {
+  if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '')) {
     return { why: 'the published images name no commit' }
   }
+  if (production.image.digest === undefined) return { why: 'the digest of the published image is unknown' }
   if (images.some(({ labels }) => labels[INPUTS_LABEL] !== fingerprints.inputs)) {
     return { why: 'the Dockerfile, an input or the .dockerignore differs' }
   }
@@ -70,7 +66,7 @@ export async function findUnchanged(
   if (inputs.tests.length > 0 && tested === undefined) {
     return { why: 'the tests differ, or may depend on what is outside the container' }
   }
-  const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, strategy, production.image))
+  const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, production.image))
   if (why !== undefined) return { why }
   const { digest } = production.image
   return {
@@ -119,14 +115,14 @@ function isKnown(changes: Changes): changes is Changes & { changed: string[]; un
   return changes.changed !== undefined && changes.untracked !== undefined
 }
 
-async function whyBasesDiffer({ plan }: Run, strategy: Strategy, production: ImageRecord): Promise<string | undefined> {
+async function whyBasesDiffer({ plan, registry }: Run, production: ImageRecord): Promise<string | undefined> {
   const reasons = await Promise.all(
     imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
-      const { image } = await strategy.readPublished(base)
+      const { image } = await registry.published(base)
       if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
         return `the base image ${base} moved, or its digest is not known`
       }
-      return image.hasTriggers ? `the base image ${base} has instructions of its own` : undefined
+      return image.hasTriggers === false ? undefined : `the base image ${base} has instructions of its own`
     })
   )
   return reasons.find((reason) => reason !== undefined)

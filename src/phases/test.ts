@@ -167,8 +167,8 @@ async function readContainer(docker: Docker, name: string): Promise<Container | 
     words: [text(at(container, 'Path')), ...list(at(container, 'Args')).map(text)],
     status: text(at(container, 'State', 'Status')),
     exitCode: Number(at(container, 'State', 'ExitCode')),
-    // Go's zero time
-    hasRun: !text(at(container, 'State', 'StartedAt')).startsWith('0001-'),
+    // "A container that has never been started" (docs.docker.com, "docker ps", status)
+    hasRun: text(at(container, 'State', 'Status')) !== 'created',
     isOomKilled: at(container, 'State', 'OOMKilled') === true,
     error: text(at(container, 'State', 'Error')),
     workingDir: text(at(container, 'Config', 'WorkingDir'))

@@ -1,43 +1,56 @@
-import { readManifest } from '../cache/image.ts'
-import { messageOf } from '../errors.ts'
-import { type PullSize, pullSize } from '../pull-size.ts'
-import { classifyRegistryError, passingFailure } from '../registry-error.ts'
-import { retry } from '../retry.ts'
+import type { ManifestRecord, ReadImage } from '../registry/image.ts'
 import type { Run } from '../run.ts'
-import type { Strategy } from '../strategy/strategy.ts'
+
+/** What a host must pull to have an image. */
+export interface PullSize {
+  /** The image that the host has already; undefined if there is none, because this is the first. */
+  previous?: string
+  /** Bytes that it must pull, compressed as they are in the registry, and what a host without any image must. */
+  bytes: number
+  fullBytes: number
+  layers: number
+  reusedLayers: number
+}
+
+/**
+ * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
+ * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
+ * it may be less. A layer that comes twice is fetched once.
+ */
+export function pullSize(image: ManifestRecord, before: ManifestRecord | undefined, previous?: string): PullSize {
+  const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest)
+  const reusedLayers = differs === -1 ? image.layers.length : differs
+  return {
+    ...(before !== undefined && previous !== undefined && { previous }),
+    bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
+    fullBytes: sizeOf(image.layers) + image.bytes,
+    layers: image.layers.length,
+    reusedLayers
+  }
+}
+
+function sizeOf(layers: ManifestRecord['layers']): number {
+  const sizes = new Map(layers.map(({ digest, size }) => [digest, size]))
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
+}
 
 /**
  * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
  *
  * @param image REPOSITORY@DIGEST
- * @returns undefined if the registry could not be asked, or the run is cancelled: what was pushed is told all the same
+ * @returns undefined if the registry could not be asked
  */
-export async function weigh(run: Run, strategy: Strategy, image: string): Promise<PullSize | undefined> {
-  const previous = run.plan.refs.movingProduction
-  try {
-    const [now, before] = await Promise.all([read(run, image), readPrevious(run, strategy, previous)])
-    const isFirst = before.error !== undefined && classifyRegistryError(before.error, previous) === 'absent'
-    const error = now.error ?? (isFirst ? undefined : before.error)
-    if (now.manifest && error === undefined) return pullSize(now.manifest, before.manifest, previous)
-    throw new Error(error)
-  } catch (error) {
-    run.log.info(`How much of ${run.plan.refs.production} a host must pull is not known: ${messageOf(error)}`)
-    return undefined
-  }
+export async function weigh({ registry, plan, log }: Run, image: string): Promise<PullSize | undefined> {
+  const previous = plan.refs.movingProduction
+  const [now, before] = await Promise.all([registry.published(image), registry.published(previous)])
+  const why = now.failure?.message ?? whyUnknown(before)
+  if (now.image?.manifest && why === undefined) return pullSize(now.image.manifest, before.image?.manifest, previous)
+  log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`)
+  return undefined
 }
 
-/** Where the strategy has looked at it already, it need not be asked for again. */
-async function readPrevious(run: Run, strategy: Strategy, reference: string): ReturnType<typeof readManifest> {
-  const { manifest } = (await strategy.readPublished(reference)).image ?? {}
-  return manifest ? { manifest } : read(run, reference)
-}
-
-function read(run: Run, reference: string): ReturnType<typeof readManifest> {
-  const { docker, plan, signal } = run
-  return retry(
-    run,
-    `Look at ${reference}`,
-    () => readManifest(docker, reference, plan.inputs.platform, plan.engine.buildx !== undefined, signal),
-    ({ error }) => passingFailure(error, reference)
-  )
+/** The first image of a repository is pulled whole. */
+function whyUnknown({ image, failure }: ReadImage): string | undefined {
+  if (image) return image.manifest ? undefined : 'the manifest of the previous image names no sizes'
+  return failure.kind === 'absent' ? undefined : failure.message
 }

@@ -1,14 +1,17 @@
 import { type CacheVerdict, judgeCache } from '../cache/verdict.ts'
 import type { Plan, Refs } from '../plan.ts'
 import type { PublishDecision } from '../publish-policy.ts'
-import type { RunResult } from '../run.ts'
+import type { Build, RunResult } from '../run.ts'
 import type { Span } from '../timeline.ts'
 
 /**
  * All there is to tell of a run; docs/report-1.schema.json describes it. A field once published keeps its meaning.
  * Without a commit the run ended before it was known what to do.
  */
-export interface Report extends RunResult {
+export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'production'> {
+  builder?: ReportedBuild
+  cacheStages: ReportedBuild[]
+  production?: ReportedBuild
   version: 1
   commit?: string
   branch?: string
@@ -23,8 +26,14 @@ export interface Report extends RunResult {
   timeline: Span[]
 }
 
+/** A build, of whose cache sources that could not be read only the words are told. */
+export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
+  unreadableCaches: { reference: string; error: string }[]
+}
+
 /** @param plan undefined if the run ended before there was one */
 export function makeReport(plan: Plan | undefined, result: RunResult, timeline: Span[]): Report {
+  const { builder, cacheStages, production, ...rest } = result
   return {
     version: 1,
     ...(plan && {
@@ -40,11 +49,19 @@ export function makeReport(plan: Plan | undefined, result: RunResult, timeline: 
       references: plan.refs,
       decision: plan.decision
     }),
-    ...result,
+    ...rest,
+    ...(builder && { builder: reported(builder) }),
+    cacheStages: cacheStages.map(reported),
+    ...(production && { production: reported(production) }),
     publishReason: publishReason(plan, result),
     cache: judgeCache(result),
     timeline
   }
+}
+
+function reported(build: Build): ReportedBuild {
+  const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }))
+  return { ...build, unreadableCaches: caches }
 }
 
 function publishReason(plan: Plan | undefined, { failures, cancelled, publication, commands }: RunResult): string {
@@ -53,7 +70,7 @@ function publishReason(plan: Plan | undefined, { failures, cancelled, publicatio
   if (plan && failures.length === 0) {
     return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`
   }
-  const cause = cancelled ? 'the run was cancelled' : publication ? 'a push failed' : 'the run failed'
+  const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed'
   const pushed = publication?.pushed ?? []
   if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`
   return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`

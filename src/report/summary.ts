@@ -1,5 +1,5 @@
 import { describeStep } from '../cache/verdict.ts'
-import type { PullSize } from '../pull-size.ts'
+import type { PullSize } from '../phases/weigh.ts'
 import { buildsOf, type TestResult } from '../run.ts'
 import type { Span } from '../timeline.ts'
 import type { Block } from './document.ts'

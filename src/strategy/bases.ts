@@ -52,19 +52,17 @@ export class BaseImages {
   }
 
   async #lookUp(): Promise<Base | undefined> {
-    const { docker, plan } = this.#run
+    const { docker, plan, registry } = this.#run
     const production = plan.builds.at(-1)
     const reference = production && baseImageOf(production)
     const others = plan.builds.slice(0, -1).map(baseImageOf)
-    if (reference === undefined || plan.engine.buildx === undefined) return undefined
+    if (reference === undefined) return undefined
     if (others.some((other) => other !== undefined && sameImage(other, reference))) return undefined
     // what the engine has, it builds on; its digest is not always known then
     const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal })
     if (here.exitCode === 0) return undefined
-    const args = ['buildx', 'imagetools', 'inspect', '--format', '{{.Manifest.Digest}}', reference]
-    const { exitCode, stdout } = await docker.call(args, { signal: this.#signal })
-    const digest = stdout.trim()
-    return exitCode === 0 && /^sha256:[0-9a-f]{64}$/.test(digest) ? { reference, digest } : undefined
+    const digest = (await registry.digest(reference)).value
+    return digest === undefined ? undefined : { reference, digest }
   }
 }
 

@@ -1,15 +1,15 @@
-import { type ImageRecord, missingRecords, type ReadImage, readFromEngine, readFromRegistry } from '../cache/image.ts'
+import { missingRecords } from '../cache/image.ts'
 import { findStage, instructionOfBuildKitStep } from '../dockerfile.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../engine/args.ts'
 import { atLeast } from '../engine/docker.ts'
 import { PlainProgress, type PrintedStep, RawJsonProgress } from '../engine/progress.ts'
 import { cacheTagOf, type Plan } from '../plan.ts'
-import { passingFailure } from '../registry-error.ts'
-import { retry } from '../retry.ts'
+import { inspectInEngine } from '../registry/client-images.ts'
+import type { ReadImage } from '../registry/image.ts'
 import type { Build, Run } from '../run.ts'
 import type { StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, readByPull, type Source, type Strategy } from './strategy.ts'
+import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -21,8 +21,6 @@ export class InlineStrategy implements Strategy {
   readonly #run: Run
   readonly #bases: BaseImages
   readonly #ended = new AbortController()
-  /** What earlier runs published, by reference. */
-  readonly #published = new Map<string, Promise<ReadImage>>()
   readonly #productionSource: Promise<string>
 
   constructor(run: Run) {
@@ -58,39 +56,10 @@ export class InlineStrategy implements Strategy {
     return built
   }
 
-  readPublished(reference: string): Promise<ReadImage> {
-    if (this.#run.plan.strategy.client !== 'buildx') {
-      return Promise.resolve({ error: 'this docker client cannot look at images in a registry' })
-    }
-    const read = this.#published.get(reference) ?? this.#read(reference)
-    this.#published.set(reference, read)
-    return read
-  }
-
-  /** @param known what was read there before, which need not be read again */
-  #read(reference: string, known?: ImageRecord): Promise<ReadImage> {
-    const { docker, plan, timeline } = this.#run
-    const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
-    const title = `Look at ${reference}`
-    return timeline.measure('look', title, () =>
-      retry(
-        { ...this.#run, signal },
-        title,
-        () => readFromRegistry(docker, reference, plan.inputs.platform, signal, known),
-        ({ error }) => passingFailure(error, reference)
-      )
-    )
-  }
-
-  async readCurrent(reference: string): Promise<ReadImage> {
-    if (this.#run.plan.strategy.client !== 'buildx') return readByPull(this.#run, reference)
-    return this.#read(reference, (await this.#published.get(reference))?.image)
-  }
-
   readBuilt({ image }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
     // by its tag: Docker 26.1 finds no history by an id of the containerd store
-    return readFromEngine(docker, image, signal)
+    return inspectInEngine(docker, image, signal)
   }
 
   async end(): Promise<void> {
@@ -107,15 +76,15 @@ export class InlineStrategy implements Strategy {
 
   /** If the newest production image was a worse cache than the one before it, that one was kept (see `publish`). */
   async #findProductionSource(): Promise<string> {
-    const { plan } = this.#run
+    const { plan, registry } = this.#run
     const production = plan.builds.at(-1)
     const newest = plan.refs.movingProduction
-    if (plan.strategy.client !== 'buildx' || !production) return newest
+    if (!production) return newest
     const kept = cacheTagOf(newest)
-    const { image } = await this.readPublished(kept)
+    const { image } = await registry.published(kept)
     // there is none as a rule: then nothing needs to be compared
     if (!image) return newest
-    const missing = missingRecords((await this.readPublished(newest)).image, production)
+    const missing = missingRecords((await registry.published(newest)).image, production)
     return missingRecords(image, production) < missing ? kept : newest
   }
 }

@@ -1,12 +1,16 @@
-import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import { instructionOfLegacyStep } from '../dockerfile.ts'
 import { commonBuildArgs } from '../engine/args.ts'
 import { type Base, LegacyProgress } from '../engine/progress.ts'
+import { list, parseJson, text } from '../json.ts'
 import type { Plan } from '../plan.ts'
+import { inspectInEngine, pull } from '../registry/client-images.ts'
+import type { RegistryFailure } from '../registry/failure.ts'
+import type { ReadImage } from '../registry/image.ts'
+import { digestInRepository } from '../registry/reference.ts'
 import type { Build, Run } from '../run.ts'
 import { baseImageOf, type StageBuild } from '../stage-build.ts'
 import { BaseImages } from './bases.ts'
-import { build, prepareSource, pull, readByPull, type Source, type Strategy } from './strategy.ts'
+import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 export const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -15,10 +19,8 @@ interface Pull {
   reference: string
   /** Whether it is in the engine as a cache. */
   usable: boolean
-  /** REPOSITORY@DIGEST, if it is. */
-  digest?: string
-  /** What docker said, where the image could not be pulled. */
-  error?: string
+  /** Why the image could not be pulled. */
+  failure?: RegistryFailure
 }
 
 /**
@@ -72,7 +74,7 @@ export class LegacyStrategy implements Strategy {
       reader: (print) => new LegacyProgress(print),
       locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
     })
-    built.unreadableCaches = pull?.error === undefined ? [] : [{ reference: cacheSource, error: pull.error }]
+    built.unreadableCaches = pull?.failure ? [{ reference: cacheSource, failure: pull.failure }] : []
     if (built.failure !== undefined) return built
     if (built.steps.some(({ cached }) => !cached)) this.#newest.set(cacheSource, built.imageId)
     built.bases = await this.#findBase(stage)
@@ -93,24 +95,10 @@ export class LegacyStrategy implements Strategy {
     }
   }
 
-  async readPublished(reference: string): Promise<ReadImage> {
-    const { docker, signal } = this.#run
-    const pull = await this.#pulls.get(reference)
-    if (!pull?.usable) return { error: pull?.error ?? 'it was not pulled' }
-    // by digest: this run may have taken the tag for its own image
-    return pull.digest === undefined
-      ? { error: 'its digest is not known' }
-      : readFromEngine(docker, pull.digest, signal)
-  }
-
-  readCurrent(reference: string): Promise<ReadImage> {
-    return readByPull(this.#run, reference)
-  }
-
   async readBuilt({ image, imageId }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
     const unlabelled = this.#unlabelled.get(image)
-    const read = await readFromEngine(docker, unlabelled ?? imageId, signal)
+    const read = await inspectInEngine(docker, unlabelled ?? imageId, signal)
     if (unlabelled !== undefined || !read.image) return read
     const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0)
     return { image: { ...read.image, history: read.image.history.slice(0, own) } }
@@ -137,19 +125,20 @@ export class LegacyStrategy implements Strategy {
     const { docker, signal } = this.#run
     const reference = baseImageOf(stage)
     if (reference === undefined) return []
-    const args = ['image', 'inspect', '--format', '{{index .RepoDigests 0}}', reference]
-    const { exitCode, stdout } = await docker.call(args, { signal })
-    const digest = /@(sha256:[0-9a-f]{64})$/.exec(stdout.trim())?.[1]
-    return exitCode === 0 && digest !== undefined ? [{ reference, digest }] : []
+    const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference]
+    const { stdout } = await docker.call(args, { signal })
+    const [digest] = list(parseJson(stdout)).flatMap((one) => digestInRepository(text(one), reference) ?? [])
+    return digest === undefined ? [] : [{ reference, digest }]
   }
 
   async #pull(reference: string): Promise<Pull> {
     const { plan } = this.#run
     // there this builder fails on what it finds in a cache: `selectStrategy` has warned
     if (plan.engine.store === 'containerd') return { reference, usable: false }
-    const { digest, error } = await pull(this.#run, reference, AbortSignal.any([this.#run.signal, this.#ended.signal]))
-    if (error !== undefined) return { reference, usable: false, error }
-    return { reference, usable: true, ...(digest !== undefined && { digest }) }
+    const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
+    const { platform, retries } = plan.inputs
+    const failure = await pull({ ...this.#run, signal, platform, retries }, reference)
+    return { reference, usable: failure === undefined, ...(failure && { failure }) }
   }
 }
 

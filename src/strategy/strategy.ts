@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ReadImage, readFromEngine } from '../cache/image.ts'
 import {
   type Dockerfile,
   parseDockerfile,
@@ -12,23 +11,21 @@ import {
   stagesNeededFor
 } from '../dockerfile.ts'
 import { replayable } from '../engine/args.ts'
-import { failureOf, lastLine } from '../engine/docker.ts'
+import { lastLine } from '../engine/docker.ts'
 import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
 import { CancelledError } from '../errors.ts'
 import type { Plan } from '../plan.ts'
-import { passingFailure } from '../registry-error.ts'
+import { failureOfWords, transientFailure } from '../registry/client-words.ts'
+import type { RegistryFailure } from '../registry/failure.ts'
+import type { ReadImage } from '../registry/image.ts'
 import { retry } from '../retry.ts'
-import { type Build, callInSection, type Run, type Step, secondsSince } from '../run.ts'
+import { type Build, type Run, retryOf, type Step, secondsSince } from '../run.ts'
 import { nameOf, type StageBuild } from '../stage-build.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {
   /** Builds a stage from its one cache source and the images built before. */
   build(stage: StageBuild): Promise<Build>
-  /** Reads what earlier runs published under a reference, as far as this engine can. */
-  readPublished(reference: string): Promise<ReadImage>
-  /** Reads what is published under a reference at this moment. Nothing is built after that. */
-  readCurrent(reference: string): Promise<ReadImage>
   /** Reads what a build made, without what was put on top for its labels. */
   readBuilt(build: Build): Promise<ReadImage>
   /** Stops what still runs and waits for its end. Nothing is asked of the strategy after that. */
@@ -53,7 +50,7 @@ export interface BuildCommand {
 export async function build(run: Run, stage: StageBuild, cacheSource: string, command: BuildCommand): Promise<Build> {
   let attempts = 0
   const { isStepFailure: _, ...built } = await retry(
-    run,
+    retryOf(run),
     command.title,
     () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries),
     whyAgain
@@ -61,10 +58,11 @@ export async function build(run: Run, stage: StageBuild, cacheSource: string, co
   return built
 }
 
-/** A registry's failure that may pass, of the build itself or of its cache: that of a command in the Dockerfile is none. */
-function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): string | undefined {
-  const ofCache = unreadableCaches.map(({ reference, error }) => passingFailure(error, reference))
-  return ofCache.find((text) => text !== undefined) ?? (isStepFailure ? undefined : passingFailure(failure, ''))
+/** A transient failure of a registry, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): RegistryFailure | undefined {
+  const ofCache = unreadableCaches.map((cache) => transientFailure(cache.failure))
+  const ofBuild = failure === undefined || isStepFailure ? undefined : transientFailure(failureOfWords(failure, ''))
+  return ofCache.find((one) => one !== undefined) ?? ofBuild
 }
 
 /**
@@ -122,7 +120,7 @@ async function buildOnce(
         reader.write(chunk)
         const caches = mayBeAgain ? reader.unreadableCaches() : []
         // without its cache it would execute everything
-        if (caches.some(({ reference, error }) => passingFailure(error, reference) !== undefined)) inVain.abort()
+        if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference)))) inVain.abort()
       }
     }
     exitCode = (await run.timeline.measure('build', command.title, () => run.docker.call(args, options))).exitCode
@@ -143,7 +141,9 @@ async function buildOnce(
     seconds: secondsSince(start),
     steps: reader.steps().map((step) => located(step, command.locate(step))),
     bases: reader.bases(),
-    unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))],
+    unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: silence }))].map(
+      ({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })
+    ),
     isStepFailure: false
   }
   // docker may end with 0 although it was told to stop
@@ -221,36 +221,4 @@ export async function prepareSource(
   const ignored = `${plan.file}.dockerignore`
   if (existsSync(ignored)) await copyFile(ignored, `${source.file}.dockerignore`)
   return source
-}
-
-/** Reads what is published at this moment where only the engine can look at images. The engine's own tag is this run's again after it. */
-export async function readByPull(run: Run, reference: string): Promise<ReadImage> {
-  const { docker, plan, signal } = run
-  const { digest, error } = await pull(run, reference, signal)
-  const own = plan.builds.find(({ tags }) => tags.includes(reference))
-  if (own) await docker.call(['tag', own.reference, reference], { signal })
-  if (error !== undefined) return { error }
-  return digest === undefined ? { error: 'its digest is not known' } : readFromEngine(docker, digest, signal)
-}
-
-/** Pulls an image, and says as what it can be found whatever its tag comes to name: REPOSITORY@DIGEST. */
-export async function pull(
-  run: Run,
-  reference: string,
-  signal: AbortSignal
-): Promise<{ digest?: string; error?: string }> {
-  const { platform } = run.plan.inputs
-  const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference]
-  const title = `Pull ${reference}`
-  const result = await retry(
-    { ...run, signal },
-    title,
-    () => callInSection(run, 'fetch', title, args, signal),
-    (one) => passingFailure(failureOf(one), reference)
-  )
-  const error = failureOf(result)
-  if (error !== undefined) return { error }
-  // moby/moby daemon/internal/distribution/pull_v2.go
-  const [, digest] = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(result.stdout) ?? []
-  return digest === undefined ? {} : { digest: `${reference.replace(/:[^:/]*$/, '')}@${digest}` }
 }

@@ -1,15 +1,18 @@
 import { describe, expect, it } from '@jest/globals'
 import {
+  askedPause,
   classifyRegistryError,
   describeFailedPush,
   describeUnreadable,
-  passingFailure,
-  type RegistryError
-} from '../../src/registry-error.ts'
+  failureOfWords,
+  transientFailure
+} from '../../src/registry/client-words.ts'
+import type { FailureKind } from '../../src/registry/failure.ts'
+import { failureOf } from './fake-registry.ts'
 
 describe('classifyRegistryError', () => {
   // as engines 20.10 to 28.5 and their BuildKit print them
-  it.each<[string, RegistryError]>([
+  it.each<[string, FailureKind]>([
     [
       'Error response from daemon: manifest for 127.0.0.1:5000/app:builder not found: manifest unknown: manifest unknown',
       'absent'
@@ -93,16 +96,28 @@ describe('the name of an image', () => {
   )
 })
 
+describe('failureOfWords', () => {
+  it('has the words, their kind, and the pause that they ask for', () => {
+    expect(failureOfWords('a:b: not found', 'a:b')).toEqual({ kind: 'absent', message: 'a:b: not found' })
+    const busy = 'toomanyrequests: retry-after: 1.5s, allowed: 44000/minute'
+    expect(failureOfWords(busy, 'a:b')).toEqual({ kind: 'unreachable', message: busy, pause: 1_500 })
+  })
+})
+
 describe('describeUnreadable', () => {
   it('is silent about an image that was never published', () => {
-    expect(describeUnreadable('a:builder', 'a:builder: not found')).toBeUndefined()
+    expect(describeUnreadable('a:builder', failureOfWords('a:builder: not found', 'a:builder'))).toBeUndefined()
   })
 
-  it('tells a refusal from no answer', () => {
-    expect(describeUnreadable('a:builder', '401 Unauthorized')).toMatch(/^The registry refused us a:builder/)
-    expect(describeUnreadable('a:builder', 'connection refused')).toMatch(
-      /^The registry could not be reached for a:builder/
-    )
+  it.each<[string, RegExp]>([
+    ['401 Unauthorized', /^Access denied to a:builder; continuing without its cache: log in to the registry first/],
+    ['x509: unknown authority', /^The registry of a:builder is not trusted; .*give the engine its certificate/],
+    ['connection refused', /^The registry of a:builder could not be reached; continuing without its cache/],
+    ['something else', /^a:builder could not be read as a cache; continuing without it/]
+  ])('tells a refusal from no answer: %s', (text, expected) => {
+    const sentence = describeUnreadable('a:builder', failureOfWords(text, 'a:builder'))
+    expect(sentence).toMatch(expected)
+    expect(sentence).toContain(`(${text})`)
   })
 })
 
@@ -110,7 +125,7 @@ describe('describeFailedPush', () => {
   it.each([
     [
       'unauthorized: authentication required',
-      /log in to it before this step; the user name or the token is missing, wrong or expired/
+      /log in to the registry before this step; the user name or the token is missing, wrong or expired/
     ],
     [
       'push access denied, repository does not exist or may require authorization: server message: invalid_token: authorization failed',
@@ -126,18 +141,40 @@ describe('describeFailedPush', () => {
       /has no such repository, and does not make one by itself; create it first/
     ],
     ['x509: certificate signed by unknown authority', /give the engine its certificate/],
+    // as a registry answers by HTTP
+    ['HTTP status 401 (UNAUTHORIZED: authentication required)', /missing, wrong or expired/],
+    ['HTTP status 403 (DENIED: requested access is denied)', /a token that may write to this repository/],
     ['something else', /^a:b could not be pushed \(something else\)$/]
   ])('%s', (text, expected) => {
-    expect(describeFailedPush('a:b', text)).toMatch(expected)
-    expect(describeFailedPush('a:b', text)).toContain(`(${text})`)
+    const sentence = describeFailedPush('a:b', failureOfWords(text, 'a:b'))
+    expect(sentence).toMatch(expected)
+    expect(sentence).toContain(`(${text})`)
   })
 })
 
-describe('passingFailure', () => {
-  it('is what no answer and an overloaded registry say, and nothing else', () => {
-    expect(passingFailure('503 Service Unavailable', 'a:b')).toBe('503 Service Unavailable')
-    for (const text of [undefined, 'denied', 'a:b: not found', 'x509: unknown authority', 'something else']) {
-      expect(passingFailure(text, 'a:b')).toBeUndefined()
+describe('transientFailure', () => {
+  it('is no answer and an overloaded registry, and nothing else', () => {
+    const busy = failureOfWords('503 Service Unavailable', 'a:b')
+    expect(transientFailure(busy)).toBe(busy)
+    for (const kind of ['absent', 'refused', 'untrusted', 'unknown'] as const) {
+      expect(transientFailure(failureOf(kind))).toBeUndefined()
     }
+    expect(transientFailure(undefined)).toBeUndefined()
+    for (const text of ['denied', 'a:b: not found', 'x509: unknown authority', 'something else']) {
+      expect(transientFailure(failureOfWords(text, 'a:b'))).toBeUndefined()
+    }
+  })
+})
+
+describe('askedPause', () => {
+  it.each([
+    ['toomanyrequests: retry-after: 1s, allowed: 44000/minute', 1_000],
+    ['error from registry: retry-after: 1m2.5s, allowed', 60_000],
+    ['retry-after: 124.52µs, allowed: 44000/minute', 1],
+    ['Retry-After: 350ms', 350],
+    ['toomanyrequests: pull rate limit', 0],
+    ['retry-after: soon', 0]
+  ])('%s', (text, expected) => {
+    expect(askedPause(text)).toBe(expected)
   })
 })

@@ -1,0 +1,198 @@
+import { at, parseJson, text } from '../json.ts'
+import { type Challenge, parseChallenges } from './challenge.ts'
+import { type Credentials, type FoundCredentials, findCredentials, secretsOf } from './credentials.ts'
+import { kindOfStatus, RegistryError } from './failure.ts'
+import type { Environment } from './proxy.ts'
+import type { HttpAnswer, HttpRequest, Transport } from './transport.ts'
+
+/** Bytes of a token server's answer at most. */
+const LONGEST_TOKEN = 1_048_576
+
+/** Seconds that a token lasts of which the server does not say it, and seconds before its end in which it is not used any more. */
+const USUAL_LIFETIME = 60
+const MARGIN = 10
+
+interface Token {
+  header: string
+  /** Milliseconds since 1970. */
+  until: number
+}
+
+/**
+ * The logins of one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). Nothing outside this folder gets to see a credential.
+ */
+export class Authorization {
+  readonly #transport: Transport
+  readonly #find: (signal: AbortSignal) => Promise<FoundCredentials>
+  /** By scope. */
+  readonly #tokens = new Map<string, Promise<Token>>()
+  #credentials: Promise<FoundCredentials> | undefined
+  readonly #secrets = new Set<string>()
+
+  constructor(registry: string, env: Environment, transport: Transport) {
+    this.#transport = transport
+    this.#find = (signal) => findCredentials(registry, env, signal)
+  }
+
+  /**
+   * Sends a request and, if the registry asks for a login, sends it once more with one.
+   *
+   * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
+   * @throws RegistryError, also if the login is refused
+   */
+  async send(url: URL, scope: string, request: HttpRequest): Promise<HttpAnswer> {
+    const used = this.#tokens.get(scope)
+    const first = await this.#sendWith(await headerOf(used), url, request)
+    if (first.status !== 401) return first
+    const { credentials, failure } = await this.#readCredentials(request.signal)
+    // another request may have logged in meanwhile
+    if (this.#tokens.get(scope) === used) {
+      const login = this.#login(url, scope, first, credentials, request.signal)
+      this.#tokens.set(scope, login)
+    }
+    const token = this.#tokens.get(scope)
+    try {
+      const header = (await token)?.header ?? ''
+      const second = header === '' ? first : await this.#sendWith(header, url, request)
+      if (second.status === 401) throw new RegistryError({ kind: 'refused', message: this.redact(wordsOf(second)) })
+      return second
+    } catch (error) {
+      if (this.#tokens.get(scope) === token) this.#tokens.delete(scope)
+      const isRefused = error instanceof RegistryError && error.failure.kind === 'refused'
+      throw isRefused && failure !== undefined ? new RegistryError(withoutHelper(failure)) : error
+    }
+  }
+
+  /** A text without what it repeats of the credentials. */
+  redact(message: string): string {
+    return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message)
+  }
+
+  #sendWith(header: string, url: URL, request: HttpRequest): Promise<HttpAnswer> {
+    const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) }
+    return this.#transport.send(url, { ...request, headers })
+  }
+
+  async #readCredentials(signal: AbortSignal): Promise<FoundCredentials> {
+    this.#credentials ??= this.#find(signal)
+    const found = await this.#credentials
+    if (found.credentials) for (const secret of secretsOf(found.credentials)) this.#secrets.add(secret)
+    return found
+  }
+
+  /** @returns a token without a header if the registry asks for nothing that there is */
+  async #login(
+    url: URL,
+    scope: string,
+    refused: HttpAnswer,
+    credentials: Credentials | undefined,
+    signal: AbortSignal
+  ): Promise<Token> {
+    const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '')
+    const mayHave = this.#transport.mayHaveCredentials(url)
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+    if (bearer) {
+      if (credentials?.kind === 'registry-token' && mayHave) return forEver(`Bearer ${credentials.token}`)
+      return this.#fetchToken(bearer, scope, credentials, signal)
+    }
+    const isBasic = challenges.some(({ scheme }) => scheme === 'basic')
+    if (isBasic && credentials?.kind === 'password' && mayHave) return forEver(basic(credentials))
+    return forEver('')
+  }
+
+  async #fetchToken(
+    { parameters }: Challenge,
+    scope: string,
+    credentials: Credentials | undefined,
+    signal: AbortSignal
+  ): Promise<Token> {
+    const { realm = '', service } = parameters
+    const url = URL.canParse(realm) ? new URL(realm) : undefined
+    if (!url || !/^https?:$/.test(url.protocol)) {
+      throw new RegistryError({ kind: 'unknown', message: 'the registry names no valid token server' })
+    }
+    const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined
+    // a request for more than the challenge names: a push also reads
+    const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))]
+    const answer =
+      usable?.kind === 'identity-token'
+        ? await this.#refresh(url, usable.token, service, scopes, signal)
+        : await this.#ask(url, usable, service, scopes, signal)
+    const body = parseJson(answer.body.toString())
+    const token = text(at(body, 'token')) || text(at(body, 'access_token'))
+    if (answer.status !== 200 || token === '') {
+      const words = this.redact(wordsOf(answer))
+      const kind = answer.status === 200 ? 'unknown' : kindOfStatus(answer.status)
+      throw new RegistryError({ kind: kind === 'absent' ? 'unknown' : kind, message: `token server: ${words}` })
+    }
+    this.#secrets.add(token)
+    const lifetime = Number(at(body, 'expires_in')) || USUAL_LIFETIME
+    return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 }
+  }
+
+  #ask(
+    realm: URL,
+    credentials: Credentials | undefined,
+    service: string | undefined,
+    scopes: string[],
+    signal: AbortSignal
+  ): Promise<HttpAnswer> {
+    const url = new URL(realm)
+    if (service !== undefined) url.searchParams.set('service', service)
+    for (const scope of scopes) url.searchParams.append('scope', scope)
+    const headers: Record<string, string> = {}
+    if (credentials?.kind === 'password') {
+      url.searchParams.set('account', credentials.username)
+      headers.authorization = basic(credentials)
+    }
+    return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal })
+  }
+
+  #refresh(
+    realm: URL,
+    refreshToken: string,
+    service: string | undefined,
+    scopes: string[],
+    signal: AbortSignal
+  ): Promise<HttpAnswer> {
+    const form = new URLSearchParams({
+      ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
+      ...(service !== undefined && { service }),
+      scope: scopes.join(' ')
+    })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    return this.#transport.send(realm, {
+      ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
+    })
+  }
+}
+
+function basic({ username, password }: { username: string; password: string }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+/** '' for a token that could not be had, or whose time is over. */
+async function headerOf(token: Promise<Token> | undefined): Promise<string> {
+  const { header, until } = (await token?.catch(() => undefined)) ?? forEver('')
+  return until < Date.now() ? '' : header
+}
+
+function forEver(header: string): Token {
+  return { header, until: Number.POSITIVE_INFINITY }
+}
+
+function withoutHelper(message: string): RegistryError['failure'] {
+  return { kind: 'refused', message, clientMaySucceed: true }
+}
+
+/** Characters of a registry's own words that are shown. */
+const MOST_WORDS = 300
+
+/** What an answer says of an error: its status and the code and message of its body (distribution specification, "Error Codes"). */
+export function wordsOf({ status, body }: Pick<HttpAnswer, 'status' | 'body'>): string {
+  const errors = at(parseJson(body.toString()), 'errors')
+  const first = Array.isArray(errors) ? errors[0] : undefined
+  const words = [text(at(first, 'code')), text(at(first, 'message'))].filter((word) => word !== '').join(': ')
+  return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`
+}

@@ -1,0 +1,149 @@
+import { atLeast, type Docker, failureOf } from '../engine/docker.ts'
+import { callInSection } from '../engine/transfer.ts'
+import { CancelledError } from '../errors.ts'
+import { at, list, parseJson, text } from '../json.ts'
+import { retry } from '../retry.ts'
+import { failureOfWords, transientFailure } from './client-words.ts'
+import type { Answer, RegistryFailure } from './failure.ts'
+import { childOf, parseConfig, parseManifest, type ReadImage, runtimeOf, stringsOf } from './image.ts'
+import type { RegistryOptions } from './options.ts'
+import { addressOf, digestInRepository, digestOf, isDigest, repositoryOf } from './reference.ts'
+
+/** Milliseconds that the docker client gets to inspect an image: it would wait for ever. */
+const PATIENCE = 60_000
+
+/**
+ * Reads an image by the docker client where this machine cannot access the registry itself. Documented: docker/buildx
+ * docs/reference/buildx_imagetools_inspect.md, `--raw` (the manifest or index) and `--format '{{json .Image}}'` (the config, without
+ * cache metadata).
+ */
+export async function inspectByClient(
+  docker: Docker,
+  reference: string,
+  platform: string | undefined,
+  signal: AbortSignal
+): Promise<ReadImage> {
+  const inspect = async (name: string, ...options: string[]): Promise<Answer<string>> => {
+    const args = ['buildx', 'imagetools', 'inspect', ...options, name]
+    const result = await docker.call(args, { signal, patience: PATIENCE })
+    const error = failureOf(result)
+    return error === undefined ? { value: result.stdout } : { failure: failureOfWords(error, reference) }
+  }
+  const top = await inspect(reference, '--raw')
+  if (top.failure) return { failure: top.failure }
+  const digest = digestOf(top.value)
+  const name = `${repositoryOf(reference)}@${childOf({ bytes: Buffer.from(top.value) }, platform) ?? digest}`
+  const [manifest, config] = await Promise.all([inspect(name, '--raw'), inspect(name, '--format', '{{json .Image}}')])
+  const failure = manifest.failure ?? config.failure
+  // the tag was there a moment ago
+  if (failure) return { failure: failure.kind === 'absent' ? { ...failure, kind: 'unknown' } : failure }
+  const bytes = Buffer.from(manifest.value ?? '')
+  const sizes = parseManifest({ bytes })
+  const configDigest = text(at(parseJson(bytes.toString()), 'config', 'digest'))
+  const ids = [...new Set([digest, digestOf(bytes), configDigest])].filter(isDigest)
+  const json = parseJson(config.value ?? '')
+  if (at(json, 'rootfs') === undefined) return { failure: { kind: 'unknown', message: 'it is not an image' } }
+  // of ONBUILD and cache metadata the client tells nothing
+  const { hasTriggers: _, ...record } = parseConfig(json)
+  return { image: { ...record, recorded: 'unknown', digest, ids, ...(sizes && { manifest: sizes }) } }
+}
+
+/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+export async function inspectInEngine(docker: Docker, reference: string, signal: AbortSignal): Promise<ReadImage> {
+  const calls = [
+    ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
+    ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
+  ]
+  const results = await Promise.all(calls.map((args) => docker.call(args, { signal })))
+  const [error] = results.flatMap((result) => failureOf(result) ?? [])
+  if (error !== undefined) return { failure: { kind: 'unknown', message: error } }
+  const [config, layers, digests] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line))
+  const history = (results[1]?.stdout ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => ({ createdBy: text(parseJson(line)) }))
+  const [digest] = list(digests).flatMap((one) => digestInRepository(text(one), reference) ?? [])
+  return {
+    image: {
+      labels: stringsOf(at(config, 'Labels')),
+      runtime: runtimeOf(config),
+      layers: list(layers).map(text),
+      history: history.reverse(),
+      recorded: 'unknown',
+      ...(digest !== undefined && { digest })
+    }
+  }
+}
+
+type Engine = Pick<RegistryOptions, 'docker' | 'platform' | 'retries' | 'log' | 'timeline' | 'signal'>
+
+/** Has the engine pull an image. The failure tells of the engine's own words. */
+export async function pull(options: Engine, reference: string): Promise<RegistryFailure | undefined> {
+  const { platform, signal } = options
+  const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference]
+  const title = `Pull ${reference}`
+  return retry(
+    options,
+    title,
+    async () => {
+      const error = failureOf(await callInSection(options, 'fetch', title, args, signal))
+      return error === undefined ? undefined : failureOfWords(error, reference)
+    },
+    transientFailure
+  )
+}
+
+/** Reads an image that only the engine can get. What the reference names in the engine stays the same. */
+export async function pullAndInspect(options: Engine, reference: string): Promise<ReadImage> {
+  const { docker, signal } = options
+  const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal })
+  const failure = await pull(options, reference)
+  const read = failure ? { failure } : await inspectInEngine(docker, reference, signal)
+  const id = before.stdout.trim()
+  if (before.exitCode === 0 && id !== '') await docker.call(['tag', id, reference], { signal })
+  return read
+}
+
+/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
+const TAGS_AS_IT_IS = '0.16.0'
+
+/**
+ * Gives an image a tag by the docker client: in another repository, whose blobs must be there first, or where only the client has
+ * access. Between two registries the engine pulls and pushes it: the client does not promise to copy there (docker/buildx
+ * docs/reference/buildx_imagetools_create.md).
+ */
+export async function tagByClient(
+  options: Engine & Pick<RegistryOptions, 'buildx'>,
+  image: string,
+  reference: string
+): Promise<RegistryFailure | undefined> {
+  const { buildx, signal } = options
+  const calls =
+    buildx !== undefined &&
+    atLeast(buildx, TAGS_AS_IT_IS) &&
+    addressOf(image).registry === addressOf(reference).registry
+      ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
+      : [
+          ['pull', image],
+          ['tag', image, reference],
+          ['push', reference]
+        ]
+  for (const args of calls) {
+    const title = `Tag ${reference}`
+    const failure = await retry(
+      options,
+      title,
+      async () => {
+        const error = failureOf(await callInSection(options, 'publish', title, args, signal))
+        // what the names say is no reason
+        const words = error?.replaceAll(reference, '')
+        return words === undefined ? undefined : { ...failureOfWords(words, image), message: error ?? words }
+      },
+      transientFailure
+    )
+    if (failure) return failure
+    // docker may end with 0 although it was told to stop
+    if (signal.aborted) throw new CancelledError()
+  }
+  return undefined
+}

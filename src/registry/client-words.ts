@@ -1,0 +1,103 @@
+import { isEngineGone } from '../engine/docker.ts'
+import type { FailureKind, RegistryFailure } from './failure.ts'
+import { repositoryOf } from './reference.ts'
+
+const REFUSED =
+  /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i
+const UNTRUSTED =
+  /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i
+// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
+const UNREACHABLE =
+  /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
+const ABSENT =
+  /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i
+
+/**
+ * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
+ * (`core/remotes/docker`), or those of Go's net package.
+ *
+ * @param reference the image that was asked for: what its name says is no reason
+ */
+export function classifyRegistryError(message: string, reference: string): FailureKind {
+  // "connection refused" by the engine is nothing that a registry said
+  if (isEngineGone(message)) return 'unknown'
+  const repository = repositoryOf(reference)
+  const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '')
+  // as a word of its own: an image may be named "author"
+  const text = names.reduce(
+    (rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''),
+    // a registry's own state in an upload's URL is letters at random
+    message.replaceAll(/\?_state=\S+/g, '')
+  )
+  if (REFUSED.test(text)) return 'refused'
+  if (UNTRUSTED.test(text)) return 'untrusted'
+  if (UNREACHABLE.test(text)) return 'unreachable'
+  return ABSENT.test(text) ? 'absent' : 'unknown'
+}
+
+/** What docker or BuildKit printed of a registry, as a failure. */
+export function failureOfWords(text: string, reference: string): RegistryFailure {
+  const pause = askedPause(text)
+  return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) }
+}
+
+/** The failure, if it may pass by itself: then it is worth a retry. */
+export function transientFailure(failure: RegistryFailure | undefined): RegistryFailure | undefined {
+  return failure?.kind === 'unreachable' ? failure : undefined
+}
+
+/** Longest pause that a registry may ask for, in milliseconds. */
+const LONGEST_PAUSE = 60_000
+
+/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
+export function askedPause(text: string): number {
+  const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? []
+  const units: Record<string, number> = {
+    h: 3_600_000,
+    m: 60_000,
+    s: 1_000,
+    ms: 1,
+    µs: 0.001,
+    us: 0.001,
+    ns: 0.000_001
+  }
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|µs|us|ns|h|m|s)/g)]
+  const sum = parts.reduce((total, [, number, unit = '']) => total + Number(number) * (units[unit] ?? 0), 0)
+  return Math.min(Math.ceil(sum), LONGEST_PAUSE)
+}
+
+/** One sentence for a cache source that could not be read; undefined where that is no problem. */
+export function describeUnreadable(reference: string, { kind, message }: RegistryFailure): string | undefined {
+  switch (kind) {
+    case 'absent':
+      return undefined
+    case 'refused':
+      return `Access denied to ${reference}; continuing without its cache: log in to the registry first, with a token that may read it. Some registries also answer so if nothing was ever published there (${message})`
+    case 'untrusted':
+      return `The registry of ${reference} is not trusted; continuing without its cache: give the engine its certificate (${message})`
+    case 'unreachable':
+      return `The registry of ${reference} could not be reached; continuing without its cache (${message})`
+    case 'unknown':
+      return `${reference} could not be read as a cache; continuing without it (${message})`
+  }
+}
+
+/** One sentence for a push that failed. */
+export function describeFailedPush(reference: string, { kind, message }: RegistryFailure): string {
+  switch (kind) {
+    case 'refused':
+      // registries say "denied" to whom they know, and "unauthorized" to whom they do not
+      return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
+        !/invalid_token/.test(message)
+        ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`
+        : `Access denied to push ${reference}: log in to the registry before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${message})`
+    case 'untrusted':
+      return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${message})`
+    case 'unreachable':
+      return `The registry could not be reached to push ${reference}, or cannot store it now (${message})`
+    case 'absent':
+      return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${message})`
+    case 'unknown':
+      return `${reference} could not be pushed (${message})`
+  }
+}

@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exec } from '../exec.ts'
+import { at, parseJson, text } from '../json.ts'
+import type { Environment } from './proxy.ts'
+
+/** What to log in with. */
+export type Credentials =
+  | { kind: 'password'; username: string; password: string }
+  /** An OAuth 2.0 refresh token, from which the token server makes access tokens. */
+  | { kind: 'identity-token'; token: string }
+  /** A bearer token for the registry itself. */
+  | { kind: 'registry-token'; token: string }
+
+/** Credentials for a registry, if there are any. */
+export interface FoundCredentials {
+  credentials?: Credentials
+  /** Why a credential helper gave none, if it failed: names no secret. */
+  failure?: string
+}
+
+/** The name under which docker keeps the login of Docker Hub (moby/moby registry/config.go, IndexServer). */
+const HUB = 'https://index.docker.io/v1/'
+
+/** Milliseconds that a credential helper gets: it may ask a cloud's API. */
+const HELPER_ANSWERS_WITHIN = 30_000
+
+/**
+ * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores; cli/config/configfile):
+ * in DOCKER_AUTH_CONFIG, else from the registry's own credential helper, else from the common credential store, else in the file
+ * config.json.
+ *
+ * @param registry host[:port] as a reference names it; `docker.io` for Docker Hub
+ * @param env the environment of the docker client
+ */
+export async function findCredentials(
+  registry: string,
+  env: Environment,
+  signal: AbortSignal
+): Promise<FoundCredentials> {
+  const given = readAuths(parseJson(env.DOCKER_AUTH_CONFIG || ''), registry)
+  if (given) return { credentials: given }
+  const config = await readConfig(env)
+  const helper = findHelper(config, registry)
+  if (helper !== undefined) return askHelper(helper, registry, env, signal)
+  const credentials = readAuths(config, registry)
+  return credentials ? { credentials } : {}
+}
+
+async function readConfig(env: Environment): Promise<unknown> {
+  const folder = env.DOCKER_CONFIG || join(env.HOME || '/', '.docker')
+  return parseJson(await readFile(join(folder, 'config.json'), 'utf8').catch(() => ''))
+}
+
+/** Names under which docker looks for a registry, as they are in `credHelpers` and `auths`. */
+function namesOf(registry: string): string[] {
+  return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry]
+}
+
+/** The suffix of `docker-credential-SUFFIX`; undefined if no helper is configured for the registry. */
+export function findHelper(config: unknown, registry: string): string | undefined {
+  const own = namesOf(registry).map((name) => text(at(config, 'credHelpers', name)))
+  const name = own.find((helper) => helper !== '') ?? text(at(config, 'credsStore'))
+  return name === '' ? undefined : name
+}
+
+/** The credentials in the `auths` of a config.json. */
+export function readAuths(config: unknown, registry: string): Credentials | undefined {
+  const auths = at(config, 'auths')
+  if (typeof auths !== 'object' || auths === null) return undefined
+  const names = namesOf(registry)
+  const keys = Object.keys(auths)
+  const key = names.find((name) => keys.includes(name)) ?? keys.find((other) => names.includes(hostOf(other)))
+  return key === undefined ? undefined : readEntry(at(auths, key))
+}
+
+/** docker takes `https://host/v1/` for `host` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+function hostOf(key: string): string {
+  return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '')
+}
+
+function readEntry(entry: unknown): Credentials | undefined {
+  const identityToken = text(at(entry, 'identitytoken'))
+  if (identityToken !== '') return { kind: 'identity-token', token: identityToken }
+  const registryToken = text(at(entry, 'registrytoken'))
+  if (registryToken !== '') return { kind: 'registry-token', token: registryToken }
+  const decoded = Buffer.from(text(at(entry, 'auth')), 'base64').toString()
+  const colon = decoded.indexOf(':')
+  const [username, password] =
+    colon > 0
+      ? [decoded.slice(0, colon), decoded.slice(colon + 1).replace(/\0+$/, '')]
+      : [text(at(entry, 'username')), text(at(entry, 'password'))]
+  return username === '' || password === '' ? undefined : { kind: 'password', username, password }
+}
+
+/** Asks a credential helper by its protocol (docker/docker-credential-helpers README, "Development"): a name goes in, JSON comes out. */
+async function askHelper(
+  helper: string,
+  registry: string,
+  env: Environment,
+  signal: AbortSignal
+): Promise<FoundCredentials> {
+  // it becomes the name of a program
+  if (!/^[\w.-]+$/.test(helper)) return { failure: 'the name of the credential helper in config.json is not valid' }
+  const program = `docker-credential-${helper}`
+  const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)])
+  const input = namesOf(registry)[0] ?? registry
+  const result = await exec(program, ['get'], { env, input, signal: either }).catch((error: unknown) => {
+    if (signal.aborted) throw error
+    return undefined
+  })
+  if (result === undefined) return { failure: `the credential helper ${program} could not be run` }
+  if (result.exitCode !== 0) {
+    // the helpers' own constant for "there is no login", which is not an error (docker-credential-helpers credentials/error.go)
+    if (/credentials not found/i.test(result.stdout)) return {}
+    return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` }
+  }
+  const answer = parseJson(result.stdout)
+  const [username, secret] = [text(at(answer, 'Username')), text(at(answer, 'Secret'))]
+  if (secret === '') return {}
+  // docker/docker-credential-helpers README: such a user name marks an identity token
+  if (username === '<token>') return { credentials: { kind: 'identity-token', token: secret } }
+  return { credentials: { kind: 'password', username, password: secret } }
+}
+
+/** Texts of credentials that must not be shown. */
+export function secretsOf(credentials: Credentials): string[] {
+  if (credentials.kind !== 'password') return [credentials.token]
+  const { username, password } = credentials
+  return [password, Buffer.from(`${username}:${password}`).toString('base64')]
+}

@@ -1,0 +1,91 @@
+/**
+ * Why a registry did not do what was asked.
+ * `absent`: there is no such tag, digest or repository. `refused`: the credentials are missing, wrong or not sufficient; some
+ * registries also answer so for a repository that does not exist. `unreachable`: no answer, or a transient error; the only
+ * kind that is worth a retry. `untrusted`: the registry's certificate is not accepted, or it does not speak TLS.
+ */
+export type FailureKind = 'absent' | 'refused' | 'unreachable' | 'untrusted' | 'unknown'
+
+/** A failed request to a registry. */
+export interface RegistryFailure {
+  kind: FailureKind
+  /** What happened, for people: a status and the registry's own words, or the error of the connection. Holds no credentials. */
+  message: string
+  /** Milliseconds that the registry asks to wait before the next request. */
+  pause?: number
+  /** Whether the docker client may succeed where this request did not: its network, certificates and credential helpers may differ. */
+  clientMaySucceed?: boolean
+}
+
+/** A value, or why there is none. */
+export type Answer<T> = { value: T; failure?: undefined } | { value?: undefined; failure: RegistryFailure }
+
+/** Thrown within this folder only; `answer` turns it into data. */
+export class RegistryError extends Error {
+  readonly failure: RegistryFailure
+
+  constructor(failure: RegistryFailure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+/** The result of some work as data, if it fails with a RegistryError. */
+export async function answer<T>(work: Promise<T>): Promise<Answer<T>> {
+  try {
+    return { value: await work }
+  } catch (error) {
+    if (error instanceof RegistryError) return { failure: error.failure }
+    throw error
+  }
+}
+
+/** The kind of failure that a status stands for: RFC 9110, and the distribution specification ("Error Codes"). */
+export function kindOfStatus(status: number): FailureKind {
+  if (status === 404) return 'absent'
+  if (status === 401 || status === 403) return 'refused'
+  return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown'
+}
+
+/** Longest pause that a registry may ask for, in milliseconds. */
+const LONGEST_PAUSE = 60_000
+
+/**
+ * Milliseconds that a header Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3).
+ *
+ * @param now milliseconds since 1970
+ * @returns undefined for anything else
+ */
+export function readRetryAfter(header: string | undefined, now = Date.now()): number | undefined {
+  if (header === undefined) return undefined
+  const text = header.trim()
+  const wanted = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now
+  return Number.isNaN(wanted) ? undefined : Math.min(Math.max(0, wanted), LONGEST_PAUSE)
+}
+
+/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not speak TLS. */
+const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/
+
+/** Codes of a connection that could not be made from here; the docker client may have another way. */
+const NO_CONNECTION =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/
+
+/** The failure that an error of the network stands for. */
+export function failureOfConnection(error: unknown): RegistryFailure {
+  const code = codeOf(error)
+  const message = messageOf(error)
+  if (UNTRUSTED.test(code)) return { kind: 'untrusted', message, clientMaySucceed: true }
+  return { kind: 'unreachable', message, ...(NO_CONNECTION.test(code) && { clientMaySucceed: true }) }
+}
+
+function codeOf(error: unknown): string {
+  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  if (typeof code === 'string' && code !== 'UND_ERR_SOCKET') return code
+  return cause === undefined ? String(code ?? '') : codeOf(cause)
+}
+
+/** Node.js puts an error for each address of a host into one, without a message. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
+  return error instanceof Error ? error.message : String(error)
+}
