@@ -1,6 +1,6 @@
 // Runs every test of the project and ends with one line: how many passed and how many failed.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -28,22 +28,6 @@ function counted(ok: boolean): Count {
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
-/** Whether the committed dist/ is, file by file, what src/ builds. */
-function checkDist(): Count {
-  const fresh = join(scratch, 'dist')
-  if (!run('node', ['scripts/build.ts', fresh])) return counted(false)
-  const [committed, built] = [join(root, 'dist'), fresh].map((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.\w+$/.test(name))
-      .map((name) => `${name}\n${readFileSync(join(folder, name), 'utf8')}`)
-      .toSorted((a, b) => (a < b ? -1 : 1))
-      .join('\n')
-  )
-  const same = committed === built
-  if (!same) console.log('dist/ is not what src/ builds: run `npm run build` and commit it')
-  return counted(same)
-}
-
 /** Every test file under __tests__; a file that does not even load counts as a failure. */
 function jest(): Count {
   const output = join(scratch, 'jest.json')
@@ -61,7 +45,7 @@ function jest(): Count {
 const counts = [
   check('tsc', ['--noEmit']),
   check('biome', ['check', '--error-on-warnings', '--colors=off', '.']),
-  checkDist(),
+  check('node', ['scripts/check-dist.ts']),
   jest()
 ]
 rmSync(scratch, { recursive: true })
