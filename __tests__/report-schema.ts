@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Ajv2020, type SchemaObject } from 'ajv/dist/2020.js'
+import { checker, type SchemaObject } from './schema.ts'
 
 const schema = JSON.parse(
   readFileSync(join(import.meta.dirname, '..', 'docs', 'report-1.schema.json'), 'utf8')
@@ -15,14 +15,5 @@ function closed(value: unknown): unknown {
   return Object.fromEntries([...entries, ...(isOpen ? [['additionalProperties', false] as const] : [])])
 }
 
-const validate = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }).compile(
-  closed(schema) as SchemaObject
-)
-
 /** What of a report is not as its schema says. */
-export function schemaErrors(report: unknown): string[] {
-  validate(report)
-  return (validate.errors ?? []).map(
-    ({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`
-  )
-}
+export const schemaErrors = checker(closed(schema) as SchemaObject)

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { parse } from 'yaml'
+import { parse, parseDocument } from 'yaml'
+import { dependabotFaults, issueTemplateFaults } from './github-files.ts'
 
 interface Step {
   uses?: string
@@ -12,13 +13,24 @@ interface Step {
 }
 interface Workflow {
   permissions?: unknown
-  jobs: Record<string, { permissions?: unknown; 'timeout-minutes'?: number; steps: Step[] }>
+  jobs: Record<string, { needs?: string; permissions?: unknown; 'timeout-minutes'?: number; steps: Step[] }>
 }
 
 const root = join(import.meta.dirname, '../..')
-const folder = join(root, '.github/workflows')
-const workflows = readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+const github = readdirSync(join(root, '.github'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => /\.ya?ml$/.test(path))
+  .map((path) => ({ path, text: readFileSync(join(root, '.github', path), 'utf8') }))
+const workflows = filesOf('workflows')
+const { version, homepage, bugs, repository, scripts, dependencies } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8')
+) as Record<'version' | 'homepage', string> & Record<'bugs' | 'repository' | 'scripts' | 'dependencies', object>
 const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+
+/** The YAML files of one folder below .github. */
+function filesOf(folder: string): { name: string; text: string }[] {
+  const files = github.filter(({ path }) => dirname(path) === folder)
+  return files.map(({ path, text }) => ({ name: basename(path), text }))
+}
 
 /** What actionlint says of a workflow; '' if it finds nothing. */
 function lint(text: string): string {
@@ -77,6 +89,118 @@ describe('The workflow of the README', () => {
   })
 })
 
+describe('CI', () => {
+  const { jobs } = parse(workflows.find(({ name }) => name === 'ci.yml')?.text ?? '') as Workflow
+
+  it('runs the checks that need no engine before the tests on engines', () => {
+    const order = Object.entries(jobs).map(([job, { needs, steps }]) => ({
+      job,
+      needs,
+      commands: steps.flatMap(({ run }) => run ?? []).join('; ')
+    }))
+    expect(order).toEqual([
+      {
+        job: 'check',
+        needs: undefined,
+        commands: 'npm ci; npm run check:types; npm run check:lint; npm run check:dist; npm run test:unit'
+      },
+      { job: 'engines', needs: 'check', commands: expect.stringMatching(/^npm ci; .* npm test$/) }
+    ])
+  })
+
+  it('runs only scripts that package.json defines', () => {
+    const used = workflows.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name))
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(used))
+  })
+})
+
+describe('.github', () => {
+  it.each(github)('$path is valid YAML, and a test checks its kind', ({ path, text }) => {
+    const { errors, warnings } = parseDocument(text)
+    expect([...errors, ...warnings]).toEqual([])
+    expect(path).toMatch(/^(dependabot\.yml|workflows\/[\w-]+\.yml|ISSUE_TEMPLATE\/[\w-]+\.yml)$/)
+  })
+})
+
+describe('Dependabot', () => {
+  const [text = ''] = github.filter(({ path }) => path === 'dependabot.yml').map((file) => file.text)
+
+  it('has every key that GitHub needs', () => {
+    expect(dependabotFaults(text)).toEqual([])
+  })
+
+  it('checks packages and actions every week, and groups the updates', () => {
+    const { updates } = parse(text) as { updates: Record<string, unknown>[] }
+    expect(updates).toEqual([
+      expect.objectContaining({ 'package-ecosystem': 'npm', schedule: { interval: 'weekly' } }),
+      expect.objectContaining({ 'package-ecosystem': 'github-actions', schedule: { interval: 'weekly' } })
+    ])
+    for (const { groups } of updates) expect(groups).toEqual(expect.any(Object))
+  })
+
+  it.each([
+    ['version: 2', 'version: 1'],
+    ['interval: weekly', 'interval: fortnightly'],
+    ['directory: /', 'folder: /'],
+    ['package-ecosystem: npm', 'package-ecosystem: npn'],
+    ['update-types: [minor, patch]', 'update-types: [small]']
+  ])('is checked: %j passes, %j does not', (right, wrong) => {
+    expect(text).toContain(right)
+    expect(dependabotFaults(text.replace(right, wrong))).not.toEqual([])
+  })
+})
+
+describe('The issue templates', () => {
+  const templates = filesOf('ISSUE_TEMPLATE')
+
+  it('are a bug form, a feature form and a chooser', () => {
+    expect(new Set(templates.map(({ name }) => name))).toEqual(new Set(['bug.yml', 'config.yml', 'feature.yml']))
+  })
+
+  it.each(templates)('$name has every key that GitHub needs', ({ name, text }) => {
+    expect(issueTemplateFaults(name, text)).toEqual([])
+  })
+
+  it.each([
+    ['bug.yml', 'name: Bug report', 'title: Bug report'],
+    ['bug.yml', 'description: The action', 'about: The action'],
+    ['bug.yml', 'type: dropdown', 'type: select'],
+    ['bug.yml', 'id: expected', 'id: actual'],
+    ['bug.yml', 'label: What you expected', 'label: What happened'],
+    ['bug.yml', 'required: true', 'required: maybe'],
+    ['bug.yml', '- Self-hosted runner', '- GitHub-hosted runner'],
+    ['config.yml', 'url: https:', 'url: http:'],
+    ['config.yml', 'about: Report', 'description: Report']
+  ])('are checked: in %s %j passes, %j does not', (file, right, wrong) => {
+    const [text = ''] = templates.filter(({ name }) => name === file).map((template) => template.text)
+    expect(text).toContain(right)
+    expect(issueTemplateFaults(file, text.replace(right, wrong))).not.toEqual([])
+  })
+})
+
+describe('package.json', () => {
+  it('names the repository that the README uses', () => {
+    const [, name] = /uses: ([\w-]+\/shared-docker-layers)@/.exec(example) ?? []
+    const url = `https://github.com/${name}`
+    expect({ homepage, bugs, repository }).toEqual({
+      homepage: `${url}#readme`,
+      bugs: { url: `${url}/issues` },
+      repository: { type: 'git', url: `git+${url}.git` }
+    })
+  })
+
+  it('has a version that CHANGELOG.md describes', () => {
+    const changelog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
+    expect(changelog).toContain('\n## [Unreleased]\n')
+    expect(changelog).toContain(`\n## [${version}]`)
+  })
+
+  it('agrees with .node-version and action.yml on the version of Node.js', () => {
+    const { runs } = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { runs: { using: string } }
+    expect(`node${readFileSync(join(root, '.node-version'), 'utf8').trim()}`).toBe(runs.using)
+  })
+})
+
 describe('dist/licenses.txt', () => {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; optional?: boolean }>
@@ -88,9 +212,6 @@ describe('dist/licenses.txt', () => {
   const licences = new Map(lines.flatMap((line, index) => (shipped.includes(line) ? [[line, lines[index + 1]]] : [])))
 
   it('names what is bundled, under licences that ask for no more than to be named', () => {
-    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      dependencies: Record<string, string>
-    }
     for (const name of Object.keys(dependencies)) expect(licences.has(name)).toBe(true)
     for (const [name, licence] of licences) {
       expect({ name, licence }).toEqual({
