@@ -1,5 +1,5 @@
-import { RawJsonProgress } from '../src/engine/progress.ts'
-import type { Span } from '../src/timeline.ts'
+import { RawJsonProgress } from '../src/docker/progress.ts'
+import type { Span } from '../src/lib/timeline.ts'
 import type { Agent, Store } from '../testbed/index.ts'
 import { pushEvent, runAction } from '../testbed/runner.ts'
 

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 
 const dist = process.argv[2] ?? 'dist'
 rmSync(dist, { recursive: true, force: true })
-bundle('src/index.ts', dist)
-bundle('src/cleanup.ts', join(dist, 'cleanup'))
+bundle('src/entries/main.ts', dist)
+bundle('src/entries/post.ts', join(dist, 'cleanup'))
 
 function bundle(entry: string, folder: string): void {
   execFileSync('ncc', ['build', entry, '--out', folder, '--license', 'licenses.txt', '--no-cache'], {

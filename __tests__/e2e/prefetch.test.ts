@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Span } from '../../src/timeline.ts'
+import type { Span } from '../../src/lib/timeline.ts'
 import { availableEngines } from '../../testbed/index.ts'
 import { pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'

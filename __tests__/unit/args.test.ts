@@ -6,9 +6,9 @@ import {
   secretEnvironment,
   testArgs,
   variablesAskedFor
-} from '../../src/engine/args.ts'
-import { childEnvironment } from '../../src/engine/docker.ts'
-import { readInputs } from '../../src/inputs.ts'
+} from '../../src/docker/args.ts'
+import { childEnvironment } from '../../src/docker/docker.ts'
+import { readInputs } from '../../src/action/inputs.ts'
 
 function inputs(values: Record<string, string> = {}): ReturnType<typeof readInputs> {
   return readInputs((name) => ({ image: 'ghcr.io/octo/app', ...values })[name] ?? '')

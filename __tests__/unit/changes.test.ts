@@ -1,9 +1,9 @@
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { type Changes, changesFinder, findChanges } from '../../src/cache/changes.ts'
-import { Git } from '../../src/git.ts'
-import type { GitHub } from '../../src/github.ts'
+import { type Changes, changesFinder, findChanges } from '../../src/git/changes.ts'
+import { Git } from '../../src/git/git.ts'
+import type { GitHub } from '../../src/git/github.ts'
 import { commit, env, goTo, repository, run, top, write } from './git-repository.ts'
 
 const ABSENT = 'f'.repeat(40)

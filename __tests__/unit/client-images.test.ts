@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import type { CallOptions, Docker } from '../../src/engine/docker.ts'
-import { CancelledError } from '../../src/errors.ts'
-import type { ExecResult } from '../../src/exec.ts'
+import type { CallOptions, Docker } from '../../src/docker/docker.ts'
+import { CancelledError } from '../../src/lib/errors.ts'
+import type { ExecResult } from '../../src/lib/exec.ts'
 import {
   inspectByClient,
   inspectInEngine,
@@ -11,7 +11,7 @@ import {
 } from '../../src/registry/client-images.ts'
 import type { RegistryOptions } from '../../src/registry/options.ts'
 import { digestOf } from '../../src/registry/reference.ts'
-import { Timeline } from '../../src/timeline.ts'
+import { Timeline } from '../../src/lib/timeline.ts'
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
 

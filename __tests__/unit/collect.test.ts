@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { collect, handOver } from '../../src/phases/collect.ts'
-import type { Run } from '../../src/run.ts'
+import { collect, handOver } from '../../src/pipeline/collect-reports.ts'
+import type { Run } from '../../src/result/run.ts'
 import { makePlan } from './make-plan.ts'
 
 let folder: string

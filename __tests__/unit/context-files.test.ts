@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { followLinks, readDockerignore, takenFrom } from '../../src/cache/context-files.ts'
+import { followLinks, readDockerignore, takenFrom } from '../../src/dockerfile/context-files.ts'
 
 /** Paths, sources, and those of the paths that are taken. */
 type Row = [string[], string[], string[]]

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { type BuildContext, ContextError, quote, readContext } from '../../src/context.ts'
+import { type BuildContext, ContextError, quote, readContext } from '../../src/action/event.ts'
 import { loadEvent, setAt } from './fixtures/events/load.ts'
 
 const TIP = '6113728f27ae82c7b1a177c8d03f9e96e0adf246'

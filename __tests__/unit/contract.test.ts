@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
-import { readInputs } from '../../src/inputs.ts'
+import { readInputs } from '../../src/action/inputs.ts'
 import { makeOutputs } from '../../src/report/outputs.ts'
 import { makeReport } from '../../src/report/report.ts'
 

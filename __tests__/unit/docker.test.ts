@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { DockerCli, failureOf, isEngineGone, readEngineInfo } from '../../src/engine/docker.ts'
-import { CancelledError } from '../../src/errors.ts'
-import { Timeline } from '../../src/timeline.ts'
+import { DockerCli, failureOf, isEngineGone, readEngineInfo } from '../../src/docker/docker.ts'
+import { CancelledError } from '../../src/lib/errors.ts'
+import { Timeline } from '../../src/lib/timeline.ts'
 
 let folder: string
 const path = process.env.PATH ?? ''

@@ -11,7 +11,7 @@ import {
   type Stage,
   type StageInstruction,
   stagesNeededFor
-} from '../../src/dockerfile.ts'
+} from '../../src/dockerfile/dockerfile.ts'
 
 const IMAGE = 'registry.example:5000/octo/app:builder-6113728'
 

@@ -1,4 +1,4 @@
-import { CancelledError } from '../../src/errors.ts'
+import { CancelledError } from '../../src/lib/errors.ts'
 import type { Answer, FailureKind, RegistryFailure } from '../../src/registry/failure.ts'
 import type { ImageRecord, ReadImage } from '../../src/registry/image.ts'
 import { isDigest, repositoryOf } from '../../src/registry/reference.ts'

@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { narrowModes, unusualModes } from '../../src/file-modes.ts'
+import { narrowModes, unusualModes } from '../../src/git/file-modes.ts'
 
 let top: string
 let folder: string

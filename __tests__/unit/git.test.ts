@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from '@jest/globals'
-import { Git, isCommitId } from '../../src/git.ts'
+import { Git, isCommitId } from '../../src/git/git.ts'
 import { commit, env, repository, run, top, write } from './git-repository.ts'
 
 /** A program that tells that it ran. */

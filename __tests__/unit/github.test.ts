@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { GitHub } from '../../src/github.ts'
+import type { GitHub } from '../../src/git/github.ts'
 
 interface File {
   filename: string
@@ -47,7 +47,7 @@ beforeAll(async () => {
   await new Promise((resolve) => server.once('listening', resolve))
   // @actions/github reads it when it is loaded
   process.env.GITHUB_API_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { GitHub } = await import('../../src/github.ts')
+  const { GitHub } = await import('../../src/git/github.ts')
   make = (token = 'secret', signal = new AbortController().signal, repository = 'octocat/hello') =>
     new GitHub(token || undefined, repository, signal)
 })

@@ -8,7 +8,7 @@ import {
   parseRepository,
   resolveTag,
   sameReference
-} from '../../src/image-ref.ts'
+} from '../../src/registry/image-reference.ts'
 import { cases, faultsOf, hostile, mutated } from './cases.ts'
 
 // The grammar as the specifications write it, nothing of it taken from src. OCI distribution-spec, "Pulling manifests":

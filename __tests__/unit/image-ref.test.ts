@@ -7,7 +7,7 @@ import {
   resolveTag,
   sameReference,
   sameRepository
-} from '../../src/image-ref.ts'
+} from '../../src/registry/image-reference.ts'
 
 const HEX64 = '0123456789abcdef'.repeat(4)
 const SHA256 = `sha256:${HEX64}`

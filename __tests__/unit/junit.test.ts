@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { readFailedCases } from '../../src/junit.ts'
+import { readFailedCases } from '../../src/result/junit.ts'
 
 const FAILED = [{ name: 'units › converts', message: '1 is not 2' }]
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { harmless, Log } from '../../src/log.ts'
+import { harmless, Log } from '../../src/lib/log.ts'
 
 let folder: string
 let printed: string

@@ -1,7 +1,7 @@
-import { findCacheStages } from '../../src/cache-stages.ts'
-import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile.ts'
-import { readInputs } from '../../src/inputs.ts'
-import { completePlan, makeRefs, type Plan } from '../../src/plan.ts'
+import { findCacheStages } from '../../src/plan/cache-stages.ts'
+import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile/dockerfile.ts'
+import { readInputs } from '../../src/action/inputs.ts'
+import { completePlan, makeRefs, type Plan } from '../../src/plan/plan.ts'
 
 export const SHA = '0123456789'.repeat(4)
 export const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'

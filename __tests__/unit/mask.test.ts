@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { hiddenLines, redact, redactTexts } from '../../src/mask.ts'
+import { hiddenLines, redact, redactTexts } from '../../src/action/mask.ts'
 
 const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] }
 const VARIABLES = ['--env', 'PASSWORD=12345678', '-eAPI_KEY=87654321', '--env=AUTH=abcdefgh']

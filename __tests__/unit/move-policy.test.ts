@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { decideMove, type MoveFacts } from '../../src/move-policy.ts'
+import { decideMove, type MoveFacts } from '../../src/pipeline/publish/promote-policy.ts'
 import type { FailureKind } from '../../src/registry/failure.ts'
 import { failureOf } from './fake-registry.ts'
 

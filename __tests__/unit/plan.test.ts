@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { readInputs } from '../../src/inputs.ts'
-import { makeLabels, makeRefs } from '../../src/plan.ts'
+import { readInputs } from '../../src/action/inputs.ts'
+import { makeLabels, makeRefs } from '../../src/plan/plan.ts'
 
 function inputs(values: Record<string, string> = {}): ReturnType<typeof readInputs> {
   return readInputs((name) => ({ image: 'octo/app', ...values })[name] ?? '')

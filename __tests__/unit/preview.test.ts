@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from '@jest/globals'
-import { previewCommands } from '../../src/preview.ts'
+import { previewCommands } from '../../src/pipeline/dry-run.ts'
 import { makePlan, SHA } from './make-plan.ts'
 
 const SHORT = SHA.slice(0, 7)

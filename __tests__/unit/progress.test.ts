@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { LegacyProgress, PlainProgress, RawJsonProgress } from '../../src/engine/progress.ts'
+import { LegacyProgress, PlainProgress, RawJsonProgress } from '../../src/docker/progress.ts'
 
 const AT = '2026-01-01T00:00:0'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type BuildContext, readContext } from '../../src/context.ts'
-import { decidePublish, type PublishDecision, type PushMode } from '../../src/publish-policy.ts'
+import { type BuildContext, readContext } from '../../src/action/event.ts'
+import { decidePublish, type PublishDecision, type PushMode } from '../../src/plan/publish-policy.ts'
 import { loadEvent } from './fixtures/events/load.ts'
 
 const MASTER = 'master'

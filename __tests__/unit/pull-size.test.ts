@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { type PullSize, pullSize, weigh } from '../../src/phases/weigh.ts'
+import { type PullSize, pullSize, weigh } from '../../src/pipeline/publish/pull-size.ts'
 import type { ManifestRecord } from '../../src/registry/image.ts'
-import type { Run } from '../../src/run.ts'
+import type { Run } from '../../src/result/run.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from './fake-registry.ts'
 import { makePlan } from './make-plan.ts'
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import { describeUnexpected, judgeCache, judgeMisses } from '../../src/cache/verdict.ts'
-import type { Plan } from '../../src/plan.ts'
+import { describeUnexpected, judgeCache, judgeMisses } from '../../src/result/cache-verdict.ts'
+import type { Plan } from '../../src/plan/plan.ts'
 import { markdown } from '../../src/report/markdown.ts'
 import { makeOutputs, type Outputs } from '../../src/report/outputs.ts'
 import { makeReport } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
-import type { Build, Miss, RunResult } from '../../src/run.ts'
+import type { Build, Miss, RunResult } from '../../src/result/run.ts'
 
 function build(image: string, ...steps: [stage: string, cached: boolean][]): Build {
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { CancelledError } from '../../src/errors.ts'
-import { type Retry, retry, type TransientFailure } from '../../src/retry.ts'
+import { CancelledError } from '../../src/lib/errors.ts'
+import { type Retry, retry, type TransientFailure } from '../../src/lib/retry.ts'
 
 interface Tried {
   run: Retry

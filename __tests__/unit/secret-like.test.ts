@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { findSecretLike } from '../../src/secret-like.ts'
+import { findSecretLike } from '../../src/action/secret-like.ts'
 
 const GITHUB = `ghp_${'a'.repeat(36)}`
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseDockerfile } from '../../src/dockerfile.ts'
-import { selectStrategy } from '../../src/strategy/select.ts'
+import { parseDockerfile } from '../../src/dockerfile/dockerfile.ts'
+import { selectStrategy } from '../../src/plan/select-strategy.ts'
 
 const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'
 const BUILDKIT = 'FROM a AS builder\nRUN --mount=type=cache,target=/c x\nFROM b\nCOPY --from=builder /x /x\n'

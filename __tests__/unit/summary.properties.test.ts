@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { micromark } from 'micromark'
 import { gfm, gfmHtml } from 'micromark-extension-gfm'
-import type { Plan } from '../../src/plan.ts'
+import type { Plan } from '../../src/plan/plan.ts'
 import { markdown } from '../../src/report/markdown.ts'
 import { makeReport } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
-import type { FailedCase, RunResult } from '../../src/run.ts'
+import type { FailedCase, RunResult } from '../../src/result/run.ts'
 import { cases, hostile } from './cases.ts'
 
 /** Every text of others in a summary. */

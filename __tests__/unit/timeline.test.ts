@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Timeline } from '../../src/timeline.ts'
+import { Timeline } from '../../src/lib/timeline.ts'
 
 describe('Timeline', () => {
   it('notes what ran beside what, in the order of the beginnings, also what failed', async () => {

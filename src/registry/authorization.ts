@@ -1,4 +1,4 @@
-import { at, parseJson, text } from '../json.ts'
+import { at, parseJson, text } from '../lib/json.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type Credentials, type FoundCredentials, findCredentials, secretsOf } from './credentials.ts'
 import { kindOfStatus, RegistryError } from './failure.ts'

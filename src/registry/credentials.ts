@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exec } from '../exec.ts'
-import { at, parseJson, text } from '../json.ts'
+import { exec } from '../lib/exec.ts'
+import { at, parseJson, text } from '../lib/json.ts'
 import type { Environment } from './proxy.ts'
 
 /** What to log in with. */

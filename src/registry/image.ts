@@ -1,4 +1,4 @@
-import { at, list, parseJson, text } from '../json.ts'
+import { at, list, parseJson, text } from '../lib/json.ts'
 import type { RawManifest } from './client.ts'
 import type { RegistryFailure } from './failure.ts'
 import { isDigest } from './reference.ts'

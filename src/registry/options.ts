@@ -1,6 +1,6 @@
-import type { Docker } from '../engine/docker.ts'
-import type { Log } from '../log.ts'
-import type { Timeline } from '../timeline.ts'
+import type { Docker } from '../docker/docker.ts'
+import type { Log } from '../lib/log.ts'
+import type { Timeline } from '../lib/timeline.ts'
 import type { Environment } from './proxy.ts'
 import type { InsecureRegistries } from './transport.ts'
 

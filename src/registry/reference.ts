@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { messageOf } from '../errors.ts'
-import { isReference, parseReference, parseRepository, sameRepository } from '../image-ref.ts'
+import { messageOf } from '../lib/errors.ts'
+import { isReference, parseReference, parseRepository, sameRepository } from './image-reference.ts'
 import { RegistryError } from './failure.ts'
 
 /** Where a reference leads. */

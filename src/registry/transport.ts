@@ -1,6 +1,6 @@
 import type { SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
-import { CancelledError } from '../errors.ts'
+import { CancelledError } from '../lib/errors.ts'
 import { makeSecureContext } from './certificates.ts'
 import { failureOfConnection, RegistryError } from './failure.ts'
 import { type Environment, isInRange, isLoopback, proxyFor } from './proxy.ts'

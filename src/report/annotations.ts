@@ -1,6 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path'
-import { describeUnexpected } from '../cache/verdict.ts'
-import type { Place } from '../log.ts'
+import { describeUnexpected } from '../result/cache-verdict.ts'
+import type { Place } from '../lib/log.ts'
 import {
   type Build,
   buildsOf,
@@ -9,7 +9,7 @@ import {
   type Miss,
   type RunResult,
   type TestResult
-} from '../run.ts'
+} from '../result/run.ts'
 
 export interface Annotation {
   message: string

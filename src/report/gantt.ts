@@ -1,4 +1,4 @@
-import type { Span, SpanKind } from '../timeline.ts'
+import type { Span, SpanKind } from '../lib/timeline.ts'
 
 /** What ran beside what. */
 export interface Gantt {

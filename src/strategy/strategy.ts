@@ -9,18 +9,18 @@ import {
   type Stage,
   type StageInstruction,
   stagesNeededFor
-} from '../dockerfile.ts'
-import { replayable } from '../engine/args.ts'
-import { lastLine } from '../engine/docker.ts'
-import type { PrintedStep, ProgressReader } from '../engine/progress.ts'
-import { CancelledError } from '../errors.ts'
-import type { Plan } from '../plan.ts'
+} from '../dockerfile/dockerfile.ts'
+import { replayable } from '../docker/args.ts'
+import { lastLine } from '../docker/docker.ts'
+import type { PrintedStep, ProgressReader } from '../docker/progress.ts'
+import { CancelledError } from '../lib/errors.ts'
+import type { Plan } from '../plan/plan.ts'
 import { failureOfWords, transientFailure } from '../registry/client-words.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
-import { retry } from '../retry.ts'
-import { type Build, type Run, retryOf, type Step, secondsSince } from '../run.ts'
-import { nameOf, type StageBuild } from '../stage-build.ts'
+import { retry } from '../lib/retry.ts'
+import { type Build, type Run, retryOf, type Step, secondsSince } from '../result/run.ts'
+import { nameOf, type StageBuild } from '../plan/stage-builds.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {

@@ -1,0 +1,353 @@
+import { parse } from 'csv-parse/sync'
+import { parseArgsStringToArgv } from 'string-argv'
+import type { ExpectCache } from '../result/cache-verdict.ts'
+import type { CacheStagesInput } from '../plan/cache-stages.ts'
+import { quote } from './event.ts'
+import { messageOf, UserError } from '../lib/errors.ts'
+import { isTag, parseRepository, resolveTag, show } from '../registry/image-reference.ts'
+import type { PushMode } from '../plan/publish-policy.ts'
+
+/** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
+export interface Secret {
+  id: string
+  value: string
+}
+
+/** The inputs of action.yml, a field each, typed and checked. */
+export interface Inputs {
+  image: string
+  context: string
+  file: string | undefined
+  builderTarget: string
+  target: string | undefined
+  tests: string[]
+  /** As arguments of docker run. */
+  testOptions: string[]
+  /** How many at a time; undefined: all. */
+  testParallelism: number | undefined
+  testTimeoutMinutes: number | undefined
+  /** Files or folders in a test's container, absolute or relative to its working directory. */
+  testReports: string[]
+  /** The folder that gets them. */
+  reportsDirectory: string
+  skipUnchangedTests: boolean
+  /** NAME=value, or NAME alone for the value in the environment. */
+  buildArgs: string[]
+  /** key=value */
+  labels: string[]
+  secrets: Secret[]
+  ssh: string[]
+  addHosts: string[]
+  network: string | undefined
+  platform: string | undefined
+  shmSize: string | undefined
+  /** Full references. */
+  tags: string[]
+  builderTag: string
+  latestTag: string
+  cacheStages: CacheStagesInput
+  expectCache: ExpectCache
+  publishBranch: string | undefined
+  push: PushMode
+  /** Only say what would be done. */
+  dryRun: boolean
+  /** How often a request to a registry that failed for the moment is made again. */
+  retries: number
+  builder: string | undefined
+  githubToken: string | undefined
+}
+
+/**
+ * Reads and checks all inputs.
+ *
+ * @param get the value of an input by its name in action.yml, '' if it is not set
+ * @throws UserError with one sentence that names the input, what is wrong and what would be right
+ */
+export function readInputs(get: (name: string) => string): Inputs {
+  const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app')
+  const { registry } = check('image', () => parseRepository(image))
+  if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
+    // docker takes it for the host of a registry; it is an owner as GitHub spells it
+    throw new UserError(
+      `Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`
+    )
+  }
+  return {
+    image,
+    context: path(get, 'context') ?? '.',
+    file: path(get, 'file'),
+    builderTarget: argument(get, 'builder-target') ?? 'builder',
+    target: argument(get, 'target'),
+    tests: lines(get, 'tests'),
+    testOptions: testOptions(get),
+    testParallelism: wholeNumber(get, 'test-parallelism'),
+    testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
+    testReports: lines(get, 'test-reports').map(containerPath),
+    reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
+    skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
+    buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
+    labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
+    secrets: records(get, 'secrets').map(secret),
+    ssh: lines(get, 'ssh'),
+    addHosts: lines(get, 'add-hosts').map(hostLine),
+    network: argument(get, 'network'),
+    platform: platform(get),
+    shmSize: argument(get, 'shm-size'),
+    tags: lines(get, 'tags').map((item) => check('tags', () => resolveTag(image, item))),
+    builderTag: tagName(get, 'builder-tag', 'builder'),
+    latestTag: tagName(get, 'latest-tag', 'latest'),
+    cacheStages: cacheStages(get),
+    expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
+    publishBranch: optional(get, 'publish-branch'),
+    push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
+    dryRun: yesOrNo(get, 'dry-run'),
+    retries: retries(get),
+    builder: argument(get, 'builder'),
+    githubToken: optional(get, 'github-token')
+  }
+}
+
+/**
+ * Checks what concerns more than one input.
+ *
+ * @throws UserError
+ */
+export function crossCheck(inputs: Inputs): void {
+  if (inputs.builderTag === inputs.latestTag) {
+    throw new UserError(
+      `Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`
+    )
+  }
+}
+
+type Get = (name: string) => string
+
+function optional(get: Get, name: string): string | undefined {
+  const value = get(name).trim()
+  return value === '' ? undefined : value
+}
+
+function required(get: Get, name: string, example: string): string {
+  const value = optional(get, name)
+  if (value === undefined) throw new UserError(`Input ${name} is missing: give ${example}`)
+  return value
+}
+
+/** A path that docker cannot take for an option or for standard input. */
+function path(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  return value?.startsWith('-') ? `./${value}` : value
+}
+
+/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
+function argument(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be one word that does not begin with a dash`)
+  }
+  return value
+}
+
+/** One item a line; blank lines and the spaces around an item do not count. */
+function lines(get: Get, name: string): string[] {
+  return get(name)
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+function records(get: Get, name: string): string[] {
+  let rows: string[][]
+  try {
+    rows = parse(get(name), {
+      // one field a record, whatever it holds: items are never split at commas
+      delimiter: '\u0000',
+      // else the first end of a line that there is, which may be another one than the next
+      record_delimiter: ['\r\n', '\n'],
+      relax_quotes: true,
+      skip_empty_lines: true,
+      trim: true
+    })
+  } catch (error) {
+    throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
+  }
+  return rows.flat().filter((item) => item !== '')
+}
+
+function pair(name: string, form: string, item: string, valueOptional = false): string {
+  const equals = item.indexOf('=')
+  const key = equals < 0 ? item : item.slice(0, equals)
+  if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
+    throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`)
+  }
+  return item
+}
+
+/** A line of which the rest may be a secret. */
+function lineBeginning(item: string): string {
+  const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
+  return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
+}
+
+/** The two sides of the first equals sign. */
+export function splitAtEquals(text: string): [string, string] {
+  const equals = text.indexOf('=')
+  return [text.slice(0, equals), text.slice(equals + 1)]
+}
+
+function secret(item: string): Secret {
+  const equals = item.indexOf('=')
+  const id = item.slice(0, Math.max(equals, 0))
+  if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
+    // the line may be the secret itself: it is not shown
+    throw new UserError('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc')
+  }
+  return { id, value: item.slice(equals + 1) }
+}
+
+function hostLine(item: string): string {
+  if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
+    throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
+  }
+  return item
+}
+
+/** What would take the container away from us: its terminal, its life, its name or the command that is tested. */
+const OWN_RUN_OPTIONS = new Map([
+  ['--detach', 'a test must run in the foreground'],
+  ['--tty', 'a runner has no terminal'],
+  ['--interactive', 'a test has no standard input'],
+  ['--help', 'docker would print its help and run no test'],
+  ['--rm', 'containers are removed anyway'],
+  ['--name', 'tests run in parallel and get names of their own'],
+  ['--cidfile', 'tests run in parallel and would write the same file'],
+  ['--entrypoint', 'the command runs through sh -c']
+])
+const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
+
+/** Options without a value: a word after one would be taken for the image. */
+const SWITCHES =
+  /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/
+
+function testOptions(get: Get): string[] {
+  return lines(get, 'test-options').flatMap((line) => {
+    const words = parseArgsStringToArgv(line)
+    const [first = '', value] = words
+    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? []
+    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''))
+    if (why) {
+      throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`)
+    }
+    // an option that has no value yet would take the next word for it, whatever that is
+    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first)
+    if (
+      !/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+      words.length !== (takesValue ? 2 : 1) ||
+      value?.startsWith('-')
+    ) {
+      throw new UserError(
+        `Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
+      )
+    }
+    return words
+  })
+}
+
+function wholeNumber(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  if (!/^[1-9]\d{0,5}$/.test(value)) {
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be a whole number from 1 up`)
+  }
+  return Number(value)
+}
+
+/** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
+const MOST_RETRIES = 10
+
+function retries(get: Get): number {
+  const value = optional(get, 'retries') ?? '3'
+  if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
+    throw new UserError(`Input retries is ${quote(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`)
+  }
+  return Number(value)
+}
+
+/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
+const MOST_MINUTES = 8_640
+
+function minutes(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
+  if (!(number > 0 && number <= MOST_MINUTES)) {
+    throw new UserError(
+      `Input ${name} is ${quote(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
+    )
+  }
+  return number
+}
+
+function platform(get: Get): string | undefined {
+  const value = argument(get, 'platform')
+  if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
+    throw new UserError(
+      `Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
+    )
+  }
+  return value
+}
+
+function tagName(get: Get, name: string, otherwise: string): string {
+  const value = optional(get, name) ?? otherwise
+  if (!isTag(value)) {
+    throw new UserError(
+      `Input ${name} is ${quote(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
+    )
+  }
+  return value
+}
+
+function cacheStages(get: Get): CacheStagesInput {
+  const items = lines(get, 'cache-stages')
+  const [only = 'auto'] = items
+  if (items.length <= 1 && (only === 'auto' || only === 'none')) return only
+  const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item))
+  if (word !== undefined) {
+    throw new UserError(
+      `Input cache-stages has the line ${quote(word)} among others; it must be auto, none, or names of stages, one a line`
+    )
+  }
+  return [...new Set(items)]
+}
+
+function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ...T[]], otherwise: T): T {
+  const value = optional(get, name) ?? otherwise
+  const known = values.find((other) => other === value)
+  if (known !== undefined) return known
+  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+  throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
+}
+
+function yesOrNo(get: Get, name: string): boolean {
+  return oneOf(get, name, ['true', 'false'], 'false') === 'true'
+}
+
+/** What docker takes for the path of one file or folder: it knows no wildcards. */
+function containerPath(item: string): string {
+  if (/[*?\0]/.test(item)) {
+    throw new UserError(
+      `Input test-reports has the line ${quote(item)}; each line must be one file or folder in the container, without wildcards`
+    )
+  }
+  return item
+}
+
+function check<T>(name: string, parseValue: () => T): T {
+  try {
+    return parseValue()
+  } catch (error) {
+    throw new UserError(`Input ${name}: ${messageOf(error)}`)
+  }
+}

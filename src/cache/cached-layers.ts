@@ -1,0 +1,69 @@
+import type { StageInstruction } from '../dockerfile/dockerfile.ts'
+import type { ImageRecord } from '../registry/image.ts'
+import { ownInstructions, type StageBuild } from '../plan/stage-builds.ts'
+
+/** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
+export function ownHistoryStart(
+  image: Pick<ImageRecord, 'history'>,
+  build: StageBuild,
+  strategy: 'inline' | 'legacy' = 'inline'
+): number | undefined {
+  const own = recordedInstructions(build, strategy)
+  const start = image.history.length - own.length
+  const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword)
+  return start >= 0 && fits ? start : undefined
+}
+
+/** The instructions of a build of which the history of its image has an entry. */
+export function recordedInstructions(build: StageBuild, strategy: 'inline' | 'legacy'): StageInstruction[] {
+  // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
+  return ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
+}
+
+/** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+export function keywordOf(createdBy = ''): string {
+  const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? []
+  const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? []
+  return nop ?? first ?? 'RUN'
+}
+
+/**
+ * Why BuildKit could not take all layers of the image's own steps from its cache metadata; undefined if it could.
+ *
+ * @returns a clause: "its cache metadata …"
+ */
+export function whyNoCache(image: ImageRecord, build: StageBuild): string | undefined {
+  if (image.recorded === undefined) return 'it has no cache metadata'
+  const own = ownLayers(image, build)
+  if (image.recorded === 'unknown') return undefined
+  // what the base image's own triggers added cannot be told from the base
+  if (own === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
+  const missing = unrecorded(image, own)
+  return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`
+}
+
+/** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
+export function missingRecords(image: ImageRecord | undefined, build: StageBuild): number {
+  if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
+  if (image.recorded === 'unknown') return 0
+  const own = ownLayers(image, build)
+  if (own === undefined) return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0
+  return unrecorded(image, own)
+}
+
+function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
+  return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length
+}
+
+/** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
+function ownLayers(image: ImageRecord, build: StageBuild): number[] | undefined {
+  const start = ownHistoryStart(image, build)
+  if (start === undefined) return undefined
+  const below = layersBelow(image, start)
+  return Array.from({ length: image.layers.length - below }, (_, index) => below + index)
+}
+
+/** How many layers the first entries of the history made. */
+export function layersBelow({ history }: ImageRecord, entries: number): number {
+  return history.slice(0, entries).filter(({ empty }) => !empty).length
+}

@@ -1,3 +1,0 @@
-import { cleanUp } from './post.ts'
-
-await cleanUp()

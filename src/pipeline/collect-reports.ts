@@ -1,0 +1,147 @@
+import type { Dirent } from 'node:fs'
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
+import { failureOf } from '../docker/docker.ts'
+import { messageOf } from '../lib/errors.ts'
+import { readFailedCases } from '../result/junit.ts'
+import { hiddenLines, redact } from '../action/mask.ts'
+import { shortened } from '../report/document.ts'
+import type { FailedCase, Run } from '../result/run.ts'
+
+/** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */
+const PATIENCE = 300_000
+
+/** Bytes of a report that is read for failing cases, how many of them a test has at most, and how much of each is kept. */
+const LARGEST_REPORT = 16 * 1_024 * 1_024
+const MOST_CASES = 100
+const LONGEST_NAME = 300
+const LONGEST_MESSAGE = 1_000
+
+/** A test whose container has ended. */
+export interface Ended {
+  number: number
+  command: string
+  container: string
+  /** Where its command ran: the paths in the input `test-reports` may be relative to that. */
+  workingDir: string
+}
+
+/**
+ * Copies what the input `test-reports` names out of a test's container, into our own folder: the context must not change
+ * while production is built from it. What is not there is said in the log.
+ *
+ * @returns the cases that did not pass, as far as the files are JUnit reports; those so far if the run is cancelled
+ */
+export async function collect(run: Run, test: Ended): Promise<FailedCase[]> {
+  const cases: FailedCase[] = []
+  let more = 0
+  for (const path of run.plan.inputs.testReports) {
+    try {
+      for (const one of await collectOne(run, test, path)) {
+        if (cases.length < MOST_CASES) cases.push(one)
+        else more++
+      }
+    } catch (error) {
+      if (run.signal.aborted) break
+      // whatever it was, the test has ended as it did
+      run.log.warning(
+        `The report ${JSON.stringify(path)} of the test ${JSON.stringify(test.command)} could not be collected: ${messageOf(error)}`
+      )
+    }
+  }
+  if (more > 0) cases.push({ name: `… and ${more} more cases`, message: '' })
+  const hidden = hiddenLines(run.plan.inputs)
+  return cases.map(({ name, message }) => ({
+    name: shortened(redact(name, hidden), LONGEST_NAME),
+    message: shortened(redact(message, hidden), LONGEST_MESSAGE)
+  }))
+}
+
+async function collectOne(
+  run: Run,
+  { number, command, container, workingDir }: Ended,
+  path: string
+): Promise<FailedCase[]> {
+  const source = posix.resolve('/', workingDir, path)
+  // docker would write through a link that is there; a new folder has none
+  const copied = await mkdtemp(join(run.folder, `copied-${number}-`))
+  const args = ['cp', `${container}:${source}`, copied]
+  const failure = failureOf(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }))
+  if (failure !== undefined) run.log.info(`No report ${source} of the test ${command}: ${failure}`)
+  // below the path that it has in the container: two may have one name
+  const place = posix.dirname(
+    path.startsWith('/') || source.endsWith(`/${posix.normalize(path)}`) ? posix.normalize(path) : source
+  )
+  const files = await takeFiles(copied, join(collectedFolder(run), folderName(number, command), place))
+  await rm(copied, { recursive: true, force: true })
+  const cases: FailedCase[] = []
+  for (const file of files) for (const one of await readCases(file)) cases.push(one)
+  return cases
+}
+
+function collectedFolder({ folder }: Pick<Run, 'folder'>): string {
+  return join(folder, 'reports')
+}
+
+/** `1-npm-test`: also of commands that have no letter the names differ. */
+function folderName(number: number, command: string): string {
+  const words = command.replaceAll(/[^A-Za-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')
+  return `${number}-${words.slice(0, 40)}`.replace(/-$/, '')
+}
+
+/**
+ * Copies the files below a folder into another, with their folders. Links, devices and pipes are left: a link may name any
+ * file of the runner.
+ *
+ * @returns the paths of the copies
+ */
+async function takeFiles(from: string, to: string): Promise<string[]> {
+  const entries = await readdir(from, { withFileTypes: true, recursive: true })
+  const files = entries.filter((entry: Dirent) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const copies: string[] = []
+  for (const file of files) {
+    const copy = join(to, relative(from, file))
+    await mkdir(join(copy, '..'), { recursive: true })
+    await copyFile(file, copy)
+    copies.push(copy)
+  }
+  return copies
+}
+
+async function readCases(file: string): Promise<FailedCase[]> {
+  if (!file.endsWith('.xml') || (await stat(file)).size > LARGEST_REPORT) return []
+  return readFailedCases(await readFile(file, 'utf8'))
+}
+
+/** Puts what was collected where the input `reports-directory` says, a folder for each test. */
+export async function handOver(run: Pick<Run, 'plan' | 'log' | 'folder'>): Promise<void> {
+  const directory = run.plan.inputs.reportsDirectory
+  const tests = await readdir(collectedFolder(run)).catch(() => [])
+  if (tests.length === 0) return
+  try {
+    const target = resolve(directory)
+    // a commit could bring a link of this name, or above it
+    if (isBelow('.', target) && !isBelow(await realpath('.'), await realpathOfExisting(target))) {
+      throw new Error('it is, or is below, a link that leaves the working directory')
+    }
+    await mkdir(target, { recursive: true })
+    const place = await realpath(target)
+    for (const test of tests) {
+      await rm(join(place, test), { recursive: true, force: true })
+      await cp(join(collectedFolder(run), test), join(place, test), { recursive: true })
+    }
+    run.log.info(`The reports of ${tests.length} tests are in ${resolve(directory)}`)
+  } catch (error) {
+    run.log.warning(`The reports of the tests could not be put into ${directory}: ${messageOf(error)}`)
+  }
+}
+
+function isBelow(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return !way.startsWith('..') && !isAbsolute(way)
+}
+
+/** The real path of the deepest folder on a path that is there. */
+async function realpathOfExisting(path: string): Promise<string> {
+  return realpath(path).catch(() => realpathOfExisting(dirname(path)))
+}

@@ -1,0 +1,167 @@
+import { takenFrom } from '../dockerfile/context-files.ts'
+import { layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/cached-layers.ts'
+import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerfile/dockerfile.ts'
+import { replayable } from '../docker/args.ts'
+import { lastLine } from '../docker/docker.ts'
+import { CancelledError, messageOf } from '../lib/errors.ts'
+import { INPUTS_LABEL } from '../plan/fingerprints.ts'
+import { isReference } from '../registry/image-reference.ts'
+import { type Plan, REVISION_LABEL } from '../plan/plan.ts'
+import type { ImageRecord } from '../registry/image.ts'
+import type { Run } from '../result/run.ts'
+import { baseImageOf, type StageBuild, splitAtBuilder, TRIGGER_LINE } from '../plan/stage-builds.ts'
+import { sameImage } from '../strategy/base-images.ts'
+
+/**
+ * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
+ * unpacks the layers of an image one after the other, so there is a core for it.
+ *
+ * It is a solve of images alone, and of none that the builder's has: steps that two solves at once have in common make
+ * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
+ */
+export class Prefetch {
+  readonly #run: Run
+  readonly #unneeded = new AbortController()
+  #isLate = false
+  #solve: Promise<void> | undefined
+
+  constructor(run: Run) {
+    this.#run = run
+    if (run.plan.strategy.client === 'buildx') void this.#begin()
+  }
+
+  /** Waits for it if it has begun; it does not begin after that. */
+  async wait(): Promise<void> {
+    this.#isLate = true
+    await this.#solve
+  }
+
+  /** Ends it. */
+  async end(): Promise<void> {
+    this.#unneeded.abort()
+    await this.wait()
+  }
+
+  async #begin(): Promise<void> {
+    const references = await findPrefetched(this.#run).catch((error: unknown) => {
+      this.#tell(error)
+      return []
+    })
+    if (references.length > 0 && !this.#isLate) this.#solve = this.#fetch(references)
+  }
+
+  async #fetch(references: readonly string[]): Promise<void> {
+    const { plan, docker, log, timeline, signal } = this.#run
+    const { platform } = plan.inputs
+    const args = [
+      ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+      ...(platform === undefined ? [] : ['--platform', platform]),
+      '-'
+    ]
+    const input = prefetchDockerfile(references)
+    const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input }
+    const began = performance.now()
+    try {
+      const { exitCode, stderr } = await timeline.measure('fetch', 'Fetch beforehand', () => docker.call(args, options))
+      // not before: the one section that prints live is the builder's
+      const section = log.section(`Fetch beforehand ${references.join(', ')}`, began)
+      section.write(`${replayable(args, {}, input)}\n`)
+      section.end()
+      if (exitCode !== 0) this.#tell(lastLine(stderr))
+    } catch (error) {
+      this.#tell(error)
+    }
+  }
+
+  #tell(error: unknown): void {
+    if (!(error instanceof CancelledError)) this.#run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`)
+  }
+}
+
+/** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
+export function prefetchDockerfile(references: readonly string[]): string {
+  const names = references.map((_, index) => `shared-docker-layers-${index}`)
+  return [
+    ...references.flatMap((reference, index) => [
+      `FROM scratch AS ${names[index]}`,
+      `COPY --from=${reference} /shared-docker-layers-non[e] /`
+    ]),
+    'FROM scratch',
+    ...names.map((name) => `COPY --from=${name} / /`),
+    ''
+  ].join('\n')
+}
+
+async function findPrefetched({ plan, changesSince, registry }: Run): Promise<string[]> {
+  const [, afterBuilder] = splitAtBuilder(plan.builds)
+  const reads = afterBuilder.map(({ cacheSource }) => registry.published(cacheSource))
+  const images = (await Promise.all(reads)).map(({ image }) => image)
+  const latest = images.at(-1)
+  // the label of the newest production image speaks for the images of its run
+  const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
+  const commit = latest?.labels[REVISION_LABEL]
+  const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {}
+  return choosePrefetched(plan, hasSameInputs ? images : [], changed)
+}
+
+/**
+ * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
+ * little of it would be of use, its base image.
+ *
+ * @param images what is published of each build, as far as it was made of the same inputs
+ * @param changed paths that are known to have changed since
+ */
+export function choosePrefetched(
+  plan: Pick<Plan, 'builds' | 'dockerfile' | 'builderStage' | 'dockerignore'>,
+  images: readonly (ImageRecord | undefined)[],
+  changed: string[]
+): string[] {
+  const ofBuilder = imagesNeededFor(plan.dockerfile, [plan.builderStage])
+  const chosen: string[] = []
+  const choose = (reference: string): void => {
+    if (isReference(reference) && ![...ofBuilder, ...chosen].some((other) => sameImage(other, reference))) {
+      chosen.push(reference)
+    }
+  }
+  const [, afterBuilder] = splitAtBuilder(plan.builds)
+  for (const [index, build] of afterBuilder.entries()) {
+    const image = images[index]
+    const base = baseImageOf(build)
+    if (image && isWorthFetching(plan, build, image, changed)) choose(build.cacheSource)
+    // of another platform than the rest
+    else if (base !== undefined && !build.own[0]?.hasPlatform) choose(base)
+  }
+  return chosen
+}
+
+/** Which share of an image's own bytes may be fetched in vain. */
+const MOST_WASTE = 0.1
+
+function isWorthFetching(
+  { dockerfile, builderStage, dockerignore }: Pick<Plan, 'dockerfile' | 'builderStage' | 'dockerignore'>,
+  build: StageBuild,
+  image: ImageRecord,
+  changed: string[]
+): boolean {
+  const start = ownHistoryStart(image, build)
+  const layerSizes = image.manifest?.layers.map(({ size }) => size)
+  if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
+    return false
+  }
+  const hasChanged = ({ contextSources, excludes }: StageInstruction): boolean =>
+    takenFrom(changed, contextSources, excludes, dockerignore).length > 0
+  const isAnew = (index: number): boolean => {
+    const needed = neededStages(dockerfile, dockerfile.stages.slice(index, index + 1))
+    return needed.some((stage) => stage.index === builderStage.index || stage.instructions.some(hasChanged))
+  }
+  const [root] = build.own
+  if (root?.baseStage !== undefined && isAnew(root.baseStage)) return false
+  const firstAnew = recordedInstructions(build, 'inline').findIndex(
+    // what a trigger copies from is not known
+    (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction)
+  )
+  const below = layersBelow(image, start)
+  const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew)
+  const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0)
+  return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below))
+}

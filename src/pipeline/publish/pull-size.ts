@@ -1,0 +1,56 @@
+import type { ManifestRecord, ReadImage } from '../../registry/image.ts'
+import type { Run } from '../../result/run.ts'
+
+/** What a host must pull to have an image. */
+export interface PullSize {
+  /** The image that the host has already; undefined if there is none, because this is the first. */
+  previous?: string
+  /** Bytes that it must pull, compressed as they are in the registry, and what a host without any image must. */
+  bytes: number
+  fullBytes: number
+  layers: number
+  reusedLayers: number
+}
+
+/**
+ * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
+ * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
+ * it may be less. A layer that comes twice is fetched once.
+ */
+export function pullSize(image: ManifestRecord, before: ManifestRecord | undefined, previous?: string): PullSize {
+  const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest)
+  const reusedLayers = differs === -1 ? image.layers.length : differs
+  return {
+    ...(before !== undefined && previous !== undefined && { previous }),
+    bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
+    fullBytes: sizeOf(image.layers) + image.bytes,
+    layers: image.layers.length,
+    reusedLayers
+  }
+}
+
+function sizeOf(layers: ManifestRecord['layers']): number {
+  const sizes = new Map(layers.map(({ digest, size }) => [digest, size]))
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
+}
+
+/**
+ * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
+ *
+ * @param image REPOSITORY@DIGEST
+ * @returns undefined if the registry could not be asked
+ */
+export async function weigh({ registry, plan, log }: Run, image: string): Promise<PullSize | undefined> {
+  const previous = plan.refs.movingProduction
+  const [now, before] = await Promise.all([registry.published(image), registry.published(previous)])
+  const why = now.failure?.message ?? whyUnknown(before)
+  if (now.image?.manifest && why === undefined) return pullSize(now.image.manifest, before.image?.manifest, previous)
+  log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`)
+  return undefined
+}
+
+/** The first image of a repository is pulled whole. */
+function whyUnknown({ image, failure }: ReadImage): string | undefined {
+  if (image) return image.manifest ? undefined : 'the manifest of the previous image names no sizes'
+  return failure.kind === 'absent' ? undefined : failure.message
+}

@@ -1,0 +1,129 @@
+import type { Changes } from '../git/changes.ts'
+import { followLinks, takenFrom } from '../dockerfile/context-files.ts'
+import { imagesNeededFor, neededStages } from '../dockerfile/dockerfile.ts'
+import { INPUTS_LABEL, TESTS_LABEL } from '../plan/fingerprints.ts'
+import { isCommitId } from '../git/git.ts'
+import { REVISION_LABEL } from '../plan/plan.ts'
+import type { ImageRecord } from '../registry/image.ts'
+import type { Build, Run, TestResult, Unchanged } from '../result/run.ts'
+import { recordedBase } from '../strategy/base-images.ts'
+import type { Strategy } from '../strategy/strategy.ts'
+
+/**
+ * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
+ * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
+ */
+export async function findPassedTests(run: Run, strategy: Strategy, builder: Build): Promise<TestResult[] | undefined> {
+  const { fingerprints, inputs } = run.plan
+  if (!inputs.skipUnchangedTests || fingerprints.tests === undefined) return undefined
+  const [{ image: published }, { image: built }] = await Promise.all([
+    run.registry.published(builder.cacheSource),
+    strategy.readBuilt(builder)
+  ])
+  const commit = published && testedCommit(published, fingerprints.tests)
+  const isSame =
+    published !== undefined &&
+    published.layers.length > 0 &&
+    published.layers.join() === built?.layers.join() &&
+    published.runtime === built.runtime
+  return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined
+}
+
+/** The commit for which an image was tested by the tests of this fingerprint. */
+function testedCommit({ labels }: ImageRecord, fingerprint: string): string | undefined {
+  const { [REVISION_LABEL]: commit = '' } = labels
+  return labels[TESTS_LABEL] === fingerprint && isCommitId(commit) ? commit : undefined
+}
+
+function asResults(tests: readonly string[], commit: string): TestResult[] {
+  return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }))
+}
+
+/**
+ * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
+ * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
+ *
+ * @returns `why`: one clause on what has changed, or is not known
+ */
+export async function findUnchanged(
+  run: Run
+): Promise<{ unchanged: Unchanged; tests: TestResult[]; why?: undefined } | { why: string }> {
+  const { inputs, refs, fingerprints } = run.plan
+  const [builder, production] = await Promise.all(
+    [refs.movingBuilder, refs.movingProduction].map(async (reference) => run.registry.published(reference))
+  )
+  if (!builder?.image || !production?.image) return { why: 'not both images are published' }
+  const images = [builder.image, production.image]
+  const [builderCommit, commit] = images.map(({ labels }) => labels[REVISION_LABEL] ?? '')
+  if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '')) {
+    return { why: 'the published images name no commit' }
+  }
+  if (production.image.digest === undefined) return { why: 'the digest of the published image is unknown' }
+  if (images.some(({ labels }) => labels[INPUTS_LABEL] !== fingerprints.inputs)) {
+    return { why: 'the Dockerfile, an input or the .dockerignore differs' }
+  }
+  const tested = fingerprints.tests === undefined ? undefined : testedCommit(builder.image, fingerprints.tests)
+  if (inputs.tests.length > 0 && tested === undefined) {
+    return { why: 'the tests differ, or may depend on what is outside the container' }
+  }
+  const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, production.image))
+  if (why !== undefined) return { why }
+  const { digest } = production.image
+  return {
+    unchanged: { image: `${inputs.image}@${digest}`, digest, commit: commit ?? '', builderCommit: builderCommit ?? '' },
+    tests: asResults(inputs.tests, builderCommit ?? '')
+  }
+}
+
+async function whyFilesDiffer(
+  { plan, changesSince }: Run,
+  images: readonly ImageRecord[]
+): Promise<string | undefined> {
+  const { dockerfile, inputs } = plan
+  const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(
+    (stage) => stage.instructions
+  )
+  const unclear = instructions.find(
+    ({ keyword, text, contextSources, hasVariable }) =>
+      keyword === 'ONBUILD' ||
+      (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
+      text.includes('--parents') ||
+      (contextSources.length > 0 && hasVariable)
+  )
+  if (unclear) return `what line ${unclear.line} reads cannot be told`
+  if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown)) return 'only the engine knows what a stage is built on'
+
+  const links = await followLinks(
+    inputs.context,
+    instructions.flatMap(({ contextSources }) => contextSources)
+  )
+  const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''))
+  const all = await Promise.all([...commits].map(changesSince))
+  if (!all.every(isKnown)) return 'neither git here nor GitHub has the commit of the published images'
+  const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked])
+  const taken = instructions.flatMap(({ contextSources, excludes }) => {
+    // what a wildcard takes may be a link
+    const sources = contextSources.flatMap((source) =>
+      /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]
+    )
+    return takenFrom(paths, sources, excludes, plan.dockerignore)
+  })
+  return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`
+}
+
+function isKnown(changes: Changes): changes is Changes & { changed: string[]; untracked: string[] } {
+  return changes.changed !== undefined && changes.untracked !== undefined
+}
+
+async function whyBasesDiffer({ plan, registry }: Run, production: ImageRecord): Promise<string | undefined> {
+  const reasons = await Promise.all(
+    imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
+      const { image } = await registry.published(base)
+      if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
+        return `the base image ${base} moved, or its digest is not known`
+      }
+      return image.hasTriggers === false ? undefined : `the base image ${base} has instructions of its own`
+    })
+  )
+  return reasons.find((reason) => reason !== undefined)
+}

@@ -1,0 +1,210 @@
+import { constants } from 'node:os'
+import { stripVTControlCharacters } from 'node:util'
+import pLimit from 'p-limit'
+import { removeContainer } from '../docker/containers.ts'
+import { replayable, testArgs } from '../docker/args.ts'
+import { type Docker, lastLine } from '../docker/docker.ts'
+import { CancelledError } from '../lib/errors.ts'
+import { at, list, parseJson, text } from '../lib/json.ts'
+import { hiddenLines, redact } from '../action/mask.ts'
+import { type Run, secondsSince, type TestResult } from '../result/run.ts'
+import { collect } from './collect-reports.ts'
+
+/** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
+const DOCKER_FAILED = 125
+
+/**
+ * Runs every test in a container of its own of the builder image, at once or as many at a time as asked. All of them end,
+ * whatever the others do. After a cancellation those are returned that had ended before.
+ */
+export async function runTests(run: Run): Promise<TestResult[]> {
+  const { tests, testParallelism } = run.plan.inputs
+  const limit = pLimit(testParallelism ?? Math.max(1, tests.length))
+  const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))))
+  return ended.flatMap((outcome) => {
+    if (outcome.status === 'fulfilled') return [outcome.value]
+    if (outcome.reason instanceof CancelledError) return []
+    throw outcome.reason
+  })
+}
+
+async function runTest(run: Run, command: string, number: number): Promise<TestResult> {
+  const { plan, docker, log, runId, signal } = run
+  if (signal.aborted) throw new CancelledError()
+  const name = `shared-docker-layers-${runId}-test-${number}`
+  const args = testArgs(plan.inputs, plan.refs.builder, command, name, runId)
+  const section = log.section(`Test ${command}`)
+  section.write(`${replayable(args)}\n`)
+  const start = performance.now()
+  const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
+  let tail = ''
+  try {
+    const exitCode = await run.timeline.measure('test', `Test ${command}`, () =>
+      callUntil(timer, run, args, (chunk) => {
+        section.write(chunk)
+        tail = (tail + chunk.toString()).slice(-LONGEST_TAIL)
+      })
+    )
+    const seconds = secondsSince(start)
+    timer.stop()
+    const container = await readContainer(docker, name)
+    const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
+    section.end(outcome.status)
+    const workingDir = container?.workingDir ?? '/'
+    const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
+    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, hiddenLines(plan.inputs))
+    return {
+      ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
+      ...(container && { imageId: container.imageId }),
+      ...outcome,
+      ...(lastLines !== '' && { lastLines }),
+      ...(failedCases.length > 0 && { failedCases })
+    }
+  } finally {
+    timer.stop()
+    section.end()
+    await removeContainer(docker, name)
+  }
+}
+
+/** Characters of a test's output that are kept to tell how it ended, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096
+const MOST_LAST_LINES = 20
+
+function lastLinesOf(tail: string, hidden: readonly string[]): string {
+  const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
+  // the first may be the rest of a line, with the rest of a secret
+  const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
+  return redact(whole.join('\n').trimEnd(), hidden).split('\n').slice(-MOST_LAST_LINES).join('\n')
+}
+
+/** The exit code of the test; null if a signal or the timer ended it. */
+async function callUntil(
+  timer: TestTimer,
+  { docker, signal }: Run,
+  args: string[],
+  onOutput: (chunk: Buffer) => void
+): Promise<number | null> {
+  try {
+    const either = AbortSignal.any([signal, timer.signal])
+    return (await docker.call(args, { signal: either, capture: false, onOutput })).exitCode
+  } catch (error) {
+    if (error instanceof CancelledError && !signal.aborted) return null
+    throw error
+  }
+}
+
+interface Ending {
+  exitCode: number | null
+  timer: TestTimer
+  /** The last of what it printed. */
+  tail: string
+  container: Container | undefined
+  /** What should have been run. */
+  image: string
+  command: string
+}
+
+/** The client's word alone does not count: options could make it speak of another container, or of none. */
+function judge({ exitCode, timer, tail, container, image, command }: Ending): Pick<TestResult, 'status' | 'failure'> {
+  if (timer.hasFired()) return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` }
+  if (exitCode === 0) {
+    const why = whyNotOurs(container, image, command)
+    return why === undefined
+      ? { status: 'passed' }
+      : { status: 'error', failure: `docker says that it ended well, but ${why}` }
+  }
+  if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
+    return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` }
+  }
+  if (exitCode === null) return { status: 'failed', failure: 'docker was killed' }
+  if (container?.isOomKilled)
+    return { status: 'failed', failure: `exit code ${exitCode}: it ran out of memory and was killed` }
+  const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined
+  return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` }
+}
+
+/** A shell's and docker's exit code of what a signal ended is 128 more than its number. */
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+function whyNotOurs(container: Container | undefined, image: string, command: string): string | undefined {
+  if (!container) return 'knows no such container any more'
+  const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command])
+  if (!isOurs) return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`
+  return container.status === 'exited' && container.exitCode === 0
+    ? undefined
+    : `its container is ${container.status} with exit code ${container.exitCode}`
+}
+
+/** What the engine knows of a test's container. */
+interface Container {
+  image: string
+  imageId: string
+  words: string[]
+  status: string
+  exitCode: number
+  hasRun: boolean
+  isOomKilled: boolean
+  /** Why it could not be started; '' if it was. */
+  error: string
+  workingDir: string
+}
+
+/** Milliseconds that the engine gets to tell of a container. */
+const PATIENCE = 30_000
+
+/**
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). undefined if the engine knows no such container.
+ * Without the signal of the run: a test that has ended has, whatever comes after it.
+ */
+async function readContainer(docker: Docker, name: string): Promise<Container | undefined> {
+  const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE })
+  const [container] = exitCode === 0 ? list(parseJson(stdout)) : []
+  if (container === undefined) return undefined
+  return {
+    image: text(at(container, 'Config', 'Image')),
+    imageId: text(at(container, 'Image')),
+    words: [text(at(container, 'Path')), ...list(at(container, 'Args')).map(text)],
+    status: text(at(container, 'State', 'Status')),
+    exitCode: Number(at(container, 'State', 'ExitCode')),
+    // "A container that has never been started" (docs.docker.com, "docker ps", status)
+    hasRun: text(at(container, 'State', 'Status')) !== 'created',
+    isOomKilled: at(container, 'State', 'OOMKilled') === true,
+    error: text(at(container, 'State', 'Error')),
+    workingDir: text(at(container, 'Config', 'WorkingDir'))
+  }
+}
+
+/** Milliseconds in which docker's client ends after its container was killed. */
+const CLIENT_ENDS_WITHIN = 3_000
+
+/** Kills the container when the time of the test is over, and the client if that does not end it: there may be no container yet. */
+class TestTimer {
+  readonly minutes: number | undefined
+  readonly #client = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #fired = false
+
+  constructor(docker: Docker, container: string, minutes: number | undefined) {
+    this.minutes = minutes
+    if (minutes === undefined) return
+    this.#timer = setTimeout(() => {
+      this.#fired = true
+      this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN)
+      docker.call(['kill', container], { patience: PATIENCE }).catch(() => {})
+    }, minutes * 60_000)
+  }
+
+  /** Aborted when docker's client must end. */
+  get signal(): AbortSignal {
+    return this.#client.signal
+  }
+
+  hasFired(): boolean {
+    return this.#fired
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}

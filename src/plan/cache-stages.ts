@@ -1,0 +1,67 @@
+import { quote } from '../action/event.ts'
+import { type Dockerfile, findStage, listStages, neededStages, type Stage } from '../dockerfile/dockerfile.ts'
+import { UserError } from '../lib/errors.ts'
+
+/** `auto`, `none`, or names of stages. */
+export type CacheStagesInput = 'auto' | 'none' | string[]
+
+/** A further stage that is built by itself, because others copy from it. */
+export interface CacheStage {
+  stage: Stage
+  /** The image whose layers hold this stage's; undefined: neither holds them, so it is published as an image of its own. */
+  containedIn?: 'builder' | 'production'
+}
+
+/**
+ * The stages that a cache of the builder and the production image alone would lose: inline cache metadata tells only of an
+ * image's own layers, so a stage that is copied from is built again as soon as an earlier line of the copying stage changes.
+ *
+ * @throws UserError if `choice` names a stage that there is not, or that nothing needs
+ */
+export function findCacheStages(
+  dockerfile: Dockerfile,
+  builder: Stage,
+  target: Stage,
+  choice: CacheStagesInput
+): CacheStage[] {
+  const needing = neededStages(dockerfile, [builder, target])
+  const needed = new Set(needing.map(({ index }) => index))
+  const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom))
+  const named =
+    typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]))
+  const chains = { builder: chainOf(dockerfile, builder), production: chainOf(dockerfile, target) }
+
+  return needing
+    .filter(({ index }) => index !== builder.index && index !== target.index)
+    .flatMap((stage): CacheStage[] => {
+      if (named.includes(stage.index)) return [{ stage }]
+      if (!copiedFrom.has(stage.index)) return []
+      if (chains.builder.includes(stage.index)) return [{ stage, containedIn: 'builder' }]
+      if (chains.production.includes(stage.index)) return [{ stage, containedIn: 'production' }]
+      return choice === 'auto' ? [{ stage }] : []
+    })
+}
+
+/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
+export function chainOf(dockerfile: Dockerfile, stage: Stage): number[] {
+  const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage]
+  return [...(base ? chainOf(dockerfile, base) : []), stage.index]
+}
+
+function find(dockerfile: Dockerfile, name: string, needed: ReadonlySet<number>, published: Stage[]): number {
+  const stage = findStage(dockerfile, name)
+  if (!stage) {
+    throw new UserError(
+      `Input cache-stages names ${quote(name)}, but there is no such stage; the stages are: ${listStages(dockerfile)}`
+    )
+  }
+  if (published.some(({ index }) => index === stage.index)) {
+    throw new UserError(`Input cache-stages names ${quote(name)}, which is published anyway; remove that line`)
+  }
+  if (!needed.has(stage.index)) {
+    throw new UserError(
+      `Input cache-stages names ${quote(name)}, which neither the builder nor the production stage needs; remove that line`
+    )
+  }
+  return stage.index
+}

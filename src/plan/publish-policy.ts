@@ -1,0 +1,95 @@
+import { type BuildContext, quote } from '../action/event.ts'
+
+/** `auto`: trusted events push, forks and Dependabot only build and test. */
+export type PushMode = 'auto' | 'always' | 'never'
+
+/** What a run whose tests all passed may push. */
+export interface PublishDecision {
+  /** Push the commit's tag and the further tags. */
+  push: boolean
+  /** Move the moving tags too; never without `push`. */
+  publish: boolean
+  /** Why, as one sentence for people. It names the event and the branch, the branch as a JSON string. */
+  reason: string
+}
+
+/** Events only people with write access to the repository can cause, about code that is in it. */
+const TRUSTED = new Set([
+  'push',
+  'pull_request', // of the same repository: forks are refused before this list is asked
+  'merge_group',
+  'schedule',
+  'workflow_dispatch',
+  'repository_dispatch',
+  'release'
+])
+
+/** Events that build the tip of the branch they are about. */
+const BRANCH_BUILDS = new Set(['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'local'])
+
+/** Why an event pushes nothing on `auto`; any other one is unknown here. */
+const DISTRUSTED: Record<string, string> = {
+  pull_request_target: 'it runs with secrets on code that nobody has merged',
+  workflow_run: 'it runs with secrets on code that another workflow has fetched',
+  issue_comment: 'anyone may write a comment',
+  local: 'it is outside GitHub, so nothing says who started it'
+}
+
+/**
+ * Decides what may be pushed. Whatever is not known to be allowed is refused: an unknown event or mode pushes
+ * nothing by itself, and only an event that builds the publishing branch itself moves the moving tags, whatever the
+ * mode (a pull request's branch may have any name, a merge group is not merged yet, a tag may sit on any commit).
+ *
+ * @param publishBranch short name of the only branch that moves the moving tags; '' for none
+ */
+export function decidePublish(mode: PushMode, publishBranch: string, context: BuildContext): PublishDecision {
+  const run = subject(context)
+  const refusal = refusePush(mode, context)
+  if (refusal) return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` }
+  const hold = refusePublish(publishBranch, context)
+  if (hold) {
+    return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` }
+  }
+  return {
+    push: true,
+    publish: true,
+    reason: `${run} pushes the commit's tags and the moving tags: it builds the publishing branch.`
+  }
+}
+
+/** Why nothing is pushed, or '' if the commit's tag is. */
+function refusePush(mode: PushMode, context: BuildContext): string {
+  if (mode === 'always') return ''
+  if (mode !== 'auto') return `push is set to ${word(mode)}`
+  if (context.isFork) return 'its code comes from a fork'
+  if (context.isDependabot) return 'Dependabot gets neither secrets nor a token that can write'
+  if (TRUSTED.has(context.event)) return ''
+  return Object.hasOwn(DISTRUSTED, context.event)
+    ? `${DISTRUSTED[context.event]}`
+    : 'it is not among the events that are trusted to push'
+}
+
+/** Why the moving tags stay where they are, or '' if they move. */
+function refusePublish(publishBranch: string, context: BuildContext): string {
+  const { event, branch, tag } = context
+  if (context.isFork) return 'its code comes from a fork'
+  if (context.isPullRequest) return 'a pull request is not merged yet'
+  if (event === 'merge_group') return 'a merge group is not merged yet'
+  if (tag) return 'a tag may sit on any commit'
+  if (!BRANCH_BUILDS.has(event)) return 'it does not build a branch of its own'
+  if (!branch) return 'it builds no branch'
+  if (!publishBranch) return 'there is no publishing branch'
+  if (branch !== publishBranch) return `only branch ${quote(publishBranch)} moves those`
+  return ''
+}
+
+function subject({ event, branch, tag }: BuildContext): string {
+  const run = event === 'local' ? 'This local run' : `This ${word(event)} event`
+  if (tag) return `${run} on tag ${quote(tag)}`
+  return branch ? `${run} on branch ${quote(branch)}` : run
+}
+
+/** An event's or mode's name as it is if it is one, else quoted. */
+function word(name: string): string {
+  return /^\w+$/.test(name) ? name : quote(name)
+}

@@ -1,0 +1,102 @@
+import type { Dockerfile } from '../dockerfile/dockerfile.ts'
+import { atLeast, type EngineInfo } from '../docker/docker.ts'
+import { UserError } from '../lib/errors.ts'
+import type { Inputs } from '../action/inputs.ts'
+
+/** How the layers are shared on this engine, and what follows for the docker commands. */
+export interface StrategyChoice {
+  name: 'inline' | 'legacy'
+  /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client of the docker CLI itself (20.10). `legacy`: without BuildKit. */
+  client: 'buildx' | 'integrated' | 'legacy'
+  progress: 'rawjson' | 'plain'
+  /** One sentence for people. */
+  reason: string
+  /** Set if this engine cannot share the cache reliably for this Dockerfile, or DOCKER_BUILDKIT is not followed: why, and what to do. */
+  warning?: string
+}
+
+/**
+ * Chooses by what the engine says of itself.
+ * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, mended in BuildKit 0.14),
+ * moby/buildkit#5242 (broken in 27.0 and 27.1).
+ *
+ * @param dockerBuildkit the user's DOCKER_BUILDKIT
+ * @throws UserError if nothing on this machine can build this Dockerfile
+ */
+export function selectStrategy(
+  engine: EngineInfo,
+  dockerfile: Dockerfile,
+  inputs: Pick<Inputs, 'secrets' | 'ssh'>,
+  dockerBuildkit: string | undefined
+): StrategyChoice {
+  const needs = [
+    ...dockerfile.buildKitFeatures,
+    ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
+    ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+  ].join(', ')
+  const forgets = whyBuildKitForgets(engine)
+  const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`
+  const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets
+
+  if (reason !== undefined && notLegacy === undefined) return { ...LEGACY, reason }
+  if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
+    if (needs === '') {
+      return { ...LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) }
+    }
+    throw new UserError(
+      `The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
+    )
+  }
+  const choice = buildKit(engine)
+  if (forgets !== undefined) return { ...choice, warning: unreliable(forgets, notLegacy) }
+  if (dockerBuildkit !== '0') return choice
+  return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
+}
+
+const LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' } as const
+
+function unreliable(...causes: (string | undefined)[]): string {
+  const known = causes.filter((cause) => cause !== undefined).join(', and ')
+  return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`
+}
+
+/** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
+function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | undefined {
+  if (buildx === undefined) return `Docker ${version} has no buildx`
+  if (store === 'containerd') {
+    return atLeast(version, '26.1.0') ? undefined : `the containerd store of Docker ${version} is older than 26.1`
+  }
+  return atLeast(version, '27.2.0')
+    ? undefined
+    : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`
+}
+
+/**
+ * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
+ * it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or one it
+ * already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
+ */
+function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
+  return store === 'containerd'
+    ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
+    : undefined
+}
+
+function buildKit(engine: EngineInfo): StrategyChoice {
+  const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`
+  if (engine.buildx === undefined) {
+    return { name: 'inline', client: 'integrated', progress: 'plain', reason }
+  }
+  return {
+    name: 'inline',
+    client: 'buildx',
+    // docker/buildx 0.13 is the first with rawjson
+    progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
+    reason
+  }
+}
+
+/** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
+function hasIntegratedBuildKit({ version }: EngineInfo): boolean {
+  return atLeast(version, '18.9.0') && !atLeast(version, '23.0.0')
+}
