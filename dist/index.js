@@ -39839,20 +39839,20 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 7890:
+/***/ 9032:
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5598);
+/* harmony import */ var _run_action_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4503);
 
-await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
+await (0,_run_action_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 5598:
+/***/ 4503:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42814,7 +42814,7 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
-;// CONCATENATED MODULE: ./src/engine/args.ts
+;// CONCATENATED MODULE: ./src/docker/args.ts
 /** Options that are the same for both stages, in the legacy builder too. */
 function commonBuildArgs(inputs, build) {
     return [
@@ -42901,7 +42901,7 @@ function list(value) {
 // EXTERNAL MODULE: ../../work/main/node_modules/semver/index.js
 var semver = __nccwpck_require__(776);
 var semver_default = /*#__PURE__*/__nccwpck_require__.n(semver);
-;// CONCATENATED MODULE: ./src/json.ts
+;// CONCATENATED MODULE: ./src/lib/json.ts
 /** The value at a path of keys in data of any shape; undefined where the path ends early. */
 function at(value, ...keys) {
     let current = value;
@@ -42930,7 +42930,7 @@ function json_list(value) {
     return Array.isArray(value) ? value : [];
 }
 
-;// CONCATENATED MODULE: ./src/context.ts
+;// CONCATENATED MODULE: ./src/action/event.ts
 
 /** There is no commit to name. The message is one sentence for people. */
 class ContextError extends Error {
@@ -43125,7 +43125,7 @@ function sourceUrl(server, repository) {
     return match?.[1] && repository ? `${match[1]}/${repository}` : '';
 }
 
-;// CONCATENATED MODULE: ./src/errors.ts
+;// CONCATENATED MODULE: ./src/lib/errors.ts
 /** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
 class UserError extends Error {
     name = 'UserError';
@@ -43148,7 +43148,7 @@ var external_node_async_hooks_ = __nccwpck_require__(6698);
 var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./src/exec.ts
+;// CONCATENATED MODULE: ./src/lib/exec.ts
 
 
 
@@ -43199,7 +43199,7 @@ function end(child) {
  * @throws what `onOutput` throws, after the child was ended
  * @throws Error if the program is not on PATH
  */
-async function src_exec_exec(tool, args, options) {
+async function lib_exec_exec(tool, args, options) {
     const { signal, onOutput, capture = true } = options;
     if (signal?.aborted)
         throw new CancelledError();
@@ -43269,7 +43269,7 @@ class Text {
     }
 }
 
-;// CONCATENATED MODULE: ./src/engine/docker.ts
+;// CONCATENATED MODULE: ./src/docker/docker.ts
 
 
 
@@ -43299,7 +43299,7 @@ class DockerCli {
             }
         };
         try {
-            return await this.#timeline.measure('command', nameOf(args), () => src_exec_exec('docker', args, all));
+            return await this.#timeline.measure('command', nameOf(args), () => lib_exec_exec('docker', args, all));
         }
         catch (error) {
             if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
@@ -43442,7 +43442,7 @@ function linesOf(text) {
         .filter((line) => line !== '');
 }
 
-;// CONCATENATED MODULE: ./src/containers.ts
+;// CONCATENATED MODULE: ./src/docker/containers.ts
 
 
 
@@ -43487,7 +43487,7 @@ function idsIn({ stdout }) {
 
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-;// CONCATENATED MODULE: ./src/file-modes.ts
+;// CONCATENATED MODULE: ./src/git/file-modes.ts
 
 
 /** Group and others may write: what a usual umask of 022 takes away. */
@@ -45704,7 +45704,7 @@ function parseArgsStringToArgv(value, env, file) {
     return myArray;
 }
 
-;// CONCATENATED MODULE: ./src/image-ref.ts
+;// CONCATENATED MODULE: ./src/registry/image-reference.ts
 /**
  * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
  * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
@@ -45899,7 +45899,7 @@ function show(text) {
     return plain ?? quoted;
 }
 
-;// CONCATENATED MODULE: ./src/inputs.ts
+;// CONCATENATED MODULE: ./src/action/inputs.ts
 
 
 
@@ -46159,7 +46159,7 @@ function check(name, parseValue) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/log.ts
+;// CONCATENATED MODULE: ./src/lib/log.ts
 
 
 
@@ -46354,7 +46354,7 @@ function harmless(text) {
         .replace(/^(\s*)::/, '$1: :');
 }
 
-;// CONCATENATED MODULE: ./src/secret-like.ts
+;// CONCATENATED MODULE: ./src/action/secret-like.ts
 
 /** Words of a name that stand for a secret, and one that says it is none: BuildKit's own check SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
@@ -46374,7 +46374,7 @@ function findSecretLike(buildArgs) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/mask.ts
+;// CONCATENATED MODULE: ./src/action/mask.ts
 
 
 /** What must not be shown, line by line: the runner masks within lines only. */
@@ -53691,7 +53691,7 @@ class XMLParser {
         return XmlNode.getMetaDataSymbol();
     }
 }
-;// CONCATENATED MODULE: ./src/junit.ts
+;// CONCATENATED MODULE: ./src/result/junit.ts
 
 
 const parser = new XMLParser({
@@ -53760,7 +53760,7 @@ function shortened(value, most) {
     return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
 }
 
-;// CONCATENATED MODULE: ./src/phases/collect.ts
+;// CONCATENATED MODULE: ./src/pipeline/collect-reports.ts
 
 
 
@@ -53769,7 +53769,7 @@ function shortened(value, most) {
 
 
 /** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */
-const collect_PATIENCE = 300_000;
+const collect_reports_PATIENCE = 300_000;
 /** Bytes of a report that is read for failing cases, how many of them a test has at most, and how much of each is kept. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024;
 const MOST_CASES = 100;
@@ -53813,7 +53813,7 @@ async function collectOne(run, { number, command, container, workingDir }, path)
     // docker would write through a link that is there; a new folder has none
     const copied = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(run.folder, `copied-${number}-`));
     const args = ['cp', `${container}:${source}`, copied];
-    const failure = failureOf(await run.docker.call(args, { signal: run.signal, patience: collect_PATIENCE }));
+    const failure = failureOf(await run.docker.call(args, { signal: run.signal, patience: collect_reports_PATIENCE }));
     if (failure !== undefined)
         run.log.info(`No report ${source} of the test ${command}: ${failure}`);
     // below the path that it has in the container: two may have one name
@@ -53890,7 +53890,7 @@ async function realpathOfExisting(path) {
     return (0,promises_namespaceObject.realpath)(path).catch(() => realpathOfExisting((0,external_node_path_namespaceObject.dirname)(path)));
 }
 
-;// CONCATENATED MODULE: ./src/run.ts
+;// CONCATENATED MODULE: ./src/result/run.ts
 /** What retries of a run need. */
 function retryOf({ plan, log, signal }) {
     return { retries: plan.inputs.retries, log, signal };
@@ -53912,7 +53912,7 @@ function secondsSince(start) {
     return Math.round(performance.now() - start) / 1_000;
 }
 
-;// CONCATENATED MODULE: ./src/cache/verdict.ts
+;// CONCATENATED MODULE: ./src/result/cache-verdict.ts
 
 /** Counts the Dockerfile steps of all builds. A run without any step has no hit, unless nothing had to be built. */
 function judgeCache(result) {
@@ -53966,7 +53966,7 @@ function count(steps) {
 // EXTERNAL MODULE: ../../work/main/node_modules/@balena/dockerignore/ignore.js
 var ignore = __nccwpck_require__(2766);
 var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
-;// CONCATENATED MODULE: ./src/cache/context-files.ts
+;// CONCATENATED MODULE: ./src/dockerfile/context-files.ts
 /**
  * Which files of the build context a COPY reads.
  *
@@ -54105,7 +54105,7 @@ function isValid(pattern) {
 
 // EXTERNAL MODULE: ../../work/main/node_modules/dockerfile-ast/lib/main.js
 var main = __nccwpck_require__(4134);
-;// CONCATENATED MODULE: ./src/dockerfile.ts
+;// CONCATENATED MODULE: ./src/dockerfile/dockerfile.ts
 /**
  * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
  *
@@ -54664,7 +54664,7 @@ function splitLines(text) {
     return text.split(/(?<=\n)/);
 }
 
-;// CONCATENATED MODULE: ./src/cache-stages.ts
+;// CONCATENATED MODULE: ./src/plan/cache-stages.ts
 
 
 
@@ -54713,7 +54713,7 @@ function find(dockerfile, name, needed, published) {
     return stage.index;
 }
 
-;// CONCATENATED MODULE: ./src/stage-build.ts
+;// CONCATENATED MODULE: ./src/plan/stage-builds.ts
 
 
 /** First what the builder needs, then the builder, then the others in the order of the Dockerfile, and production. */
@@ -54731,7 +54731,7 @@ function planBuilds(parts) {
     // images of the legacy builder have no cache metadata to inspect
     const canCheck = strategy.name === 'inline';
     const cache = ({ stage, containedIn }) => {
-        const name = stage_build_nameOf(stage);
+        const name = stage_builds_nameOf(stage);
         const { local = '', moving = '' } = refs.stages[name] ?? {};
         const source = { builder: refs.movingBuilder, production: refs.movingProduction };
         const published = containedIn === undefined;
@@ -54756,7 +54756,7 @@ function planBuilds(parts) {
     builds.push({
         kind: 'builder',
         stage: builderStage,
-        name: stage_build_nameOf(builderStage),
+        name: stage_builds_nameOf(builderStage),
         reference: refs.builder,
         cacheSource: refs.movingBuilder,
         moving: refs.movingBuilder,
@@ -54770,7 +54770,7 @@ function planBuilds(parts) {
     builds.push({
         kind: 'production',
         stage: targetStage,
-        name: stage_build_nameOf(targetStage),
+        name: stage_builds_nameOf(targetStage),
         reference: refs.production,
         cacheSource: refs.movingProduction,
         moving: refs.movingProduction,
@@ -54792,7 +54792,7 @@ function splitAtBuilder(builds) {
     return [builds.slice(0, end), builds.slice(end)];
 }
 /** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
-function stage_build_nameOf({ name, index }) {
+function stage_builds_nameOf({ name, index }) {
     return name ?? `stage-${index}`;
 }
 function candidateOf(moving) {
@@ -54818,7 +54818,7 @@ function baseImageOf({ own, images }) {
     return root?.baseStage !== undefined && images.has(root.baseStage) ? undefined : root?.baseImage;
 }
 
-;// CONCATENATED MODULE: ./src/cache/image.ts
+;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
 
 /** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
 function ownHistoryStart(image, build, strategy = 'inline') {
@@ -54882,7 +54882,7 @@ function layersBelow({ history }, entries) {
     return history.slice(0, entries).filter(({ empty }) => !empty).length;
 }
 
-;// CONCATENATED MODULE: ./src/cache/reasons.ts
+;// CONCATENATED MODULE: ./src/cache/explain-miss.ts
 
 
 
@@ -54894,12 +54894,12 @@ function explainMisses(evidence) {
         const step = executed.find(({ stage }) => stage === name);
         if (!step)
             return [];
-        const { kind, reason, unexpected = false } = reasons_explain(evidence, step);
+        const { kind, reason, unexpected = false } = explain_miss_explain(evidence, step);
         const { stage, instruction, line } = step;
         return [{ stage, instruction, ...(line === undefined ? {} : { line }), kind, reason, unexpected }];
     });
 }
-function reasons_explain(evidence, step) {
+function explain_miss_explain(evidence, step) {
     return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
 }
 /** Reasons for which nothing at all could be reused. */
@@ -54935,7 +54935,7 @@ function whyNoSource({ build, published, strategy }) {
 }
 /** Reasons that lie in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
-    const names = stageBuild.own.map(stage_build_nameOf);
+    const names = stageBuild.own.map(stage_builds_nameOf);
     const place = names.indexOf(step.stage);
     if (place === -1) {
         return publishesAllStages
@@ -55176,7 +55176,7 @@ function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-;// CONCATENATED MODULE: ./src/fingerprint.ts
+;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
 
 
 /** Label of the builder image: the fingerprint of its tests. It is published only after they passed. */
@@ -55219,7 +55219,7 @@ function isSelfContained(words) {
     });
 }
 
-;// CONCATENATED MODULE: ./src/plan.ts
+;// CONCATENATED MODULE: ./src/plan/plan.ts
 
 
 
@@ -55239,7 +55239,7 @@ function makeRefs(inputs, build, cacheStages) {
     const ours = [inputs.builderTag, inputs.latestTag];
     const taken = [...ours, ...ours.map(candidateOf), cacheTagOf(inputs.latestTag)];
     const stages = cacheStages.map(({ stage }) => {
-        const name = stage_build_nameOf(stage);
+        const name = stage_builds_nameOf(stage);
         const tag = taken.includes(name) ? `stage-${name}` : name;
         return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }];
     });
@@ -55287,7 +55287,7 @@ function makeLabels(inputs, build, created, fingerprints) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/strategy/bases.ts
+;// CONCATENATED MODULE: ./src/strategy/base-images.ts
 
 
 /** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
@@ -55359,7 +55359,7 @@ function recordedBase(labels, reference) {
     return bases.find(([name = '']) => sameImage(name, reference))?.[1];
 }
 
-;// CONCATENATED MODULE: ./src/phases/explain.ts
+;// CONCATENATED MODULE: ./src/pipeline/explain.ts
 
 
 
@@ -55402,7 +55402,7 @@ async function explain_explain(run, strategy, builds) {
             links,
             unusualModes: oddModes,
             executedStages,
-            stageNames: dockerfile.stages.map(stage_build_nameOf),
+            stageNames: dockerfile.stages.map(stage_builds_nameOf),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -55413,7 +55413,7 @@ async function explain_explain(run, strategy, builds) {
     }));
 }
 
-;// CONCATENATED MODULE: ./src/phases/prefetch.ts
+;// CONCATENATED MODULE: ./src/pipeline/prefetch.ts
 
 
 
@@ -55565,7 +55565,7 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
-;// CONCATENATED MODULE: ./src/engine/progress.ts
+;// CONCATENATED MODULE: ./src/docker/progress.ts
 
 /** Characters after which a line is passed on that has not ended yet: a line may have no end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024;
@@ -55848,7 +55848,7 @@ class LegacyProgress extends LineReader {
     }
 }
 
-;// CONCATENATED MODULE: ./src/engine/transfer.ts
+;// CONCATENATED MODULE: ./src/docker/transfer.ts
 
 
 /** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
@@ -56495,7 +56495,7 @@ function makeRetriable(function_, options) {
 	};
 }
 
-;// CONCATENATED MODULE: ./src/retry.ts
+;// CONCATENATED MODULE: ./src/lib/retry.ts
 
 
 
@@ -56551,7 +56551,7 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
     return results[0];
 }
 
-;// CONCATENATED MODULE: ./src/move-policy.ts
+;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
 /**
  * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
  * take back what a newer one has published. After a force-push the branch's tip says what is newer. Where the published image
@@ -56603,7 +56603,7 @@ function decideMove(facts) {
     return stay(`branch ${JSON.stringify(branch)} does not have commit ${own} any more, and ${reference} is of ${other}`);
 }
 
-;// CONCATENATED MODULE: ./src/phases/move.ts
+;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
 
 
 /** Asks what is published, and whether this run's commit is newer. */
@@ -56716,7 +56716,7 @@ async function findNewer(run, commit) {
     return newer;
 }
 
-;// CONCATENATED MODULE: ./src/phases/weigh.ts
+;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
 /**
  * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
  * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
@@ -56746,20 +56746,20 @@ function sizeOf(layers) {
 async function weigh({ registry, plan, log }, image) {
     const previous = plan.refs.movingProduction;
     const [now, before] = await Promise.all([registry.published(image), registry.published(previous)]);
-    const why = now.failure?.message ?? weigh_whyUnknown(before);
+    const why = now.failure?.message ?? pull_size_whyUnknown(before);
     if (now.image?.manifest && why === undefined)
         return pullSize(now.image.manifest, before.image?.manifest, previous);
     log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`);
     return undefined;
 }
 /** The first image of a repository is pulled whole. */
-function weigh_whyUnknown({ image, failure }) {
+function pull_size_whyUnknown({ image, failure }) {
     if (image)
         return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
     return failure.kind === 'absent' ? undefined : failure.message;
 }
 
-;// CONCATENATED MODULE: ./src/phases/publish.ts
+;// CONCATENATED MODULE: ./src/pipeline/publish/publish.ts
 
 
 
@@ -57087,7 +57087,7 @@ async function hold(run, stage, builds, why) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/git.ts
+;// CONCATENATED MODULE: ./src/git/git.ts
 
 /** Options of every call of git. */
 const OPTIONS = [
@@ -57201,7 +57201,7 @@ class Git {
     /** What git prints, byte for byte: a file's name may begin or end with spaces. */
     async #run(args) {
         try {
-            const result = await src_exec_exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
+            const result = await lib_exec_exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
                 // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
                 env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
             });
@@ -57217,7 +57217,7 @@ function readNames(text) {
     return text.split('\0').slice(0, -1);
 }
 
-;// CONCATENATED MODULE: ./src/phases/reuse.ts
+;// CONCATENATED MODULE: ./src/pipeline/reuse.ts
 
 
 
@@ -57567,7 +57567,7 @@ function validateConcurrency(concurrency) {
 	}
 }
 
-;// CONCATENATED MODULE: ./src/phases/test.ts
+;// CONCATENATED MODULE: ./src/pipeline/test.ts
 
 
 
@@ -58110,7 +58110,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
 function located({ number: _, ...step }, place) {
     return {
         ...step,
-        ...(place && { stage: stage_build_nameOf(place.stage) }),
+        ...(place && { stage: stage_builds_nameOf(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
 }
@@ -58398,7 +58398,7 @@ function isLabelledAtOnce({ kind, stage }) {
     return kind === 'production' || stage.instructions.some(({ keyword }) => keyword === 'ONBUILD');
 }
 
-;// CONCATENATED MODULE: ./src/pipeline.ts
+;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
 
 
 
@@ -58557,7 +58557,7 @@ function warnOfCaches({ log }, build) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/cache/changes.ts
+;// CONCATENATED MODULE: ./src/git/changes.ts
 
 
 /** `findChanges` for one build, which looks for those since the same commit once. */
@@ -63628,7 +63628,7 @@ function getOctokit(token, options, ...additionalPlugins) {
     return new GitHubWithPlugins(getOctokitOptions(token, options));
 }
 //# sourceMappingURL=github.js.map
-;// CONCATENATED MODULE: ./src/github.ts
+;// CONCATENATED MODULE: ./src/git/github.ts
 
 
 
@@ -63760,7 +63760,7 @@ function unknownIfNotFound(error) {
     throw error;
 }
 
-;// CONCATENATED MODULE: ./src/publish-policy.ts
+;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
 
 /** Events only people with write access to the repository can cause, about code that is in it. */
 const TRUSTED = new Set([
@@ -63851,7 +63851,7 @@ function word(name) {
     return /^\w+$/.test(name) ? name : quote(name);
 }
 
-;// CONCATENATED MODULE: ./src/strategy/select.ts
+;// CONCATENATED MODULE: ./src/plan/select-strategy.ts
 
 
 /**
@@ -63872,10 +63872,10 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
     const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
     const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets;
     if (reason !== undefined && notLegacy === undefined)
-        return { ...select_LEGACY, reason };
+        return { ...select_strategy_LEGACY, reason };
     if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
         if (needs === '') {
-            return { ...select_LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) };
+            return { ...select_strategy_LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) };
         }
         throw new UserError(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
     }
@@ -63886,7 +63886,7 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
         return choice;
     return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` };
 }
-const select_LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' };
+const select_strategy_LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' };
 function unreliable(...causes) {
     const known = causes.filter((cause) => cause !== undefined).join(', and ');
     return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`;
@@ -63930,7 +63930,7 @@ function hasIntegratedBuildKit({ version }) {
     return atLeast(version, '18.9.0') && !atLeast(version, '23.0.0');
 }
 
-;// CONCATENATED MODULE: ./src/prepare.ts
+;// CONCATENATED MODULE: ./src/plan/create-plan.ts
 
 
 
@@ -64090,7 +64090,7 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     throw new UserError(`Input builder names ${quote(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
-;// CONCATENATED MODULE: ./src/preview.ts
+;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
 
 
 
@@ -64269,7 +64269,7 @@ async function askHelper(helper, registry, env, signal) {
     const program = `docker-credential-${helper}`;
     const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)]);
     const input = namesOf(registry)[0] ?? registry;
-    const result = await src_exec_exec(program, ['get'], { env, input, signal: either }).catch((error) => {
+    const result = await lib_exec_exec(program, ['get'], { env, input, signal: either }).catch((error) => {
         if (signal.aborted)
             throw error;
         return undefined;
@@ -65413,7 +65413,7 @@ function bars({ sections, more }) {
     return [...aligned(rows), ...(more > 0 ? [`… and ${more} more`] : [])];
 }
 
-;// CONCATENATED MODULE: ./src/state.ts
+;// CONCATENATED MODULE: ./src/action/state.ts
 
 
 const FOLDER_PREFIX = 'shared-docker-layers-';
@@ -65437,7 +65437,7 @@ function readState(temp) {
     return ours ? state : undefined;
 }
 
-;// CONCATENATED MODULE: ./src/timeline.ts
+;// CONCATENATED MODULE: ./src/lib/timeline.ts
 /** Spans of a report, so that it stays small. */
 const MOST_SPANS = 1_000;
 /** What a run did when: its phases, and what they waited for. */
@@ -65472,7 +65472,7 @@ function timeline_seconds(milliseconds) {
     return Math.round(milliseconds) / 1_000;
 }
 
-;// CONCATENATED MODULE: ./src/main.ts
+;// CONCATENATED MODULE: ./src/entries/run-action.ts
 
 
 
@@ -65974,6 +65974,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(7890);
+/******/ var __webpack_exports__ = __nccwpck_require__(9032);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

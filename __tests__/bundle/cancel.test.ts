@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Answer } from './fake-docker.ts'
-import { errorsIn, FakeEngine, IMAGE, type JobOptions, OUTPUTS, type Ran } from './fake-engine.ts'
+import type { Answer } from '../support/fake-docker.ts'
+import { errorsIn, FakeEngine, IMAGE, type JobOptions, OUTPUTS, type Ran } from '../support/fake-engine.ts'
 
 /** What only the production build's call has. */
 const PRODUCTION = `${IMAGE}:latest --cache-to`

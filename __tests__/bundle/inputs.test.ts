@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { INFO } from './fake-docker.ts'
-import { errorsIn, FakeEngine, OUTPUTS, type Ran } from './fake-engine.ts'
+import { INFO } from '../support/fake-docker.ts'
+import { errorsIn, FakeEngine, OUTPUTS, type Ran } from '../support/fake-engine.ts'
 
 let engine: FakeEngine
 

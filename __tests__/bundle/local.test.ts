@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { FakeEngine, IMAGE } from './fake-engine.ts'
+import { FakeEngine, IMAGE } from '../support/fake-engine.ts'
 
 let engine: FakeEngine
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Event } from '../../testbed/runner.ts'
-import { type Call, commandsIn, errorsIn, FakeEngine, IMAGE, type Ran } from './fake-engine.ts'
+import { type Call, commandsIn, errorsIn, FakeEngine, IMAGE, type Ran } from '../support/fake-engine.ts'
 
 /** What only the production build's call has. */
 const PRODUCTION = `${IMAGE}:latest --cache-to`

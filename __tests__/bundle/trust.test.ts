@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { rawJson } from './fake-docker.ts'
-import { commandsIn, FakeEngine, OUTPUTS, type Ran } from './fake-engine.ts'
+import { rawJson } from '../support/fake-docker.ts'
+import { commandsIn, FakeEngine, OUTPUTS, type Ran } from '../support/fake-engine.ts'
 
 let engine: FakeEngine
 

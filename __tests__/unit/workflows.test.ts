@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
-import { dependabotFaults, issueTemplateFaults } from './github-files.ts'
+import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
 
 interface Step {
   uses?: string

@@ -31609,20 +31609,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4522:
-/***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
-
-__nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _post_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7521);
-
-await (0,_post_js__WEBPACK_IMPORTED_MODULE_0__/* .cleanUp */ .n)();
-
-__webpack_async_result__();
-} catch(e) { __webpack_async_result__(e); } }, 1);
-
-/***/ }),
-
-/***/ 7521:
+/***/ 8994:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34580,7 +34567,7 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
-;// CONCATENATED MODULE: ./src/engine/args.ts
+;// CONCATENATED MODULE: ./src/docker/args.ts
 /** Options that are the same for both stages, in the legacy builder too. */
 function commonBuildArgs(inputs, build) {
     return [
@@ -34666,7 +34653,7 @@ function list(value) {
 
 // EXTERNAL MODULE: ../../work/main/node_modules/semver/index.js
 var node_modules_semver = __nccwpck_require__(776);
-;// CONCATENATED MODULE: ./src/errors.ts
+;// CONCATENATED MODULE: ./src/lib/errors.ts
 /** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
 class errors_UserError extends Error {
     name = 'UserError';
@@ -34689,7 +34676,7 @@ var external_node_async_hooks_ = __nccwpck_require__(6698);
 var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./src/exec.ts
+;// CONCATENATED MODULE: ./src/lib/exec.ts
 
 
 
@@ -34740,7 +34727,7 @@ function end(child) {
  * @throws what `onOutput` throws, after the child was ended
  * @throws Error if the program is not on PATH
  */
-async function src_exec_exec(tool, args, options) {
+async function lib_exec_exec(tool, args, options) {
     const { signal, onOutput, capture = true } = options;
     if (signal?.aborted)
         throw new CancelledError();
@@ -34810,7 +34797,7 @@ class Text {
     }
 }
 
-;// CONCATENATED MODULE: ./src/engine/docker.ts
+;// CONCATENATED MODULE: ./src/docker/docker.ts
 
 
 
@@ -34840,7 +34827,7 @@ class DockerCli {
             }
         };
         try {
-            return await this.#timeline.measure('command', nameOf(args), () => src_exec_exec('docker', args, all));
+            return await this.#timeline.measure('command', nameOf(args), () => lib_exec_exec('docker', args, all));
         }
         catch (error) {
             if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
@@ -34983,7 +34970,7 @@ function linesOf(text) {
         .filter((line) => line !== '');
 }
 
-;// CONCATENATED MODULE: ./src/containers.ts
+;// CONCATENATED MODULE: ./src/docker/containers.ts
 
 
 
@@ -35032,7 +35019,7 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-;// CONCATENATED MODULE: ./src/log.ts
+;// CONCATENATED MODULE: ./src/lib/log.ts
 
 
 
@@ -35227,7 +35214,7 @@ function harmless(text) {
         .replace(/^(\s*)::/, '$1: :');
 }
 
-;// CONCATENATED MODULE: ./src/state.ts
+;// CONCATENATED MODULE: ./src/action/state.ts
 
 
 const FOLDER_PREFIX = 'shared-docker-layers-';
@@ -35251,7 +35238,7 @@ function readState(temp) {
     return ours ? state : undefined;
 }
 
-;// CONCATENATED MODULE: ./src/timeline.ts
+;// CONCATENATED MODULE: ./src/lib/timeline.ts
 /** Spans of a report, so that it stays small. */
 const MOST_SPANS = 1_000;
 /** What a run did when: its phases, and what they waited for. */
@@ -35286,7 +35273,7 @@ function seconds(milliseconds) {
     return Math.round(milliseconds) / 1_000;
 }
 
-;// CONCATENATED MODULE: ./src/post.ts
+;// CONCATENATED MODULE: ./src/entries/clean-up.ts
 
 
 
@@ -35312,6 +35299,19 @@ async function cleanUp() {
     }
 }
 
+
+/***/ }),
+
+/***/ 7895:
+/***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+
+__nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
+/* harmony import */ var _clean_up_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8994);
+
+await (0,_clean_up_js__WEBPACK_IMPORTED_MODULE_0__/* .cleanUp */ .n)();
+
+__webpack_async_result__();
+} catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
@@ -35638,6 +35638,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(4522);
+/******/ var __webpack_exports__ = __nccwpck_require__(7895);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

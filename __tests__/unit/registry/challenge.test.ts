@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { parseChallenges } from '../../../src/registry/challenge.ts'
-import { cases } from '../cases.ts'
+import { cases } from '../../support/cases.ts'
 
 const bearer = (parameters: Record<string, string>) => [{ scheme: 'bearer', parameters }]
 

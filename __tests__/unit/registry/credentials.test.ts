@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { findCredentials, findHelper, readAuths, secretsOf } from '../../../src/registry/credentials.ts'
-import { cases } from '../cases.ts'
+import { cases } from '../../support/cases.ts'
 
 const auth = (text: string): { auth: string } => ({ auth: Buffer.from(text).toString('base64') })
 const password = (username: string, secret: string) => ({ kind: 'password', username, password: secret })

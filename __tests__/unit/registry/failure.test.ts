@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { failureOfConnection, kindOfStatus, RegistryError, readRetryAfter } from '../../../src/registry/failure.ts'
 import { addressOf, digestInRepository } from '../../../src/registry/reference.ts'
-import { cases } from '../cases.ts'
+import { cases } from '../../support/cases.ts'
 
 it.each([
   [400, 'unknown'],

@@ -1,0 +1,116 @@
+import { describe, expect, it } from '@jest/globals'
+import {
+  commonBuildArgs,
+  replayable,
+  secretArgs,
+  secretEnvironment,
+  testArgs,
+  variablesAskedFor
+} from '../../../src/docker/args.ts'
+import { childEnvironment } from '../../../src/docker/docker.ts'
+import { readInputs } from '../../../src/action/inputs.ts'
+
+function inputs(values: Record<string, string> = {}): ReturnType<typeof readInputs> {
+  return readInputs((name) => ({ image: 'ghcr.io/octo/app', ...values })[name] ?? '')
+}
+
+describe('commonBuildArgs', () => {
+  it('leaves out what is not set', () => {
+    const build = { file: 'Dockerfile', target: undefined, tags: ['a:1'], labels: [], idFile: '/t/id' }
+    expect(commonBuildArgs(inputs(), build)).toEqual(['--file', 'Dockerfile', '--tag', 'a:1', '--iidfile', '/t/id'])
+  })
+
+  it('passes on every input that both builders know', () => {
+    const all = inputs({
+      'build-args': 'A=1 2\nB',
+      'add-hosts': 'db:10.0.0.1',
+      network: 'host',
+      platform: 'linux/amd64',
+      'shm-size': '1g'
+    })
+    const build = { file: 'D', target: 'builder', tags: ['a:1', 'a:2'], labels: ['k=v w'], idFile: '/t/id' }
+    expect(commonBuildArgs(all, build).join('|')).toBe(
+      '--file|D|--target|builder|--tag|a:1|--tag|a:2|--label|k=v w|--build-arg|A=1 2|--build-arg|B|--add-host|db:10.0.0.1|--network|host|--platform|linux/amd64|--shm-size|1g|--iidfile|/t/id'
+    )
+  })
+})
+
+describe('secrets', () => {
+  it('go through the environment, never through an argument', () => {
+    const withSecrets = inputs({ secrets: 'npm=s3cret\npem=other', ssh: 'default' })
+    const args = secretArgs(withSecrets)
+    expect(args).toEqual([
+      '--secret',
+      'id=npm,env=SHARED_DOCKER_LAYERS_SECRET_1',
+      '--secret',
+      'id=pem,env=SHARED_DOCKER_LAYERS_SECRET_2',
+      '--ssh',
+      'default'
+    ])
+    expect(secretEnvironment(withSecrets.secrets)).toEqual({
+      SHARED_DOCKER_LAYERS_SECRET_1: 's3cret',
+      SHARED_DOCKER_LAYERS_SECRET_2: 'other'
+    })
+  })
+})
+
+describe('testArgs', () => {
+  it('runs the command through sh -c in a container of our name and label', () => {
+    const args = testArgs(
+      inputs({ 'test-options': '--network host', platform: 'linux/arm64' }),
+      'a:builder-1',
+      'npm test && "x"',
+      'n',
+      'r'
+    )
+    expect(args).toEqual([
+      'run',
+      ...['--env', 'CI=true', '--log-driver', 'none', '--platform', 'linux/arm64', '--network', 'host'],
+      ...[
+        '--name',
+        'n',
+        '--label',
+        'shared-docker-layers.run=r',
+        '--entrypoint',
+        'sh',
+        'a:builder-1',
+        '-c',
+        'npm test && "x"'
+      ]
+    ])
+  })
+})
+
+describe('childEnvironment', () => {
+  const env = {
+    PATH: '/bin',
+    HOME: '/root',
+    DOCKER_HOST: 'unix:///x',
+    https_proxy: 'http://proxy',
+    'INPUT_GITHUB-TOKEN': 'token',
+    ACTIONS_RUNTIME_TOKEN: 'token',
+    GITHUB_TOKEN: 'token',
+    NODE_ENV: 'x',
+    MINE: 'mine'
+  }
+
+  it('passes on what docker needs and nothing of the runner', () => {
+    expect(Object.keys(childEnvironment(env))).toEqual(['PATH', 'HOME', 'DOCKER_HOST', 'https_proxy'])
+  })
+
+  it('passes on what the inputs name', () => {
+    const asked = variablesAskedFor(
+      inputs({ 'build-args': 'MINE\nX=1', 'test-options': '--env NODE_ENV\n-e Y=2\n--env=Z\n-eW' })
+    )
+    expect(asked).toEqual(['MINE', 'NODE_ENV', 'Z', 'W'])
+    expect(childEnvironment(env, asked)).toMatchObject({ MINE: 'mine', NODE_ENV: 'x' })
+  })
+})
+
+describe('replayable', () => {
+  it('quotes for a shell', () => {
+    expect(replayable(['run', "it's", 'a:1', ''], { DOCKER_BUILDKIT: '0' })).toBe(
+      `DOCKER_BUILDKIT=0 docker run 'it'\\''s' a:1 ''`
+    )
+  })
+})

@@ -1,0 +1,255 @@
+import { describe, expect, it } from '@jest/globals'
+import { LegacyProgress, PlainProgress, RawJsonProgress } from '../../../src/docker/progress.ts'
+
+const AT = '2026-01-01T00:00:0'
+
+function rawJson(...statuses: object[]): { reader: RawJsonProgress; text: string } {
+  let text = ''
+  const reader = new RawJsonProgress((piece) => {
+    text += piece
+  })
+  const bytes = Buffer.from(statuses.map((status) => `${JSON.stringify(status)}\n`).join(''))
+  // in pieces that split lines
+  for (let start = 0; start < bytes.length; start += 7) reader.write(bytes.subarray(start, start + 7))
+  reader.end()
+  return { reader, text }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+describe('RawJsonProgress', () => {
+  it('reads executed, cached and failed steps and prints them as plain text', () => {
+    const { reader, text } = rawJson(
+      { vertexes: [{ digest: 'a', name: '[internal] load build definition' }] },
+      {
+        vertexes: [
+          { digest: 'b', name: '[builder 1/3] FROM docker.io/library/node', started: `${AT}0Z`, completed: `${AT}1Z` }
+        ]
+      },
+      {
+        vertexes: [
+          { digest: 'c', name: '[builder  2/13] RUN npm ci', started: `${AT}1Z`, completed: `${AT}1Z`, cached: true }
+        ]
+      },
+      { vertexes: [{ digest: 'd', name: '[builder 3/3] RUN make', started: `${AT}1Z` }] },
+      {
+        logs: [
+          { vertex: 'd', stream: 1, data: base64('one\ntw') },
+          { vertex: 'd', stream: 1, data: base64('o\n') }
+        ]
+      },
+      {
+        vertexes: [
+          {
+            digest: 'd',
+            name: '[builder 3/3] RUN make',
+            started: `${AT}1Z`,
+            completed: `${AT}3Z`,
+            error: 'exit code: 2'
+          }
+        ]
+      }
+    )
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', number: 2, instruction: 'RUN npm ci', cached: true, seconds: 0 },
+      { stage: 'builder', number: 3, instruction: 'RUN make', cached: false, seconds: 2, error: 'exit code: 2' }
+    ])
+    expect(text).toBe(
+      [
+        '#1 [builder 1/3] FROM docker.io/library/node',
+        '#1 DONE 1.0s',
+        '#2 [builder  2/13] RUN npm ci',
+        '#2 CACHED',
+        '#3 [builder 3/3] RUN make',
+        '#3 one',
+        '#3 two',
+        '#3 ERROR: exit code: 2',
+        ''
+      ].join('\n')
+    )
+  })
+
+  it('takes a step for cached if any update says so', () => {
+    const { reader } = rawJson(
+      { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}1Z`, cached: true }] },
+      { vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}2Z`, completed: `${AT}4Z` }] }
+    )
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', number: 2, instruction: 'RUN x', cached: true, seconds: 2 }])
+  })
+
+  it('does not count a step that never ended', () => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([])
+  })
+
+  it.each([
+    ['[linux/amd64 builder 2/3] RUN x', 'builder'],
+    ['[linux/arm/v7 2/3] RUN x', 'stage-0'],
+    ['[stage-1 2/3] RUN x', 'stage-1']
+  ])('knows the stage of %s', (name, stage) => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name, started: `${AT}1Z`, completed: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([{ stage, number: 2, instruction: 'RUN x', cached: false, seconds: 0 }])
+  })
+
+  it.each([
+    '[context builder] load metadata',
+    'exporting to image',
+    '[internal] load .dockerignore',
+    '[auth] library/node:pull'
+  ])('takes %s for no step', (name) => {
+    const { reader } = rawJson({ vertexes: [{ digest: 'c', name, started: `${AT}1Z`, completed: `${AT}1Z` }] })
+    expect(reader.steps()).toEqual([])
+  })
+
+  it('tells the base images, also of a stage of which nothing was needed', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const { reader } = rawJson({
+      vertexes: [
+        { digest: 'a', name: `[builder 1/3] FROM docker.io/library/node:24@${digest}` },
+        { digest: 'b', name: '[stage-1 1/3] FROM r.io/local:1', completed: `${AT}1Z` },
+        { digest: 'c', name: `[2/2] RUN echo "] FROM a@${digest}`, completed: `${AT}1Z` }
+      ]
+    })
+    expect(reader.bases()).toEqual([{ reference: 'docker.io/library/node:24', digest }])
+  })
+
+  it('reads objects that are spread over lines, as buildx 0.13 prints them', () => {
+    const reader = new RawJsonProgress(() => {})
+    const vertexes = [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}2Z` }]
+    reader.write(Buffer.from(`${JSON.stringify({ vertexes }, undefined, 2)}\n`))
+    reader.write(Buffer.from('ERROR: no\n'))
+    reader.end()
+    expect(reader.steps()).toEqual([{ stage: 'stage-0', number: 2, instruction: 'RUN x', cached: false, seconds: 1 }])
+    expect(reader.failure()).toBe('no')
+  })
+
+  it('tells which cache source could not be read', () => {
+    const { reader } = rawJson({
+      vertexes: [
+        {
+          digest: 'c',
+          name: 'importing cache manifest from r.io/a:builder',
+          started: `${AT}1Z`,
+          completed: `${AT}1Z`,
+          error: 'not found'
+        }
+      ]
+    })
+    expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'not found' }])
+  })
+
+  it('passes on text and keeps the error in it', () => {
+    let text = ''
+    const reader = new RawJsonProgress((piece) => {
+      text += piece
+    })
+    reader.write(Buffer.from('{"broken\nERROR: failed to solve: no space left'))
+    reader.end()
+    expect(text).toBe('{"broken\nERROR: failed to solve: no space left\n')
+    expect(reader.failure()).toBe('failed to solve: no space left')
+  })
+})
+
+describe('PlainProgress', () => {
+  it('reads steps', () => {
+    let text = ''
+    const reader = new PlainProgress((piece) => {
+      text += piece
+    })
+    reader.write(
+      Buffer.from(
+        [
+          '#1 importing cache manifest from r.io/a:builder',
+          '#1 ERROR: r.io/a:builder: not found',
+          '',
+          `#2 [builder 1/3] FROM r.io/base:1@sha256:${'a'.repeat(64)}`,
+          `#2 sha256:${'b'.repeat(64)} 1.05MB / 29.12MB 0.1s`,
+          `#2 extracting sha256:${'b'.repeat(64)} 0.2s done`,
+          '#2 DONE 0.1s',
+          '#3 [builder 2/3] RUN a',
+          '#3 CACHED',
+          '#4 [builder 3/3] RUN b',
+          '#4 0.201 #3 CACHED',
+          '#4 DONE 1.5s',
+          '#5 [production 2/2] RUN c',
+          '#5 ERROR: exit code: 1',
+          'ERROR: failed to solve: exit code: 1'
+        ].join('\n')
+      )
+    )
+    reader.end()
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 0 },
+      { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 1.5 },
+      { stage: 'production', number: 2, instruction: 'RUN c', cached: false, seconds: 0, error: 'exit code: 1' }
+    ])
+    expect(reader.bases()).toEqual([{ reference: 'r.io/base:1', digest: `sha256:${'a'.repeat(64)}` }])
+    expect(reader.unreadableCaches()).toEqual([{ reference: 'r.io/a:builder', error: 'r.io/a:builder: not found' }])
+    expect(reader.failure()).toBe('failed to solve: exit code: 1')
+    expect(text).not.toContain('b'.repeat(64))
+    expect(text).toContain('#4 0.201 #3 CACHED\n')
+  })
+})
+
+describe('LegacyProgress', () => {
+  it('does not take for a failure what a step that went well printed last', () => {
+    const reader = new LegacyProgress(() => {})
+    const lines = [
+      'Step 1/2 : FROM base',
+      'Step 2/2 : RUN b',
+      'COPY failed: x',
+      ' ---> 3123456789ab',
+      'Successfully built 3'
+    ]
+    reader.write(Buffer.from(`${lines.join('\n')}\n`))
+    reader.end()
+    expect(reader.steps()).toMatchObject([{ instruction: 'RUN b' }])
+    expect(reader.steps()[0]).not.toHaveProperty('error')
+  })
+
+  it('reads steps, their stages and their time', () => {
+    let now = 0
+    let text = ''
+    const reader = new LegacyProgress(
+      (piece) => {
+        text += piece
+      },
+      () => now
+    )
+    const write = (seconds: number, line: string): void => {
+      now = seconds * 1_000
+      reader.write(Buffer.from(`${line}\n`))
+    }
+    write(0, 'Step 1/7 : ARG BASE=base')
+    write(0, 'Step 1/6 : FROM base as Builder')
+    write(0, '4fdb4f3aa105: Already exists')
+    write(0, ' ---> 0123456789ab')
+    write(1, 'Step 2/6 : RUN a')
+    write(1, ' ---> Using cache')
+    write(1, ' ---> 1123456789ab')
+    write(2, 'Step 3/6 : RUN b')
+    write(2, ' ---> Running in 2123456789ab')
+    write(4, ' ---> Using cache is what b printed')
+    write(4, 'COPY failed: is what b printed')
+    write(4, '4fdb4f3aa105: What b printed')
+    write(4, ' ---> 3123456789ab')
+    write(5, 'Step 4/6 : FROM base')
+    write(7, 'Step 5/6 : COPY --from=builder /a /a')
+    write(9, 'COPY failed: no such file')
+    reader.end()
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 1 },
+      { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 3 },
+      {
+        ...{ stage: 'stage-1', number: 5, instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 },
+        error: 'COPY failed: no such file'
+      }
+    ])
+    expect(reader.failure()).toBe('COPY failed: no such file')
+    expect(text).toContain('Step 3/6 : RUN b\n')
+    expect(text).not.toContain('Already exists')
+    expect(text).toContain('4fdb4f3aa105: What b printed\n')
+  })
+})

@@ -1,0 +1,177 @@
+import { describe, expect, it } from '@jest/globals'
+import { findCacheStages } from '../../../src/plan/cache-stages.ts'
+import { findStage, parseDockerfile, type Stage } from '../../../src/dockerfile/dockerfile.ts'
+import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
+import type { PlanParts } from '../../../src/plan/plan.ts'
+import type { ImageRecord } from '../../../src/registry/image.ts'
+import { planBuilds } from '../../../src/plan/stage-builds.ts'
+
+const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
+const OWN = 'COPY package.json .\nRUN npm ci\n'
+const COPIED = 'COPY --from=builder /a /a\n'
+
+/** The layers of a published image, in bytes, those of its base first, and the instructions that its history ends with. */
+interface Published {
+  sizes: number[]
+  history: string[]
+  /** Whether it has cache metadata, as far as that is known. */
+  records?: boolean | 'unknown'
+}
+
+function image({ sizes, history, records = true }: Published): ImageRecord {
+  const own = history.map((createdBy) => ({ createdBy, empty: /^(CMD|ENV)/.test(createdBy) }))
+  const base = Array.from({ length: sizes.length - own.filter(({ empty }) => !empty).length }, () => ({
+    createdBy: 'base',
+    empty: false
+  }))
+  return {
+    labels: {},
+    runtime: '[]',
+    layers: sizes.map(String),
+    manifest: { bytes: 0, layers: sizes.map((size, index) => ({ digest: `sha256:${index}`, size })) },
+    history: [...base, ...own],
+    ...(records && { recorded: records === 'unknown' ? records : sizes.map((_, index) => index) })
+  }
+}
+
+function choose(text: string, published: (Published | undefined)[], changed: string[] = []): string[] {
+  const dockerfile = parseDockerfile(text)
+  const builderStage = findStage(dockerfile, 'builder') as Stage
+  const targetStage = dockerfile.stages.at(-1) as Stage
+  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, 'auto')
+  const parts = {
+    ...{ dockerfile, builderStage, targetStage, cacheStages, dockerignore: '' },
+    refs: {
+      production: 'app:1a2b3c4',
+      movingBuilder: 'app:builder',
+      movingProduction: 'app:latest',
+      stages: { deps: { local: 'app:deps-1a2b3c4', moving: 'app:deps' } },
+      further: []
+    },
+    decision: { publish: true, push: true },
+    labels: { builder: [], stages: [], production: [] },
+    strategy: { name: 'inline' }
+  } as unknown as PlanParts
+  const images = published.map((one) => one && image(one))
+  return choosePrefetched({ ...parts, builds: planBuilds(parts) }, images, changed)
+}
+
+describe('choosePrefetched', () => {
+  const useful: Published = { sizes: [900, 5, 100, 3], history: ['COPY package.json .', 'RUN npm ci', 'COPY /a /a'] }
+
+  it.each<[string, string, (Published | undefined)[], string[], string[]]>([
+    ['what production has of its own', `${BUILDER}FROM node:24\n${OWN}${COPIED}`, [useful], [], ['app:latest']],
+    ['that, and not its base', `${BUILDER}FROM slim\n${OWN}${COPIED}`, [useful], [], ['app:latest']],
+    [
+      'nothing of an image that is as good as new',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, sizes: [900, 5, 100, 30] }],
+      [],
+      []
+    ],
+    [
+      'the base instead',
+      `${BUILDER}FROM slim\n${OWN}${COPIED}`,
+      [{ ...useful, sizes: [900, 5, 100, 30] }],
+      [],
+      ['slim']
+    ],
+    ['the base where nothing is published', `${BUILDER}FROM slim\n${OWN}${COPIED}`, [undefined], [], ['slim']],
+    [
+      'the base where all else comes from the builder',
+      `${BUILDER}FROM slim\n${COPIED}CMD a\n`,
+      [{ sizes: [9, 1], history: ['COPY /a /a', 'CMD a'] }],
+      [],
+      ['slim']
+    ],
+    [
+      'nothing if a file that comes first has changed',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [useful],
+      ['package.json'],
+      []
+    ],
+    ['what no changed file concerns', `${BUILDER}FROM node:24\n${OWN}${COPIED}`, [useful], ['src/a.c'], ['app:latest']],
+    [
+      'nothing where the builder is the base',
+      `${BUILDER}FROM builder\nRUN a\n`,
+      [{ sizes: [9, 8], history: ['RUN a'] }],
+      [],
+      []
+    ],
+    ['nothing where there is no base', `${BUILDER}FROM scratch\n${COPIED}`, [undefined], [], []],
+    [
+      'nothing of an image of another Dockerfile',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ sizes: [900, 5], history: ['COPY other .'] }],
+      [],
+      []
+    ],
+    ['nothing of a base that only the engine knows', `${BUILDER}FROM slim-$TARGETARCH\n${COPIED}`, [undefined], [], []],
+    [
+      'a stage that is published by itself, which depends on the builder in nothing',
+      `${BUILDER}FROM node:24 AS deps\n${OWN}FROM slim\nCOPY --from=deps /d /d\n${COPIED}`,
+      [
+        { sizes: [900, 5, 100], history: ['COPY package.json .', 'RUN npm ci'] },
+        { sizes: [50, 100, 3], history: ['COPY /d /d', 'COPY /a /a'] }
+      ],
+      [],
+      ['app:deps', 'app:latest']
+    ],
+    [
+      'neither a stage whose files have changed nor what copies from it',
+      `${BUILDER}FROM node:24 AS deps\n${OWN}FROM slim\nCOPY --from=deps /d /d\n${COPIED}`,
+      [
+        { sizes: [900, 5, 100], history: ['COPY package.json .', 'RUN npm ci'] },
+        { sizes: [50, 100, 3], history: ['COPY /d /d', 'COPY /a /a'] }
+      ],
+      ['package.json'],
+      ['slim']
+    ],
+    [
+      'nothing of an image without cache metadata',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, records: false }],
+      [],
+      []
+    ],
+    [
+      'an image of which it is not known whether it has cache metadata',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, records: 'unknown' }],
+      [],
+      ['app:latest']
+    ],
+    [
+      'nothing that the builder reads, too',
+      `${BUILDER}COPY --from=docker.io/library/slim /a /a\nFROM slim\n${COPIED}`,
+      [undefined],
+      [],
+      []
+    ],
+    ['no base of a platform of its own', `${BUILDER}FROM --platform=linux/arm64 slim\n${COPIED}`, [undefined], [], []],
+    ['nothing that is no reference', `ARG X="a b"\n${BUILDER}FROM $X\n${COPIED}`, [undefined], [], []],
+    [
+      'a base once',
+      `${BUILDER}FROM slim AS deps\n${OWN}FROM slim\nCOPY --from=deps /d /d\n${COPIED}`,
+      [undefined, undefined],
+      [],
+      ['slim']
+    ]
+  ])('%s', (_, text, published, changed, expected) => {
+    expect(choose(text, published, changed)).toEqual(expected)
+  })
+})
+
+describe('prefetchDockerfile', () => {
+  it('copies from every image, each in a stage of its own', () => {
+    const { stages, buildKitFeatures } = parseDockerfile(prefetchDockerfile(['app:latest', 'slim']))
+    expect(stages.flatMap(({ instructions }) => instructions.flatMap(({ imagesFrom }) => imagesFrom))).toEqual([
+      'app:latest',
+      'slim'
+    ])
+    expect(stages.map(({ base }) => base)).toEqual(['scratch', 'scratch', 'scratch'])
+    expect(stages.at(-1)?.copiesFrom).toEqual([0, 1])
+    expect(buildKitFeatures).toEqual([])
+  })
+})

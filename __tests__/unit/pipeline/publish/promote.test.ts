@@ -1,0 +1,451 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import type { Docker } from '../../../../src/docker/docker.ts'
+import { CancelledError } from '../../../../src/lib/errors.ts'
+import type { ExecResult } from '../../../../src/lib/exec.ts'
+import type { Relation } from '../../../../src/git/git.ts'
+import type { GitHub } from '../../../../src/git/github.ts'
+import { publish, tagUnchanged } from '../../../../src/pipeline/publish/publish.ts'
+import { REVISION_LABEL } from '../../../../src/plan/plan.ts'
+import type { FailureKind } from '../../../../src/registry/failure.ts'
+import type { Publication, Run } from '../../../../src/result/run.ts'
+import { Timeline } from '../../../../src/lib/timeline.ts'
+import { cases } from '../../../support/cases.ts'
+import { Contents, FakeRegistry, failureOf, imageOf } from '../../../support/fake-registry.ts'
+import { makePlan } from '../../../support/make-plan.ts'
+
+/** The commits of a branch by their age, the oldest first. */
+const commits = Array.from({ length: 5 }, (_, age) => String(age + 1).repeat(40))
+
+/** Lets others go first. */
+type Turn = (what: string) => Promise<void>
+
+const digestOf = (commit: string): string => `sha256:${commit.padEnd(64, '0')}`
+
+/** The repository octo/app, whose images are told apart by their commits. */
+class Repository extends Contents {
+  /** @param tags by tag the commit of the image that is published there */
+  constructor(tags: Record<string, string> = {}) {
+    super()
+    for (const [tag, commit] of Object.entries(tags)) this.set(tag, commit)
+  }
+
+  set(tag: string, commit: string): void {
+    this.put(`octo/app:${tag}`, imageOf(digestOf(commit), { labels: { [REVISION_LABEL]: commit } }))
+  }
+
+  /** The commit of the image that a tag names. */
+  commitOf(tag: string): string | undefined {
+    return this.get(`octo/app:${tag}`)?.labels[REVISION_LABEL]
+  }
+}
+
+/** The docker of one run, whose images are all of its commit, at a repository that others use, too. */
+class PushingDocker implements Docker {
+  readonly #repository: Repository
+  readonly #commit: string
+  readonly #turn: Turn
+  readonly #signal: AbortSignal
+
+  constructor(repository: Repository, commit: string, turn: Turn, signal: AbortSignal) {
+    this.#repository = repository
+    this.#commit = commit
+    this.#turn = turn
+    this.#signal = signal
+  }
+
+  async call(args: readonly string[]): Promise<ExecResult> {
+    const text = args.join(' ')
+    await this.#turn(text)
+    if (this.#signal.aborted) throw new CancelledError()
+    const stdout = this.#answer(args)
+    await this.#turn(`answer to ${text}`)
+    return { exitCode: 0, stdout, stderr: '' }
+  }
+
+  #answer(args: readonly string[]): string {
+    if (args[0] === 'image') return args.map(() => `sha256:${this.#commit}`).join('\n')
+    const [, tag = ''] = /^push octo\/app:(\S+)$/.exec(args.join(' ')) ?? []
+    if (tag === '') throw new Error(`docker ${args.join(' ')} is not expected here`)
+    this.#repository.set(tag, this.#commit)
+    return `x: digest: ${digestOf(this.#commit)} size: 1\n`
+  }
+}
+
+/** GitHub, whose branch gets one commit after the other. */
+class Branch {
+  /** Its age. */
+  tip = 0
+  /** Whether it does not answer. */
+  isDown: boolean = false
+  /** By commit, the first parent first; a line unless a test says otherwise. */
+  readonly parents = new Map(commits.map((commit, age) => [commit, commits.slice(0, age).slice(-1)]))
+  readonly #turn: Turn
+
+  constructor(turn: Turn = async () => {}) {
+    this.#turn = turn
+  }
+
+  get github(): GitHub {
+    const ask = async <T>(what: string, answer: () => T): Promise<T | undefined> => {
+      await this.#turn(what)
+      return this.isDown ? undefined : answer()
+    }
+    return {
+      relation: (base: string, head: string) => ask('compare', () => this.#relation(base, head)),
+      tip: () => ask('tip', () => commits[this.tip] ?? ''),
+      firstParents: (sha: string) => ask('list', () => this.#firstParents(sha))
+    } as unknown as GitHub
+  }
+
+  #firstParents(sha: string): string[] {
+    const [parent] = this.parents.get(sha) ?? []
+    return parent === undefined ? [sha] : [sha, ...this.#firstParents(parent)]
+  }
+
+  /** A commit and all before it. */
+  #history(sha: string): string[] {
+    return [sha, ...(this.parents.get(sha) ?? []).flatMap((parent) => this.#history(parent))]
+  }
+
+  #relation(base: string, head: string): Relation {
+    if (base === head) return 'identical'
+    if (this.#history(head).includes(base)) return 'ahead'
+    return this.#history(base).includes(head) ? 'behind' : 'diverged'
+  }
+}
+
+interface Published extends Publication {
+  calls: string[]
+  /** Notices and warnings. */
+  messages: string[]
+}
+
+interface Prepared {
+  run: Run
+  calls: string[]
+  messages: string[]
+}
+
+interface How {
+  turn?: Turn
+  cancellation?: AbortController
+  /** Why production's moving tag cannot be read. */
+  unreadable?: FailureKind
+}
+
+function runWith(
+  repository: Repository,
+  branch: Branch,
+  commit: string,
+  { turn, cancellation = new AbortController(), unreadable }: How = {}
+): Prepared {
+  const { signal } = cancellation
+  const calls: string[] = []
+  const noted: Turn = async (what) => {
+    const text = `${commit.slice(0, 1)}: ${what}`
+    calls.push(text)
+    await turn?.(text)
+  }
+  const fail = (request: string): ReturnType<typeof failureOf> | undefined =>
+    unreadable !== undefined && request === 'get octo/app:latest' ? failureOf(unreadable, 'a status') : undefined
+  const messages: string[] = []
+  const say = (text: string): void => void messages.push(text)
+  const silent = (): void => {}
+  const run = {
+    plan: makePlan({ sha: commit, inputs: { 'github-token': 'x' } }),
+    docker: new PushingDocker(repository, commit, noted, signal),
+    registry: new FakeRegistry(repository, { turn: noted, fail, signal }),
+    // a shallow checkout
+    git: { relation: async () => undefined },
+    github: branch.github,
+    log: { info: silent, notice: say, warning: say, error: say, section: () => ({ write: silent, end: silent }) },
+    timeline: new Timeline(),
+    signal
+  } as unknown as Run
+  return { run, calls, messages }
+}
+
+async function publishOne(...how: Parameters<typeof runWith>): Promise<Published> {
+  const { run, calls, messages } = runWith(...how)
+  return { ...(await publish(run, [], [])).publication, calls, messages }
+}
+
+/** Runs of these commits at once, each begun when the branch had it; what has the moving tag in the end. */
+async function race(ages: number[], scheduler: fc.Scheduler): Promise<{ latest: string; said: Published[] }> {
+  const repository = new Repository()
+  const turn: Turn = (what) => scheduler.schedule(Promise.resolve(), what)
+  const branch = new Branch(turn)
+  const runs = ages.map(async (age) => {
+    await turn(`commit ${age}`)
+    branch.tip = Math.max(branch.tip, age)
+    return publishOne(repository, branch, commits[age] ?? '', { turn })
+  })
+  const said = await scheduler.waitFor(Promise.all(runs))
+  return { latest: repository.commitOf('latest') ?? '', said }
+}
+
+const [FIRST = '', SECOND = '', THIRD = '', FOURTH = ''] = commits
+/** The request with which production's moving tag moves. */
+const MOVES_LATEST = /: put octo\/app:latest$/
+
+/** Each commit under its own tag. */
+function byTag(published: readonly string[]): Record<string, string> {
+  return Object.fromEntries(published.map((commit) => [commit.slice(0, 7), commit]))
+}
+
+describe('A run that is late', () => {
+  it('pushes its commit, and moves nothing', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    branch.tip = 1
+    await publishOne(repository, branch, SECOND)
+    const late = await publishOne(repository, branch, FIRST)
+    expect(late).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
+    expect(late.calls).not.toContainEqual(expect.stringMatching(MOVES_LATEST))
+    expect(late.messages).toEqual([expect.stringMatching(/^The moving tags stay .* newer commit 2222222 already/)])
+    expect(late.stays).toBe(late.messages[0])
+    expect(repository.commitOf('builder')).toBe(SECOND)
+  })
+
+  it('moves them where GitHub does not answer, with a warning', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    branch.tip = 1
+    await publishOne(repository, branch, SECOND)
+    branch.isDown = true
+    const late = await publishOne(repository, branch, FIRST)
+    expect(late).toMatchObject({ published: true })
+    expect(late.messages).toEqual([
+      expect.stringMatching(/^Nobody could be asked whether 1111111 is newer than 2222222/)
+    ])
+  })
+
+  it('of a commit that a force-push dropped moves nothing; that of the new tip does', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    branch.parents.set(THIRD, [FIRST])
+    branch.tip = 2
+    await publishOne(repository, branch, THIRD)
+    expect(await publishOne(repository, branch, SECOND)).toMatchObject({ published: false })
+    expect(repository.commitOf('latest')).toBe(THIRD)
+    repository.set('latest', SECOND)
+    expect(await publishOne(repository, branch, THIRD)).toMatchObject({ published: true })
+    expect(repository.commitOf('latest')).toBe(THIRD)
+  })
+})
+
+describe('A run whose commit the branch has not in its own line', () => {
+  /** Production's moving tag, and what was said, after this commit's run; of each of the others an image is published. */
+  async function runOf(commit: string, branch: Branch, latest: string, others: string[]): Promise<[string, string[]]> {
+    const repository = new Repository({ latest, ...byTag(others) })
+    const { messages } = await publishOne(repository, branch, commit)
+    return [repository.commitOf('latest') ?? '', messages]
+  }
+
+  it('gives nothing to older commits, or to others that were merged', async () => {
+    // `git pull` made 4 of a local 3 and of the published 2, in this order
+    const branch = new Branch()
+    branch.parents.set(THIRD, [FIRST]).set(FOURTH, [THIRD, SECOND])
+    branch.tip = 3
+    expect(await runOf(SECOND, branch, FIRST, [FIRST, THIRD])).toEqual([SECOND, []])
+    expect((await runOf(SECOND, branch, FIRST, [FIRST, THIRD, FOURTH]))[0]).toBe(FOURTH)
+  })
+
+  it('that a force-push dropped gives the tag to the new tip, and to nothing before the histories parted', async () => {
+    const branch = new Branch()
+    branch.parents.set(THIRD, [SECOND]).set(FOURTH, [FIRST])
+    branch.tip = 2
+    const turned: Turn = async () => {
+      // after the question, before the move
+      branch.tip = 3
+    }
+    for (const [others, expected] of [
+      [[FIRST], THIRD],
+      [[FIRST, FOURTH], FOURTH]
+    ] as const) {
+      branch.tip = 2
+      const repository = new Repository({ latest: SECOND, ...byTag(others) })
+      await publishOne(repository, branch, THIRD, {
+        turn: async (what) => (MOVES_LATEST.test(what) ? turned(what) : undefined)
+      })
+      expect(repository.commitOf('latest')).toBe(expected)
+    }
+  })
+
+  it('keeps the tag where GitHub tells a tip that is older', async () => {
+    const branch = new Branch()
+    expect(await runOf(SECOND, branch, FIRST, [FIRST])).toEqual([SECOND, []])
+  })
+
+  it('which is the tip again after a force-push, takes the tag back', async () => {
+    const branch = new Branch()
+    branch.tip = 0
+    expect(await runOf(FIRST, branch, SECOND, [SECOND])).toEqual([
+      FIRST,
+      [expect.stringMatching(/octo\/app:latest goes back from 2222222 to 1111111, because branch "master" does$/)]
+    ])
+  })
+})
+
+describe('A run that cannot ask what came after it', () => {
+  it('says so', async () => {
+    const branch = new Branch()
+    branch.isDown = true
+    const repository = new Repository()
+    const { messages, published } = await publishOne(repository, branch, FIRST)
+    expect(published).toBe(true)
+    expect(messages).toEqual([expect.stringMatching(/^Nobody could be asked whether a commit newer than 1111111/)])
+  })
+})
+
+describe('A run that was overtaken between its question and its move', () => {
+  /** The newer one begins and ends just before the older one's first call that fits. */
+  async function overtake(before: RegExp): Promise<{ repository: Repository; older: Published }> {
+    const [repository, branch] = [new Repository(), new Branch()]
+    let overtaken = false
+    const turn: Turn = async (what) => {
+      if (overtaken || !before.test(what)) return
+      overtaken = true
+      branch.tip = 1
+      await publishOne(repository, branch, SECOND)
+    }
+    const older = await publishOne(repository, branch, FIRST, { turn })
+    return { repository, older }
+  }
+
+  it('gives both tags back', async () => {
+    const { repository, older } = await overtake(MOVES_LATEST)
+    expect(older.calls).toContainEqual(expect.stringMatching(MOVES_LATEST))
+    expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([SECOND, SECOND])
+    expect(older).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
+    expect(older.stays).toBe(
+      'The newer commit 2222222 was published at the same time, so octo/app:latest, octo/app:builder name its image'
+    )
+  })
+
+  it('says which tag it could not give back', async () => {
+    // its own builder image is the last that was pushed to be looked at
+    const { repository, older } = await overtake(/: push octo\/app:builder-next$/)
+    expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([SECOND, FIRST])
+    expect(older).toMatchObject({ published: false })
+    expect(older.stays).toMatch(
+      /octo\/app:latest names its image; octo\/app:builder is of this commit until the next run$/
+    )
+  })
+
+  it('and is cancelled before it can give them back, still tells what it pushed', async () => {
+    const [repository, branch, cancellation] = [new Repository(), new Branch(), new AbortController()]
+    branch.tip = 1
+    const turn: Turn = async (what) => {
+      if (what === '1: get octo/app:2222222') cancellation.abort()
+    }
+    const older = await publishOne(repository, branch, FIRST, { turn, cancellation })
+    expect(cancellation.signal.aborted).toBe(true)
+    expect(older.pushed).toEqual(['octo/app:1111111', 'octo/app:builder', 'octo/app:latest'])
+    expect(older).toMatchObject({ published: true, failures: [] })
+  })
+
+  it('gives the tag to one still newer that was published while it gave the tag back', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    let moves = 0
+    const turn: Turn = async (what) => {
+      if (!/^1: put octo\/app:latest$/.test(what)) return
+      // the second commit just before its own move, the third just before it gives the tag to the second
+      const age = ++moves
+      if (age > 2) return
+      branch.tip = age
+      await publishOne(repository, branch, commits[age] ?? '')
+    }
+    const older = await publishOne(repository, branch, FIRST, { turn })
+    expect(moves).toBe(3)
+    expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([THIRD, THIRD])
+    expect(older.stays).toMatch(/^The newer commit 3333333 was published at the same time/)
+  })
+
+  it('gives the tag to what a newer run left as it was', async () => {
+    const [repository, branch] = [new Repository({ latest: FIRST, ...byTag([FIRST]) }), new Branch()]
+    branch.tip = 2
+    // nothing had changed since the first commit: its image has the third one's tag
+    repository.set(THIRD.slice(0, 7), FIRST)
+    const older = await publishOne(repository, branch, SECOND)
+    expect(repository.commitOf('latest')).toBe(FIRST)
+    expect(older).toMatchObject({ published: false })
+  })
+})
+
+const UNREADABLE: FailureKind[] = ['refused', 'unreachable', 'untrusted', 'unknown']
+
+describe('A run that cannot read what is published', () => {
+  it.each(UNREADABLE)('pushes its commit, moves nothing, and fails: %s', async (unreadable) => {
+    const [repository, branch] = [new Repository({ latest: SECOND, builder: SECOND }), new Branch()]
+    branch.tip = 2
+    const blind = await publishOne(repository, branch, THIRD, { unreadable })
+    expect(blind).toMatchObject({ pushed: ['octo/app:3333333'], published: false })
+    expect(blind.failures).toEqual([
+      expect.stringMatching(
+        /^Cannot inspect the published image octo\/app:latest, .* stay where they are.*\(a status\)/
+      )
+    ])
+    expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([SECOND, SECOND])
+    expect(blind.calls.filter((call) => /: put |: push octo.app:(latest|builder)$/.test(call))).toEqual([])
+    expect(blind.stays).toBeUndefined()
+  })
+
+  it('moves the tags where nothing is published', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    const first = await publishOne(repository, branch, FIRST, { unreadable: 'absent' })
+    expect(first).toMatchObject({ published: true, failures: [], messages: [] })
+    expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([FIRST, FIRST])
+  })
+})
+
+describe('A run of which nothing had to be built', () => {
+  const digest = digestOf(FIRST)
+  const unchanged = { image: `octo/app@${digest}`, digest, commit: FIRST, builderCommit: FIRST }
+
+  it.each(UNREADABLE)('tags its commit, moves nothing, and fails where it cannot read: %s', async (unreadable) => {
+    const [repository, branch] = [new Repository({ latest: SECOND, ...byTag([FIRST]) }), new Branch()]
+    branch.tip = 2
+    const { run } = runWith(repository, branch, THIRD, { unreadable })
+    expect(await tagUnchanged(run, unchanged)).toMatchObject({
+      pushed: ['octo/app:3333333'],
+      digests: { 'octo/app:3333333': digest },
+      published: false,
+      failures: [expect.stringMatching(/^Cannot inspect the published image octo\/app:latest/)]
+    })
+    expect([repository.commitOf('latest'), repository.commitOf('3333333')]).toEqual([SECOND, FIRST])
+  })
+
+  it('takes the moving tag back that an older commit has taken since it looked', async () => {
+    const branch = new Branch()
+    branch.tip = 2
+    // the third commit reverts the second one, whose run is still under way when the third one looks
+    const repository = new Repository({ latest: SECOND, ...byTag([FIRST]) })
+    const { run, messages } = runWith(repository, branch, THIRD)
+    expect(await tagUnchanged(run, unchanged)).toMatchObject({ published: true, failures: [] })
+    expect([repository.commitOf('latest'), repository.commitOf('3333333'), messages]).toEqual([FIRST, FIRST, []])
+    // and of another one that is late leaves it
+    const late = runWith(repository, branch, SECOND)
+    repository.set('latest', THIRD)
+    expect(await tagUnchanged(late.run, unchanged)).toMatchObject({ published: false })
+    expect(repository.commitOf('latest')).toBe(THIRD)
+  })
+})
+
+describe('The moving tag of production', () => {
+  const ages = fc.uniqueArray(fc.nat(commits.length - 1), { minLength: 2, maxLength: 4 })
+
+  it('is of the newest commit in the end, in whatever order runs do what they do', async () => {
+    await fc.assert(
+      fc.asyncProperty(ages, fc.scheduler(), async (chosen, scheduler) => {
+        const { latest, said } = await race(chosen, scheduler)
+        expect(latest).toBe(commits[Math.max(...chosen)])
+        // only the newest may say that it published, and it does
+        const published = chosen.filter((_, index) => said[index]?.published)
+        for (const age of published) {
+          expect(said[chosen.indexOf(age)]?.pushed).toContain('octo/app:latest')
+        }
+        expect(published).toContain(Math.max(...chosen))
+      }),
+      cases()
+    )
+  }, 300_000)
+})

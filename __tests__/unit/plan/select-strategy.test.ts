@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals'
+import { parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { selectStrategy } from '../../../src/plan/select-strategy.ts'
+
+const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'
+const BUILDKIT = 'FROM a AS builder\nRUN --mount=type=cache,target=/c x\nFROM b\nCOPY --from=builder /x /x\n'
+
+interface Machine {
+  version: string
+  store: string
+  buildx?: string
+}
+
+function select(
+  machine: Machine,
+  text = PLAIN,
+  dockerBuildkit?: string,
+  secrets: { id: string; value: string }[] = []
+) {
+  const dockerfile = parseDockerfile(text)
+  const engine = { buildx: undefined, context: 'default', insecure: { hosts: [], ranges: [] }, ...machine }
+  return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
+}
+
+const D20: Machine = { version: '20.10.24+dfsg1', store: 'overlay2' }
+const D26: Machine = { version: '26.1.5+dfsg1', store: 'overlay2', buildx: '0.13.1+ds1' }
+const D26C: Machine = { ...D26, store: 'containerd' }
+const D28: Machine = { version: '28.5.2+dfsg1', store: 'overlay2', buildx: 'v0.29.1' }
+const D28C: Machine = { ...D28, store: 'containerd' }
+
+describe('selectStrategy', () => {
+  it.each<[string, Machine, string, string | undefined, string]>([
+    ['20.10', D20, PLAIN, undefined, 'legacy legacy plain'],
+    ['20.10 that needs BuildKit', D20, BUILDKIT, undefined, 'inline integrated plain warned'],
+    ['26.1 overlay2', D26, PLAIN, undefined, 'legacy legacy plain'],
+    ['26.1 overlay2 that needs BuildKit', D26, BUILDKIT, undefined, 'inline buildx rawjson warned'],
+    ['26.1 containerd', D26C, PLAIN, undefined, 'inline buildx rawjson'],
+    ['25.0 containerd', { ...D26C, version: '25.0.3' }, PLAIN, undefined, 'inline buildx rawjson warned'],
+    [
+      '26.1 containerd without buildx',
+      { version: '26.1.5', store: 'containerd' },
+      PLAIN,
+      undefined,
+      'legacy legacy plain warned'
+    ],
+    ['28.5 overlay2 without buildx', { version: '28.5.2', store: 'overlay2' }, PLAIN, undefined, 'legacy legacy plain'],
+    ['28.5 containerd with DOCKER_BUILDKIT=0', D28C, PLAIN, '0', 'inline buildx rawjson warned'],
+    ['27.1 overlay2', { ...D28, version: '27.1.2' }, PLAIN, undefined, 'legacy legacy plain'],
+    ['27.2 overlay2', { ...D28, version: '27.2.0' }, PLAIN, undefined, 'inline buildx rawjson'],
+    ['28.5 overlay2', D28, PLAIN, undefined, 'inline buildx rawjson'],
+    ['28.5 containerd', D28C, BUILDKIT, undefined, 'inline buildx rawjson'],
+    ['28.5 with DOCKER_BUILDKIT=0', D28, PLAIN, '0', 'legacy legacy plain'],
+    ['28.5 with DOCKER_BUILDKIT=0 that needs BuildKit', D28, BUILDKIT, '0', 'inline buildx rawjson warned'],
+    ['28.5 with DOCKER_BUILDKIT=1', D28, PLAIN, '1', 'inline buildx rawjson'],
+    ['28.5 with an old buildx', { ...D28, buildx: 'v0.12.1' }, PLAIN, undefined, 'inline buildx plain']
+  ])('%s', (_, machine, dockerfile, dockerBuildkit, expected) => {
+    const { name, client, progress, warning } = select(machine, dockerfile, dockerBuildkit)
+    expect([name, client, progress, ...(warning === undefined ? [] : ['warned'])].join(' ')).toBe(expected)
+  })
+
+  it('says why and what to do', () => {
+    const forgets =
+      'BuildKit in Docker 26.1.5+dfsg1 with the overlay2 store loses the cache of every second build (mended in 27.2)'
+    expect(select(D26).reason).toBe(forgets)
+    expect(select(D26, BUILDKIT).warning).toBe(
+      `Unchanged layers may be built again: ${forgets}, and the Dockerfile needs BuildKit (RUN --mount (line 2)); upgrade to Docker 28 or later, with buildx`
+    )
+    expect(select(D28, BUILDKIT, '0').warning).toBe(
+      'DOCKER_BUILDKIT=0 is not followed, because the Dockerfile needs BuildKit (RUN --mount (line 2)); remove that variable'
+    )
+    expect(select(D28C, PLAIN, '0').warning).toContain(
+      'cannot use a cache with the containerd store; remove that variable'
+    )
+  })
+
+  it('counts secrets as a need of BuildKit', () => {
+    expect(select(D26, PLAIN, undefined, [{ id: 'a', value: 'b' }]).name).toBe('inline')
+  })
+
+  it('refuses a Dockerfile that nothing here can build', () => {
+    expect(() => select({ version: '28.5.2', store: 'overlay2' }, BUILDKIT)).toThrow(
+      'The Dockerfile needs BuildKit (RUN --mount (line 2)), but this docker client has no buildx'
+    )
+  })
+})
