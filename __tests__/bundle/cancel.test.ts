@@ -137,7 +137,9 @@ describe('A cancelled run tells what had ended', () => {
   })
 
   it('what was pushed', async () => {
-    const ran = await cancel([`registry ${IMAGE}:builder `, `registry ${IMAGE}:latest `], { registry: { silent: 'tag' } })
+    const ran = await cancel([`registry ${IMAGE}:builder `, `registry ${IMAGE}:latest `], {
+      registry: { silent: 'tag' }
+    })
     expect(ran.outputs).toMatchObject({ pushed: 'true', published: 'false' })
     expect(String(ran.outputs.tags).split('\n')).toContain(`${IMAGE}:${engine.sha.slice(0, 7)}`)
     expect(ran.outputs['publish-reason']).not.toMatch(/^Nothing was pushed/)

@@ -230,11 +230,7 @@ describe('What is called, and in which order', () => {
 
 describe('What overlaps', () => {
   it('tests run at once and beside the production build; the moving tags go up together, after the commit', async () => {
-    const answers = [
-      ...slowTests,
-      { to: PRODUCTION, seconds: 0.6 },
-      { to: `push ${IMAGE}:`, seconds: 0.2 }
-    ]
+    const answers = [...slowTests, { to: PRODUCTION, seconds: 0.6 }, { to: `push ${IMAGE}:`, seconds: 0.2 }]
     const { calls } = await engine.run({ inputs: { tests: 'a\nb\nc' }, answers, registry: { delay: 200 } })
     const production = find(calls, PRODUCTION)
     const builder = find(calls, '--target builder')

@@ -64,7 +64,9 @@ describe.each(engines)('What the registry says, Docker $version, $store store', 
     const warnings = annotations(outcome, 'warning')
     expect(warnings).toHaveLength(2)
     for (const warning of warnings) {
-      expect(warning).toMatch(/^::warning::Access denied to 127.0.0.1:5001\/octo\/app:(builder|latest); continuing without its cache/)
+      expect(warning).toMatch(
+        /^::warning::Access denied to 127.0.0.1:5001\/octo\/app:(builder|latest); continuing without its cache/
+      )
     }
     expect(outcome.exitCode).toBe(1)
     expect(annotations(outcome, 'error')).toEqual([
@@ -78,7 +80,9 @@ describe.each(engines)('What the registry says, Docker $version, $store store', 
     const warnings = annotations(outcome, 'warning')
     expect(warnings).toHaveLength(2)
     for (const warning of warnings) {
-      expect(warning).toMatch(/^::warning::The registry of 127.0.0.1:5999\/octo\/app:(builder|latest) could not be reached/)
+      expect(warning).toMatch(
+        /^::warning::The registry of 127.0.0.1:5999\/octo\/app:(builder|latest) could not be reached/
+      )
     }
     expect(outcome.exitCode).toBe(1)
     expect(annotations(outcome, 'error')).toEqual([

@@ -100,7 +100,9 @@ function inspected(folder: string, file: string): string {
   const { args, exitCode } = JSON.parse(readFileSync(file, 'utf8')) as { args: string[]; exitCode: number }
   const [image, ...words] = args.slice(-3)
   const state = { Status: 'exited', ExitCode: exitCode, StartedAt: '2026-01-01T00:00:00Z', OOMKilled: false, Error: '' }
-  const text = JSON.stringify([{ Image: idOf(folder, image ?? ''), Config: { Image: image }, Path: 'sh', Args: words, State: state }])
+  const text = JSON.stringify([
+    { Image: idOf(folder, image ?? ''), Config: { Image: image }, Path: 'sh', Args: words, State: state }
+  ])
   // answers are a character a byte
   return Buffer.from(text).toString('latin1')
 }
@@ -117,7 +119,9 @@ function usual(folder: string, args: string[]): { stdout?: string; stderr?: stri
       return { stdout: 'tested\n' }
     case 'container': {
       const file = join(folder, `ended-${args.at(-1)}`)
-      return existsSync(file) ? { stdout: inspected(folder, file) } : { exitCode: 1, stderr: 'Error: No such container\n' }
+      return existsSync(file)
+        ? { stdout: inspected(folder, file) }
+        : { exitCode: 1, stderr: 'Error: No such container\n' }
     }
     case 'image':
       return args.includes('{{.Id}}')

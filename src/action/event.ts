@@ -1,4 +1,5 @@
 import { at, text } from '../lib/json.ts'
+import { quote } from '../lib/text.ts'
 
 /** What a run builds: the commit, its branch, and whose code it is. */
 export interface BuildContext {
@@ -80,30 +81,6 @@ export function readContext(env: Record<string, string | undefined>, payload: un
     sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
     ...(time && { commitTime: time })
   }
-}
-
-/** At most so many characters of a text from outside are in a message. */
-const MOST_SHOWN = 300
-
-/**
- * Text from outside as a JSON string that is safe in a log line and a message: one short line, nothing invisible, and no
- * `##[`, which the runner takes for a command anywhere in a line (actions/runner, `ActionCommand.cs`).
- *
- * @param unsafe what is written as an escape beyond what JSON demands
- */
-export function quote(text: string, unsafe = /(?! )[\p{C}\p{Z}]/u): string {
-  let shown = ''
-  for (const [part] of text.matchAll(/##\[|./gsu)) {
-    const json = JSON.stringify(part).slice(1, -1)
-    const safe = part === '##[' ? `##${jsonEscape('[')}` : unsafe.test(json) ? jsonEscape(part) : json
-    if (shown.length + safe.length > MOST_SHOWN) return `"${shown}..."`
-    shown += safe
-  }
-  return `"${shown}"`
-}
-
-function jsonEscape(text: string): string {
-  return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 interface Ref {

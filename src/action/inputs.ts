@@ -1,11 +1,11 @@
 import { parse } from 'csv-parse/sync'
 import { parseArgsStringToArgv } from 'string-argv'
-import type { ExpectCache } from '../result/cache-verdict.ts'
-import type { CacheStagesInput } from '../plan/cache-stages.ts'
-import { quote } from './event.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { isTag, parseRepository, resolveTag, show } from '../registry/image-reference.ts'
+import { quote, show } from '../lib/text.ts'
+import type { CacheStagesInput } from '../plan/cache-stages.ts'
 import type { PushMode } from '../plan/publish-policy.ts'
+import { isTag, parseRepository, resolveTag } from '../registry/image-reference.ts'
+import type { ExpectCache } from '../result/cache-verdict.ts'
 
 /** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
 export interface Secret {
@@ -188,12 +188,6 @@ function pair(name: string, form: string, item: string, valueOptional = false): 
 function lineBeginning(item: string): string {
   const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
   return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
-}
-
-/** The two sides of the first equals sign. */
-export function splitAtEquals(text: string): [string, string] {
-  const equals = text.indexOf('=')
-  return [text.slice(0, equals), text.slice(equals + 1)]
 }
 
 function secret(item: string): Secret {

@@ -1,4 +1,4 @@
-import { shellQuoted } from '../docker/args.ts'
+import { shellQuoted } from '../docker/command-line.ts'
 import type { Inputs } from './inputs.ts'
 import { findSecretLike } from './secret-like.ts'
 

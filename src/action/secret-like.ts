@@ -1,4 +1,4 @@
-import { splitAtEquals } from './inputs.ts'
+import { splitAtEquals } from '../lib/text.ts'
 
 /** Words of a name that stand for a secret, and one that says it is none: BuildKit's own check SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i

@@ -1,7 +1,9 @@
-import { RUN_LABEL } from './args.ts'
-import { type Docker, failureOf } from './docker.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ExecResult } from '../lib/exec.ts'
+import { type Docker, failureOf } from './docker.ts'
+
+/** Our label on every container: its value is the run that made it. */
+export const RUN_LABEL = 'shared-docker-layers.run'
 
 /** Milliseconds that an engine gets to list or to remove containers. */
 const PATIENCE = 60_000

@@ -1,7 +1,7 @@
 import semver from 'semver'
-import { quote } from '../action/event.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { type ExecResult, exec } from '../lib/exec.ts'
+import { quote } from '../lib/text.ts'
 import type { Timeline } from '../lib/timeline.ts'
 
 export interface CallOptions {

@@ -1,7 +1,7 @@
 import type { ExecResult } from '../lib/exec.ts'
 import type { Log } from '../lib/log.ts'
 import type { Timeline } from '../lib/timeline.ts'
-import { replayable } from './args.ts'
+import { replayable } from './command-line.ts'
 import type { Docker } from './docker.ts'
 import { LineReader } from './progress.ts'
 

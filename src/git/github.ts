@@ -1,6 +1,6 @@
 import { getOctokit } from '@actions/github'
-import { isCommitId, type Relation } from './git.ts'
 import { at } from '../lib/json.ts'
+import { isCommitId, type Relation } from './git.ts'
 
 type Octokit = ReturnType<typeof getOctokit>
 

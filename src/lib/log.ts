@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, existsSync, openSync, readSync, rmSync } fro
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { messageOf } from './errors.ts'
+import { harmless } from './text.ts'
 
 /** A part of the log with a title of its own: the output of one docker command. */
 export interface Section {
@@ -216,12 +217,4 @@ export class Log {
     this.#sections.splice(this.#sections.indexOf(section), 1)
     for (const message of this.#messages.splice(0)) message()
   }
-}
-
-/** A text of others as one line of ours that holds no workflow command. */
-export function harmless(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-    .replaceAll('##[', '# #[')
-    .replace(/^(\s*)::/, '$1: :')
 }

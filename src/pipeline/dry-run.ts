@@ -1,11 +1,12 @@
-import { replayable, testArgs } from '../docker/args.ts'
-import { sameRepository } from '../registry/image-reference.ts'
 import { hiddenLines, redact } from '../action/mask.ts'
+import { replayable } from '../docker/command-line.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
+import { sameRepository } from '../registry/image-reference.ts'
 import { inlineBuildArgs, inlineEnvironment } from '../strategy/inline.ts'
 import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from '../strategy/legacy.ts'
 import { chooseSource } from '../strategy/strategy.ts'
+import { testArgs } from './test-args.ts'
 
 /** What only a run knows: the folder for its files, and its own name. */
 const FOLDER = 'TEMP'

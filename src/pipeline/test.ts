@@ -1,14 +1,15 @@
 import { constants } from 'node:os'
 import { stripVTControlCharacters } from 'node:util'
 import pLimit from 'p-limit'
+import { hiddenLines, redact } from '../action/mask.ts'
+import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
-import { replayable, testArgs } from '../docker/args.ts'
 import { type Docker, lastLine } from '../docker/docker.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
-import { hiddenLines, redact } from '../action/mask.ts'
 import { type Run, secondsSince, type TestResult } from '../result/run.ts'
 import { collect } from './collect-reports.ts'
+import { testArgs } from './test-args.ts'
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125

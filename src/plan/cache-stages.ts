@@ -1,6 +1,6 @@
-import { quote } from '../action/event.ts'
 import { type Dockerfile, findStage, listStages, neededStages, type Stage } from '../dockerfile/dockerfile.ts'
 import { UserError } from '../lib/errors.ts'
+import { quote } from '../lib/text.ts'
 
 /** `auto`, `none`, or names of stages. */
 export type CacheStagesInput = 'auto' | 'none' | string[]

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Inputs, splitAtEquals } from '../action/inputs.ts'
+import type { Inputs } from '../action/inputs.ts'
+import { splitAtEquals } from '../lib/text.ts'
 
 /** Label of the builder image: the fingerprint of its tests. It is published only after they passed. */
 export const TESTS_LABEL = 'shared-docker-layers.tests'

@@ -1,4 +1,5 @@
-import { type BuildContext, quote } from '../action/event.ts'
+import type { BuildContext } from '../action/event.ts'
+import { quote } from '../lib/text.ts'
 
 /** `auto`: trusted events push, forks and Dependabot only build and test. */
 export type PushMode = 'auto' | 'always' | 'never'

@@ -1,5 +1,5 @@
-import { type CacheStage, chainOf } from './cache-stages.ts'
 import { type Stage, type StageInstruction, stagesNeededFor } from '../dockerfile/dockerfile.ts'
+import { type CacheStage, chainOf } from './cache-stages.ts'
 import type { PlanParts } from './plan.ts'
 
 /** A stage that is built by itself, from one cache source. */

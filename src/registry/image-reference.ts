@@ -1,8 +1,8 @@
+import { show } from '../lib/text.ts'
 /**
  * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
  * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
  */
-import { quote } from '../action/event.ts'
 
 /** A name no registry would take. The message is one sentence: what is wrong and what would be right. */
 export class ImageRefError extends Error {
@@ -219,11 +219,4 @@ function explain(name: string, rest: string, wrong: string): string {
     `${show(wrong)} in ${show(name)} is not allowed; write lower-case letters and digits, ` +
     "with '.', '_', '__' or '-' between them"
   )
-}
-
-/** A text for a message: as it is if it is plain, else as a JSON string of ASCII; cut short if it is long. */
-export function show(text: string): string {
-  const quoted = quote(text, /[^\x20-\x7e]/)
-  const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? []
-  return plain ?? quoted
 }

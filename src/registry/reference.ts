@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { messageOf } from '../lib/errors.ts'
-import { isReference, parseReference, parseRepository, sameRepository } from './image-reference.ts'
 import { RegistryError } from './failure.ts'
+import { isReference, parseReference, parseRepository, sameRepository } from './image-reference.ts'
 
 /** Where a reference leads. */
 export interface Address {

@@ -1,5 +1,4 @@
 import { CancelledError } from '../lib/errors.ts'
-import { sameRepository } from './image-reference.ts'
 import { parseJson } from '../lib/json.ts'
 import { type Retry, retry } from '../lib/retry.ts'
 import { RegistryConnection, RepositoryClient } from './client.ts'
@@ -7,6 +6,7 @@ import { inspectByClient, pullAndInspect, tagByClient } from './client-images.ts
 import { transientFailure } from './client-words.ts'
 import { type Answer, answer, RegistryError, type RegistryFailure } from './failure.ts'
 import { childOf, configOf, type ImageRecord, parseConfig, parseManifest, type ReadImage } from './image.ts'
+import { sameRepository } from './image-reference.ts'
 import type { RegistryOptions } from './options.ts'
 import { type Address, addressOf } from './reference.ts'
 

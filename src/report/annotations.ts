@@ -1,6 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path'
-import { describeUnexpected } from '../result/cache-verdict.ts'
 import type { Place } from '../lib/log.ts'
+import { describeUnexpected } from '../result/cache-verdict.ts'
 import {
   type Build,
   buildsOf,

@@ -1,8 +1,8 @@
-import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
+import type { Span } from '../lib/timeline.ts'
 import type { Plan, Refs } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
+import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
 import type { Build, RunResult } from '../result/run.ts'
-import type { Span } from '../lib/timeline.ts'
 
 /**
  * All there is to tell of a run; docs/report-1.schema.json describes it. A field once published keeps its meaning.

@@ -1,4 +1,4 @@
-import { harmless } from '../lib/log.ts'
+import { harmless } from '../lib/text.ts'
 import { type Block, firstRows, shortened } from './document.ts'
 import type { Gantt } from './gantt.ts'
 

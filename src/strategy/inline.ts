@@ -1,14 +1,14 @@
 import { missingRecords } from '../cache/cached-layers.ts'
-import { findStage, instructionOfBuildKitStep } from '../dockerfile/dockerfile.ts'
-import { commonBuildArgs, secretArgs, secretEnvironment } from '../docker/args.ts'
 import { atLeast } from '../docker/docker.ts'
 import { PlainProgress, type PrintedStep, RawJsonProgress } from '../docker/progress.ts'
+import { findStage, instructionOfBuildKitStep } from '../dockerfile/dockerfile.ts'
 import { cacheTagOf, type Plan } from '../plan/plan.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build, Run } from '../result/run.ts'
-import type { StageBuild } from '../plan/stage-builds.ts'
 import { BaseImages } from './base-images.ts'
+import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
 import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
 
 /**

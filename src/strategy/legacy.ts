@@ -1,15 +1,15 @@
-import { instructionOfLegacyStep } from '../dockerfile/dockerfile.ts'
-import { commonBuildArgs } from '../docker/args.ts'
 import { type Base, LegacyProgress } from '../docker/progress.ts'
+import { instructionOfLegacyStep } from '../dockerfile/dockerfile.ts'
 import { list, parseJson, text } from '../lib/json.ts'
 import type { Plan } from '../plan/plan.ts'
+import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine, pull } from '../registry/client-images.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
 import { digestInRepository } from '../registry/reference.ts'
 import type { Build, Run } from '../result/run.ts'
-import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
 import { BaseImages } from './base-images.ts'
+import { commonBuildArgs } from './build-args.ts'
 import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type BuildContext, ContextError, quote, readContext } from '../../../src/action/event.ts'
+import { type BuildContext, ContextError, readContext } from '../../../src/action/event.ts'
+import { quote } from '../../../src/lib/text.ts'
 import { cases, faultsOf, hostile, mutated } from '../../support/cases.ts'
 
 const SHA = '6113728f27ae82c7b1a177c8d03f9e96e0adf246'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type BuildContext, ContextError, quote, readContext } from '../../../src/action/event.ts'
+import { type BuildContext, ContextError, readContext } from '../../../src/action/event.ts'
+import { quote } from '../../../src/lib/text.ts'
 import { loadEvent, setAt } from '../../support/events/load.ts'
 
 const TIP = '6113728f27ae82c7b1a177c8d03f9e96e0adf246'

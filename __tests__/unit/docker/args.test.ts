@@ -1,14 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  commonBuildArgs,
-  replayable,
-  secretArgs,
-  secretEnvironment,
-  testArgs,
-  variablesAskedFor
-} from '../../../src/docker/args.ts'
-import { childEnvironment } from '../../../src/docker/docker.ts'
 import { readInputs } from '../../../src/action/inputs.ts'
+import { variablesAskedFor } from '../../../src/action/passed-variables.ts'
+import { replayable } from '../../../src/docker/command-line.ts'
+import { childEnvironment } from '../../../src/docker/docker.ts'
+import { testArgs } from '../../../src/pipeline/test-args.ts'
+import { commonBuildArgs, secretArgs, secretEnvironment } from '../../../src/strategy/build-args.ts'
 
 function inputs(values: Record<string, string> = {}): ReturnType<typeof readInputs> {
   return readInputs((name) => ({ image: 'ghcr.io/octo/app', ...values })[name] ?? '')

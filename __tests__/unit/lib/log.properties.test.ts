@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { harmless } from '../../../src/lib/log.ts'
+import { harmless } from '../../../src/lib/text.ts'
 import { cases, hostile } from '../../support/cases.ts'
 
 /** Whether the runner takes a line for a command, of whatever name (actions/runner, `ActionCommand.cs`). */

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { harmless, Log } from '../../../src/lib/log.ts'
+import { Log } from '../../../src/lib/log.ts'
+import { harmless } from '../../../src/lib/text.ts'
 
 let folder: string
 let printed: string

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
-import { findCacheStages } from '../../../src/plan/cache-stages.ts'
 import { findStage, parseDockerfile, type Stage } from '../../../src/dockerfile/dockerfile.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
+import { findCacheStages } from '../../../src/plan/cache-stages.ts'
 import type { PlanParts } from '../../../src/plan/plan.ts'
-import type { ImageRecord } from '../../../src/registry/image.ts'
 import { planBuilds } from '../../../src/plan/stage-builds.ts'
+import type { ImageRecord } from '../../../src/registry/image.ts'
 
 const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
 const OWN = 'COPY package.json .\nRUN npm ci\n'

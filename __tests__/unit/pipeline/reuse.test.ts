@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { changesFinder } from '../../../src/git/changes.ts'
 import { findStage, parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { changesFinder } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
 import type { GitHub } from '../../../src/git/github.ts'
 import { findPassedTests, findUnchanged } from '../../../src/pipeline/reuse.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type CacheStagesInput, findCacheStages } from '../../../src/plan/cache-stages.ts'
 import { findStage, parseDockerfile, type Stage } from '../../../src/dockerfile/dockerfile.ts'
+import { type CacheStagesInput, findCacheStages } from '../../../src/plan/cache-stages.ts'
 
 function find(text: string, choice: CacheStagesInput = 'auto'): string[] {
   const dockerfile = parseDockerfile(text)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Fingerprints, takeFingerprints } from '../../../src/plan/fingerprints.ts'
 import { readInputs } from '../../../src/action/inputs.ts'
+import { type Fingerprints, takeFingerprints } from '../../../src/plan/fingerprints.ts'
 
 function take(values: Record<string, string> = {}, env: Record<string, string> = {}, text = 'FROM a'): Fingerprints {
   const inputs = readInputs((name) => ({ image: 'octo/app', tests: 'a\nb', ...values })[name] ?? '')

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { CallOptions, Docker } from '../../../src/docker/docker.ts'
 import { CancelledError } from '../../../src/lib/errors.ts'
 import type { ExecResult } from '../../../src/lib/exec.ts'
+import { Timeline } from '../../../src/lib/timeline.ts'
 import {
   inspectByClient,
   inspectInEngine,
@@ -11,7 +12,6 @@ import {
 } from '../../../src/registry/client-images.ts'
 import type { RegistryOptions } from '../../../src/registry/options.ts'
 import { digestOf } from '../../../src/registry/reference.ts'
-import { Timeline } from '../../../src/lib/timeline.ts'
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
 import { annotateFailures } from '../../../src/report/annotations.ts'
-import { type Build, describeFailedBuild, describeFailedTest, type RunResult, type TestResult } from '../../../src/result/run.ts'
+import {
+  type Build,
+  describeFailedBuild,
+  describeFailedTest,
+  type RunResult,
+  type TestResult
+} from '../../../src/result/run.ts'
 
 const NOTHING: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
 const TEST: TestResult = { command: 'npm test', status: 'failed', exitCode: 1, seconds: 1, failure: 'exit code 1' }

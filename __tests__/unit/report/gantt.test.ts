@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { makeGantt, mermaidOf } from '../../../src/report/gantt.ts'
 import type { Span } from '../../../src/lib/timeline.ts'
+import { makeGantt, mermaidOf } from '../../../src/report/gantt.ts'
 import { cases, hostile } from '../../support/cases.ts'
 
 const SPANS: Span[] = [

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { harmless } from '../../../src/lib/log.ts'
+import { harmless } from '../../../src/lib/text.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import type { Report } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'

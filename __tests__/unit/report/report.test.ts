@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
-import { describeUnexpected, judgeCache, judgeMisses } from '../../../src/result/cache-verdict.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import { makeOutputs, type Outputs } from '../../../src/report/outputs.ts'
 import { makeReport } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'
+import { describeUnexpected, judgeCache, judgeMisses } from '../../../src/result/cache-verdict.ts'
 import type { Build, Miss, RunResult } from '../../../src/result/run.ts'
 
 function build(image: string, ...steps: [stage: string, cached: boolean][]): Build {

@@ -1,8 +1,8 @@
 import type { Relation } from '../../git/git.ts'
-import { decideMove, type MoveDecision } from './promote-policy.ts'
 import { REVISION_LABEL } from '../../plan/plan.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import type { Run } from '../../result/run.ts'
+import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** Asks what is published, and whether this run's commit is newer. */
 export async function mayMove(run: Run): Promise<MoveDecision> {

@@ -1,0 +1,11 @@
+import type { Inputs } from './inputs.ts'
+
+/** Names of environment variables that the user's inputs pass on by name alone. */
+export function variablesAskedFor(inputs: Inputs): string[] {
+  const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
+    if (/^(--env|-e)$/.test(word)) return words[index + 1] ?? []
+    const [, value] = /^(?:--env=|-e)(.+)$/.exec(word) ?? []
+    return value ?? []
+  })
+  return [...inputs.buildArgs, ...fromOptions].filter((text) => !text.includes('='))
+}

@@ -1,0 +1,48 @@
+import type { Inputs, Secret } from '../action/inputs.ts'
+import { option, optional } from '../docker/command-line.ts'
+
+/** `docker build` as both builders understand it. */
+export interface BuildArgs {
+  file: string
+  target: string | undefined
+  tags: string[]
+  /** key=value */
+  labels: string[]
+  idFile: string
+}
+
+/** Options that are the same for both stages, in the legacy builder too. */
+export function commonBuildArgs(inputs: Inputs, build: BuildArgs): string[] {
+  return [
+    ...option('--file', [build.file]),
+    ...option('--target', optional(build.target)),
+    ...option('--tag', build.tags),
+    ...option('--label', build.labels),
+    ...option('--build-arg', inputs.buildArgs),
+    ...option('--add-host', inputs.addHosts),
+    ...option('--network', optional(inputs.network)),
+    ...option('--platform', optional(inputs.platform)),
+    ...option('--shm-size', optional(inputs.shmSize)),
+    ...option('--iidfile', [build.idFile])
+  ]
+}
+
+/** Options that only BuildKit knows. */
+export function secretArgs(inputs: Inputs): string[] {
+  return [
+    ...option(
+      '--secret',
+      inputs.secrets.map(({ id }, index) => `id=${id},env=${secretVariable(index)}`)
+    ),
+    ...option('--ssh', inputs.ssh)
+  ]
+}
+
+/** The environment that `secretArgs` names. */
+export function secretEnvironment(secrets: readonly Secret[]): Record<string, string> {
+  return Object.fromEntries(secrets.map(({ value }, index) => [secretVariable(index), value]))
+}
+
+function secretVariable(index: number): string {
+  return `SHARED_DOCKER_LAYERS_SECRET_${index + 1}`
+}
