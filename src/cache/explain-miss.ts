@@ -3,7 +3,7 @@ import type { StageInstruction } from '../dockerfile/dockerfile.ts'
 import type { Changes } from '../git/changes.ts'
 import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../plan/stage-builds.ts'
 import type { ImageRecord, ReadImage } from '../registry/image.ts'
-import type { Build, Miss, MissKind, Step } from '../result/run.ts'
+import type { Build, Miss, MissKind, Step } from '../result/result.ts'
 import { keywordOf, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from './cached-layers.ts'
 
 /** All that is known about a build whose steps were not all cached. */

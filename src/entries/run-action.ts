@@ -21,14 +21,14 @@ import { runPipeline } from '../pipeline/pipeline.ts'
 import { preparePlan } from '../plan/create-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { HttpRegistry } from '../registry/registry.ts'
-import { annotateFailures } from '../report/annotations.ts'
+import { annotateFailures, annotateMisses } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
 import { makeOutputs } from '../report/outputs.ts'
 import { makeReport } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
-import type { RunResult } from '../result/run.ts'
+import { failureOfError, type RunResult } from '../result/result.ts'
 
 /** Elsewhere the summary is printed, and no workflow commands are. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true'
@@ -98,7 +98,7 @@ export async function run(): Promise<void> {
     }
   } catch (error) {
     result.cancelled ||= error instanceof CancelledError
-    result.failures.push(messageOf(error))
+    result.failures.push(failureOfError(error))
     if (!(error instanceof UserError) && error instanceof Error) core.debug(error.stack ?? '')
   } finally {
     await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
@@ -145,6 +145,14 @@ async function tell(plan: Plan | undefined, result: RunResult, spans: Span[], lo
     }
   )
   // first of all: what follows writes files, perhaps on a full disk
+  if (plan && !result.cancelled) {
+    const misses = annotateMisses(result, {
+      file: plan.file,
+      expected: plan.inputs.expectCache,
+      publishes: plan.decision.publish
+    })
+    for (const { message, place } of misses) log.warning(message, place)
+  }
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
   try {

@@ -42,3 +42,10 @@ export function splitAtEquals(text: string): [string, string] {
   const equals = text.indexOf('=')
   return [text.slice(0, equals), text.slice(equals + 1)]
 }
+
+/** The beginning of a long text. Counts characters, not UTF-16 units: none is cut in two. */
+export function shortened(value: string, most: number): string {
+  // long before it is counted
+  const characters = [...value.slice(0, 2 * most + 2)]
+  return characters.length > most ? `${characters.slice(0, most).join('')}…` : value
+}

@@ -47,3 +47,8 @@ export class Timeline {
 function seconds(milliseconds: number): number {
   return Math.round(milliseconds) / 1_000
 }
+
+/** Seconds since a `performance.now()`. */
+export function secondsSince(start: number): number {
+  return Math.round(performance.now() - start) / 1_000
+}

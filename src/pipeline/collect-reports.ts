@@ -4,9 +4,10 @@ import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
 import { hiddenLines, redact } from '../action/mask.ts'
 import { failureOf } from '../docker/docker.ts'
 import { messageOf } from '../lib/errors.ts'
-import { shortened } from '../report/document.ts'
+import { shortened } from '../lib/text.ts'
+import type { Run } from '../plan/run-context.ts'
 import { readFailedCases } from '../result/junit.ts'
-import type { FailedCase, Run } from '../result/run.ts'
+import type { FailedCase } from '../result/result.ts'
 
 /** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */
 const PATIENCE = 300_000

@@ -1,18 +1,17 @@
 import { whyEngineGone } from '../docker/docker.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
+import type { Run } from '../plan/run-context.ts'
 import { splitAtBuilder } from '../plan/stage-builds.ts'
 import { describeUnreadable } from '../registry/client-words.ts'
-import { placeOfMiss } from '../report/annotations.ts'
-import { describeStep, describeUnexpected, judgeMisses } from '../result/cache-verdict.ts'
+import { describeStep, judgeMisses } from '../result/cache-verdict.ts'
 import {
   type Build,
   buildsOf,
-  describeFailedBuild,
-  describeFailedTest,
-  type Run,
+  type Failure,
+  failureOfError,
   type RunResult,
   type TestResult
-} from '../result/run.ts'
+} from '../result/result.ts'
 import { InlineStrategy } from '../strategy/inline.ts'
 import { LegacyStrategy } from '../strategy/legacy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
@@ -34,7 +33,7 @@ export async function runPipeline(run: Run): Promise<RunResult> {
     await runPhases(run, strategy, result)
   } catch (error) {
     result.cancelled = error instanceof CancelledError
-    result.failures.push(messageOf(error))
+    result.failures.push(failureOfError(error))
   } finally {
     // first of all: what the strategy waits for may wait for a registry
     await run.registry.end()
@@ -42,7 +41,7 @@ export async function runPipeline(run: Run): Promise<RunResult> {
   }
   // whatever failed because of it says so in words of its own
   const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker) : undefined
-  if (gone !== undefined) result.failures.unshift(`The Docker engine went away in the middle of the run (${gone})`)
+  if (gone !== undefined) result.failures.unshift({ kind: 'engine-gone', message: gone })
   return result
 }
 
@@ -61,8 +60,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
     run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
   }
   const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
-  for (const miss of verdict.warnings) run.log.warning(describeUnexpected(miss), placeOfMiss(miss, run.plan.file))
-  result.failures.push(...verdict.failures.map(describeUnexpected))
+  result.failures.push(...verdict.failures.map(({ stage }): Failure => ({ kind: 'miss', stage })))
   if (result.failures.length > 0 || !decision.push) return
 
   const { publication, pullSize: size } = await publish(run, buildsOf(result), result.tests)
@@ -76,7 +74,7 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
   const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, strategy, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, strategy, result)
-  const buildOthers = async (): Promise<string[]> => {
+  const buildOthers = async (): Promise<Failure[]> => {
     // it may have base images in common with them, and no two solves at once may have anything in common
     await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait())
     const failures = await buildAll(run, strategy, result, afterBuilder)
@@ -86,7 +84,9 @@ async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, pre
   const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
   result.tests = tests.value
-  result.failures.push(...result.tests.filter(({ failure }) => failure !== undefined).map(describeFailedTest))
+  result.failures.push(
+    ...result.tests.flatMap(({ failure }, index): Failure[] => (failure === undefined ? [] : [{ kind: 'test', index }]))
+  )
   if (others.status === 'rejected') throw others.reason
   result.failures.push(...others.value)
 }
@@ -141,13 +141,13 @@ async function buildAll(
   strategy: Strategy,
   result: RunResult,
   builds: Run['plan']['builds']
-): Promise<string[]> {
+): Promise<Failure[]> {
   for (const stage of builds) {
     const build = await strategy.build(stage)
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)
-    if (build.failure !== undefined) return [describeFailedBuild(build)]
+    if (build.failure !== undefined) return [{ kind: 'build', image: build.image }]
   }
   return []
 }

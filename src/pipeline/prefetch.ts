@@ -6,10 +6,10 @@ import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerf
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import { INPUTS_LABEL } from '../plan/fingerprints.ts'
 import { type Plan, REVISION_LABEL } from '../plan/plan.ts'
+import type { Run } from '../plan/run-context.ts'
 import { baseImageOf, type StageBuild, splitAtBuilder, TRIGGER_LINE } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { isReference } from '../registry/image-reference.ts'
-import type { Run } from '../result/run.ts'
 import { sameImage } from '../strategy/base-images.ts'
 
 /**

@@ -81,23 +81,3 @@ export function describeUnreadable(reference: string, { kind, message }: Registr
       return `${reference} could not be read as a cache; continuing without it (${message})`
   }
 }
-
-/** One sentence for a push that failed. */
-export function describeFailedPush(reference: string, { kind, message }: RegistryFailure): string {
-  switch (kind) {
-    case 'refused':
-      // registries say "denied" to whom they know, and "unauthorized" to whom they do not
-      return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
-        !/invalid_token/.test(message)
-        ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`
-        : `Access denied to push ${reference}: log in to the registry before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${message})`
-    case 'untrusted':
-      return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${message})`
-    case 'unreachable':
-      return `The registry could not be reached to push ${reference}, or cannot store it now (${message})`
-    case 'absent':
-      return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${message})`
-    case 'unknown':
-      return `${reference} could not be pushed (${message})`
-  }
-}

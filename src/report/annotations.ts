@@ -1,15 +1,8 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Place } from '../lib/log.ts'
-import { describeUnexpected } from '../result/cache-verdict.ts'
-import {
-  type Build,
-  buildsOf,
-  describeFailedBuild,
-  describeFailedTest,
-  type Miss,
-  type RunResult,
-  type TestResult
-} from '../result/run.ts'
+import { type ExpectCache, judgeMisses } from '../result/cache-verdict.ts'
+import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
+import { describeFailure, describeUnexpected, missesOf } from './messages.ts'
 
 export interface Annotation {
   message: string
@@ -23,29 +16,51 @@ export interface Annotation {
  * @param file path of the Dockerfile, undefined if the run ended before it was read
  */
 export function annotateFailures(result: RunResult, file: string | undefined): Annotation[] {
-  const builds = buildsOf(result)
-  const places = new Map<string, Place>([
-    ...builds.map((build) => [describeFailedBuild(build), placeOfBuild(build, file)] as const),
-    ...builds.flatMap(({ misses = [] }) =>
-      misses.map((miss) => [describeUnexpected(miss), placeOfMiss(miss, file)] as const)
-    )
-  ])
-  const tests = new Map(result.tests.map((test) => [describeFailedTest(test), test]))
-  const failures = result.failures.map((message) => {
-    const test = tests.get(message)
-    return test ? annotateTest(message, test) : { message, place: places.get(message) ?? {} }
-  })
-  // a test may end well in spite of them
+  const failures = result.failures.map((failure) => annotate(failure, result, file))
+  // a test may pass in spite of them
   const cases = result.tests.flatMap(({ command, failedCases = [] }) =>
     failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } }))
   )
   return [...failures, ...cases]
 }
 
-function annotateTest(failure: string, { command, lastLines }: TestResult): Annotation {
+/**
+ * A warning for each step that the cache should have had, if that is no failure.
+ *
+ * @param file path of the Dockerfile
+ */
+export function annotateMisses(
+  result: RunResult,
+  { file, expected, publishes }: { file: string; expected: ExpectCache; publishes: boolean }
+): Annotation[] {
+  return judgeMisses(result, expected, publishes).warnings.map((miss) => ({
+    message: describeUnexpected(miss),
+    place: placeOfMiss(miss, file)
+  }))
+}
+
+function annotate(failure: Failure, result: RunResult, file: string | undefined): Annotation {
+  const message = describeFailure(failure, result)
+  switch (failure.kind) {
+    case 'test':
+      return annotateTest(message, result.tests[failure.index])
+    case 'build': {
+      const build = buildsOf(result).find(({ image }) => image === failure.image)
+      return { message, place: build ? placeOfBuild(build, file) : {} }
+    }
+    case 'miss': {
+      const miss = missesOf(result).find(({ stage, unexpected }) => stage === failure.stage && unexpected)
+      return { message, place: miss ? placeOfMiss(miss, file) : {} }
+    }
+    default:
+      return { message, place: {} }
+  }
+}
+
+function annotateTest(message: string, test: TestResult | undefined): Annotation {
   return {
-    message: lastLines === undefined ? failure : `${failure}\n${lastLines}`,
-    place: { title: `Test ${command}` }
+    message: test?.lastLines === undefined ? message : `${message}\n${test.lastLines}`,
+    place: { title: `Test ${test?.command}` }
   }
 }
 
@@ -54,7 +69,7 @@ function placeOfBuild({ stage, steps }: Build, file: string | undefined): Place 
   return placeInDockerfile(`Stage ${step?.stage ?? stage}`, step?.line, file)
 }
 
-export function placeOfMiss({ stage, line }: Miss, file: string | undefined): Place {
+function placeOfMiss({ stage, line }: Miss, file: string | undefined): Place {
   return placeInDockerfile(`Stage ${stage}`, line, file)
 }
 

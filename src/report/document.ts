@@ -26,10 +26,3 @@ export function firstRows<T>(items: readonly T[], write: (item: T) => string): s
   }
   return items.length > shown.length ? [...shown, `… and ${items.length - shown.length} more`] : shown
 }
-
-/** Counts characters, not UTF-16 units: none is cut in two. */
-export function shortened(value: string, most: number): string {
-  // long before it is counted
-  const characters = [...value.slice(0, 2 * most + 2)]
-  return characters.length > most ? `${characters.slice(0, most).join('')}…` : value
-}

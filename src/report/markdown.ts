@@ -1,4 +1,5 @@
-import { type Block, firstRows, shortened } from './document.ts'
+import { shortened } from '../lib/text.ts'
+import { type Block, firstRows } from './document.ts'
 import { mermaidOf } from './gantt.ts'
 
 const MOST_OF_A_CELL = 200

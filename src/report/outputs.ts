@@ -1,4 +1,4 @@
-import type { Miss } from '../result/run.ts'
+import type { Miss } from '../result/result.ts'
 import type { Report } from './report.ts'
 
 /** The outputs of action.yml, a field each. */

@@ -2,13 +2,17 @@ import type { Span } from '../lib/timeline.ts'
 import type { Plan, Refs } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
 import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
-import type { Build, RunResult } from '../result/run.ts'
+import type { Build, Failure, Publication, RunResult } from '../result/result.ts'
+import { describeFailure } from './messages.ts'
 
 /**
  * All there is to tell of a run; docs/report-1.schema.json describes it. A field once published keeps its meaning.
  * Without a commit the run ended before it was known what to do.
  */
-export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'production'> {
+export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication'> {
+  /** One sentence for each thing that failed; empty if all is well. */
+  failures: string[]
+  publication?: Omit<Publication, 'failures'> & { failures: string[] }
   builder?: ReportedBuild
   cacheStages: ReportedBuild[]
   production?: ReportedBuild
@@ -33,7 +37,8 @@ export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
 
 /** @param plan undefined if the run ended before there was one */
 export function makeReport(plan: Plan | undefined, result: RunResult, timeline: Span[]): Report {
-  const { builder, cacheStages, production, ...rest } = result
+  const { builder, cacheStages, production, failures, publication, ...rest } = result
+  const describe = (failure: Failure): string => describeFailure(failure, result)
   return {
     version: 1,
     ...(plan && {
@@ -50,6 +55,8 @@ export function makeReport(plan: Plan | undefined, result: RunResult, timeline: 
       decision: plan.decision
     }),
     ...rest,
+    failures: failures.map(describe),
+    ...(publication && { publication: { ...publication, failures: publication.failures.map(describe) } }),
     ...(builder && { builder: reported(builder) }),
     cacheStages: cacheStages.map(reported),
     ...(production && { production: reported(production) }),

@@ -1,7 +1,6 @@
 import type { Span } from '../lib/timeline.ts'
-import type { PullSize } from '../pipeline/publish/pull-size.ts'
 import { describeStep } from '../result/cache-verdict.ts'
-import { buildsOf, type TestResult } from '../result/run.ts'
+import { buildsOf, type PullSize, type TestResult } from '../result/result.ts'
 import type { Block } from './document.ts'
 import { makeGantt } from './gantt.ts'
 import type { Report } from './report.ts'

@@ -1,5 +1,5 @@
-import { harmless } from '../lib/text.ts'
-import { type Block, firstRows, shortened } from './document.ts'
+import { harmless, shortened } from '../lib/text.ts'
+import { type Block, firstRows } from './document.ts'
 import type { Gantt } from './gantt.ts'
 
 /** The summary as lines of plain text, for a terminal: what others wrote holds no control character. */

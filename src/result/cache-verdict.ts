@@ -1,4 +1,4 @@
-import { buildsOf, type Miss, type RunResult, type Step } from './run.ts'
+import { buildsOf, type Miss, type RunResult, type Step } from './result.ts'
 
 /** How much of one stage came from the cache. */
 export interface StageCache {
@@ -49,11 +49,6 @@ export function judgeMisses(
     .flatMap((build) => build.misses ?? [])
     .filter(({ unexpected }) => unexpected)
   return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses }
-}
-
-/** The sentence of a warning or failure. */
-export function describeUnexpected(miss: Miss): string {
-  return `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`
 }
 
 /** A step with its place in the Dockerfile. */

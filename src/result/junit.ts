@@ -1,6 +1,6 @@
 import { XMLParser } from 'fast-xml-parser'
 import { at, list, text } from '../lib/json.ts'
-import type { FailedCase } from './run.ts'
+import type { FailedCase } from './result.ts'
 
 const parser = new XMLParser({
   ignoreAttributes: false,

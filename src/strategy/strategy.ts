@@ -15,12 +15,14 @@ import {
 } from '../dockerfile/dockerfile.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { retry } from '../lib/retry.ts'
+import { secondsSince } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
+import { type Run, retryOf } from '../plan/run-context.ts'
 import { nameOf, type StageBuild } from '../plan/stage-builds.ts'
 import { failureOfWords, transientFailure } from '../registry/client-words.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
-import { type Build, type Run, retryOf, type Step, secondsSince } from '../result/run.ts'
+import type { Build, Step } from '../result/result.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {

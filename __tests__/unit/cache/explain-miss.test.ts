@@ -5,7 +5,7 @@ import type { Changes } from '../../../src/git/changes.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
-import type { Step } from '../../../src/result/run.ts'
+import type { Step } from '../../../src/result/result.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 
 const TEXT = `FROM node:24 AS builder

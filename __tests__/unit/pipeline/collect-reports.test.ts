@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { collect, handOver } from '../../../src/pipeline/collect-reports.ts'
-import type { Run } from '../../../src/result/run.ts'
+import type { Run } from '../../../src/plan/run-context.ts'
 import { makePlan } from '../../support/make-plan.ts'
 
 let folder: string

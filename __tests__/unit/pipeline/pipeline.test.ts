@@ -15,7 +15,7 @@ import { runPipeline } from '../../../src/pipeline/pipeline.ts'
 import { type Plan, REVISION_LABEL } from '../../../src/plan/plan.ts'
 import type { RegistryFailure } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
-import type { RunResult } from '../../../src/result/run.ts'
+import type { RunResult } from '../../../src/result/result.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan, SHA, TWO_STAGES } from '../../support/make-plan.ts'
 

@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals'
 import {
   askedPause,
   classifyRegistryError,
-  describeFailedPush,
   describeUnreadable,
   failureOfWords,
   transientFailure
 } from '../../../src/registry/client-words.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
+import { describeFailedPush } from '../../../src/report/messages.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 
 describe('classifyRegistryError', () => {

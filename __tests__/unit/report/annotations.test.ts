@@ -1,12 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { annotateFailures } from '../../../src/report/annotations.ts'
-import {
-  type Build,
-  describeFailedBuild,
-  describeFailedTest,
-  type RunResult,
-  type TestResult
-} from '../../../src/result/run.ts'
+import { describeFailedBuild, describeFailedTest } from '../../../src/report/messages.ts'
+import type { Build, RunResult, TestResult } from '../../../src/result/result.ts'
 
 const NOTHING: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
 const TEST: TestResult = { command: 'npm test', status: 'failed', exitCode: 1, seconds: 1, failure: 'exit code 1' }

@@ -5,7 +5,7 @@ import { makeOutputs, type Outputs } from '../../../src/report/outputs.ts'
 import { makeReport } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'
 import { describeUnexpected, judgeCache, judgeMisses } from '../../../src/result/cache-verdict.ts'
-import type { Build, Miss, RunResult } from '../../../src/result/run.ts'
+import type { Build, Miss, RunResult } from '../../../src/result/result.ts'
 
 function build(image: string, ...steps: [stage: string, cached: boolean][]): Build {
   return {

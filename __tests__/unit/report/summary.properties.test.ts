@@ -6,7 +6,7 @@ import type { Plan } from '../../../src/plan/plan.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import { makeReport } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'
-import type { FailedCase, RunResult } from '../../../src/result/run.ts'
+import type { FailedCase, RunResult } from '../../../src/result/result.ts'
 import { cases, hostile } from '../../support/cases.ts'
 
 /** Every text of others in a summary. */

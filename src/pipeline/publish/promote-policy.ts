@@ -1,5 +1,6 @@
 import type { Relation } from '../../git/git.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
+import type { Failure } from '../../result/result.ts'
 
 /** What is known when a run may move the moving tags. Commits are full ids. */
 export interface MoveFacts {
@@ -22,8 +23,8 @@ export interface MoveDecision {
   move: boolean
   /** One sentence on why they stay. */
   notice?: string
-  /** One sentence on what could not be read, so that they stay: the run fails. */
-  failure?: string
+  /** What could not be read, so that they stay: the run fails. */
+  failure?: Failure
   /** One sentence on what was not known, if they move in spite of it. */
   warning?: string
 }
@@ -38,10 +39,7 @@ export function decideMove(facts: MoveFacts): MoveDecision {
   const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
   if (failure) {
-    return {
-      move: false,
-      failure: `Cannot inspect the published image ${reference}, so the moving tags stay where they are: they might go back to an older commit (${failure.message}). Make sure that this step may read ${reference}, then run it again`
-    }
+    return { move: false, failure: { kind: 'guard', reference, failure } }
   }
   if (published === null) return { move: true }
   if (published === undefined) {

@@ -1,7 +1,7 @@
 import type { Relation } from '../../git/git.ts'
 import { REVISION_LABEL } from '../../plan/plan.ts'
+import type { Run } from '../../plan/run-context.ts'
 import type { ImageRecord } from '../../registry/image.ts'
-import type { Run } from '../../result/run.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** Asks what is published, and whether this run's commit is newer. */

@@ -4,22 +4,16 @@ import { callInSection } from '../../docker/transfer.ts'
 import { CancelledError } from '../../lib/errors.ts'
 import type { ExecResult } from '../../lib/exec.ts'
 import { retry } from '../../lib/retry.ts'
+import { secondsSince } from '../../lib/timeline.ts'
 import { cacheTagOf } from '../../plan/plan.ts'
+import { type Run, retryOf } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import { describeFailedPush, failureOfWords, transientFailure } from '../../registry/client-words.ts'
+import { failureOfWords, transientFailure } from '../../registry/client-words.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
 import { sameRepository } from '../../registry/image-reference.ts'
-import {
-  type Build,
-  type Publication,
-  type Run,
-  retryOf,
-  secondsSince,
-  type TestResult,
-  type Unchanged
-} from '../../result/run.ts'
+import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { type GivenBack, giveBack, mayMove } from './promote.ts'
-import { type PullSize, weigh } from './pull-size.ts'
+import { weigh } from './pull-size.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
@@ -95,21 +89,18 @@ async function whyTaken(
   { plan, docker, signal }: Run,
   stages: readonly StageBuild[],
   tests: readonly TestResult[]
-): Promise<string | undefined> {
+): Promise<Failure | undefined> {
   const names = stages.flatMap(({ tags }) => tags)
   const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal })
   const failure = failureOf(result)
-  if (failure !== undefined) return `What was built is not in the engine any more (${failure})`
+  if (failure !== undefined) return { kind: 'images-gone', message: failure }
   const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]))
   const builder = ids.get(plan.refs.builder)
   const isOther = (id: string | undefined): boolean => id !== undefined && builder !== undefined && id !== builder
   const taken =
     stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
     (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined)
-  return (
-    taken &&
-    `${taken} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`
-  )
+  return taken === undefined ? undefined : { kind: 'name-taken', reference: taken }
 }
 
 /** Moves the moving tags, but for those whose image would be a worse cache. */
@@ -178,7 +169,7 @@ export async function tagUnchanged(run: Run, unchanged: Unchanged): Promise<Publ
   return {
     ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
     digests: Object.fromEntries(tagged),
-    failures: failure && failed !== undefined ? [describeFailedPush(failed, failure)] : [],
+    failures: failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure: failure }] : [],
     ...moving,
     seconds: secondsSince(start)
   }
@@ -195,7 +186,8 @@ async function keepMovingTag(
   if (failure !== undefined) return { published: false, failures: [failure] }
   if (warning !== undefined) run.log.warning(warning)
   const notTagged = mayMoveIt ? (await run.registry.tag(image, [movingProduction])).failure : undefined
-  if (notTagged) return { published: false, failures: [describeFailedPush(movingProduction, notTagged)] }
+  if (notTagged)
+    return { published: false, failures: [{ kind: 'push', reference: movingProduction, failure: notTagged }] }
   if (notice !== undefined) {
     run.log.notice(notice)
     return { published: false, stays: notice }
@@ -218,8 +210,7 @@ async function settle<T>(work: Promise<T>[]): Promise<T[]> {
 class Pushes {
   /** As the engine told them, by reference, of what was pushed; '' where it did not. */
   readonly digests = new Map<string, string>()
-  /** One sentence each. */
-  readonly failures: string[] = []
+  readonly failures: Failure[] = []
   readonly #begun = new Map<string, Promise<void>>()
   readonly #run: Run
 
@@ -260,11 +251,12 @@ class Pushes {
       log.info(`Tagged ${image}@${digest} as ${reference}`)
       this.digests.set(reference, digest)
     } else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
-      this.failures.push(describeFailedPush(reference, failure))
+      this.failures.push({ kind: 'push', reference: reference, failure: failure })
     } else {
       await this.#push(reference)
       const pushed = this.digests.get(reference) ?? ''
-      if (pushed !== '' && pushed !== digest) this.failures.push(describeOther(reference, pushed, digest))
+      if (pushed !== '' && pushed !== digest)
+        this.failures.push({ kind: 'other-image', reference, pushed, built: digest })
     }
   }
 
@@ -286,7 +278,7 @@ class Pushes {
     // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
     if (failure === undefined && digest === '' && this.#run.signal.aborted) throw new CancelledError()
     if (failure === undefined) this.digests.set(reference, digest)
-    else this.failures.push(describeFailedPush(reference, failure))
+    else this.failures.push({ kind: 'push', reference: reference, failure: failure })
   }
 }
 
@@ -326,7 +318,7 @@ async function whyOther(
   reference: string,
   digest: string,
   { imageId }: Build
-): Promise<string | undefined> {
+): Promise<Failure | undefined> {
   const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`)
   if (failure) {
     log.warning(
@@ -334,11 +326,7 @@ async function whyOther(
     )
   }
   if (image?.ids === undefined || image.ids.includes(imageId)) return undefined
-  return describeOther(reference, digest, imageId)
-}
-
-function describeOther(reference: string, pushed: string, built: string): string {
-  return `${reference} was pushed with another image (${pushed}) than the one that this run built (${built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`
+  return { kind: 'other-image', reference, pushed: digest, built: imageId }
 }
 
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */

@@ -1,16 +1,6 @@
+import type { Run } from '../../plan/run-context.ts'
 import type { ManifestRecord, ReadImage } from '../../registry/image.ts'
-import type { Run } from '../../result/run.ts'
-
-/** What a host must pull to have an image. */
-export interface PullSize {
-  /** The image that the host has already; undefined if there is none, because this is the first. */
-  previous?: string
-  /** Bytes that it must pull, compressed as they are in the registry, and what a host without any image must. */
-  bytes: number
-  fullBytes: number
-  layers: number
-  reusedLayers: number
-}
+import type { PullSize } from '../../result/result.ts'
 
 /**
  * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above

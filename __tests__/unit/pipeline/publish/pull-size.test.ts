@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import { type PullSize, pullSize, weigh } from '../../../../src/pipeline/publish/pull-size.ts'
+import { pullSize, weigh } from '../../../../src/pipeline/publish/pull-size.ts'
+import type { Run } from '../../../../src/plan/run-context.ts'
 import type { ManifestRecord } from '../../../../src/registry/image.ts'
-import type { Run } from '../../../../src/result/run.ts'
+import type { PullSize } from '../../../../src/result/result.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../../support/fake-registry.ts'
 import { makePlan } from '../../../support/make-plan.ts'
 

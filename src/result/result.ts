@@ -1,39 +1,7 @@
-import type { Docker } from '../docker/docker.ts'
 import type { Base } from '../docker/progress.ts'
-import type { ChangesSince } from '../git/changes.ts'
-import type { Git } from '../git/git.ts'
-import type { GitHub } from '../git/github.ts'
-import type { Log } from '../lib/log.ts'
-import type { Retry } from '../lib/retry.ts'
-import type { Timeline } from '../lib/timeline.ts'
-import type { PullSize } from '../pipeline/publish/pull-size.ts'
-import type { Plan } from '../plan/plan.ts'
+import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
-import type { Registry } from '../registry/registry.ts'
-
-/** What the phases work with. */
-export interface Run {
-  plan: Plan
-  docker: Docker
-  registry: Registry
-  git: Git
-  github: GitHub
-  changesSince: ChangesSince
-  log: Log
-  timeline: Timeline
-  /** Our temporary folder. */
-  folder: string
-  /** Value of the label on our containers. */
-  runId: string
-  /** Aborted when the run is cancelled. */
-  signal: AbortSignal
-}
-
-/** What retries of a run need. */
-export function retryOf({ plan, log, signal }: Pick<Run, 'plan' | 'log' | 'signal'>): Retry {
-  return { retries: plan.inputs.retries, log, signal }
-}
 
 /** One instruction of the Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
 export interface Step {
@@ -124,6 +92,28 @@ export interface FailedCase {
   message: string
 }
 
+/** What failed in a run, as data: `report/messages.ts` alone makes sentences of it. */
+export type Failure =
+  /** Something that the user can put right, or that nobody expected. */
+  | { kind: 'error'; message: string }
+  | { kind: 'cancelled' }
+  | { kind: 'engine-gone'; message: string }
+  /** The build of an image: its own `failure` says why. */
+  | { kind: 'build'; image: string }
+  /** A test, by its place among the results: its own `failure` says why. */
+  | { kind: 'test'; index: number }
+  /** A step of a stage that the cache should have had. */
+  | { kind: 'miss'; stage: string }
+  | { kind: 'push'; reference: string; failure: RegistryFailure }
+  /** The published image could not be read, so the moving tags stay. */
+  | { kind: 'guard'; reference: string; failure: RegistryFailure }
+  /** What was built is not in the engine any more. */
+  | { kind: 'images-gone'; message: string }
+  /** A name stands for another image in the engine than the one that this run built. */
+  | { kind: 'name-taken'; reference: string }
+  /** A push by name pushed another image than the one that this run built. */
+  | { kind: 'other-image'; reference: string; pushed: string; built: string }
+
 /** What reached the registry. */
 export interface Publication {
   /** References, in the order in which they were pushed. */
@@ -139,8 +129,7 @@ export interface Publication {
   /** One sentence on why the moving tags are of another commit although this run may move them: a newer one is published. */
   stays?: string
   seconds: number
-  /** One sentence for each push that failed. */
-  failures: string[]
+  failures: Failure[]
 }
 
 /** What an earlier run made of the same files, base images and options. */
@@ -169,8 +158,13 @@ export interface RunResult {
   pullSize?: PullSize
   /** Whether it was cancelled; what had ended by then is there. */
   cancelled: boolean
-  /** One sentence for each thing that failed; empty if all is well. */
-  failures: string[]
+  /** Empty if all is well. */
+  failures: Failure[]
+}
+
+/** What was thrown, as a failure. */
+export function failureOfError(error: unknown): Failure {
+  return error instanceof CancelledError ? { kind: 'cancelled' } : { kind: 'error', message: messageOf(error) }
 }
 
 /** All builds of a run that ended: the builder, the further stages, production. */
@@ -186,17 +180,13 @@ export function buildsOf<B>({
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
-/** The sentence in the failures of a run. */
-export function describeFailedBuild({ image, failure }: Build): string {
-  return `Building ${image} failed: ${failure}`
-}
-
-/** The sentence in the failures of a run. */
-export function describeFailedTest({ command, failure }: TestResult): string {
-  return `The test ${JSON.stringify(command)} did not pass: ${failure}`
-}
-
-/** Seconds since a `performance.now()`. */
-export function secondsSince(start: number): number {
-  return Math.round(performance.now() - start) / 1_000
+/** What a host must pull to have an image. */
+export interface PullSize {
+  /** The image that the host has already; undefined if there is none, because this is the first. */
+  previous?: string
+  /** Bytes that it must pull, compressed as they are in the registry, and what a host without any image must. */
+  bytes: number
+  fullBytes: number
+  layers: number
+  reusedLayers: number
 }

@@ -1,0 +1,32 @@
+import type { Docker } from '../docker/docker.ts'
+import type { ChangesSince } from '../git/changes.ts'
+import type { Git } from '../git/git.ts'
+import type { GitHub } from '../git/github.ts'
+import type { Log } from '../lib/log.ts'
+import type { Retry } from '../lib/retry.ts'
+import type { Timeline } from '../lib/timeline.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Plan } from './plan.ts'
+
+/** What the phases work with. */
+export interface Run {
+  plan: Plan
+  docker: Docker
+  registry: Registry
+  git: Git
+  github: GitHub
+  changesSince: ChangesSince
+  log: Log
+  timeline: Timeline
+  /** Our temporary folder. */
+  folder: string
+  /** Value of the label on our containers. */
+  runId: string
+  /** Aborted when the run is cancelled. */
+  signal: AbortSignal
+}
+
+/** What retries of a run need. */
+export function retryOf({ plan, log, signal }: Pick<Run, 'plan' | 'log' | 'signal'>): Retry {
+  return { retries: plan.inputs.retries, log, signal }
+}
