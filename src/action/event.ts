@@ -2,7 +2,7 @@ import { at, text } from '../lib/json.ts'
 import { quote } from '../lib/text.ts'
 
 /** What a run builds: the commit, its branch, and whose code it is. */
-export interface BuildContext {
+export interface Commit {
   /** `push`, `pull_request`, …; `local` outside GitHub */
   event: string
   /** The commit that is built and tagged: full id, lower-case hex (40 digits, or 64 in a SHA-256 repository). */
@@ -36,8 +36,8 @@ export interface LocalGit {
 }
 
 /** There is no commit to name. The message is one sentence for people. */
-export class ContextError extends Error {
-  override name = 'ContextError'
+export class EventError extends Error {
+  override name = 'EventError'
 }
 
 /**
@@ -50,9 +50,9 @@ export class ContextError extends Error {
  * @param env     the process's variables; only `GITHUB_*` are read
  * @param payload the parsed file at `GITHUB_EVENT_PATH`; of any shape, nothing in it is relied upon
  * @param git     the work tree's commit, used only if no variable names an event or a commit
- * @throws ContextError if there is no commit to name
+ * @throws EventError if there is no commit to name
  */
-export function readContext(env: Record<string, string | undefined>, payload: unknown, git?: LocalGit): BuildContext {
+export function readCommit(env: Record<string, string | undefined>, payload: unknown, git?: LocalGit): Commit {
   const event = env.GITHUB_EVENT_NAME || 'local'
   const isPullRequest = event.startsWith('pull_request')
   const ref = readRef(env)
@@ -119,16 +119,16 @@ function readRevision(
   }
   if (event === 'push' && isDeletion(payload)) {
     // The variables then name the default branch, which this event is not about.
-    throw new ContextError(`The push event deletes ${quote(text(at(payload, 'ref')))}, so there is no commit to build.`)
+    throw new EventError(`The push event deletes ${quote(text(at(payload, 'ref')))}, so there is no commit to build.`)
   }
   if (event === 'local' && !env.GITHUB_SHA) {
     const sha = commitId(git?.sha)
-    if (!sha) throw new ContextError('There is no commit to build: neither a GitHub event nor git names one.')
+    if (!sha) throw new EventError('There is no commit to build: neither a GitHub event nor git names one.')
     return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' }
   }
   const sha = commitId(env.GITHUB_SHA)
   if (!sha) {
-    throw new ContextError(
+    throw new EventError(
       `There is no commit to build: GITHUB_SHA is ${quote(env.GITHUB_SHA ?? '')}, which is no full commit id.`
     )
   }
@@ -140,7 +140,7 @@ function readRevision(
 /** A revision the payload names. There is no falling back to GITHUB_SHA: for these events it is another commit. */
 function payloadRevision(event: string, field: string, value: unknown, ref: Ref): Revision {
   const sha = commitId(value)
-  if (!sha) throw new ContextError(`There is no commit to build: the ${quote(event)} event's payload has no ${field}.`)
+  if (!sha) throw new EventError(`There is no commit to build: the ${quote(event)} event's payload has no ${field}.`)
   return { sha, ...ref }
 }
 

@@ -1,3 +1,81 @@
-import { run } from './run-action.ts'
+import { readEventCommit } from '../action/read-commit.ts'
+import { publicInputs } from '../action/secrets.ts'
+import { removeContainers } from '../docker/containers.ts'
+import { changesFinder } from '../git/changes.ts'
+import { isWide, narrowModes } from '../git/file-modes.ts'
+import { Git } from '../git/git.ts'
+import { GitHub } from '../git/github.ts'
+import type { Log } from '../lib/log.ts'
+import { handOver } from '../pipeline/collect-reports.ts'
+import { previewCommands } from '../pipeline/dry-run.ts'
+import { runPipeline } from '../pipeline/pipeline.ts'
+import { createPlan } from '../plan/create-plan.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Run } from '../plan/run-context.ts'
+import { HttpRegistry } from '../registry/registry.ts'
+import { emptyResult, type RunResult } from '../result/result.ts'
+import { type Action, runAction } from './lifecycle.ts'
 
-await run()
+/** The main step: plans, then builds, tests and publishes. */
+await runAction(async (action) => {
+  const { inputs, docker, childEnv, log, timeline, signal } = action
+  const git = new Git(inputs.context, childEnv)
+  const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
+    const commit = await readEventCommit(process.env, git)
+    const github = new GitHub(inputs.githubToken, commit.repository, signal)
+    const services = { git, github, docker, log, env: process.env, childEnv, signal }
+    return { github, plan: await createPlan({ ...services, inputs: publicInputs(inputs), commit }) }
+  })
+  action.planned(plan)
+  announce(plan, log)
+  if (inputs.dryRun) return preview(plan, action)
+
+  const registry = new HttpRegistry({
+    ...{ docker, log, timeline, signal },
+    env: childEnv,
+    insecure: plan.engine.insecure,
+    platform: inputs.platform,
+    buildx: plan.engine.buildx,
+    retries: inputs.retries
+  })
+  const changesSince = changesFinder(git, github, plan.commit, { context: inputs.context, file: plan.file })
+  return runWithContext({ ...action, plan, git, github, registry, changesSince })
+})
+
+/** Builds with the modes of files that other checkouts have, and leaves no container. */
+async function runWithContext(run: Run): Promise<RunResult> {
+  const { plan, git, log, folder, docker, registry, runId } = run
+  const tracked = isWide(process.umask()) ? ((await git.tracked()) ?? []) : []
+  const restoreModes = narrowModes(plan.inputs.context, tracked)
+  try {
+    return await runPipeline(run)
+  } finally {
+    await registry.end()
+    restoreModes()
+    // no build reads the context any more
+    await handOver({ plan, log, folder })
+    const left = await removeContainers(docker, runId)
+    if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)
+  }
+}
+
+function preview(plan: Plan, { log, secrets }: Action): RunResult {
+  const commands = previewCommands(plan, secrets)
+  const section = log.section('What would be run')
+  section.write(`${commands.join('\n')}\n`)
+  section.end()
+  return { ...emptyResult(), commands }
+}
+
+function announce({ strategy, decision, refs, commit, builds }: Plan, log: Log): void {
+  log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`)
+  log.info(`Strategy ${strategy.name}: ${strategy.reason}`)
+  if (strategy.warning !== undefined) log.warning(strategy.warning)
+  const cacheStages = builds.flatMap(({ kind, name, moving }) =>
+    kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []
+  )
+  if (cacheStages.length > 0)
+    log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`)
+  if (decision.push) log.info(decision.reason)
+  else log.notice(decision.reason)
+}

@@ -1,3 +1,24 @@
-import { cleanUp } from './clean-up.ts'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import * as core from '@actions/core'
+import { readState } from '../action/state.ts'
+import { removeContainers } from '../docker/containers.ts'
+import { childEnvironment, DockerCli } from '../docker/docker.ts'
+import { messageOf } from '../lib/errors.ts'
+import { harmless } from '../lib/text.ts'
+import { Timeline } from '../lib/timeline.ts'
 
 await cleanUp()
+
+/** The post step: removes what the main step left, should it have been killed. Never fails the job. */
+async function cleanUp(): Promise<void> {
+  const state = readState(process.env.RUNNER_TEMP || tmpdir())
+  if (!state) return
+  const left = await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId)
+  if (left !== undefined) core.info(`Containers may be left: ${harmless(left)}`)
+  try {
+    await rm(state.folder, { recursive: true, force: true })
+  } catch (error) {
+    core.info(`Temporary files could not be removed: ${harmless(messageOf(error))}`)
+  }
+}

@@ -20,12 +20,12 @@ export type ChangesSince = (revision: string) => Promise<Changes>
 export function changesFinder(
   git: Git,
   github: GitHub,
-  build: { sha: string },
+  commit: { sha: string },
   paths: { context: string; file: string }
 ): ChangesSince {
   const known = new Map<string, Promise<Changes>>()
   return (revision) => {
-    const changes = known.get(revision) ?? findChanges(git, github, revision, build, paths)
+    const changes = known.get(revision) ?? findChanges(git, github, revision, commit, paths)
     known.set(revision, changes)
     return changes
   }
@@ -37,7 +37,7 @@ export function changesFinder(
  *
  * @param git asks in the build context
  * @param revision the commit of the published image; any text
- * @param build the commit that is built
+ * @param commit the commit that is built
  * @param paths the build context and the Dockerfile, which are there
  * @throws Error if one of `paths` cannot be read
  */
@@ -45,14 +45,14 @@ export async function findChanges(
   git: Git,
   github: GitHub,
   revision: string,
-  build: { sha: string },
+  commit: { sha: string },
   paths: { context: string; file: string }
 ): Promise<Changes> {
   const [prefix, untracked, local] = await Promise.all([git.prefix(), git.untracked(), git.changedSince(revision)])
   if (prefix === undefined || untracked === undefined) {
     return { changed: undefined, untracked: undefined, dockerfileChanged: undefined }
   }
-  const changed = local ?? (await compareByGitHub(git, github, revision, build.sha))
+  const changed = local ?? (await compareByGitHub(git, github, revision, commit.sha))
   return {
     changed: changed && below(prefix, changed),
     untracked: await untrackedBelow(prefix, untracked, paths.context),

@@ -1,7 +1,7 @@
 import { exec } from '../lib/exec.ts'
 
 /** A commit as the checkout has it. */
-export interface Commit {
+export interface GitCommit {
   sha: string
   /** ISO 8601 in UTC, to the second. */
   time: string
@@ -40,7 +40,7 @@ export class Git {
   }
 
   /** The commit that `revision` names: a full commit id or HEAD. */
-  async commit(revision: string): Promise<Commit | undefined> {
+  async commit(revision: string): Promise<GitCommit | undefined> {
     const text = await this.#ask([
       'show',
       '--no-patch',

@@ -34,6 +34,11 @@ export class GitHub {
     this.#repo = repo
   }
 
+  /** Whether it can be asked at all. */
+  get hasToken(): boolean {
+    return this.#token !== undefined
+  }
+
   async defaultBranch(): Promise<string | undefined> {
     return this.#ask(async ({ rest }) => {
       const { data } = await rest.repos.get({ owner: this.#owner, repo: this.#repo })

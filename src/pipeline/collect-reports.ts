@@ -1,7 +1,6 @@
 import type { Dirent } from 'node:fs'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
-import { hiddenLines, redact } from '../action/mask.ts'
 import { failureOf } from '../docker/docker.ts'
 import { messageOf } from '../lib/errors.ts'
 import { shortened } from '../lib/text.ts'
@@ -51,10 +50,9 @@ export async function collect(run: Run, test: Ended): Promise<FailedCase[]> {
     }
   }
   if (more > 0) cases.push({ name: `… and ${more} more cases`, message: '' })
-  const hidden = hiddenLines(run.plan.inputs)
   return cases.map(({ name, message }) => ({
-    name: shortened(redact(name, hidden), LONGEST_NAME),
-    message: shortened(redact(message, hidden), LONGEST_MESSAGE)
+    name: shortened(run.secrets.redact(name), LONGEST_NAME),
+    message: shortened(run.secrets.redact(message), LONGEST_MESSAGE)
   }))
 }
 

@@ -1,4 +1,4 @@
-import { hiddenLines, redact } from '../action/mask.ts'
+import type { Secrets } from '../action/secrets.ts'
 import { replayable } from '../docker/command-line.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
@@ -16,7 +16,7 @@ const RUN_ID = 'RUN'
  * The docker commands of a run that goes well, in their order, as far as they can be known beforehand: not the digests of base
  * images, which the builder's build tells, nor what is only looked at. Tests and what follows the builder run at the same time.
  */
-export function previewCommands(plan: Plan): string[] {
+export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const { inputs, refs, decision } = plan
   const [untilBuilder, afterBuilder] = splitAtBuilder(plan.builds)
   const isLegacy = plan.strategy.name === 'legacy'
@@ -49,8 +49,7 @@ export function previewCommands(plan: Plan): string[] {
       from === to ? replayable(['push', to]) : `# in the registry: ${from} also becomes ${to}`
     )
   ]
-  const hidden = hiddenLines(inputs)
-  return commands.map((command) => redact(command, hidden))
+  return commands.map((command) => secrets.redact(command))
 }
 
 function inlineBuild(plan: Plan, stage: StageBuild): string {

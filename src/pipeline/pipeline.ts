@@ -7,6 +7,7 @@ import { describeStep, judgeMisses } from '../result/cache-verdict.ts'
 import {
   type Build,
   buildsOf,
+  emptyResult,
   type Failure,
   failureOfError,
   type RunResult,
@@ -27,7 +28,7 @@ import { runTests } from './test.ts'
  * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
  */
 export async function runPipeline(run: Run): Promise<RunResult> {
-  const result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
+  const result = emptyResult()
   const strategy: Strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
   try {
     await runPhases(run, strategy, result)

@@ -1,9 +1,9 @@
-import type { Inputs } from '../action/inputs.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { option, optional } from '../docker/command-line.ts'
 import { RUN_LABEL } from '../docker/containers.ts'
 
 /** One test's container. The entrypoint is replaced, so that an image's own ENTRYPOINT does not get the command as its arguments. */
-export function testArgs(inputs: Inputs, image: string, command: string, name: string, runId: string): string[] {
+export function testArgs(inputs: PublicInputs, image: string, command: string, name: string, runId: string): string[] {
   return [
     'run',
     ...option('--env', ['CI=true']),

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { stripVTControlCharacters } from 'node:util'
 import pLimit from 'p-limit'
-import { hiddenLines, redact } from '../action/mask.ts'
+import type { Secrets } from '../action/secrets.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
 import { type Docker, lastLine } from '../docker/docker.ts'
@@ -55,7 +55,7 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
     section.end(outcome.status)
     const workingDir = container?.workingDir ?? '/'
     const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
-    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, hiddenLines(plan.inputs))
+    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets)
     return {
       ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
       ...(container && { imageId: container.imageId }),
@@ -74,11 +74,11 @@ async function runTest(run: Run, command: string, number: number): Promise<TestR
 const LONGEST_TAIL = 4_096
 const MOST_LAST_LINES = 20
 
-function lastLinesOf(tail: string, hidden: readonly string[]): string {
+function lastLinesOf(tail: string, secrets: Secrets): string {
   const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
   // the first may be the rest of a line, with the rest of a secret
   const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
-  return redact(whole.join('\n').trimEnd(), hidden).split('\n').slice(-MOST_LAST_LINES).join('\n')
+  return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n')
 }
 
 /** The exit code of the test; null if a signal or the timer ended it. */

@@ -1,14 +1,13 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BuildContext, readContext } from '../action/event.ts'
-import type { Inputs } from '../action/inputs.ts'
+import type { Commit } from '../action/event.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/docker.ts'
 import { readDockerignore } from '../dockerfile/context-files.ts'
 import { type Dockerfile, findStage, listStages, parseDockerfile, type Stage } from '../dockerfile/dockerfile.ts'
-import { type ChangesSince, changesFinder } from '../git/changes.ts'
-import { Git } from '../git/git.ts'
-import { GitHub } from '../git/github.ts'
+import type { Git } from '../git/git.ts'
+import type { GitHub } from '../git/github.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { quote, splitAtEquals } from '../lib/text.ts'
@@ -19,23 +18,28 @@ import { completePlan, makeLabels, makeRefs, movingTags, type Plan, type Refs } 
 import { decidePublish } from './publish-policy.ts'
 import { selectStrategy } from './select-strategy.ts'
 
-type Environment = Record<string, string | undefined>
+/** What a plan is made of. */
+export interface Planning {
+  inputs: PublicInputs
+  commit: Commit
+  git: Git
+  github: GitHub
+  docker: Docker
+  log: Log
+  /** The action's own environment. */
+  env: Readonly<Record<string, string | undefined>>
+  /** The environment for git and docker. */
+  childEnv: Record<string, string>
+  signal: AbortSignal
+}
 
 /**
- * Decides all that a run will do: reads the event, the Dockerfile and the engine.
+ * Decides all that a run will do: reads the Dockerfile and the engine.
  *
- * @param env the action's own environment
- * @param childEnv the environment for git and docker
  * @throws UserError, before the engine is touched if an input or the Dockerfile is wrong
  */
-export async function preparePlan(
-  inputs: Inputs,
-  env: Environment,
-  childEnv: Record<string, string>,
-  docker: Docker,
-  log: Log,
-  signal: AbortSignal
-): Promise<{ plan: Plan; git: Git; github: GitHub; changesSince: ChangesSince }> {
+export async function createPlan(planning: Planning): Promise<Plan> {
+  const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`
@@ -46,29 +50,26 @@ export async function preparePlan(
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
 
-  const git = new Git(inputs.context, childEnv)
-  const build = await readBuild(env, git)
-  const github = new GitHub(inputs.githubToken, build.repository, signal)
   const [publishBranch, created, engine] = await Promise.all([
-    findPublishBranch(inputs, build, github, log),
-    findCommitTime(build, git, github),
+    findPublishBranch(inputs, commit, github, log),
+    findCommitTime(commit, git, github),
     readEngineInfo(docker, signal),
-    warnOfOtherCheckout(build, env, git, log)
+    warnOfOtherCheckout(commit, env, git, log)
   ])
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
   if (created === undefined) {
     log.notice(
-      `Nothing here knows when ${build.shortSha} was committed, so the images get no label for the time of their creation`
+      `Nothing here knows when ${commit.shortSha} was committed, so the images get no label for the time of their creation`
     )
   }
   const dockerignore = await readDockerignore(inputs.context, file)
   const fingerprints = takeFingerprints(inputs, dockerfile.text, dockerignore, childEnv)
-  const decision = decidePublish(inputs.push, publishBranch, build)
-  const refs = makeRefs(inputs, build, cacheStages)
+  const decision = decidePublish(inputs.push, publishBranch, commit)
+  const refs = makeRefs(inputs, commit, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
-  const plan = completePlan({
+  return completePlan({
     inputs,
-    build,
+    commit,
     engine,
     dockerfile,
     file,
@@ -81,12 +82,11 @@ export async function preparePlan(
     decision,
     fingerprints,
     refs,
-    labels: makeLabels(inputs, build, created, fingerprints)
+    labels: makeLabels(inputs, commit, created, fingerprints)
   })
-  return { plan, git, github, changesSince: changesFinder(git, github, build, { context: inputs.context, file }) }
 }
 
-async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dockerfile> {
+async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promise<Dockerfile> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -102,7 +102,7 @@ async function readDockerfile(file: string, { buildArgs }: Inputs): Promise<Dock
   }
 }
 
-function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, file: string): [Stage, Stage] {
+function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInputs, file: string): [Stage, Stage] {
   const names = listStages(dockerfile)
   const builder = findStage(dockerfile, builderTarget)
   if (!builder) {
@@ -124,45 +124,26 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: Inputs, f
   return [builder, production]
 }
 
-async function readBuild(env: Environment, git: Git): Promise<BuildContext> {
-  const head = env.GITHUB_SHA ? undefined : await git.commit('HEAD')
-  const local = head && { sha: head.sha, branch: await git.branch() }
-  try {
-    return readContext(env, readPayload(env.GITHUB_EVENT_PATH), local)
-  } catch (error) {
-    throw new UserError(messageOf(error))
-  }
-}
-
-function readPayload(path: string | undefined): unknown {
-  if (!path) return undefined
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw new UserError(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${messageOf(error)}`)
-  }
-}
-
 /** Says which of the user's tags do not move, because they are the moving tags. */
-function noticeHeldTags({ tags }: Inputs, refs: Refs, log: Log): void {
+function noticeHeldTags({ tags }: PublicInputs, refs: Refs, log: Log): void {
   const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)))
   if (held.length > 0)
     log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`)
 }
 
 /** The tag names the event's commit. A pull request's checkout is its merge commit, which is as it should be. */
-async function warnOfOtherCheckout(build: BuildContext, env: Environment, git: Git, log: Log): Promise<void> {
+async function warnOfOtherCheckout(commit: Commit, env: Planning['env'], git: Git, log: Log): Promise<void> {
   const head = (await git.commit('HEAD'))?.sha
-  if (head === undefined || head === build.sha || (build.event === 'pull_request' && head === env.GITHUB_SHA)) return
+  if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA)) return
   log.warning(
-    `The checkout is at ${head.slice(0, 7)}, but this ${build.event} event is about ${build.shortSha}, and the images are tagged so; check out that commit`
+    `The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, and the images are tagged so; check out that commit`
   )
 }
 
-async function findPublishBranch(inputs: Inputs, build: BuildContext, github: GitHub, log: Log): Promise<string> {
-  const known = inputs.publishBranch ?? build.defaultBranch ?? (await github.defaultBranch())
+async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: GitHub, log: Log): Promise<string> {
+  const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch())
   if (known !== undefined) return known
-  if (build.repository !== '') {
+  if (commit.repository !== '') {
     log.warning(
       'The default branch of the repository is not known (neither the event nor GitHub tells it), so the publishing branch is master; set the input publish-branch'
     )
@@ -170,13 +151,13 @@ async function findPublishBranch(inputs: Inputs, build: BuildContext, github: Gi
   return 'master'
 }
 
-async function findCommitTime(build: BuildContext, git: Git, github: GitHub): Promise<string | undefined> {
-  return build.commitTime ?? (await git.commit(build.sha))?.time ?? (await github.commitTime(build.sha))
+async function findCommitTime(commit: Commit, git: Git, github: GitHub): Promise<string | undefined> {
+  return commit.commitTime ?? (await git.commit(commit.sha))?.time ?? (await github.commitTime(commit.sha))
 }
 
 /** Name of the buildx builder to use: the engine's own has the name of the docker context. */
 async function checkBuilder(
-  { builder }: Inputs,
+  { builder }: PublicInputs,
   engine: EngineInfo,
   docker: Docker,
   signal: AbortSignal

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Inputs } from '../action/inputs.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { splitAtEquals } from '../lib/text.ts'
 
 /** Label of the builder image: the fingerprint of its tests. It is published only after they passed. */
@@ -22,7 +22,7 @@ const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref
  * @param env the environment in which docker runs: build arguments may name variables of it
  */
 export function takeFingerprints(
-  inputs: Inputs,
+  inputs: PublicInputs,
   dockerfile: string,
   dockerignore: string,
   env: Readonly<Record<string, string | undefined>>
@@ -36,7 +36,7 @@ export function takeFingerprints(
       [dockerfile, dockerignore, inputs.builderTarget, inputs.target, inputs.cacheStages],
       [buildArgs, labels, platform, inputs.network, inputs.addHosts, inputs.shmSize],
       // their values are no part of what BuildKit compares, either
-      [inputs.secrets.map(({ id }) => id), inputs.ssh]
+      [inputs.secrets, inputs.ssh]
     ])
   }
 }

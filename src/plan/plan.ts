@@ -1,5 +1,5 @@
-import type { BuildContext } from '../action/event.ts'
-import type { Inputs } from '../action/inputs.ts'
+import type { Commit } from '../action/event.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import type { EngineInfo } from '../docker/docker.ts'
 import type { Dockerfile, Stage } from '../dockerfile/dockerfile.ts'
 import { UserError } from '../lib/errors.ts'
@@ -13,8 +13,8 @@ import { candidateOf, nameOf, planBuilds, type StageBuild } from './stage-builds
 
 /** What a run will do, decided before anything is built. */
 export interface Plan {
-  inputs: Inputs
-  build: BuildContext
+  inputs: PublicInputs
+  commit: Commit
   engine: EngineInfo
   strategy: StrategyChoice
   dockerfile: Dockerfile
@@ -67,8 +67,8 @@ export interface Refs {
 
 /** @throws UserError if a tag would be too long */
 export function makeRefs(
-  inputs: Inputs,
-  build: Pick<BuildContext, 'shortSha'>,
+  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags'>,
+  commit: Pick<Commit, 'shortSha'>,
   cacheStages: readonly Pick<CacheStage, 'stage'>[]
 ): Refs {
   const reference = (tag: string): string => {
@@ -82,11 +82,11 @@ export function makeRefs(
   const stages = cacheStages.map(({ stage }) => {
     const name = nameOf(stage)
     const tag = taken.includes(name) ? `stage-${name}` : name
-    return [name, { local: reference(`${tag}-${build.shortSha}`), moving: reference(tag) }] as const
+    return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }] as const
   })
   const refs = {
-    builder: reference(`${inputs.builderTag}-${build.shortSha}`),
-    production: reference(build.shortSha),
+    builder: reference(`${inputs.builderTag}-${commit.shortSha}`),
+    production: reference(commit.shortSha),
     movingBuilder: reference(inputs.builderTag),
     movingProduction: reference(inputs.latestTag),
     stages: Object.fromEntries(stages)
@@ -118,16 +118,16 @@ export const REVISION_LABEL = 'org.opencontainers.image.revision'
  * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
  */
 export function makeLabels(
-  inputs: Pick<Inputs, 'labels'>,
-  build: Pick<BuildContext, 'sha' | 'sourceUrl'>,
+  inputs: Pick<PublicInputs, 'labels'>,
+  commit: Pick<Commit, 'sha' | 'sourceUrl'>,
   created: string | undefined,
   fingerprints: Fingerprints
 ): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
-    ...(build.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': build.sourceUrl })
+    ...(commit.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': commit.sourceUrl })
   }
-  const revision = { [REVISION_LABEL]: build.sha }
+  const revision = { [REVISION_LABEL]: commit.sha }
   const users = Object.fromEntries(inputs.labels.map(splitAtEquals))
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)

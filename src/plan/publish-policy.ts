@@ -1,4 +1,4 @@
-import type { BuildContext } from '../action/event.ts'
+import type { Commit } from '../action/event.ts'
 import { quote } from '../lib/text.ts'
 
 /** `auto`: trusted events push, forks and Dependabot only build and test. */
@@ -43,7 +43,7 @@ const DISTRUSTED: Record<string, string> = {
  *
  * @param publishBranch short name of the only branch that moves the moving tags; '' for none
  */
-export function decidePublish(mode: PushMode, publishBranch: string, context: BuildContext): PublishDecision {
+export function decidePublish(mode: PushMode, publishBranch: string, context: Commit): PublishDecision {
   const run = subject(context)
   const refusal = refusePush(mode, context)
   if (refusal) return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` }
@@ -59,7 +59,7 @@ export function decidePublish(mode: PushMode, publishBranch: string, context: Bu
 }
 
 /** Why nothing is pushed, or '' if the commit's tag is. */
-function refusePush(mode: PushMode, context: BuildContext): string {
+function refusePush(mode: PushMode, context: Commit): string {
   if (mode === 'always') return ''
   if (mode !== 'auto') return `push is set to ${word(mode)}`
   if (context.isFork) return 'its code comes from a fork'
@@ -71,7 +71,7 @@ function refusePush(mode: PushMode, context: BuildContext): string {
 }
 
 /** Why the moving tags stay where they are, or '' if they move. */
-function refusePublish(publishBranch: string, context: BuildContext): string {
+function refusePublish(publishBranch: string, context: Commit): string {
   const { event, branch, tag } = context
   if (context.isFork) return 'its code comes from a fork'
   if (context.isPullRequest) return 'a pull request is not merged yet'
@@ -84,7 +84,7 @@ function refusePublish(publishBranch: string, context: BuildContext): string {
   return ''
 }
 
-function subject({ event, branch, tag }: BuildContext): string {
+function subject({ event, branch, tag }: Commit): string {
   const run = event === 'local' ? 'This local run' : `This ${word(event)} event`
   if (tag) return `${run} on tag ${quote(tag)}`
   return branch ? `${run} on branch ${quote(branch)}` : run

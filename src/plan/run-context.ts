@@ -1,3 +1,4 @@
+import type { Secrets } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import type { ChangesSince } from '../git/changes.ts'
 import type { Git } from '../git/git.ts'
@@ -13,6 +14,7 @@ export interface Run {
   plan: Plan
   docker: Docker
   registry: Registry
+  secrets: Secrets
   git: Git
   github: GitHub
   changesSince: ChangesSince

@@ -1,4 +1,4 @@
-import type { Inputs } from '../action/inputs.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { atLeast, type EngineInfo } from '../docker/docker.ts'
 import type { Dockerfile } from '../dockerfile/dockerfile.ts'
 import { UserError } from '../lib/errors.ts'
@@ -26,7 +26,7 @@ export interface StrategyChoice {
 export function selectStrategy(
   engine: EngineInfo,
   dockerfile: Dockerfile,
-  inputs: Pick<Inputs, 'secrets' | 'ssh'>,
+  inputs: Pick<PublicInputs, 'secrets' | 'ssh'>,
   dockerBuildkit: string | undefined
 ): StrategyChoice {
   const needs = [

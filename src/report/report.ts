@@ -42,9 +42,9 @@ export function makeReport(plan: Plan | undefined, result: RunResult, timeline: 
   return {
     version: 1,
     ...(plan && {
-      commit: plan.build.sha,
-      branch: plan.build.branch,
-      event: plan.build.event,
+      commit: plan.commit.sha,
+      branch: plan.commit.branch,
+      event: plan.commit.event,
       engine: {
         version: plan.engine.version,
         store: plan.engine.store,

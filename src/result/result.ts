@@ -162,6 +162,11 @@ export interface RunResult {
   failures: Failure[]
 }
 
+/** The result of a run of which nothing has happened yet. */
+export function emptyResult(): RunResult {
+  return { cacheStages: [], tests: [], cancelled: false, failures: [] }
+}
+
 /** What was thrown, as a failure. */
 export function failureOfError(error: unknown): Failure {
   return error instanceof CancelledError ? { kind: 'cancelled' } : { kind: 'error', message: messageOf(error) }

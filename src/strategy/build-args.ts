@@ -1,4 +1,5 @@
-import type { Inputs, Secret } from '../action/inputs.ts'
+import type { Secret } from '../action/inputs.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { option, optional } from '../docker/command-line.ts'
 
 /** `docker build` as both builders understand it. */
@@ -12,7 +13,7 @@ export interface BuildArgs {
 }
 
 /** Options that are the same for both stages, in the legacy builder too. */
-export function commonBuildArgs(inputs: Inputs, build: BuildArgs): string[] {
+export function commonBuildArgs(inputs: PublicInputs, build: BuildArgs): string[] {
   return [
     ...option('--file', [build.file]),
     ...option('--target', optional(build.target)),
@@ -28,11 +29,11 @@ export function commonBuildArgs(inputs: Inputs, build: BuildArgs): string[] {
 }
 
 /** Options that only BuildKit knows. */
-export function secretArgs(inputs: Inputs): string[] {
+export function secretArgs(inputs: PublicInputs): string[] {
   return [
     ...option(
       '--secret',
-      inputs.secrets.map(({ id }, index) => `id=${id},env=${secretVariable(index)}`)
+      inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)
     ),
     ...option('--ssh', inputs.ssh)
   ]

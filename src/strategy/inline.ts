@@ -34,7 +34,7 @@ export class InlineStrategy implements Strategy {
 
   async build(stage: StageBuild): Promise<Build> {
     const { plan, timeline } = this.#run
-    const { strategy, inputs } = plan
+    const { strategy } = plan
     const [cacheSource, baseLabels] =
       stage.kind === 'production'
         ? await timeline.measure('wait', 'Wait for what is published', () =>
@@ -49,7 +49,7 @@ export class InlineStrategy implements Strategy {
       title: `Build ${stage.reference}`,
       args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
       env: inlineEnvironment(plan),
-      secretEnv: secretEnvironment(inputs.secrets),
+      secretEnv: secretEnvironment(this.#run.secrets.values),
       reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
       locate: (step) => this.#locate(step)
     })

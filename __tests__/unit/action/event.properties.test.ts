@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type BuildContext, ContextError, readContext } from '../../../src/action/event.ts'
+import { type Commit, EventError, readCommit } from '../../../src/action/event.ts'
 import { quote } from '../../../src/lib/text.ts'
 import { cases, faultsOf, hostile, mutated } from '../../support/cases.ts'
 
@@ -51,11 +51,11 @@ const PLACES: Record<string, (name: string) => string | undefined> = {
       .branch,
   'a release': (name) => read({ GITHUB_EVENT_NAME: 'release' }, { release: { tag_name: name } }).tag,
   'the default branch': (name) => read({}, { repository: { default_branch: name } }).defaultBranch ?? '',
-  'the work tree': (name) => (name === 'HEAD' ? name : readContext({}, undefined, { sha: SHA, branch: name }).branch)
+  'the work tree': (name) => (name === 'HEAD' ? name : readCommit({}, undefined, { sha: SHA, branch: name }).branch)
 }
 
-function read(env: Record<string, string>, payload: unknown = {}): BuildContext {
-  return readContext({ GITHUB_EVENT_NAME: 'push', GITHUB_SHA: SHA, ...env }, payload)
+function read(env: Record<string, string>, payload: unknown = {}): Commit {
+  return readCommit({ GITHUB_EVENT_NAME: 'push', GITHUB_SHA: SHA, ...env }, payload)
 }
 
 describe('names of branches and tags', () => {
@@ -94,7 +94,7 @@ describe('names of branches and tags', () => {
   })
 })
 
-describe('readContext', () => {
+describe('readCommit', () => {
   it('says nothing invisible, and of what is no commit one clear line', () => {
     const text = fc.oneof(names, hostile())
     const payload = fc.record({
@@ -114,11 +114,11 @@ describe('readContext', () => {
     fc.assert(
       fc.property(env, payload, (variables, event) => {
         try {
-          const { event: _, ...context } = readContext(variables, event)
+          const { event: _, ...context } = readCommit(variables, event)
           expect(Object.values(context).join('')).not.toMatch(/[\p{Cc}\p{Cs}\u2028\u2029]/u)
         } catch (error) {
-          expect(error).toBeInstanceOf(ContextError)
-          expect(faultsOf((error as ContextError).message)).toEqual([])
+          expect(error).toBeInstanceOf(EventError)
+          expect(faultsOf((error as EventError).message)).toEqual([])
         }
       }),
       cases()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { type BuildContext, ContextError, readContext } from '../../../src/action/event.ts'
+import { type Commit, EventError, readCommit } from '../../../src/action/event.ts'
 import { quote } from '../../../src/lib/text.ts'
 import { loadEvent, setAt } from '../../support/events/load.ts'
 
@@ -11,7 +11,7 @@ const RUN = '3484a3fb816e0859fd6e1cea078d76385ff50625'
 const SHA256 = 'a'.repeat(63).concat('0')
 
 /** What most events of one repository have in common. */
-function context(sha: string, rest: Partial<BuildContext>): BuildContext {
+function context(sha: string, rest: Partial<Commit>): Commit {
   return {
     event: 'push',
     sha,
@@ -32,7 +32,7 @@ const octo = { repository: 'octo-org/octo-repo', sourceUrl: 'https://github.com/
 const pullRequest = { event: 'pull_request', branch: 'changes', isPullRequest: true }
 const queue = 'gh-readonly-queue/main/pr-104-929f8209d40f77f4abc622a499c93a83babdbe64'
 
-const EVENTS: [fixture: string, expected: BuildContext][] = [
+const EVENTS: [fixture: string, expected: Commit][] = [
   ['push-branch', context(TIP, { branch: 'master', commitTime: '2019-05-15T15:19:25Z' })],
   ['push-feature', context(TIP, { branch: 'feature/größe-2', commitTime: '2019-05-15T15:19:25Z' })],
   ['push-tag', context(TIP, { tag: 'simple-tag', commitTime: '2019-05-15T15:20:41Z' })],
@@ -115,12 +115,12 @@ const EVENTS: [fixture: string, expected: BuildContext][] = [
 describe('every event', () => {
   it.each(EVENTS)('%s', (fixture, expected) => {
     const { env, payload } = loadEvent(fixture)
-    expect(readContext(env, payload)).toStrictEqual(expected)
+    expect(readCommit(env, payload)).toStrictEqual(expected)
   })
 
   it.each(EVENTS)('%s: the work tree does not outvote the event', (fixture, expected) => {
     const { env, payload } = loadEvent(fixture)
-    expect(readContext(env, payload, { sha: SHA256, branch: 'elsewhere' })).toStrictEqual(expected)
+    expect(readCommit(env, payload, { sha: SHA256, branch: 'elsewhere' })).toStrictEqual(expected)
   })
 })
 
@@ -135,18 +135,18 @@ describe('a run outside any event', () => {
     ['upper case', { sha: TIP.toUpperCase(), branch: 'main' }, 'main']
   ])('%s', (_, git, branch) => {
     for (const payload of [undefined, null, {}]) {
-      expect(readContext({}, payload, git)).toStrictEqual({ ...local, branch })
+      expect(readCommit({}, payload, git)).toStrictEqual({ ...local, branch })
     }
   })
 
   it('takes commit and branch from one source', () => {
     const env = { GITHUB_SHA: OTHER, GITHUB_REF: 'refs/heads/theirs' }
-    expect(readContext(env, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
+    expect(readCommit(env, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
       event: 'local',
       sha: OTHER,
       branch: 'theirs'
     })
-    expect(readContext({ GITHUB_REF: 'refs/heads/theirs' }, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
+    expect(readCommit({ GITHUB_REF: 'refs/heads/theirs' }, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
       sha: TIP,
       branch: 'ours'
     })
@@ -163,7 +163,7 @@ describe('no commit to name', () => {
     ['push-delete-tag', 'The push event deletes "refs/tags/simple-tag", so there is no commit to build.']
   ])('%s', (fixture, message) => {
     const { env, payload } = loadEvent(fixture)
-    expect(() => readContext(env, payload, { sha: TIP, branch: 'master' })).toThrow(new ContextError(message))
+    expect(() => readCommit(env, payload, { sha: TIP, branch: 'master' })).toThrow(new EventError(message))
   })
 
   it.each([
@@ -173,7 +173,7 @@ describe('no commit to name', () => {
   ])('a push whose %s is %p', (key, value) => {
     const { env, payload } = loadEvent('push-branch')
     setAt(payload as Record<string, unknown>, [key], value)
-    expect(() => readContext(env, payload)).toThrow('The push event deletes "refs/heads/master"')
+    expect(() => readCommit(env, payload)).toThrow('The push event deletes "refs/heads/master"')
   })
 
   it.each<[string, Record<string, string | undefined>, unknown, { sha: string; branch: string } | undefined, string]>([
@@ -194,9 +194,9 @@ describe('no commit to name', () => {
     ['a merge group without head', loadEvent('merge-group').env, [], undefined, 'merge_group.head_sha'],
     ['a forged event name', { GITHUB_EVENT_NAME: 'pull_request\n::stop' }, {}, undefined, '\\n']
   ])('%s', (_, env, payload, git, message) => {
-    const error = thrownBy(() => readContext(env, payload, git))
-    expect(error).toBeInstanceOf(ContextError)
-    expect(error.name).toBe('ContextError')
+    const error = thrownBy(() => readCommit(env, payload, git))
+    expect(error).toBeInstanceOf(EventError)
+    expect(error.name).toBe('EventError')
     expect(error.message).toContain(message)
     expect(error.message).toMatch(/^[^\n]+\.$/)
   })
@@ -209,10 +209,10 @@ describe('commit ids', () => {
     [SHA256, SHA256, 'aaaaaaa']
   ])('%s', (given, sha, shortSha) => {
     const { env, payload } = loadEvent('push-branch')
-    expect(readContext({ ...env, GITHUB_SHA: given }, payload)).toMatchObject({ sha, shortSha })
+    expect(readCommit({ ...env, GITHUB_SHA: given }, payload)).toMatchObject({ sha, shortSha })
     const pull = loadEvent('pull-request')
     setAt(pull.payload as Record<string, unknown>, ['pull_request', 'head', 'sha'], given)
-    expect(readContext(pull.env, pull.payload)).toMatchObject({ sha, shortSha })
+    expect(readCommit(pull.env, pull.payload)).toMatchObject({ sha, shortSha })
   })
 })
 
@@ -236,13 +236,13 @@ describe('refs', () => {
     [undefined, undefined, undefined, '', '']
   ])('GITHUB_REF %s, GITHUB_REF_NAME %s, GITHUB_REF_TYPE %s', (ref, name, type, branch, tag) => {
     const variables = { ...env, GITHUB_REF: ref, GITHUB_REF_NAME: name, GITHUB_REF_TYPE: type }
-    expect(readContext(variables, payload)).toMatchObject({ branch, tag })
+    expect(readCommit(variables, payload)).toMatchObject({ branch, tag })
   })
 
   it('a release has its tag and no branch, whatever GITHUB_REF says', () => {
     const release = loadEvent('release')
     const variables = { ...release.env, GITHUB_REF: 'refs/heads/master' }
-    expect(readContext(variables, release.payload)).toMatchObject({ branch: '', tag: '0.0.1' })
+    expect(readCommit(variables, release.payload)).toMatchObject({ branch: '', tag: '0.0.1' })
   })
 
   const KEPT = [
@@ -292,14 +292,14 @@ describe('refs', () => {
 
   const names = [...KEPT.map((name) => [name, name]), ...DROPPED.map((name) => [name, ''])] as [string, string][]
   it.each(names)('%j as a name becomes %j', (name, expected) => {
-    expect(readContext({ ...env, GITHUB_REF: `refs/heads/${name}` }, payload).branch).toBe(expected)
-    expect(readContext({ ...env, GITHUB_REF: `refs/tags/${name}` }, payload).tag).toBe(expected)
+    expect(readCommit({ ...env, GITHUB_REF: `refs/heads/${name}` }, payload).branch).toBe(expected)
+    expect(readCommit({ ...env, GITHUB_REF: `refs/tags/${name}` }, payload).tag).toBe(expected)
     const pull = loadEvent('pull-request')
     setAt(pull.payload as Record<string, unknown>, ['pull_request', 'head', 'ref'], name)
-    expect(readContext(pull.env, pull.payload).branch).toBe(expected)
+    expect(readCommit(pull.env, pull.payload).branch).toBe(expected)
     const pushed = loadEvent('push-branch')
     setAt(pushed.payload as Record<string, unknown>, ['repository', 'default_branch'], name)
-    expect(readContext(pushed.env, pushed.payload).defaultBranch).toBe(expected || undefined)
+    expect(readCommit(pushed.env, pushed.payload).defaultBranch).toBe(expected || undefined)
   })
 })
 
@@ -321,7 +321,7 @@ describe('forks', () => {
       const { env, payload } = loadEvent(fixture)
       setAt(payload as Record<string, unknown>, [...path], head)
       setAt(payload as Record<string, unknown>, ['repository', 'id'], repository)
-      expect(readContext(env, payload).isFork).toBe(isFork)
+      expect(readCommit(env, payload).isFork).toBe(isFork)
     }
   })
 })
@@ -350,14 +350,14 @@ describe('commit times', () => {
   ])('%j becomes %j', (timestamp, expected) => {
     const { env, payload } = loadEvent('push-branch')
     setAt(payload as Record<string, unknown>, ['head_commit', 'timestamp'], timestamp)
-    const context = readContext(env, payload)
+    const context = readCommit(env, payload)
     expect(context.commitTime).toBe(expected)
     expect(Object.hasOwn(context, 'commitTime')).toBe(expected !== undefined)
   })
 
   it('another commit has another time', () => {
     const { env, payload } = loadEvent('push-branch')
-    expect(readContext({ ...env, GITHUB_SHA: OTHER }, payload).commitTime).toBeUndefined()
+    expect(readCommit({ ...env, GITHUB_SHA: OTHER }, payload).commitTime).toBeUndefined()
   })
 })
 
@@ -375,8 +375,8 @@ describe('where the source is', () => {
     ['https://github.com', 'o/r\n', 'Codertocat/Hello-World', 'https://github.com/Codertocat/Hello-World']
   ])('%j and %j', (server, repository, name, sourceUrl) => {
     const variables = { ...env, GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository }
-    expect(readContext(variables, payload)).toMatchObject({ repository: name, sourceUrl })
-    expect(readContext({ ...variables, GITHUB_REPOSITORY: 'no-slash' }, {})).toMatchObject({
+    expect(readCommit(variables, payload)).toMatchObject({ repository: name, sourceUrl })
+    expect(readCommit({ ...variables, GITHUB_REPOSITORY: 'no-slash' }, {})).toMatchObject({
       repository: '',
       sourceUrl: ''
     })
@@ -453,16 +453,16 @@ describe('a payload of any shape', () => {
 
   it('nothing is read from a prototype', () => {
     const { env, payload } = loadEvent('pull-request')
-    expect(() => readContext(env, Object.create(payload as object))).toThrow(ContextError)
+    expect(() => readCommit(env, Object.create(payload as object))).toThrow(EventError)
   })
 
-  /** A context of the promised shape, or a ContextError. Returns how many contexts there were. */
+  /** A context of the promised shape, or a EventError. Returns how many contexts there were. */
   function check(env: Record<string, string>, payload: unknown): number {
-    let result: BuildContext
+    let result: Commit
     try {
-      result = readContext(env, payload)
+      result = readCommit(env, payload)
     } catch (error) {
-      expect(error).toBeInstanceOf(ContextError)
+      expect(error).toBeInstanceOf(EventError)
       expect((error as Error).message).toMatch(/^[^\n]+\.$/)
       return 0
     }

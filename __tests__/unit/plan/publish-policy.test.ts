@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { type BuildContext, readContext } from '../../../src/action/event.ts'
+import { type Commit, readCommit } from '../../../src/action/event.ts'
 import { decidePublish, type PublishDecision, type PushMode } from '../../../src/plan/publish-policy.ts'
 import { loadEvent } from '../../support/events/load.ts'
 
@@ -18,7 +18,7 @@ function fail(): never {
   throw new Error('publish without push')
 }
 
-function context(event: string, rest: Partial<BuildContext> = {}): BuildContext {
+function context(event: string, rest: Partial<Commit> = {}): Commit {
   return {
     event,
     sha: 'a'.repeat(40),
@@ -40,7 +40,7 @@ const tag = { branch: '', tag: 'v1' }
 const fork = { isFork: true }
 const dependabot = { isDependabot: true }
 
-const TABLE: [event: string, rest: Partial<BuildContext>, auto: Verdict, always: Verdict][] = [
+const TABLE: [event: string, rest: Partial<Commit>, auto: Verdict, always: Verdict][] = [
   ['push', {}, 'publish', 'publish'],
   ['push', topic, 'push', 'push'],
   ['push', tag, 'push', 'push'],
@@ -124,7 +124,7 @@ describe('what GitHub sends', () => {
     ['create-tag', 'master', '-', 'push']
   ])('%s, publishing branch %s', (fixture, branch, auto, always) => {
     const { env, payload } = loadEvent(fixture)
-    const built = readContext(env, payload)
+    const built = readCommit(env, payload)
     expect(verdict(decidePublish('auto', branch, built))).toBe(auto)
     expect(verdict(decidePublish('always', branch, built))).toBe(always)
     expect(verdict(decidePublish('never', branch, built))).toBe('-')
@@ -146,7 +146,7 @@ describe('every combination', () => {
     '.'.repeat(255)
   ]
   const FLAGS = [false, true]
-  const combinations: [PushMode, string, BuildContext][] = []
+  const combinations: [PushMode, string, Commit][] = []
   for (const event of EVENTS) {
     for (const branch of BRANCHES) {
       for (const tag of ['', 'v1']) {
@@ -162,7 +162,7 @@ describe('every combination', () => {
     }
   }
 
-  function all(name: string, holds: (decision: PublishDecision, ...of: [PushMode, string, BuildContext]) => boolean) {
+  function all(name: string, holds: (decision: PublishDecision, ...of: [PushMode, string, Commit]) => boolean) {
     it(`${name} (${combinations.length} combinations)`, () => {
       const broken = combinations.filter((one) => !holds(decidePublish(...one), ...one))
       expect(broken.slice(0, 3)).toStrictEqual([])
@@ -206,7 +206,7 @@ describe('a mode of another type', () => {
 })
 
 describe('reasons', () => {
-  it.each<[PushMode, BuildContext, string]>([
+  it.each<[PushMode, Commit, string]>([
     [
       'auto',
       context('push'),
@@ -247,7 +247,7 @@ describe('reasons', () => {
     expect(decidePublish(mode, MASTER, built).reason).toBe(reason)
   })
 
-  it.each<[own: string, built: BuildContext, why: string]>([
+  it.each<[own: string, built: Commit, why: string]>([
     [MASTER, context('push', fork), 'its code comes from a fork'],
     [MASTER, context('pull_request'), 'a pull request is not merged yet'],
     [MASTER, context('merge_group'), 'a merge group is not merged yet'],

@@ -6,18 +6,18 @@ import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** Asks what is published, and whether this run's commit is newer. */
 export async function mayMove(run: Run): Promise<MoveDecision> {
-  const { refs, build } = run.plan
-  const facts = { commit: build.sha, branch: build.branch, reference: refs.movingProduction }
+  const { refs, commit } = run.plan
+  const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction }
   const { image, failure } = await run.registry.current(facts.reference)
   if (failure) return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure })
   const published = revisionOf(image)
   if (published === undefined) return decideMove({ ...facts, published })
-  const toPublished = published === build.sha ? 'identical' : await relation(run, published, build.sha)
+  const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha)
   if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
     return decideMove({ ...facts, published, toPublished })
   }
-  const tip = await run.github.tip(build.branch)
-  const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, build.sha, tip)
+  const tip = await run.github.tip(commit.branch)
+  const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip)
   return decideMove({ ...facts, published, toPublished, tipToCommit })
 }
 
@@ -49,13 +49,13 @@ class NobodyKnows extends Error {}
  * @returns undefined if there is none, `unknown` if nobody could be asked
  */
 export async function giveBack(run: Run, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
-  const { build, builds, refs } = run.plan
-  const commit = await giveToNewest(run, build.sha).catch((error: unknown) => {
+  const { commit: own, builds, refs } = run.plan
+  const commit = await giveToNewest(run, own.sha).catch((error: unknown) => {
     if (error instanceof NobodyKnows) return 'unknown'
     throw error
   })
   if (commit === 'unknown') return commit
-  if (commit === build.sha) return undefined
+  if (commit === own.sha) return undefined
   const references = [refs.movingProduction]
   for (const { moving, candidate } of builds) {
     if (moving === undefined || candidate === undefined || !moved.includes(moving)) continue
@@ -94,7 +94,7 @@ const MOST_NEWER = 20
  * @throws NobodyKnows
  */
 async function findNewer(run: Run, commit: string): Promise<string[]> {
-  const tip = await run.github.tip(run.plan.build.branch)
+  const tip = await run.github.tip(run.plan.commit.branch)
   if (tip === commit) return []
   const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip)
   if (tip === undefined || chain === undefined) throw new NobodyKnows()

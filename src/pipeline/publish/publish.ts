@@ -141,11 +141,11 @@ async function giveBackAndTell(run: Run, moved: readonly string[], isUnsure: boo
   return newer
 }
 
-function sayUnknown({ plan, log }: Run): void {
-  const { build, refs, inputs } = plan
-  const sentence = `Nobody could be asked whether a commit newer than ${build.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
+function sayUnknown({ plan, log, github }: Run): void {
+  const { commit, refs } = plan
+  const sentence = `Nobody could be asked whether a commit newer than ${commit.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
   // without a token nobody was meant to be asked
-  if (inputs.githubToken === undefined) log.info(sentence)
+  if (!github.hasToken) log.info(sentence)
   else log.warning(sentence)
 }
 

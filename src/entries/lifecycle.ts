@@ -4,23 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { crossCheck, type Inputs, readInputs } from '../action/inputs.ts'
-import { hiddenLines, redactTexts } from '../action/mask.ts'
 import { variablesAskedFor } from '../action/passed-variables.ts'
-import { findSecretLike } from '../action/secret-like.ts'
+import { findSecretLike, Secrets } from '../action/secrets.ts'
 import { folderOf, saveState } from '../action/state.ts'
-import { removeContainers } from '../docker/containers.ts'
 import { childEnvironment, DockerCli } from '../docker/docker.ts'
-import { isWide, narrowModes } from '../git/file-modes.ts'
 import { CancelledError, messageOf, UserError } from '../lib/errors.ts'
 import { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { type Span, Timeline } from '../lib/timeline.ts'
-import { handOver } from '../pipeline/collect-reports.ts'
-import { previewCommands } from '../pipeline/dry-run.ts'
-import { runPipeline } from '../pipeline/pipeline.ts'
-import { preparePlan } from '../plan/create-plan.ts'
 import type { Plan } from '../plan/plan.ts'
-import { HttpRegistry } from '../registry/registry.ts'
 import { annotateFailures, annotateMisses } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
@@ -28,13 +20,37 @@ import { makeOutputs } from '../report/outputs.ts'
 import { makeReport } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
-import { failureOfError, type RunResult } from '../result/result.ts'
+import { emptyResult, failureOfError, type RunResult } from '../result/result.ts'
 
-/** Elsewhere the summary is printed, and no workflow commands are. */
+/** Outside GitHub the summary is printed, and no workflow command is. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true'
 
-/** The main step. Whatever happens, the outputs are set, the summary is written and nothing of ours is left running. */
-export async function run(): Promise<void> {
+/** What an entry works with. */
+export interface Action {
+  inputs: Inputs
+  secrets: Secrets
+  docker: DockerCli
+  /** The environment of docker and git. */
+  childEnv: Record<string, string>
+  log: Log
+  timeline: Timeline
+  /** Our temporary folder. */
+  folder: string
+  /** Value of the label on our containers. */
+  runId: string
+  /** Aborted when the run is cancelled. */
+  signal: AbortSignal
+  /** Tells the report what was planned, as soon as that is known. */
+  planned: (plan: Plan) => void
+}
+
+/**
+ * What all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, the outputs are
+ * set, the summary is written and nothing of ours is left running.
+ *
+ * @param work what the entry is about; what it throws is a failure of the run
+ */
+export async function runAction(work: (action: Action) => Promise<RunResult>): Promise<void> {
   const cancellation = new AbortController()
   const cancel = (): void => cancellation.abort()
   process.on('SIGINT', cancel)
@@ -50,52 +66,22 @@ export async function run(): Promise<void> {
   const timeline = new Timeline()
   timeline.sinceStart('run', 'Start')
   let plan: Plan | undefined
-  let hidden: string[] = []
-  let result: RunResult = { cacheStages: [], tests: [], cancelled: false, failures: [] }
+  const planned = (made: Plan): void => {
+    plan = made
+  }
+  let secrets = new Secrets({ secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] })
+  let result = emptyResult()
   try {
     await mkdir(folder)
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
-    hidden = hiddenLines(inputs)
-    if (IS_ON_GITHUB) for (const line of hidden) core.setSecret(line)
+    secrets = new Secrets(inputs)
+    if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
     crossCheck(inputs)
     warnOfSecrets(inputs, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
-    const prepared = await timeline.measure('prepare', 'Prepare', () =>
-      preparePlan(inputs, process.env, childEnv, docker, log, cancellation.signal)
-    )
-    plan = prepared.plan
-    announce(plan, log)
-    if (inputs.dryRun) {
-      result.commands = previewCommands(plan)
-      const section = log.section('What would be run')
-      section.write(`${result.commands.join('\n')}\n`)
-      section.end()
-      return
-    }
-    const restoreModes = narrowModes(
-      inputs.context,
-      isWide(process.umask()) ? ((await prepared.git.tracked()) ?? []) : []
-    )
-    const services = { docker, log, timeline, signal: cancellation.signal }
-    const registry = new HttpRegistry({
-      ...services,
-      env: childEnv,
-      insecure: plan.engine.insecure,
-      platform: inputs.platform,
-      buildx: plan.engine.buildx,
-      retries: inputs.retries
-    })
-    try {
-      result = await runPipeline({ ...prepared, ...services, registry, folder, runId })
-    } finally {
-      await registry.end()
-      restoreModes()
-      // no build reads the context any more
-      await handOver({ plan, log, folder })
-      const left = await removeContainers(docker, runId)
-      if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)
-    }
+    const { signal } = cancellation
+    result = await work({ inputs, secrets, docker, childEnv, log, timeline, folder, runId, signal, planned })
   } catch (error) {
     result.cancelled ||= error instanceof CancelledError
     result.failures.push(failureOfError(error))
@@ -103,13 +89,13 @@ export async function run(): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
     timeline.sinceStart('run', 'All')
-    await tell(
+    await report({
       plan,
-      redactTexts(result, hidden),
-      redactTexts(timeline.spans(), hidden),
+      result: secrets.redactTexts(result),
+      spans: secrets.redactTexts(timeline.spans()),
       log,
-      join(temp, `shared-docker-layers-report-${runId}.json`)
-    )
+      path: join(temp, `shared-docker-layers-report-${runId}.json`)
+    })
   }
 }
 
@@ -121,23 +107,20 @@ function warnOfSecrets({ buildArgs }: Inputs, log: Log): void {
   }
 }
 
-function announce({ strategy, decision, refs, build, builds }: Plan, log: Log): void {
-  log.info(`Commit ${build.shortSha}${build.branch === '' ? '' : ` of branch ${build.branch}`}: ${refs.production}`)
-  log.info(`Strategy ${strategy.name}: ${strategy.reason}`)
-  if (strategy.warning !== undefined) log.warning(strategy.warning)
-  const cacheStages = builds.flatMap(({ kind, name, moving }) =>
-    kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []
-  )
-  if (cacheStages.length > 0)
-    log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`)
-  if (decision.push) log.info(decision.reason)
-  else log.notice(decision.reason)
+interface Ending {
+  /** undefined if the run ended before there was one. */
+  plan: Plan | undefined
+  result: RunResult
+  spans: Span[]
+  log: Log
+  /** Of the JSON report. */
+  path: string
 }
 
-/** Sets the outputs, and tells what happened in annotations, in the report and in the summary. */
-async function tell(plan: Plan | undefined, result: RunResult, spans: Span[], log: Log, path: string): Promise<void> {
-  const report = makeReport(plan, result, spans)
-  const written = await writeFile(path, `${JSON.stringify(report, undefined, 2)}\n`).then(
+/** Sets the outputs, and writes annotations, the report and the summary. */
+async function report({ plan, result, spans, log, path }: Ending): Promise<void> {
+  const made = makeReport(plan, result, spans)
+  const written = await writeFile(path, `${JSON.stringify(made, undefined, 2)}\n`).then(
     () => path,
     (error: unknown) => {
       log.warning(`The report could not be written: ${messageOf(error)}`)
@@ -156,13 +139,13 @@ async function tell(plan: Plan | undefined, result: RunResult, spans: Span[], lo
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
   try {
-    for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(report, written) : {}))
+    for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(made, written) : {}))
       core.setOutput(name, value)
   } catch (error) {
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }
   try {
-    await writeSummary(makeSummary(report))
+    await writeSummary(makeSummary(made))
   } catch (error) {
     log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
