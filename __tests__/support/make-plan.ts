@@ -1,6 +1,7 @@
-import { findCacheStages } from '../../src/plan/cache-stages.ts'
-import { findStage, parseDockerfile, type Stage } from '../../src/dockerfile/dockerfile.ts'
 import { readInputs } from '../../src/action/inputs.ts'
+import { findStage, type Stage } from '../../src/dockerfile/model.ts'
+import { parseDockerfile } from '../../src/dockerfile/parse.ts'
+import { findCacheStages } from '../../src/plan/cache-stages.ts'
 import { completePlan, makeRefs, type Plan } from '../../src/plan/plan.ts'
 
 export const SHA = '0123456789'.repeat(4)

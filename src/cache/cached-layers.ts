@@ -1,6 +1,6 @@
-import type { StageInstruction } from '../dockerfile/dockerfile.ts'
-import type { ImageRecord } from '../registry/image.ts'
+import type { StageInstruction } from '../dockerfile/model.ts'
 import { ownInstructions, type StageBuild } from '../plan/stage-builds.ts'
+import type { ImageRecord } from '../registry/image.ts'
 
 /** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
 export function ownHistoryStart(

@@ -1,9 +1,9 @@
-import type { StageInstruction } from '../dockerfile/dockerfile.ts'
+import { takenFrom } from '../dockerfile/context-files.ts'
+import type { StageInstruction } from '../dockerfile/model.ts'
+import type { Changes } from '../git/changes.ts'
+import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../plan/stage-builds.ts'
 import type { ImageRecord, ReadImage } from '../registry/image.ts'
 import type { Build, Miss, MissKind, Step } from '../result/run.ts'
-import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../plan/stage-builds.ts'
-import type { Changes } from '../git/changes.ts'
-import { takenFrom } from '../dockerfile/context-files.ts'
 import { keywordOf, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from './cached-layers.ts'
 
 /** All that is known about a build whose steps were not all cached. */

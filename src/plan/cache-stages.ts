@@ -1,5 +1,6 @@
 import { quote } from '../action/event.ts'
-import { type Dockerfile, findStage, listStages, neededStages, type Stage } from '../dockerfile/dockerfile.ts'
+import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
+import { neededStages } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
 
 /** `auto`, `none`, or names of stages. */

@@ -1,14 +1,14 @@
-import type { CacheStage } from './cache-stages.ts'
 import type { BuildContext } from '../action/event.ts'
-import type { Dockerfile, Stage } from '../dockerfile/dockerfile.ts'
-import type { EngineInfo } from '../docker/docker.ts'
-import { UserError } from '../lib/errors.ts'
-import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
-import { isTag, sameReference } from '../registry/image-reference.ts'
 import { type Inputs, splitAtEquals } from '../action/inputs.ts'
+import type { EngineInfo } from '../docker/docker.ts'
+import type { Dockerfile, Stage } from '../dockerfile/model.ts'
+import { UserError } from '../lib/errors.ts'
+import { isTag, sameReference } from '../registry/image-reference.ts'
+import type { CacheStage } from './cache-stages.ts'
+import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
 import type { PublishDecision } from './publish-policy.ts'
-import { candidateOf, nameOf, planBuilds, type StageBuild } from './stage-builds.ts'
 import type { StrategyChoice } from './select-strategy.ts'
+import { candidateOf, nameOf, planBuilds, type StageBuild } from './stage-builds.ts'
 
 /** What a run will do, decided before anything is built. */
 export interface Plan {

@@ -1,7 +1,7 @@
-import type { Dockerfile } from '../dockerfile/dockerfile.ts'
-import { atLeast, type EngineInfo } from '../docker/docker.ts'
-import { UserError } from '../lib/errors.ts'
 import type { Inputs } from '../action/inputs.ts'
+import { atLeast, type EngineInfo } from '../docker/docker.ts'
+import type { Dockerfile } from '../dockerfile/model.ts'
+import { UserError } from '../lib/errors.ts'
 
 /** How the layers are shared on this engine, and what follows for the docker commands. */
 export interface StrategyChoice {

@@ -1,5 +1,6 @@
+import type { Stage, StageInstruction } from '../dockerfile/model.ts'
+import { stagesNeededFor } from '../dockerfile/stage-graph.ts'
 import { type CacheStage, chainOf } from './cache-stages.ts'
-import { type Stage, type StageInstruction, stagesNeededFor } from '../dockerfile/dockerfile.ts'
 import type { PlanParts } from './plan.ts'
 
 /** A stage that is built by itself, from one cache source. */

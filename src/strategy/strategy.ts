@@ -2,25 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type Dockerfile,
-  parseDockerfile,
-  rewriteDockerfile,
-  type Stage,
-  type StageInstruction,
-  stagesNeededFor
-} from '../dockerfile/dockerfile.ts'
 import { replayable } from '../docker/args.ts'
 import { lastLine } from '../docker/docker.ts'
 import type { PrintedStep, ProgressReader } from '../docker/progress.ts'
+import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts'
+import { parseDockerfile } from '../dockerfile/parse.ts'
+import { rewriteDockerfile } from '../dockerfile/rewrite.ts'
+import { stagesNeededFor } from '../dockerfile/stage-graph.ts'
 import { CancelledError } from '../lib/errors.ts'
+import { retry } from '../lib/retry.ts'
 import type { Plan } from '../plan/plan.ts'
+import { nameOf, type StageBuild } from '../plan/stage-builds.ts'
 import { failureOfWords, transientFailure } from '../registry/client-words.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
-import { retry } from '../lib/retry.ts'
 import { type Build, type Run, retryOf, type Step, secondsSince } from '../result/run.ts'
-import { nameOf, type StageBuild } from '../plan/stage-builds.ts'
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { missingRecords, ownHistoryStart, whyNoCache } from '../../../src/cache/cached-layers.ts'
-import { parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
-import { type ImageRecord, parseConfig } from '../../../src/registry/image.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
+import { type ImageRecord, parseConfig } from '../../../src/registry/image.ts'
 
 /** The build of a stage of these instructions. */
 function build(...lines: string[]): StageBuild {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Changes } from '../../../src/git/changes.ts'
 import { type Evidence, explainMisses } from '../../../src/cache/explain-miss.ts'
-import { parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
+import type { Changes } from '../../../src/git/changes.ts'
+import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
 import type { Step } from '../../../src/result/run.ts'
-import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 
 const TEXT = `FROM node:24 AS builder
