@@ -1,4 +1,9 @@
-import { ascending, type Dockerfile, type Stage } from './model.ts'
+import { ascending, type Dockerfile, type Stage, type StageInstruction } from './model.ts'
+
+/** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
+export function nameOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
+  return name ?? `stage-${index}`
+}
 
 /**
  * Indices of all stages that building `target` needs, `target` included, sorted.
@@ -33,4 +38,22 @@ export function imagesNeededFor(dockerfile: Dockerfile, targets: readonly Stage[
     ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
   ])
   return [...new Set(images)]
+}
+
+/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
+export function chainOf(dockerfile: Dockerfile, stage: Stage): number[] {
+  const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage]
+  return [...(base ? chainOf(dockerfile, base) : []), stage.index]
+}
+
+/** The line of a trigger where it is executed: a builder tells none. */
+export const TRIGGER_LINE = 0
+
+/** The ONBUILD instructions of a stage as the stages built on it execute them. */
+export function triggersOf(stage: Stage | undefined): StageInstruction[] {
+  const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD')
+  return triggers.map((trigger) => {
+    const text = trigger.text.replace(/^ONBUILD /, '')
+    return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE }
+  })
 }

@@ -1,9 +1,10 @@
-import { followLinks } from '../dockerfile/context-files.ts'
 import { explainMisses } from '../cache/explain-miss.ts'
+import { followLinks } from '../dockerfile/context-files.ts'
+import { nameOf } from '../dockerfile/stage-graph.ts'
 import { unusualModes } from '../git/file-modes.ts'
 import { REVISION_LABEL } from '../plan/plan.ts'
+import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
 import type { Build, Run } from '../result/run.ts'
-import { baseImageOf, nameOf, type StageBuild } from '../plan/stage-builds.ts'
 import { recordedBase, sameImage } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 

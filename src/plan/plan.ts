@@ -2,13 +2,14 @@ import type { BuildContext } from '../action/event.ts'
 import { type Inputs, splitAtEquals } from '../action/inputs.ts'
 import type { EngineInfo } from '../docker/docker.ts'
 import type { Dockerfile, Stage } from '../dockerfile/model.ts'
+import { nameOf } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
 import { isTag, sameReference } from '../registry/image-reference.ts'
 import type { CacheStage } from './cache-stages.ts'
 import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
 import type { PublishDecision } from './publish-policy.ts'
 import type { StrategyChoice } from './select-strategy.ts'
-import { candidateOf, nameOf, planBuilds, type StageBuild } from './stage-builds.ts'
+import { candidateOf, planBuilds, type StageBuild } from './stage-builds.ts'
 
 /** What a run will do, decided before anything is built. */
 export interface Plan {

@@ -1,6 +1,6 @@
 import type { Stage, StageInstruction } from '../dockerfile/model.ts'
-import { stagesNeededFor } from '../dockerfile/stage-graph.ts'
-import { type CacheStage, chainOf } from './cache-stages.ts'
+import { chainOf, nameOf, stagesNeededFor, triggersOf } from '../dockerfile/stage-graph.ts'
+import type { CacheStage } from './cache-stages.ts'
 import type { PlanParts } from './plan.ts'
 
 /** A stage that is built by itself, from one cache source. */
@@ -106,11 +106,6 @@ export function splitAtBuilder(builds: readonly StageBuild[]): [StageBuild[], St
   return [builds.slice(0, end), builds.slice(end)]
 }
 
-/** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
-export function nameOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
-  return name ?? `stage-${index}`
-}
-
 export function candidateOf(moving: string): string {
   return `${moving}-next`
 }
@@ -118,18 +113,6 @@ export function candidateOf(moving: string): string {
 /** The instructions that the build itself executes for the image, in order; triggers where they are executed, too. */
 export function ownInstructions({ own }: StageBuild): StageInstruction[] {
   return own.flatMap(({ instructions }, index) => [...triggersOf(own[index - 1]), ...instructions])
-}
-
-/** The line of a trigger where it is executed: a builder tells none. */
-export const TRIGGER_LINE = 0
-
-/** The ONBUILD instructions of a stage as the stages built on it execute them. */
-export function triggersOf(stage: Stage | undefined): StageInstruction[] {
-  const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD')
-  return triggers.map((trigger) => {
-    const text = trigger.text.replace(/^ONBUILD /, '')
-    return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE }
-  })
 }
 
 /** The image outside the Dockerfile that it is built on, as the Dockerfile names it; undefined if there is none, or only the engine knows. */
