@@ -1,23 +1,14 @@
-import type { StageInstruction } from '../dockerfile/dockerfile.ts'
-import { ownInstructions, type StageBuild } from '../plan/stage-builds.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 
 /** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
 export function ownHistoryStart(
   image: Pick<ImageRecord, 'history'>,
-  build: StageBuild,
-  strategy: 'inline' | 'legacy' = 'inline'
+  { instructions: own }: Pick<StageBuild, 'instructions'>
 ): number | undefined {
-  const own = recordedInstructions(build, strategy)
   const start = image.history.length - own.length
   const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword)
   return start >= 0 && fits ? start : undefined
-}
-
-/** The instructions of a build of which the history of its image has an entry. */
-export function recordedInstructions(build: StageBuild, strategy: 'inline' | 'legacy'): StageInstruction[] {
-  // BuildKit keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild)
-  return ownInstructions(build).filter(({ keyword }) => strategy === 'legacy' || keyword !== 'ONBUILD')
 }
 
 /** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
@@ -32,7 +23,7 @@ export function keywordOf(createdBy = ''): string {
  *
  * @returns a clause: "its cache metadata …"
  */
-export function whyNoCache(image: ImageRecord, build: StageBuild): string | undefined {
+export function whyNoCache(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): string | undefined {
   if (image.recorded === undefined) return 'it has no cache metadata'
   const own = ownLayers(image, build)
   if (image.recorded === 'unknown') return undefined
@@ -43,7 +34,7 @@ export function whyNoCache(image: ImageRecord, build: StageBuild): string | unde
 }
 
 /** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
-export function missingRecords(image: ImageRecord | undefined, build: StageBuild): number {
+export function missingRecords(image: ImageRecord | undefined, build: Pick<StageBuild, 'instructions'>): number {
   if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
   if (image.recorded === 'unknown') return 0
   const own = ownLayers(image, build)
@@ -56,7 +47,7 @@ function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
 }
 
 /** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
-function ownLayers(image: ImageRecord, build: StageBuild): number[] | undefined {
+function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): number[] | undefined {
   const start = ownHistoryStart(image, build)
   if (start === undefined) return undefined
   const below = layersBelow(image, start)

@@ -1,16 +1,18 @@
 import { takenFrom } from '../dockerfile/context-files.ts'
-import type { StageInstruction } from '../dockerfile/dockerfile.ts'
+import type { StageInstruction } from '../dockerfile/model.ts'
+import { TRIGGER_LINE } from '../dockerfile/stage-graph.ts'
 import type { Changes } from '../git/changes.ts'
-import { baseImageOf, nameOf, type StageBuild, TRIGGER_LINE } from '../plan/stage-builds.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord, ReadImage } from '../registry/image.ts'
 import type { Build, Miss, MissKind, Step } from '../result/result.ts'
-import { keywordOf, layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from './cached-layers.ts'
+import { keywordOf, layersBelow, ownHistoryStart, whyNoCache } from './cached-layers.ts'
 
 /** All that is known about a build whose steps were not all cached. */
 export interface Evidence {
   stageBuild: StageBuild
   build: Build
-  strategy: 'inline' | 'legacy'
+  /** Whether an image serves as a cache by its cache metadata. */
+  cacheMetadata: boolean
   /** What is published where the build looked for its cache. */
   published: ReadImage
   /** The image that was built; undefined if the build failed. */
@@ -56,7 +58,7 @@ function explain(evidence: Evidence, step: Step): Reason {
 }
 
 /** Reasons for which nothing at all could be reused. */
-function whyNoSource({ build, published, strategy }: Evidence): Reason | undefined {
+function whyNoSource({ build, published, cacheMetadata }: Evidence): Reason | undefined {
   const { cacheSource, unreadableCaches } = build
   // a status of the registry tells more than the builder's words
   const failure = published.failure ?? unreadableCaches[0]?.failure
@@ -72,13 +74,13 @@ function whyNoSource({ build, published, strategy }: Evidence): Reason | undefin
     default:
       return { kind: 'unknown', reason: `Unknown: ${cacheSource} could not be inspected (${failure?.message}).` }
   }
-  if (strategy === 'inline' && published.image?.recorded === undefined) {
+  if (cacheMetadata && published.image?.recorded === undefined) {
     return {
       kind: 'no-metadata',
       reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
     }
   }
-  if (strategy === 'legacy' && published.image?.history.some(({ createdBy }) => createdBy.endsWith('# buildkit'))) {
+  if (!cacheMetadata && published.image?.history.some(({ createdBy }) => createdBy.endsWith('# buildkit'))) {
     return {
       kind: 'no-metadata',
       reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
@@ -89,7 +91,7 @@ function whyNoSource({ build, published, strategy }: Evidence): Reason | undefin
 
 /** Reasons that lie in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step: Step): Reason | undefined {
-  const names = stageBuild.own.map(nameOf)
+  const names = stageBuild.own.map(({ name }) => name)
   const place = names.indexOf(step.stage)
   if (place === -1) {
     return publishesAllStages
@@ -106,7 +108,7 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
 
 /** Compares what was built with what is published: from the base image up to the step. */
 function compare(evidence: Evidence, step: Step): Reason {
-  const { stageBuild, published, strategy } = evidence
+  const { stageBuild, published } = evidence
   const built = evidence.built?.image
   if (evidence.built?.failure) {
     return {
@@ -115,8 +117,8 @@ function compare(evidence: Evidence, step: Step): Reason {
     }
   }
   if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }
-  const own = recordedInstructions(stageBuild, strategy)
-  const start = ownHistoryStart(built, stageBuild, strategy)
+  const own = stageBuild.instructions
+  const start = ownHistoryStart(built, stageBuild)
   const index = own.findIndex((instruction) =>
     step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line
   )
@@ -138,7 +140,7 @@ function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boo
 }
 
 function whyOtherBase(
-  { stageBuild, base, executedStages, stageNames }: Evidence,
+  { stageBuild, base, executedStages }: Evidence,
   published: ImageRecord,
   built: ImageRecord,
   start: number
@@ -152,10 +154,9 @@ function whyOtherBase(
   const sameLayers = published.layers.slice(0, layers).every((layer, index) => layer === built.layers[index])
   const moved = base.before !== undefined && base.now !== undefined && base.before !== base.now
   if (sameHistory && sameLayers && !(moved && !isKnown)) return undefined
-  const image = baseImageOf(stageBuild)
+  const image = stageBuild.baseImage
   if (image === undefined) {
-    const baseStage = stageBuild.own[0]?.baseStage
-    const name = baseStage === undefined ? undefined : stageNames[baseStage]
+    const name = stageBuild.baseStage
     if (name === undefined || !executedStages.has(name)) {
       return { kind: 'unknown', reason: 'It is not known: what the stage is built on differs from what is published.' }
     }
@@ -168,7 +169,7 @@ function whyOtherBase(
 }
 
 function whyOtherInstruction(
-  { changes, strategy }: Evidence,
+  { changes, cacheMetadata }: Evidence,
   published: ImageRecord,
   built: ImageRecord,
   start: number,
@@ -191,7 +192,7 @@ function whyOtherInstruction(
   if (
     instruction.keyword !== 'ARG' &&
     instruction.hasVariable &&
-    strategy === 'inline' &&
+    cacheMetadata &&
     changes?.dockerfileChanged === false
   ) {
     return {
@@ -310,7 +311,7 @@ function takenBy(
 
 /** Nothing is known to have changed: what it may be, and whether the cache has failed. */
 function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageInstruction[]): Reason {
-  const { changes, base, strategy, stageBuild } = evidence
+  const { changes, base, cacheMetadata, stageBuild } = evidence
   const taken = (paths: string[] | undefined): string[] => suspects.flatMap((one) => takenBy(evidence, one, paths))
   if (suspects.some(({ contextSources }) => contextSources.length > 0)) {
     const untracked = taken(changes?.untracked)
@@ -328,11 +329,11 @@ function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageI
     }
   }
   if (base.before !== undefined && base.now !== undefined && base.before !== base.now) {
-    const image = baseImageOf(stageBuild)
+    const image = stageBuild.baseImage
     return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` }
   }
   const unexpected = changes?.dockerfileChanged === false
-  const why = strategy === 'inline' ? whyNoCache(published, stageBuild) : undefined
+  const why = cacheMetadata ? whyNoCache(published, stageBuild) : undefined
   if (why !== undefined) {
     return {
       kind: 'incomplete-metadata',

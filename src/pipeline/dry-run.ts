@@ -3,9 +3,7 @@ import { replayable } from '../docker/command-line.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { sameRepository } from '../registry/image-reference.ts'
-import { inlineBuildArgs, inlineEnvironment } from '../strategy/inline.ts'
-import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from '../strategy/legacy.ts'
-import { chooseSource } from '../strategy/strategy.ts'
+import { buildCommands, commandsBeforehand } from '../strategy/preview.ts'
 import { testArgs } from './test-args.ts'
 
 /** What only a run knows: the folder for its files, and its own name. */
@@ -19,9 +17,7 @@ const RUN_ID = 'RUN'
 export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const { inputs, refs, decision } = plan
   const [untilBuilder, afterBuilder] = splitAtBuilder(plan.builds)
-  const isLegacy = plan.strategy.name === 'legacy'
-  const build = (stage: StageBuild): string[] => (isLegacy ? legacyBuild(plan, stage) : [inlineBuild(plan, stage)])
-  const caches = [...new Set(plan.builds.map(({ cacheSource }) => cacheSource))]
+  const build = (stage: StageBuild): string[] => buildCommands(plan, stage, FOLDER)
   const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? [])
   const isTagged = (reference: string): boolean => sameRepository(reference, refs.production)
   const pushed = [
@@ -38,7 +34,7 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
     ...(decision.publish ? moved : [])
   ]
   const commands = [
-    ...(isLegacy && plan.engine.store !== 'containerd' ? caches.map((cache) => replayable(['pull', cache])) : []),
+    ...commandsBeforehand(plan),
     ...untilBuilder.flatMap(build),
     ...inputs.tests.map((command, index) =>
       replayable(testArgs(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))
@@ -50,21 +46,4 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
     )
   ]
   return commands.map((command) => secrets.redact(command))
-}
-
-function inlineBuild(plan: Plan, stage: StageBuild): string {
-  const { cacheSource, labels } = stage
-  const source = chooseSource(plan, FOLDER, stage, stage.images)
-  const args = inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile: `${FOLDER}/id` })
-  return replayable(args, inlineEnvironment(plan))
-}
-
-function legacyBuild(plan: Plan, stage: StageBuild): string[] {
-  const atOnce = isLabelledAtOnce(stage)
-  const idFile = `${FOLDER}/id`
-  const source = chooseSource(plan, FOLDER, stage, stage.images, true)
-  const cacheSource = plan.engine.store === 'containerd' ? undefined : stage.cacheSource
-  const args = legacyBuildArgs(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile })
-  const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`)
-  return [replayable(args, LEGACY), ...(atOnce ? [] : [label])]
 }

@@ -1,9 +1,10 @@
 import { explainMisses } from '../cache/explain-miss.ts'
 import { followLinks } from '../dockerfile/context-files.ts'
+import { nameOf } from '../dockerfile/stage-graph.ts'
 import { unusualModes } from '../git/file-modes.ts'
-import { REVISION_LABEL } from '../plan/plan.ts'
+import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
-import { baseImageOf, nameOf, type StageBuild } from '../plan/stage-builds.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import type { Build } from '../result/result.ts'
 import { recordedBase, sameImage } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
@@ -32,12 +33,12 @@ export async function explain(run: Run, strategy: Strategy, builds: readonly Bui
       registry.published(build.cacheSource),
       build.imageId === '' ? undefined : strategy.readBuilt(build)
     ])
-    const base = baseImageOf(stageBuild)
+    const base = stageBuild.baseImage
     const revision = published.image?.labels[REVISION_LABEL]
     build.misses = explainMisses({
       stageBuild,
       build,
-      strategy: plan.strategy.name,
+      cacheMetadata: plan.strategy.capabilities.cacheMetadata,
       published,
       built,
       base: {

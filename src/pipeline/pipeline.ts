@@ -13,9 +13,9 @@ import {
   type RunResult,
   type TestResult
 } from '../result/result.ts'
-import { InlineStrategy } from '../strategy/inline.ts'
-import { LegacyStrategy } from '../strategy/legacy.ts'
+import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
+import { CacheSources } from './cache-sources.ts'
 import { explain } from './explain.ts'
 import { Prefetch } from './prefetch.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
@@ -29,7 +29,8 @@ import { runTests } from './test.ts'
  */
 export async function runPipeline(run: Run): Promise<RunResult> {
   const result = emptyResult()
-  const strategy: Strategy = run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
+  const strategy = createStrategy(run)
+  strategy.start()
   try {
     await runPhases(run, strategy, result)
   } catch (error) {
@@ -49,9 +50,12 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const { decision, inputs } = run.plan
   if (inputs.skipUnchangedTests && (await reuseAll(run, result))) return
-  const prefetch = new Prefetch(run)
+  const sources = new CacheSources(run)
+  sources.start()
+  const prefetch = new Prefetch(run, sources)
+  prefetch.start()
   try {
-    await buildAndTest(run, strategy, result, prefetch)
+    await buildAndTest(run, { strategy, sources, prefetch }, result)
   } finally {
     await prefetch.end()
   }
@@ -71,14 +75,22 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (run.signal.aborted) throw new CancelledError()
 }
 
-async function buildAndTest(run: Run, strategy: Strategy, result: RunResult, prefetch: Prefetch): Promise<void> {
+/** What the builds of a run share. */
+interface Building {
+  strategy: Strategy
+  sources: CacheSources
+  prefetch: Prefetch
+}
+
+async function buildAndTest(run: Run, building: Building, result: RunResult): Promise<void> {
+  const { strategy, prefetch } = building
   const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
-  result.failures.push(...(await buildAll(run, strategy, result, untilBuilder)))
+  result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, strategy, result)
   const buildOthers = async (): Promise<Failure[]> => {
     // it may have base images in common with them, and no two solves at once may have anything in common
     await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait())
-    const failures = await buildAll(run, strategy, result, afterBuilder)
+    const failures = await buildAll(run, building, result, afterBuilder)
     await explainAll(run, strategy, result)
     return failures
   }
@@ -139,12 +151,16 @@ async function explainAll(run: Run, strategy: Strategy, result: RunResult): Prom
  */
 async function buildAll(
   run: Run,
-  strategy: Strategy,
+  { strategy, sources }: Building,
   result: RunResult,
   builds: Run['plan']['builds']
 ): Promise<Failure[]> {
   for (const stage of builds) {
-    const build = await strategy.build(stage)
+    const source =
+      stage.keptCache === undefined
+        ? stage.cacheSource
+        : await run.timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage))
+    const build = await strategy.build(stage, source)
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)

@@ -1,16 +1,19 @@
-import { layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/cached-layers.ts'
+import { layersBelow, ownHistoryStart, whyNoCache } from '../cache/cached-layers.ts'
 import { replayable } from '../docker/command-line.ts'
 import { lastLine } from '../docker/docker.ts'
 import { takenFrom } from '../dockerfile/context-files.ts'
-import { imagesNeededFor, neededStages, type StageInstruction } from '../dockerfile/dockerfile.ts'
+import type { StageInstruction } from '../dockerfile/model.ts'
+import { imagesNeededFor, neededStages, stageAt, TRIGGER_LINE } from '../dockerfile/stage-graph.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import { INPUTS_LABEL } from '../plan/fingerprints.ts'
-import { type Plan, REVISION_LABEL } from '../plan/plan.ts'
+import { REVISION_LABEL } from '../plan/labels.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
-import { baseImageOf, type StageBuild, splitAtBuilder, TRIGGER_LINE } from '../plan/stage-builds.ts'
+import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { isReference } from '../registry/image-reference.ts'
 import { sameImage } from '../strategy/base-images.ts'
+import type { CacheSources } from './cache-sources.ts'
 
 /**
  * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
@@ -25,9 +28,15 @@ export class Prefetch {
   #isLate = false
   #solve: Promise<void> | undefined
 
-  constructor(run: Run) {
+  readonly #sources: CacheSources
+
+  constructor(run: Run, sources: CacheSources) {
     this.#run = run
-    if (run.plan.strategy.client === 'buildx') void this.#begin()
+    this.#sources = sources
+  }
+
+  start(): void {
+    if (this.#run.plan.strategy.capabilities.prefetch) void this.#begin()
   }
 
   /** Waits for it if it has begun; it does not begin after that. */
@@ -43,7 +52,7 @@ export class Prefetch {
   }
 
   async #begin(): Promise<void> {
-    const references = await findPrefetched(this.#run).catch((error: unknown) => {
+    const references = await findPrefetched(this.#run, this.#sources).catch((error: unknown) => {
       this.#tell(error)
       return []
     })
@@ -92,31 +101,34 @@ export function prefetchDockerfile(references: readonly string[]): string {
   ].join('\n')
 }
 
-async function findPrefetched({ plan, changesSince, registry }: Run): Promise<string[]> {
+async function findPrefetched({ plan, changesSince, registry }: Run, cacheSources: CacheSources): Promise<string[]> {
   const [, afterBuilder] = splitAtBuilder(plan.builds)
-  const reads = afterBuilder.map(({ cacheSource }) => registry.published(cacheSource))
+  const sources = await Promise.all(afterBuilder.map((stage) => cacheSources.of(stage)))
+  const reads = sources.map((source) => registry.published(source))
   const images = (await Promise.all(reads)).map(({ image }) => image)
   const latest = images.at(-1)
   // the label of the newest production image speaks for the images of its run
   const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
   const commit = latest?.labels[REVISION_LABEL]
   const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {}
-  return choosePrefetched(plan, hasSameInputs ? images : [], changed)
+  return choosePrefetched(plan, sources, hasSameInputs ? images : [], changed)
 }
 
 /**
  * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
  * little of it would be of use, its base image.
  *
- * @param images what is published of each build, as far as it was made of the same inputs
+ * @param sources the cache source of each build after the builder's
+ * @param images what is published there, as far as it was made of the same inputs
  * @param changed paths that are known to have changed since
  */
 export function choosePrefetched(
   plan: Pick<Plan, 'builds' | 'dockerfile' | 'builderStage' | 'dockerignore'>,
+  sources: readonly string[],
   images: readonly (ImageRecord | undefined)[],
   changed: string[]
 ): string[] {
-  const ofBuilder = imagesNeededFor(plan.dockerfile, [plan.builderStage])
+  const ofBuilder = imagesNeededFor(plan.dockerfile, [stageAt(plan.dockerfile, plan.builderStage)])
   const chosen: string[] = []
   const choose = (reference: string): void => {
     if (isReference(reference) && ![...ofBuilder, ...chosen].some((other) => sameImage(other, reference))) {
@@ -126,10 +138,11 @@ export function choosePrefetched(
   const [, afterBuilder] = splitAtBuilder(plan.builds)
   for (const [index, build] of afterBuilder.entries()) {
     const image = images[index]
-    const base = baseImageOf(build)
-    if (image && isWorthFetching(plan, build, image, changed)) choose(build.cacheSource)
+    const base = build.baseImage
+    const root = stageAt(plan.dockerfile, build.own[0]?.stage ?? build.stage)
+    if (image && isWorthFetching(plan, build, image, changed)) choose(sources[index] ?? build.cacheSource)
     // of another platform than the rest
-    else if (base !== undefined && !build.own[0]?.hasPlatform) choose(base)
+    else if (base !== undefined && !root.hasPlatform) choose(base)
   }
   return chosen
 }
@@ -152,11 +165,11 @@ function isWorthFetching(
     takenFrom(changed, contextSources, excludes, dockerignore).length > 0
   const isAnew = (index: number): boolean => {
     const needed = neededStages(dockerfile, dockerfile.stages.slice(index, index + 1))
-    return needed.some((stage) => stage.index === builderStage.index || stage.instructions.some(hasChanged))
+    return needed.some((stage) => stage.index === builderStage || stage.instructions.some(hasChanged))
   }
-  const [root] = build.own
-  if (root?.baseStage !== undefined && isAnew(root.baseStage)) return false
-  const firstAnew = recordedInstructions(build, 'inline').findIndex(
+  const { baseStage } = stageAt(dockerfile, build.own[0]?.stage ?? build.stage)
+  if (baseStage !== undefined && isAnew(baseStage)) return false
+  const firstAnew = build.instructions.findIndex(
     // what a trigger copies from is not known
     (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction)
   )

@@ -1,9 +1,9 @@
 import { followLinks, takenFrom } from '../dockerfile/context-files.ts'
-import { imagesNeededFor, neededStages } from '../dockerfile/dockerfile.ts'
+import { imagesNeededFor, neededStages, stageAt } from '../dockerfile/stage-graph.ts'
 import type { Changes } from '../git/changes.ts'
 import { isCommitId } from '../git/git.ts'
 import { INPUTS_LABEL, TESTS_LABEL } from '../plan/fingerprints.ts'
-import { REVISION_LABEL } from '../plan/plan.ts'
+import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import type { Build, TestResult, Unchanged } from '../result/result.ts'
@@ -81,9 +81,10 @@ async function whyFilesDiffer(
   images: readonly ImageRecord[]
 ): Promise<string | undefined> {
   const { dockerfile, inputs } = plan
-  const instructions = neededStages(plan.dockerfile, [plan.builderStage, plan.targetStage]).flatMap(
-    (stage) => stage.instructions
-  )
+  const instructions = neededStages(
+    plan.dockerfile,
+    [plan.builderStage, plan.targetStage].map((index) => stageAt(plan.dockerfile, index))
+  ).flatMap((stage) => stage.instructions)
   const unclear = instructions.find(
     ({ keyword, text, contextSources, hasVariable }) =>
       keyword === 'ONBUILD' ||
@@ -118,7 +119,10 @@ function isKnown(changes: Changes): changes is Changes & { changed: string[]; un
 
 async function whyBasesDiffer({ plan, registry }: Run, production: ImageRecord): Promise<string | undefined> {
   const reasons = await Promise.all(
-    imagesNeededFor(plan.dockerfile, [plan.builderStage, plan.targetStage]).map(async (base) => {
+    imagesNeededFor(
+      plan.dockerfile,
+      [plan.builderStage, plan.targetStage].map((index) => stageAt(plan.dockerfile, index))
+    ).map(async (base) => {
       const { image } = await registry.published(base)
       if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
         return `the base image ${base} moved, or its digest is not known`

@@ -1,4 +1,5 @@
-import { type Dockerfile, findStage, listStages, neededStages, type Stage } from '../dockerfile/dockerfile.ts'
+import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
+import { chainOf, neededStages } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
 import { quote } from '../lib/text.ts'
 
@@ -40,12 +41,6 @@ export function findCacheStages(
       if (chains.production.includes(stage.index)) return [{ stage, containedIn: 'production' }]
       return choice === 'auto' ? [{ stage }] : []
     })
-}
-
-/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
-export function chainOf(dockerfile: Dockerfile, stage: Stage): number[] {
-  const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage]
-  return [...(base ? chainOf(dockerfile, base) : []), stage.index]
 }
 
 function find(dockerfile: Dockerfile, name: string, needed: ReadonlySet<number>, published: Stage[]): number {

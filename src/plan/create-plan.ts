@@ -5,7 +5,8 @@ import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { type Docker, type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/docker.ts'
 import { readDockerignore } from '../dockerfile/context-files.ts'
-import { type Dockerfile, findStage, listStages, parseDockerfile, type Stage } from '../dockerfile/dockerfile.ts'
+import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
+import { parseDockerfile } from '../dockerfile/parse.ts'
 import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
@@ -14,9 +15,12 @@ import { quote, splitAtEquals } from '../lib/text.ts'
 import { sameReference } from '../registry/image-reference.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { takeFingerprints } from './fingerprints.ts'
-import { completePlan, makeLabels, makeRefs, movingTags, type Plan, type Refs } from './plan.ts'
+import { makeLabels } from './labels.ts'
+import type { Plan } from './plan.ts'
 import { decidePublish } from './publish-policy.ts'
+import { makeRefs, movingTags, type Refs } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
+import { planBuilds } from './stage-builds.ts'
 
 /** What a plan is made of. */
 export interface Planning {
@@ -67,23 +71,14 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const refs = makeRefs(inputs, commit, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
-  return completePlan({
-    inputs,
-    commit,
-    engine,
-    dockerfile,
-    file,
-    dockerignore,
-    builderStage,
-    targetStage,
-    cacheStages,
-    buildxBuilder,
-    strategy: selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT),
-    decision,
-    fingerprints,
-    refs,
-    labels: makeLabels(inputs, commit, created, fingerprints)
-  })
+  const labels = makeLabels(inputs, commit, created, fingerprints)
+  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
+  const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
+  const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
+  return {
+    ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
+    ...{ decision, fingerprints, refs, builds, buildxBuilder }
+  }
 }
 
 async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promise<Dockerfile> {

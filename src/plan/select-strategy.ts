@@ -1,7 +1,17 @@
 import type { PublicInputs } from '../action/secrets.ts'
 import { atLeast, type EngineInfo } from '../docker/docker.ts'
-import type { Dockerfile } from '../dockerfile/dockerfile.ts'
+import type { Dockerfile } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
+
+/** What a strategy can do, and what it needs: all that is known of it outside `strategy/`. */
+export interface Capabilities {
+  /** Whether an image serves as a cache by its cache metadata, which can be inspected in the registry. */
+  cacheMetadata: boolean
+  /** Whether the history of an image has an entry for ONBUILD. */
+  triggerHistory: boolean
+  /** Whether the engine can fetch images beforehand, in a solve of their own. */
+  prefetch: boolean
+}
 
 /** How the layers are shared on this engine, and what follows for the docker commands. */
 export interface StrategyChoice {
@@ -9,6 +19,7 @@ export interface StrategyChoice {
   /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client of the docker CLI itself (20.10). `legacy`: without BuildKit. */
   client: 'buildx' | 'integrated' | 'legacy'
   progress: 'rawjson' | 'plain'
+  capabilities: Capabilities
   /** One sentence for people. */
   reason: string
   /** Set if this engine cannot share the cache reliably for this Dockerfile, or DOCKER_BUILDKIT is not followed: why, and what to do. */
@@ -53,7 +64,16 @@ export function selectStrategy(
   return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
 }
 
-const LEGACY = { name: 'legacy', client: 'legacy', progress: 'plain' } as const
+/** The legacy builder takes any image as a cache, but only one that is in the engine. */
+const LEGACY = {
+  name: 'legacy',
+  client: 'legacy',
+  progress: 'plain',
+  capabilities: { cacheMetadata: false, triggerHistory: true, prefetch: false }
+} as const
+
+/** BuildKit reads cache metadata in the registry, and keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
+const BUILDKIT = { cacheMetadata: true, triggerHistory: false } as const
 
 function unreliable(...causes: (string | undefined)[]): string {
   const known = causes.filter((cause) => cause !== undefined).join(', and ')
@@ -85,11 +105,15 @@ function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
 function buildKit(engine: EngineInfo): StrategyChoice {
   const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`
   if (engine.buildx === undefined) {
-    return { name: 'inline', client: 'integrated', progress: 'plain', reason }
+    return {
+      ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
+      capabilities: { ...BUILDKIT, prefetch: false }
+    }
   }
   return {
     name: 'inline',
     client: 'buildx',
+    capabilities: { ...BUILDKIT, prefetch: true },
     // docker/buildx 0.13 is the first with rawjson
     progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
     reason

@@ -1,6 +1,7 @@
 import type { Span } from '../lib/timeline.ts'
-import type { Plan, Refs } from '../plan/plan.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
+import type { Refs } from '../plan/references.ts'
 import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
 import type { Build, Failure, Publication, RunResult } from '../result/result.ts'
 import { describeFailure } from './messages.ts'

@@ -1,6 +1,6 @@
 import type { Base } from '../docker/progress.ts'
 import type { Run } from '../plan/run-context.ts'
-import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'
 
 /** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
@@ -14,11 +14,14 @@ export class BaseImages {
   readonly #run: Run
   readonly #signal: AbortSignal
   readonly #known: Base[] = []
-  readonly #lookedUp: Promise<Base | undefined>
+  #lookedUp: Promise<Base | undefined> = Promise.resolve(undefined)
 
   constructor(run: Run, signal: AbortSignal) {
     this.#run = run
     this.#signal = signal
+  }
+
+  start(): void {
     this.#lookedUp = this.#lookUp()
     // whoever awaits it sees a cancellation; until then it is no unhandled rejection
     this.#lookedUp.catch(() => {})
@@ -32,7 +35,7 @@ export class BaseImages {
   async labels(production: StageBuild): Promise<string[]> {
     const lookedUp = await this.#lookedUp
     if (lookedUp) this.add([lookedUp])
-    const reference = baseImageOf(production)
+    const reference = production.baseImage
     const own = reference === undefined ? undefined : this.#find(reference)
     const all = this.#known.map((base) => `${base.reference}@${base.digest}`)
     return [
@@ -54,8 +57,8 @@ export class BaseImages {
   async #lookUp(): Promise<Base | undefined> {
     const { docker, plan, registry } = this.#run
     const production = plan.builds.at(-1)
-    const reference = production && baseImageOf(production)
-    const others = plan.builds.slice(0, -1).map(baseImageOf)
+    const reference = production?.baseImage
+    const others = plan.builds.slice(0, -1).map(({ baseImage }) => baseImage)
     if (reference === undefined) return undefined
     if (others.some((other) => other !== undefined && sameImage(other, reference))) return undefined
     // what the engine has, it builds on; its digest is not always known then

@@ -1,8 +1,8 @@
-import { missingRecords } from '../cache/cached-layers.ts'
 import { atLeast } from '../docker/docker.ts'
 import { PlainProgress, type PrintedStep, RawJsonProgress } from '../docker/progress.ts'
-import { findStage, instructionOfBuildKitStep } from '../dockerfile/dockerfile.ts'
-import { cacheTagOf, type Plan } from '../plan/plan.ts'
+import { findStage } from '../dockerfile/model.ts'
+import { instructionOfBuildKitStep } from '../dockerfile/steps.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
@@ -10,7 +10,9 @@ import type { ReadImage } from '../registry/image.ts'
 import type { Build } from '../result/result.ts'
 import { BaseImages } from './base-images.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
-import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
+import { prepareSource, type Source } from './build-source.ts'
+import { type BuildCommand, runBuild } from './run-build.ts'
+import type { Strategy } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -22,34 +24,32 @@ export class InlineStrategy implements Strategy {
   readonly #run: Run
   readonly #bases: BaseImages
   readonly #ended = new AbortController()
-  readonly #productionSource: Promise<string>
 
   constructor(run: Run) {
     this.#run = run
     this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
-    this.#productionSource = this.#findProductionSource()
-    // whoever awaits it sees a cancellation; until then it is no unhandled rejection
-    this.#productionSource.catch(() => {})
   }
 
-  async build(stage: StageBuild): Promise<Build> {
-    const { plan, timeline } = this.#run
+  start(): void {
+    this.#bases.start()
+  }
+
+  async build(stage: StageBuild, cacheSource: string): Promise<Build> {
+    const { plan, timeline, secrets } = this.#run
     const { strategy } = plan
-    const [cacheSource, baseLabels] =
+    const baseLabels =
       stage.kind === 'production'
-        ? await timeline.measure('wait', 'Wait for what is published', () =>
-            Promise.all([this.#productionSource, this.#bases.labels(stage)])
-          )
-        : [stage.cacheSource, []]
+        ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
+        : []
     const labels = [...stage.labels, ...baseLabels]
     // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
     // build on what anyone had pushed under that name
     const source = await prepareSource(this.#run, stage, stage.images)
-    const built = await build(this.#run, stage, cacheSource, {
+    const built = await runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
       args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
       env: inlineEnvironment(plan),
-      secretEnv: secretEnvironment(this.#run.secrets.values),
+      secretEnv: secretEnvironment(secrets.values),
       reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
       locate: (step) => this.#locate(step)
     })
@@ -65,28 +65,14 @@ export class InlineStrategy implements Strategy {
 
   async end(): Promise<void> {
     this.#ended.abort()
-    await Promise.allSettled([this.#productionSource, this.#bases.end()])
+    await this.#bases.end()
   }
 
-  #locate({ stage: name, number, instruction }: PrintedStep): ReturnType<Parameters<typeof build>[3]['locate']> {
+  #locate({ stage: name, number, instruction }: PrintedStep): ReturnType<BuildCommand['locate']> {
     const { dockerfile } = this.#run.plan
     const [, index] = /^stage-(\d+)$/.exec(name) ?? []
     const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)])
     return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) }
-  }
-
-  /** If the newest production image was a worse cache than the one before it, that one was kept (see `publish`). */
-  async #findProductionSource(): Promise<string> {
-    const { plan, registry } = this.#run
-    const production = plan.builds.at(-1)
-    const newest = plan.refs.movingProduction
-    if (!production) return newest
-    const kept = cacheTagOf(newest)
-    const { image } = await registry.published(kept)
-    // there is none as a rule: then nothing needs to be compared
-    if (!image) return newest
-    const missing = missingRecords((await registry.published(newest)).image, production)
-    return missingRecords(image, production) < missing ? kept : newest
   }
 }
 

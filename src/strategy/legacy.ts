@@ -1,9 +1,10 @@
 import { type Base, LegacyProgress } from '../docker/progress.ts'
-import { instructionOfLegacyStep } from '../dockerfile/dockerfile.ts'
+import { stageAt } from '../dockerfile/stage-graph.ts'
+import { instructionOfLegacyStep } from '../dockerfile/steps.ts'
 import { list, parseJson, text } from '../lib/json.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
-import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine, pull } from '../registry/client-images.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
@@ -11,7 +12,9 @@ import { digestInRepository } from '../registry/reference.ts'
 import type { Build } from '../result/result.ts'
 import { BaseImages } from './base-images.ts'
 import { commonBuildArgs } from './build-args.ts'
-import { build, prepareSource, type Source, type Strategy } from './strategy.ts'
+import { prepareSource, type Source } from './build-source.ts'
+import { runBuild } from './run-build.ts'
+import type { Strategy } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 export const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -34,7 +37,7 @@ export class LegacyStrategy implements Strategy {
   readonly #run: Run
   readonly #ended = new AbortController()
   readonly #bases: BaseImages
-  readonly #pulls: Map<string, Promise<Pull>>
+  readonly #pulls = new Map<string, Promise<Pull>>()
   /** By cache source, the image of this run that has steps beyond what is published there. */
   readonly #newest = new Map<string, string>()
   /** Ids of the images before they were labelled, by reference. */
@@ -45,25 +48,32 @@ export class LegacyStrategy implements Strategy {
   constructor(run: Run) {
     this.#run = run
     this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
-    const sources = new Set(run.plan.builds.map(({ cacheSource }) => cacheSource))
-    this.#pulls = new Map([...sources].map((reference) => [reference, this.#pull(reference)]))
-    // whoever awaits them sees a cancellation; until then it is no unhandled rejection
-    for (const pull of this.#pulls.values()) pull.catch(() => {})
   }
 
-  async build(stage: StageBuild): Promise<Build> {
+  start(): void {
+    this.#bases.start()
+    const sources = new Set(this.#run.plan.builds.map(({ cacheSource }) => cacheSource))
+    for (const reference of sources) {
+      const pull = this.#pull(reference)
+      // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+      pull.catch(() => {})
+      this.#pulls.set(reference, pull)
+    }
+  }
+
+  async build(stage: StageBuild, cacheSource: string): Promise<Build> {
     const { plan } = this.#run
     // the layers of a label would be below those of the stage
-    const images = new Map(
-      [...stage.images].map(([index, reference]) => [index, this.#unlabelled.get(reference) ?? reference])
-    )
+    const images = stage.images.map(({ stage: index, image }) => ({
+      stage: index,
+      image: this.#unlabelled.get(image) ?? image
+    }))
     const source = await prepareSource(this.#run, stage, images, true)
-    const cacheSource = stage.cacheSource
     const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, async () =>
       this.#pulls.get(cacheSource)
     )
-    const labels = isLabelledAtOnce(stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
-    const built = await build(this.#run, stage, cacheSource, {
+    const labels = isLabelledAtOnce(plan, stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
+    const built = await runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
       args: (idFile) =>
         legacyBuildArgs(plan, stage, source, {
@@ -80,7 +90,7 @@ export class LegacyStrategy implements Strategy {
     if (built.steps.some(({ cached }) => !cached)) this.#newest.set(cacheSource, built.imageId)
     built.bases = await this.#findBase(stage)
     this.#bases.add(built.bases)
-    if (isLabelledAtOnce(stage)) {
+    if (isLabelledAtOnce(plan, stage)) {
       this.#labelsAtOnce.set(stage.reference, labels.length)
       // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
       const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')))
@@ -112,7 +122,7 @@ export class LegacyStrategy implements Strategy {
 
   /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
   async #label(stage: StageBuild, image: string): Promise<Build> {
-    return build(this.#run, stage, '', {
+    return runBuild(this.#run, stage, '', {
       title: `Label ${stage.reference}`,
       args: (idFile) => labelArgs(stage, idFile),
       env: LEGACY,
@@ -124,7 +134,7 @@ export class LegacyStrategy implements Strategy {
 
   async #findBase(stage: StageBuild): Promise<Base[]> {
     const { docker, signal } = this.#run
-    const reference = baseImageOf(stage)
+    const reference = stage.baseImage
     if (reference === undefined) return []
     const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference]
     const { stdout } = await docker.call(args, { signal })
@@ -145,12 +155,13 @@ export class LegacyStrategy implements Strategy {
 
 /** The arguments of docker that build a stage: its tags and labels come later, unless `isLabelledAtOnce`. */
 export function legacyBuildArgs(
-  { inputs }: Plan,
+  plan: Plan,
   stage: StageBuild,
   { file, target }: Source,
   { cacheSource, labels, idFile }: { cacheSource: string | undefined; labels: string[]; idFile: string }
 ): string[] {
-  const tags = isLabelledAtOnce(stage) ? stage.tags : []
+  const { inputs } = plan
+  const tags = isLabelledAtOnce(plan, stage) ? stage.tags : []
   return [
     'build',
     // else a step that fails leaves its container
@@ -172,6 +183,6 @@ export function labelArgs({ tags, labels }: StageBuild, idFile: string): string[
 }
 
 /** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
-export function isLabelledAtOnce({ kind, stage }: StageBuild): boolean {
-  return kind === 'production' || stage.instructions.some(({ keyword }) => keyword === 'ONBUILD')
+export function isLabelledAtOnce({ dockerfile }: Pick<Plan, 'dockerfile'>, { kind, stage }: StageBuild): boolean {
+  return kind === 'production' || stageAt(dockerfile, stage).instructions.some(({ keyword }) => keyword === 'ONBUILD')
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { missingRecords, ownHistoryStart, whyNoCache } from '../../../src/cache/cached-layers.ts'
-import { parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import { type ImageRecord, parseConfig } from '../../../src/registry/image.ts'
 

@@ -4,14 +4,13 @@ import {
   type Dockerfile,
   DockerfileError,
   findStage,
-  instructionOfBuildKitStep,
-  instructionOfLegacyStep,
-  parseDockerfile,
-  rewriteDockerfile,
   type Stage,
-  type StageInstruction,
-  stagesNeededFor
-} from '../../../src/dockerfile/dockerfile.ts'
+  type StageInstruction
+} from '../../../src/dockerfile/model.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
+import { rewriteDockerfile } from '../../../src/dockerfile/rewrite.ts'
+import { stagesNeededFor } from '../../../src/dockerfile/stage-graph.ts'
+import { instructionOfBuildKitStep, instructionOfLegacyStep } from '../../../src/dockerfile/steps.ts'
 
 const IMAGE = 'registry.example:5000/octo/app:builder-6113728'
 

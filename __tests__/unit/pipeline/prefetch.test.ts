@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { findStage, parseDockerfile, type Stage } from '../../../src/dockerfile/dockerfile.ts'
+import { findStage, type Stage } from '../../../src/dockerfile/model.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
 import { findCacheStages } from '../../../src/plan/cache-stages.ts'
 import type { PlanParts } from '../../../src/plan/plan.ts'

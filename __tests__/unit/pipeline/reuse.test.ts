@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { findStage, parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { findStage } from '../../../src/dockerfile/model.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { changesFinder } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
 import type { GitHub } from '../../../src/git/github.ts'

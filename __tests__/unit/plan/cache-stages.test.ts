@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { findStage, parseDockerfile, type Stage } from '../../../src/dockerfile/dockerfile.ts'
+import { findStage, type Stage } from '../../../src/dockerfile/model.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { type CacheStagesInput, findCacheStages } from '../../../src/plan/cache-stages.ts'
 
 function find(text: string, choice: CacheStagesInput = 'auto'): string[] {

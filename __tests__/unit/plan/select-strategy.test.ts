@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseDockerfile } from '../../../src/dockerfile/dockerfile.ts'
+import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { selectStrategy } from '../../../src/plan/select-strategy.ts'
 
 const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'

@@ -1,5 +1,5 @@
 import type { Relation } from '../../git/git.ts'
-import { REVISION_LABEL } from '../../plan/plan.ts'
+import { REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'

@@ -5,7 +5,7 @@ import { CancelledError } from '../../lib/errors.ts'
 import type { ExecResult } from '../../lib/exec.ts'
 import { retry } from '../../lib/retry.ts'
 import { secondsSince } from '../../lib/timeline.ts'
-import { cacheTagOf } from '../../plan/plan.ts'
+import { keptCacheOf } from '../../plan/references.ts'
 import { type Run, retryOf } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import { failureOfWords, transientFailure } from '../../registry/client-words.ts'
@@ -337,7 +337,7 @@ async function whyWorse(
   digest: string
 ): Promise<string | undefined> {
   // the legacy builder needs no metadata
-  if (plan.strategy.name === 'legacy') return undefined
+  if (!plan.strategy.capabilities.cacheMetadata) return undefined
   const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
   const why = image && whyNoCache(image, stage)
   if (image === undefined || why === undefined) return undefined
@@ -367,7 +367,7 @@ async function hold(
       reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
     }
   }
-  const kept = cacheTagOf(refs.movingProduction)
+  const kept = keptCacheOf(refs.movingProduction)
   const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
   if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
   const { failure } = await run.registry.tag(refs.movingProduction, [kept])

@@ -1,0 +1,156 @@
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+import { Add, Copy, From, type Instruction, Onbuild, Run } from 'dockerfile-ast'
+import { featuresOf, flagsOf, isGit, lastLineOf, referencesOf, sourcesOf, stageNameOf, unquote } from './instruction.ts'
+import { ascending, type Dockerfile, DockerfileError, findEarlier, type Stage, type StageInstruction } from './model.ts'
+import { logicalLineOf, MARK, readSource, splitLines } from './source-text.ts'
+import { type GlobalArgs, globalArgs } from './variables.ts'
+
+/**
+ * A name is looked up among the stages before the one that uses it, the last of that name first. In BuildKit a later
+ * stage, or the stage itself, fails the build (bk: dockerfile2llb/convert.go, "it needs to be defined before current
+ * stage"), and to the legacy builder it is an image (legacy: evaluator.go); so it is no edge. Nor is a variable in
+ * `--from`, which neither expands (bk: toCommand). A number is an index, but not in FROM; that RUN --mount takes no
+ * numbers either (bk: detectRunMount) is not told apart, since no image has such a name.
+ *
+ * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's own ones
+ *   (`TARGETARCH`) are unknown unless they are given here
+ * @throws DockerfileError if there is no FROM
+ */
+export function parseDockerfile(text: string, buildArgs: Record<string, string> = {}): Dockerfile {
+  const source = readSource(text)
+  const first = source.instructions.findIndex((instruction) => instruction instanceof From)
+  if (first === -1) throw new DockerfileError('The Dockerfile has no FROM instruction, so there is no stage to build')
+  const args = globalArgs(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)))
+
+  const stages: Stage[] = []
+  const triggers: string[][] = []
+  const features: { what: string; line: number }[] = []
+  const lines = splitLines(text)
+  for (const instruction of source.instructions) {
+    const line = instruction.getRange().start.line + 1
+    const found = source.heredocEnds.has(line) ? ['heredoc'] : []
+    if (instruction instanceof From) {
+      const stage = newStage(instruction, stages, args)
+      const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? [])
+      stage.copiesFrom = inherited.flatMap((reference) => findEarlier(stages, reference) ?? [])
+      if (stage.name !== undefined && findEarlier(stages, stage.name) !== undefined) {
+        // legacy: evaluator.go, checkStageNameAvailable
+        found.push(`second stage named ${stage.name}`)
+      }
+      found.push(...args.automaticIn(instruction).map((name) => `$${name} in FROM`))
+      stages.push(stage)
+      triggers.push([])
+    } else if (instruction instanceof Onbuild) {
+      // runs in the stages whose FROM names this one (bk: resolveStages, legacy: initializeStage)
+      const trigger = instruction.getTriggerInstruction()
+      triggers.at(-1)?.push(...referencesOf(trigger))
+      found.push(...featuresOf(trigger).map((what) => `ONBUILD ${what}`))
+    } else {
+      found.push(...featuresOf(instruction))
+      if (stages.length > 0) found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`))
+    }
+    const stage = stages.at(-1)
+    if (stage && !(instruction instanceof From)) {
+      const earlier = stages.slice(0, -1)
+      // a trigger is no copying of this stage
+      const references = instruction instanceof Onbuild ? [] : referencesOf(instruction)
+      const copiesFrom = references.flatMap((name) => findEarlier(earlier, name) ?? [])
+      stage.copiesFrom.push(...copiesFrom)
+      const own = lines.slice(line - 1, lastLineOf(instruction))
+      const heredocs = lines.slice(lastLineOf(instruction), source.heredocEnds.get(line) ?? 0)
+      stage.instructions.push({
+        ...newInstruction(instruction, logicalLineOf(own, source.escapeChar), heredocs.join('')),
+        copiesFrom: ascending(copiesFrom),
+        imagesFrom: references.filter((name) => name !== '' && findEarlier(earlier, name) === undefined)
+      })
+    }
+    if (stage) stage.endLine = source.heredocEnds.get(line) ?? lastLineOf(instruction)
+    features.push(...[...new Set(found)].map((what) => ({ what, line })))
+  }
+  for (const stage of stages) stage.copiesFrom = ascending(stage.copiesFrom)
+  return {
+    text,
+    globalArgs: first,
+    stages,
+    ...(source.syntax !== undefined && { syntax: source.syntax }),
+    buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
+  }
+}
+
+function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
+  const base = from.getArguments()[0]?.getValue() ?? ''
+  const image = args.expand(base).value
+  // FROM takes no numbers. Any case: BuildKit takes a base in another case for an image, but no image has capitals
+  const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index
+  const name = stageNameOf(from)?.toLowerCase()
+  return {
+    index: earlier.length,
+    ...(name !== undefined && { name }),
+    base,
+    ...(image === undefined && { baseUnknown: true as const }),
+    ...(baseStage !== undefined && { baseStage }),
+    ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
+    ...(from.getPlatformFlag() !== null && { hasPlatform: true as const }),
+    copiesFrom: [],
+    instructions: [],
+    startLine: from.getRange().start.line + 1,
+    endLine: lastLineOf(from)
+  }
+}
+
+/** @param line all of it on one line, as it is in the file: the library has a copy, see `plainLines` */
+function newInstruction(
+  instruction: Instruction,
+  line: string,
+  heredocs: string
+): Omit<StageInstruction, 'copiesFrom' | 'imagesFrom'> {
+  const keyword = instruction.getKeyword()
+  const text = line.trim().replaceAll(/\s+/g, ' ')
+  return {
+    keyword,
+    text: `${keyword}${text.slice(keyword.length)}`,
+    line: instruction.getRange().start.line + 1,
+    contextSources:
+      instruction instanceof Onbuild
+        ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
+        : contextSourcesOf(instruction, line.trim()),
+    excludes: flagsOf(instruction)
+      .filter((flag) => flag.getName() === 'exclude')
+      .map((flag) => unquote(flag.getValue())),
+    hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
+  }
+}
+
+function contextSourcesOf(instruction: Instruction | null, line: string): string[] {
+  if (instruction instanceof Run) {
+    return flagsOf(instruction)
+      .filter((flag) => flag.getName() === 'mount')
+      .flatMap((flag) => {
+        const options = new Map(
+          flag.getOptions().map((option) => [unquote(option.getName()).toLowerCase(), unquote(option.getValue())])
+        )
+        if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from')) return []
+        return [options.get('source') ?? options.get('src') ?? '.']
+      })
+  }
+  if (!(instruction instanceof Copy || instruction instanceof Add)) return []
+  if (flagsOf(instruction).some((flag) => flag.getName() === 'from' && unquote(flag.getValue()) !== '')) return []
+  // the library drops blanks within JSON
+  const sources = jsonOf(line)?.slice(0, -1) ?? sourcesOf(instruction).filter((source) => !source.includes(MARK))
+  return sources.filter((source) => !isRemote(instruction, source))
+}
+
+/** The strings of `COPY ["a b", "c"]`. */
+function jsonOf(line: string): string[] | undefined {
+  const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? []
+  try {
+    return json === undefined ? undefined : (JSON.parse(json) as string[])
+  } catch {
+    return undefined
+  }
+}
+
+function isRemote(instruction: Instruction, source: string): boolean {
+  return instruction instanceof Add && (/^https?:\/\//i.test(source) || isGit(source))
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import { copyFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Dockerfile } from '../dockerfile/model.ts'
+import { parseDockerfile } from '../dockerfile/parse.ts'
+import { rewriteDockerfile } from '../dockerfile/rewrite.ts'
+import { stageAt, stagesNeededFor } from '../dockerfile/stage-graph.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Run } from '../plan/run-context.ts'
+import type { StageBuild, StageImage } from '../plan/stage-builds.ts'
+
+/** What is built: a Dockerfile, its path, and what `--target` gets. */
+export interface Source {
+  file: string
+  dockerfile: Dockerfile
+  /** undefined for the last stage, which may have no name: --target takes names only. */
+  target: string | undefined
+  /** The text of a Dockerfile of ours, which is still to be written. */
+  text?: string
+}
+
+/**
+ * The user's own Dockerfile where it will do, else one of ours whose last stage is the one to build.
+ *
+ * @param images references to the images that stand for other stages
+ * @param buildsAll whether the builder builds all stages before the target, needed or not
+ */
+export function chooseSource(
+  { dockerfile, file }: Plan,
+  folder: string,
+  { stage: index, name }: StageBuild,
+  stageImages: readonly StageImage[],
+  buildsAll = false
+): Source {
+  const stage = stageAt(dockerfile, index)
+  const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]))
+  const needed = stagesNeededFor(dockerfile, stage)
+  const isLast = stage.index === dockerfile.stages.length - 1
+  const canBeTarget = isLast || stage.name !== undefined
+  const isAllNeeded = !buildsAll || needed.length === stage.index + 1
+  if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
+    return { file, dockerfile, target: isLast ? undefined : stage.name }
+  }
+  const text = rewriteDockerfile(dockerfile, stage, images)
+  return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
+}
+
+/** As `chooseSource`, with the Dockerfile of ours written. */
+export async function prepareSource(
+  { plan, folder }: Run,
+  stage: StageBuild,
+  images: readonly StageImage[],
+  buildsAll = false
+): Promise<Source> {
+  const source = chooseSource(plan, folder, stage, images, buildsAll)
+  if (source.text === undefined) return source
+  await writeFile(source.file, source.text)
+  // BuildKit looks for it beside the Dockerfile
+  const ignored = `${plan.file}.dockerignore`
+  if (existsSync(ignored)) await copyFile(ignored, `${source.file}.dockerignore`)
+  return source
+}

@@ -1,0 +1,39 @@
+import { replayable } from '../docker/command-line.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
+import { chooseSource } from './build-source.ts'
+import { inlineBuildArgs, inlineEnvironment } from './inline.ts'
+import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from './legacy.ts'
+
+/** The docker commands that run before any build. */
+export function commandsBeforehand({ strategy, engine, builds }: Plan): string[] {
+  if (strategy.name !== 'legacy' || engine.store === 'containerd') return []
+  const caches = new Set(builds.map(({ cacheSource }) => cacheSource))
+  return [...caches].map((cache) => replayable(['pull', cache]))
+}
+
+/**
+ * The docker commands that build a stage.
+ *
+ * @param folder stands for the folder of our files
+ */
+export function buildCommands(plan: Plan, stage: StageBuild, folder: string): string[] {
+  return plan.strategy.name === 'legacy' ? legacyBuild(plan, stage, folder) : [inlineBuild(plan, stage, folder)]
+}
+
+function inlineBuild(plan: Plan, stage: StageBuild, folder: string): string {
+  const { cacheSource, labels } = stage
+  const source = chooseSource(plan, folder, stage, stage.images)
+  const args = inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id` })
+  return replayable(args, inlineEnvironment(plan))
+}
+
+function legacyBuild(plan: Plan, stage: StageBuild, folder: string): string[] {
+  const atOnce = isLabelledAtOnce(plan, stage)
+  const idFile = `${folder}/id`
+  const source = chooseSource(plan, folder, stage, stage.images, true)
+  const cacheSource = plan.engine.store === 'containerd' ? undefined : stage.cacheSource
+  const args = legacyBuildArgs(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile })
+  const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`)
+  return [replayable(args, LEGACY), ...(atOnce ? [] : [label])]
+}
