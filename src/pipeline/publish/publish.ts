@@ -1,19 +1,12 @@
-import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
-import { failureOf } from '../../docker/docker.ts'
-import { callInSection } from '../../docker/transfer.ts'
-import { CancelledError } from '../../lib/errors.ts'
-import type { ExecResult } from '../../lib/exec.ts'
-import { retry } from '../../lib/retry.ts'
+import { settle } from '../../lib/settle.ts'
 import { secondsSince } from '../../lib/timeline.ts'
-import { keptCacheOf } from '../../plan/references.ts'
-import { type Run, retryOf } from '../../plan/run-context.ts'
+import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import { failureOfWords, transientFailure } from '../../registry/client-words.ts'
-import type { RegistryFailure } from '../../registry/failure.ts'
-import { sameRepository } from '../../registry/image-reference.ts'
-import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
+import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { type GivenBack, giveBack, mayMove } from './promote.ts'
 import { weigh } from './pull-size.ts'
+import { Pushes } from './push.ts'
+import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
 
 /**
  * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
@@ -79,28 +72,6 @@ export async function publish(
     failures: pushes.failures
   }
   return { publication, ...(size && { pullSize: size }) }
-}
-
-/**
- * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
- * same engine gives the same names.
- */
-async function whyTaken(
-  { plan, docker, signal }: Run,
-  stages: readonly StageBuild[],
-  tests: readonly TestResult[]
-): Promise<Failure | undefined> {
-  const names = stages.flatMap(({ tags }) => tags)
-  const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal })
-  const failure = failureOf(result)
-  if (failure !== undefined) return { kind: 'images-gone', message: failure }
-  const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]))
-  const builder = ids.get(plan.refs.builder)
-  const isOther = (id: string | undefined): boolean => id !== undefined && builder !== undefined && id !== builder
-  const taken =
-    stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
-    (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined)
-  return taken === undefined ? undefined : { kind: 'name-taken', reference: taken }
 }
 
 /** Moves the moving tags, but for those whose image would be a worse cache. */
@@ -194,186 +165,4 @@ async function keepMovingTag(
   }
   const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
   return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true }
-}
-
-/** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
-async function settle<T>(work: Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(work)
-  const unexpected = outcomes.find(
-    (outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof CancelledError)
-  )
-  if (unexpected?.status === 'rejected') throw unexpected.reason
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-}
-
-/** The pushes of a run, and how they went. */
-class Pushes {
-  /** As the engine told them, by reference, of what was pushed; '' where it did not. */
-  readonly digests = new Map<string, string>()
-  readonly failures: Failure[] = []
-  readonly #begun = new Map<string, Promise<void>>()
-  readonly #run: Run
-
-  constructor(run: Run) {
-    this.#run = run
-  }
-
-  mayGoOn(): boolean {
-    return this.failures.length === 0 && !this.#run.signal.aborted
-  }
-
-  /** Once, however often it is asked for. */
-  push(reference: string): Promise<void> {
-    return this.#once(reference, () => this.#push(reference))
-  }
-
-  /**
-   * Gives an image that was pushed a further tag. The engine pushes it only where the registry cannot be accessed from here.
-   *
-   * @param digest of the image in the repository of the input `image`; '' if it is not known
-   */
-  tag(reference: string, digest: string): Promise<void> {
-    return this.#once(reference, () => this.#tag(reference, digest))
-  }
-
-  #once(reference: string, work: () => Promise<void>): Promise<void> {
-    const begun = this.#begun.get(reference) ?? work()
-    this.#begun.set(reference, begun)
-    return begun
-  }
-
-  async #tag(reference: string, digest: string): Promise<void> {
-    const { plan, registry, log } = this.#run
-    const { image } = plan.inputs
-    if (digest === '' || !sameRepository(image, reference)) return this.#push(reference)
-    const { failure } = await registry.tag(`${image}@${digest}`, [reference])
-    if (failure === undefined) {
-      log.info(`Tagged ${image}@${digest} as ${reference}`)
-      this.digests.set(reference, digest)
-    } else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
-      this.failures.push({ kind: 'push', reference: reference, failure: failure })
-    } else {
-      await this.#push(reference)
-      const pushed = this.digests.get(reference) ?? ''
-      if (pushed !== '' && pushed !== digest)
-        this.failures.push({ kind: 'other-image', reference, pushed, built: digest })
-    }
-  }
-
-  async #push(reference: string): Promise<void> {
-    const title = `Push ${reference}`
-    const whyFailed = (one: ExecResult): RegistryFailure | undefined => {
-      const text = failureOf(one)
-      return text === undefined ? undefined : failureOfWords(text, reference)
-    }
-    const result = await retry(
-      retryOf(this.#run),
-      title,
-      () => callInSection(this.#run, 'publish', title, ['push', reference], this.#run.signal),
-      (one) => transientFailure(whyFailed(one))
-    )
-    const failure = whyFailed(result)
-    // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-    const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? ''
-    // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
-    if (failure === undefined && digest === '' && this.#run.signal.aborted) throw new CancelledError()
-    if (failure === undefined) this.digests.set(reference, digest)
-    else this.failures.push({ kind: 'push', reference: reference, failure: failure })
-  }
-}
-
-interface Judged {
-  stage: StageBuild
-  /** Digest of the image as pushed; '' if it was not, or is not known. */
-  digest: string
-  /** Why its image is a worse cache than the one that is published; undefined if it is not. */
-  why: string | undefined
-}
-
-/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
-async function pushForLook(run: Run, pushes: Pushes, stage: StageBuild, builds: readonly Build[]): Promise<Judged> {
-  const { refs, decision } = run.plan
-  const isProduction = stage.kind === 'production'
-  const reference = isProduction ? stage.reference : stage.candidate
-  if (reference !== undefined && pushes.mayGoOn()) await pushes.push(reference)
-  const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
-  if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
-  const build = builds.find(({ image }) => image === stage.reference)
-  if (reference !== undefined && build !== undefined && digest !== '') {
-    const other = await whyOther(run, reference, digest, build)
-    if (other !== undefined) pushes.failures.push(other)
-    if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
-  }
-  const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
-  const [why] = await Promise.all([
-    isJudged ? whyWorse(run, stage, build, digest) : undefined,
-    ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
-  ])
-  return { stage, digest, why }
-}
-
-/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
-async function whyOther(
-  { plan, registry, log }: Run,
-  reference: string,
-  digest: string,
-  { imageId }: Build
-): Promise<Failure | undefined> {
-  const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`)
-  if (failure) {
-    log.warning(
-      `Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`
-    )
-  }
-  if (image?.ids === undefined || image.ids.includes(imageId)) return undefined
-  return { kind: 'other-image', reference, pushed: digest, built: imageId }
-}
-
-/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
-async function whyWorse(
-  { plan, registry, log }: Run,
-  stage: StageBuild,
-  { steps, cacheSource }: Build,
-  digest: string
-): Promise<string | undefined> {
-  // the legacy builder needs no metadata
-  if (!plan.strategy.capabilities.cacheMetadata) return undefined
-  const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
-  const why = image && whyNoCache(image, stage)
-  if (image === undefined || why === undefined) return undefined
-  const published = (await registry.published(cacheSource)).image
-  const cached = steps.filter((step) => step.cached).length
-  // a run from the published one executes what this run executed, a run from the new one what this run found cached
-  if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-    log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
-    return undefined
-  }
-  return why
-}
-
-/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
-async function hold(
-  run: Run,
-  stage: StageBuild,
-  builds: readonly Build[],
-  why: string | undefined
-): Promise<Publication['held'][number] | undefined> {
-  const { refs } = run.plan
-  if (why === undefined || stage.moving === undefined) return undefined
-  const reference = stage.moving
-  if (stage.kind !== 'production') {
-    return {
-      reference,
-      reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
-    }
-  }
-  const kept = keptCacheOf(refs.movingProduction)
-  const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
-  if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
-  const { failure } = await run.registry.tag(refs.movingProduction, [kept])
-  if (failure === undefined) return { reference, reason }
-  return {
-    reference,
-    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
-  }
 }

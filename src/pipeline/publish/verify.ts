@@ -1,0 +1,131 @@
+import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
+import { failureOf } from '../../docker/docker.ts'
+import { keptCacheOf } from '../../plan/references.ts'
+import type { Run } from '../../plan/run-context.ts'
+import type { StageBuild } from '../../plan/stage-builds.ts'
+import type { Build, Failure, Publication, TestResult } from '../../result/result.ts'
+import type { Pushes } from './push.ts'
+
+/**
+ * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
+ * same engine gives the same names.
+ */
+export async function whyTaken(
+  { plan, docker, signal }: Run,
+  stages: readonly StageBuild[],
+  tests: readonly TestResult[]
+): Promise<Failure | undefined> {
+  const names = stages.flatMap(({ tags }) => tags)
+  const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal })
+  const failure = failureOf(result)
+  if (failure !== undefined) return { kind: 'images-gone', message: failure }
+  const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]))
+  const builder = ids.get(plan.refs.builder)
+  const isOther = (id: string | undefined): boolean => id !== undefined && builder !== undefined && id !== builder
+  const taken =
+    stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
+    (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined)
+  return taken === undefined ? undefined : { kind: 'name-taken', reference: taken }
+}
+
+/** An image that was pushed, and how it compares with the one that is published. */
+export interface Judged {
+  stage: StageBuild
+  /** Digest of the image as pushed; '' if it was not, or is not known. */
+  digest: string
+  /** Why its image is a worse cache than the one that is published; undefined if it is not. */
+  why: string | undefined
+}
+
+/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
+export async function pushForLook(
+  run: Run,
+  pushes: Pushes,
+  stage: StageBuild,
+  builds: readonly Build[]
+): Promise<Judged> {
+  const { refs, decision } = run.plan
+  const isProduction = stage.kind === 'production'
+  const reference = isProduction ? stage.reference : stage.candidate
+  if (reference !== undefined && pushes.mayGoOn()) await pushes.push(reference)
+  const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
+  if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
+  const build = builds.find(({ image }) => image === stage.reference)
+  if (reference !== undefined && build !== undefined && digest !== '') {
+    const other = await whyOther(run, reference, digest, build)
+    if (other !== undefined) pushes.failures.push(other)
+    if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
+  }
+  const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
+  const [why] = await Promise.all([
+    isJudged ? whyWorse(run, stage, build, digest) : undefined,
+    ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
+  ])
+  return { stage, digest, why }
+}
+
+/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
+async function whyOther(
+  { plan, registry, log }: Run,
+  reference: string,
+  digest: string,
+  { imageId }: Build
+): Promise<Failure | undefined> {
+  const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`)
+  if (failure) {
+    log.warning(
+      `Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`
+    )
+  }
+  if (image?.ids === undefined || image.ids.includes(imageId)) return undefined
+  return { kind: 'other-image', reference, pushed: digest, built: imageId }
+}
+
+/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
+async function whyWorse(
+  { plan, registry, log }: Run,
+  stage: StageBuild,
+  { steps, cacheSource }: Build,
+  digest: string
+): Promise<string | undefined> {
+  // the legacy builder needs no metadata
+  if (!plan.strategy.capabilities.cacheMetadata) return undefined
+  const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
+  const why = image && whyNoCache(image, stage)
+  if (image === undefined || why === undefined) return undefined
+  const published = (await registry.published(cacheSource)).image
+  const cached = steps.filter((step) => step.cached).length
+  // a run from the published one executes what this run executed, a run from the new one what this run found cached
+  if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
+    log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
+    return undefined
+  }
+  return why
+}
+
+/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
+export async function hold(
+  run: Run,
+  stage: StageBuild,
+  builds: readonly Build[],
+  why: string | undefined
+): Promise<Publication['held'][number] | undefined> {
+  const { refs } = run.plan
+  if (why === undefined || stage.moving === undefined) return undefined
+  const reference = stage.moving
+  if (stage.kind !== 'production') {
+    return {
+      reference,
+      reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
+    }
+  }
+  const kept = keptCacheOf(refs.movingProduction)
+  const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
+  if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
+  const { failure } = await run.registry.tag(refs.movingProduction, [kept])
+  if (failure === undefined) return { reference, reason }
+  return {
+    reference,
+    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
+  }
+}
