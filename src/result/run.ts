@@ -1,16 +1,16 @@
-import type { ChangesSince } from '../git/changes.ts'
 import type { Docker } from '../docker/docker.ts'
-import type { Base } from '../docker/progress.ts'
+import type { Base } from '../docker/progress/reader.ts'
+import type { ChangesSince } from '../git/changes.ts'
 import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
 import type { Log } from '../lib/log.ts'
+import type { Retry } from '../lib/retry.ts'
+import type { Timeline } from '../lib/timeline.ts'
 import type { PullSize } from '../pipeline/publish/pull-size.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Retry } from '../lib/retry.ts'
-import type { StageBuild } from '../plan/stage-builds.ts'
-import type { Timeline } from '../lib/timeline.ts'
 
 /** What the phases work with. */
 export interface Run {

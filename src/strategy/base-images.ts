@@ -1,7 +1,7 @@
-import type { Base } from '../docker/progress.ts'
+import type { Base } from '../docker/progress/reader.ts'
+import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'
 import type { Run } from '../result/run.ts'
-import { baseImageOf, type StageBuild } from '../plan/stage-builds.ts'
 
 /** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
 export const BASES_LABEL = 'shared-docker-layers.bases'

@@ -1,5 +1,6 @@
 import { commonBuildArgs } from '../docker/args.ts'
-import { type Base, LegacyProgress } from '../docker/progress.ts'
+import { LegacyProgress } from '../docker/progress/legacy.ts'
+import type { Base } from '../docker/progress/reader.ts'
 import { instructionOfLegacyStep } from '../dockerfile/steps.ts'
 import { list, parseJson, text } from '../lib/json.ts'
 import type { Plan } from '../plan/plan.ts'
