@@ -1,17 +1,23 @@
 import { parse } from 'csv-parse/sync'
 import { parseArgsStringToArgv } from 'string-argv'
-import type { ExpectCache } from '../result/cache-verdict.ts'
-import type { CacheStagesInput } from '../plan/cache-stages.ts'
-import { quote } from './event.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { isTag, parseRepository, resolveTag, show } from '../registry/image-reference.ts'
-import type { PushMode } from '../plan/publish-policy.ts'
+import { quote } from './event.ts'
 
 /** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
 export interface Secret {
   id: string
   value: string
 }
+
+/** `auto`, `none`, or names of stages. */
+export type CacheStagesInput = 'auto' | 'none' | string[]
+
+/** What `expect-cache` may say. */
+export type ExpectCache = 'none' | 'warn' | 'fail'
+
+/** `auto`: trusted events push, forks and Dependabot only build and test. */
+export type PushMode = 'auto' | 'always' | 'never'
 
 /** The inputs of action.yml, a field each, typed and checked. */
 export interface Inputs {

@@ -1,7 +1,5 @@
 import { type BuildContext, quote } from '../action/event.ts'
-
-/** `auto`: trusted events push, forks and Dependabot only build and test. */
-export type PushMode = 'auto' | 'always' | 'never'
+import type { PushMode } from '../action/inputs.ts'
 
 /** What a run whose tests all passed may push. */
 export interface PublishDecision {
