@@ -1,7 +1,8 @@
-import { RUN_LABEL } from './args.ts'
-import { type Docker, failureOf } from './docker.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ExecResult } from '../lib/exec.ts'
+import { RUN_LABEL } from './args.ts'
+import type { Docker } from './docker.ts'
+import { failureOf } from './errors.ts'
 
 /** Milliseconds that an engine gets to list or to remove containers. */
 const PATIENCE = 60_000

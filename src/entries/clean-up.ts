@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as core from '@actions/core'
+import { readState } from '../action/state.ts'
 import { removeContainers } from '../docker/containers.ts'
-import { childEnvironment, DockerCli } from '../docker/docker.ts'
+import { DockerCli } from '../docker/docker.ts'
+import { childEnvironment } from '../docker/environment.ts'
 import { messageOf } from '../lib/errors.ts'
 import { harmless } from '../lib/log.ts'
-import { readState } from '../action/state.ts'
 import { Timeline } from '../lib/timeline.ts'
 
 /** The post step: removes what the main step left, should it have been killed. Never fails the job. */

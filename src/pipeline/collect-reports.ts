@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
-import { failureOf } from '../docker/docker.ts'
-import { messageOf } from '../lib/errors.ts'
-import { readFailedCases } from '../result/junit.ts'
 import { hiddenLines, redact } from '../action/mask.ts'
+import { failureOf } from '../docker/errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import { shortened } from '../report/document.ts'
+import { readFailedCases } from '../result/junit.ts'
 import type { FailedCase, Run } from '../result/run.ts'
 
 /** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */

@@ -1,14 +1,9 @@
-import { describeStep, describeUnexpected, judgeMisses } from '../result/cache-verdict.ts'
-import { whyEngineGone } from '../docker/docker.ts'
+import { whyEngineGone } from '../docker/errors.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
-import { explain } from './explain.ts'
-import { Prefetch } from './prefetch.ts'
-import { publish, tagUnchanged } from './publish/publish.ts'
-import { findPassedTests, findUnchanged } from './reuse.ts'
-import { runTests } from './test.ts'
-import { pullSize } from './publish/pull-size.ts'
+import { splitAtBuilder } from '../plan/stage-builds.ts'
 import { describeUnreadable } from '../registry/client-words.ts'
 import { placeOfMiss } from '../report/annotations.ts'
+import { describeStep, describeUnexpected, judgeMisses } from '../result/cache-verdict.ts'
 import {
   type Build,
   buildsOf,
@@ -18,10 +13,15 @@ import {
   type RunResult,
   type TestResult
 } from '../result/run.ts'
-import { splitAtBuilder } from '../plan/stage-builds.ts'
 import { InlineStrategy } from '../strategy/inline.ts'
 import { LegacyStrategy } from '../strategy/legacy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
+import { explain } from './explain.ts'
+import { Prefetch } from './prefetch.ts'
+import { publish, tagUnchanged } from './publish/publish.ts'
+import { pullSize } from './publish/pull-size.ts'
+import { findPassedTests, findUnchanged } from './reuse.ts'
+import { runTests } from './test.ts'
 
 /**
  * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,

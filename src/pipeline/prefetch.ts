@@ -1,6 +1,6 @@
 import { layersBelow, ownHistoryStart, recordedInstructions, whyNoCache } from '../cache/cached-layers.ts'
 import { replayable } from '../docker/args.ts'
-import { lastLine } from '../docker/docker.ts'
+import { lastLine } from '../docker/errors.ts'
 import { takenFrom } from '../dockerfile/context-files.ts'
 import type { StageInstruction } from '../dockerfile/model.ts'
 import { imagesNeededFor, neededStages, TRIGGER_LINE } from '../dockerfile/stage-graph.ts'

@@ -1,6 +1,6 @@
 import type { BuildContext } from '../action/event.ts'
 import { type Inputs, splitAtEquals } from '../action/inputs.ts'
-import type { EngineInfo } from '../docker/docker.ts'
+import type { EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile, Stage } from '../dockerfile/model.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'

@@ -1,5 +1,5 @@
 import type { Inputs } from '../action/inputs.ts'
-import { atLeast, type EngineInfo } from '../docker/docker.ts'
+import { atLeast, type EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 

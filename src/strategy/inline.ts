@@ -1,6 +1,6 @@
 import { missingRecords } from '../cache/cached-layers.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../docker/args.ts'
-import { atLeast } from '../docker/docker.ts'
+import { atLeast } from '../docker/engine-info.ts'
 import { PlainProgress, RawJsonProgress } from '../docker/progress/buildkit.ts'
 import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { commonBuildArgs, replayable, secretArgs, secretEnvironment, testArgs } from '../../../src/docker/args.ts'
 import { type Inputs, readInputs } from '../../../src/action/inputs.ts'
+import { commonBuildArgs, replayable, secretArgs, secretEnvironment, testArgs } from '../../../src/docker/args.ts'
 import { cases, hostile, mutated, oneLine } from '../../support/cases.ts'
 import { VALID } from '../../support/valid-inputs.ts'
 

@@ -1,13 +1,14 @@
 import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
-import { failureOf } from '../../docker/docker.ts'
+import { failureOf } from '../../docker/errors.ts'
 import { callInSection } from '../../docker/transfer.ts'
 import { CancelledError } from '../../lib/errors.ts'
 import type { ExecResult } from '../../lib/exec.ts'
-import { sameRepository } from '../../registry/image-reference.ts'
+import { retry } from '../../lib/retry.ts'
 import { cacheTagOf } from '../../plan/plan.ts'
+import type { StageBuild } from '../../plan/stage-builds.ts'
 import { describeFailedPush, failureOfWords, transientFailure } from '../../registry/client-words.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
-import { retry } from '../../lib/retry.ts'
+import { sameRepository } from '../../registry/image-reference.ts'
 import {
   type Build,
   type Publication,
@@ -17,7 +18,6 @@ import {
   type TestResult,
   type Unchanged
 } from '../../result/run.ts'
-import type { StageBuild } from '../../plan/stage-builds.ts'
 import { type GivenBack, giveBack, mayMove } from './promote.ts'
 import { type PullSize, weigh } from './pull-size.ts'
 
