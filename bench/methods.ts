@@ -1,4 +1,4 @@
-import { RawJsonProgress } from '../src/docker/progress.ts'
+import { RawJsonProgress } from '../src/docker/progress/buildkit.ts'
 import type { Span } from '../src/lib/timeline.ts'
 import type { Agent, Store } from '../testbed/index.ts'
 import { pushEvent, runAction } from '../testbed/runner.ts'

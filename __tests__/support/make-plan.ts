@@ -1,9 +1,9 @@
-import { makeRefs } from '../../src/plan/references.ts'
 import { readInputs } from '../../src/action/inputs.ts'
 import { findStage, type Stage } from '../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../src/dockerfile/parse.ts'
 import { findCacheStages } from '../../src/plan/cache-stages.ts'
 import { completePlan, type Plan } from '../../src/plan/plan.ts'
+import { makeRefs } from '../../src/plan/references.ts'
 
 export const SHA = '0123456789'.repeat(4)
 export const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'

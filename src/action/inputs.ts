@@ -1,17 +1,39 @@
-import { parse } from 'csv-parse/sync'
 import { parseArgsStringToArgv } from 'string-argv'
-import { messageOf, UserError } from '../lib/errors.ts'
+import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
-import type { CacheStagesInput } from '../plan/cache-stages.ts'
-import type { PushMode } from '../plan/publish-policy.ts'
-import { isTag, parseRepository, resolveTag } from '../registry/image-reference.ts'
-import type { ExpectCache } from '../result/cache-verdict.ts'
+import { parseRepository, resolveTag } from '../registry/image-reference.ts'
+import {
+  argument,
+  check,
+  type Get,
+  lineBeginning,
+  lines,
+  minutes,
+  oneOf,
+  optional,
+  pair,
+  path,
+  records,
+  required,
+  tagName,
+  wholeNumber,
+  yesOrNo
+} from './input-values.ts'
 
 /** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
 export interface Secret {
   id: string
   value: string
 }
+
+/** `auto`, `none`, or names of stages. */
+export type CacheStagesInput = 'auto' | 'none' | string[]
+
+/** What `expect-cache` may say. */
+export type ExpectCache = 'none' | 'warn' | 'fail'
+
+/** `auto`: trusted events push, forks and Dependabot only build and test. */
+export type PushMode = 'auto' | 'always' | 'never'
 
 /** The inputs of action.yml, a field each, typed and checked. */
 export interface Inputs {
@@ -120,76 +142,6 @@ export function crossCheck(inputs: Inputs): void {
   }
 }
 
-type Get = (name: string) => string
-
-function optional(get: Get, name: string): string | undefined {
-  const value = get(name).trim()
-  return value === '' ? undefined : value
-}
-
-function required(get: Get, name: string, example: string): string {
-  const value = optional(get, name)
-  if (value === undefined) throw new UserError(`Input ${name} is missing: give ${example}`)
-  return value
-}
-
-/** A path that docker cannot take for an option or for standard input. */
-function path(get: Get, name: string): string | undefined {
-  const value = optional(get, name)
-  return value?.startsWith('-') ? `./${value}` : value
-}
-
-/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
-function argument(get: Get, name: string): string | undefined {
-  const value = optional(get, name)
-  if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
-    throw new UserError(`Input ${name} is ${quote(value)}; it must be one word that does not begin with a dash`)
-  }
-  return value
-}
-
-/** One item a line; blank lines and the spaces around an item do not count. */
-function lines(get: Get, name: string): string[] {
-  return get(name)
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-}
-
-/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
-function records(get: Get, name: string): string[] {
-  let rows: string[][]
-  try {
-    rows = parse(get(name), {
-      // one field a record, whatever it holds: items are never split at commas
-      delimiter: '\u0000',
-      // else the first end of a line that there is, which may be another one than the next
-      record_delimiter: ['\r\n', '\n'],
-      relax_quotes: true,
-      skip_empty_lines: true,
-      trim: true
-    })
-  } catch (error) {
-    throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
-  }
-  return rows.flat().filter((item) => item !== '')
-}
-
-function pair(name: string, form: string, item: string, valueOptional = false): string {
-  const equals = item.indexOf('=')
-  const key = equals < 0 ? item : item.slice(0, equals)
-  if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-    throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`)
-  }
-  return item
-}
-
-/** A line of which the rest may be a secret. */
-function lineBeginning(item: string): string {
-  const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
-  return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
-}
-
 function secret(item: string): Secret {
   const equals = item.indexOf('=')
   const id = item.slice(0, Math.max(equals, 0))
@@ -248,15 +200,6 @@ function testOptions(get: Get): string[] {
   })
 }
 
-function wholeNumber(get: Get, name: string): number | undefined {
-  const value = optional(get, name)
-  if (value === undefined) return undefined
-  if (!/^[1-9]\d{0,5}$/.test(value)) {
-    throw new UserError(`Input ${name} is ${quote(value)}; it must be a whole number from 1 up`)
-  }
-  return Number(value)
-}
-
 /** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
 const MOST_RETRIES = 10
 
@@ -268,36 +211,11 @@ function retries(get: Get): number {
   return Number(value)
 }
 
-/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
-const MOST_MINUTES = 8_640
-
-function minutes(get: Get, name: string): number | undefined {
-  const value = optional(get, name)
-  if (value === undefined) return undefined
-  const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
-  if (!(number > 0 && number <= MOST_MINUTES)) {
-    throw new UserError(
-      `Input ${name} is ${quote(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
-    )
-  }
-  return number
-}
-
 function platform(get: Get): string | undefined {
   const value = argument(get, 'platform')
   if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
     throw new UserError(
       `Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
-    )
-  }
-  return value
-}
-
-function tagName(get: Get, name: string, otherwise: string): string {
-  const value = optional(get, name) ?? otherwise
-  if (!isTag(value)) {
-    throw new UserError(
-      `Input ${name} is ${quote(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
     )
   }
   return value
@@ -316,18 +234,6 @@ function cacheStages(get: Get): CacheStagesInput {
   return [...new Set(items)]
 }
 
-function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ...T[]], otherwise: T): T {
-  const value = optional(get, name) ?? otherwise
-  const known = values.find((other) => other === value)
-  if (known !== undefined) return known
-  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
-  throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
-}
-
-function yesOrNo(get: Get, name: string): boolean {
-  return oneOf(get, name, ['true', 'false'], 'false') === 'true'
-}
-
 /** What docker takes for the path of one file or folder: it knows no wildcards. */
 function containerPath(item: string): string {
   if (/[*?\0]/.test(item)) {
@@ -336,12 +242,4 @@ function containerPath(item: string): string {
     )
   }
   return item
-}
-
-function check<T>(name: string, parseValue: () => T): T {
-  try {
-    return parseValue()
-  } catch (error) {
-    throw new UserError(`Input ${name}: ${messageOf(error)}`)
-  }
 }

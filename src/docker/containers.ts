@@ -1,6 +1,7 @@
 import { messageOf } from '../lib/errors.ts'
 import type { ExecResult } from '../lib/exec.ts'
-import { type Docker, failureOf } from './docker.ts'
+import type { Docker } from './docker.ts'
+import { failureOf } from './errors.ts'
 
 /** Our label on every container: its value is the run that made it. */
 export const RUN_LABEL = 'shared-docker-layers.run'

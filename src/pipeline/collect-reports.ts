@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
-import { failureOf } from '../docker/docker.ts'
+import { failureOf } from '../docker/errors.ts'
 import { messageOf } from '../lib/errors.ts'
 import { shortened } from '../lib/text.ts'
 import type { Run } from '../plan/run-context.ts'

@@ -1,4 +1,4 @@
-import { whyEngineGone } from '../docker/docker.ts'
+import { whyEngineGone } from '../docker/errors.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import { splitAtBuilder } from '../plan/stage-builds.ts'

@@ -1,6 +1,6 @@
 import { layersBelow, ownHistoryStart, whyNoCache } from '../cache/cached-layers.ts'
 import { replayable } from '../docker/command-line.ts'
-import { lastLine } from '../docker/docker.ts'
+import { lastLine } from '../docker/errors.ts'
 import { takenFrom } from '../dockerfile/context-files.ts'
 import type { StageInstruction } from '../dockerfile/model.ts'
 import { imagesNeededFor, neededStages, stageAt, TRIGGER_LINE } from '../dockerfile/stage-graph.ts'

@@ -1,10 +1,8 @@
+import type { CacheStagesInput } from '../action/inputs.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { chainOf, neededStages } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
 import { quote } from '../lib/text.ts'
-
-/** `auto`, `none`, or names of stages. */
-export type CacheStagesInput = 'auto' | 'none' | string[]
 
 /** A further stage that is built by itself, because others copy from it. */
 export interface CacheStage {

@@ -1,6 +1,6 @@
 import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
-import type { EngineInfo } from '../docker/docker.ts'
+import type { EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile } from '../dockerfile/model.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import type { PublishDecision } from './publish-policy.ts'

@@ -1,8 +1,6 @@
 import type { Commit } from '../action/event.ts'
+import type { PushMode } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
-
-/** `auto`: trusted events push, forks and Dependabot only build and test. */
-export type PushMode = 'auto' | 'always' | 'never'
 
 /** What a run whose tests all passed may push. */
 export interface PublishDecision {

@@ -1,5 +1,5 @@
 import type { PublicInputs } from '../action/secrets.ts'
-import { atLeast, type EngineInfo } from '../docker/docker.ts'
+import { atLeast, type EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 

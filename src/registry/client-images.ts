@@ -1,4 +1,6 @@
-import { atLeast, type Docker, failureOf } from '../docker/docker.ts'
+import type { Docker } from '../docker/docker.ts'
+import { atLeast } from '../docker/engine-info.ts'
+import { failureOf } from '../docker/errors.ts'
 import { callInSection } from '../docker/transfer.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'

@@ -1,4 +1,4 @@
-import { isEngineGone } from '../docker/docker.ts'
+import { isEngineGone } from '../docker/errors.ts'
 import type { FailureKind, RegistryFailure } from './failure.ts'
 import { repositoryOf } from './reference.ts'
 

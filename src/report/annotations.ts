@@ -1,6 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
+import type { ExpectCache } from '../action/inputs.ts'
 import type { Place } from '../lib/log.ts'
-import { type ExpectCache, judgeMisses } from '../result/cache-verdict.ts'
+import { judgeMisses } from '../result/cache-verdict.ts'
 import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
 import { describeFailure, describeUnexpected, missesOf } from './messages.ts'
 

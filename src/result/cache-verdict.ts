@@ -1,3 +1,4 @@
+import type { ExpectCache } from '../action/inputs.ts'
 import { buildsOf, type Miss, type RunResult, type Step } from './result.ts'
 
 /** How much of one stage came from the cache. */
@@ -34,9 +35,6 @@ export function judgeCache(result: RunResult): CacheVerdict {
     })
   }
 }
-
-/** What `expect-cache` may say. */
-export type ExpectCache = 'none' | 'warn' | 'fail'
 
 /** The steps of the publishing branch that the cache should have had: what to warn of, and what to fail for. */
 export function judgeMisses(

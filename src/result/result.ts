@@ -1,4 +1,4 @@
-import type { Base } from '../docker/progress.ts'
+import type { Base } from '../docker/progress/reader.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { RegistryFailure } from '../registry/failure.ts'

@@ -1,4 +1,4 @@
-import type { Base } from '../docker/progress.ts'
+import type { Base } from '../docker/progress/reader.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'

@@ -1,5 +1,6 @@
-import { atLeast } from '../docker/docker.ts'
-import { PlainProgress, type PrintedStep, RawJsonProgress } from '../docker/progress.ts'
+import { atLeast } from '../docker/engine-info.ts'
+import { PlainProgress, RawJsonProgress } from '../docker/progress/buildkit.ts'
+import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'
 import { instructionOfBuildKitStep } from '../dockerfile/steps.ts'
 import type { Plan } from '../plan/plan.ts'

@@ -1,4 +1,5 @@
-import { type Base, LegacyProgress } from '../docker/progress.ts'
+import { LegacyProgress } from '../docker/progress/legacy.ts'
+import type { Base } from '../docker/progress/reader.ts'
 import { stageAt } from '../dockerfile/stage-graph.ts'
 import { instructionOfLegacyStep } from '../dockerfile/steps.ts'
 import { list, parseJson, text } from '../lib/json.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Evidence, explainMisses } from '../../../src/cache/explain-miss.ts'
+import type { Evidence } from '../../../src/cache/evidence.ts'
+import { explainMisses } from '../../../src/cache/explain-miss.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { Changes } from '../../../src/git/changes.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'

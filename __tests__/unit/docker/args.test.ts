@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { readInputs } from '../../../src/action/inputs.ts'
 import { variablesAskedFor } from '../../../src/action/passed-variables.ts'
 import { replayable } from '../../../src/docker/command-line.ts'
-import { childEnvironment } from '../../../src/docker/docker.ts'
+import { childEnvironment } from '../../../src/docker/environment.ts'
 import { testArgs } from '../../../src/pipeline/test-args.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from '../../../src/strategy/build-args.ts'
 
@@ -74,32 +74,6 @@ describe('testArgs', () => {
         'npm test && "x"'
       ]
     ])
-  })
-})
-
-describe('childEnvironment', () => {
-  const env = {
-    PATH: '/bin',
-    HOME: '/root',
-    DOCKER_HOST: 'unix:///x',
-    https_proxy: 'http://proxy',
-    'INPUT_GITHUB-TOKEN': 'token',
-    ACTIONS_RUNTIME_TOKEN: 'token',
-    GITHUB_TOKEN: 'token',
-    NODE_ENV: 'x',
-    MINE: 'mine'
-  }
-
-  it('passes on what docker needs and nothing of the runner', () => {
-    expect(Object.keys(childEnvironment(env))).toEqual(['PATH', 'HOME', 'DOCKER_HOST', 'https_proxy'])
-  })
-
-  it('passes on what the inputs name', () => {
-    const asked = variablesAskedFor(
-      inputs({ 'build-args': 'MINE\nX=1', 'test-options': '--env NODE_ENV\n-e Y=2\n--env=Z\n-eW' })
-    )
-    expect(asked).toEqual(['MINE', 'NODE_ENV', 'Z', 'W'])
-    expect(childEnvironment(env, asked)).toMatchObject({ MINE: 'mine', NODE_ENV: 'x' })
   })
 })
 

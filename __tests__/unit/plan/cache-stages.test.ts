@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import type { CacheStagesInput } from '../../../src/action/inputs.ts'
 import { findStage, type Stage } from '../../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
-import { type CacheStagesInput, findCacheStages } from '../../../src/plan/cache-stages.ts'
+import { findCacheStages } from '../../../src/plan/cache-stages.ts'
 
 function find(text: string, choice: CacheStagesInput = 'auto'): string[] {
   const dockerfile = parseDockerfile(text)

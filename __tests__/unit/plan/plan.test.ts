@@ -1,7 +1,7 @@
-import { makeLabels } from '../../../src/plan/labels.ts'
-import { makeRefs } from '../../../src/plan/references.ts'
 import { describe, expect, it } from '@jest/globals'
 import { readInputs } from '../../../src/action/inputs.ts'
+import { makeLabels } from '../../../src/plan/labels.ts'
+import { makeRefs } from '../../../src/plan/references.ts'
 
 function inputs(values: Record<string, string> = {}): ReturnType<typeof readInputs> {
   return readInputs((name) => ({ image: 'octo/app', ...values })[name] ?? '')

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { type Commit, readCommit } from '../../../src/action/event.ts'
-import { decidePublish, type PublishDecision, type PushMode } from '../../../src/plan/publish-policy.ts'
+import type { PushMode } from '../../../src/action/inputs.ts'
+import { decidePublish, type PublishDecision } from '../../../src/plan/publish-policy.ts'
 import { loadEvent } from '../../support/events/load.ts'
 
 const MASTER = 'master'

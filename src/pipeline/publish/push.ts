@@ -1,4 +1,4 @@
-import { failureOf } from '../../docker/docker.ts'
+import { failureOf } from '../../docker/errors.ts'
 import { callInSection } from '../../docker/transfer.ts'
 import { CancelledError } from '../../lib/errors.ts'
 import type { ExecResult } from '../../lib/exec.ts'

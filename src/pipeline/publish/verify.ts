@@ -1,5 +1,5 @@
 import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
-import { failureOf } from '../../docker/docker.ts'
+import { failureOf } from '../../docker/errors.ts'
 import { keptCacheOf } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { TransferProgress } from '../../../src/docker/transfer.ts'
+import { TransferProgress } from '../../../../src/docker/progress/transfer.ts'
 
 const id = (number: number): string => number.toString(16).padStart(12, '0')
 

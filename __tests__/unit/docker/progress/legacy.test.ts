@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals'
+import { LegacyProgress } from '../../../../src/docker/progress/legacy.ts'
+
+describe('LegacyProgress', () => {
+  it('does not take for a failure what a step that went well printed last', () => {
+    const reader = new LegacyProgress(() => {})
+    const lines = [
+      'Step 1/2 : FROM base',
+      'Step 2/2 : RUN b',
+      'COPY failed: x',
+      ' ---> 3123456789ab',
+      'Successfully built 3'
+    ]
+    reader.write(Buffer.from(`${lines.join('\n')}\n`))
+    reader.end()
+    expect(reader.steps()).toMatchObject([{ instruction: 'RUN b' }])
+    expect(reader.steps()[0]).not.toHaveProperty('error')
+  })
+
+  it('reads steps, their stages and their time', () => {
+    let now = 0
+    let text = ''
+    const reader = new LegacyProgress(
+      (piece) => {
+        text += piece
+      },
+      () => now
+    )
+    const write = (seconds: number, line: string): void => {
+      now = seconds * 1_000
+      reader.write(Buffer.from(`${line}\n`))
+    }
+    write(0, 'Step 1/7 : ARG BASE=base')
+    write(0, 'Step 1/6 : FROM base as Builder')
+    write(0, '4fdb4f3aa105: Already exists')
+    write(0, ' ---> 0123456789ab')
+    write(1, 'Step 2/6 : RUN a')
+    write(1, ' ---> Using cache')
+    write(1, ' ---> 1123456789ab')
+    write(2, 'Step 3/6 : RUN b')
+    write(2, ' ---> Running in 2123456789ab')
+    write(4, ' ---> Using cache is what b printed')
+    write(4, 'COPY failed: is what b printed')
+    write(4, '4fdb4f3aa105: What b printed')
+    write(4, ' ---> 3123456789ab')
+    write(5, 'Step 4/6 : FROM base')
+    write(7, 'Step 5/6 : COPY --from=builder /a /a')
+    write(9, 'COPY failed: no such file')
+    reader.end()
+    expect(reader.steps()).toEqual([
+      { stage: 'builder', number: 2, instruction: 'RUN a', cached: true, seconds: 1 },
+      { stage: 'builder', number: 3, instruction: 'RUN b', cached: false, seconds: 3 },
+      {
+        ...{ stage: 'stage-1', number: 5, instruction: 'COPY --from=builder /a /a', cached: false, seconds: 2 },
+        error: 'COPY failed: no such file'
+      }
+    ])
+    expect(reader.failure()).toBe('COPY failed: no such file')
+    expect(text).toContain('Step 3/6 : RUN b\n')
+    expect(text).not.toContain('Already exists')
+    expect(text).toContain('4fdb4f3aa105: What b printed\n')
+  })
+})

@@ -1,0 +1,130 @@
+import { parse } from 'csv-parse/sync'
+import { messageOf, UserError } from '../lib/errors.ts'
+import { quote } from '../lib/text.ts'
+import { isTag } from '../registry/image-reference.ts'
+
+/** The value of an input by its name in action.yml, '' if it is not set. */
+export type Get = (name: string) => string
+
+export function optional(get: Get, name: string): string | undefined {
+  const value = get(name).trim()
+  return value === '' ? undefined : value
+}
+
+export function required(get: Get, name: string, example: string): string {
+  const value = optional(get, name)
+  if (value === undefined) throw new UserError(`Input ${name} is missing: give ${example}`)
+  return value
+}
+
+/** A path that docker cannot take for an option or for standard input. */
+export function path(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  return value?.startsWith('-') ? `./${value}` : value
+}
+
+/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
+export function argument(get: Get, name: string): string | undefined {
+  const value = optional(get, name)
+  if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be one word that does not begin with a dash`)
+  }
+  return value
+}
+
+/** One item a line; blank lines and the spaces around an item do not count. */
+export function lines(get: Get, name: string): string[] {
+  return get(name)
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+export function records(get: Get, name: string): string[] {
+  let rows: string[][]
+  try {
+    rows = parse(get(name), {
+      // one field a record, whatever it holds: items are never split at commas
+      delimiter: '\u0000',
+      // else the first end of a line that there is, which may be another one than the next
+      record_delimiter: ['\r\n', '\n'],
+      relax_quotes: true,
+      skip_empty_lines: true,
+      trim: true
+    })
+  } catch (error) {
+    throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
+  }
+  return rows.flat().filter((item) => item !== '')
+}
+
+export function pair(name: string, form: string, item: string, valueOptional = false): string {
+  const equals = item.indexOf('=')
+  const key = equals < 0 ? item : item.slice(0, equals)
+  if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
+    throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`)
+  }
+  return item
+}
+
+/** A line of which the rest may be a secret. */
+export function lineBeginning(item: string): string {
+  const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
+  return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
+}
+
+export function wholeNumber(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  if (!/^[1-9]\d{0,5}$/.test(value)) {
+    throw new UserError(`Input ${name} is ${quote(value)}; it must be a whole number from 1 up`)
+  }
+  return Number(value)
+}
+
+/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
+const MOST_MINUTES = 8_640
+
+export function minutes(get: Get, name: string): number | undefined {
+  const value = optional(get, name)
+  if (value === undefined) return undefined
+  const number = /^\d{1,5}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN
+  if (!(number > 0 && number <= MOST_MINUTES)) {
+    throw new UserError(
+      `Input ${name} is ${quote(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`
+    )
+  }
+  return number
+}
+
+export function tagName(get: Get, name: string, otherwise: string): string {
+  const value = optional(get, name) ?? otherwise
+  if (!isTag(value)) {
+    throw new UserError(
+      `Input ${name} is ${quote(value)}; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`
+    )
+  }
+  return value
+}
+
+export function oneOf<T extends string>(get: Get, name: string, values: readonly [T, ...T[]], otherwise: T): T {
+  const value = optional(get, name) ?? otherwise
+  const known = values.find((other) => other === value)
+  if (known !== undefined) return known
+  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+  throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
+}
+
+export function yesOrNo(get: Get, name: string): boolean {
+  return oneOf(get, name, ['true', 'false'], 'false') === 'true'
+}
+
+/** Adds the name of the input to what a parser that does not know it says. */
+export function check<T>(name: string, parseValue: () => T): T {
+  try {
+    return parseValue()
+  } catch (error) {
+    throw new UserError(`Input ${name}: ${messageOf(error)}`)
+  }
+}

@@ -1,0 +1,102 @@
+import semver from 'semver'
+import { UserError } from '../lib/errors.ts'
+import { quote } from '../lib/text.ts'
+import type { Docker } from './docker.ts'
+import { lastLine } from './errors.ts'
+
+/** Milliseconds in which an engine tells what it is, on a busy machine. */
+const ENGINE_TELLS_WITHIN = 60_000
+
+/** What the engine says of itself. */
+export interface EngineInfo {
+  version: string
+  /** `containerd`, or the name of the graph driver: overlay2, vfs, … */
+  store: string
+  /** Version of the buildx plugin of the client; undefined where there is none. */
+  buildx: string | undefined
+  /** Name of the client's docker context, which is also the name of buildx's builder inside the engine. */
+  context: string
+  /** Registries that the engine may ask without TLS, or with any certificate: host[:port], and address ranges in CIDR notation. */
+  insecure: { hosts: string[]; ranges: string[] }
+}
+
+/**
+ * Asks the engine what it is.
+ *
+ * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
+ */
+export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Promise<EngineInfo> {
+  const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
+    patience: ENGINE_TELLS_WITHIN,
+    ...(signal && { signal })
+  })
+  const info = parseInfo(stdout)
+  const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '')
+  if (!info?.ServerVersion) {
+    throw new UserError(
+      `The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`
+    )
+  }
+  if (info.OSType !== 'linux') {
+    throw new UserError(
+      `The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`
+    )
+  }
+  const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1]
+  return {
+    version: info.ServerVersion,
+    store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
+    buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
+    context: info.ClientInfo?.Context || 'default',
+    insecure: {
+      hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) =>
+        index.Secure === false ? [name] : []
+      ),
+      ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
+    }
+  }
+}
+
+/** Shape of `docker info --format '{{json .}}'`, as far as it is read: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
+interface Info {
+  ServerVersion?: string
+  ServerErrors?: string[]
+  OSType: string
+  Driver: string
+  DriverStatus?: [string, string][] | null
+  RegistryConfig?: {
+    InsecureRegistryCIDRs?: string[] | null
+    IndexConfigs?: Record<string, { Secure?: boolean }> | null
+  }
+  ClientInfo?: { Context?: string; Plugins?: { Name: string; Version?: string }[] | null }
+}
+
+function parseInfo(text: string): Info | undefined {
+  try {
+    return JSON.parse(text) as Info
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
+ *
+ * @throws UserError if there is no such builder
+ */
+export async function readBuilderDriver(docker: Docker, builder: string, signal?: AbortSignal): Promise<string> {
+  const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal })
+  const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1]
+  if (result.exitCode !== 0 || driver === undefined) {
+    throw new UserError(
+      `Input builder names ${quote(builder)}, but docker buildx inspect does not know it: ${lastLine(result.stderr)}`
+    )
+  }
+  return driver
+}
+
+/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+export function atLeast(version: string, least: string): boolean {
+  const coerced = semver.coerce(version)
+  return coerced !== null && semver.gte(coerced, least)
+}

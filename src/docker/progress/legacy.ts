@@ -1,0 +1,80 @@
+import { LineReader } from './line-reader.ts'
+import type { Base, PrintedStep, ProgressReader } from './reader.ts'
+
+/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s
+
+/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
+export class LegacyProgress extends LineReader implements ProgressReader {
+  readonly #steps: PrintedStep[] = []
+  readonly #now: () => number
+  #open: PrintedStep | undefined
+  /** The last line of the open step, if it says that the step failed. */
+  #complaint: string | undefined
+  #started = 0
+  #stage = 'stage-0'
+  #stages = 0
+
+  constructor(print: (text: string) => void, now: () => number = Date.now) {
+    super(print)
+    this.#now = now
+  }
+
+  override end(): void {
+    super.end()
+    if (this.#open && this.#complaint !== undefined) this.#open.error = this.#complaint
+    this.#finish()
+  }
+
+  bases(): Base[] {
+    return []
+  }
+
+  steps(): PrintedStep[] {
+    return this.#steps
+  }
+
+  pendingCaches(): string[] {
+    return []
+  }
+
+  unreadableCaches(): { reference: string; error: string }[] {
+    return []
+  }
+
+  protected read(line: string): void {
+    // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
+    if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line)) this.print(`${line}\n`)
+    const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []
+    if (instruction !== undefined) this.#begin(Number(number), instruction)
+    else if (line === ' ---> Using cache') {
+      if (this.#open) this.#open.cached = true
+    } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
+      this.lastWord = line
+      this.#complaint = FAILED.test(line) ? line : undefined
+    } else if (line.startsWith(' ---> ')) {
+      // an image: the step went well, whatever it printed
+      this.#complaint = undefined
+    }
+  }
+
+  #begin(number: number, instruction: string): void {
+    this.#finish()
+    const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? []
+    if (/^FROM\s/i.test(instruction)) {
+      this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`
+      this.#stages++
+      return
+    }
+    // an ARG before the first FROM belongs to no stage
+    if (this.#stages === 0) return
+    this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 }
+    this.#started = this.#now()
+    this.#steps.push(this.#open)
+  }
+
+  #finish(): void {
+    if (this.#open) this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000
+    this.#open = undefined
+  }
+}
