@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { UserError } from '../../../src/lib/errors.ts'
 import { crossCheck, type Inputs, readInputs } from '../../../src/action/inputs.ts'
+import { UserError } from '../../../src/lib/errors.ts'
 
 const IMAGE = 'ghcr.io/octo/app'
 
