@@ -1,4 +1,4 @@
-/** `npm run bench`: plays the same commits in every way on both image stores, interleaved, and prints what each took. */
+/** `npm run bench`: plays the same commits with every method on both image stores, interleaved, and prints the time of each. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, release } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
     timeline: { type: 'boolean', default: false }
   }
 })
-// the newest engine: where all these ways can work at all
+// only the newest engine supports all methods
 const newest = availableEngines().at(-1)?.version
 const engines = availableEngines().filter(
   ({ version, store }) => version === newest && (options.store ?? store) === store
@@ -31,7 +31,9 @@ const engines = availableEngines().filter(
 const methods = METHODS.filter(({ key }) => options.methods?.split(',').includes(key) ?? true)
 const trace = makeTrace().slice(0, Number(options.commits ?? Number.POSITIVE_INFINITY))
 if (engines.length === 0 || methods.length === 0 || trace.length === 0) {
-  throw new Error(`--store is overlay2 or containerd, --methods some of ${METHODS.map(({ key }) => key).join(',')}`)
+  throw new Error(
+    `Nothing to play: --store is overlay2 or containerd, --methods lists some of ${METHODS.map(({ key }) => key).join(',')}, --commits is at least 1`
+  )
 }
 
 const start = performance.now()
@@ -65,7 +67,7 @@ async function playStore(engine: EngineSpec, base: string): Promise<StoreResults
   const kept = new Map<Method, Agent>()
   for (const [number, commit] of trace.entries()) {
     const sha = number === 0 ? source.head() : source.commit(commit.files, commit.kind)
-    // whatever the machine does at the time, it does to all of them: each is first, second, … in turn
+    // rotate the order, so that other load on the machine affects all methods alike
     const turn = [...methods.slice(number % methods.length), ...methods.slice(0, number % methods.length)]
     for (const method of turn) {
       const agent = kept.get(method) ?? (await bed.agent(engine, { linkMbit: LINK_MBIT }))
@@ -122,16 +124,16 @@ async function measure(method: Method, job: Job, commit: Commit): Promise<Measur
   }
 }
 
-/** A step counts once, however many builds of a commit have it. */
+/** Counts a step once, even if several builds of a commit execute it. */
 function executedSteps(steps: Step[]): number {
   const executed = steps.filter(({ cached }) => !cached)
   return new Set(executed.map(({ stage, instruction }) => `${stage} ${instruction}`)).size
 }
 
 /**
- * All of them must have made the application of the last commit: otherwise there is nothing to compare.
+ * Checks that every method has published the application of the last commit: otherwise their times are not comparable.
  *
- * @returns the versions of the engine that has run them
+ * @returns the versions of the engine
  */
 async function checkImages(engine: EngineSpec): Promise<{ docker: string; buildx: string }> {
   const agent = await bed.agent(engine)
@@ -140,7 +142,7 @@ async function checkImages(engine: EngineSpec): Promise<{ docker: string; buildx
       const image = `${bed.registry.host}/bench/${key}-${engine.store}:latest`
       const version = await agent.docker('run', '--rm', image, 'node', 'dist/bundle/index.js', '--version')
       const expected = trace.at(-1)?.version
-      if (version !== expected) throw new Error(`${image} is version ${version} instead of ${expected}`)
+      if (version !== expected) throw new Error(`${image} has version ${version} instead of ${expected}`)
     }
     return await versionsOf(agent)
   } finally {

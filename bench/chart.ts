@@ -5,7 +5,7 @@ const LABELS = 290
 const ROW = 26
 const HEAD = 34
 
-/** A bar for each way and store: the seconds of all commits together. */
+/** Draws one bar for each store and method: the total seconds of all commits. */
 export function drawChart({ stores, linkMbit }: Results): string {
   const longest = Math.max(...stores.flatMap(({ methods }) => methods.map(({ seconds }) => seconds)))
   const scale = (WIDTH - LABELS - 70) / longest
@@ -27,7 +27,7 @@ export function drawChart({ stores, linkMbit }: Results): string {
     }
     y += 12
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="Seconds for all commits, by the way they are built">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="Seconds for all commits, by method">
 <style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600 }

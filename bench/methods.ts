@@ -3,19 +3,19 @@ import type { Span } from '../src/lib/timeline.ts'
 import type { Agent, Store } from '../testbed/index.ts'
 import { pushEvent, runAction } from '../testbed/runner.ts'
 
-/** One commit, on the agent that deals with it. */
+/** One commit, and the agent that builds it. */
 export interface Job {
   agent: Agent
   store: Store
   workspace: string
   sha: string
-  /** IMAGE of this method, without a tag. */
+  /** Repository of this method, without a tag. */
   image: string
   buildArgs: string[]
   tests: string[]
 }
 
-/** A Dockerfile step as a build showed it. */
+/** A Dockerfile step, as the progress of a build shows it. */
 export interface Step {
   stage: string
   instruction: string
@@ -24,39 +24,42 @@ export interface Step {
 
 export interface Played {
   steps: Step[]
-  /** What took how long, from the action's report. */
+  /** The timeline of the action's report. */
   timeline?: Span[]
 }
 
-/** A way to build, test and publish a commit of master. */
+/** A way to build, test and publish the commits of master. */
 export interface Method {
   key: string
   title: string
-  /** Whether every commit has the same agent, in place of a brand-new one. */
+  /** Whether all commits share one agent, instead of a brand-new one each. */
   persistent: boolean
-  /** Does it, and tells the steps of all its builds. */
+  /** Builds, tests and publishes one commit; returns the steps of all builds. */
   play(job: Job): Promise<Played>
 }
 
 export const METHODS: Method[] = [
   {
     key: 'post',
-    title: "the post's script",
+    title: 'blog post script',
     persistent: false,
     play: (job) => playPost(job, [])
   },
   {
     key: 'post-inline',
-    title: "the post's script with inline metadata",
+    title: 'blog post script with inline metadata',
     persistent: false,
     play: (job) => playPost(job, ['--cache-to', 'type=inline'])
   },
   { key: 'documented', title: 'docker/build-push-action as documented', persistent: false, play: playDocumented },
   { key: 'action', title: 'this action', persistent: false, play: playAction },
-  { key: 'persistent', title: 'one agent that keeps everything', persistent: true, play: playPersistent }
+  { key: 'persistent', title: 'one persistent agent', persistent: true, play: playPersistent }
 ]
 
-/** The script of the blog post: pull, build from what was pulled, test, build, push. */
+/**
+ * The script of the blog post "Sharing Docker Layers Between Build Agents": pull both images, build the builder stage from them,
+ * test, build the production stage, push.
+ */
 async function playPost(job: Job, cacheTo: string[]): Promise<Played> {
   const { image } = job
   const tag = tagOf(job)
@@ -78,10 +81,10 @@ async function playPost(job: Job, cacheTo: string[]): Promise<Played> {
   return { steps: [...steps, ...production] }
 }
 
-/** What docker/build-push-action runs for "test before push": load the builder, test it, build again and push. */
+/** The commands of docker/build-push-action's "test before push": load the builder image, test it, build production and push. */
 async function playDocumented(job: Job): Promise<Played> {
   const { image, store } = job
-  // cache export to a registry is for the containerd store: on overlay2 there is inline only
+  // only the containerd store can export a cache to a registry; overlay2 supports inline alone
   const cacheFrom = store === 'containerd' ? `${image}:buildcache` : `${image}:latest`
   const cacheTo = store === 'containerd' ? `type=registry,ref=${image}:buildcache,mode=max` : 'type=inline'
   const cache = ['--cache-from', `type=registry,ref=${cacheFrom}`]
@@ -109,7 +112,7 @@ async function playAction({ agent, workspace, sha, image, buildArgs, tests }: Jo
   return { steps: [builder, ...cacheStages, production].flatMap(({ steps }) => steps), timeline }
 }
 
-/** The post's script where nothing needs to be pulled. */
+/** The blog post script without pulls and cache sources: the engine has everything. */
 async function playPersistent(job: Job): Promise<Played> {
   const { image } = job
   const tag = tagOf(job)
@@ -130,7 +133,7 @@ async function build({ agent, workspace, buildArgs }: Job, args: string[]): Prom
   return reader.steps()
 }
 
-/** At the same time, in every method. */
+/** Runs the tests in parallel, as all methods do. */
 async function runTests({ agent, tests }: Job, image: string): Promise<void> {
   await Promise.all(tests.map((command) => agent.docker('run', '--rm', '--env', 'CI=true', image, 'sh', '-c', command)))
 }

@@ -7,7 +7,7 @@ import { pushFiles, type TestBed } from '../testbed/index.ts'
 import { run } from '../testbed/process.ts'
 import { makeTrace } from './trace.ts'
 
-/** Every package that the application's lock names, as npm keeps them: the internet of the builds. */
+/** Pushes an image with npm's cache of every package in the application's lock file. It replaces the internet for builds. */
 export async function pushPackages(bed: TestBed): Promise<void> {
   const files = Object.fromEntries(makeTrace().flatMap((commit) => Object.entries(commit.files)))
   const hash = createHash('sha256')

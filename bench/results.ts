@@ -3,14 +3,14 @@ import type { Kind } from './trace.ts'
 export interface MeasuredCommit {
   kind: Kind
   seconds: number
-  /** Dockerfile steps. */
+  /** Number of Dockerfile steps. */
   executed: number
-  /** Bytes from the registry, and to it. */
+  /** Bytes from and to the registry. */
   pulled: number
   pushed: number
 }
 
-/** Sums over all commits, and the median of the seconds of those that change the source. */
+/** Totals of all commits, and the median time of the commits that change the source. */
 export interface Summary {
   seconds: number
   sourceMedian: number
@@ -59,12 +59,12 @@ export function median(values: number[]): number {
   return (low + high) / 2
 }
 
-/** To a tenth. */
+/** Rounds to one decimal place. */
 function rounded(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-/** A table for the terminal: the seconds of every commit, the sums, and this action's share of every other way's seconds. */
+/** Makes a table for the terminal: seconds of every commit, totals, and the ratio of this action's time to that of each method. */
 export function tabulate({ store, docker, buildx, methods }: StoreResults): string {
   const kinds = methods[0]?.commits.map(({ kind }, index) => `${index + 1} ${kind}`) ?? []
   const action = methods.find(({ key }) => key === 'action')
@@ -72,12 +72,12 @@ export function tabulate({ store, docker, buildx, methods }: StoreResults): stri
     ['seconds', ...methods.map(({ title }) => title)],
     ...kinds.map((kind, index) => [kind, ...methods.map(({ commits }) => fixed(commits[index]?.seconds))]),
     ['total', ...methods.map(({ seconds }) => fixed(seconds))],
-    ['median of source', ...methods.map(({ sourceMedian }) => fixed(sourceMedian))],
+    ['median of source changes', ...methods.map(({ sourceMedian }) => fixed(sourceMedian))],
     ['steps executed', ...methods.map(({ executed }) => String(executed))],
     ['MB pulled', ...methods.map(({ pulled }) => fixed(pulled / 1e6))],
     ['MB pushed', ...methods.map(({ pushed }) => fixed(pushed / 1e6))],
     ...(action
-      ? [['this action is', ...methods.map(({ seconds }) => `× ${(action.seconds / seconds).toFixed(2)}`)]]
+      ? [['this action / method', ...methods.map(({ seconds }) => (action.seconds / seconds).toFixed(2))]]
       : [])
   ]
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []

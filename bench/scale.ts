@@ -1,4 +1,4 @@
-/** `npm run scale`: how the cost of a run without changes grows with layers, tests, stages and files, and what of it is the action's own. */
+/** `npm run scale`: measures how the time of a run without changes grows with layers, tests, stages and files, and the action's own share of it. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,19 +16,19 @@ interface Case {
 }
 
 const engine = availableEngines().at(-1)
-if (!engine) throw new Error('There is no engine for this machine.')
+if (!engine) throw new Error('No engine is available for this machine.')
 const bed = await TestBed.start({ name: 'scale' })
 try {
   const base = (await pushBaseImages(bed, ['busybox'])).busybox
   console.log(
-    `Docker ${engine.version}, ${engine.store} store; each row is the second run of a commit, on a brand-new engine`
+    `Docker ${engine.version}, ${engine.store} store; each row shows the second run of a commit, on a brand-new engine`
   )
-  console.log(row(['case', 'seconds', 'action alone', 'docker calls', 'MB pulled', 'log KB', 'report KB']))
+  console.log(row(['case', 'seconds', 'outside docker', 'docker calls', 'MB pulled', 'log KB', 'report KB']))
   for (const one of cases(base)) await play(one)
 } finally {
   await bed.stop()
 }
-console.log(`start of the bundle: ${startRatio().toFixed(2)} × that of @actions/core alone`)
+console.log(`start-up time of the bundle: ${startRatio().toFixed(2)} × that of a bundle with @actions/core alone`)
 
 function cases(base: string): Case[] {
   const files = (dockerfile: string, more: Files = {}): Files => ({
@@ -51,7 +51,7 @@ function cases(base: string): Case[] {
     )
   const commands = (count: number): string[] => Array.from({ length: count }, (_, number) => `test ${number} -ge 0`)
   return [
-    { name: 'nothing to do', files: files(two('')) },
+    { name: 'minimal Dockerfile', files: files(two('')) },
     ...[10, 100, 1_000].map((count) => ({
       name: `${count} MB of builder layers`,
       files: files(two(megabytes(count)))
@@ -62,7 +62,7 @@ function cases(base: string): Case[] {
       name: `${count} files in the context`,
       files: files(two('COPY src /src\n'), tree(count))
     })),
-    { name: '100 MB printed by a test', files: files(two('')), tests: ["yes 'a line of the log' | head -c 100000000"] }
+    { name: '100 MB of test output', files: files(two('')), tests: ["yes 'a line of the log' | head -c 100000000"] }
   ]
 }
 
@@ -107,7 +107,7 @@ async function play({ name, files, tests = [] }: Case): Promise<void> {
   )
 }
 
-/** Seconds in which at least one of the spans was under way. */
+/** The seconds during which at least one of the spans was running. */
 function covered(spans: Span[]): number {
   let [sum, until] = [0, 0]
   for (const { start, seconds } of spans.toSorted((a, b) => a.start - b.start)) {
@@ -117,7 +117,7 @@ function covered(spans: Span[]): number {
   return sum
 }
 
-/** The time in which our bundle gets to its first own line, as a multiple of that of a bundle of @actions/core alone: medians. */
+/** The start-up time of the action's bundle, as a multiple of that of a bundle with @actions/core alone (ratio of medians). */
 function startRatio(): number {
   const root = join(import.meta.dirname, '..')
   const folder = mkdtempSync(join(tmpdir(), 'start-'))
@@ -140,7 +140,7 @@ function startRatio(): number {
   }
 }
 
-/** Of a run that ends at once: ours, because it has no input. */
+/** The seconds of a run that ends at once: the action fails immediately without inputs. */
 function secondsOf(script: string, cwd: string): number {
   const start = performance.now()
   spawnSync(process.execPath, [script], { cwd, env: { PATH: process.env.PATH ?? '', RUNNER_TEMP: cwd } })

@@ -4,19 +4,22 @@ import { join, relative } from 'node:path'
 const APPLICATION = join(import.meta.dirname, 'application')
 const MODULES = 150
 
-/** What a commit changes. */
+/** The kind of change in a commit. */
 export type Kind = 'cold' | 'source' | 'dependencies' | 'documentation' | 'tail' | 'revert'
 
 /** A commit of the trace. */
 export interface Commit {
   kind: Kind
-  /** What the server says its version is. */
+  /** The version that the server prints. */
   version: string
-  /** The files that it changes, by path. */
+  /** Content of the changed files, by path. */
   files: Record<string, string>
 }
 
-/** Twelve commits: the application; seven of its source, one of its dependencies, one of what no image has, one of the Dockerfile's tail, and a revert of the commit before that. */
+/**
+ * Makes twelve commits: the application; seven changes of its source, one each of its dependencies, of documentation that no image
+ * contains and of the Dockerfile's last lines; and a revert of the commit before it.
+ */
 export function makeTrace(): Commit[] {
   const files = applicationFiles()
   const { 'package.json': manifest = '', 'package-lock.json': lock = '', Dockerfile: dockerfile = '' } = files
@@ -29,7 +32,7 @@ export function makeTrace(): Commit[] {
     }
   })
   const withTail = dockerfile.replace('--version\n', '--version && node --check dist/bundle/index.js\n')
-  if (withTail === dockerfile) throw new Error('The Dockerfile of the application has another tail.')
+  if (withTail === dockerfile) throw new Error('bench/application/Dockerfile does not end as expected.')
   return [
     { kind: 'cold', version: '1.0.0', files: { ...files, ...sourceFiles(), ...withoutDependency(manifest, lock) } },
     source(1),
@@ -56,7 +59,7 @@ function applicationFiles(): Record<string, string> {
   )
 }
 
-/** The manifest and the lock before the last dependency was added. */
+/** The manifest and the lock file without the dependency that a later commit adds. */
 function withoutDependency(manifest: string, lock: string): Record<string, string> {
   const name = 'string-argv'
   const [before, locked] = [JSON.parse(manifest), JSON.parse(lock)]
@@ -101,7 +104,7 @@ function moduleName(number: number): string {
   return `counter${String(number).padStart(3, '0')}`
 }
 
-/** A module of about the length that people write. */
+/** Makes a module of typical length. */
 function moduleFile(number: number, note = 'as it was written first'): Record<string, string> {
   const name = moduleName(number)
   const functions = Array.from(

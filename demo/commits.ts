@@ -4,15 +4,15 @@ import { join, relative } from 'node:path'
 const APPLICATION = join(import.meta.dirname, 'application')
 const IGNORED = ['dist', 'node_modules']
 
-/** A commit to be made. */
+/** A commit that the demo makes. */
 export interface Commit {
   subject: string
   branch: string
-  /** In each file, one text that is replaced by another. */
+  /** In each file, the text to replace and its replacement. */
   edits: { file: string; old: string; new: string }[]
 }
 
-/** The commits of the demo; the first is the application as it is in its folder. */
+/** The commits of the demo. The first one is the application in its folder, unchanged. */
 export const COMMITS: Commit[] = [
   { subject: 'Convert units of measurement', branch: 'master', edits: [] },
   {
@@ -49,29 +49,29 @@ export const COMMITS: Commit[] = [
   }
 ]
 
-/** What `IMAGE:latest` is asked in the end, and what the last commit of master answers: it rounds. */
+/** The final request to `IMAGE:latest`, and the answer of the last commit of master, which rounds. */
 export const QUESTION = '/convert?value=42&from=km&to=mi'
 export const ANSWER = '{"value":42,"from":"km","to":"mi","result":26.09759007}'
 
-/** The files of the application by their paths, as they are in its folder. */
+/** Reads the files of the application from its folder, by path. */
 export function applicationFiles(): Record<string, string> {
   const entries = readdirSync(APPLICATION, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   return Object.fromEntries(
     paths
       .map((path) => relative(APPLICATION, path))
-      // what somebody built there does not belong to the source
+      // build output is not part of the source
       .filter((path) => !path.split('/').some((name) => IGNORED.includes(name)))
       .map((path) => [path, readFileSync(join(APPLICATION, path), 'utf8')])
   )
 }
 
-/** The files that a commit changes, as it leaves them. */
+/** Returns the files that a commit changes, with their new content. */
 export function changedFiles(files: Record<string, string>, { edits }: Commit): Record<string, string> {
   return Object.fromEntries(
     edits.map((edit) => {
       const text = files[edit.file]
-      if (!text?.includes(edit.old)) throw new Error(`demo/application/${edit.file} has no text ${edit.old}`)
+      if (!text?.includes(edit.old)) throw new Error(`demo/application/${edit.file} does not contain ${edit.old}`)
       return [edit.file, text.replace(edit.old, () => edit.new)]
     })
   )

@@ -1,4 +1,4 @@
-/** `npm run demo`: plays commits of the sample application, and prints what was executed; with `--log` the action's logs, too. */
+/** `npm run demo`: plays commits of the sample application and prints the executed steps; `--log` also prints the action's logs. */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ try {
       console.log(`\n${describe(commit)}\n`)
     },
     answer({ image, question, text }) {
-      console.log(`\n${heading(`GET ${question}`)} is answered by ${image} with\n  ${text}\n`)
+      console.log(`\n${heading(`GET ${question}`)}: ${image} answers\n  ${text}\n`)
     }
   })
   console.log(summarize(played))
@@ -31,7 +31,7 @@ try {
       played.map(({ outcome }) => outcome.summary)
     )
   )
-  console.log(`\nThe summaries of the three runs, as GitHub would show them: ${page}`)
+  console.log(`\nPage with the summaries of the three runs, as GitHub shows them: ${page}`)
 } catch (error) {
   if (error instanceof DemoError && error.log !== '') console.error(`\n${error.log}`)
   console.error(
@@ -63,10 +63,10 @@ function describe({
     `  ${seconds(outcome.seconds)} with Docker ${engine.version}, ${engine.store} store, strategy ${engine.strategy}; pulled ${megabytes(traffic.pulled)}, pushed ${megabytes(traffic.pushed)}`,
     `  executed ${executed.length} of ${steps.length} steps`,
     ...executed.map((step) => row(nameOf(step), step.seconds)),
-    `  ran ${tests.length} tests at the same time`,
+    `  ran ${tests.length} tests in parallel`,
     ...tests.map(({ command, status, seconds: time }) => row(command, time, `  ${status}`)),
     `  pushed ${pushed.join(', ')}`,
-    `  now ${movingTags.map(({ tag, shortSha: sha }) => `${tag} is ${sha}`).join(', ')}`
+    `  moving tags: ${movingTags.map(({ tag, shortSha: sha }) => `${tag} → ${sha}`).join(', ')}`
   ].join('\n')
 }
 
@@ -82,7 +82,7 @@ function summarize(played: PlayedCommit[]): string {
   return [
     `${second.shortSha} changed ${files.join(' and ')}.`,
     `Executed: ${list(false)}`,
-    `Not executed, but reused: ${list(true)}`
+    `From the cache: ${list(true)}`
   ].join('\n')
 }
 

@@ -5,10 +5,10 @@ import { gfm, gfmHtml } from 'micromark-extension-gfm'
 
 const require = createRequire(import.meta.url)
 
-/** Job summaries as one page that needs nothing from the internet, as GitHub shows them: Markdown of its flavour, and Mermaid. */
+/** Renders job summaries as GitHub does (its Markdown and Mermaid), on one page that loads nothing from the internet. */
 export function makePage(title: string, summaries: readonly string[]): string {
   const articles = summaries.map((summary) => {
-    // raw HTML is none of what a summary of ours has: shown, it would be seen
+    // the action's summaries contain no raw HTML: micromark escapes it, so that any would be visible
     const html = micromark(summary, { extensions: [gfm()], htmlExtensions: [gfmHtml()] })
     return `<article class="markdown-body">${html}</article>`
   })

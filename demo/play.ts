@@ -8,14 +8,14 @@ const REPOSITORY = 'octo/converter'
 const TESTS = ['npm test', 'npm run test:integration', 'npm run lint']
 const MOVING_TAGS = ['builder', 'latest']
 
-/** The steps whose input a change of the source changes; from the second commit on no other one may be executed. */
+/** The steps that depend on the source. From the second commit on, the action may execute no other step. */
 const CHANGED_STEPS = [
   'builder: COPY . .',
   'builder: RUN npm run build',
   'production: COPY --from=builder /app/dist ./dist'
 ]
 
-/** A Dockerfile step, as the action's report has it. */
+/** A Dockerfile step in the action's report. */
 export interface Step {
   stage: string
   instruction: string
@@ -23,47 +23,47 @@ export interface Step {
   seconds: number
 }
 
-/** A test, as the action's report has it. */
+/** A test in the action's report. */
 export interface Test {
   command: string
   status: string
   seconds: number
 }
 
-/** How the action dealt with one commit. */
+/** The run of the action for one commit. */
 export interface PlayedCommit {
   commit: Commit
   shortSha: string
   engine: { version: string; store: string; strategy: string }
   outcome: Outcome
-  /** Those of the builder first. */
+  /** The steps of the builder stage come first. */
   steps: Step[]
   tests: Test[]
   /** References that were pushed. */
   pushed: string[]
-  /** The commit that each moving tag names in the registry now. */
+  /** The commit that each moving tag names in the registry after the run. */
   movingTags: { tag: string; shortSha: string }[]
   /** Bytes over the link between this agent and the registry. */
   traffic: { pulled: number; pushed: number }
 }
 
-/** What the last published image answers. */
+/** The answer of the last promoted image. */
 export interface Answer {
   image: string
   question: string
   text: string
 }
 
-/** Gets what happens while it happens. */
+/** Receives the progress of the demo. */
 export interface Audience {
   progress(line: string): void
   commit(played: PlayedCommit): void
   answer(answer: Answer): void
 }
 
-/** The demo did not show what it promises. */
+/** The demo failed to show what it promises. */
 export class DemoError extends Error {
-  /** The action's log, if a run of it is why. */
+  /** The log of the action, if one of its runs is the cause. */
   readonly log: string
 
   constructor(message: string, log = '') {
@@ -73,19 +73,19 @@ export class DemoError extends Error {
 }
 
 /**
- * Plays the commits on brand-new agents, one each, and then asks the image that was published last.
+ * Plays each commit on its own brand-new agent, and then sends a request to the last promoted image.
  *
  * @throws DemoError
  */
 export async function play(audience: Audience): Promise<PlayedCommit[]> {
-  // the last one is the newest
+  // the last engine is the newest
   const engine = availableEngines().at(-1)
-  audience.progress('Starting a registry with the base image of Node.js')
+  audience.progress('Starting a registry with the Node.js base image')
   const bed = await TestBed.start({ name: 'demo' })
   const files = applicationFiles()
   const source = new SourceRepository(bed.folder, files)
   let interrupted = false
-  // on a signal the bed ends this process, perhaps before anything below gets to it
+  // on a signal, the test bed ends this process, perhaps before the code below can react
   const interrupt = (): void => {
     interrupted = true
   }
@@ -93,7 +93,7 @@ export async function play(audience: Audience): Promise<PlayedCommit[]> {
   process.once('SIGTERM', interrupt)
 
   async function onAgent<T>(use: (agent: Agent) => Promise<T>): Promise<T> {
-    if (!engine) throw new DemoError('There is no engine for this machine.')
+    if (!engine) throw new DemoError('No engine is available for this machine.')
     const agent = await bed.agent(engine)
     try {
       return await use(agent)
@@ -108,7 +108,7 @@ export async function play(audience: Audience): Promise<PlayedCommit[]> {
     const played: PlayedCommit[] = []
     for (const [index, commit] of COMMITS.entries()) {
       const sha = index === 0 ? source.head() : commitChange(source, files, commit)
-      audience.progress(`Commit ${index + 1} of ${COMMITS.length} is being built on a brand-new agent`)
+      audience.progress(`Building commit ${index + 1} of ${COMMITS.length} on a brand-new agent`)
       const result = await onAgent(async (agent) => {
         const outcome = await runAction(agent, {
           workspace: source.checkout(sha),
@@ -127,10 +127,10 @@ export async function play(audience: Audience): Promise<PlayedCommit[]> {
       audience.commit(result)
     }
 
-    audience.progress(`One agent more runs ${image}:latest`)
+    audience.progress(`Running ${image}:latest on another agent`)
     const text = await onAgent((agent) => ask(agent, `${image}:latest`))
     audience.answer({ image: `${image}:latest`, question: QUESTION, text })
-    if (text !== ANSWER) throw new DemoError(`${image}:latest should have answered ${ANSWER}`)
+    if (text !== ANSWER) throw new DemoError(`${image}:latest answered ${text} instead of ${ANSWER}`)
     return played
   } catch (error) {
     throw interrupted ? new DemoError('Interrupted.') : error
@@ -179,15 +179,15 @@ async function readOutcome(
 }
 
 /**
- * Throws unless a commit went as the action promises, by what it reports and by what the registry has.
+ * Throws unless the report and the registry show what the action promises for a commit.
  *
- * @param hasCache whether a commit was published before
+ * @param hasCache whether an earlier commit was published
  */
 function check({ commit, shortSha, steps, tests, pushed, movingTags }: PlayedCommit, hasCache: boolean): void {
   const passed = tests.filter(({ status }) => status === 'passed').map(({ command }) => command)
   expectSame('the tests that passed', passed, TESTS)
 
-  // the legacy builder calls CMD a step, too
+  // the legacy builder counts CMD as a step
   const executed = steps.filter(({ cached, instruction }) => !cached && !instruction.startsWith('CMD '))
   const names = executed.map(({ stage, instruction }) => `${stage}: ${instruction}`)
   if (hasCache) expectSame('the steps that were executed', names, CHANGED_STEPS)
@@ -204,14 +204,14 @@ function expectSame(what: string, actual: string[], expected: string[]): void {
   throw new Error(`${what} are [${actual.join(', ')}] instead of [${expected.join(', ')}]`)
 }
 
-/** Starts the image as anybody would who has fetched it, and sends it a request. */
+/** Starts the image as a host would, and sends it a request. */
 async function ask(agent: Agent, image: string): Promise<string> {
   await agent.docker('run', '--detach', '--name', 'converter', image)
   const request = ['exec', 'converter', 'wget', '-q', '-O', '-', `http://127.0.0.1:8080${QUESTION}`]
   for (let tries = 1; ; tries++) {
     const { exitCode, stdout, stderr } = await agent.run('docker', request, { allowFailure: true })
     if (exitCode === 0) return stdout.trim()
-    if (tries === 50) throw new DemoError(`${image} does not answer: ${stderr.trim()}`)
+    if (tries === 50) throw new DemoError(`${image} did not answer: ${stderr.trim()}`)
     await sleep(100)
   }
 }

@@ -1,4 +1,4 @@
-// Bundles both entries of the action into dist/, or into the folder that is named.
+// Bundles both entries of the action into dist/, or into the folder given as the first argument.
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'

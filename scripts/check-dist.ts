@@ -1,4 +1,4 @@
-// Compares the committed dist/ with what src/ builds, file by file.
+// Compares the committed dist/ with a fresh build of src/, file by file.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const fresh = mkdtempSync(join(tmpdir(), 'shared-docker-layers-dist-'))
 
-/** Every file of a folder, with its path and its content. */
+/** Returns path and content of every file in a folder, as one string. */
 function filesIn(folder: string): string {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.\w+$/.test(name))
@@ -19,5 +19,5 @@ function filesIn(folder: string): string {
 const { status } = spawnSync('node', ['scripts/build.ts', fresh], { cwd: root, stdio: 'inherit' })
 const same = status === 0 && filesIn(join(root, 'dist')) === filesIn(fresh)
 rmSync(fresh, { recursive: true })
-if (status === 0 && !same) console.error('dist/ is not what src/ builds: run `npm run build` and commit it')
+if (status === 0 && !same) console.error('dist/ differs from a build of src/: run `npm run build` and commit dist/')
 process.exitCode = same ? 0 : 1

@@ -1,4 +1,4 @@
-// add entries for optional platform packages that the registry used to make the lock does not serve
+// `npm run lockfile`: adds entries for optional platform packages that are missing in the registry that produced the lock file
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const f = process.argv[2] ?? 'package-lock.json',

@@ -1,4 +1,4 @@
-/** Plays every Dockerfile shape on every engine and prints how many steps each commit executed that should have been cached. */
+/** `npm run matrix`: plays every Dockerfile shape on every engine and prints the number of unexpected cache misses of each commit. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
@@ -9,7 +9,7 @@ import { pushBaseImages, TestBed } from '../testbed/index.ts'
 interface Row {
   title: string[]
   commits: PlayedCommit[]
-  /** Chains that broke off. */
+  /** Errors of the chains that broke off. */
   lost: string[]
 }
 
@@ -19,7 +19,7 @@ const chosen = settings().filter(
     (options.shape ?? shape.name) === shape.name &&
     (options.engine ?? `${engine.version}-${engine.store}`) === `${engine.version}-${engine.store}`
 )
-if (chosen.length === 0) throw new Error('There is no such shape, or it is not played on that engine.')
+if (chosen.length === 0) throw new Error('No such shape, or the matrix does not play it on that engine.')
 
 const start = performance.now()
 const bed = await TestBed.start({ name: 'matrix' })
@@ -37,7 +37,7 @@ async function play(base: string, setting: Setting): Promise<Row> {
   const commits: PlayedCommit[] = []
   const lost: string[] = []
   for (const chain of CHAIN_NAMES) {
-    // one that breaks off must not take the others along
+    // a chain that breaks off must not end the others
     await playChain(bed, base, setting, chain).then(
       (played) => commits.push(...played),
       (error: unknown) => lost.push(`chain ${chain}: ${String(error)}`)
@@ -75,7 +75,7 @@ function print(rows: Row[]): void {
   process.exitCode = details.length === 0 ? 0 : 1
 }
 
-/** `-` was not played, `!` failed in another way. */
+/** `-`: not played; a number: unexpected cache misses; `!`: other failures. */
 function cell(commit: PlayedCommit | undefined): string {
   if (!commit) return '-'
   return `${commit.misses.length}${commit.lies.length > 0 ? '!' : ''}`

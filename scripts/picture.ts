@@ -9,7 +9,7 @@ import { installPackages } from '../testbed/packages.ts'
 
 const NAMES = ['google-chrome', 'chromium', 'chromium-browser']
 
-/** A headless Chromium: hosted runners have Chrome, and Debian gets its own package. */
+/** Starts a headless Chromium. Hosted runners have Chrome; on Debian, the package chromium is installed. */
 export async function openBrowser(): Promise<Browser> {
   const path = findBrowser() ?? (await installBrowser())
   return chromium.launch({ executablePath: path, args: ['--no-sandbox'] })
@@ -17,12 +17,12 @@ export async function openBrowser(): Promise<Browser> {
 
 async function installBrowser(): Promise<string> {
   await mkdir(cacheFolder(), { recursive: true })
-  // a test bed may be installing, too
+  // a test bed may be installing packages at the same time
   await withLock(join(cacheFolder(), 'lock'), () =>
     installPackages(['chromium', 'fonts-dejavu-core', 'fonts-noto-color-emoji'])
   )
   const path = findBrowser()
-  if (path === undefined) throw new Error('There is no Chromium, and it could not be installed.')
+  if (path === undefined) throw new Error('Chromium is missing, and its installation failed.')
   return path
 }
 
@@ -31,30 +31,30 @@ function findBrowser(): string | undefined {
     try {
       return execFileSync('which', [name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
     } catch {
-      // the next one
+      // try the next name
     }
   }
   return undefined
 }
 
-/** How a summary is looked at. */
+/** How a browser shows a summary. */
 export interface View {
   scheme: 'light' | 'dark'
-  /** Pixels. */
+  /** In pixels. */
   width: number
 }
 
-/** What of a rendered summary does not look as it should. */
+/** The looks of a rendered summary: its picture, and faults in it. */
 export interface Looks {
   picture: Buffer
-  /** Texts of Mermaid's error diagrams. */
+  /** Messages of Mermaid's error diagrams. */
   errors: string[]
   diagrams: number
-  /** Pixels by which something is wider than the page. */
+  /** Pixels by which the content is wider than the page. */
   overflow: number
 }
 
-/** Renders summaries as GitHub does, and takes a picture of them. */
+/** Renders summaries as GitHub does, and takes a screenshot. */
 export async function render(browser: Browser, summaries: readonly string[], { scheme, width }: View): Promise<Looks> {
   const page = await browser.newPage({ colorScheme: scheme, viewport: { width, height: 800 } })
   try {

@@ -1,6 +1,6 @@
 /**
- * `npm run summaries`: plays a run of each kind on a brand-new engine, and writes its report, its summary and a picture of that
- * into docs/summaries.
+ * `npm run summaries`: plays a run of each kind on a brand-new engine, and writes its report, its summary and a picture of the
+ * summary to docs/summaries.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ const TESTS = ['npm test', 'npm run test:integration', 'npm run lint']
 const JUNIT =
   '--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination=junit.xml'
 
-/** Pictures beside those that are light and wide. */
+/** Pictures in addition to the light, wide one of each scenario. */
 const FURTHER_PICTURES: [scenario: string, ending: string, view: View][] = [
   ['warm', 'dark', { scheme: 'dark', width: 1_012 }],
   ['failing-test', 'narrow', { scheme: 'light', width: 400 }]
@@ -24,11 +24,11 @@ const FURTHER_PICTURES: [scenario: string, ending: string, view: View][] = [
 
 interface Scenario {
   name: string
-  /** Makes the commit. */
+  /** Makes the commit and returns its ID. */
   commit: () => string
   event?: (sha: string) => Event
   inputs?: Record<string, string>
-  /** Cancels the run when its log has this. */
+  /** Cancels the run when its log matches. */
   cancelAt?: RegExp
 }
 
@@ -40,7 +40,7 @@ try {
   const api = await GitHubApi.start(source.origin, new URL(bed.registry.url).hostname)
   const text = (name: string): string => String(files[name])
   const change = (name: string, old: string, replacement: string): string => {
-    if (!text(name).includes(old)) throw new Error(`${name} has no ${old}`)
+    if (!text(name).includes(old)) throw new Error(`${name} does not contain ${old}`)
     return source.commit({ [name]: text(name).replace(old, replacement) })
   }
   const first = source.head()
@@ -70,7 +70,7 @@ try {
   const browser = await openBrowser()
   mkdirSync(FOLDER, { recursive: true })
   const [engine] = availableEngines().slice(-1)
-  if (!engine) throw new Error('There is no engine for this machine.')
+  if (!engine) throw new Error('No engine is available for this machine.')
   for (const scenario of scenarios) {
     console.log(`${scenario.name} …`)
     const { report, summary, log } = await play(engine, scenario, base, source, api)
@@ -120,7 +120,7 @@ async function play(
   }
 }
 
-/** A pull request of a fork, as far as the action reads it. */
+/** The event of a pull request of a fork, with the fields that the action reads. */
 function forkEvent(sha: string): Event {
   return {
     name: 'pull_request',

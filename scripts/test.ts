@@ -1,4 +1,4 @@
-// Runs every test of the project and ends with one line: how many passed and how many failed.
+// `npm test`: runs all checks and tests, and prints the numbers of passed and failed ones as the last line.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ interface Count {
   failed: number
 }
 
-/** What jest counts that has not passed. */
+/** Jest's counters of tests that did not pass. */
 type Failure = 'numFailedTests' | 'numPendingTests' | 'numTodoTests' | 'numRuntimeErrorTestSuites'
 
 function run(command: string, args: string[]): boolean {
@@ -28,7 +28,7 @@ function counted(ok: boolean): Count {
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
-/** Every test file under __tests__; a file that does not even load counts as a failure. */
+/** Runs every test file in __tests__. A file that does not load counts as a failure. */
 function jest(): Count {
   const output = join(scratch, 'jest.json')
   const ok = run('npm', ['run', '--silent', 'test:jest', '--', '--json', '--outputFile', output])

@@ -20,31 +20,31 @@ import type { Registry } from './registry.ts'
 import { agentCgroup, agentFolder, removeAgent } from './remains.ts'
 import { type TrustedRegistry, trustOf, writeTrust } from './trust.ts'
 
-/** The engine's own address on its bridge, outside the subnets of all beds. */
+/** The address of the engine on its own bridge, outside the subnets of all test beds. */
 const dockerAddress = '172.30.0.1'
 
 export interface AgentOptions {
   /** Bandwidth of the link to the registry, in Mbit/s each way; unlimited by default. */
   linkMbit?: number
-  /** Size of the disk that the engine keeps its data on, in MiB; the machine's disk by default. */
+  /** Size of the disk with the engine's data, in MiB; the machine's disk by default. */
   diskMiB?: number
-  /** A registry with a certificate that this agent trusts, and the machine does not. */
+  /** A registry with a certificate that this agent trusts and the machine does not. */
   certificates?: TrustedRegistry
 }
 
-/** Where an agent belongs. */
+/** The test bed of an agent, and its number there. */
 export interface AgentPlace {
   bed: number
   number: number
   onStopped: () => void
 }
 
-/** A brand-new engine in a network namespace of its own, which reaches the registry and nothing else. */
+/** A brand-new engine in its own network namespace, which can reach only the registry. */
 export class Agent {
   readonly spec: EngineSpec
   /** Scratch folder, removed by `stop`. */
   readonly folder: string
-  /** What a process needs to use this engine, and nothing else. */
+  /** The environment with which a process uses this engine. */
   readonly env: Record<string, string>
   /** argv prefix that runs a command inside the agent's network namespace. */
   readonly prefix: string[]
@@ -58,7 +58,7 @@ export class Agent {
     const trust = certificates && trustOf(folder, certificates)
     this.spec = spec
     this.folder = folder
-    // `ip netns exec` would hide the control groups; this enters the network namespace alone.
+    // `ip netns exec` would hide the control groups; nsenter enters only the network namespace.
     this.prefix = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--', ...(trust?.prefix ?? [])]
     this.env = {
       PATH: files.clientPath,
@@ -70,7 +70,7 @@ export class Agent {
     this.#place = place
   }
 
-  /** Starts an agent for a bed; if that fails, nothing of it is left. */
+  /** Starts an agent for a test bed. If that fails, it removes everything it created. */
   static async start(spec: EngineSpec, place: AgentPlace, registry: Registry, options: AgentOptions): Promise<Agent> {
     const files = await ensureEngine(spec.version)
     const agent = new Agent(spec, place, files, options)
@@ -101,29 +101,29 @@ export class Agent {
     })
   }
 
-  /** Runs the docker client; its stdout, trimmed. */
+  /** Runs the docker client; returns its trimmed stdout. */
   async docker(...args: string[]): Promise<string> {
     return (await this.run('docker', args)).stdout.trim()
   }
 
-  /** Makes a server at the bed's address reachable as 127.0.0.1:PORT from this agent, until it ends; returns that host. */
+  /** Makes a server at the test bed's address reachable from this agent as 127.0.0.1:PORT, until the agent stops; returns that host. */
   async forward(port: number, url: string): Promise<string> {
     await this.#startForwarder(port, url, join(this.folder, `traffic-${port}`))
     return `127.0.0.1:${port}`
   }
 
-  /** Bytes from the registry to this agent, and from this agent to the registry, so far. */
+  /** Bytes pulled from and pushed to the registry so far. */
   traffic(): { pulled: number; pushed: number } {
     const counters = readFileSync(this.#counterFile)
     return { pulled: counters.readDoubleLE(0), pushed: counters.readDoubleLE(8) }
   }
 
-  /** Kills the engine, and with it all containers, as a machine that breaks down would. */
+  /** Kills the engine and all its containers, as if the machine broke down. */
   async killEngine(): Promise<void> {
     if (this.#engine) await killTrees([processId(this.#engine.pid)])
   }
 
-  /** Ends the engine and all that runs in the namespace, and removes all it wrote. */
+  /** Ends the engine and all other processes in the namespace, and removes their files. */
   async stop(): Promise<void> {
     const { bed, number, onStopped } = this.#place
     this.#stopped ??= removeAgent(bed, number).then(onStopped)
@@ -146,12 +146,12 @@ export class Agent {
       `--exec-root=${join(this.folder, 'exec')}`,
       `--pidfile=${join(this.folder, 'docker.pid')}`,
       `--cgroup-parent=/${agentCgroup(this.#place.bed, this.#place.number)}`,
-      // A systemd on the host would be told process ids of another namespace.
+      // A systemd on the host would get process IDs of another namespace.
       '--exec-opt=native.cgroupdriver=cgroupfs',
       `--bip=${dockerAddress}/16`,
       '--default-address-pool=base=172.31.0.0/16,size=24'
     ]
-    // Process and mount namespaces of its own: the kernel ends all processes and mounts of the engine with its init.
+    // With its own process and mount namespaces, the kernel ends all processes and mounts of the engine with its init.
     const isolate = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
     const init = ['sh', script('engine-init.sh'), this.folder, dockerAddress]
     const [enter = '', ...args] = [...this.prefix, ...isolate, ...init, ...dockerd]
@@ -181,7 +181,7 @@ export class Agent {
   }
 }
 
-/** A small disk of its own below an agent's folder; what removes the folder unmounts it. */
+/** Mounts a small disk below an agent's folder. `removeAgent` unmounts it. */
 export async function mountDisk(folder: string, mebibytes: number): Promise<void> {
   await mkdir(folder, { recursive: true })
   await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'shared-docker-layers', folder])
@@ -193,7 +193,7 @@ function script(name: string): string {
 
 function daemonConfig({ version, store }: EngineSpec, folder: string): Record<string, unknown> {
   return {
-    // Docker 20.10 has no choice of store, and would keep a key in /etc/docker.
+    // Docker 20.10 supports no other store, and would write a key to /etc/docker.
     ...(version === '20.10'
       ? { 'deprecated-key-path': join(folder, 'key.json') }
       : { features: { 'containerd-snapshotter': store === 'containerd' } }),

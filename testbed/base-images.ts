@@ -15,10 +15,10 @@ export interface BaseImages {
 const repositories = { busybox: 'base/busybox', node: 'base/node' }
 const tags = { busybox: '1', node: '24' }
 
-// No network: npm must not look for advisories, funding or its own next version.
+// The agents have no internet: npm must not request advisories, funding or its own next version.
 const nodeEnv = ['NPM_CONFIG_AUDIT=false', 'NPM_CONFIG_FUND=false', 'NPM_CONFIG_UPDATE_NOTIFIER=false']
 
-/** Pushes the images that Dockerfiles of tests start from, made from what this machine has; returns their references. */
+/** Builds the base images of the tests from files of this machine, and pushes them; returns their references. */
 export async function pushBaseImages(
   bed: TestBed,
   which: (keyof BaseImages)[] = ['busybox', 'node']
@@ -40,10 +40,10 @@ export async function pushBaseImages(
 }
 
 /**
- * Pushes an image of one layer, without a shell or anything to run.
+ * Pushes an image with one layer of files, without a shell or a command.
  *
- * @param name tells the layer from all others of this machine's cache folder
- * @param fill puts the files into an empty folder, if the layer is not there yet
+ * @param name unique name of the layer in this machine's cache folder
+ * @param fill writes the files to an empty folder; called only if the layer is not in the cache folder
  * @returns its reference
  */
 export async function pushFiles(
@@ -100,7 +100,7 @@ async function layer(name: string, fill: (root: string) => Promise<void>): Promi
   return withLock(join(cacheFolder(), 'lock'), () => cachedLayer(join(cacheFolder(), 'layers'), name, fill))
 }
 
-/** The npm that runs this script, else the one on PATH: the folder of its package. */
+/** Finds the package folder of the npm that runs this script, or else of the npm on PATH. */
 async function npmFolder(): Promise<string> {
   const command =
     process.env.npm_execpath ??
@@ -112,7 +112,7 @@ async function npmFolder(): Promise<string> {
   return folder
 }
 
-/** The libraries and the loader of a program, by absolute path. */
+/** Absolute paths of a program's shared libraries and loader. */
 async function sharedLibraries(program: string): Promise<string[]> {
   const { stdout } = await run('ldd', [program])
   return [...stdout.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((match) => match[1] ?? '')

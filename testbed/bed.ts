@@ -9,10 +9,10 @@ import { killNow, processId } from './process.ts'
 import { type Registry, startRegistry } from './registry.ts'
 import { bedFolder, bedProcesses, type Owner, removeBed, removeDeadBeds, scratch, withScratchLock } from './remains.ts'
 
-/** One registry, and the agents that share it. */
+/** A test bed: one registry, and the agents that share it. */
 export class TestBed {
   readonly registry: Registry
-  /** Scratch folder of this bed, removed by `stop`. */
+  /** Scratch folder of this test bed, removed by `stop`. */
   readonly folder: string
   readonly #number: number
   readonly #agents = new Map<number, Promise<Agent>>()
@@ -24,11 +24,11 @@ export class TestBed {
     this.registry = registry
   }
 
-  /** Installs what is missing, cleans up after crashed beds, and starts a registry on a bridge of its own. */
+  /** Installs missing packages, removes crashed test beds, and starts a registry on its own bridge. */
   static async start(options: { name?: string } = {}): Promise<TestBed> {
     checkMachine()
     const tools = await ensureTools()
-    // An engine that cannot be fetched fails when an agent with it is asked for.
+    // An engine that cannot be downloaded fails only when a test requests an agent with it.
     const versions = new Set(availableEngines().map(({ version }) => version))
     await Promise.allSettled([...versions].map(ensureEngine))
     const number = await claimNumber(options.name ?? 'bed')
@@ -44,12 +44,12 @@ export class TestBed {
     }
   }
 
-  /** The two addresses at which agents reach servers of this machine. */
+  /** The two addresses at which agents can reach servers on this machine. */
   get addresses(): [string, string] {
     return [bridgeAddress(this.#number), secondAddress(this.#number)]
   }
 
-  /** Starts a brand-new engine. */
+  /** Starts an agent with a brand-new engine. */
   async agent(spec: EngineSpec, options: AgentOptions = {}): Promise<Agent> {
     if (this.#stopped) throw new Error('This test bed has been stopped.')
     let number = 1
@@ -61,14 +61,14 @@ export class TestBed {
     return agent
   }
 
-  /** Removes everything it started, named or wrote. */
+  /** Removes all processes, names and files of this test bed. */
   async stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
   }
 
   async #stop(): Promise<void> {
-    // An agent that is just starting would otherwise go on to write into what is being removed.
+    // An agent that is still starting would write to folders that are being removed.
     const agents = await Promise.allSettled(this.#agents.values())
     await Promise.all(agents.map((agent) => (agent.status === 'fulfilled' ? agent.value.stop() : undefined)))
     await withScratchLock(() => removeBed(this.#number))
@@ -85,7 +85,7 @@ async function claimNumber(name: string): Promise<number> {
       if (!(await makeFolder(bedFolder(number)))) continue
       await writeFile(join(bedFolder(number), 'owner'), JSON.stringify(owner))
       if (await createBridge(number)) return number
-      // Somebody else's bridge has the name of this number: it is not ours to remove.
+      // A bridge with this name exists. It does not belong to a test bed, so it stays.
       await rm(bedFolder(number), { recursive: true })
     }
     throw new Error(`This machine has ${maxNumber + 1} test beds already.`)
@@ -104,7 +104,7 @@ async function makeFolder(folder: string): Promise<boolean> {
 
 const running = new Map<TestBed, number>()
 
-/** A process that ends without stopping its beds takes their processes along, and leaves somebody to remove the rest. */
+/** If this process ends without stopping its test beds, kills their processes and starts `cleanup.ts` to remove the rest. */
 function stopWithProcess(bed: TestBed, number: number): void {
   if (running.size === 0) {
     process.on('exit', killAll)
@@ -129,6 +129,6 @@ function killAll(): void {
 }
 
 function stopAll(signal: NodeJS.Signals): void {
-  // With the last bed stopped our handlers are gone, and the signal does what it would have done without us.
+  // Stopping the last test bed removes these handlers, so the signal then has its default effect.
   void Promise.allSettled([...running.keys()].map((bed) => bed.stop())).then(() => process.kill(process.pid, signal))
 }

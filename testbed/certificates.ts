@@ -3,35 +3,39 @@ import { join } from 'node:path'
 import { run } from './process.ts'
 import type { Tls } from './stand-in-server.ts'
 
-/** Files, in PEM. */
+/** Paths of PEM files. */
 export interface Certificate {
   certificate: string
   key: string
 }
 
-/** A private certificate authority, and what it has signed. */
+/** A private certificate authority, and the certificates that it signed. */
 export interface Certificates {
-  /** File of the authority's certificate: what whoever trusts it needs. */
+  /** Path of the authority's certificate, for clients that trust it. */
   ca: string
   server: Certificate
   client: Certificate
 }
 
-/** What a certificate says of its subject, in the terms of openssl's x509v3_config(5). */
+/** The subject and extensions of a certificate, as in openssl's x509v3_config(5). */
 interface Request {
   name: string
   extensions: Record<string, string>
 }
 
 /**
- * Makes a certificate authority, a server's and a client's certificate with the command openssl.
+ * Makes a certificate authority, a server certificate and a client certificate with the command openssl.
  *
- * @param folder where they go; it is made if it is not there
- * @param addresses IP addresses that the server has besides 127.0.0.1 and 127.0.0.2
+ * @param folder folder for the files; created if it does not exist
+ * @param addresses IP addresses of the server in addition to 127.0.0.1 and 127.0.0.2
  */
 export async function makeCertificates(folder: string, addresses: readonly string[] = []): Promise<Certificates> {
   await mkdir(folder, { recursive: true })
-  const names = ['DNS:localhost', 'DNS:registry.test', ...['127.0.0.1', '127.0.0.2', ...addresses].map((address) => `IP:${address}`)]
+  const names = [
+    'DNS:localhost',
+    'DNS:registry.test',
+    ...['127.0.0.1', '127.0.0.2', ...addresses].map((address) => `IP:${address}`)
+  ]
   const authority = await sign(folder, {
     name: 'ca',
     extensions: { basicConstraints: 'critical,CA:TRUE', keyUsage: 'critical,keyCertSign' }
@@ -45,13 +49,13 @@ export async function makeCertificates(folder: string, addresses: readonly strin
   return { ca: authority.certificate, server, client }
 }
 
-/** What a server needs of certificates, whether or not it asks a client for one. */
+/** Reads the TLS options of a server, which may require a client certificate. */
 export async function serverTls({ ca, server }: Certificates, requestCert = false): Promise<Tls> {
   const [key, cert] = await Promise.all([readFile(server.key), readFile(server.certificate)])
   return { key, cert, ...(requestCert && { ca: await readFile(ca), requestCert }) }
 }
 
-/** Makes a key and a certificate, signed by the issuer or, without one, by itself. */
+/** Makes a key and a certificate, signed by the issuer or, without an issuer, by itself. */
 async function sign(folder: string, { name, extensions }: Request, issuer?: Certificate): Promise<Certificate> {
   const file = (extension: string): string => join(folder, `${name}.${extension}`)
   const made = { certificate: file('pem'), key: file('key') }
@@ -66,7 +70,7 @@ async function sign(folder: string, { name, extensions }: Request, issuer?: Cert
     '[extensions]',
     ...lines.map(([key, value]) => `${key} = ${value}`)
   ]
-  // The machine's own openssl.cnf may add anything.
+  // The machine's own openssl.cnf may add arbitrary extensions.
   await writeFile(file('cnf'), `${config.join('\n')}\n`)
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', made.key]
   const by = issuer ? ['-CA', issuer.certificate, '-CAkey', issuer.key] : []

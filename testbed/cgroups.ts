@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const root = '/sys/fs/cgroup'
 
-/** Removes a control group and all below it, from every hierarchy: one with cgroup v2, one a controller with v1. */
+/** Removes a control group and its descendants from every hierarchy: one with cgroup v2, one per controller with v1. */
 export async function removeCgroups(name: string): Promise<void> {
   const hierarchies = [root, ...(await folders(root)).map((controller) => join(root, controller))]
   await Promise.all(hierarchies.map((hierarchy) => removeTree(join(hierarchy, name))))
@@ -17,7 +17,7 @@ async function removeTree(folder: string): Promise<void> {
       return await rmdir(folder)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
-      // Busy for a moment after its last process was killed.
+      // The group stays busy for a moment after its last process ends.
       await sleep(10)
     }
   }

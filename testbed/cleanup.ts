@@ -1,4 +1,4 @@
-/** Removes all test beds whose owners are dead, as root: `node testbed/cleanup.ts [--after PID]`. */
+/** Removes all test beds whose owner process is dead. Run as root: `node testbed/cleanup.ts [--after PID]`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { checkMachine } from './engines.ts'
@@ -8,7 +8,7 @@ import { removeDeadBeds, withScratchLock } from './remains.ts'
 const { values } = parseArgs({ options: { after: { type: 'string' } } })
 checkMachine()
 if (values.after) {
-  // A process on its way out starts this one: its beds are dead only when it is.
+  // The process that started this one is ending. Its test beds are dead only after it has ended.
   const owner = processId(Number(values.after))
   for (let tries = 0; isAlive(owner) && tries < 1000; tries++) await sleep(10)
 }

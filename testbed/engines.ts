@@ -16,13 +16,13 @@ export interface EngineSpec {
   store: Store
 }
 
-/** Where the parts of an engine are. */
+/** Paths to the parts of an engine. */
 export interface EngineFiles {
-  /** PATH for the client: this engine's docker first. */
+  /** PATH for the docker client: this engine's docker comes first. */
   clientPath: string
   /** PATH for the daemon: its containerd, runc, iptables, docker-init, docker-proxy. */
   daemonPath: string
-  /** The buildx plugin, unless there is none or the client finds it by itself. */
+  /** Path of the buildx plugin; undefined if there is none or the client finds it by itself. */
   buildx: string | undefined
 }
 
@@ -31,16 +31,16 @@ interface EnginePackages {
   packages: string[]
 }
 
-// The version is pinned where it is the point; a later Docker in the same release fails clearly instead of passing as this one.
+// Docker's version is pinned: if the release gets a later version, the download fails instead of testing another engine.
 const enginePackages: Record<Exclude<EngineVersion, 'host'>, EnginePackages> = {
   '20.10': { release: 'own', packages: ['docker.io=20.10*', 'containerd'] },
   '26.1': { release: 'trixie', packages: ['docker.io=26.1*', 'docker-cli=26.1*', 'docker-buildx', 'containerd'] },
   '28.5': { release: 'sid', packages: ['docker.io=28.5*', 'docker-cli=28.5*', 'docker-buildx', 'containerd'] }
 }
 
-// docker-registry and busybox-static: the registry and the base images. The rest is what every dockerd calls.
+// docker-registry and busybox-static serve the registry and the base images. The other tools are for dockerd.
 const commonTools = ['docker-registry', 'busybox-static']
-// pigz: hosted runners have it (actions/runner-images images/ubuntu/toolsets), and engines unpack layers with it where it is.
+// Hosted runners have pigz (actions/runner-images images/ubuntu/toolsets), and engines use it to unpack layers if it exists.
 const daemonTools = [
   'runc',
   'tini',
@@ -54,7 +54,7 @@ const daemonTools = [
 ]
 const daemonToolLibraries = ['libnetfilter-conntrack3', 'libnfnetlink0', 'libseccomp2']
 
-// iproute2: ip and tc. libdevmapper and libsystemd: Debian's dockerd is linked with them.
+// iproute2 has ip and tc. Debian's dockerd is linked with libdevmapper and libsystemd.
 const installed = ['iproute2', 'libdevmapper1.02.1', 'libsystemd0']
 
 const toolLinks = {
@@ -66,13 +66,13 @@ const toolLinks = {
   unpigz: 'usr/bin/unpigz'
 }
 
-/** The folder in which engines and base images stay from run to run. */
+/** The folder that keeps engines and base images between runs. */
 export function cacheFolder(): string {
   const userCache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
   return process.env.SDL_TESTBED_CACHE || join(userCache, 'shared-docker-layers-testbed')
 }
 
-/** What this machine can run. */
+/** The engines that this machine can run, the newest last. */
 export function availableEngines(): EngineSpec[] {
   if (isDebian12()) {
     return [
@@ -92,7 +92,7 @@ export function availableEngines(): EngineSpec[] {
   return []
 }
 
-/** Throws one sentence that says why this machine cannot run a test bed, if it cannot. */
+/** @throws Error with one sentence that explains why this machine cannot run a test bed */
 export function checkMachine(): void {
   if (process.platform !== 'linux') throw new Error(`The test bed needs Linux, not ${process.platform}.`)
   if (process.getuid?.() !== 0) throw new Error('The test bed needs root: it makes network namespaces and engines.')
@@ -112,7 +112,7 @@ function hasRecentDockerd(): boolean {
   const dockerd = findOnPath('dockerd')
   if (!dockerd || !findOnPath('docker') || !findOnPath('apt-get')) return false
   const version = execFileSync(dockerd, ['--version'], { encoding: 'utf8' }).match(/version (\d+)\./)
-  // `features` in daemon.json chooses the image store from Docker 23 on.
+  // From Docker 23 on, `features` in daemon.json selects the image store.
   return Number(version?.[1]) >= 23
 }
 
@@ -130,7 +130,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** The folder of programs that come from the machine's own release; fetched unless they are there. */
+/** Returns the folder with programs from the machine's own release; downloads them if they are missing. */
 export async function ensureTools(): Promise<string> {
   const packages = isDebian12() ? [...commonTools, ...daemonTools, ...daemonToolLibraries] : commonTools
   const hash = createHash('sha256')
@@ -145,7 +145,7 @@ export async function ensureTools(): Promise<string> {
   return join(target, 'bin')
 }
 
-/** The files of an engine; fetched unless they are there. */
+/** Returns the files of an engine; downloads them if they are missing. */
 export async function ensureEngine(version: EngineVersion): Promise<EngineFiles> {
   const tools = await ensureTools()
   if (version === 'host') {
@@ -172,10 +172,10 @@ async function once(target: string, make: () => Promise<void>): Promise<void> {
   })
 }
 
-/** Puts the commands of the unpacked tools into one folder `bin`, under the names they are called by. */
+/** Links the commands of the unpacked tools into one folder `bin`, under their usual names. */
 async function makeCommands(root: string): Promise<void> {
   const bin = join(root, 'bin')
-  // Debian 12 unpacks busybox to bin already, later releases to usr/bin.
+  // In Debian 12 busybox is in bin, in later releases in usr/bin.
   await mkdir(bin, { recursive: true })
   for (const [name, file] of Object.entries(toolLinks)) {
     if (existsSync(join(root, file))) await symlink(join('..', file), join(bin, name))
@@ -190,7 +190,7 @@ async function makeCommands(root: string): Promise<void> {
     'iptables-restore',
     'ip6tables-restore'
   ]) {
-    // The unpacked iptables finds its libraries and extensions only when told where they are.
+    // The unpacked iptables finds its libraries and extensions only through these variables.
     const script = [
       '#!/bin/sh',
       `root="\${0%/*}/.."`,

@@ -1,21 +1,21 @@
 import type { FaultKind } from './faults.ts'
 
-/** What a registry, or the front end before it, answers. */
+/** An answer of a registry, or of a front end before it. */
 export interface Answer {
   status: number
   headers: Record<string, string>
   body: string
 }
 
-/** Kinds of faults that are an answer, and nothing else. */
+/** Kinds of faults that consist of an answer alone. */
 export type AnsweredKind = Exclude<FaultKind, 'reset-request' | 'reset-response' | 'stall' | 'slow'>
 
-/** The answer to a request. */
+/** Returns the answer of a fault to a request. */
 export function answerOf(kind: AnsweredKind, method: string, url: string): Answer {
   const [, repository = ''] = /^\/v2\/(.+?)\/(?:manifests|blobs|tags)\//.exec(url) ?? []
   switch (kind) {
     case '429':
-      // as ghcr.io puts it
+      // the wording of ghcr.io
       return errors(429, 'TOOMANYREQUESTS', 'retry-after: 1s, allowed: 44000/minute', { 'retry-after': '1' })
     case '500':
       return errors(500, 'UNKNOWN', 'unknown error')
@@ -32,7 +32,7 @@ export function answerOf(kind: AnsweredKind, method: string, url: string): Answe
         'www-authenticate': 'Basic realm="127.0.0.1:5001"'
       })
     case 'denied':
-      // as ghcr.io puts it
+      // the wording of ghcr.io
       return errors(403, 'DENIED', 'denied: installation not allowed to Create organization package')
     case 'unknown-repository':
       return errors(404, 'NAME_UNKNOWN', 'repository name not known to registry', {}, { name: repository })
@@ -41,7 +41,7 @@ export function answerOf(kind: AnsweredKind, method: string, url: string): Answe
   }
 }
 
-/** As docker-registry 2.8 answers on a file system without room: in words in the midst of an upload, else by errno. */
+/** The answer of docker-registry 2.8 on a full file system: a text during an upload, otherwise an errno. */
 function diskFullDetail(method: string, url: string): unknown {
   const folder = `/var/lib/registry/docker/registry/v2`
   const [, repository = '', upload = ''] = /^\/v2\/(.+)\/blobs\/uploads\/([^/?]*)/.exec(url) ?? []
@@ -53,7 +53,7 @@ function diskFullDetail(method: string, url: string): unknown {
   return { DriverName: 'filesystem', Enclosed: { Op: 'write', Path, Err: 28 } }
 }
 
-/** As the distribution spec has it. */
+/** An error in the format of the distribution specification. */
 function errors(
   status: number,
   code: string,
@@ -68,7 +68,7 @@ function errors(
   }
 }
 
-/** As nginx has it. */
+/** An error page in the format of nginx. */
 function page(status: number, title: string): Answer {
   const lines = [
     '<html>',

@@ -1,6 +1,6 @@
 /**
- * A process of its own in an agent's network namespace: takes HTTP requests on 127.0.0.1:5001, passes them on to
- * 127.0.0.1:5000, and lets some of them fail as `schedule.json` says. Each fault is a line of `injected.jsonl`.
+ * A proxy process in the network namespace of an agent. It forwards HTTP requests from 127.0.0.1:5001 to 127.0.0.1:5000, and
+ * injects the faults of `schedule.json`. It records each injected fault as a line of `injected.jsonl`.
  *
  * Usage: node fault-proxy.ts <folder of both files>
  */
@@ -18,7 +18,7 @@ const [folder = ''] = process.argv.slice(2)
 const scheduleFile = join(folder, 'schedule.json')
 const injectedFile = join(folder, 'injected.jsonl')
 
-/** How many requests a fault has matched so far. */
+/** A fault, and the number of requests that it has matched so far. */
 interface Counted {
   fault: Fault
   matched: number
@@ -27,7 +27,7 @@ interface Counted {
 let version = ''
 let schedule: Counted[] = []
 
-/** The schedule as it is now; a new one begins to count anew. */
+/** Reads the current schedule. A new schedule starts with new counts. */
 function currentSchedule(): Counted[] {
   const { ino, mtimeNs } = statSync(scheduleFile, { bigint: true })
   if (version !== `${ino} ${mtimeNs}`) {
@@ -38,7 +38,7 @@ function currentSchedule(): Counted[] {
   return schedule
 }
 
-/** The fault that a request meets: the first in the schedule that is due, while all that match count it. */
+/** Returns the fault for a request: the first one in the schedule that is due. Every fault that matches counts the request. */
 function faultFor(method: string, path: string): Fault | undefined {
   let due: Fault | undefined
   for (const counted of currentSchedule()) {
@@ -50,16 +50,16 @@ function faultFor(method: string, path: string): Fault | undefined {
   return due
 }
 
-// A connection of its own for each request: none that is kept alive can turn out to be closed.
+// Each request gets its own connection, because a kept-alive one may turn out to be closed.
 const toRegistry = new Agent({ keepAlive: false })
 
-/** Passes a request on and gives its answer back, with something done to one of the two bodies. */
+/** Forwards a request and its answer. `cut` breaks one of the two bodies, or delays the answer. */
 async function pass(
   client: IncomingMessage,
   answer: ServerResponse,
   cut: { request?: number; response?: number; delay?: number } = {}
 ): Promise<void> {
-  // A message that was destroyed has no socket any more.
+  // A destroyed message has no socket: keep it.
   const { socket } = client
   const upstream = request({
     agent: toRegistry,
@@ -70,7 +70,7 @@ async function pass(
     headers: { ...client.headers, connection: 'close' }
   })
   const responded = new Promise<IncomingMessage>((resolve, reject) => {
-    // An upstream that breaks may say so twice.
+    // A broken upstream may emit several errors.
     upstream.once('response', resolve).on('error', reject)
   })
   try {
@@ -87,7 +87,7 @@ async function pass(
       return
     }
     const length = client.method === 'HEAD' ? 0 : lengthOf(response)
-    // An answer without a body is lost whole: the registry has done what it was asked, and nobody learns of it.
+    // Without a body, the whole answer is lost: the registry has executed the request, but the client does not learn of it.
     if (length !== 0) answer.writeHead(response.statusCode ?? 502, headers)
     await pipeline(response, breakAfter(cut.response, length, socket), answer)
   } catch {
@@ -101,11 +101,11 @@ function lengthOf({ headers }: IncomingMessage): number | undefined {
   return length === undefined ? undefined : Number(length)
 }
 
-/** Lets so many bytes through, and never more than half of what is to come, then resets the connection. */
+/** Lets that many bytes through, but at most half of the body, and then resets the connection. */
 function breakAfter(bytes: number, length: number | undefined, socket: Socket): Transform {
   let left = length === undefined ? bytes : Math.min(bytes, Math.floor(length / 2))
   const breakIt = (done: TransformCallback): void => {
-    // A stream that fails would close the connection in order.
+    // A failing stream would close the connection gracefully.
     socket.resetAndDestroy()
     done(new Error('broken on purpose'))
   }
@@ -113,7 +113,7 @@ function breakAfter(bytes: number, length: number | undefined, socket: Socket): 
     transform(chunk: Buffer, _encoding, done) {
       this.push(chunk.subarray(0, left))
       left -= chunk.length
-      // What was let through is to arrive before the connection breaks.
+      // The bytes so far must arrive before the connection breaks.
       if (left < 0) setTimeout(breakIt, 20, done)
       else done()
     },
@@ -124,7 +124,7 @@ function breakAfter(bytes: number, length: number | undefined, socket: Socket): 
 }
 
 async function say({ status, headers, body }: Answer, client: IncomingMessage, answer: ServerResponse): Promise<void> {
-  // The answer comes after the request, as from a front end that takes bodies in before it looks at them.
+  // Read the whole request before answering, like a front end that buffers bodies.
   await pipeline(client, async (body) => {
     for await (const _ of body);
   })
@@ -172,5 +172,5 @@ const server = createServer((client, answer) => {
 })
 server.keepAliveTimeout = 0
 server.requestTimeout = 0
-// The file appears when the port is open: whoever started this process waits for it.
+// The file appears once the port is open. `FaultProxy.start` waits for it.
 server.listen(5001, '127.0.0.1', 1024, () => appendFileSync(injectedFile, ''))

@@ -1,24 +1,24 @@
 import fc from 'fast-check'
 import type { Fault, FaultKind } from './faults.ts'
 
-/** What a run of the action meets, and what may be expected of it. */
+/** The faults that a run of the action meets, and the result to expect. */
 export interface FaultSchedule {
   faults: Fault[]
   /** Whether the commit's test passes. */
   testPasses: boolean
-  /** `transient`: as many requests fail for the moment as are made again; `refused`: so does every push; `mixed`: anything. */
+  /** `transient`: no more transient errors than retries; `refused`: every push fails; `mixed`: any faults. */
   nature: 'transient' | 'refused' | 'mixed'
 }
 
-/** How often the action makes a request again that failed for the moment: the default of its input `retries`. */
+/** The default of the action's input `retries`. */
 const RETRIES = 3
 
-/** More requests than any run makes. */
+/** More requests than a run makes. */
 const FOR_EVER = 1_000_000
 
 const SHORT_SHA = '[0-9a-f]{7}'
 
-/** The requests of a run, by what they are for. */
+/** The requests of a run, by purpose. */
 const reads = [
   { method: 'GET|HEAD', path: '/manifests/(builder|latest)$' },
   { method: 'GET|HEAD', path: '/manifests/sha256:' },
@@ -37,19 +37,19 @@ const tags = [SHORT_SHA, 'builder-next', 'builder', 'latest'].map((tag) => ({
 }))
 const pushes = { method: 'POST|PATCH|PUT', path: '/(manifests|blobs/uploads)/' }
 
-/** Faults after which the same request may go well. */
+/** Transient errors: the same request may succeed later. */
 const passing: FaultKind[] = ['429', '500', '502', '503', 'reset-request', 'reset-response', 'stall', 'slow']
-/** Faults that stay until somebody does something about them. */
+/** Permanent errors: somebody must repair something. */
 const lasting: FaultKind[] = ['expired-token', 'wrong-credentials', 'denied', 'unknown-repository', 'disk-full']
 
-/** @param most in how many requests at most */
+/** @param most maximum number of requests that meet the fault */
 function fault(kinds: FaultKind[], most: number): fc.Arbitrary<Fault> {
   return fc
     .record({
       kind: fc.constantFrom(...kinds),
       target: fc.oneof(
         { weight: 2, arbitrary: fc.constantFrom(...reads) },
-        // few: docker itself asks again for layers, and takes most of a minute for it
+        // rarely: docker itself retries layers, which takes most of a minute
         { weight: 1, arbitrary: fc.constantFrom(...uploads) },
         { weight: 4, arbitrary: fc.constantFrom(...tags) }
       ),
@@ -61,7 +61,7 @@ function fault(kinds: FaultKind[], most: number): fc.Arbitrary<Fault> {
     .map(({ target, ...rest }) => ({ ...rest, ...target }))
 }
 
-/** All faults together could hit one request and those that repeat it: they are as many as that is made again. */
+/** All faults together may hit one request and its retries, so their number is at most that of the retries. */
 const transient = fc
   .array(fault(passing, RETRIES), { minLength: 1, maxLength: RETRIES })
   .map((faults) => faults.filter((_, index) => sum(faults.slice(0, index + 1)) <= RETRIES))
@@ -92,7 +92,7 @@ const schedules: fc.Arbitrary<FaultSchedule> = fc
   })
   .map(({ what, testPasses }) => ({ ...what, testPasses }))
 
-/** The same schedule for the same seed, on every machine. */
+/** Returns the same schedule for the same seed, on every machine. */
 export function faultSchedule(seed: number): FaultSchedule {
   const [schedule] = fc.sample(schedules, { seed, numRuns: 1 })
   if (!schedule) throw new Error(`There is no schedule for seed ${seed}.`)

@@ -5,42 +5,42 @@ import type { Agent } from './agent.ts'
 import { startDaemon, systemPath, untilReady } from './process.ts'
 
 export type FaultKind =
-  /** Too many requests; come again in a second. */
+  /** Too many requests, with `Retry-After: 1`. */
   | '429'
   | '500'
   | '502'
   | '503'
-  /** The connection breaks in the middle of the request's body. */
+  /** The connection breaks within the request's body. */
   | 'reset-request'
-  /** The connection breaks in the middle of the answer's body; where it has none, the whole answer is lost. */
+  /** The connection breaks within the answer's body; without a body, the whole answer is lost. */
   | 'reset-response'
-  /** No answer, and in the end a broken connection. */
+  /** No answer; finally a broken connection. */
   | 'stall'
-  /** The usual answer, late. */
+  /** The regular answer, late. */
   | 'slow'
-  /** A login that has been good. */
+  /** A login that was valid before. */
   | 'expired-token'
   | 'wrong-credentials'
   | 'denied'
   | 'unknown-repository'
   | 'disk-full'
 
-/** What happens to the matching requests number `skip` + 1 to `skip` + `times`. */
+/** A fault that hits the matching requests number `skip` + 1 to `skip` + `times`. */
 export interface Fault {
   kind: FaultKind
-  /** GET, or several: GET|HEAD */
+  /** One method, or several: GET|HEAD */
   method: string
-  /** Regular expression for the path, without the query. */
+  /** Regular expression for the path without the query. */
   path: string
   skip: number
   times: number
-  /** How late an answer comes, or how long a stall lasts; 1000 by default. */
+  /** Delay of the answer, or duration of the stall; 1000 by default. */
   milliseconds?: number
-  /** How much of a body gets through before the connection breaks, and never more than half of it; 4096 by default. */
+  /** Bytes of the body that get through before the connection breaks, at most half of the body; 4096 by default. */
   bytes?: number
 }
 
-/** A fault that happened. */
+/** A fault that the proxy injected. */
 export interface Injected {
   kind: FaultKind
   method: string
@@ -49,7 +49,7 @@ export interface Injected {
   time: number
 }
 
-/** The registry as an agent sees it through a proxy that lets requests fail. */
+/** A proxy through which an agent uses the registry. It makes requests fail. */
 export class FaultProxy {
   readonly #folder: string
 
@@ -57,7 +57,7 @@ export class FaultProxy {
     this.#folder = folder
   }
 
-  /** Starts the proxy inside an agent's network; it ends with the agent. */
+  /** Starts the proxy in an agent's network namespace; it ends with the agent. */
   static async start(agent: Agent): Promise<FaultProxy> {
     const proxy = new FaultProxy(join(agent.folder, 'faults'))
     await mkdir(proxy.#folder)
@@ -77,30 +77,30 @@ export class FaultProxy {
     return proxy
   }
 
-  /** How the agent names a repository, or an image, to reach it through the proxy. */
+  /** The name by which the agent reaches a repository or an image through the proxy. */
   image(repository: string): string {
     return `127.0.0.1:5001/${repository}`
   }
 
-  /** From now on these faults happen, and no others; what happened before is forgotten. */
+  /** Replaces the schedule with these faults, and clears the record. */
   async inject(faults: readonly Fault[]): Promise<void> {
     await writeFile(this.#file('injected.jsonl'), '')
     await this.#schedule(faults)
   }
 
-  /** From now on nothing happens. */
+  /** Stops all faults. */
   async clear(): Promise<void> {
     await this.#schedule([])
   }
 
-  /** What has happened since the last `inject`. */
+  /** The faults injected since the last `inject`. */
   async injected(): Promise<Injected[]> {
     const lines = (await readFile(this.#file('injected.jsonl'), 'utf8')).split('\n')
     return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Injected)
   }
 
   async #schedule(faults: readonly Fault[]): Promise<void> {
-    // The proxy reads the file with every request: it must never see half of it.
+    // The proxy reads the file with every request, so the file must always be complete.
     const temporary = this.#file('schedule.json.new')
     await writeFile(temporary, JSON.stringify(faults, undefined, 2))
     await rename(temporary, this.#file('schedule.json'))

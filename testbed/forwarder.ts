@@ -1,6 +1,6 @@
 /**
- * A process of its own in an agent's network namespace: takes connections on 127.0.0.1, passes them on to a
- * registry, and keeps the number of bytes of each direction in a file.
+ * A process in the network namespace of an agent. It forwards connections from 127.0.0.1 to a registry, and writes the number of
+ * bytes in each direction to a file.
  *
  * Usage: node forwarder.ts <port> <registry host> <registry port> <counter file>
  */
@@ -35,15 +35,15 @@ async function forward(client: Socket): Promise<void> {
   const registry = connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true })
   client.setNoDelay(true)
   try {
-    // Each direction ends by itself: a client may close its side and still read the answer.
+    // Each direction ends separately: a client may close its side and still read the answer.
     await Promise.all([pipeline(client, count('pushed'), registry), pipeline(registry, count('pulled'), client)])
   } catch {
-    // A broken connection on one side is shown to the other as one.
+    // Pass a broken connection on to the other side.
     client.resetAndDestroy()
     registry.resetAndDestroy()
   }
 }
 
 const server = createServer({ allowHalfOpen: true }, (client) => void forward(client))
-// The file appears when the port is open: whoever started this process waits for it.
+// The file appears once the port is open. `Agent` waits for it.
 server.listen(Number(listenPort), '127.0.0.1', 1024, writeCounters)

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 const TOKEN = 'token-of-the-stand-in'
 
 /**
- * A stand-in for GitHub's REST API that answers what this action asks of one repository, from a real git repository
+ * A stand-in for GitHub's REST API. It answers the action's requests about one repository from a real git repository
  * (docs.github.com, "Compare two commits", "Get a reference", "List commits").
  */
 export class GitHubApi {
@@ -18,8 +18,8 @@ export class GitHubApi {
   }
 
   /**
-   * @param folder of the git repository
-   * @param host address on which the agents of a bed reach this process: that of the bed's registry
+   * @param folder folder of the git repository
+   * @param host address at which the agents of a test bed reach this process: that of the test bed's registry
    */
   static async start(folder: string, host: string): Promise<GitHubApi> {
     const server = createServer((request, response) => {
@@ -32,7 +32,7 @@ export class GitHubApi {
     return new GitHubApi(server, host)
   }
 
-  /** What a job needs to ask it. */
+  /** Inputs and variables with which a job uses this stand-in. */
   get job(): { inputs: Record<string, string>; env: Record<string, string> } {
     return { inputs: { 'github-token': TOKEN }, env: { GITHUB_API_URL: this.url } }
   }

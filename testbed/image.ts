@@ -26,7 +26,7 @@ const configType = 'application/vnd.docker.container.image.v1+json'
 const layerType = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
 const epoch = '2020-01-01T00:00:00Z'
 
-/** The layer of that name in `folder`; `fill` puts its files into an empty root first, if it is not there yet. Call it under a lock. */
+/** Returns the layer of that name in `folder`. If it does not exist, `fill` writes its files to an empty root first. Call it under a lock. */
 export async function cachedLayer(folder: string, name: string, fill: (root: string) => Promise<void>): Promise<Layer> {
   const target = join(folder, name)
   const description = await readFile(join(target, 'layer.json'), 'utf8').catch(() => undefined)
@@ -62,7 +62,7 @@ async function digestOf(file: string): Promise<string> {
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Pushes an image of these layers by the registry's own protocol: no engine is needed, and its digest never changes. */
+/** Pushes an image with these layers over HTTP. It needs no engine, and the digest is always the same. */
 export async function pushImage(
   registry: Registry,
   repository: string,

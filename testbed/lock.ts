@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { systemPath } from './process.ts'
 
 /**
- * Does something while no other process holds the lock of `path`, an existing folder or a file to create.
- * The kernel holds it for flock(1), which ends with this process: no lock can be left behind by a crash.
+ * Runs an action while holding the lock of `path`, an existing folder or a file to create.
+ * flock(1) holds the lock and ends with this process, so a crash leaves no lock behind.
  */
 export async function withLock<T>(path: string, action: () => Promise<T>): Promise<T> {
   const holder = spawn('flock', ['--exclusive', path, 'sh', '-c', 'echo locked && exec cat'], {
@@ -24,10 +24,10 @@ export async function withLock<T>(path: string, action: () => Promise<T>): Promi
   }
 }
 
-/** The folder in `parent` in which something is made before it is renamed to its place; whoever holds the lock has it. */
+/** Creates the empty work folder in `parent`, whose content is renamed to its final place. Only the holder of the lock may use it. */
 export async function emptyFolder(parent: string): Promise<string> {
   const folder = join(parent, 'partial')
-  // What a crash left half done.
+  // Remove the partial work of a crashed process.
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   return folder

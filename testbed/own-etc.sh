@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs a command in a mount namespace in which the files of an agent's folder `etc` lie over those of /etc.
+# Runs a command in a mount namespace whose /etc is overlaid with the files of the agent's folder `etc`.
 # Usage: unshare --mount -- own-etc.sh <agent's folder> <command> [arguments]
 set -e
 folder=$1
 shift
 
-# Read-only, so that any number of these can share the folder at the same time.
+# The overlay is read-only, so that several commands can share the folder at the same time.
 mount -t overlay overlay -o "lowerdir=$folder/etc:/etc" /etc
 exec "$@"

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { emptyFolder } from './lock.ts'
 import { run } from './process.ts'
 
-/** Where apt looks for packages: another release of Debian, or what this machine is set up for. */
+/** Where apt gets packages: another release of Debian, or this machine's own sources. */
 export type Release = 'trixie' | 'sid' | 'own'
 
 /**
- * Downloads Debian packages and unpacks them, uninstalled, into `target`, which is there whole or not at all.
- * Call it under the lock of the cache. All state of apt is private and short-lived; the machine's own settings (proxies, mirrors) stay in force.
+ * Downloads Debian packages and unpacks them to `target`, without installing them. `target` is either complete or absent.
+ * Call it under the lock of the cache. apt gets its own temporary state, but keeps the machine's settings (proxies, mirrors).
  */
 export async function unpackPackages(
   cache: string,
@@ -37,7 +37,7 @@ async function privateApt(state: string, release: Release): Promise<string[]> {
   await mkdir(join(state, 'lists', 'partial'), { recursive: true })
   await mkdir(join(state, 'archives', 'partial'), { recursive: true })
   const options = ['-o', `Dir::State::lists=${state}/lists`, '-o', `Dir::Cache=${state}`]
-  // The cache folder may lie below /root, where the user _apt cannot write.
+  // The cache folder may be below /root, where the user _apt cannot write.
   options.push('-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Languages=none', '-o', 'Acquire::Retries=3')
   if (release !== 'own') {
     const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -48,7 +48,7 @@ async function privateApt(state: string, release: Release): Promise<string[]> {
   return options
 }
 
-/** The archive from which this machine has its own release of Debian: the other releases are there, too. */
+/** The archive of this machine's own Debian release, which also has the other releases. */
 async function archive(): Promise<string> {
   const format = ['--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages']
   const { stdout } = await run('apt-get', ['indextargets', ...format])
@@ -57,10 +57,10 @@ async function archive(): Promise<string> {
   return uri
 }
 
-/** Installs those of the machine's own packages that are missing. */
+/** Installs the missing ones of these packages from the machine's own release. */
 export async function installPackages(packages: string[]): Promise<void> {
   const { stdout } = await run('dpkg-query', ['--list', ...packages], { allowFailure: true })
-  // One line a package, such as `ii  iproute2  6.1.0-3  amd64  …`; the name may carry `:amd64`.
+  // One line per package, such as `ii  iproute2  6.1.0-3  amd64  …`; the name may carry `:amd64`.
   const installed = new Set([...stdout.matchAll(/^ii\s+([^\s:]+)/gm)].map((match) => match[1]))
   const missing = packages.filter((name) => !installed.has(name))
   if (missing.length === 0) return

@@ -4,14 +4,14 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What every process of the test bed gets as its environment, unless it needs more. */
+/** PATH of the test bed's processes, unless they need another one. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export interface RunOptions {
   cwd?: string
   env?: Record<string, string>
   input?: string
-  /** Resolve whatever the exit code is. */
+  /** Whether to resolve for any exit code. */
   allowFailure?: boolean
 }
 
@@ -21,14 +21,14 @@ export interface RunResult {
   stderr: string
 }
 
-/** Runs a command without a shell, and rejects with its stderr in the message when it fails. */
+/** Runs a command without a shell. If it fails, rejects with its stderr in the message. */
 export async function run(command: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
   const child = spawn(command, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.env ?? { PATH: systemPath, HOME: '/root', LC_ALL: 'C.UTF-8' },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']
   })
-  // A command that ends without reading all its input is no error by itself.
+  // A command may end without reading all its input: that is not an error.
   child.stdin?.on('error', () => undefined).end(options.input)
   const [stdout, stderr, exitCode] = await Promise.all([collect(child.stdout), collect(child.stderr), exit(child)])
   if (exitCode !== 0 && !options.allowFailure) {
@@ -50,7 +50,7 @@ function exit(child: ChildProcess): Promise<number> {
   })
 }
 
-/** A process that outlives the call that started it, recorded on disk so that it can be ended after a crash too. */
+/** A process that outlives the call that started it. It is recorded on disk, so that it can be ended even after a crash. */
 export interface Daemon {
   readonly pid: number
   readonly log: string
@@ -67,7 +67,7 @@ export function startDaemon(
 ): Daemon {
   const log = join(folder, `${name}.log`)
   const output = openSync(log, 'a')
-  // Detached: an interrupt on the terminal must not reach the daemons before the bed ends them in order.
+  // Detached: an interrupt on the terminal must not reach the daemons, because the test bed ends them in order.
   const child = spawn(command, args, { detached: true, cwd: folder, env, stdio: ['ignore', output, output] })
   closeSync(output)
   let exited = false
@@ -87,7 +87,7 @@ export function startDaemon(
   return { pid, log, hasExited: () => exited }
 }
 
-/** Polls until `check` answers true; fails with the end of the daemon's log when that is too late or the daemon is gone. */
+/** Polls until `check` resolves to true. Fails with the end of the daemon's log after a timeout, or if the daemon has ended. */
 export async function untilReady(daemon: Daemon, seconds: number, check: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + seconds * 1000
   while (!(await check())) {
@@ -101,7 +101,7 @@ function lastLines(file: string): string {
   return readFileSync(file, 'utf8').trim().split('\n').slice(-20).join('\n')
 }
 
-/** A process, told apart from a later one with the same pid by its start time. */
+/** Identifies a process. The start time distinguishes it from a later process with the same pid. */
 export interface ProcessId {
   pid: number
   startTime: number
@@ -115,7 +115,7 @@ interface ProcessStatus extends ProcessId {
 function status(pid: number): ProcessStatus | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The command name before ')' may hold spaces and parentheses itself.
+    // The command name before the last ')' may contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return { pid, state: fields[0] ?? '', parent: Number(fields[1]), startTime: Number(fields[19]) }
   } catch {
@@ -123,7 +123,7 @@ function status(pid: number): ProcessStatus | undefined {
   }
 }
 
-/** The identity of a process that runs now, normally this one. */
+/** The identity of a running process, by default this one. */
 export function processId(pid: number = process.pid): ProcessId {
   return { pid, startTime: status(pid)?.startTime ?? 0 }
 }
@@ -146,16 +146,16 @@ export function recordedProcesses(folder: string): ProcessId[] {
   }
 }
 
-/** Kills processes at once, without waiting; for the moment in which this process itself ends. */
+/** Kills processes without waiting, for use while this process itself ends. */
 export function killNow(processes: ProcessId[]): void {
   for (const victim of processes) signal(victim)
 }
 
-/** Kills processes and all that descends from them, and waits until they are gone. */
+/** Kills processes and all their descendants, and waits until they have ended. */
 export async function killTrees(roots: ProcessId[]): Promise<void> {
   const victims = withDescendants(roots.filter(isAlive))
   const pids = new Set(victims.map(({ pid }) => pid))
-  // Children first: their parents still reap them then, and no zombies are handed to the machine's init.
+  // Children first: their parents still reap them, so that the machine's init gets no zombies.
   await killAndWait(victims.filter(({ parent }) => pids.has(parent)))
   await killAndWait(victims.filter(({ parent }) => !pids.has(parent)))
 }
@@ -173,7 +173,7 @@ function signal(victim: ProcessId): void {
   try {
     if (isAlive(victim)) process.kill(victim.pid, 'SIGKILL')
   } catch {
-    // It ended by itself just now.
+    // The process has just ended by itself.
   }
 }
 
@@ -184,7 +184,7 @@ function withDescendants(roots: ProcessId[]): ProcessStatus[] {
     .map((name) => status(Number(name)))
     .filter((found) => found !== undefined)
   const found = new Set(all.filter(({ pid }) => roots.some((root) => root.pid === pid)))
-  // The set grows while it is walked: children of children are found in turn.
+  // The set grows during the iteration, so it also finds children of children.
   for (const { pid } of found) {
     for (const child of all) if (child.parent === pid) found.add(child)
   }

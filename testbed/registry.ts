@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bridgeAddress } from './network.ts'
 import { startDaemon, systemPath, untilReady } from './process.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the registry holds
+// biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary JSON of the registry
 type Json = any
 
 export interface Manifest {
@@ -23,25 +23,25 @@ const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json'
 ]
 
-/** The registry that the agents of a bed share, looked at from outside. */
+/** The registry that the agents of a test bed share, as this machine reads it. */
 export class Registry {
-  /** How agents name it: every engine and client takes loopback for plain HTTP. */
+  /** Its name for agents: every engine and client uses plain HTTP for loopback addresses. */
   readonly host = '127.0.0.1:5000'
-  /** How this machine reaches it. */
+  /** Its URL for this machine. */
   readonly url: string
 
   constructor(url: string) {
     this.url = url
   }
 
-  /** The tags of a repository, sorted; none if there is no such repository. */
+  /** The sorted tags of a repository; empty if the repository does not exist. */
   async tags(repository: string): Promise<string[]> {
     const response = await this.#get(`${repository}/tags/list`)
     const body = (await response?.json()) as { tags: string[] | null } | undefined
     return (body?.tags ?? []).sort()
   }
 
-  /** The manifest or index of a tag or digest; its digest is computed from the bytes. */
+  /** The manifest or index of a tag or digest, with the digest of its bytes. */
   async manifest(repository: string, reference: string): Promise<Manifest | undefined> {
     const accept = [...indexTypes, ...manifestTypes].join(', ')
     const response = await this.#get(`${repository}/manifests/${reference}`, { accept })
@@ -51,7 +51,7 @@ export class Registry {
     return { digest, mediaType: response.headers.get('content-type') ?? '', body: JSON.parse(bytes.toString()) }
   }
 
-  /** The config of an image, by way of its one Linux image if the reference is an index. */
+  /** The config of an image; if the reference is an index, of its only Linux image. */
   async config(repository: string, reference: string): Promise<Json> {
     const manifest = await this.manifest(repository, reference)
     if (!manifest) throw new Error(`The registry has no ${repository}:${reference}.`)
@@ -65,7 +65,7 @@ export class Registry {
     return response.json()
   }
 
-  /** Gives a tag the same image with another config. */
+  /** Sets a tag to the same image with an edited config. */
   async replaceConfig(repository: string, tag: string, edit: (config: Json) => Json): Promise<void> {
     const manifest = await this.manifest(repository, tag)
     if (!manifest) throw new Error(`The registry has no ${repository}:${tag}.`)
@@ -88,7 +88,7 @@ export class Registry {
   }
 }
 
-/** Starts the registry of bed N, with its configuration, log and storage in `folder`. */
+/** Starts the registry of a test bed, with its configuration, log and storage in `folder`. */
 export async function startRegistry(bed: number, folder: string, command: string): Promise<Registry> {
   const address = `${bridgeAddress(bed)}:${port}`
   const config = {
@@ -97,7 +97,7 @@ export async function startRegistry(bed: number, folder: string, command: string
     storage: {
       filesystem: { rootdirectory: join(folder, 'storage') },
       delete: { enabled: true },
-      // Nothing here lives long enough to be purged.
+      // No upload lives long enough to be purged.
       maintenance: { uploadpurging: { enabled: false } }
     },
     http: { addr: address }
@@ -112,7 +112,7 @@ export async function startRegistry(bed: number, folder: string, command: string
   return new Registry(url)
 }
 
-/** Uploads a blob, unless the repository has it. */
+/** Uploads a blob if the repository lacks it. */
 export async function pushBlob(
   registry: Registry,
   repository: string,
@@ -127,7 +127,7 @@ export async function pushBlob(
   await send('PUT', location.href, { headers: { 'content-type': 'application/octet-stream' }, body: await read() })
 }
 
-/** A request that must succeed. */
+/** Sends a request that must succeed. */
 export async function send(method: string, url: string, request: RequestInit): Promise<Response> {
   const response = await fetch(url, { ...request, method })
   const text = await response.text()

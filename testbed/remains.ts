@@ -6,10 +6,10 @@ import { withLock } from './lock.ts'
 import { agentNumbers, bridgeName, namespaceProcesses, removeBridge, removeNamespace } from './network.ts'
 import { isAlive, killTrees, type ProcessId, processId, recordedProcesses, run } from './process.ts'
 
-/** Every bed has a folder here, named by its number. On a real disk: overlay2 needs one. */
+/** Contains a folder for each test bed, named by its number. It must be on a real disk, because overlay2 needs one. */
 export const scratch = '/var/tmp/shared-docker-layers'
 
-/** Who a bed belongs to; written into its folder. */
+/** The process that owns a test bed; recorded in the folder of the test bed. */
 export interface Owner extends ProcessId {
   name: string
 }
@@ -26,12 +26,12 @@ export function agentCgroup(bed: number, agent: number): string {
   return `${bridgeName(bed)}/${agent}`
 }
 
-/** No bed comes or goes meanwhile. The lock is on the folder above, so that it needs no file of its own. */
+/** Runs an action while no other process adds or removes a test bed. The lock is on the parent folder, so it needs no lock file. */
 export async function withScratchLock<T>(action: () => Promise<T>): Promise<T> {
   return withLock(join(scratch, '..'), action)
 }
 
-/** Removes all that an agent started, named or wrote, whatever state it is in. */
+/** Removes all processes, names and files of an agent, whatever its state. */
 export async function removeAgent(bed: number, agent: number): Promise<void> {
   const folder = agentFolder(bed, agent)
   const guests = await namespaceProcesses(bed, agent)
@@ -39,7 +39,7 @@ export async function removeAgent(bed: number, agent: number): Promise<void> {
   await Promise.all([removeNamespace(bed, agent), removeCgroups(agentCgroup(bed, agent)), removeFolder(folder)])
 }
 
-/** Removes all that a bed and its agents started, named or wrote. */
+/** Removes all processes, names and files of a test bed and its agents. */
 export async function removeBed(bed: number): Promise<void> {
   const folder = bedFolder(bed)
   const folders = existsSync(folder) ? await readdir(folder) : []
@@ -48,11 +48,11 @@ export async function removeBed(bed: number): Promise<void> {
   await killTrees(recordedProcesses(join(folder, 'registry')))
   await Promise.all([removeBridge(bed), removeCgroups(bridgeName(bed))])
   await removeFolder(folder)
-  // The last one out takes the common folder away; it stays while another bed is in it.
+  // Fails, and keeps the common folder, while it contains another test bed.
   await rmdir(scratch).catch(() => undefined)
 }
 
-/** Removes the beds whose owners are dead, and says which they were. Call it under the scratch lock. */
+/** Removes the test beds whose owners are dead, and returns their folders. Call it under the scratch lock. */
 export async function removeDeadBeds(): Promise<string[]> {
   if (!existsSync(scratch)) return []
   const dead = (await readdir(scratch)).filter((name) => !ownerOf(Number(name)))
@@ -69,7 +69,7 @@ function ownerOf(bed: number): Owner | undefined {
   }
 }
 
-/** The processes of a bed that are on record, without looking for more. */
+/** The recorded processes of a test bed. */
 export function bedProcesses(bed: number): ProcessId[] {
   const folder = bedFolder(bed)
   if (!existsSync(folder)) return []
@@ -79,7 +79,7 @@ export function bedProcesses(bed: number): ProcessId[] {
 async function removeFolder(folder: string): Promise<void> {
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n')
   const below = mounts.map((line) => line.split(' ')[1] ?? '').filter((path) => path.startsWith(`${folder}/`))
-  // Engines mount in a mount namespace of their own; this is for what a test mounted by itself.
+  // Engines have their own mount namespaces; these mounts are those of a test.
   for (const path of below.reverse()) await run('umount', ['--lazy', path], { allowFailure: true })
   await run('rm', ['-rf', '--one-file-system', folder])
 }

@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-/** What a workflow's event says, as the runner passes it on. */
+/** The event of a workflow, as the runner passes it on. */
 export interface Event {
   /** GITHUB_EVENT_NAME */
   name: string
@@ -20,7 +20,7 @@ export interface Event {
 
 /** One step `uses: shared-docker-layers` of a job. */
 export interface Job {
-  /** The checkout: the folder in which the step runs. */
+  /** Folder of the checkout, in which the step runs. */
   workspace: string
   event: Event
   /** The step's `with:`. */
@@ -29,7 +29,7 @@ export interface Job {
   env?: Record<string, string>
 }
 
-/** How the main step and then the post step ended. */
+/** The results of the main step and the post step. */
 export interface Outcome {
   exitCode: number | null
   /** Standard output and standard error of the main step. */
@@ -42,7 +42,7 @@ export interface Outcome {
   post: { exitCode: number | null; log: string }
 }
 
-/** The event of a push to a branch, as far as the action reads it. */
+/** The event of a push to a branch, with the fields that the action reads. */
 export function pushEvent(sha: string, branch: string, defaultBranch = 'master'): Event {
   return {
     name: 'push',
@@ -52,13 +52,13 @@ export function pushEvent(sha: string, branch: string, defaultBranch = 'master')
   }
 }
 
-/** The signals of a cancellation, and the milliseconds after each. */
+/** The signals of a cancellation, and the milliseconds to wait after each. */
 const CANCELLATION = [
   ['SIGINT', 7_500],
   ['SIGTERM', 2_500]
 ] as const
 
-/** A main step that runs, and can be cancelled. */
+/** A running main step, which can be cancelled. */
 export class RunningAction {
   readonly #agent: Agent
   readonly #job: Job
@@ -68,13 +68,13 @@ export class RunningAction {
   readonly #ended: Promise<number | null>
   #log = ''
 
-  /** Starts the committed dist/ on an agent as a runner does: in the agent's network, with the inputs of action.yml. */
+  /** Starts the committed dist/ on an agent as a runner does: in the agent's network namespace, with the inputs of action.yml. */
   constructor(agent: Agent, job: Job) {
     this.#agent = agent
     this.#job = job
     this.#folder = join(agent.folder, `step-${randomUUID()}`)
     mkdirSync(join(this.#folder, 'temp'), { recursive: true })
-    // outside the repository: the bundle may need none of its node_modules
+    // outside the repository, to prove that the bundle needs no node_modules
     cpSync(join(ROOT, 'dist'), join(this.#folder, 'dist'), { recursive: true })
     for (const file of ['output', 'state', 'summary', 'env', 'path']) writeFileSync(this.#file(file), '')
     writeFileSync(this.#file('event.json'), JSON.stringify(job.event.payload))
@@ -102,10 +102,10 @@ export class RunningAction {
   }
 
   /**
-   * Cancels it as GitHub's runner does: SIGINT, after 7.5 s SIGTERM, after another 2.5 s SIGKILL (actions/runner
+   * Cancels the step as GitHub's runner does: SIGINT, after 7.5 s SIGTERM, after another 2.5 s SIGKILL (actions/runner
    * ProcessInvoker.cs).
    *
-   * @returns whether it ended by itself
+   * @returns whether the step ended before SIGKILL
    */
   async cancel(): Promise<boolean> {
     for (const [signal, patience] of CANCELLATION) {
@@ -195,7 +195,7 @@ export async function runAction(agent: Agent, job: Job): Promise<Outcome> {
   return new RunningAction(agent, job).end()
 }
 
-/** Values of inputs that a workflow does not set; expressions, of which there is only the token, as without a token. */
+/** The defaults of action.yml. The only expression, that of the token, becomes empty: no token. */
 function inputDefaults(): Record<string, string> {
   const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8')) as {
     inputs: Record<string, { default?: unknown }>
@@ -215,7 +215,7 @@ function ended(child: ChildProcess): Promise<number | null> {
   })
 }
 
-/** Parses GITHUB_OUTPUT or GITHUB_STATE as @actions/core writes it: name<<delimiter, the value's lines, the delimiter. */
+/** Parses GITHUB_OUTPUT or GITHUB_STATE in the format of @actions/core: name<<delimiter, the lines of the value, the delimiter. */
 function readCommandFile(path: string): Record<string, string> {
   const values: Record<string, string> = {}
   const lines = readFileSync(path, 'utf8').split('\n')

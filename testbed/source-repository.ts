@@ -6,18 +6,18 @@ export interface Symlink {
   target: string
 }
 
-/** Files of a commit: path → content. */
+/** Content of the files of a commit, by path. */
 export type Files = Record<string, string | Symlink>
 
-/** A real git repository whose commits runners check out. */
+/** A real git repository. Runners check out its commits. */
 export class SourceRepository {
   readonly #folder: string
   readonly #afterCheckout: (checkout: string) => void
   #checkouts = 0
 
   /**
-   * @param folder the scratch folder of a bed, which removes it with all checkouts
-   * @param afterCheckout does to the folder of every checkout what git does not, such as a file's mode
+   * @param folder the scratch folder of a test bed, which removes it with all checkouts
+   * @param afterCheckout changes the folder of every checkout in ways that git cannot, such as the mode of a file
    */
   constructor(folder: string, files: Files, afterCheckout: (checkout: string) => void = () => undefined) {
     this.#afterCheckout = afterCheckout
@@ -31,12 +31,12 @@ export class SourceRepository {
     return join(this.#folder, 'origin')
   }
 
-  /** Commits changed files on the branch that is checked out; returns the commit's id. */
+  /** Commits changed files on the current branch; returns the commit ID. */
   commit(files: Files, message = 'Change the application'): string {
     for (const [name, content] of Object.entries(files)) {
       const path = join(this.#folder, 'origin', name)
       mkdirSync(dirname(path), { recursive: true })
-      // a symlink would be written through
+      // writeFileSync would follow a symlink
       rmSync(path, { force: true })
       if (typeof content === 'string') writeFileSync(path, content)
       else symlinkSync(content.target, path)
@@ -50,12 +50,12 @@ export class SourceRepository {
     return this.#inOrigin('rev-parse', 'HEAD')
   }
 
-  /** Makes a branch off a commit, and goes to it. */
+  /** Creates a branch at a commit, and checks it out. */
   branch(name: string, from = 'HEAD'): void {
     this.#inOrigin('checkout', '--quiet', '-b', name, from)
   }
 
-  /** Has a branch that is not checked out name another commit, as a force-push does. */
+  /** Sets a branch that is not checked out to another commit, as a force-push does. */
   moveBranch(name: string, sha: string): void {
     this.#inOrigin('branch', '--force', name, sha)
   }
@@ -64,20 +64,20 @@ export class SourceRepository {
     this.#inOrigin('checkout', '--quiet', branch)
   }
 
-  /** When a commit was made, as the image's label says it. */
+  /** The time of a commit, in the format of the image label. */
   time(sha: string): string {
     const seconds = Number(this.#inOrigin('show', '--no-patch', '--format=%ct', sha))
     return new Date(seconds * 1_000).toISOString().replace('.000Z', 'Z')
   }
 
-  /** A fresh clone with `sha` checked out, as actions/checkout leaves it with `fetch-depth: 0`; returns its folder. */
+  /** Makes a fresh clone with `sha` checked out, like actions/checkout with `fetch-depth: 0`; returns its folder. */
   checkout(sha: string): string {
     const folder = this.#newCheckout()
     this.#git('clone', '--quiet', '--no-checkout', 'origin', folder)
     return this.#checkOut(folder, sha)
   }
 
-  /** As actions/checkout leaves it by itself: with that one commit. */
+  /** Makes a checkout with a single commit, like actions/checkout by default; returns its folder. */
   shallowCheckout(sha: string): string {
     const folder = this.#newCheckout()
     this.#git('init', '--quiet', folder)

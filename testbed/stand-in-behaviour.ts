@@ -1,74 +1,74 @@
-/** What a request reads with GET or HEAD: a manifest or index, or a blob. Or it asks for a token, with GET or POST. */
+/** The object of a request: a manifest or index, or a blob (GET or HEAD), or a token (GET or POST). */
 export type Subject = 'manifest' | 'blob' | 'token'
 
 export type Action = 'pull' | 'push' | 'delete'
 
-/** How many requests are refused for the moment, and what they are told. */
+/** The number of requests to answer with 429, and the answer. */
 export interface TooMany {
   count: number
-  /** Form of the header Retry-After: a number of seconds, or an HTTP date. */
+  /** Format of the header Retry-After: a number of seconds, or an HTTP date. */
   retryAfter: 'seconds' | 'date'
   seconds: number
-  /** Only requests that read this are counted; all that are authorized by default. */
+  /** Counts only requests for this object; by default all authorized requests. */
   subject?: Subject
-  /** Only these methods are counted, such as `GET|HEAD`; all by default. */
+  /** Counts only these methods, such as `GET|HEAD`; by default all. */
   method?: string
 }
 
-/** A refusal of all that pulls, of all that pushes, or of every token. */
+/** Refuses every pull, every push or every token. */
 export interface Refusal {
   action: 'pull' | 'push' | 'token'
   status: number
-  /** Error code of the distribution spec, such as DENIED. */
+  /** Error code of the distribution specification, such as DENIED. */
   code: string
-  /** Only this tag, digest or upload; all by default. */
+  /** Refuses only this tag, digest or upload; by default all. */
   reference?: string
 }
 
-/** What distinguishes one registry from another, and what goes wrong with it. */
+/** The differences between registries, and their faults. */
 export interface Behaviour {
   /** Status of GET and HEAD /manifests/DIGEST for the digest of a config or another blob. */
   blobAsManifest: 404 | 405 | 500
-  /** HEAD of a manifest is answered 405. */
+  /** Answers HEAD of a manifest with 405. */
   noHead: boolean
   /**
-   * `anonymous`: a token without credentials; `bearer`: a token for a user and a password; `bearer-identity`: the same
-   * only buys the identity token, by which OAuth2 requests get tokens.
+   * `anonymous`: a token without credentials; `bearer`: a token for user and password; `bearer-identity`: user and password
+   * only get the identity token, with which OAuth2 requests get tokens.
    */
   auth: 'none' | 'basic' | 'anonymous' | 'bearer' | 'bearer-identity'
   username: string
   password: string
   identityToken: string
-  /** What the token endpoint grants at most of the actions that a client asks for. */
+  /** The actions that the token endpoint grants at most. */
   grants: readonly Action[]
-  /** The token endpoint answers POST with 405, and knows GET alone. */
+  /** The token endpoint answers POST with 405, and supports only GET. */
   noTokenPost: boolean
-  /** How many requests a token is good for; after these it is answered 401 with a new challenge. */
+  /** Number of requests that accept a token; further ones get 401 with a new challenge. */
   tokenUses?: number | undefined
-  /** GET of a blob is answered 307 with an address on another host, which answers 400 to an Authorization header. */
+  /** Answers GET of a blob with 307 and an address on another host, which answers an Authorization header with 400. */
   redirectBlobs: boolean
-  /** The next requests are answered 429. */
+  /** Answers the next requests with 429. */
   tooMany?: TooMany | undefined
-  /** What is read comes without the header Docker-Content-Digest; engines cannot push without it. */
+  /** Omits the header Docker-Content-Digest when reading; engines cannot push without it. */
   noDigestHeader: boolean
-  /** Docker-Content-Digest of what is read names something that is not there. */
+  /** Sends a wrong Docker-Content-Digest when reading. */
   lyingDigest: boolean
-  /** Content comes with another byte than it was stored with: JSON stays JSON, and of the same length. */
+  /** Changes one byte of the content: JSON stays JSON, with the same length. */
   corrupt?: 'manifest' | 'blob' | undefined
-  /** PUT of an index is answered 400 MANIFEST_INVALID. */
+  /** Answers PUT of an index with 400 MANIFEST_INVALID. */
   refuseIndex: boolean
   /** Milliseconds before each answer. */
   delay: number
-  /** The body never ends, and comes as fast as the client reads. */
+  /** Sends a body that never ends, as fast as the client reads. */
   endless?: Subject | undefined
-  /** The body never ends, and comes a byte every tenth of a second. */
+  /** Sends a body that never ends, one byte every tenth of a second. */
   trickle?: Subject | undefined
-  /** The request is taken and never answered; `tag` is the PUT of a manifest. */
+  /** Accepts the request and never answers; `tag` is the PUT of a manifest. */
   silent?: Subject | 'tag' | undefined
   refuse?: Refusal | undefined
 }
 
-/** A registry that behaves as the distribution spec has it. */
+/** A registry that follows the distribution specification. */
 export const specified: Behaviour = {
   blobAsManifest: 404,
   noHead: false,

@@ -3,16 +3,16 @@ import type { Behaviour, Subject, TooMany } from './stand-in-behaviour.ts'
 import { RegistryError, type Reply } from './stand-in-reply.ts'
 import { sha256 } from './stand-in-store.ts'
 
-/** Chunks of a body without end: more than any client waits for. */
+/** Number of chunks in an endless body: more than any client reads. */
 const ENDLESS = 1_000_000
 const TRICKLE_MS = 100
 
 const digestHeader = 'docker-content-digest'
 
 /**
- * The answer as this registry gives it.
+ * Applies the behaviour of this registry to an answer.
  *
- * @param subject what is read; undefined if nothing is
+ * @param subject the object that the request reads; undefined if it reads nothing
  */
 export function distort(reply: Reply, subject: Subject | undefined, behaviour: Behaviour): Reply {
   const { [digestHeader]: digest, ...others } = reply.headers
@@ -26,7 +26,7 @@ export function distort(reply: Reply, subject: Subject | undefined, behaviour: B
   }
 }
 
-/** Changes the last digit, so that JSON stays JSON; where there is none, the last byte. */
+/** Changes the last digit, so that JSON stays JSON; without digits, changes the last byte. */
 function corrupted(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes)
   const text = copy.toString('latin1')
@@ -36,14 +36,14 @@ function corrupted(bytes: Buffer): Buffer {
   return copy
 }
 
-/** A body that goes on with spaces for ever, which JSON allows, as fast as it is read. */
+/** A body that continues forever with spaces, which JSON allows, as fast as the client reads. */
 export function* endless(bytes: Buffer): Generator<Buffer> {
   const spaces = Buffer.alloc(64 * 1024, ' ')
   yield bytes
   for (let left = ENDLESS; left > 0; left--) yield spaces
 }
 
-/** The same, byte by byte. */
+/** The same body, slowly, byte by byte. */
 export async function* trickle(bytes: Buffer): AsyncGenerator<Buffer> {
   const space = Buffer.from(' ')
   for (let index = 0; index < ENDLESS; index++) {
@@ -53,7 +53,7 @@ export async function* trickle(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 export function tooManyRequests({ retryAfter, seconds }: TooMany): RegistryError {
-  // A date has no fractions: rounded down, it would be too early.
+  // A date has no fractions of a second, and rounding down would be too early.
   const date = new Date(Math.ceil(Date.now() / 1_000 + seconds) * 1_000).toUTCString()
   const header = { 'retry-after': retryAfter === 'date' ? date : String(seconds) }
   return new RegistryError(429, 'TOOMANYREQUESTS', 'too many requests', header)

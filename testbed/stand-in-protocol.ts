@@ -7,11 +7,11 @@ import type { Scope } from './stand-in-tokens.ts'
 
 export type Kind = 'ping' | 'token' | 'tags' | 'manifest' | 'uploads' | 'upload' | 'blob'
 
-/** What a path is the path of. */
+/** The object that a path names. */
 export interface Route {
   kind: Kind
   repository: string
-  /** A tag, a digest or the id of an upload. */
+  /** A tag, a digest or the ID of an upload. */
   reference: string
 }
 
@@ -23,10 +23,10 @@ export interface Call {
   body: Buffer
 }
 
-/** A blob on its way into a repository. */
+/** An unfinished upload of a blob. */
 interface Upload {
   repository: string
-  /** Goes into the address of the next request: an address that was used is none any more. */
+  /** Part of the address of the next request; every address is valid only once. */
   state: string
   bytes: Buffer
 }
@@ -41,12 +41,12 @@ const paths: [Kind, RegExp][] = [
   ['blob', /^\/v2\/(.+)\/blobs\/([^/]+)$/]
 ]
 
-// The forms of the OCI distribution spec.
+// The formats of the OCI distribution specification.
 const repositoryForm = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
 const tagForm = /^\w[\w.-]{0,127}$/
 const digestForm = /^sha256:[0-9a-f]{64}$/
 
-/** Finds out what a path is the path of. */
+/** Finds the object that a path names. */
 export function routeOf(path: string): Route {
   for (const [kind, pattern] of paths) {
     const match = pattern.exec(decodeURIComponent(path))
@@ -84,7 +84,7 @@ export function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
 }
 
-/** What the distribution spec says of each request (github.com/opencontainers/distribution-spec, spec.md). */
+/** Implements the requests of the distribution specification (github.com/opencontainers/distribution-spec, spec.md). */
 export class Distribution {
   readonly #behaviour: () => Behaviour
   readonly #repositories = new Map<string, Repository>()
@@ -94,14 +94,14 @@ export class Distribution {
     this.#behaviour = behaviour
   }
 
-  /** The repository of that name, made if it is the first time that something goes there. */
+  /** The repository of that name; created if it does not exist. */
   repository(name: string): Repository {
     const repository = this.#repositories.get(name) ?? new Repository()
     this.#repositories.set(name, repository)
     return repository
   }
 
-  /** The repository of that name, if something went there. */
+  /** The repository of that name, if it exists. */
   existing(name: string): Repository | undefined {
     return this.#repositories.get(name)
   }
@@ -219,7 +219,7 @@ export class Distribution {
   }
 }
 
-/** The content of a blob, or the part of it that a header Range asks for. */
+/** The content of a blob, or the part that a header Range requests. */
 export function blobReply(digest: string, bytes: Buffer, range?: string): Reply {
   const headers = {
     'content-type': 'application/octet-stream',
@@ -258,7 +258,7 @@ function created(repository: string, digest: string): Reply {
   return empty(201, { location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest })
 }
 
-/** Whether a header Accept, which may come in several lines, names a type; without the header all are welcome. */
+/** Whether a header Accept, which may have several lines, includes a type. Without the header, every type is accepted. */
 function accepts(accept: string | undefined, mediaType: string): boolean {
   const types = (accept ?? '*/*').split(',').map((type) => type.split(';')[0]?.trim())
   return types.some((type) => type === mediaType || type === '*/*' || type === 'application/*')

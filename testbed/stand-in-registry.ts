@@ -8,14 +8,14 @@ export interface StandInOptions {
   address?: string
   /** Address of the storage to which blobs are redirected; 127.0.0.2 by default. */
   storageAddress?: string
-  /** A free one by default. */
+  /** A free port by default. */
   port?: number
-  /** HTTPS instead of HTTP. */
+  /** Use HTTPS instead of HTTP. */
   tls?: Tls
 }
 
 export interface ImageContent {
-  /** JSON as it is, or what becomes JSON. */
+  /** JSON text, or an object to convert to JSON. */
   config: object | string
   /** Compressed layers; none by default. */
   layers?: readonly Buffer[]
@@ -29,7 +29,7 @@ export interface IndexEntry {
   annotations?: Record<string, string>
 }
 
-/** A registry in this process that keeps what it has in memory, and differs from others as `behaviour` says. */
+/** A stand-in for registries: it runs in this process, keeps its content in memory, and behaves as `behaviour` tells it to. */
 export class StandInRegistry {
   readonly #server: StandInServer
 
@@ -48,12 +48,12 @@ export class StandInRegistry {
     return registry
   }
 
-  /** Stops listening and ends all connections, also those that wait for an answer. */
+  /** Stops listening and ends all connections, including those that wait for an answer. */
   async stop(): Promise<void> {
     await this.#server.close()
   }
 
-  /** Where it listens: ADDRESS:PORT. */
+  /** The address where it listens, as ADDRESS:PORT. */
   get host(): string {
     return this.#server.host
   }
@@ -66,20 +66,20 @@ export class StandInRegistry {
     return this.#server.behaviour
   }
 
-  /** From now on it behaves so, and in all else as the distribution spec has it. */
+  /** Replaces the behaviour. Everything not mentioned follows the distribution specification. */
   set behaviour(behaviour: Partial<Behaviour>) {
     this.#server.behaviour = specified
     this.set(behaviour)
   }
 
-  /** Changes some of its behaviour. */
+  /** Changes a part of the behaviour. */
   set(changes: Partial<Behaviour>): void {
-    // A copy, so that one that is set again counts anew.
+    // A copy, so that setting the same object again restarts its count.
     const tooMany = changes.tooMany && { ...changes.tooMany }
     this.#server.behaviour = { ...this.#server.behaviour, ...changes, ...('tooMany' in changes && { tooMany }) }
   }
 
-  /** What came since the start, or since `clearRequests`. */
+  /** The requests since the start, or since the last `clearRequests`. */
   get requests(): readonly Recorded[] {
     return this.#server.requests
   }
@@ -88,7 +88,7 @@ export class StandInRegistry {
     this.#server.requests.length = 0
   }
 
-  /** Puts an image under a tag, without a client. */
+  /** Adds an image with a tag, without a client. */
   addImage(
     repository: string,
     tag: string,
@@ -110,7 +110,7 @@ export class StandInRegistry {
     return { digest: this.addManifest(repository, tag, types.manifest, JSON.stringify(manifest)), configDigest }
   }
 
-  /** Puts an index of images that the repository has under a tag; returns its digest. */
+  /** Adds an index of images of the repository, with a tag; returns its digest. */
   addIndex(
     repository: string,
     tag: string,
@@ -126,7 +126,7 @@ export class StandInRegistry {
     return this.addManifest(repository, tag, index, JSON.stringify({ schemaVersion: 2, mediaType: index, manifests }))
   }
 
-  /** Puts a manifest under a tag or its digest, byte for byte; returns its digest. */
+  /** Adds a manifest, byte for byte, with a tag or by its digest; returns its digest. */
   addManifest(repository: string, reference: string, mediaType: string, bytes: Buffer | string): string {
     const manifest = this.#server.distribution
       .repository(repository)
@@ -147,18 +147,18 @@ export class StandInRegistry {
     return this.manifest(repository, tag)?.digest
   }
 
-  /** The config of an image, by way of its one Linux image if the reference is an index. */
+  /** The config of an image; if the reference is an index, of its only Linux image. */
   config(repository: string, reference: string): Json {
     return this.#server.distribution.repository(repository).config(reference)
   }
 
-  /** The tags of a repository, sorted; none if there is no such repository. */
+  /** The sorted tags of a repository; empty if the repository does not exist. */
   tags(repository: string): string[] {
     return this.#server.distribution.existing(repository)?.tagNames() ?? []
   }
 }
 
-/** Starts a stand-in where the agents of a bed can reach it: at its address, or through `Agent.forward`. */
+/** Starts a stand-in that the agents of a test bed can reach: at its address, or through `Agent.forward`. */
 export async function startStandIn(
   bed: TestBed,
   behaviour: Partial<Behaviour> = {},

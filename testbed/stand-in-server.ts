@@ -12,22 +12,22 @@ import { blobReply, type Call, Distribution, isReading, needsOf, type Route, rou
 import { empty, RegistryError, type Reply } from './stand-in-reply.ts'
 import { Tokens } from './stand-in-tokens.ts'
 
-/** What makes a server speak HTTPS. All are PEM. */
+/** Options of an HTTPS server, all in PEM. */
 export interface Tls {
   key: string | Buffer
   cert: string | Buffer
-  /** Whose client certificates are good. */
+  /** Certificate of the authority for client certificates. */
   ca?: string | Buffer
-  /** Whether a client must have a certificate. */
+  /** Whether clients must send a certificate. */
   requestCert?: boolean
 }
 
-/** A request that came. */
+/** A request that the stand-in received. */
 export interface Recorded {
-  /** `storage` is where redirected blobs are. */
+  /** `storage` serves redirected blobs. */
   server: 'registry' | 'storage'
   method: string
-  /** Without the query. */
+  /** Path without the query. */
   path: string
   query: string
   authorization: 'none' | 'basic' | 'bearer' | 'other'
@@ -36,13 +36,13 @@ export interface Recorded {
   time: number
 }
 
-/** An answer, and what it is about if it may be distorted. */
+/** An answer, and the object that it is about if the behaviour may distort it. */
 interface Answer {
   reply: Reply
   subject?: Subject
 }
 
-/** The two servers of a stand-in registry: that of its API, and the storage that it redirects to. */
+/** The two servers of a stand-in registry: its API, and the storage to which it redirects. */
 export class StandInServer {
   readonly requests: Recorded[] = []
   readonly distribution = new Distribution(() => this.#behaviour)
@@ -50,7 +50,7 @@ export class StandInServer {
   readonly #scheme: 'http' | 'https'
   readonly #api: Server
   readonly #storage: Server
-  /** Signature that the registry gave out → digest and content. */
+  /** Digest and content, by the signature that the registry issued. */
   readonly #signed = new Map<string, { digest: string; bytes: Buffer }>()
   #host = ''
   #behaviour: Behaviour = specified
@@ -64,12 +64,12 @@ export class StandInServer {
 
   async listen(address: string, port: number, storageAddress: string): Promise<void> {
     await listen(this.#api, address, port)
-    // Go's HTTP client takes another port of the same address for the same host, and gives it the credentials.
+    // Another address: Go's HTTP client treats another port of the same address as the same host, and sends it the credentials.
     await listen(this.#storage, storageAddress, 0)
     this.#host = hostOf(this.#api)
   }
 
-  /** Stops listening and ends all connections, also those that wait for an answer. */
+  /** Stops listening and ends all connections, including those that wait for an answer. */
   async close(): Promise<void> {
     await Promise.all([close(this.#api), close(this.#storage)])
   }
@@ -105,7 +105,7 @@ export class StandInServer {
     }
   }
 
-  /** The answer to a request; none if there shall be none. */
+  /** The answer to a request; undefined if the request stays unanswered. */
   async #answer(request: IncomingMessage, url: URL): Promise<Answer | undefined> {
     const { method = 'GET', headers } = request
     const route = routeOf(url.pathname)
@@ -139,7 +139,7 @@ export class StandInServer {
     return empty(307, { location })
   }
 
-  /** As Amazon S3 does it: the address is a permission, and two are one too many. */
+  /** Like Amazon S3: a signed address is an authentication, and a second one is an error. */
   #answerOfStorage({ method, headers }: IncomingMessage, { pathname, searchParams }: URL): Answer {
     if (headers.authorization !== undefined) {
       throw new RegistryError(400, 'UNSUPPORTED', 'only one way of authentication is allowed')
@@ -193,7 +193,7 @@ function recorded(server: Recorded['server'], { method = 'GET', headers }: Incom
   }
 }
 
-/** What a request reads. */
+/** The object that a request reads. */
 function subjectOf(method: string, { kind }: Route): Subject | undefined {
   if (kind === 'token') return kind
   return isReading(method) && (kind === 'manifest' || kind === 'blob') ? kind : undefined
@@ -223,7 +223,7 @@ function makeServer(
   onRequest: (request: IncomingMessage, response: ServerResponse) => void
 ): Server {
   const server = tls ? createTlsServer(tls, onRequest) : createServer(onRequest)
-  // A client must never find that a connection that it keeps alive was closed.
+  // Never close a kept-alive connection while a client may reuse it.
   server.keepAliveTimeout = 0
   server.requestTimeout = 0
   return server

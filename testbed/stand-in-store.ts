@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { RegistryError } from './stand-in-reply.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever the registry holds
+// biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary JSON of the registry
 export type Json = any
 
-/** A manifest or index, byte for byte as it was pushed. */
+/** A manifest or index, byte for byte as a client pushed it. */
 export interface StoredManifest {
   digest: string
   mediaType: string
@@ -50,11 +50,11 @@ export function isDigest(reference: string): boolean {
   return reference.includes(':')
 }
 
-/** What a repository holds: it has no blob that was not pushed to it or mounted into it. */
+/** The content of a repository: it has only the blobs that clients pushed to it or mounted into it. */
 export class Repository {
   readonly blobs = new Map<string, Buffer>()
   readonly manifests = new Map<string, StoredManifest>()
-  /** Tag → digest. */
+  /** Digests by tag. */
   readonly tags = new Map<string, string>()
 
   /** The manifest of a tag or digest. */
@@ -62,7 +62,7 @@ export class Repository {
     return this.manifests.get(this.tags.get(reference) ?? reference)
   }
 
-  /** Its tags, sorted. */
+  /** The sorted tags. */
   tagNames(): string[] {
     const names = [...this.tags.keys()]
     return names.sort((a, b) => (a < b ? -1 : 1))
@@ -75,9 +75,9 @@ export class Repository {
   }
 
   /**
-   * Stores a manifest under its digest and, if the reference is a tag, under that.
+   * Stores a manifest under its digest and, if the reference is a tag, under the tag.
    *
-   * @throws RegistryError if it is no manifest, or lacks something that it names
+   * @throws RegistryError if it is not a valid manifest, or if the repository lacks something that it names
    */
   putManifest(reference: string, mediaType: string, bytes: Buffer): StoredManifest {
     const stored = { digest: sha256(bytes), mediaType, bytes }
@@ -92,14 +92,14 @@ export class Repository {
     return stored
   }
 
-  /** Removes a tag, or a manifest with all its tags; false if there is none. */
+  /** Removes a tag, or a manifest with all its tags; returns false if it does not exist. */
   deleteManifest(reference: string): boolean {
     if (!isDigest(reference)) return this.tags.delete(reference)
     for (const [tag, digest] of this.tags) if (digest === reference) this.tags.delete(tag)
     return this.manifests.delete(reference)
   }
 
-  /** The config of an image, by way of its one Linux image if the reference is an index. */
+  /** The config of an image; if the reference is an index, of its only Linux image. */
   config(reference: string): Json {
     const manifest = this.manifest(reference)
     if (!manifest) throw new Error(`The stand-in registry has no ${reference}.`)
@@ -110,10 +110,10 @@ export class Repository {
     return this.config(images[0].digest)
   }
 
-  /** The digests that a manifest names and the repository lacks. */
+  /** The digests in a manifest that the repository lacks. */
   #missing(body: Json): string[] {
     const digests = (descriptors: Json[] = []): string[] => descriptors.map(({ digest }) => digest)
-    // A layer with addresses of its own is not in the registry.
+    // A layer with its own URLs is not in the registry.
     const blobs = [body.config, ...(body.layers ?? [])].filter((blob) => blob && !blob.urls)
     return [
       ...digests(blobs).filter((digest) => !this.blobs.has(digest)),
@@ -122,7 +122,7 @@ export class Repository {
   }
 }
 
-/** The JSON of a manifest that is one by its form. */
+/** Parses a manifest and checks its format. */
 function parse({ mediaType, bytes }: StoredManifest): Json {
   try {
     const body = JSON.parse(bytes.toString())
@@ -130,7 +130,7 @@ function parse({ mediaType, bytes }: StoredManifest): Json {
     const isOfType = (isIndex(mediaType) || isImage(mediaType)) && (body.mediaType ?? mediaType) === mediaType
     if (body.schemaVersion === 2 && isWhole && isOfType) return body
   } catch {
-    // It is no JSON.
+    // It is not JSON.
   }
   throw new RegistryError(400, 'MANIFEST_INVALID', `manifest invalid, of type ${mediaType}`)
 }

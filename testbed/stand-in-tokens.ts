@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Action, Behaviour } from './stand-in-behaviour.ts'
 import { json, RegistryError, type Reply } from './stand-in-reply.ts'
 
-/** What a request needs, or a token is good for: actions in a repository. */
+/** Actions in a repository that a request needs, or that a token allows. */
 export interface Scope {
   repository: string
   actions: Action[]
@@ -13,7 +13,7 @@ interface Token {
   uses: number
 }
 
-/** A request of the token endpoint. */
+/** A request to the token endpoint. */
 export interface TokenRequest {
   method: string
   query: URLSearchParams
@@ -24,7 +24,7 @@ export interface TokenRequest {
 const SERVICE = 'stand-in'
 const BASIC = 'Basic realm="stand-in"'
 
-/** Who may do what in the stand-in registry. */
+/** The authorization of the stand-in registry. */
 export class Tokens {
   readonly #behaviour: () => Behaviour
   readonly #tokens = new Map<string, Token>()
@@ -34,9 +34,9 @@ export class Tokens {
   }
 
   /**
-   * Lets a request pass that may do what it needs.
+   * Checks that a request is authorized for the scopes that it needs.
    *
-   * @param realm address of the token endpoint, as the client reaches it
+   * @param realm address of the token endpoint for the client
    * @throws RegistryError with a challenge
    */
   check(authorization: string | undefined, needs: Scope[], realm: string): void {
@@ -57,13 +57,13 @@ export class Tokens {
     }
   }
 
-  /** The challenge for credentials other than those that a client has. */
+  /** The challenge that requests other credentials than the client's. */
   challenge(needs: Scope[], realm: string): string {
     const { auth } = this.#behaviour()
     return auth === 'none' || auth === 'basic' ? BASIC : bearer(realm, needs, 'insufficient_scope')
   }
 
-  /** Answers a request of the token endpoint (distribution.github.io/distribution/spec/auth, "token" and "oauth"). */
+  /** Answers a request to the token endpoint (distribution.github.io/distribution/spec/auth, "token" and "oauth"). */
   issue({ method, query, authorization, body }: TokenRequest): Reply {
     const { auth, noTokenPost } = this.#behaviour()
     if (auth === 'none' || auth === 'basic') throw new RegistryError(404, 'UNSUPPORTED', 'there are no tokens here')

@@ -4,26 +4,26 @@ import { fileURLToPath } from 'node:url'
 import type { Certificate } from './certificates.ts'
 
 /**
- * Who trusts a registry: `docker`, engines and clients of one that look into /etc/docker/certs.d; `system`, whatever reads
- * the machine's list, engines and buildx among them; `node`, Node.js by its variable.
+ * Programs that trust a registry. `docker`: engines and docker clients, through /etc/docker/certs.d. `system`: programs that read
+ * the list of the operating system, including engines and buildx. `node`: Node.js, through its environment variable.
  */
 export type Truster = 'docker' | 'system' | 'node'
 
-/** A registry whose certificate is signed by an authority of its own. */
+/** A registry whose certificate is signed by a private authority. */
 export interface TrustedRegistry {
-  /** ADDRESS:PORT, as images name it. */
+  /** ADDRESS:PORT, as in image references. */
   host: string
-  /** File of the authority's certificate. */
+  /** Path of the authority's certificate. */
   ca: string
-  /** What engines show to a registry that asks for a certificate: `docker` must be among the trusters. */
+  /** Client certificate of engines, for a registry that requires one. It needs the truster `docker`. */
   client?: Certificate
   /** All by default. */
   trusters?: readonly Truster[]
 }
 
-/** How the commands of one agent come to trust a registry, while the machine does not. */
+/** Makes the commands of one agent trust a registry that the machine does not trust. */
 export interface Trust {
-  /** argv prefix within which /etc is the agent's own. */
+  /** argv prefix that gives a command the agent's own /etc. */
   prefix: string[]
   env: Record<string, string>
 }
@@ -31,7 +31,7 @@ export interface Trust {
 const all: readonly Truster[] = ['docker', 'system', 'node']
 const systemList = 'ssl/certs/ca-certificates.crt'
 
-/** What makes an agent's commands trust a registry, once `writeTrust` has been here. */
+/** Prefix and environment with which an agent's commands trust a registry. Call `writeTrust` first. */
 export function trustOf(folder: string, { ca, trusters = all }: TrustedRegistry): Trust {
   const script = fileURLToPath(new URL('own-etc.sh', import.meta.url))
   return {
@@ -40,11 +40,11 @@ export function trustOf(folder: string, { ca, trusters = all }: TrustedRegistry)
   }
 }
 
-/** Writes the files that lie over those of /etc. */
+/** Writes the files of the overlay of /etc. */
 export async function writeTrust(folder: string, { host, ca, client, trusters = all }: TrustedRegistry): Promise<void> {
   const etc = join(folder, 'etc')
   await mkdir(etc)
-  // Where the machine is a container these are mounted one by one, and an overlay shows what is below.
+  // In a container, single files of /etc may be mounts; an overlay shows the files below them, so copy the mounted one.
   await copyFile('/etc/hosts', join(etc, 'hosts'))
   if (trusters.includes('docker')) {
     const certificates = join(etc, 'docker', 'certs.d', host)

@@ -1,4 +1,4 @@
-// Starts the server, and sees that it transpiles, remembers, and forgets after its three seconds.
+// Starts the server, and checks that it transpiles, remembers an answer, and forgets it after three seconds.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
