@@ -294,7 +294,7 @@ describe('test-timeout-minutes', () => {
       { to: 'kill', exitCode: 1, stderr: 'Error response from daemon: No such container\n' }
     ]
     const started = await engine.start({ inputs, answers })
-    const late = setTimeout(() => started.kill('SIGKILL'), 6_000)
+    const late = setTimeout(() => started.kill('SIGKILL'), 12_000)
     const { outputs, exitCode } = await started.end()
     clearTimeout(late)
     expect({ exitCode, pushed: outputs.pushed }).toEqual({ exitCode: 1, pushed: 'false' })

@@ -32,7 +32,10 @@ export interface Ended {
  *
  * @returns the cases that did not pass, as far as the files are JUnit reports; those so far if the run is cancelled
  */
-export async function collect(run: Run, test: Ended): Promise<FailedCase[]> {
+export async function collect(
+  run: Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'folder' | 'signal'>,
+  test: Ended
+): Promise<FailedCase[]> {
   const cases: FailedCase[] = []
   let more = 0
   for (const path of run.plan.inputs.testReports) {
@@ -57,7 +60,7 @@ export async function collect(run: Run, test: Ended): Promise<FailedCase[]> {
 }
 
 async function collectOne(
-  run: Run,
+  run: Pick<Run, 'docker' | 'log' | 'folder' | 'signal'>,
   { number, command, container, workingDir }: Ended,
   path: string
 ): Promise<FailedCase[]> {

@@ -10,7 +10,11 @@ import { recordedBase, sameImage } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
 /** Finds out why steps of these builds were not cached, and puts it into the builds. */
-export async function explain(run: Run, strategy: Strategy, builds: readonly Build[]): Promise<void> {
+export async function explain(
+  run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince'>,
+  strategy: Strategy,
+  builds: readonly Build[]
+): Promise<void> {
   const { plan, git, changesSince, registry } = run
   const { inputs, dockerfile } = plan
   const executedStages = new Set(

@@ -135,7 +135,11 @@ async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunRe
   return passed
 }
 
-async function explainAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
+async function explainAll(
+  run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince' | 'log' | 'timeline'>,
+  strategy: Strategy,
+  result: RunResult
+): Promise<void> {
   const work = run.timeline.measure('look', 'Explain', () => explain(run, strategy, buildsOf(result)))
   await work.catch((error: unknown) => {
     if (error instanceof CancelledError) throw error
@@ -150,7 +154,7 @@ async function explainAll(run: Run, strategy: Strategy, result: RunResult): Prom
  * @returns what failed; nothing is built after that
  */
 async function buildAll(
-  run: Run,
+  run: Pick<Run, 'log' | 'timeline'>,
   { strategy, sources }: Building,
   result: RunResult,
   builds: Run['plan']['builds']
@@ -169,7 +173,7 @@ async function buildAll(
   return []
 }
 
-function warnOfCaches({ log }: Run, build: Build): void {
+function warnOfCaches({ log }: Pick<Run, 'log'>, build: Build): void {
   for (const { reference, failure } of build.unreadableCaches) {
     const sentence = describeUnreadable(reference, failure)
     if (sentence === undefined) log.info(`${reference} does not exist yet: nothing to reuse`)

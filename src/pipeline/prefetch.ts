@@ -23,14 +23,17 @@ import type { CacheSources } from './cache-sources.ts'
  * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
  */
 export class Prefetch {
-  readonly #run: Run
+  readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'changesSince' | 'log' | 'timeline' | 'signal'>
   readonly #unneeded = new AbortController()
   #isLate = false
   #solve: Promise<void> | undefined
 
   readonly #sources: CacheSources
 
-  constructor(run: Run, sources: CacheSources) {
+  constructor(
+    run: Pick<Run, 'plan' | 'docker' | 'registry' | 'changesSince' | 'log' | 'timeline' | 'signal'>,
+    sources: CacheSources
+  ) {
     this.#run = run
     this.#sources = sources
   }
@@ -101,7 +104,10 @@ export function prefetchDockerfile(references: readonly string[]): string {
   ].join('\n')
 }
 
-async function findPrefetched({ plan, changesSince, registry }: Run, cacheSources: CacheSources): Promise<string[]> {
+async function findPrefetched(
+  { plan, changesSince, registry }: Pick<Run, 'plan' | 'registry' | 'changesSince'>,
+  cacheSources: CacheSources
+): Promise<string[]> {
   const [, afterBuilder] = splitAtBuilder(plan.builds)
   const sources = await Promise.all(afterBuilder.map((stage) => cacheSources.of(stage)))
   const reads = sources.map((source) => registry.published(source))

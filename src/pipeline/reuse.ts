@@ -14,7 +14,11 @@ import type { Strategy } from '../strategy/strategy.ts'
  * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
  * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
  */
-export async function findPassedTests(run: Run, strategy: Strategy, builder: Build): Promise<TestResult[] | undefined> {
+export async function findPassedTests(
+  run: Pick<Run, 'plan' | 'registry'>,
+  strategy: Strategy,
+  builder: Build
+): Promise<TestResult[] | undefined> {
   const { fingerprints, inputs } = run.plan
   if (!inputs.skipUnchangedTests || fingerprints.tests === undefined) return undefined
   const [{ image: published }, { image: built }] = await Promise.all([
@@ -47,7 +51,7 @@ function asResults(tests: readonly string[], commit: string): TestResult[] {
  * @returns `why`: one clause on what has changed, or is not known
  */
 export async function findUnchanged(
-  run: Run
+  run: Pick<Run, 'plan' | 'registry' | 'changesSince'>
 ): Promise<{ unchanged: Unchanged; tests: TestResult[]; why?: undefined } | { why: string }> {
   const { inputs, refs, fingerprints } = run.plan
   const [builder, production] = await Promise.all(
@@ -77,7 +81,7 @@ export async function findUnchanged(
 }
 
 async function whyFilesDiffer(
-  { plan, changesSince }: Run,
+  { plan, changesSince }: Pick<Run, 'plan' | 'changesSince'>,
   images: readonly ImageRecord[]
 ): Promise<string | undefined> {
   const { dockerfile, inputs } = plan
@@ -117,7 +121,10 @@ function isKnown(changes: Changes): changes is Changes & { changed: string[]; un
   return changes.changed !== undefined && changes.untracked !== undefined
 }
 
-async function whyBasesDiffer({ plan, registry }: Run, production: ImageRecord): Promise<string | undefined> {
+async function whyBasesDiffer(
+  { plan, registry }: Pick<Run, 'plan' | 'registry'>,
+  production: ImageRecord
+): Promise<string | undefined> {
   const reasons = await Promise.all(
     imagesNeededFor(
       plan.dockerfile,

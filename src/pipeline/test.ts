@@ -14,6 +14,9 @@ import type { TestResult } from '../result/result.ts'
 import { collect } from './collect-reports.ts'
 import { testArgs } from './test-args.ts'
 
+/** What tests need. */
+type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'>
+
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
 
@@ -21,7 +24,7 @@ const DOCKER_FAILED = 125
  * Runs every test in a container of its own of the builder image, at once or as many at a time as asked. All of them end,
  * whatever the others do. After a cancellation those are returned that had ended before.
  */
-export async function runTests(run: Run): Promise<TestResult[]> {
+export async function runTests(run: TestRun): Promise<TestResult[]> {
   const { tests, testParallelism } = run.plan.inputs
   const limit = pLimit(testParallelism ?? Math.max(1, tests.length))
   const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))))
@@ -32,7 +35,7 @@ export async function runTests(run: Run): Promise<TestResult[]> {
   })
 }
 
-async function runTest(run: Run, command: string, number: number): Promise<TestResult> {
+async function runTest(run: TestRun, command: string, number: number): Promise<TestResult> {
   const { plan, docker, log, runId, signal } = run
   if (signal.aborted) throw new CancelledError()
   const name = `shared-docker-layers-${runId}-test-${number}`
@@ -85,7 +88,7 @@ function lastLinesOf(tail: string, secrets: Secrets): string {
 /** The exit code of the test; null if a signal or the timer ended it. */
 async function callUntil(
   timer: TestTimer,
-  { docker, signal }: Run,
+  { docker, signal }: Pick<Run, 'docker' | 'signal'>,
   args: string[],
   onOutput: (chunk: Buffer) => void
 ): Promise<number | null> {

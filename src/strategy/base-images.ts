@@ -11,12 +11,12 @@ export const BASES_LABEL = 'shared-docker-layers.bases'
  * image has moved. The labels must be there before production is built, so a base that no other stage has is looked up.
  */
 export class BaseImages {
-  readonly #run: Run
+  readonly #run: Pick<Run, 'plan' | 'docker' | 'registry'>
   readonly #signal: AbortSignal
   readonly #known: Base[] = []
   #lookedUp: Promise<Base | undefined> = Promise.resolve(undefined)
 
-  constructor(run: Run, signal: AbortSignal) {
+  constructor(run: Pick<Run, 'plan' | 'docker' | 'registry'>, signal: AbortSignal) {
     this.#run = run
     this.#signal = signal
   }

@@ -47,7 +47,7 @@ export function chooseSource(
 
 /** As `chooseSource`, with the Dockerfile of ours written. */
 export async function prepareSource(
-  { plan, folder }: Run,
+  { plan, folder }: Pick<Run, 'plan' | 'folder'>,
   stage: StageBuild,
   images: readonly StageImage[],
   buildsAll = false

@@ -1,9 +1,8 @@
-import type { Run } from '../plan/run-context.ts'
 import { InlineStrategy } from './inline.ts'
 import { LegacyStrategy } from './legacy.ts'
-import type { Strategy } from './strategy.ts'
+import type { Strategy, StrategyRun } from './strategy.ts'
 
 /** The strategy that the plan names. */
-export function createStrategy(run: Run): Strategy {
+export function createStrategy(run: StrategyRun): Strategy {
   return run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run)
 }

@@ -4,7 +4,6 @@ import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'
 import { instructionOfBuildKitStep } from '../dockerfile/steps.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
 import type { ReadImage } from '../registry/image.ts'
@@ -13,7 +12,7 @@ import { BaseImages } from './base-images.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
 import { prepareSource, type Source } from './build-source.ts'
 import { type BuildCommand, runBuild } from './run-build.ts'
-import type { Strategy } from './strategy.ts'
+import type { Strategy, StrategyRun } from './strategy.ts'
 
 /**
  * BuildKit inside the engine, with cache metadata in the published images.
@@ -22,11 +21,11 @@ import type { Strategy } from './strategy.ts'
  * hides the one in the registry. Each solve has one cache source: with two, BuildKit misses at random (moby/buildkit#6418).
  */
 export class InlineStrategy implements Strategy {
-  readonly #run: Run
+  readonly #run: StrategyRun
   readonly #bases: BaseImages
   readonly #ended = new AbortController()
 
-  constructor(run: Run) {
+  constructor(run: StrategyRun) {
     this.#run = run
     this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
   }

@@ -4,7 +4,6 @@ import { stageAt } from '../dockerfile/stage-graph.ts'
 import { instructionOfLegacyStep } from '../dockerfile/steps.ts'
 import { list, parseJson, text } from '../lib/json.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine, pull } from '../registry/client-images.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
@@ -15,7 +14,7 @@ import { BaseImages } from './base-images.ts'
 import { commonBuildArgs } from './build-args.ts'
 import { prepareSource, type Source } from './build-source.ts'
 import { runBuild } from './run-build.ts'
-import type { Strategy } from './strategy.ts'
+import type { Strategy, StrategyRun } from './strategy.ts'
 
 /** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
 export const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -35,7 +34,7 @@ interface Pull {
  * one source a build, and each stage from a Dockerfile whose other stages are the images just built.
  */
 export class LegacyStrategy implements Strategy {
-  readonly #run: Run
+  readonly #run: StrategyRun
   readonly #ended = new AbortController()
   readonly #bases: BaseImages
   readonly #pulls = new Map<string, Promise<Pull>>()
@@ -46,7 +45,7 @@ export class LegacyStrategy implements Strategy {
   /** Of the others, how many labels were put on them, by reference. */
   readonly #labelsAtOnce = new Map<string, number>()
 
-  constructor(run: Run) {
+  constructor(run: StrategyRun) {
     this.#run = run
     this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
   }

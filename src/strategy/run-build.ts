@@ -33,7 +33,7 @@ export interface BuildCommand {
 
 /** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
 export async function runBuild(
-  run: Run,
+  run: Pick<Run, 'plan' | 'docker' | 'log' | 'timeline' | 'folder' | 'signal'>,
   stage: StageBuild,
   cacheSource: string,
   command: BuildCommand
@@ -84,7 +84,7 @@ interface Ended {
 
 /** @param mayBeAgain whether to give up as soon as the cache cannot be read because of a transient error */
 async function buildOnce(
-  run: Run,
+  run: Pick<Run, 'docker' | 'log' | 'timeline' | 'folder' | 'signal'>,
   stage: StageBuild,
   cacheSource: string,
   command: BuildCommand,
@@ -116,7 +116,12 @@ async function buildOnce(
 }
 
 /** Calls docker with its output in a section of the log, and ends it where its cache will not be read. */
-async function callBuild(run: Run, command: BuildCommand, idFile: string, mayBeAgain: boolean): Promise<Ended> {
+async function callBuild(
+  run: Pick<Run, 'docker' | 'log' | 'timeline' | 'signal'>,
+  command: BuildCommand,
+  idFile: string,
+  mayBeAgain: boolean
+): Promise<Ended> {
   const args = command.args(idFile)
   const section = run.log.section(command.title)
   section.write(`${replayable(args, command.env, command.input)}\n`)

@@ -1,6 +1,13 @@
+import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build } from '../result/result.ts'
+
+/** What a strategy works with. */
+export type StrategyRun = Pick<
+  Run,
+  'plan' | 'docker' | 'registry' | 'secrets' | 'log' | 'timeline' | 'folder' | 'signal'
+>
 
 /** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
 export interface Strategy {

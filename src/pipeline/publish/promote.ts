@@ -4,8 +4,11 @@ import type { Run } from '../../plan/run-context.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
+/** What promoting needs. */
+export type PromoteRun = Pick<Run, 'plan' | 'registry' | 'git' | 'github' | 'log'>
+
 /** Asks what is published, and whether this run's commit is newer. */
-export async function mayMove(run: Run): Promise<MoveDecision> {
+export async function mayMove(run: Pick<Run, 'plan' | 'registry' | 'git' | 'github'>): Promise<MoveDecision> {
   const { refs, commit } = run.plan
   const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction }
   const { image, failure } = await run.registry.current(facts.reference)
@@ -22,7 +25,11 @@ export async function mayMove(run: Run): Promise<MoveDecision> {
 }
 
 /** What the checkout knows, GitHub need not be asked. */
-async function relation({ git, github }: Run, base: string, head: string): Promise<Relation | undefined> {
+async function relation(
+  { git, github }: Pick<Run, 'git' | 'github'>,
+  base: string,
+  head: string
+): Promise<Relation | undefined> {
   return (await git.relation(base, head)) ?? (await github.relation(base, head))
 }
 
@@ -48,7 +55,7 @@ class NobodyKnows extends Error {}
  * @param moved the references that this run moved
  * @returns undefined if there is none, `unknown` if nobody could be asked
  */
-export async function giveBack(run: Run, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
+export async function giveBack(run: PromoteRun, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
   const { commit: own, builds, refs } = run.plan
   const commit = await giveToNewest(run, own.sha).catch((error: unknown) => {
     if (error instanceof NobodyKnows) return 'unknown'
@@ -69,7 +76,7 @@ export async function giveBack(run: Run, moved: readonly string[]): Promise<Give
 }
 
 /** Gives production's moving tag to the newest published commit after `commit`, and returns that. */
-async function giveToNewest(run: Run, commit: string): Promise<string> {
+async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
   const { inputs, refs } = run.plan
   for (const newer of await findNewer(run, commit)) {
     const image = `${inputs.image}:${newer.slice(0, 7)}`
@@ -93,7 +100,7 @@ const MOST_NEWER = 20
  *
  * @throws NobodyKnows
  */
-async function findNewer(run: Run, commit: string): Promise<string[]> {
+async function findNewer(run: Pick<Run, 'plan' | 'git' | 'github'>, commit: string): Promise<string[]> {
   const tip = await run.github.tip(run.plan.commit.branch)
   if (tip === commit) return []
   const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip)

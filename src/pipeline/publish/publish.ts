@@ -3,7 +3,7 @@ import { secondsSince } from '../../lib/timeline.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
-import { type GivenBack, giveBack, mayMove } from './promote.ts'
+import { type GivenBack, giveBack, mayMove, type PromoteRun } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
 import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
@@ -76,7 +76,7 @@ export async function publish(
 
 /** Moves the moving tags, but for those whose image would be a worse cache. */
 async function move(
-  run: Run,
+  run: PromoteRun,
   pushes: Pushes,
   judged: readonly Judged[],
   builds: readonly Build[],
@@ -102,7 +102,11 @@ async function move(
 }
 
 /** @param isUnsure whether a warning has said already that nobody could be asked */
-async function giveBackAndTell(run: Run, moved: readonly string[], isUnsure: boolean): Promise<GivenBack | undefined> {
+async function giveBackAndTell(
+  run: PromoteRun,
+  moved: readonly string[],
+  isUnsure: boolean
+): Promise<GivenBack | undefined> {
   const newer = await giveBack(run, moved)
   if (newer === 'unknown') {
     if (!isUnsure) sayUnknown(run)
@@ -112,7 +116,7 @@ async function giveBackAndTell(run: Run, moved: readonly string[], isUnsure: boo
   return newer
 }
 
-function sayUnknown({ plan, log, github }: Run): void {
+function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>): void {
   const { commit, refs } = plan
   const sentence = `Nobody could be asked whether a commit newer than ${commit.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
   // without a token nobody was meant to be asked
@@ -130,7 +134,7 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 }
 
 /** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
-export async function tagUnchanged(run: Run, unchanged: Unchanged): Promise<Publication> {
+export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
   const { tagged, failure } = await run.registry.tag(unchanged.image, [refs.production, ...refs.further])
@@ -148,7 +152,7 @@ export async function tagUnchanged(run: Run, unchanged: Unchanged): Promise<Publ
 
 /** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
 async function keepMovingTag(
-  run: Run,
+  run: PromoteRun,
   { image, digest }: Unchanged
 ): Promise<Pick<Publication, 'published'> & Partial<Publication>> {
   const { movingProduction } = run.plan.refs

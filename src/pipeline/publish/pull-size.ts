@@ -30,7 +30,10 @@ function sizeOf(layers: ManifestRecord['layers']): number {
  * @param image REPOSITORY@DIGEST
  * @returns undefined if the registry could not be asked
  */
-export async function weigh({ registry, plan, log }: Run, image: string): Promise<PullSize | undefined> {
+export async function weigh(
+  { registry, plan, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
+  image: string
+): Promise<PullSize | undefined> {
   const previous = plan.refs.movingProduction
   const [now, before] = await Promise.all([registry.published(image), registry.published(previous)])
   const why = now.failure?.message ?? whyUnknown(before)

@@ -15,9 +15,9 @@ export class Pushes {
   readonly digests = new Map<string, string>()
   readonly failures: Failure[] = []
   readonly #begun = new Map<string, Promise<void>>()
-  readonly #run: Run
+  readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
 
-  constructor(run: Run) {
+  constructor(run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>) {
     this.#run = run
   }
 

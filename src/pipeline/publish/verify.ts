@@ -11,7 +11,7 @@ import type { Pushes } from './push.ts'
  * same engine gives the same names.
  */
 export async function whyTaken(
-  { plan, docker, signal }: Run,
+  { plan, docker, signal }: Pick<Run, 'plan' | 'docker' | 'signal'>,
   stages: readonly StageBuild[],
   tests: readonly TestResult[]
 ): Promise<Failure | undefined> {
@@ -39,7 +39,7 @@ export interface Judged {
 
 /** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
 export async function pushForLook(
-  run: Run,
+  run: Pick<Run, 'plan' | 'registry' | 'log'>,
   pushes: Pushes,
   stage: StageBuild,
   builds: readonly Build[]
@@ -66,7 +66,7 @@ export async function pushForLook(
 
 /** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
 async function whyOther(
-  { plan, registry, log }: Run,
+  { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
   reference: string,
   digest: string,
   { imageId }: Build
@@ -83,7 +83,7 @@ async function whyOther(
 
 /** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
 async function whyWorse(
-  { plan, registry, log }: Run,
+  { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
   stage: StageBuild,
   { steps, cacheSource }: Build,
   digest: string
@@ -105,7 +105,7 @@ async function whyWorse(
 
 /** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
 export async function hold(
-  run: Run,
+  run: Pick<Run, 'plan' | 'registry'>,
   stage: StageBuild,
   builds: readonly Build[],
   why: string | undefined
