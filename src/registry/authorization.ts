@@ -1,7 +1,7 @@
 import { at, parseJson, text } from '../lib/json.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type Credentials, type FoundCredentials, findCredentials, secretsOf } from './credentials.ts'
-import { kindOfStatus, RegistryError } from './failure.ts'
+import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts'
 
@@ -124,7 +124,12 @@ export class Authorization {
     if (answer.status !== 200 || token === '') {
       const words = this.redact(wordsOf(answer))
       const kind = answer.status === 200 ? 'unknown' : kindOfStatus(answer.status)
-      throw new RegistryError({ kind: kind === 'absent' ? 'unknown' : kind, message: `token server: ${words}` })
+      const pause = readRetryAfter(answer.headers['retry-after'])
+      throw new RegistryError({
+        kind: kind === 'absent' ? 'unknown' : kind,
+        message: `token server: ${words}`,
+        ...(pause !== undefined && { pause })
+      })
     }
     this.#secrets.add(token)
     const lifetime = Number(at(body, 'expires_in')) || USUAL_LIFETIME

@@ -67,7 +67,13 @@ export class HttpRegistry implements Registry {
   }
 
   digest(reference: string): Promise<Answer<string>> {
-    return this.#try(reference, () => answer(this.#digest(reference)))
+    // nothing fails without it, so a registry that cannot be accessed from here is not asked again
+    return this.#try(
+      reference,
+      () => answer(this.#digest(reference)),
+      'look',
+      ({ failure }) => (failure?.clientMaySucceed ? undefined : transientFailure(failure))
+    )
   }
 
   async tag(
@@ -179,13 +185,12 @@ export class HttpRegistry implements Registry {
   #try<T extends { failure?: RegistryFailure | undefined }>(
     reference: string,
     work: () => Promise<T>,
-    kind: 'look' | 'publish' = 'look'
+    kind: 'look' | 'publish' = 'look',
+    whyAgain: (result: T) => RegistryFailure | undefined = ({ failure }) => transientFailure(failure)
   ): Promise<T> {
     const { timeline } = this.#options
     const title = kind === 'look' ? `Inspect ${reference}` : `Tag ${reference}`
-    return timeline.measure(kind, title, () =>
-      retry(this.#retry, title, work, ({ failure }) => transientFailure(failure))
-    )
+    return timeline.measure(kind, title, () => retry(this.#retry, title, work, whyAgain))
   }
 
   get #retry(): Retry {
