@@ -30,10 +30,11 @@ export class CacheSources {
     const { plan, registry } = this.#run
     const { cacheSource: newest, keptCache: kept } = stage
     if (kept === undefined || !plan.strategy.capabilities.cacheMetadata) return newest
+    const published = registry.published(newest)
     const { image } = await registry.published(kept)
     // as a rule there is none: then nothing needs to be compared
     if (!image) return newest
-    const missing = missingRecords((await registry.published(newest)).image, stage)
+    const missing = missingRecords((await published).image, stage)
     return missingRecords(image, stage) < missing ? kept : newest
   }
 }

@@ -12,6 +12,9 @@ const LONGEST_TOKEN = 1_048_576
 const USUAL_LIFETIME = 60
 const MARGIN = 10
 
+/** Logins for one request at most. */
+const MOST_LOGINS = 2
+
 interface Token {
   header: string
   /** Milliseconds since 1970. */
@@ -42,31 +45,47 @@ export class Authorization {
    * @throws RegistryError, also if the login is refused
    */
   async send(url: URL, scope: string, request: HttpRequest): Promise<HttpAnswer> {
-    const used = this.#tokens.get(scope)
-    const first = await this.#sendWith(await headerOf(used), url, request)
-    if (first.status !== 401) return first
-    const { credentials, failure } = await this.#readCredentials(request.signal)
-    // another request may have logged in meanwhile
-    if (this.#tokens.get(scope) === used) {
-      const login = this.#login(url, scope, first, credentials, request.signal)
-      this.#tokens.set(scope, login)
-    }
-    const token = this.#tokens.get(scope)
-    try {
-      const header = (await token)?.header ?? ''
-      const second = header === '' ? first : await this.#sendWith(header, url, request)
-      if (second.status === 401) throw new RegistryError({ kind: 'refused', message: this.redact(wordsOf(second)) })
-      return second
-    } catch (error) {
-      if (this.#tokens.get(scope) === token) this.#tokens.delete(scope)
-      const isRefused = error instanceof RegistryError && error.failure.kind === 'refused'
-      throw isRefused && failure !== undefined ? new RegistryError(withoutHelper(failure)) : error
+    for (let logins = 0; ; logins++) {
+      const used = this.#tokens.get(scope)
+      const answer = await this.#sendWith(await headerOf(used), url, request)
+      if (answer.status !== 401) return answer
+      // a token may end between two requests that share it, but not again and again
+      if (logins === MOST_LOGINS) throw this.#refused(answer, await this.#readCredentials(request.signal))
+      await this.#renew(used, url, scope, answer, request.signal)
     }
   }
 
   /** A text without what it repeats of the credentials. */
   redact(message: string): string {
     return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message)
+  }
+
+  /** Logs in anew, unless another request has done so meanwhile. */
+  async #renew(
+    used: Promise<Token> | undefined,
+    url: URL,
+    scope: string,
+    refused: HttpAnswer,
+    signal: AbortSignal
+  ): Promise<void> {
+    const found = await this.#readCredentials(signal)
+    if (this.#tokens.get(scope) === used) {
+      this.#tokens.set(scope, this.#login(url, scope, refused, found.credentials, signal))
+    }
+    const token = this.#tokens.get(scope)
+    try {
+      if ((await token)?.header === '') throw this.#refused(refused, found)
+    } catch (error) {
+      if (this.#tokens.get(scope) === token) this.#tokens.delete(scope)
+      const isRefused = error instanceof RegistryError && error.failure.kind === 'refused'
+      throw isRefused && found.failure !== undefined ? this.#refused(refused, found) : error
+    }
+  }
+
+  #refused(answer: HttpAnswer, { failure }: FoundCredentials): RegistryError {
+    return new RegistryError(
+      failure === undefined ? { kind: 'refused', message: this.redact(wordsOf(answer)) } : withoutHelper(failure)
+    )
   }
 
   #sendWith(header: string, url: URL, request: HttpRequest): Promise<HttpAnswer> {

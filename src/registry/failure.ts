@@ -87,5 +87,7 @@ function codeOf(error: unknown): string {
 /** Node.js puts an error for each address of a host into one, without a message. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  // its advice on options of Node.js is of no use to users of an action
+  return message.replace(/; if the root CA is installed locally.*$/s, '')
 }
