@@ -1,24 +1,36 @@
-import { readInputs } from '../../src/action/inputs.ts'
+import type { Commit } from '../../src/action/event.ts'
+import { type Inputs, readInputs } from '../../src/action/inputs.ts'
+import { publicInputs, Secrets } from '../../src/action/secrets.ts'
 import { findStage, type Stage } from '../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../src/dockerfile/parse.ts'
 import { findCacheStages } from '../../src/plan/cache-stages.ts'
-import { completePlan, type Plan } from '../../src/plan/plan.ts'
+import type { Plan } from '../../src/plan/plan.ts'
 import { makeRefs } from '../../src/plan/references.ts'
+import { selectStrategy } from '../../src/plan/select-strategy.ts'
+import { planBuilds, type StageBuild } from '../../src/plan/stage-builds.ts'
 
 export const SHA = '0123456789'.repeat(4)
 export const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'
 
-/** A plan as `prepare` makes it, of a push to master of octo/app with the tests `a` and `b`. */
-export function makePlan({
-  strategy = 'inline' as Plan['strategy']['name'],
-  push = true,
-  text = TWO_STAGES,
-  sha = SHA,
-  inputs: more = {} as Record<string, string>
-} = {}): Plan {
+const ENGINE: Plan['engine'] = {
+  ...{ version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
+  insecure: { hosts: [], ranges: [] }
+}
+
+/** The inputs of octo/app, with the tests `a` and `b`, unless `more` says otherwise. */
+export function makeInputs(more: Record<string, string> = {}): Inputs {
   const values: Record<string, string> = { image: 'octo/app', tests: 'a\nb', retries: '0', ...more }
-  const inputs = readInputs((name) => values[name] ?? '')
-  const build: Plan['build'] = {
+  return readInputs((name) => values[name] ?? '')
+}
+
+/** What must not be shown of a run with these inputs. */
+export function makeSecrets(more: Record<string, string> = {}): Secrets {
+  return new Secrets(makeInputs(more))
+}
+
+/** A push to master of octo/app. */
+export function makeCommit(sha = SHA): Commit {
+  return {
     event: 'push',
     sha,
     shortSha: sha.slice(0, 7),
@@ -30,34 +42,52 @@ export function makePlan({
     repository: 'octo/app',
     sourceUrl: ''
   }
+}
+
+interface PlanOptions {
+  strategy?: Plan['strategy']['name']
+  push?: boolean
+  /** The Dockerfile. */
+  text?: string
+  sha?: string
+  inputs?: Record<string, string>
+}
+
+/** A plan as `createPlan` makes it, of the last stage of a Dockerfile, but with short labels and fingerprints. */
+export function makePlan({
+  strategy = 'inline',
+  push = true,
+  text = TWO_STAGES,
+  sha = SHA,
+  inputs: more = {}
+}: PlanOptions = {}): Plan {
+  const inputs = publicInputs(makeInputs(more))
+  const commit = makeCommit(sha)
   const dockerfile = parseDockerfile(text)
-  const builderStage = findStage(dockerfile, 'builder') as Stage
-  const targetStage = dockerfile.stages.at(-1) as Stage
-  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, 'auto')
-  const isInline = strategy === 'inline'
-  return completePlan({
-    inputs,
-    build,
-    dockerfile,
-    builderStage,
-    targetStage,
-    cacheStages,
-    engine: {
-      ...{ version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
-      insecure: { hosts: [], ranges: [] }
-    },
-    strategy: {
-      name: strategy,
-      client: isInline ? 'buildx' : 'legacy',
-      progress: isInline ? 'rawjson' : 'plain',
-      reason: 'a test'
-    },
-    file: 'Dockerfile',
-    dockerignore: '',
-    buildxBuilder: 'default',
+  const builder = findStage(dockerfile, inputs.builderTarget) as Stage
+  const target = dockerfile.stages.at(-1) as Stage
+  const cacheStages = findCacheStages(dockerfile, builder, target, inputs.cacheStages)
+  const choice = selectStrategy(ENGINE, dockerfile, inputs, strategy === 'legacy' ? '0' : undefined)
+  if (choice.name !== strategy) throw new Error(`the strategy ${strategy} cannot build this Dockerfile`)
+  const parts = {
+    ...{ dockerfile, cacheStages, strategy: { ...choice, reason: 'a test' } },
+    ...{ builderStage: builder.index, targetStage: target.index },
     decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, build, cacheStages),
+    refs: makeRefs(inputs, commit, cacheStages)
+  }
+  const { cacheStages: _, ...planned } = parts
+  return {
+    ...planned,
+    ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },
     fingerprints: { tests: 'tests', inputs: 'inputs' },
-    labels: { builder: [], stages: [], production: [] }
-  })
+    builds: planBuilds({ ...parts, labels: { builder: [], stages: [], production: [] } })
+  }
+}
+
+/** The build of the stage `builder` of a Dockerfile, to which a stage for production is added. */
+export function builderBuild(text: string, strategy?: Plan['strategy']['name']): StageBuild {
+  const { builds } = makePlan({ text: `${text}\nFROM scratch\n`, ...(strategy && { strategy }) })
+  const build = builds.find(({ kind }) => kind === 'builder')
+  if (!build) throw new Error('a plan builds the builder')
+  return build
 }

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { readInputs } from '../../src/action/inputs.ts'
 import { makeOutputs } from '../../src/report/outputs.ts'
 import { makeReport } from '../../src/report/report.ts'
+import { emptyResult, type RunResult } from '../../src/result/result.ts'
 
 interface Description {
   description?: string
@@ -74,7 +75,7 @@ describe('inputs', () => {
 
 describe('outputs', () => {
   it('are the same in action.yml, in Outputs and in the README', () => {
-    const result = { cacheStages: [], tests: [], cancelled: false, failures: ['x'] }
+    const result: RunResult = { ...emptyResult(), failures: [{ kind: 'error', message: 'x' }] }
     const outputs = makeOutputs(makeReport(undefined, result, []), '')
     expect(Object.keys(action.outputs)).toEqual(OUTPUTS.split(' '))
     expect(Object.keys(outputs)).toEqual(OUTPUTS.split(' '))

@@ -1,10 +1,16 @@
-import { describe, expect, it } from '@jest/globals'
-import { hiddenLines, redact, redactTexts } from '../../../src/action/mask.ts'
+import { describe, expect, it, test } from '@jest/globals'
+import { findSecretLike, publicInputs, Secrets } from '../../../src/action/secrets.ts'
+import { makeInputs } from '../../support/make-plan.ts'
 
 const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] }
 const VARIABLES = ['--env', 'PASSWORD=12345678', '-eAPI_KEY=87654321', '--env=AUTH=abcdefgh']
 
-describe('hiddenLines', () => {
+/** What is hidden where these are the values of the input `secrets`. */
+function secretsOf(...values: string[]): Secrets {
+  return new Secrets({ ...INPUTS, secrets: values.map((value, index) => ({ id: `id-${index}`, value })) })
+}
+
+describe('lines', () => {
   it.each([
     ['each line of a secret', { secrets: [{ id: 'a', value: 'one\r\n\ntwo' }] }, ['one', 'two']],
     ['the token', { githubToken: 'ghs_x' }, ['ghs_x']],
@@ -12,7 +18,14 @@ describe('hiddenLines', () => {
     ['variables of tests', { testOptions: VARIABLES }, ['12345678', '87654321', 'abcdefgh']],
     ['one as a shell would get it', { secrets: [{ id: 'a', value: "it's" }] }, ["it's", "it'\\''s"]]
   ])('are %s', (_, inputs, expected) => {
-    expect(hiddenLines({ ...INPUTS, ...inputs })).toEqual(expected)
+    expect(new Secrets({ ...INPUTS, ...inputs }).lines).toEqual(expected)
+  })
+})
+
+describe('values', () => {
+  it('are the secrets of the build, and no others', () => {
+    const secrets = [{ id: 'a', value: 'one\ntwo' }]
+    expect(new Secrets({ ...INPUTS, secrets, githubToken: 'ghs_x' }).values).toEqual(secrets)
   })
 })
 
@@ -21,16 +34,67 @@ describe('redactTexts', () => {
     const data = {
       ...{ image: 'octo/app:s3cret', status: 'passed', seconds: 1, pushed: ['octo/app:s3cret'] },
       steps: [{ instruction: 'RUN echo s3cret', error: 's3cret s3cret', line: 3 }],
-      failures: ['a s3cret b']
+      failures: [{ kind: 'error', message: 'a s3cret b' }],
+      commands: ['docker run s3cret', 'docker push']
     }
-    expect(redactTexts(data, ['s3cret'])).toEqual({
+    expect(secretsOf('s3cret').redactTexts(data)).toEqual({
       ...data,
       steps: [{ instruction: 'RUN echo ***', error: '*** ***', line: 3 }],
-      failures: ['a *** b']
+      failures: [{ kind: 'error', message: 'a *** b' }],
+      commands: ['docker run ***', 'docker push']
     })
   })
 
-  it('hides the longest first', () => {
-    expect(redact('abc ab', ['ab', 'abc'])).toBe('*** ***')
+  it('hides in a failure within a failure, and leaves the one that it was given', () => {
+    const data = { failures: [{ kind: 'push', reference: 'a:b', failure: { kind: 'unknown', message: 's3cret' } }] }
+    expect(secretsOf('s3cret').redactTexts(data)).toEqual({
+      failures: [{ kind: 'push', reference: 'a:b', failure: { kind: 'unknown', message: '***' } }]
+    })
+    expect(data.failures[0]?.failure.message).toBe('s3cret')
   })
+})
+
+describe('redact', () => {
+  it('hides the longest first', () => {
+    expect(secretsOf('ab', 'abc').redact('abc ab')).toBe('*** ***')
+  })
+})
+
+describe('publicInputs', () => {
+  it('are the inputs without the token, and of secrets only the ids', () => {
+    const inputs = makeInputs({ secrets: 'npm=s3cret\npem=other', 'github-token': 'ghs_x', 'build-args': 'A=1' })
+    const { githubToken: _, ...others } = inputs
+    expect(publicInputs(inputs)).toStrictEqual({ ...others, secrets: ['npm', 'pem'] })
+  })
+})
+
+const GITHUB = `ghp_${'a'.repeat(36)}`
+
+test.each<[string, string | undefined]>([
+  ['NPM_TOKEN=0123456789', '0123456789'],
+  ['npm_token=0123456789', '0123456789'],
+  ['DB_PASSWORD=short', undefined],
+  ['AUTH=0123456789', '0123456789'],
+  ['API_KEY=a=b=c=d=e', 'a=b=c=d=e'],
+  ['GITHUB_TOKEN', undefined],
+  [`SOMETHING=${GITHUB}`, GITHUB],
+  ['X=AKIAIOSFODNN7EXAMPLE', 'AKIAIOSFODNN7EXAMPLE'],
+  ['X=-----BEGIN OPENSSH PRIVATE KEY-----', '-----BEGIN OPENSSH PRIVATE KEY-----'],
+  ['X=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x']
+])('%s looks like a secret', (arg, value) => {
+  expect(findSecretLike([arg])).toEqual([{ name: arg.replace(/=.*/, ''), value }])
+})
+
+test.each([
+  'VERSION=1.2.3',
+  'NODE_ENV=production',
+  'PUBLIC_KEY=0123456789',
+  'AUTHOR=somebody else',
+  'KEYBOARD=qwertz-layout',
+  'TOKENIZER=sentencepiece',
+  'TOKEN=',
+  'MONKEY=banana-banana',
+  'URL=https://example.com/token'
+])('%s does not', (arg) => {
+  expect(findSecretLike([arg])).toEqual([])
 })

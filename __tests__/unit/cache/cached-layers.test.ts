@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals'
 import { missingRecords, ownHistoryStart, whyNoCache } from '../../../src/cache/cached-layers.ts'
-import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import { type ImageRecord, parseConfig } from '../../../src/registry/image.ts'
+import { builderBuild } from '../../support/make-plan.ts'
 
 /** The build of a stage of these instructions. */
 function build(...lines: string[]): StageBuild {
-  const { stages } = parseDockerfile(['FROM base', ...lines, ''].join('\n'))
-  return { own: stages, images: new Map() } as unknown as StageBuild
+  return builderBuild(['FROM base AS builder', ...lines].join('\n'))
 }
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
@@ -122,6 +121,7 @@ describe('ownHistoryStart', () => {
     ['of one with more on top', ['base', ...HISTORY, 'LABEL a=b'], 'inline', undefined]
   ])('%s', (_, history, strategy, expected) => {
     const image: Pick<ImageRecord, 'history'> = { history: history.map((createdBy) => ({ createdBy })) }
-    expect(ownHistoryStart(image, build(...LINES), strategy)).toBe(expected)
+    const stage = builderBuild(['FROM base AS builder', ...LINES].join('\n'), strategy)
+    expect(ownHistoryStart(image, stage)).toBe(expected)
   })
 })

@@ -3,11 +3,12 @@ import type { Evidence } from '../../../src/cache/evidence.ts'
 import { explainMisses } from '../../../src/cache/explain-miss.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { Changes } from '../../../src/git/changes.ts'
-import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
 import type { Step } from '../../../src/result/result.ts'
 import { failureOf } from '../../support/fake-registry.ts'
+import { builderBuild } from '../../support/make-plan.ts'
+import { makeBuild } from '../../support/results.ts'
 
 const TEXT = `FROM node:24 AS builder
 ARG VERSION=0
@@ -54,9 +55,9 @@ function why(line: number, evidence: Partial<Evidence> = {}): object | undefined
       })
     )
   const [miss] = explainMisses({
-    stageBuild: { own: stages, images: new Map(), name: 'builder' } as unknown as StageBuild,
-    build: { steps, unreadableCaches: [], cacheSource: 'octo/app:builder' } as unknown as Evidence['build'],
-    strategy: 'inline',
+    stageBuild: builderBuild(TEXT),
+    build: makeBuild({ steps }),
+    cacheMetadata: true,
     published: { image: image() },
     built: { image: image() },
     base: { before: 'sha256:1', now: 'sha256:1' },
@@ -70,6 +71,11 @@ function why(line: number, evidence: Partial<Evidence> = {}): object | undefined
     ...evidence
   })
   return miss && { kind: miss.kind, reason: miss.reason, unexpected: miss.unexpected }
+}
+
+function withoutMetadata(): ImageRecord {
+  const { recorded: _, ...others } = image()
+  return others
 }
 
 const replaced = (before: string, after: string): ImageRecord =>
@@ -115,12 +121,13 @@ describe('explainMisses', () => {
       /^lib\/a changed/,
       false
     ],
+    ['no metadata', 3, { published: { image: withoutMetadata() } }, 'no-metadata', /something else/, false],
     [
-      'no metadata',
+      'an image of BuildKit, for the legacy builder',
       3,
-      { published: { image: { ...image(), recorded: undefined } as unknown as ImageRecord } },
+      { cacheMetadata: false },
       'no-metadata',
-      /something else/,
+      /built by BuildKit, whose images are no cache for the legacy builder/,
       false
     ],
     [
@@ -295,13 +302,13 @@ describe('explainMisses', () => {
   })
 
   it.each(['ONBUILD COPY a   /b', 'COPY a   /b'])('knows a trigger that is shown as %s', (instruction) => {
-    const { stages } = parseDockerfile('FROM node:24 AS template\nONBUILD COPY a \\\n  /b\nFROM template AS builder\n')
+    const text = 'FROM node:24 AS template\nONBUILD COPY a \\\n  /b\nFROM template AS builder\n'
     const history = ['base', 'COPY a /b # buildkit']
     const step: Step = { stage: 'builder', instruction, cached: false, seconds: 0 }
     expect(
       why(0, {
-        stageBuild: { own: stages, images: new Map(), name: 'builder' } as unknown as StageBuild,
-        build: { steps: [step], unreadableCaches: [], cacheSource: 'octo/app:builder' } as unknown as Evidence['build'],
+        stageBuild: builderBuild(text),
+        build: makeBuild({ steps: [step] }),
         published: { image: image(history, { layers: ['base', 'a'], recorded: [1] }) },
         built: { image: image(history, { layers: ['base', 'b'] }) },
         changes: { ...UNCHANGED, changed: ['a'] }
@@ -314,15 +321,12 @@ describe('explainMisses', () => {
   })
 
   describe('a cache that the builder could not read', () => {
-    const { stages } = parseDockerfile(TEXT)
     const step: Step = { stage: 'builder', instruction: 'RUN npm ci', line: 4, cached: false, seconds: 0 }
     const unreadable = (kind: FailureKind): Partial<Evidence> => ({
-      stageBuild: { own: stages, images: new Map(), name: 'builder' } as unknown as StageBuild,
-      build: {
+      build: makeBuild({
         steps: [step],
-        unreadableCaches: [{ reference: 'octo/app:builder', failure: failureOf(kind) }],
-        cacheSource: 'octo/app:builder'
-      } as unknown as Evidence['build']
+        unreadableCaches: [{ reference: 'octo/app:builder', failure: failureOf(kind) }]
+      })
     })
 
     it('is the reason', () => {

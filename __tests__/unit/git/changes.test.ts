@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { type Changes, changesFinder, findChanges } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
-import type { GitHub } from '../../../src/git/github.ts'
 import { commit, env, goTo, repository, run, top, write } from '../../support/git-repository.ts'
+import { SilentGitHub } from '../../support/make-run.ts'
 
 const ABSENT = 'f'.repeat(40)
 const NOTHING: Changes = { changed: undefined, untracked: undefined, dockerfileChanged: undefined }
@@ -16,12 +16,18 @@ beforeEach(() => {
 })
 
 /** GitHub as far as it is asked here: head → the files that changed since any base. */
-function gitHub(comparisons: Record<string, string[]>): GitHub {
-  const changedFiles = (base: string, head: string): Promise<string[] | undefined> => {
-    asked.push(`${base}...${head}`)
-    return Promise.resolve(comparisons[head])
+class ComparingGitHub extends SilentGitHub {
+  readonly #comparisons: Record<string, string[]>
+
+  constructor(comparisons: Record<string, string[]>) {
+    super()
+    this.#comparisons = comparisons
   }
-  return { changedFiles } as unknown as GitHub
+
+  override async changedFiles(base: string, head: string): Promise<string[] | undefined> {
+    asked.push(`${base}...${head}`)
+    return this.#comparisons[head]
+  }
 }
 
 interface Question {
@@ -40,7 +46,7 @@ function find({
   comparisons = {}
 }: Question): Promise<Changes> {
   const paths = { context: join(repository, context), file: join(repository, file) }
-  return findChanges(new Git(paths.context, env), gitHub(comparisons), revision, { sha }, paths)
+  return findChanges(new Git(paths.context, env), new ComparingGitHub(comparisons), revision, { sha }, paths)
 }
 
 describe('by git', () => {
@@ -216,7 +222,7 @@ describe('changesFinder', () => {
   it('looks for the changes since a commit once', async () => {
     const sha = commit('a')
     const paths = { context: repository, file: join(repository, 'a') }
-    const since = changesFinder(new Git(repository, env), gitHub({}), { sha }, paths)
+    const since = changesFinder(new Git(repository, env), new ComparingGitHub({}), { sha }, paths)
     const first = await since(ABSENT)
     const times = asked.length
     expect(times).toBeGreaterThan(0)

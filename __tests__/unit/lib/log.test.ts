@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { Log } from '../../../src/lib/log.ts'
-import { harmless } from '../../../src/lib/text.ts'
 
 let folder: string
 let printed: string
@@ -187,18 +186,5 @@ describe('Annotations', () => {
       '::warning::16 more warnings are in the log'
     ])
     expect(printed).toContain('Warning: w25\n')
-  })
-})
-
-describe('harmless', () => {
-  it.each([
-    ['plain ünïcode', 'plain ünïcode'],
-    ['::error::x', ': :error::x'],
-    ['  ::error::x', '  : :error::x'],
-    ['a ##[error]x', 'a # #[error]x'],
-    ['a\n::error::x', 'a\\u{a}::error::x'],
-    ['a\u202Eb\u001b[31m', 'a\\u{202e}b\\u{1b}[31m']
-  ])('%j becomes %j', (text, expected) => {
-    expect(harmless(text)).toBe(expected)
   })
 })

@@ -1,19 +1,19 @@
 import { describe, expect, it } from '@jest/globals'
 import { CancelledError } from '../../../src/lib/errors.ts'
 import { type Retry, retry, type TransientFailure } from '../../../src/lib/retry.ts'
+import { RecordingLog } from '../../support/recording-log.ts'
 
 interface Tried {
   run: Retry
-  said: string[]
+  said: () => string[]
   cancel: () => void
 }
 
 function prepare(retries: number): Tried {
-  const said: string[] = []
   const cancellation = new AbortController()
-  const log = { info: (text: string) => said.push(text) } as unknown as Retry['log']
+  const log = new RecordingLog()
   const run = { retries, log, signal: cancellation.signal }
-  return { run, said, cancel: () => cancellation.abort() }
+  return { run, said: () => log.said(), cancel: () => cancellation.abort() }
 }
 
 /** Answers one after the other, the last one for ever. */
@@ -41,8 +41,8 @@ describe('retry', () => {
     const asked = answers(...list)
     expect(await retry(run, 'Push a:b', asked.ask, failsForNow)).toBe(expected)
     expect(asked.count()).toBe(count)
-    expect(said).toHaveLength(count - 1)
-    for (const [index, text] of said.entries()) {
+    expect(said()).toHaveLength(count - 1)
+    for (const [index, text] of said().entries()) {
       expect(text).toMatch(/^Push a:b: transient error, retrying in [12]\.\d s \(attempt \d of \d\): 503$/)
       expect(text).toContain(`(attempt ${index + 2} of ${retries + 1})`)
     }
@@ -53,7 +53,7 @@ describe('retry', () => {
     const start = performance.now()
     await retry(run, 'Push a:b', answers('503 2500', 'good').ask, failsForNow)
     expect(performance.now() - start).toBeGreaterThan(2_400)
-    expect(said).toEqual([expect.stringContaining('retrying in 2.5 s')])
+    expect(said()).toEqual([expect.stringContaining('retrying in 2.5 s')])
   })
 
   it('returns what it has if it is cancelled while it waits, and asks no more', async () => {

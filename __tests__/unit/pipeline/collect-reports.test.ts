@@ -11,21 +11,24 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Docker } from '../../../src/docker/docker.ts'
 import { collect, handOver } from '../../../src/pipeline/collect-reports.ts'
 import type { Run } from '../../../src/plan/run-context.ts'
-import { makePlan } from '../../support/make-plan.ts'
+import { makePlan, makeSecrets } from '../../support/make-plan.ts'
+import { makeRun } from '../../support/make-run.ts'
+import { RecordingLog } from '../../support/recording-log.ts'
 
 let folder: string
 let workspace: string
 let before: string
-let messages: string[]
+let log: RecordingLog
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'collect-'))
   workspace = mkdtempSync(join(tmpdir(), 'workspace-'))
   before = process.cwd()
   process.chdir(workspace)
-  messages = []
+  log = new RecordingLog()
 })
 afterEach(() => {
   process.chdir(before)
@@ -34,19 +37,13 @@ afterEach(() => {
 
 /** A run whose docker copies what `write` writes into the folder that it is given. */
 function runWith(inputs: Record<string, string>, write: (target: string, source: string) => void): Run {
-  const say = (text: string): void => void messages.push(text)
-  return {
-    plan: makePlan({ inputs }),
-    folder,
-    log: { info: say, warning: say },
-    signal: new AbortController().signal,
-    docker: {
-      call: async (args: string[]) => {
-        write(args[2] ?? '', args[1] ?? '')
-        return { exitCode: 0, stdout: '', stderr: '' }
-      }
+  const docker: Docker = {
+    call: async (args) => {
+      write(args[2] ?? '', args[1] ?? '')
+      return { exitCode: 0, stdout: '', stderr: '' }
     }
-  } as unknown as Run
+  }
+  return makeRun({ plan: makePlan({ inputs }), secrets: makeSecrets(inputs), folder, log, docker })
 }
 
 const TEST = { number: 1, command: '../../etc; rm -rf "$HOME"', container: 'c', workingDir: '/app' }
@@ -63,7 +60,8 @@ describe('collect', () => {
   })
 
   it('takes files, but no links, and names the folder after the test', async () => {
-    const run = runWith({ 'test-reports': 'out', 'reports-directory': 'reports' }, (target) => {
+    const inputs = { 'test-reports': 'out', 'reports-directory': 'reports', secrets: 'x=s3cret' }
+    const run = runWith(inputs, (target) => {
       mkdirSync(join(target, 'out', 'deep'), { recursive: true })
       writeFileSync(
         join(target, 'out', 'deep', 'a.xml'),
@@ -72,14 +70,13 @@ describe('collect', () => {
       symlinkSync('/etc', join(target, 'out', 'etc'))
       symlinkSync('/etc/passwd', join(target, 'out', 'passwd.xml'))
     })
-    run.plan.inputs.secrets = [{ id: 'x', value: 's3cret' }]
     expect(await collect(run, TEST)).toEqual([{ name: 'a', message: '***' }])
     await handOver(run)
     const entries = readdirSync(join(workspace, 'reports'), { recursive: true, encoding: 'utf8' })
     expect(new Set(entries)).toEqual(
       new Set(['', '/out', '/out/deep', '/out/deep/a.xml'].map((path) => `1-etc-rm-rf-HOME${path}`))
     )
-    expect(messages.at(-1)).toMatch(/^The reports of 1 tests are in .*\/reports$/)
+    expect(log.said().at(-1)).toMatch(/^The reports of 1 tests are in .*\/reports$/)
   })
 
   it('keeps apart what has one name, and takes the rest where one cannot be taken', async () => {
@@ -96,16 +93,15 @@ describe('collect', () => {
       'c:/app/e2e/a.txt',
       'c:/tmp/a.txt'
     ])
-    expect(messages[0]).toMatch(/^The report "\/broken" of the test .* could not be collected: no space$/)
+    expect(log.said()[0]).toMatch(/^The report "\/broken" of the test .* could not be collected: no space$/)
   })
 
   it('counts cases that are too many, and cuts long ones without the start of a secret', async () => {
     const many = '<testcase name="a"><failure message="b"/></testcase>'.repeat(50_000)
     const long = `<testcase name="${'n'.repeat(5_000)}"><failure message="${'x'.repeat(995)}s3cret"/></testcase>`
-    const run = runWith({ 'test-reports': 'a.xml' }, (target) =>
+    const run = runWith({ 'test-reports': 'a.xml', secrets: 'x=s3cret' }, (target) =>
       writeFileSync(join(target, 'a.xml'), `<testsuite>${long}${many}</testsuite>`)
     )
-    run.plan.inputs.secrets = [{ id: 'x', value: 's3cret' }]
     const cases = await collect(run, TEST)
     expect(cases).toHaveLength(101)
     expect(cases[0]).toEqual({ name: `${'n'.repeat(300)}…`, message: `${'x'.repeat(995)}***` })
@@ -125,7 +121,7 @@ describe('handOver', () => {
         await collect(run, TEST)
         await handOver(run)
         expect(readdirSync(elsewhere)).toEqual([])
-        expect(messages.at(-1)).toMatch(
+        expect(log.said().at(-1)).toMatch(
           /could not be put into .*: it is, or is below, a link that leaves the working dir/
         )
         rmSync(join(folder, 'reports'), { recursive: true })

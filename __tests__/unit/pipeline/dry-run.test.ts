@@ -1,13 +1,17 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from '@jest/globals'
 import { previewCommands } from '../../../src/pipeline/dry-run.ts'
-import { makePlan, SHA } from '../../support/make-plan.ts'
+import { makePlan, makeSecrets, SHA } from '../../support/make-plan.ts'
 
 const SHORT = SHA.slice(0, 7)
 
+function preview(options: Parameters<typeof makePlan>[0] = {}): string[] {
+  return previewCommands(makePlan(options), makeSecrets(options.inputs))
+}
+
 describe('previewCommands', () => {
   it('has what an inline run does, in its order', () => {
-    expect(previewCommands(makePlan())).toEqual([
+    expect(preview()).toEqual([
       `docker buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref=octo/app:builder --cache-to type=inline --file Dockerfile --target builder --tag octo/app:builder-${SHORT} --tag octo/app:builder --tag octo/app:builder-next --iidfile TEMP/id .`,
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-1 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c a`,
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-2 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c b`,
@@ -19,7 +23,7 @@ describe('previewCommands', () => {
   })
 
   it('has what a legacy run does: pulls, labels, no candidates', () => {
-    const commands = previewCommands(makePlan({ strategy: 'legacy' }))
+    const commands = preview({ strategy: 'legacy' })
     expect(commands.slice(0, 2)).toEqual(['docker pull octo/app:builder', 'docker pull octo/app:latest'])
     expect(commands[2]).toMatch(/^DOCKER_BUILDKIT=0 docker build --force-rm --cache-from octo\/app:builder .* \.$/)
     expect(commands[3]).toMatch(/^DOCKER_BUILDKIT=0 docker build --tag .* - <<'EOF'\nFROM builder, as just built\nEOF$/)
@@ -31,7 +35,7 @@ describe('previewCommands', () => {
   })
 
   it('pushes nothing where nothing may be pushed', () => {
-    expect(previewCommands(makePlan({ push: false })).filter((command) => command.includes('push'))).toEqual([])
+    expect(preview({ push: false }).filter((command) => command.includes('push'))).toEqual([])
   })
 
   it('shows no secret, and words that a shell takes as they are', () => {
@@ -41,7 +45,7 @@ describe('previewCommands', () => {
       'build-args': "NPM_TOKEN=it's-0123456789abcdef-t0ken\nNAME=it's $HOME",
       tests: 'echo "a b"; $(id)'
     }
-    const commands = previewCommands(makePlan({ inputs }))
+    const commands = preview({ inputs })
     expect(commands.join('\n')).not.toMatch(/s3cret|t0ken/)
     const run = commands.find((command) => command.startsWith('docker run')) ?? ''
     const words = execFileSync('sh', ['-c', `docker() { for word; do printf '%s\\0' "$word"; done; }; ${run}`], {

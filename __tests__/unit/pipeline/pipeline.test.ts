@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { CallOptions, Docker } from '../../../src/docker/docker.ts'
-import { changesFinder } from '../../../src/git/changes.ts'
+import { type Changes, changesFinder } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
 import { GitHub } from '../../../src/git/github.ts'
 import { CancelledError } from '../../../src/lib/errors.ts'
@@ -16,9 +16,11 @@ import { REVISION_LABEL } from '../../../src/plan/labels.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import type { RegistryFailure } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
+import { annotateMisses } from '../../../src/report/annotations.ts'
+import { describeFailure } from '../../../src/report/messages.ts'
 import type { RunResult } from '../../../src/result/result.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
-import { makePlan, SHA, TWO_STAGES } from '../../support/make-plan.ts'
+import { makePlan, makeSecrets, SHA, TWO_STAGES } from '../../support/make-plan.ts'
 
 /** The id in the engine of every image that is built, its digest once it is pushed, and that of what is published before. */
 const IMAGE_ID = `sha256:${'a'.repeat(64)}`
@@ -157,6 +159,8 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 interface Ran {
   result: RunResult
+  /** Its failures, for people. */
+  sentences: string[]
   docker: FakeDocker
   /** What the registry has in the end. */
   contents: Contents
@@ -179,6 +183,8 @@ interface How {
   fail?: (request: string) => RegistryFailure | undefined
   /** A text in a call of docker: the registry does not answer before that call. */
   answersAfter?: string
+  /** What differs from the commit of what is published; by default nobody knows. */
+  changes?: Changes
 }
 
 /** A registry that has what an earlier run of the same commit published. */
@@ -200,7 +206,8 @@ async function play(
     contents = published(),
     pushed = () => PUSHED_IMAGE,
     fail,
-    answersAfter
+    answersAfter,
+    changes
   }: How = {}
 ): Promise<Ran> {
   let printed = ''
@@ -224,20 +231,25 @@ async function play(
   }
   const git = new Git(folder, {})
   const github = new GitHub(undefined, '', signal)
+  const all = { retries: String(retries), ...inputs }
   const result = await runPipeline({
-    plan: makePlan({ strategy, push, text, inputs: { retries: String(retries), ...inputs } }),
+    plan: makePlan({ strategy, push, text, inputs: all }),
+    secrets: makeSecrets(all),
     docker,
     registry: new FakeRegistry(contents, { turn, signal, ...(fail && { fail }) }),
     git,
     github,
-    changesSince: changesFinder(git, github, { sha: SHA }, { context: '.', file: 'Dockerfile' }),
+    changesSince: changes
+      ? async () => changes
+      : changesFinder(git, github, { sha: SHA }, { context: '.', file: 'Dockerfile' }),
     log,
     timeline: new Timeline(),
     folder,
     runId: 'run',
     signal
   })
-  return { result, docker, contents, order, printed }
+  const sentences = result.failures.map((failure) => describeFailure(failure, result))
+  return { result, sentences, docker, contents, order, printed }
 }
 
 /** Of what docker and the registry were asked for, what changes the registry. */
@@ -294,22 +306,26 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
   })
 
   it('a builder that fails: no tests, no production', async () => {
-    const { result, docker } = await play(strategy, { [builderBuild]: { exitCode: 1, stderr: 'ERROR: no space\n' } })
+    const { result, sentences, docker } = await play(strategy, {
+      [builderBuild]: { exitCode: 1, stderr: 'ERROR: no space\n' }
+    })
     expect(docker.verbs).toEqual([...builds.slice(0, strategy === 'inline' ? 1 : 3), 'version {{.Server.Version}}'])
-    expect(result.failures).toEqual([expect.stringMatching(/^Building octo\/app:builder-0123456 failed: .*no space$/)])
+    expect(result.failures).toEqual([{ kind: 'build', image: 'octo/app:builder-0123456' }])
+    expect(sentences).toEqual([expect.stringMatching(/^Building octo\/app:builder-0123456 failed: .*no space$/)])
     expect(result).toMatchObject({ tests: [], builder: { imageId: '' } })
     expect(result).not.toHaveProperty('production')
   })
 
   it('a test that fails: the other one ends, production is kept, nothing is pushed', async () => {
-    const { result, docker, order } = await play(strategy, { ' -c a': { exitCode: 7 } })
+    const { result, sentences, docker, order } = await play(strategy, { ' -c a': { exitCode: 7 } })
     expect(docker.verbs).toEqual(expect.arrayContaining([...tests, 'production']))
     expect(changesIn(order)).toEqual([])
     expect(result).toMatchObject({
       tests: [{ status: 'failed', exitCode: 7 }, { status: 'passed' }],
       production: { imageId: IMAGE_ID },
-      failures: ['The test "a" did not pass: exit code 7']
+      failures: [{ kind: 'test', index: 0 }]
     })
+    expect(sentences).toEqual(['The test "a" did not pass: exit code 7'])
     expect(result).not.toHaveProperty('publication')
   })
 
@@ -373,51 +389,55 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
       'docker could not run it: docker: no space'
     ]
   ])('a test %s', async (_, run, inspect, status, failure) => {
-    const { result } = await play(strategy, {
+    const { result, sentences } = await play(strategy, {
       ' -c a': run,
       'container inspect shared-docker-layers-run-test-1': inspect
     })
     expect(result.tests[0]).toMatchObject({ status, failure })
-    expect(result.failures).toEqual([`The test "a" did not pass: ${failure}`])
+    expect(sentences).toEqual([`The test "a" did not pass: ${failure}`])
     expect(result).not.toHaveProperty('publication')
   })
 
   it('says that the engine went away before whatever failed by it', async () => {
     const gone = 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?'
-    const { result } = await play(strategy, {
+    const { result, sentences } = await play(strategy, {
       [builderBuild]: { exitCode: 1, stderr: `ERROR: ${gone}\n` },
       version: { exitCode: 1, stderr: `${gone}\n` }
     })
-    expect(result.failures[0]).toBe(`The Docker engine went away in the middle of the run (${gone})`)
+    expect(result.failures[0]).toEqual({ kind: 'engine-gone', message: gone })
+    expect(sentences[0]).toBe(`The Docker engine stopped answering during the run (${gone})`)
     expect(result.failures).toHaveLength(2)
   })
 
   it('production that fails: the tests end, nothing is pushed', async () => {
     const answers = { [productionBuild]: { exitCode: 1, stderr: 'ERROR: no\n' } }
-    const { result, docker, order } = await play(strategy, answers)
+    const { result, sentences, docker, order } = await play(strategy, answers)
     expect(docker.verbs).toEqual(expect.arrayContaining(tests))
     expect(changesIn(order)).toEqual([])
     expect(result.tests).toMatchObject([{ status: 'passed' }, { status: 'passed' }])
-    expect(result.failures).toEqual([expect.stringMatching(/^Building octo\/app:0123456 failed: .*no$/)])
+    expect(sentences).toEqual([expect.stringMatching(/^Building octo\/app:0123456 failed: .*no$/)])
   })
 
   it('a test and production that fail are both told', async () => {
-    const { result } = await play(strategy, {
+    const { sentences } = await play(strategy, {
       [productionBuild]: { exitCode: 1 },
       ' -c b': { exitCode: 125, stderr: 'no image\n' }
     })
-    expect(result.failures).toEqual([
+    expect(sentences).toEqual([
       'The test "b" did not pass: docker could not run it: no image',
       'Building octo/app:0123456 failed: docker ended with exit code 1'
     ])
   })
 
   it('a push of the commit that fails: the moving tags stay', async () => {
-    const { result, order } = await play(strategy, { 'push octo/app:0': { exitCode: 1, stderr: 'denied\n' } })
+    const { result, sentences, order } = await play(strategy, {
+      'push octo/app:0': { exitCode: 1, stderr: 'denied\n' }
+    })
     // its candidate names nothing that anyone reads
     expect(changesIn(order)).toEqual(pushes)
     expect(result.publication).toMatchObject({ pushed: [], published: false, digest: '' })
-    expect(result.failures).toEqual([expect.stringMatching(/^Access denied to push octo\/app:0123456/)])
+    expect(sentences).toEqual([expect.stringMatching(/^Access denied to push octo\/app:0123456/)])
+    expect(result.failures).toEqual(result.publication?.failures)
   })
 
   it.each([
@@ -448,8 +468,9 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     ['production', productionBuild, productionBuild],
     ['push', 'push octo/app:0', 'push']
   ])('cancelled during the %s: nothing further begins', async (_, cancelAt, hangs) => {
-    const { result, docker, order } = await play(strategy, { [hangs]: { hangs: true } }, { cancelAt })
-    expect(result).toMatchObject({ cancelled: true, failures: ['The run was cancelled'] })
+    const { result, sentences, docker, order } = await play(strategy, { [hangs]: { hangs: true } }, { cancelAt })
+    expect(result).toMatchObject({ cancelled: true, failures: [{ kind: 'cancelled' }] })
+    expect(sentences).toEqual(['The run was cancelled'])
     expect(changesIn(order).filter((text) => /:(builder|latest)$/.test(text))).toEqual([])
     if (cancelAt !== '--target builder') {
       // without the signal, so that the containers go
@@ -468,7 +489,7 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     const { result, order } = await play(strategy, answers)
     expect(result).toMatchObject({
       cancelled: false,
-      failures: ['spawn E2BIG'],
+      failures: [{ kind: 'error', message: 'spawn E2BIG' }],
       builder: { imageId: expect.any(String) }
     })
     expect(changesIn(order)).toEqual([])
@@ -553,9 +574,9 @@ describe('A registry that takes a request and never answers', () => {
       await jest.advanceTimersByTimeAsync(10_000)
       await new Promise((resolve) => setImmediate(resolve))
     }
-    const { result, docker } = await ran
+    const { result, sentences, docker } = await ran
     expect(docker.calls.filter((text) => text.includes('--target builder'))).toHaveLength(1)
-    expect(result.failures).toEqual([
+    expect(sentences).toEqual([
       'Building octo/app:builder-0123456 failed: octo/app:builder: no answer within 120 seconds'
     ])
     expect(result.cancelled).toBe(false)
@@ -576,8 +597,9 @@ describe('An engine that another run uses, too', () => {
       'octo/app:builder-0123456'
     ]
   ])('which took the name of %s: nothing is pushed', async (_, answers, name) => {
-    const { result, order } = await play('inline', answers)
-    expect(result.failures).toEqual([
+    const { result, sentences, order } = await play('inline', answers)
+    expect(result.failures).toEqual([{ kind: 'name-taken', reference: name }])
+    expect(sentences).toEqual([
       `${name} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`
     ])
     expect(changesIn(order)).toEqual([])
@@ -589,12 +611,13 @@ describe('An engine that another run uses, too', () => {
     ['the builder', 'octo/app:builder-next']
   ])('which took the name of %s before its push: no other tag is set', async (_, name) => {
     const other = `sha256:${'f'.repeat(64)}`
-    const { result, order, contents } = await play(
+    const { result, sentences, order, contents } = await play(
       'inline',
       { [`push ${name}`]: { stdout: `x: digest: ${other} size: 1\n` } },
       { pushed: (reference) => (reference === name ? { ...PUSHED_IMAGE, digest: other, ids: [other] } : PUSHED_IMAGE) }
     )
-    expect(result.failures).toEqual([
+    expect(result.failures).toEqual([{ kind: 'other-image', reference: name, pushed: other, built: IMAGE_ID }])
+    expect(sentences).toEqual([
       `${name} was pushed with another image (${other}) than the one that this run built (${IMAGE_ID}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`
     ])
     expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456'], published: false })
@@ -604,14 +627,16 @@ describe('An engine that another run uses, too', () => {
 
   it('which took the name of the production image before its push: no further tag is set, nor with strategy legacy a moving one', async () => {
     const pushed = (): ImageRecord => ({ ...PUSHED_IMAGE, ids: [DIGEST] })
-    const { result, order } = await play('legacy', {}, { pushed, inputs: { tags: '1.2\nother/app:1.2' } })
-    expect(result.failures).toEqual([expect.stringMatching(/^octo\/app:0123456 was pushed with another image/)])
+    const { sentences, order } = await play('legacy', {}, { pushed, inputs: { tags: '1.2\nother/app:1.2' } })
+    expect(sentences).toEqual([expect.stringMatching(/^octo\/app:0123456 was pushed with another image/)])
     expect(changesIn(order)).toEqual(['push octo/app:0123456'])
   })
 
   it('which removed an image', async () => {
-    const { result } = await play('inline', { '{{.Id}}': { exitCode: 1, stderr: 'Error: No such image: x\n' } })
-    expect(result.failures).toEqual(['What was built is not in the engine any more (Error: No such image: x)'])
+    const { sentences } = await play('inline', { '{{.Id}}': { exitCode: 1, stderr: 'Error: No such image: x\n' } })
+    expect(sentences).toEqual([
+      'The images that this run built are not in the engine any more (Error: No such image: x)'
+    ])
   })
 })
 
@@ -645,7 +670,7 @@ describe('A registry that fails for the moment', () => {
   })
 
   it('while a tag is pushed: that is done again', async () => {
-    const { result, order } = await play(
+    const { result, sentences, order } = await play(
       'legacy',
       { 'push octo/app:builder': { exitCode: 1, stderr: 'received unexpected HTTP status: 502 Bad Gateway\n' } },
       { retries: 1 }
@@ -653,16 +678,16 @@ describe('A registry that fails for the moment', () => {
     expect(changesIn(order).filter((what) => what === 'push octo/app:builder')).toHaveLength(2)
     expect(changesIn(order).filter((what) => what === 'put octo/app:latest')).toHaveLength(1)
     expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456', 'octo/app:latest'], published: false })
-    expect(result.failures).toEqual([expect.stringMatching(/could not be reached to push octo\/app:builder/)])
+    expect(sentences).toEqual([expect.stringMatching(/could not be reached to push octo\/app:builder/)])
   })
 
   it('while a tag is set: the engine does not push it', async () => {
     const fail = (request: string): RegistryFailure | undefined =>
       request === 'put octo/app:latest' ? failureOf('unreachable', '502') : undefined
-    const { result, order } = await play('inline', {}, { fail })
+    const { result, sentences, order } = await play('inline', {}, { fail })
     expect(changesIn(order).slice(-2)).toEqual(['put octo/app:builder', 'put octo/app:latest'])
     expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456', 'octo/app:builder'], published: false })
-    expect(result.failures).toEqual([expect.stringMatching(/could not be reached to push octo\/app:latest.*\(502\)$/)])
+    expect(sentences).toEqual([expect.stringMatching(/could not be reached to push octo\/app:latest.*\(502\)$/)])
   })
 })
 
@@ -708,13 +733,13 @@ describe('A registry in which this machine cannot set a tag', () => {
   })
 
   it('and to which the engine cannot push either: that is a failure', async () => {
-    const { result } = await play(
+    const { result, sentences } = await play(
       'inline',
       { 'push octo/app:latest': { exitCode: 1, stderr: 'denied: permission_denied: write_package\n' } },
       { fail: (request) => (request === 'put octo/app:latest' ? failureOf('refused') : undefined) }
     )
     expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456', 'octo/app:builder'], published: false })
-    expect(result.failures).toEqual([expect.stringMatching(/^Access denied to push octo\/app:latest/)])
+    expect(sentences).toEqual([expect.stringMatching(/^Access denied to push octo\/app:latest/)])
   })
 })
 
@@ -774,6 +799,61 @@ describe('runPipeline, an image that cannot serve as a cache', () => {
   })
 })
 
+describe.each(['inline', 'legacy'] as const)('runPipeline, a kept cache, strategy %s', (strategy) => {
+  it('is where production takes its cache from if the newest image is a worse one, and cache metadata counts', async () => {
+    const contents = published()
+    contents.put('octo/app:latest', { ...EARLIER_IMAGE, recorded: [] })
+    // production copies, and runs nothing
+    const history = ['base', 'COPY a a'].map((createdBy) => ({ createdBy, empty: false }))
+    contents.put('octo/app:latest-cache', { ...EARLIER_IMAGE, history })
+    const { result, docker } = await play(strategy, {}, { contents })
+    const source = strategy === 'inline' ? 'octo/app:latest-cache' : 'octo/app:latest'
+    expect(result.production?.cacheSource).toBe(source)
+    expect(docker.calls.find((call) => call.includes('--tag octo/app:0123456 '))).toMatch(
+      new RegExp(`--cache-from (type=registry,ref=)?${source} `)
+    )
+  })
+})
+
+describe('runPipeline, a step that the cache should have had', () => {
+  const vertex = {
+    ...{ digest: 'd', name: '[builder 2/2] RUN make' },
+    ...{ started: '2026-01-01T00:00:00Z', completed: '2026-01-01T00:00:01Z' }
+  }
+  /** The builder executes its step, although the image that it makes is what is published. */
+  const answers = {
+    '--target builder': { stderr: `${JSON.stringify({ vertexes: [vertex] })}\n` },
+    '{{json .Config}}': { stdout: '{}\n["a","b"]\n[]\n' },
+    '{{json .CreatedBy}}': { stdout: '"RUN make"\n"base"\n' }
+  }
+  const changes: Changes = { changed: [], untracked: [], dockerfileChanged: false }
+
+  async function executed(expectCache: 'none' | 'warn' | 'fail'): Promise<Ran & { warned: string }> {
+    return withWarnings(() => play('inline', answers, { inputs: { 'expect-cache': expectCache }, changes }))
+  }
+
+  it.each(['none', 'warn'] as const)(
+    'is no failure with expect-cache %s, and no warning of the pipeline',
+    async (how) => {
+      const { result, warned } = await executed(how)
+      expect(result.builder?.misses).toMatchObject([{ stage: 'builder', line: 2, unexpected: true }])
+      expect(result).toMatchObject({ failures: [], publication: { published: true } })
+      expect(warned).not.toContain('::warning')
+      // it is for the report to warn of it
+      expect(annotateMisses(result, { file: 'Dockerfile', expected: how, publishes: true })).toHaveLength(
+        how === 'warn' ? 1 : 0
+      )
+    }
+  )
+
+  it('is a failure with expect-cache fail: nothing is pushed', async () => {
+    const { result, sentences, order } = await executed('fail')
+    expect(result.failures).toEqual([{ kind: 'miss', stage: 'builder' }])
+    expect(sentences).toEqual([expect.stringMatching(/^Stage builder was built again although nothing .*RUN make\. /)])
+    expect(changesIn(order)).toEqual([])
+  })
+})
+
 describe('runPipeline, strategy legacy', () => {
   it('gives production the Dockerfile whose builder stage is the image just built', async () => {
     const { docker } = await play('legacy')
@@ -823,8 +903,9 @@ describe('what is fetched beforehand', () => {
 
   it('ends with a builder that fails, and with the run', async () => {
     const failing = { '--target builder': { until: 'cacheonly', exitCode: 1 }, cacheonly: { hangs: true } }
-    const { result } = await play('inline', failing, { text })
-    expect(result).toMatchObject({ cancelled: false, failures: [expect.stringMatching(/builder/)] })
+    const { result, sentences } = await play('inline', failing, { text })
+    expect(result.cancelled).toBe(false)
+    expect(sentences).toEqual([expect.stringMatching(/builder/)])
     const cancelled = await play('inline', { ...builder, cacheonly: { hangs: true } }, { text, cancelAt: 'cacheonly' })
     expect(cancelled.result.cancelled).toBe(true)
   })

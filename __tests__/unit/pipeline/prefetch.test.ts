@@ -1,11 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
-import { findStage, type Stage } from '../../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
-import { findCacheStages } from '../../../src/plan/cache-stages.ts'
-import type { PlanParts } from '../../../src/plan/plan.ts'
-import { planBuilds } from '../../../src/plan/stage-builds.ts'
+import { splitAtBuilder } from '../../../src/plan/stage-builds.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
+import { makePlan } from '../../support/make-plan.ts'
 
 const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
 const OWN = 'COPY package.json .\nRUN npm ci\n'
@@ -36,25 +34,11 @@ function image({ sizes, history, records = true }: Published): ImageRecord {
 }
 
 function choose(text: string, published: (Published | undefined)[], changed: string[] = []): string[] {
-  const dockerfile = parseDockerfile(text)
-  const builderStage = findStage(dockerfile, 'builder') as Stage
-  const targetStage = dockerfile.stages.at(-1) as Stage
-  const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, 'auto')
-  const parts = {
-    ...{ dockerfile, builderStage, targetStage, cacheStages, dockerignore: '' },
-    refs: {
-      production: 'app:1a2b3c4',
-      movingBuilder: 'app:builder',
-      movingProduction: 'app:latest',
-      stages: { deps: { local: 'app:deps-1a2b3c4', moving: 'app:deps' } },
-      further: []
-    },
-    decision: { publish: true, push: true },
-    labels: { builder: [], stages: [], production: [] },
-    strategy: { name: 'inline' }
-  } as unknown as PlanParts
+  const plan = makePlan({ text, inputs: { image: 'app' } })
+  const [, afterBuilder] = splitAtBuilder(plan.builds)
+  const sources = afterBuilder.map(({ cacheSource }) => cacheSource)
   const images = published.map((one) => one && image(one))
-  return choosePrefetched({ ...parts, builds: planBuilds(parts) }, images, changed)
+  return choosePrefetched(plan, sources, images, changed)
 }
 
 describe('choosePrefetched', () => {
@@ -161,6 +145,11 @@ describe('choosePrefetched', () => {
     ]
   ])('%s', (_, text, published, changed, expected) => {
     expect(choose(text, published, changed)).toEqual(expected)
+  })
+
+  it('the kept cache, where production takes its cache from that', () => {
+    const plan = makePlan({ text: `${BUILDER}FROM node:24\n${OWN}${COPIED}` })
+    expect(choosePrefetched(plan, ['octo/app:latest-cache'], [image(useful)], [])).toEqual(['octo/app:latest-cache'])
   })
 })
 

@@ -1,17 +1,15 @@
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { findStage } from '../../../src/dockerfile/model.ts'
-import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { changesFinder } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
-import type { GitHub } from '../../../src/git/github.ts'
 import { findPassedTests, findUnchanged } from '../../../src/pipeline/reuse.ts'
-import type { Run } from '../../../src/plan/run-context.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
-import type { Build } from '../../../src/result/result.ts'
 import type { Strategy } from '../../../src/strategy/strategy.ts'
 import { Contents, FakeRegistry, failureOf } from '../../support/fake-registry.ts'
 import { commit, env, repository, write } from '../../support/git-repository.ts'
+import { makePlan } from '../../support/make-plan.ts'
+import { makeRun, SilentGitHub } from '../../support/make-run.ts'
+import { makeBuild } from '../../support/results.ts'
 
 const BASE = `sha256:${'b'.repeat(64)}`
 const LATEST = `sha256:${'a'.repeat(64)}`
@@ -48,22 +46,12 @@ async function find(change: (world: World) => void = () => {}): Promise<Awaited<
     }
   }
   change(world)
-  const dockerfile = parseDockerfile(world.text)
   const paths = { context: repository, file: join(repository, 'Dockerfile') }
-  const github = { changedFiles: () => Promise.resolve(undefined) } as unknown as GitHub
-  const run = {
-    plan: {
-      inputs: { image: 'octo/app', tests: ['make test'], context: repository },
-      refs: { movingBuilder: 'octo/app:builder', movingProduction: 'octo/app:latest' },
-      fingerprints: { tests: 'tests', inputs: 'inputs' },
-      dockerfile,
-      builderStage: findStage(dockerfile, 'builder'),
-      targetStage: dockerfile.stages.at(-1),
-      dockerignore: ''
-    },
+  const run = makeRun({
+    plan: makePlan({ text: world.text, inputs: { context: repository, tests: 'make test' } }),
     registry: registryOf(world.images),
-    changesSince: changesFinder(new Git(repository, env), github, { sha: published }, paths)
-  } as unknown as Run
+    changesSince: changesFinder(new Git(repository, env), new SilentGitHub(), { sha: published }, paths)
+  })
   return findUnchanged(run)
 }
 
@@ -163,13 +151,22 @@ describe('findPassedTests', () => {
     fingerprint?: string,
     skip = true
   ) {
-    const inputs = { tests: ['a', 'b'], skipUnchangedTests: skip }
-    const plan = { inputs, fingerprints: { tests: fingerprint, inputs: '' } }
-    const run = { plan, registry: registryOf({ builder: published }) } as unknown as Run
-    const strategy = {
-      readBuilt: async () => (built ? { image: built } : { failure: failureOf('unknown') })
-    } as unknown as Strategy
-    return findPassedTests(run, strategy, { cacheSource: 'builder' } as unknown as Build)
+    const plan = {
+      ...makePlan({ inputs: { 'skip-unchanged-tests': String(skip) } }),
+      fingerprints: { tests: fingerprint, inputs: '' }
+    }
+    const strategy: Strategy = {
+      start: notExpected,
+      build: notExpected,
+      readBuilt: async () => (built ? { image: built } : { failure: failureOf('unknown') }),
+      end: notExpected
+    }
+    const builder = makeBuild({ cacheSource: 'builder' })
+    return findPassedTests(makeRun({ plan, registry: registryOf({ builder: published }) }), strategy, builder)
+  }
+
+  function notExpected(): never {
+    throw new Error('the strategy is only asked for what was built')
   }
 
   it('takes the tests for passed in an image that is the same', async () => {

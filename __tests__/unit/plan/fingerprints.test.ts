@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import { readInputs } from '../../../src/action/inputs.ts'
+import { publicInputs } from '../../../src/action/secrets.ts'
 import { type Fingerprints, takeFingerprints } from '../../../src/plan/fingerprints.ts'
 
 function take(values: Record<string, string> = {}, env: Record<string, string> = {}, text = 'FROM a'): Fingerprints {
   const inputs = readInputs((name) => ({ image: 'octo/app', tests: 'a\nb', ...values })[name] ?? '')
-  return takeFingerprints(inputs, text, 'docs', env)
+  return takeFingerprints(publicInputs(inputs), text, 'docs', env)
 }
 
 describe('takeFingerprints', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
-import { selectStrategy } from '../../../src/plan/select-strategy.ts'
+import { type Capabilities, selectStrategy } from '../../../src/plan/select-strategy.ts'
 
 const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'
 const BUILDKIT = 'FROM a AS builder\nRUN --mount=type=cache,target=/c x\nFROM b\nCOPY --from=builder /x /x\n'
@@ -11,12 +11,7 @@ interface Machine {
   buildx?: string
 }
 
-function select(
-  machine: Machine,
-  text = PLAIN,
-  dockerBuildkit?: string,
-  secrets: { id: string; value: string }[] = []
-) {
+function select(machine: Machine, text = PLAIN, dockerBuildkit?: string, secrets: string[] = []) {
   const dockerfile = parseDockerfile(text)
   const engine = { buildx: undefined, context: 'default', insecure: { hosts: [], ranges: [] }, ...machine }
   return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
@@ -73,8 +68,16 @@ describe('selectStrategy', () => {
     )
   })
 
+  it.each<[string, Machine, string, Capabilities]>([
+    ['buildx', D28, PLAIN, { cacheMetadata: true, triggerHistory: false, prefetch: true }],
+    ['the integrated BuildKit', D20, BUILDKIT, { cacheMetadata: true, triggerHistory: false, prefetch: false }],
+    ['the legacy builder', D20, PLAIN, { cacheMetadata: false, triggerHistory: true, prefetch: false }]
+  ])('tells what %s can do', (_, machine, text, capabilities) => {
+    expect(select(machine, text).capabilities).toEqual(capabilities)
+  })
+
   it('counts secrets as a need of BuildKit', () => {
-    expect(select(D26, PLAIN, undefined, [{ id: 'a', value: 'b' }]).name).toBe('inline')
+    expect(select(D26, PLAIN, undefined, ['a']).name).toBe('inline')
   })
 
   it('refuses a Dockerfile that nothing here can build', () => {

@@ -12,6 +12,7 @@ import {
 } from '../../../src/registry/client-images.ts'
 import type { RegistryOptions } from '../../../src/registry/options.ts'
 import { digestOf } from '../../../src/registry/reference.ts'
+import { RecordingLog } from '../../support/recording-log.ts'
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
 
@@ -53,8 +54,7 @@ interface Tried {
 function prepare(answers: Record<string, Printed | Printed[]>, more: Partial<RegistryOptions> = {}): Tried {
   const docker = new FakeDocker(answers)
   const cancellation = new AbortController()
-  const silent = (): void => {}
-  const log = { info: silent, section: () => ({ write: silent, end: silent }) } as unknown as RegistryOptions['log']
+  const log = new RecordingLog()
   const options: RegistryOptions = {
     ...{ docker, log, env: {}, insecure: { hosts: [], ranges: [] }, platform: undefined, buildx: '0.29.1' },
     ...{ retries: 0, timeline: new Timeline(), signal: cancellation.signal, ...more }

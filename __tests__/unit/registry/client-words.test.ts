@@ -7,7 +7,6 @@ import {
   transientFailure
 } from '../../../src/registry/client-words.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
-import { describeFailedPush } from '../../../src/report/messages.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 
 describe('classifyRegistryError', () => {
@@ -116,37 +115,6 @@ describe('describeUnreadable', () => {
     ['something else', /^a:builder could not be read as a cache; continuing without it/]
   ])('tells a refusal from no answer: %s', (text, expected) => {
     const sentence = describeUnreadable('a:builder', failureOfWords(text, 'a:builder'))
-    expect(sentence).toMatch(expected)
-    expect(sentence).toContain(`(${text})`)
-  })
-})
-
-describe('describeFailedPush', () => {
-  it.each([
-    [
-      'unauthorized: authentication required',
-      /log in to the registry before this step; the user name or the token is missing, wrong or expired/
-    ],
-    [
-      'push access denied, repository does not exist or may require authorization: server message: invalid_token: authorization failed',
-      /missing, wrong or expired/
-    ],
-    ['denied: permission_denied: write_package', /a token that may write to this repository .*packages: write/],
-    [
-      'received unexpected HTTP status: 503 Service Unavailable',
-      /could not be reached to push a:b, or cannot store it now/
-    ],
-    [
-      'name unknown: repository name not known to registry',
-      /has no such repository, and does not make one by itself; create it first/
-    ],
-    ['x509: certificate signed by unknown authority', /give the engine its certificate/],
-    // as a registry answers by HTTP
-    ['HTTP status 401 (UNAUTHORIZED: authentication required)', /missing, wrong or expired/],
-    ['HTTP status 403 (DENIED: requested access is denied)', /a token that may write to this repository/],
-    ['something else', /^a:b could not be pushed \(something else\)$/]
-  ])('%s', (text, expected) => {
-    const sentence = describeFailedPush('a:b', failureOfWords(text, 'a:b'))
     expect(sentence).toMatch(expected)
     expect(sentence).toContain(`(${text})`)
   })

@@ -8,8 +8,6 @@ import type { Docker } from '../../../src/docker/docker.ts'
 import { CancelledError } from '../../../src/lib/errors.ts'
 import { Log } from '../../../src/lib/log.ts'
 import { Timeline } from '../../../src/lib/timeline.ts'
-import { RegistryConnection, RepositoryClient } from '../../../src/registry/client.ts'
-import { RegistryError } from '../../../src/registry/failure.ts'
 import { HttpRegistry } from '../../../src/registry/registry.ts'
 import { makeCertificates, serverTls } from '../../../testbed/certificates.ts'
 import type { Behaviour } from '../../../testbed/stand-in-behaviour.ts'
@@ -325,17 +323,6 @@ describe('Where this machine has no access', () => {
     const { failure } = await client.published(latest())
     expect(failure?.message).toBe('the credential helper docker-credential-shared-docker-layers-none could not be run')
     expect(calls).toHaveLength(1)
-  })
-})
-
-describe('deleteManifest', () => {
-  it('removes an image with all its tags', async () => {
-    const connection = new RegistryConnection(registry.host, { HOME: folder }, { hosts: [], ranges: [] })
-    opened.push(() => connection.end())
-    const repository = new RepositoryClient(connection, 'octo/app', new AbortController().signal)
-    await repository.deleteManifest(digest)
-    expect(registry.tags('octo/app')).toEqual([])
-    await expect(repository.deleteManifest(digest)).rejects.toThrow(RegistryError)
   })
 })
 

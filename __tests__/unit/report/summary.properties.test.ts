@@ -8,6 +8,7 @@ import { makeReport } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'
 import type { FailedCase, RunResult } from '../../../src/result/result.ts'
 import { cases, hostile } from '../../support/cases.ts'
+import { makePlan } from '../../support/make-plan.ts'
 
 /** Every text of others in a summary. */
 interface Texts {
@@ -21,13 +22,14 @@ interface Texts {
 }
 
 function summary(texts: Texts): string {
-  const plan = {
-    build: { sha: 'f'.repeat(40), branch: texts.reason, event: 'push' },
-    engine: { version: '28.5.1', store: 'overlay2' },
-    strategy: { name: 'inline', reason: texts.reason },
-    refs: { production: texts.production },
-    decision: { reason: texts.reason }
-  } as unknown as Plan
+  const made = makePlan()
+  const plan: Plan = {
+    ...made,
+    commit: { ...made.commit, branch: texts.reason },
+    strategy: { ...made.strategy, reason: texts.reason },
+    refs: { ...made.refs, production: texts.production },
+    decision: { ...made.decision, reason: texts.reason }
+  }
   const result: RunResult = {
     builder: {
       ...{ kind: 'builder', stage: 'b', image: 'b', cacheSource: 'b', imageId: 'i', seconds: 1, bases: [] },
@@ -42,7 +44,7 @@ function summary(texts: Texts): string {
       held: texts.held.map((reason) => ({ reference: 'x', reason }))
     },
     cancelled: false,
-    failures: texts.failures
+    failures: texts.failures.map((message) => ({ kind: 'error', message }))
   }
   const timeline = texts.tests.map(({ command }) => ({ kind: 'test' as const, name: command, start: 0, seconds: 1 }))
   return markdown(makeSummary(makeReport(plan, result, timeline)))

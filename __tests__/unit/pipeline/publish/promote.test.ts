@@ -5,15 +5,18 @@ import type { Relation } from '../../../../src/git/git.ts'
 import type { GitHub } from '../../../../src/git/github.ts'
 import { CancelledError } from '../../../../src/lib/errors.ts'
 import type { ExecResult } from '../../../../src/lib/exec.ts'
-import { Timeline } from '../../../../src/lib/timeline.ts'
 import { publish, tagUnchanged } from '../../../../src/pipeline/publish/publish.ts'
 import { REVISION_LABEL } from '../../../../src/plan/labels.ts'
 import type { Run } from '../../../../src/plan/run-context.ts'
 import type { FailureKind } from '../../../../src/registry/failure.ts'
+import { describeFailure } from '../../../../src/report/messages.ts'
 import type { Publication } from '../../../../src/result/result.ts'
 import { cases } from '../../../support/cases.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../../support/fake-registry.ts'
 import { makePlan } from '../../../support/make-plan.ts'
+import { makeRun, SilentGitHub } from '../../../support/make-run.ts'
+import { RecordingLog } from '../../../support/recording-log.ts'
+import { NOTHING } from '../../../support/results.ts'
 
 /** The commits of a branch by their age, the oldest first. */
 const commits = Array.from({ length: 5 }, (_, age) => String(age + 1).repeat(40))
@@ -79,6 +82,8 @@ class Branch {
   tip = 0
   /** Whether it does not answer. */
   isDown: boolean = false
+  /** Whether it may be asked. */
+  hasToken: boolean = true
   /** By commit, the first parent first; a line unless a test says otherwise. */
   readonly parents = new Map(commits.map((commit, age) => [commit, commits.slice(0, age).slice(-1)]))
   readonly #turn: Turn
@@ -88,20 +93,18 @@ class Branch {
   }
 
   get github(): GitHub {
-    const ask = async <T>(what: string, answer: () => T): Promise<T | undefined> => {
-      await this.#turn(what)
-      return this.isDown ? undefined : answer()
-    }
-    return {
-      relation: (base: string, head: string) => ask('compare', () => this.#relation(base, head)),
-      tip: () => ask('tip', () => commits[this.tip] ?? ''),
-      firstParents: (sha: string) => ask('list', () => this.#firstParents(sha))
-    } as unknown as GitHub
+    return new BranchGitHub(this)
   }
 
-  #firstParents(sha: string): string[] {
+  /** The answer to a question, if there is one. */
+  async ask<T>(what: string, answer: () => T): Promise<T | undefined> {
+    await this.#turn(what)
+    return this.isDown ? undefined : answer()
+  }
+
+  firstParents(sha: string): string[] {
     const [parent] = this.parents.get(sha) ?? []
-    return parent === undefined ? [sha] : [sha, ...this.#firstParents(parent)]
+    return parent === undefined ? [sha] : [sha, ...this.firstParents(parent)]
   }
 
   /** A commit and all before it. */
@@ -109,14 +112,42 @@ class Branch {
     return [sha, ...(this.parents.get(sha) ?? []).flatMap((parent) => this.#history(parent))]
   }
 
-  #relation(base: string, head: string): Relation {
+  relation(base: string, head: string): Relation {
     if (base === head) return 'identical'
     if (this.#history(head).includes(base)) return 'ahead'
     return this.#history(base).includes(head) ? 'behind' : 'diverged'
   }
 }
 
+/** What GitHub's API tells of a branch. */
+class BranchGitHub extends SilentGitHub {
+  readonly #branch: Branch
+
+  constructor(branch: Branch) {
+    super()
+    this.#branch = branch
+  }
+
+  override get hasToken(): boolean {
+    return this.#branch.hasToken
+  }
+
+  override relation(base: string, head: string): Promise<Relation | undefined> {
+    return this.#branch.ask('compare', () => this.#branch.relation(base, head))
+  }
+
+  override tip(): Promise<string | undefined> {
+    return this.#branch.ask('tip', () => commits[this.#branch.tip] ?? '')
+  }
+
+  override firstParents(sha: string): Promise<string[] | undefined> {
+    return this.#branch.ask('list', () => this.#branch.firstParents(sha))
+  }
+}
+
 interface Published extends Publication {
+  /** Its failures. */
+  sentences: string[]
   calls: string[]
   /** Notices and warnings. */
   messages: string[]
@@ -125,7 +156,7 @@ interface Published extends Publication {
 interface Prepared {
   run: Run
   calls: string[]
-  messages: string[]
+  log: RecordingLog
 }
 
 interface How {
@@ -150,26 +181,26 @@ function runWith(
   }
   const fail = (request: string): ReturnType<typeof failureOf> | undefined =>
     unreadable !== undefined && request === 'get octo/app:latest' ? failureOf(unreadable, 'a status') : undefined
-  const messages: string[] = []
-  const say = (text: string): void => void messages.push(text)
-  const silent = (): void => {}
-  const run = {
-    plan: makePlan({ sha: commit, inputs: { 'github-token': 'x' } }),
+  const log = new RecordingLog()
+  const run = makeRun({
+    plan: makePlan({ sha: commit }),
     docker: new PushingDocker(repository, commit, noted, signal),
     registry: new FakeRegistry(repository, { turn: noted, fail, signal }),
-    // a shallow checkout
-    git: { relation: async () => undefined },
-    github: branch.github,
-    log: { info: silent, notice: say, warning: say, error: say, section: () => ({ write: silent, end: silent }) },
-    timeline: new Timeline(),
-    signal
-  } as unknown as Run
-  return { run, calls, messages }
+    ...{ github: branch.github, log, signal }
+  })
+  return { run, calls, log }
 }
 
+const TOLD = ['notice', 'warning', 'error'] as const
+
 async function publishOne(...how: Parameters<typeof runWith>): Promise<Published> {
-  const { run, calls, messages } = runWith(...how)
-  return { ...(await publish(run, [], [])).publication, calls, messages }
+  const { run, calls, log } = runWith(...how)
+  const { publication } = await publish(run, [], [])
+  return { ...publication, sentences: sentencesOf(publication), calls, messages: log.said(...TOLD) }
+}
+
+function sentencesOf({ failures }: Publication): string[] {
+  return failures.map((failure) => describeFailure(failure, NOTHING))
 }
 
 /** Runs of these commits at once, each begun when the branch had it; what has the moving tag in the end. */
@@ -295,6 +326,16 @@ describe('A run that cannot ask what came after it', () => {
     expect(published).toBe(true)
     expect(messages).toEqual([expect.stringMatching(/^Nobody could be asked whether a commit newer than 1111111/)])
   })
+
+  it('does not warn of it without a token: nobody was meant to be asked', async () => {
+    const branch = new Branch()
+    branch.isDown = true
+    branch.hasToken = false
+    const { run, log } = runWith(new Repository(), branch, FIRST)
+    expect((await publish(run, [], [])).publication.published).toBe(true)
+    expect(log.said(...TOLD)).toEqual([])
+    expect(log.said('info')).toContainEqual(expect.stringMatching(/^Nobody could be asked whether a commit newer/))
+  })
 })
 
 describe('A run that was overtaken between its question and its move', () => {
@@ -380,7 +421,7 @@ describe('A run that cannot read what is published', () => {
     branch.tip = 2
     const blind = await publishOne(repository, branch, THIRD, { unreadable })
     expect(blind).toMatchObject({ pushed: ['octo/app:3333333'], published: false })
-    expect(blind.failures).toEqual([
+    expect(blind.sentences).toEqual([
       expect.stringMatching(
         /^Cannot inspect the published image octo\/app:latest, .* stay where they are.*\(a status\)/
       )
@@ -406,12 +447,15 @@ describe('A run of which nothing had to be built', () => {
     const [repository, branch] = [new Repository({ latest: SECOND, ...byTag([FIRST]) }), new Branch()]
     branch.tip = 2
     const { run } = runWith(repository, branch, THIRD, { unreadable })
-    expect(await tagUnchanged(run, unchanged)).toMatchObject({
+    const publication = await tagUnchanged(run, unchanged)
+    expect(publication).toMatchObject({
       pushed: ['octo/app:3333333'],
       digests: { 'octo/app:3333333': digest },
-      published: false,
-      failures: [expect.stringMatching(/^Cannot inspect the published image octo\/app:latest/)]
+      published: false
     })
+    expect(sentencesOf(publication)).toEqual([
+      expect.stringMatching(/^Cannot inspect the published image octo\/app:latest/)
+    ])
     expect([repository.commitOf('latest'), repository.commitOf('3333333')]).toEqual([SECOND, FIRST])
   })
 
@@ -420,9 +464,13 @@ describe('A run of which nothing had to be built', () => {
     branch.tip = 2
     // the third commit reverts the second one, whose run is still under way when the third one looks
     const repository = new Repository({ latest: SECOND, ...byTag([FIRST]) })
-    const { run, messages } = runWith(repository, branch, THIRD)
+    const { run, log } = runWith(repository, branch, THIRD)
     expect(await tagUnchanged(run, unchanged)).toMatchObject({ published: true, failures: [] })
-    expect([repository.commitOf('latest'), repository.commitOf('3333333'), messages]).toEqual([FIRST, FIRST, []])
+    expect([repository.commitOf('latest'), repository.commitOf('3333333'), log.said(...TOLD)]).toEqual([
+      FIRST,
+      FIRST,
+      []
+    ])
     // and of another one that is late leaves it
     const late = runWith(repository, branch, SECOND)
     repository.set('latest', THIRD)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import { pullSize, weigh } from '../../../../src/pipeline/publish/pull-size.ts'
-import type { Run } from '../../../../src/plan/run-context.ts'
 import type { ManifestRecord } from '../../../../src/registry/image.ts'
 import type { PullSize } from '../../../../src/result/result.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../../support/fake-registry.ts'
-import { makePlan } from '../../../support/make-plan.ts'
+import { makeRun } from '../../../support/make-run.ts'
+import { RecordingLog } from '../../../support/recording-log.ts'
 
 /** A manifest and config of a byte, and layers by one letter each, of ten bytes. */
 function image(layers: string): ManifestRecord {
@@ -43,15 +43,10 @@ describe('weigh', () => {
     contents.put('octo/app:0123456', imageOf(NOW, { manifest: image('abd') }))
     if (before) contents.put('octo/app:latest', imageOf(BEFORE, before === 'no sizes' ? {} : { manifest: before }))
     const fail = (request: string) => (request === `get ${unreadable}` ? failureOf('unreachable', 'EOF') : undefined)
-    let said: string | undefined
-    const log = {
-      info: (text: string): void => {
-        said = text
-      }
-    }
-    const run = { registry: new FakeRegistry(contents, { fail }), plan: makePlan(), log } as unknown as Run
+    const log = new RecordingLog()
+    const run = makeRun({ registry: new FakeRegistry(contents, { fail }), log })
     const size = await weigh(run, `octo/app@${NOW}`)
-    return [size, said]
+    return [size, log.said('info').at(-1)]
   }
 
   it('compares the image with the published one', async () => {

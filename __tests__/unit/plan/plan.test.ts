@@ -1,0 +1,92 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { publicInputs } from '../../../src/action/secrets.ts'
+import type { Docker } from '../../../src/docker/docker.ts'
+import { Git } from '../../../src/git/git.ts'
+import { createPlan } from '../../../src/plan/create-plan.ts'
+import type { Plan } from '../../../src/plan/plan.ts'
+import type { Files } from '../../../testbed/source-repository.ts'
+import { filesOf } from '../../e2e/corpus/shape.ts'
+import { shapes } from '../../e2e/corpus/shapes.ts'
+import { INFO } from '../../support/fake-docker.ts'
+import { makeCommit, makeInputs, TWO_STAGES } from '../../support/make-plan.ts'
+import { SilentGitHub } from '../../support/make-run.ts'
+import { RecordingLog } from '../../support/recording-log.ts'
+
+/** An engine that only tells what it is. */
+const DOCKER: Docker = { call: async () => ({ exitCode: 0, stdout: JSON.stringify(INFO), stderr: '' }) }
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'plan-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+/** The plan of a run in a folder with these files. */
+async function planOf(files: Files, inputs: Record<string, string>, env: Record<string, string> = {}): Promise<Plan> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    if (typeof content === 'string') writeFileSync(path, content)
+    else symlinkSync(content.target, path)
+  }
+  return createPlan({
+    inputs: publicInputs(makeInputs({ context: folder, ...inputs })),
+    commit: makeCommit(),
+    git: new Git(folder, {}),
+    github: new SilentGitHub(),
+    docker: DOCKER,
+    log: new RecordingLog(),
+    ...{ env, childEnv: {}, signal: new AbortController().signal }
+  })
+}
+
+describe('A plan', () => {
+  it('holds no value of a secret and no token', async () => {
+    const secrets = { npm: 's3cret-1', pem: 'first line of s3cret-2\nsecond line of s3cret-2' }
+    const plan = await planOf(
+      { Dockerfile: TWO_STAGES },
+      { secrets: `npm=${secrets.npm}\n"pem=${secrets.pem}"`, 'github-token': 'ghs_s3cret-3', tests: 'npm test' }
+    )
+    // they are read, and the build will ask for them
+    expect(plan.inputs.secrets).toEqual(['npm', 'pem'])
+    expect(plan.inputs).not.toHaveProperty('githubToken')
+    const text = JSON.stringify(plan)
+    expect(text).toContain('npm test')
+    expect(text).not.toMatch(/s3cret|ghs_/)
+  })
+})
+
+/** A plan as another machine reads it from a file. */
+function readAgain<T>(plan: T): T {
+  return JSON.parse(JSON.stringify(plan)) as T
+}
+
+describe('A plan that was written to a file and read again is the same', () => {
+  const base = 'registry.example/base:1'
+  const state = { source: 1, dependencies: 1, tail: 1, commit: 1 }
+
+  it.each(shapes.map((shape) => [shape.name, shape] as const))('of the Dockerfile %s', async (_, shape) => {
+    const plan = await planOf(filesOf(shape, base, state, 'overlay2'), { ...shape.inputs?.(base, state) })
+    expect(plan.builds.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['builder', 'production']))
+    expect(readAgain(plan)).toEqual(plan)
+  })
+
+  it('for the legacy builder', async () => {
+    const plan = await planOf({ Dockerfile: TWO_STAGES }, {}, { DOCKER_BUILDKIT: '0' })
+    expect(plan.strategy.name).toBe('legacy')
+    expect(readAgain(plan)).toEqual(plan)
+  })
+
+  it.each([
+    ['a Map', new Map([[0, 'an image']])],
+    ['a Set', new Set(['a'])],
+    ['a function', () => 'a']
+  ])('which it would not be with %s in it', async (_, odd) => {
+    const plan = { ...(await planOf({ Dockerfile: TWO_STAGES }, {})), odd }
+    expect(readAgain(plan)).not.toEqual(plan)
+  })
+})

@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals'
+import { failureOfWords } from '../../../src/registry/client-words.ts'
+import { describeFailure, missesOf } from '../../../src/report/messages.ts'
+import type { Failure, RunResult } from '../../../src/result/result.ts'
+import { failureOf } from '../../support/fake-registry.ts'
+import { buildWith, GOOD, MISS, NOTHING } from '../../support/results.ts'
+
+const SENTENCE =
+  'Stage builder was built again although nothing that it depends on has changed: line 2: RUN a. It is not known.'
+
+describe('describeFailure', () => {
+  const builder = { ...buildWith('b', ['builder', false]), misses: [{ ...MISS, unexpected: false }] }
+  const stage = { ...buildWith('c', ['builder', false]), misses: [MISS], failure: 'no space' }
+  const result: RunResult = {
+    ...NOTHING,
+    ...{ builder, cacheStages: [stage] },
+    tests: [...GOOD.tests, { command: 'echo "a"', status: 'failed', exitCode: 7, seconds: 1, failure: 'exit code 7' }]
+  }
+
+  it.each<[Failure, string | RegExp]>([
+    [{ kind: 'error', message: 'spawn E2BIG' }, 'spawn E2BIG'],
+    [{ kind: 'cancelled' }, 'The run was cancelled'],
+    [{ kind: 'engine-gone', message: 'EOF' }, 'The Docker engine stopped answering during the run (EOF)'],
+    [{ kind: 'build', image: 'c' }, 'Building c failed: no space'],
+    [{ kind: 'test', index: 1 }, 'The test "echo \\"a\\"" did not pass: exit code 7'],
+    [{ kind: 'miss', stage: 'builder' }, SENTENCE],
+    [
+      { kind: 'guard', reference: 'octo/app:latest', failure: failureOf('unreachable', 'EOF') },
+      /^Cannot inspect the published image octo\/app:latest, so the moving tags stay where they are: .*older commit \(EOF\)\. Make sure that/
+    ],
+    [
+      { kind: 'images-gone', message: 'No such image: x' },
+      'The images that this run built are not in the engine any more (No such image: x)'
+    ],
+    [
+      { kind: 'name-taken', reference: 'a:b' },
+      'a:b names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own'
+    ],
+    [
+      { kind: 'other-image', reference: 'a:b', pushed: 'sha256:1', built: 'sha256:2' },
+      'a:b was pushed with another image (sha256:1) than the one that this run built (sha256:2), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own'
+    ]
+  ])('%j', (failure, expected) => {
+    const sentence = describeFailure(failure, result)
+    if (typeof expected === 'string') expect(sentence).toBe(expected)
+    else expect(sentence).toMatch(expected)
+  })
+})
+
+describe('A push that failed', () => {
+  it.each([
+    [
+      'unauthorized: authentication required',
+      /log in to the registry before this step; the user name or the token is missing, wrong or expired/
+    ],
+    [
+      'push access denied, repository does not exist or may require authorization: server message: invalid_token: authorization failed',
+      /missing, wrong or expired/
+    ],
+    ['denied: permission_denied: write_package', /a token that may write to this repository .*packages: write/],
+    [
+      'received unexpected HTTP status: 503 Service Unavailable',
+      /could not be reached to push a:b, or cannot store it now/
+    ],
+    [
+      'name unknown: repository name not known to registry',
+      /has no such repository, and does not make one by itself; create it first/
+    ],
+    ['x509: certificate signed by unknown authority', /give the engine its certificate/],
+    // as a registry answers by HTTP
+    ['HTTP status 401 (UNAUTHORIZED: authentication required)', /missing, wrong or expired/],
+    ['HTTP status 403 (DENIED: requested access is denied)', /a token that may write to this repository/],
+    ['something else', /^a:b could not be pushed \(something else\)$/]
+  ])('%s', (text, expected) => {
+    const sentence = describeFailure({ kind: 'push', reference: 'a:b', failure: failureOfWords(text, 'a:b') }, NOTHING)
+    expect(sentence).toMatch(expected)
+    expect(sentence).toContain(`(${text})`)
+  })
+})
+
+describe('missesOf', () => {
+  it('has the misses of all builds', () => {
+    const production = { ...buildWith('p'), misses: [{ ...MISS, stage: 'stage-1' }] }
+    const result = {
+      ...NOTHING,
+      builder: { ...buildWith('b'), misses: [MISS] },
+      cacheStages: [buildWith('c')],
+      production
+    }
+    expect(missesOf(result).map(({ stage }) => stage)).toEqual(['builder', 'stage-1'])
+  })
+})
