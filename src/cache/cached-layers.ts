@@ -1,7 +1,7 @@
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 
-/** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
+/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
 export function ownHistoryStart(
   image: Pick<ImageRecord, 'history'>,
   { instructions: own }: Pick<StageBuild, 'instructions'>
@@ -11,7 +11,7 @@ export function ownHistoryStart(
   return start >= 0 && fits ? start : undefined
 }
 
-/** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
 export function keywordOf(createdBy = ''): string {
   const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? []
   const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? []
@@ -19,7 +19,7 @@ export function keywordOf(createdBy = ''): string {
 }
 
 /**
- * Why BuildKit could not take all layers of the image's own steps from its cache metadata; undefined if it could.
+ * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
  *
  * @returns a clause: "its cache metadata …"
  */
@@ -27,13 +27,13 @@ export function whyNoCache(image: ImageRecord, build: Pick<StageBuild, 'instruct
   if (image.recorded === undefined) return 'it has no cache metadata'
   const own = ownLayers(image, build)
   if (image.recorded === 'unknown') return undefined
-  // what the base image's own triggers added cannot be told from the base
+  // layers of the base image's triggers cannot be distinguished from layers of the base image
   if (own === undefined) return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined
   const missing = unrecorded(image, own)
   return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`
 }
 
-/** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
+/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
 export function missingRecords(image: ImageRecord | undefined, build: Pick<StageBuild, 'instructions'>): number {
   if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
   if (image.recorded === 'unknown') return 0
@@ -46,7 +46,7 @@ function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
   return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length
 }
 
-/** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
+/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
 function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): number[] | undefined {
   const start = ownHistoryStart(image, build)
   if (start === undefined) return undefined
@@ -54,7 +54,7 @@ function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>):
   return Array.from({ length: image.layers.length - below }, (_, index) => below + index)
 }
 
-/** How many layers the first entries of the history made. */
+/** Counts the layers that the first entries of the history created. */
 export function layersBelow({ history }: ImageRecord, entries: number): number {
   return history.slice(0, entries).filter(({ empty }) => !empty).length
 }

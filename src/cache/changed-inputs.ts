@@ -5,8 +5,8 @@ import { layersBelow, whyNoCache } from './cached-layers.ts'
 import { type Evidence, type Reason, shorten } from './evidence.ts'
 
 /**
- * The instructions are the same: what they read differs, or the cache has failed. One before the step may be the cause: what
- * another stage executed of it in this run was cached here, and the legacy builder shows no triggers.
+ * Explains a miss if the instructions are the same: their inputs differ, or the cache failed. An earlier instruction may be the
+ * cause: it was cached here if another build of this run had executed it, and the legacy builder does not print triggers.
  */
 export function whyOtherInputs(
   evidence: Evidence,
@@ -22,16 +22,16 @@ export function whyOtherInputs(
   return known ?? whyUnknown(evidence, published, suspects)
 }
 
-/** Whether an entry of the history left the same in both images. */
+/** Returns whether an entry of the history had the same result in both images. */
 function isSameResult(published: ImageRecord, built: ImageRecord, entry: number): boolean {
   const { createdBy, empty } = published.history[entry] ?? {}
-  // an engine does not tell which entries made layers, but the legacy builder's history of COPY has a hash of the files
+  // an engine does not report which entries created layers, but the legacy builder's history of COPY has a hash of the files
   if (empty === undefined) return createdBy === built.history[entry]?.createdBy
   const layer = layersBelow(published, entry)
   return empty || published.layers[layer] === built.layers[layer]
 }
 
-/** What an instruction reads that is known to have changed. */
+/** Returns the reason if an input of an instruction is known to have changed. */
 function whyOtherInput(evidence: Evidence, instruction: StageInstruction): Reason | undefined {
   const { changes, executedStages, stageNames } = evidence
   const from = instruction.copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name))
@@ -54,7 +54,7 @@ function whyOtherInput(evidence: Evidence, instruction: StageInstruction): Reaso
   return undefined
 }
 
-/** Of these paths, those that an instruction reads, also by way of a link that it names. */
+/** Returns those of the paths that an instruction reads, directly or through a link that it names. */
 function takenBy(
   { links, dockerignore }: Evidence,
   { contextSources, excludes }: StageInstruction,
@@ -64,7 +64,7 @@ function takenBy(
   return takenFrom(paths ?? [], sources, excludes, dockerignore)
 }
 
-/** Nothing is known to have changed: what it may be, and whether the cache has failed. */
+/** Returns the likely reason if nothing is known to have changed, and whether the cache failed. */
 function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageInstruction[]): Reason {
   const { changes, base, cacheMetadata, stageBuild } = evidence
   const taken = (paths: string[] | undefined): string[] => suspects.flatMap((one) => takenBy(evidence, one, paths))

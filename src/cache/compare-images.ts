@@ -12,7 +12,7 @@ export function whyOtherBase(
   const sameHistory = built.history
     .slice(0, start)
     .every(({ createdBy }, index) => createdBy === published.history[index]?.createdBy)
-  // the history in an engine does not tell which entries made layers: then only the lowest layer is sure to be the base's
+  // an engine does not report which entries created layers: then only the lowest layer surely belongs to the base image
   const isKnown = published.history.every(({ empty }) => empty !== undefined)
   const layers = isKnown ? layersBelow(published, start) : Math.min(start, 1)
   const sameLayers = published.layers.slice(0, layers).every((layer, index) => layer === built.layers[index])
@@ -72,7 +72,7 @@ export function whyOtherInstruction(
   }
 }
 
-/** The legacy builder puts a hash of the files into the history of COPY and ADD. */
+/** Removes the hash of the files that the legacy builder puts into the history of COPY and ADD. */
 function withoutContent(createdBy: string | undefined, keyword: string): string | undefined {
   return keyword === 'COPY' || keyword === 'ADD'
     ? createdBy?.replace(/ (file|dir|multi|archive):[0-9a-f]+ in /, ' $1 in ')
@@ -80,8 +80,8 @@ function withoutContent(createdBy: string | undefined, keyword: string): string 
 }
 
 /**
- * The build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (in the legacy
- * builder without the first word). None if something else differs.
+ * Returns the build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (without the
+ * first word in the legacy builder). Returns [] if anything else differs.
  */
 function changedArguments(before: string, now: string, instructions: StageInstruction[]): string[] {
   const last = instructions.at(-1)
@@ -100,7 +100,7 @@ function changedArguments(before: string, now: string, instructions: StageInstru
 function argumentsOf(entry: string, declared: string[]): { command: string; values: Map<string, string> } | undefined {
   const [, count, rest] = /^(?:RUN )?\|(\d+) (.*)$/s.exec(entry) ?? []
   if (count === undefined || rest === undefined) return { command: entry.replace(/^RUN /, ''), values: new Map() }
-  // values may hold anything, so the shell is taken from where it is sure to be: a value that holds it makes this fail
+  // values may contain anything: if one contains the shell's words too, the entry is ambiguous and this gives up
   const parts = rest.split(' /bin/sh -c ')
   if (parts.length !== 2) return undefined
   const names = [...new Set(declared)].filter((name) => new RegExp(`(?:^| )${name}=`).test(parts[0] ?? ''))

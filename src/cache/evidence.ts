@@ -3,30 +3,30 @@ import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build, MissKind } from '../result/result.ts'
 
-/** All that is known about a build whose steps were not all cached. */
+/** Everything that is known about a build with cache misses. */
 export interface Evidence {
   stageBuild: StageBuild
   build: Build
-  /** Whether an image serves as a cache by its cache metadata. */
+  /** Whether an image serves as a cache through its cache metadata. */
   cacheMetadata: boolean
-  /** What is published where the build looked for its cache. */
+  /** The image that the build's cache source names. */
   published: ReadImage
-  /** The image that was built; undefined if the build failed. */
+  /** The built image; undefined if the build failed. */
   built: ReadImage | undefined
-  /** The digest of the base image in the published build, and in this one, where they are known. */
+  /** The digests of the base image in the published build and in this one, if they are known. */
   base: { before: string | undefined; now: string | undefined }
-  /** What differs from the commit of the published image; undefined if it names none. */
+  /** The changes since the commit of the published image; undefined if it names none. */
   changes: Changes | undefined
   dockerignore: string
-  /** Where sources of the instructions lead that are links: paths below the build context. */
+  /** Targets of instruction sources that are links, by source: paths below the build context. */
   links: ReadonlyMap<string, string[]>
-  /** Tracked files whose modes are not those of a usual checkout. */
+  /** Tracked files whose modes differ from those of a usual checkout. */
   unusualModes: readonly { path: string; mode: string }[]
-  /** Names of the stages of which this run executed a step. */
+  /** Names of the stages in which this run executed a step. */
   executedStages: ReadonlySet<string>
   /** Names of the stages, by index. */
   stageNames: readonly string[]
-  /** Whether every stage that others copy from is published. */
+  /** Whether the run publishes every stage that others copy from. */
   publishesAllStages: boolean
 }
 
@@ -36,7 +36,7 @@ export interface Reason {
   unexpected?: boolean
 }
 
-/** Keeps a reason short, whatever it quotes from the Dockerfile or the build context. */
+/** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
 export function shorten(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }

@@ -6,7 +6,7 @@ import { whyOtherInputs } from './changed-inputs.ts'
 import { whyOtherBase, whyOtherInstruction } from './compare-images.ts'
 import type { Evidence, Reason } from './evidence.ts'
 
-/** Says why the first executed step of each stage was not cached. What cannot be proven is `unknown`. */
+/** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
 export function explainMisses(evidence: Evidence): Miss[] {
   const executed = evidence.build.steps.filter(({ cached }) => !cached)
   const stages = [...new Set(executed.map(({ stage }) => stage))]
@@ -23,10 +23,10 @@ function explain(evidence: Evidence, step: Step): Reason {
   return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step)
 }
 
-/** Reasons for which nothing at all could be reused. */
+/** Returns the reason if the build could not reuse anything at all. */
 function whyNoSource({ build, published, cacheMetadata }: Evidence): Reason | undefined {
   const { cacheSource, unreadableCaches } = build
-  // a status of the registry tells more than the builder's words
+  // the registry's status is more precise than the builder's message
   const failure = published.failure ?? unreadableCaches[0]?.failure
   switch (failure?.kind) {
     case undefined:
@@ -55,7 +55,7 @@ function whyNoSource({ build, published, cacheMetadata }: Evidence): Reason | un
   return undefined
 }
 
-/** Reasons that lie in another stage. */
+/** Returns the reason if it lies in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step: Step): Reason | undefined {
   const names = stageBuild.own.map(({ name }) => name)
   const place = names.indexOf(step.stage)
@@ -72,7 +72,7 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
     : { kind: 'stage-changed', reason: `It is built on stage ${below}, of which a step was executed.` }
 }
 
-/** Compares what was built with what is published: from the base image up to the step. */
+/** Compares the built image with the published one, from the base image up to the step. */
 function compare(evidence: Evidence, step: Step): Reason {
   const { stageBuild, published } = evidence
   const built = evidence.built?.image
@@ -99,7 +99,7 @@ function compare(evidence: Evidence, step: Step): Reason {
   )
 }
 
-/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
+/** Returns whether a step is a base image's trigger: BuildKit prints it as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
 function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boolean {
   const shown = instruction.trim().replaceAll(/\s+/g, ' ')
   return line === TRIGGER_LINE && shown.replace(/^ONBUILD /, '') === text

@@ -23,10 +23,10 @@ import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
 import { emptyResult, failureOfError, type RunResult } from '../result/result.ts'
 
-/** Outside GitHub the summary is printed, and no workflow command is. */
+/** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true'
 
-/** What an entry works with. */
+/** The inputs and services of an entry. */
 export interface Action {
   inputs: Inputs
   secrets: Secrets
@@ -35,21 +35,21 @@ export interface Action {
   childEnv: Record<string, string>
   log: Log
   timeline: Timeline
-  /** Our temporary folder. */
+  /** The action's temporary folder. */
   folder: string
-  /** Value of the label on our containers. */
+  /** Value of the label on the containers of this run. */
   runId: string
   /** Aborted when the run is cancelled. */
   signal: AbortSignal
-  /** Tells the report what was planned, as soon as that is known. */
+  /** Hands the plan to the report, as soon as it is complete. */
   planned: (plan: Plan) => void
 }
 
 /**
- * What all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, the outputs are
- * set, the summary is written and nothing of ours is left running.
+ * Does what all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, it sets the
+ * outputs, writes the summary and leaves nothing of the action running.
  *
- * @param work what the entry is about; what it throws is a failure of the run
+ * @param work the entry's own work; an error that it throws is a failure of the run
  */
 export async function runAction(work: (action: Action) => Promise<RunResult>): Promise<void> {
   const cancellation = new AbortController()
@@ -60,7 +60,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   const temp = process.env.RUNNER_TEMP || tmpdir()
   const runId = randomUUID()
   const folder = folderOf(runId, temp)
-  // before anything is made: the post step must know of it
+  // before the action creates anything, because the post step must know of it
   if (IS_ON_GITHUB) saveState({ runId, folder })
 
   const log = new Log(folder, !IS_ON_GITHUB)
@@ -109,12 +109,12 @@ function warnOfSecrets({ buildArgs }: Inputs, log: Log): void {
 }
 
 interface Ending {
-  /** undefined if the run ended before there was one. */
+  /** undefined if the run ended before its plan was complete. */
   plan: Plan | undefined
   result: RunResult
   spans: Span[]
   log: Log
-  /** Of the JSON report. */
+  /** Path of the JSON report. */
   path: string
 }
 
@@ -128,7 +128,7 @@ async function report({ plan, result, spans, log, path }: Ending): Promise<void>
       return ''
     }
   )
-  // first of all: what follows writes files, perhaps on a full disk
+  // first, because the rest writes files, perhaps on a full disk
   if (plan && !result.cancelled) {
     const misses = annotateMisses(result, {
       file: plan.file,

@@ -16,7 +16,7 @@ import { HttpRegistry } from '../registry/registry.ts'
 import { emptyResult, type RunResult } from '../result/result.ts'
 import { type Action, runAction } from './lifecycle.ts'
 
-/** The main step: plans, then builds, tests and publishes. */
+/** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
   const { inputs, docker, childEnv, log, timeline, signal } = action
   const git = new Git(inputs.context, childEnv)
@@ -42,7 +42,7 @@ await runAction(async (action) => {
   return runWithContext({ ...action, plan, git, github, registry, changesSince })
 })
 
-/** Builds with the modes of files that other checkouts have, and leaves no container. */
+/** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run: Run): Promise<RunResult> {
   const { plan, git, log, folder, docker, registry, runId } = run
   const tracked = isWide(process.umask()) ? ((await git.tracked()) ?? []) : []
@@ -52,7 +52,7 @@ async function runWithContext(run: Run): Promise<RunResult> {
   } finally {
     await registry.end()
     restoreModes()
-    // no build reads the context any more
+    // after the last build has read the build context
     await handOver({ plan, log, folder })
     const left = await removeContainers(docker, runId)
     if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)

@@ -11,7 +11,7 @@ import { Timeline } from '../lib/timeline.ts'
 
 await cleanUp()
 
-/** The post step: removes what the main step left, should it have been killed. Never fails the job. */
+/** Runs the post step: removes everything that a killed main step left behind. Never fails the job. */
 async function cleanUp(): Promise<void> {
   const state = readState(process.env.RUNNER_TEMP || tmpdir())
   if (!state) return

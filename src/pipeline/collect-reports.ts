@@ -8,10 +8,10 @@ import type { Run } from '../plan/run-context.ts'
 import { readFailedCases } from '../result/junit.ts'
 import type { FailedCase } from '../result/result.ts'
 
-/** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */
+/** Milliseconds that docker may be silent during a copy: it prints nothing before the end. */
 const PATIENCE = 300_000
 
-/** Bytes of a report that is read for failing cases, how many of them a test has at most, and how much of each is kept. */
+/** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024
 const MOST_CASES = 100
 const LONGEST_NAME = 300
@@ -22,15 +22,15 @@ export interface Ended {
   number: number
   command: string
   container: string
-  /** Where its command ran: the paths in the input `test-reports` may be relative to that. */
+  /** Working directory of its command: the paths in the input `test-reports` may be relative to it. */
   workingDir: string
 }
 
 /**
- * Copies what the input `test-reports` names out of a test's container, into our own folder: the context must not change
- * while production is built from it. What is not there is said in the log.
+ * Copies the paths in the input `test-reports` from a test's container to the action's own folder: the build context must not
+ * change during the production build. Logs which paths do not exist.
  *
- * @returns the cases that did not pass, as far as the files are JUnit reports; those so far if the run is cancelled
+ * @returns the failed cases, as far as the files are JUnit reports; those read so far if the run is cancelled
  */
 export async function collect(
   run: Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'folder' | 'signal'>,
@@ -46,7 +46,7 @@ export async function collect(
       }
     } catch (error) {
       if (run.signal.aborted) break
-      // whatever it was, the test has ended as it did
+      // such an error does not change the result of the test
       run.log.warning(
         `The report ${JSON.stringify(path)} of the test ${JSON.stringify(test.command)} could not be collected: ${messageOf(error)}`
       )
@@ -65,12 +65,12 @@ async function collectOne(
   path: string
 ): Promise<FailedCase[]> {
   const source = posix.resolve('/', workingDir, path)
-  // docker would write through a link that is there; a new folder has none
+  // docker would write through an existing link; a new folder has none
   const copied = await mkdtemp(join(run.folder, `copied-${number}-`))
   const args = ['cp', `${container}:${source}`, copied]
   const failure = failureOf(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }))
   if (failure !== undefined) run.log.info(`No report ${source} of the test ${command}: ${failure}`)
-  // below the path that it has in the container: two may have one name
+  // below its path in the container: two reports may have the same name
   const place = posix.dirname(
     path.startsWith('/') || source.endsWith(`/${posix.normalize(path)}`) ? posix.normalize(path) : source
   )
@@ -85,15 +85,15 @@ function collectedFolder({ folder }: Pick<Run, 'folder'>): string {
   return join(folder, 'reports')
 }
 
-/** `1-npm-test`: also of commands that have no letter the names differ. */
+/** Returns a name like `1-npm-test`; the number makes it unique even for commands without letters. */
 function folderName(number: number, command: string): string {
   const words = command.replaceAll(/[^A-Za-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')
   return `${number}-${words.slice(0, 40)}`.replace(/-$/, '')
 }
 
 /**
- * Copies the files below a folder into another, with their folders. Links, devices and pipes are left: a link may name any
- * file of the runner.
+ * Copies the files below a folder into another, with their folders. Omits links, devices and pipes: a link may point to any file
+ * of the runner.
  *
  * @returns the paths of the copies
  */
@@ -115,14 +115,14 @@ async function readCases(file: string): Promise<FailedCase[]> {
   return readFailedCases(await readFile(file, 'utf8'))
 }
 
-/** Puts what was collected where the input `reports-directory` says, a folder for each test. */
+/** Copies the collected reports to the folder in the input `reports-directory`, one folder for each test. */
 export async function handOver(run: Pick<Run, 'plan' | 'log' | 'folder'>): Promise<void> {
   const directory = run.plan.inputs.reportsDirectory
   const tests = await readdir(collectedFolder(run)).catch(() => [])
   if (tests.length === 0) return
   try {
     const target = resolve(directory)
-    // a commit could bring a link of this name, or above it
+    // a commit could contain a link with this name, or above it
     if (isBelow('.', target) && !isBelow(await realpath('.'), await realpathOfExisting(target))) {
       throw new Error('it is, or is below, a link that leaves the working directory')
     }
@@ -143,7 +143,7 @@ function isBelow(folder: string, path: string): boolean {
   return !way.startsWith('..') && !isAbsolute(way)
 }
 
-/** The real path of the deepest folder on a path that is there. */
+/** Returns the real path of the deepest existing folder of a path. */
 async function realpathOfExisting(path: string): Promise<string> {
   return realpath(path).catch(() => realpathOfExisting(dirname(path)))
 }

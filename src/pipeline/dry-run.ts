@@ -6,13 +6,13 @@ import { sameRepository } from '../registry/image-reference.ts'
 import { buildCommands, commandsBeforehand } from '../strategy/preview.ts'
 import { testArgs } from './test-args.ts'
 
-/** What only a run knows: the folder for its files, and its own name. */
+/** Placeholders for values that only a run knows: its folder, and its ID. */
 const FOLDER = 'TEMP'
 const RUN_ID = 'RUN'
 
 /**
- * The docker commands of a run that goes well, in their order, as far as they can be known beforehand: not the digests of base
- * images, which the builder's build tells, nor what is only looked at. Tests and what follows the builder run at the same time.
+ * Returns the docker commands of a successful run in order, as far as they are known beforehand: without digests of base images,
+ * which the builds report, and without inspections. Tests and the builds after the builder stage run at the same time.
  */
 export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const { inputs, refs, decision } = plan

@@ -9,7 +9,7 @@ import type { Build } from '../result/result.ts'
 import { recordedBase, sameImage } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
-/** Finds out why steps of these builds were not cached, and puts it into the builds. */
+/** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
 export async function explain(
   run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince'>,
   strategy: Strategy,

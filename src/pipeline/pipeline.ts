@@ -24,8 +24,8 @@ import { findPassedTests, findUnchanged } from './reuse.ts'
 import { runTests } from './test.ts'
 
 /**
- * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
- * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
+ * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
+ * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
  */
 export async function runPipeline(run: Run): Promise<RunResult> {
   const result = emptyResult()
@@ -37,11 +37,11 @@ export async function runPipeline(run: Run): Promise<RunResult> {
     result.cancelled = error instanceof CancelledError
     result.failures.push(failureOfError(error))
   } finally {
-    // first of all: what the strategy waits for may wait for a registry
+    // first, because the strategy may be waiting for a registry
     await run.registry.end()
     await strategy.end()
   }
-  // whatever failed because of it says so in words of its own
+  // each failure that a stopped engine caused has another message
   const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker) : undefined
   if (gone !== undefined) result.failures.unshift({ kind: 'engine-gone', message: gone })
   return result
@@ -59,7 +59,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   } finally {
     await prefetch.end()
   }
-  // not all tests need have ended
+  // after a cancellation, some tests may not have ended
   if (run.signal.aborted) throw new CancelledError()
   for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
     run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
@@ -75,7 +75,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (run.signal.aborted) throw new CancelledError()
 }
 
-/** What the builds of a run share. */
+/** The objects that the builds of a run share. */
 interface Building {
   strategy: Strategy
   sources: CacheSources
@@ -88,7 +88,7 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, strategy, result)
   const buildOthers = async (): Promise<Failure[]> => {
-    // it may have base images in common with them, and no two solves at once may have anything in common
+    // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
     await explainAll(run, strategy, result)
@@ -104,7 +104,7 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   result.failures.push(...others.value)
 }
 
-/** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
+/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
 async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
   const { log, timeline, plan } = run
   const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run))
@@ -120,7 +120,7 @@ async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
   result.tests = tests
   if (plan.decision.push) {
     const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {}
-    // a host that has it has all of it
+    // a host with this image has all of its layers
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
     result.publication = await tagUnchanged(run, unchanged)
     result.failures.push(...result.publication.failures)
@@ -143,15 +143,15 @@ async function explainAll(
   const work = run.timeline.measure('look', 'Explain', () => explain(run, strategy, buildsOf(result)))
   await work.catch((error: unknown) => {
     if (error instanceof CancelledError) throw error
-    // an explanation is no reason to fail
+    // a missing explanation must not fail the run
     run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`)
   })
 }
 
 /**
- * One after the other: two solves at once that share steps make BuildKit miss at random.
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
  *
- * @returns what failed; nothing is built after that
+ * @returns the failure, after which it builds nothing more
  */
 async function buildAll(
   run: Pick<Run, 'log' | 'timeline'>,

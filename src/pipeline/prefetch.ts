@@ -16,11 +16,11 @@ import { sameImage } from '../strategy/base-images.ts'
 import type { CacheSources } from './cache-sources.ts'
 
 /**
- * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
- * unpacks the layers of an image one after the other, so there is a core for it.
+ * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
+ * layers of an image one after the other, so a CPU core is free for it.
  *
- * It is a solve of images alone, and of none that the builder's has: steps that two solves at once have in common make
- * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
+ * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves.
  */
 export class Prefetch {
   readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'changesSince' | 'log' | 'timeline' | 'signal'>
@@ -42,13 +42,13 @@ export class Prefetch {
     if (this.#run.plan.strategy.capabilities.prefetch) void this.#begin()
   }
 
-  /** Waits for it if it has begun; it does not begin after that. */
+  /** Waits for the prefetch if it has started; it does not start after that. */
   async wait(): Promise<void> {
     this.#isLate = true
     await this.#solve
   }
 
-  /** Ends it. */
+  /** Stops the prefetch. */
   async end(): Promise<void> {
     this.#unneeded.abort()
     await this.wait()
@@ -75,7 +75,7 @@ export class Prefetch {
     const began = performance.now()
     try {
       const { exitCode, stderr } = await timeline.measure('fetch', 'Fetch beforehand', () => docker.call(args, options))
-      // not before: the one section that prints live is the builder's
+      // only now: until then, the section of the builder stage is the one that prints live
       const section = log.section(`Fetch beforehand ${references.join(', ')}`, began)
       section.write(`${replayable(args, {}, input)}\n`)
       section.end()
@@ -90,7 +90,7 @@ export class Prefetch {
   }
 }
 
-/** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
+/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
 export function prefetchDockerfile(references: readonly string[]): string {
   const names = references.map((_, index) => `shared-docker-layers-${index}`)
   return [
@@ -113,7 +113,7 @@ async function findPrefetched(
   const reads = sources.map((source) => registry.published(source))
   const images = (await Promise.all(reads)).map(({ image }) => image)
   const latest = images.at(-1)
-  // the label of the newest production image speaks for the images of its run
+  // the label of the newest production image applies to all images of its run
   const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
   const commit = latest?.labels[REVISION_LABEL]
   const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {}
@@ -121,12 +121,12 @@ async function findPrefetched(
 }
 
 /**
- * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
- * little of it would be of use, its base image.
+ * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
+ * of the cache source would be useful.
  *
- * @param sources the cache source of each build after the builder's
- * @param images what is published there, as far as it was made of the same inputs
- * @param changed paths that are known to have changed since
+ * @param sources the cache source of each build after the builder stage
+ * @param images the images that are published there, as far as they were built from the same inputs
+ * @param changed paths that are known to have changed since then
  */
 export function choosePrefetched(
   plan: Pick<Plan, 'builds' | 'dockerfile' | 'builderStage' | 'dockerignore'>,
@@ -147,13 +147,13 @@ export function choosePrefetched(
     const base = build.baseImage
     const root = stageAt(plan.dockerfile, build.own[0]?.stage ?? build.stage)
     if (image && isWorthFetching(plan, build, image, changed)) choose(sources[index] ?? build.cacheSource)
-    // of another platform than the rest
+    // with a --platform of its own, the base image may be of another platform
     else if (base !== undefined && !root.hasPlatform) choose(base)
   }
   return chosen
 }
 
-/** Which share of an image's own bytes may be fetched in vain. */
+/** Share of an image's own bytes that the prefetch may waste. */
 const MOST_WASTE = 0.1
 
 function isWorthFetching(
@@ -176,7 +176,7 @@ function isWorthFetching(
   const { baseStage } = stageAt(dockerfile, build.own[0]?.stage ?? build.stage)
   if (baseStage !== undefined && isAnew(baseStage)) return false
   const firstAnew = build.instructions.findIndex(
-    // what a trigger copies from is not known
+    // the sources of a trigger are unknown
     (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction)
   )
   const below = layersBelow(image, start)

@@ -11,8 +11,8 @@ import { recordedBase } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
 /**
- * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
- * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
+ * Returns the tests as results, if they need not run: they passed, with the same options, in a published builder image with the
+ * same layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
  */
 export async function findPassedTests(
   run: Pick<Run, 'plan' | 'registry'>,
@@ -34,7 +34,7 @@ export async function findPassedTests(
   return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined
 }
 
-/** The commit for which an image was tested by the tests of this fingerprint. */
+/** Returns the commit for which an image passed the tests with this fingerprint. */
 function testedCommit({ labels }: ImageRecord, fingerprint: string): string | undefined {
   const { [REVISION_LABEL]: commit = '' } = labels
   return labels[TESTS_LABEL] === fingerprint && isCommitId(commit) ? commit : undefined
@@ -45,10 +45,10 @@ function asResults(tests: readonly string[], commit: string): TestResult[] {
 }
 
 /**
- * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
- * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
+ * Returns the published images, if a build would reproduce them and the tests passed in them: no file that an instruction reads
+ * has changed since, no base image, and nothing else that a build depends on.
  *
- * @returns `why`: one clause on what has changed, or is not known
+ * @returns otherwise `why`: one clause that names the change, or the unknown
  */
 export async function findUnchanged(
   run: Pick<Run, 'plan' | 'registry' | 'changesSince'>
@@ -108,7 +108,7 @@ async function whyFilesDiffer(
   if (!all.every(isKnown)) return 'neither git here nor GitHub has the commit of the published images'
   const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked])
   const taken = instructions.flatMap(({ contextSources, excludes }) => {
-    // what a wildcard takes may be a link
+    // a wildcard may match a link
     const sources = contextSources.flatMap((source) =>
       /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]
     )

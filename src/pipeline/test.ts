@@ -14,15 +14,15 @@ import type { TestResult } from '../result/result.ts'
 import { collect } from './collect-reports.ts'
 import { testArgs } from './test-args.ts'
 
-/** What tests need. */
+/** The part of a run that tests need. */
 type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'>
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
 
 /**
- * Runs every test in a container of its own of the builder image, at once or as many at a time as asked. All of them end,
- * whatever the others do. After a cancellation those are returned that had ended before.
+ * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
+ * its end, whatever the others do. After a cancellation, returns those that had ended before.
  */
 export async function runTests(run: TestRun): Promise<TestResult[]> {
   const { tests, testParallelism } = run.plan.inputs
@@ -74,18 +74,18 @@ async function runTest(run: TestRun, command: string, number: number): Promise<T
   }
 }
 
-/** Characters of a test's output that are kept to tell how it ended, and lines of them that are shown. */
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
 const LONGEST_TAIL = 4_096
 const MOST_LAST_LINES = 20
 
 function lastLinesOf(tail: string, secrets: Secrets): string {
   const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
-  // the first may be the rest of a line, with the rest of a secret
+  // the first line may be cut, and contain the rest of a secret
   const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
   return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n')
 }
 
-/** The exit code of the test; null if a signal or the timer ended it. */
+/** Returns the exit code of the test; null if a signal or the timer ended it. */
 async function callUntil(
   timer: TestTimer,
   { docker, signal }: Pick<Run, 'docker' | 'signal'>,
@@ -104,15 +104,15 @@ async function callUntil(
 interface Ending {
   exitCode: number | null
   timer: TestTimer
-  /** The last of what it printed. */
+  /** The end of its output. */
   tail: string
   container: Container | undefined
-  /** What should have been run. */
+  /** The expected image. */
   image: string
   command: string
 }
 
-/** The client's word alone does not count: options could make it speak of another container, or of none. */
+/** Judges by the exit code and the container: options could make the docker client report on another container, or on none. */
 function judge({ exitCode, timer, tail, container, image, command }: Ending): Pick<TestResult, 'status' | 'failure'> {
   if (timer.hasFired()) return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` }
   if (exitCode === 0) {
@@ -131,7 +131,7 @@ function judge({ exitCode, timer, tail, container, image, command }: Ending): Pi
   return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` }
 }
 
-/** A shell's and docker's exit code of what a signal ended is 128 more than its number. */
+/** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 function whyNotOurs(container: Container | undefined, image: string, command: string): string | undefined {
@@ -143,7 +143,7 @@ function whyNotOurs(container: Container | undefined, image: string, command: st
     : `its container is ${container.status} with exit code ${container.exitCode}`
 }
 
-/** What the engine knows of a test's container. */
+/** The engine's data about a test's container. */
 interface Container {
   image: string
   imageId: string
@@ -152,17 +152,17 @@ interface Container {
   exitCode: number
   hasRun: boolean
   isOomKilled: boolean
-  /** Why it could not be started; '' if it was. */
+  /** Why it could not start; '' if it did. */
   error: string
   workingDir: string
 }
 
-/** Milliseconds that the engine gets to tell of a container. */
+/** Milliseconds that the engine may be silent when it inspects or kills a container. */
 const PATIENCE = 30_000
 
 /**
- * Reads `docker inspect` (moby/moby api/types/container, State and Config). undefined if the engine knows no such container.
- * Without the signal of the run: a test that has ended has, whatever comes after it.
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns undefined if the engine has no such container.
+ * Ignores the signal of the run: a later cancellation must not change how a test ended.
  */
 async function readContainer(docker: Docker, name: string): Promise<Container | undefined> {
   const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE })
@@ -182,10 +182,10 @@ async function readContainer(docker: Docker, name: string): Promise<Container | 
   }
 }
 
-/** Milliseconds in which docker's client ends after its container was killed. */
+/** Milliseconds within which the docker client ends after its container was killed. */
 const CLIENT_ENDS_WITHIN = 3_000
 
-/** Kills the container when the time of the test is over, and the client if that does not end it: there may be no container yet. */
+/** Kills the container when a test's time is over, and then the docker client if it still runs: there may be no container yet. */
 class TestTimer {
   readonly minutes: number | undefined
   readonly #client = new AbortController()
@@ -202,7 +202,7 @@ class TestTimer {
     }, minutes * 60_000)
   }
 
-  /** Aborted when docker's client must end. */
+  /** Aborted when the docker client must end. */
   get signal(): AbortSignal {
     return this.#client.signal
   }

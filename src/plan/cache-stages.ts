@@ -4,18 +4,18 @@ import { chainOf, neededStages } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
 import { quote } from '../lib/text.ts'
 
-/** A further stage that is built by itself, because others copy from it. */
+/** A further stage that the action builds separately, because other stages copy from it. */
 export interface CacheStage {
   stage: Stage
-  /** The image whose layers hold this stage's; undefined: neither holds them, so it is published as an image of its own. */
+  /** The image that contains the layers of this stage; undefined if neither does, so that the stage becomes an image itself. */
   containedIn?: 'builder' | 'production'
 }
 
 /**
- * The stages that a cache of the builder and the production image alone would lose: inline cache metadata tells only of an
- * image's own layers, so a stage that is copied from is built again as soon as an earlier line of the copying stage changes.
+ * Finds the stages that a cache of only the builder and the production image would lose: inline cache metadata describes only
+ * an image's own layers, so the engine executes a copied stage again as soon as an earlier line of the copying stage changes.
  *
- * @throws UserError if `choice` names a stage that there is not, or that nothing needs
+ * @throws UserError if `choice` names a stage that does not exist, or that neither the builder nor the production stage needs
  */
 export function findCacheStages(
   dockerfile: Dockerfile,

@@ -23,7 +23,7 @@ import { makeRefs, movingTags, type Refs } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 
-/** What a plan is made of. */
+/** The inputs and services from which `createPlan` makes a plan. */
 export interface Planning {
   inputs: PublicInputs
   commit: Commit
@@ -31,7 +31,7 @@ export interface Planning {
   github: GitHub
   docker: Docker
   log: Log
-  /** The action's own environment. */
+  /** The environment of the action itself. */
   env: Readonly<Record<string, string | undefined>>
   /** The environment for git and docker. */
   childEnv: Record<string, string>
@@ -39,9 +39,9 @@ export interface Planning {
 }
 
 /**
- * Decides all that a run will do: reads the Dockerfile and the engine.
+ * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
- * @throws UserError, before the engine is touched if an input or the Dockerfile is wrong
+ * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 export async function createPlan(planning: Planning): Promise<Plan> {
   const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning
@@ -120,14 +120,14 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
   return [builder, production]
 }
 
-/** Says which of the user's tags do not move, because they are the moving tags. */
+/** Logs which of the user's tags the run does not push, because they are moving tags. */
 function noticeHeldTags({ tags }: PublicInputs, refs: Refs, log: Log): void {
   const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)))
   if (held.length > 0)
     log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`)
 }
 
-/** The tag names the event's commit. A pull request's checkout is its merge commit, which is as it should be. */
+/** Warns if the checkout is not the event's commit, which the tag names. For a pull request, the merge commit is correct. */
 async function warnOfOtherCheckout(commit: Commit, env: Planning['env'], git: Git, log: Log): Promise<void> {
   const head = (await git.commit('HEAD'))?.sha
   if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA)) return
@@ -151,7 +151,7 @@ async function findCommitTime(commit: Commit, git: Git, github: GitHub): Promise
   return commit.commitTime ?? (await git.commit(commit.sha))?.time ?? (await github.commitTime(commit.sha))
 }
 
-/** Name of the buildx builder to use: the engine's own has the name of the docker context. */
+/** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */
 async function checkBuilder(
   { builder }: PublicInputs,
   engine: EngineInfo,

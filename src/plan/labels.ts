@@ -4,12 +4,12 @@ import { splitAtEquals } from '../lib/text.ts'
 import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
 import type { Labels } from './stage-builds.ts'
 
-/** The commit that an image was built from (opencontainers/image-spec annotations.md). */
+/** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 export const REVISION_LABEL = 'org.opencontainers.image.revision'
 
 /**
- * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
- * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
+ * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
+ * labels. The user's labels override those of production, except the revision: it names the commit that the tag names.
  */
 export function makeLabels(
   inputs: Pick<PublicInputs, 'labels'>,
@@ -26,7 +26,7 @@ export function makeLabels(
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   const builtFrom = { [INPUTS_LABEL]: fingerprints.inputs }
-  // a label of the base image would be inherited
+  // set even without tests: the image would inherit this label of its base image
   const tests = { [TESTS_LABEL]: fingerprints.tests ?? 'none' }
   return {
     builder: list({ ...own, ...revision, ...builtFrom, ...tests }),

@@ -9,8 +9,8 @@ import type { StrategyChoice } from './select-strategy.ts'
 import type { StageBuild } from './stage-builds.ts'
 
 /**
- * What a run will do, decided before anything is built. Plain data without secrets: it can be written to a file as JSON, read on
- * another machine and carried out there.
+ * Everything that a run will do, decided before the first build. Plain data without secrets: it can be written to a file as
+ * JSON, read on another machine and executed there.
  */
 export interface Plan {
   inputs: PublicInputs
@@ -20,16 +20,16 @@ export interface Plan {
   dockerfile: Dockerfile
   /** Path of the Dockerfile. */
   file: string
-  /** The text of the .dockerignore that is in force; '' without any. */
+  /** Text of the .dockerignore in effect; '' if there is none. */
   dockerignore: string
-  /** Indices of stages. */
+  /** Indices of the stages. */
   builderStage: number
   targetStage: number
   decision: PublishDecision
   fingerprints: Fingerprints
   refs: Refs
-  /** In the order in which they are built; the production stage is the last. */
+  /** In build order; the production stage is last. */
   builds: StageBuild[]
-  /** Name of the buildx builder, which has the driver docker. */
+  /** Name of the buildx builder; its driver is docker. */
   buildxBuilder: string
 }

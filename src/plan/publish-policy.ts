@@ -2,20 +2,20 @@ import type { Commit } from '../action/event.ts'
 import type { PushMode } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
 
-/** What a run whose tests all passed may push. */
+/** Whether a run may push and promote after all its tests passed. */
 export interface PublishDecision {
-  /** Push the commit's tag and the further tags. */
+  /** Push the commit tag and the further tags. */
   push: boolean
-  /** Move the moving tags too; never without `push`. */
+  /** Promote the images too; never without `push`. */
   publish: boolean
-  /** Why, as one sentence for people. It names the event and the branch, the branch as a JSON string. */
+  /** The reason, as one sentence for people. It names the event and the branch, the branch as a JSON string. */
   reason: string
 }
 
-/** Events only people with write access to the repository can cause, about code that is in it. */
+/** Events that only people with write access to the repository can trigger, for code of that repository. */
 const TRUSTED = new Set([
   'push',
-  'pull_request', // of the same repository: forks are refused before this list is asked
+  'pull_request', // of the same repository: `refusePush` refuses forks before it checks this list
   'merge_group',
   'schedule',
   'workflow_dispatch',
@@ -23,10 +23,10 @@ const TRUSTED = new Set([
   'release'
 ])
 
-/** Events that build the tip of the branch they are about. */
+/** Events that build the tip of their branch. */
 const BRANCH_BUILDS = new Set(['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'local'])
 
-/** Why an event pushes nothing on `auto`; any other one is unknown here. */
+/** Events that push nothing on `auto`, with the reason. An event in neither list is unknown. */
 const DISTRUSTED: Record<string, string> = {
   pull_request_target: 'it runs with secrets on code that nobody has merged',
   workflow_run: 'it runs with secrets on code that another workflow has fetched',
@@ -35,11 +35,11 @@ const DISTRUSTED: Record<string, string> = {
 }
 
 /**
- * Decides what may be pushed. Whatever is not known to be allowed is refused: an unknown event or mode pushes
- * nothing by itself, and only an event that builds the publishing branch itself moves the moving tags, whatever the
- * mode (a pull request's branch may have any name, a merge group is not merged yet, a tag may sit on any commit).
+ * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
+ * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit).
  *
- * @param publishBranch short name of the only branch that moves the moving tags; '' for none
+ * @param publishBranch short name of the publishing branch; '' for none
  */
 export function decidePublish(mode: PushMode, publishBranch: string, context: Commit): PublishDecision {
   const run = subject(context)
@@ -56,7 +56,7 @@ export function decidePublish(mode: PushMode, publishBranch: string, context: Co
   }
 }
 
-/** Why nothing is pushed, or '' if the commit's tag is. */
+/** Returns why the run pushes nothing, or '' if it pushes the commit tag. */
 function refusePush(mode: PushMode, context: Commit): string {
   if (mode === 'always') return ''
   if (mode !== 'auto') return `push is set to ${word(mode)}`
@@ -68,7 +68,7 @@ function refusePush(mode: PushMode, context: Commit): string {
     : 'it is not among the events that are trusted to push'
 }
 
-/** Why the moving tags stay where they are, or '' if they move. */
+/** Returns why the run does not promote, or '' if it does. */
 function refusePublish(publishBranch: string, context: Commit): string {
   const { event, branch, tag } = context
   if (context.isFork) return 'its code comes from a fork'
@@ -88,7 +88,7 @@ function subject({ event, branch, tag }: Commit): string {
   return branch ? `${run} on branch ${quote(branch)}` : run
 }
 
-/** An event's or mode's name as it is if it is one, else quoted. */
+/** Returns the name of an event or mode, quoted if it has other than word characters. */
 function word(name: string): string {
   return /^\w+$/.test(name) ? name : quote(name)
 }

@@ -5,17 +5,17 @@ import { UserError } from '../lib/errors.ts'
 import { isTag, sameReference } from '../registry/image-reference.ts'
 import type { CacheStage } from './cache-stages.ts'
 
-/** Full references. */
+/** Full references of the images of a run. */
 export interface Refs {
-  /** This commit's builder image. It is only ever local. */
+  /** This commit's builder image, only in the engine. */
   builder: string
   /** This commit's production image. */
   production: string
   movingBuilder: string
   movingProduction: string
-  /** By the name of the cache stage: this commit's image, only ever local, and the moving tag. */
+  /** By the name of the cache stage: this commit's image, only in the engine, and the moving tag. */
   stages: Record<string, { local: string; moving: string }>
-  /** The user's further tags of the production image, without those above. */
+  /** Further tags of the production image from the user, without the references above. */
   further: string[]
 }
 
@@ -45,7 +45,7 @@ export function makeRefs(
     movingProduction: reference(inputs.latestTag),
     stages: Object.fromEntries(stages)
   }
-  // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
+  // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
   const held = [refs.production, refs.builder, ...movingTags(refs)]
   const further = inputs.tags.filter(
     (tag, index, tags) =>
@@ -54,17 +54,17 @@ export function makeRefs(
   return { ...refs, further }
 }
 
-/** The tags that move on the publishing branch only. */
+/** Returns the moving tags, which only runs of the publishing branch set. */
 export function movingTags(refs: Pick<Refs, 'movingBuilder' | 'movingProduction' | 'stages'>): string[] {
   return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction]
 }
 
-/** The tag under which an image is inspected before it is promoted; of a tag or a reference. */
+/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag or its reference. */
 export function candidateOf(moving: string): string {
   return `${moving}-next`
 }
 
-/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
+/** Returns the tag of the kept cache, for production's moving tag or its reference. */
 export function keptCacheOf(latest: string): string {
   return `${latest}-cache`
 }

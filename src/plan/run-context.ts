@@ -9,7 +9,7 @@ import type { Timeline } from '../lib/timeline.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Plan } from './plan.ts'
 
-/** What the phases work with. */
+/** The plan and the services with which the phases of a run work. */
 export interface Run {
   plan: Plan
   docker: Docker
@@ -20,15 +20,15 @@ export interface Run {
   changesSince: ChangesSince
   log: Log
   timeline: Timeline
-  /** Our temporary folder. */
+  /** The action's temporary folder. */
   folder: string
-  /** Value of the label on our containers. */
+  /** Value of the label on the containers of this run. */
   runId: string
   /** Aborted when the run is cancelled. */
   signal: AbortSignal
 }
 
-/** What retries of a run need. */
+/** Returns the options for retries in a run. */
 export function retryOf({ plan, log, signal }: Pick<Run, 'plan' | 'log' | 'signal'>): Retry {
   return { retries: plan.inputs.retries, log, signal }
 }

@@ -3,36 +3,36 @@ import { atLeast, type EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 
-/** What a strategy can do, and what it needs: all that is known of it outside `strategy/`. */
+/** The capabilities and needs of a strategy: all that code outside `strategy/` knows of it. */
 export interface Capabilities {
-  /** Whether an image serves as a cache by its cache metadata, which can be inspected in the registry. */
+  /** Whether an image serves as a cache through its cache metadata, which the action can inspect in the registry. */
   cacheMetadata: boolean
-  /** Whether the history of an image has an entry for ONBUILD. */
+  /** Whether the history of an image has an entry for each ONBUILD. */
   triggerHistory: boolean
-  /** Whether the engine can fetch images beforehand, in a solve of their own. */
+  /** Whether the engine can prefetch images in a separate solve. */
   prefetch: boolean
 }
 
-/** How the layers are shared on this engine, and what follows for the docker commands. */
+/** The strategy for this engine, and its consequences for the docker commands. */
 export interface StrategyChoice {
   name: 'inline' | 'legacy'
-  /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client of the docker CLI itself (20.10). `legacy`: without BuildKit. */
+  /** `buildx`: docker buildx build. `integrated`: docker build with the BuildKit client inside the docker client (20.10). `legacy`: without BuildKit. */
   client: 'buildx' | 'integrated' | 'legacy'
   progress: 'rawjson' | 'plain'
   capabilities: Capabilities
-  /** One sentence for people. */
+  /** The reason for the choice, as one sentence for people. */
   reason: string
-  /** Set if this engine cannot share the cache reliably for this Dockerfile, or DOCKER_BUILDKIT is not followed: why, and what to do. */
+  /** Cause and remedy, if this engine cannot share the cache reliably for this Dockerfile, or the action ignores DOCKER_BUILDKIT. */
   warning?: string
 }
 
 /**
- * Chooses by what the engine says of itself.
- * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, mended in BuildKit 0.14),
+ * Chooses the strategy by the properties that the engine reports.
+ * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, fixed in BuildKit 0.14),
  * moby/buildkit#5242 (broken in 27.0 and 27.1).
  *
  * @param dockerBuildkit the user's DOCKER_BUILDKIT
- * @throws UserError if nothing on this machine can build this Dockerfile
+ * @throws UserError if no builder on this machine can build this Dockerfile
  */
 export function selectStrategy(
   engine: EngineInfo,
@@ -64,7 +64,7 @@ export function selectStrategy(
   return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
 }
 
-/** The legacy builder takes any image as a cache, but only one that is in the engine. */
+/** The legacy builder uses any image as a cache, but only if it is in the engine. */
 const LEGACY = {
   name: 'legacy',
   client: 'legacy',
@@ -72,7 +72,7 @@ const LEGACY = {
   capabilities: { cacheMetadata: false, triggerHistory: true, prefetch: false }
 } as const
 
-/** BuildKit reads cache metadata in the registry, and keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
+/** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
 const BUILDKIT = { cacheMetadata: true, triggerHistory: false } as const
 
 function unreliable(...causes: (string | undefined)[]): string {
@@ -80,7 +80,7 @@ function unreliable(...causes: (string | undefined)[]): string {
   return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`
 }
 
-/** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
+/** Returns why BuildKit's inline cache is unreliable on this engine; undefined if it is reliable. */
 function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | undefined {
   if (buildx === undefined) return `Docker ${version} has no buildx`
   if (store === 'containerd') {
@@ -92,9 +92,9 @@ function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | un
 }
 
 /**
- * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
- * it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or one it
- * already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
+ * Returns why the legacy builder cannot share layers on this engine; undefined if it can. On the containerd store the build
+ * fails when it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or a
+ * step that it already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
  */
 function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
   return store === 'containerd'
@@ -114,13 +114,13 @@ function buildKit(engine: EngineInfo): StrategyChoice {
     name: 'inline',
     client: 'buildx',
     capabilities: { ...BUILDKIT, prefetch: true },
-    // docker/buildx 0.13 is the first with rawjson
+    // docker/buildx supports rawjson since 0.13
     progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
     reason
   }
 }
 
-/** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
+/** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */
 function hasIntegratedBuildKit({ version }: EngineInfo): boolean {
   return atLeast(version, '18.9.0') && !atLeast(version, '23.0.0')
 }

@@ -5,42 +5,42 @@ import type { PublishDecision } from './publish-policy.ts'
 import { candidateOf, keptCacheOf, type Refs } from './references.ts'
 import type { StrategyChoice } from './select-strategy.ts'
 
-/** An image that stands for a stage. */
+/** An image that replaces a stage. */
 export interface StageImage {
   /** Index of the stage. */
   stage: number
-  /** The reference of the image in the engine. */
+  /** Reference of the image in the engine. */
   image: string
 }
 
-/** A stage that is built by itself, from one cache source. Plain data: a plan can be written to a file and read again. */
+/** A stage that the action builds separately, from one cache source. Plain data: it can be written to a file and read again. */
 export interface StageBuild {
   kind: 'builder' | 'cache' | 'production'
   /** Index of the stage. */
   stage: number
-  /** The name of the stage for people and tags: `stage-2` for the third one if it has none, as BuildKit says. */
+  /** Name of the stage in messages and tags: `stage-2` for a third stage without a name, as BuildKit calls it. */
   name: string
-  /** The image of this commit. Of a builder or cache stage it is only ever in the engine. */
+  /** The image of this commit. That of a builder or cache stage is only in the engine. */
   reference: string
-  /** The image of earlier runs that holds the layers of this stage. */
+  /** The image of earlier runs that contains the layers of this stage. */
   cacheSource: string
-  /** Where an earlier image is kept, if the one of `cacheSource` is a worse cache. */
+  /** Reference of the kept cache, used if the image of `cacheSource` is a worse cache source. */
   keptCache?: string
-  /** The moving tag, which later runs take as their cache; there is none if another image holds the layers. */
+  /** The moving tag, the cache source of later runs; undefined if another image contains the layers. */
   moving?: string
-  /** The candidate tag, under which the image is inspected before it is promoted; there is none if it is inspected elsewhere, or cannot be. */
+  /** The candidate tag; undefined if the action inspects the image under another tag, or cannot inspect it. */
   candidate?: string
-  /** The stages that are images by then: what is built on them is built on what was tested. */
+  /** Images of stages built earlier: this build starts from them, so that it builds on the tested images. */
   images: StageImage[]
-  /** The stages whose layers the build itself makes, the lowest first: the stage, and what its FROM leads to up to an image. */
+  /** The stages whose layers the build itself creates, the lowest first: the stage and its chain of FROM down to an image. */
   own: { stage: number; name: string }[]
-  /** The instructions of the build of which the history of its image has an entry, in order; triggers where they are executed, too. */
+  /** The instructions of the build with an entry in the history of its image, in order; triggers are where they are executed. */
   instructions: StageInstruction[]
-  /** The image outside the Dockerfile that it is built on, as the Dockerfile names it; there may be none, or only the engine knows. */
+  /** The base image, as the Dockerfile names it; undefined if there is none, or only the engine knows it. */
   baseImage?: string
-  /** Name of the stage that the lowest of `own` is built on. */
+  /** Name of the stage on which the lowest of `own` is built. */
   baseStage?: string
-  /** References that this run gives to the image here; the moving one only if it moves in the registry, because a local one would hide the registry's from a later build. */
+  /** References that this run sets in the engine; the moving tag only if it promotes: a local one would hide the registry's from later builds. */
   tags: string[]
   /** key=value */
   labels: string[]
@@ -49,14 +49,14 @@ export interface StageBuild {
 /** key=value */
 export interface Labels {
   builder: string[]
-  /** Of the further stages. */
+  /** Labels of the cache stages. */
   stages: string[]
   production: string[]
 }
 
 export interface StageBuildParts {
   dockerfile: Dockerfile
-  /** Indices of stages. */
+  /** Indices of the stages. */
   builderStage: number
   targetStage: number
   cacheStages: readonly CacheStage[]
@@ -66,7 +66,7 @@ export interface StageBuildParts {
   strategy: Pick<StrategyChoice, 'capabilities'>
 }
 
-/** First what the builder needs, then the builder, then the others in the order of the Dockerfile, and production. */
+/** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
 export function planBuilds(parts: StageBuildParts): StageBuild[] {
   const { dockerfile, cacheStages, refs, decision, labels } = parts
   const builder = stageAt(dockerfile, parts.builderStage)
@@ -98,7 +98,7 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
     reference: refs.production,
     cacheSource: refs.movingProduction,
     keptCache: keptCacheOf(refs.movingProduction),
-    // no candidate: the commit's tag is pushed first, and is the same image
+    // no candidate: the run pushes the commit tag first, which is the same image
     moving: refs.movingProduction,
     tags: [
       refs.production,
@@ -125,12 +125,12 @@ function planCache(parts: StageBuildParts, { stage, containedIn }: CacheStage): 
   return { ...common, cacheSource: moving, moving, ...(candidate !== undefined && { candidate }), tags }
 }
 
-/** Where there is no cache metadata, there is nothing to inspect before a moving tag moves. */
+/** Returns the candidate tag if the run promotes; undefined without cache metadata, because then there is nothing to inspect. */
 function candidateFor({ decision, strategy }: StageBuildParts, moving: string): string | undefined {
   return decision.publish && strategy.capabilities.cacheMetadata ? candidateOf(moving) : undefined
 }
 
-/** What follows from the place of a stage in the Dockerfile. */
+/** Returns the properties that follow from the place of a stage in the Dockerfile. */
 function placeOf(
   { dockerfile, strategy }: StageBuildParts,
   stage: Stage,
@@ -138,7 +138,7 @@ function placeOf(
   images: readonly StageImage[]
 ): Place {
   const { triggerHistory } = strategy.capabilities
-  // of the stages that it is built on only the builder is an image: else their records would not be in this image
+  // in the chain of FROM, only the builder stage is replaced: otherwise this image would lack the cache metadata of the others
   const chain = chainOf(dockerfile, stage)
   const given = images.filter((image) => image.stage === builder.index || !chain.includes(image.stage))
   const isGiven = (index: number): boolean => given.some((image) => image.stage === index)
@@ -159,7 +159,7 @@ function placeOf(
   }
 }
 
-/** The builds up to the builder's, and those after it. */
+/** Splits the builds into those up to and including the builder stage, and those after it. */
 export function splitAtBuilder(builds: readonly StageBuild[]): [StageBuild[], StageBuild[]] {
   const end = builds.findIndex(({ kind }) => kind === 'builder') + 1
   return [builds.slice(0, end), builds.slice(end)]

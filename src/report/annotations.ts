@@ -11,14 +11,14 @@ export interface Annotation {
 }
 
 /**
- * An error for each failure, at its place in the Dockerfile where it has one; and one for each failing case in the reports
- * of the tests.
+ * Returns an error for each failure, at its place in the Dockerfile if it has one, and one for each failed case in the test
+ * reports.
  *
- * @param file path of the Dockerfile, undefined if the run ended before it was read
+ * @param file path of the Dockerfile; undefined if the run ended before it was read
  */
 export function annotateFailures(result: RunResult, file: string | undefined): Annotation[] {
   const failures = result.failures.map((failure) => annotate(failure, result, file))
-  // a test may pass in spite of them
+  // a test may pass although its reports contain failed cases
   const cases = result.tests.flatMap(({ command, failedCases = [] }) =>
     failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } }))
   )
@@ -26,7 +26,7 @@ export function annotateFailures(result: RunResult, file: string | undefined): A
 }
 
 /**
- * A warning for each step that the cache should have had, if that is no failure.
+ * Returns a warning for each unexpected cache miss, unless it is a failure.
  *
  * @param file path of the Dockerfile
  */
@@ -74,7 +74,7 @@ function placeOfMiss({ stage, line }: Miss, file: string | undefined): Place {
   return placeInDockerfile(`Stage ${stage}`, line, file)
 }
 
-/** GitHub wants a path below the repository's folder, in which a step runs unless `working-directory` says otherwise. */
+/** Returns a path below the repository's folder, as GitHub requires; a step runs there unless `working-directory` is set. */
 function placeInDockerfile(title: string, line: number | undefined, file: string | undefined): Place {
   const path = file === undefined ? '' : relative(process.env.GITHUB_WORKSPACE || '.', resolve(file))
   if (line === undefined || path === '' || path.startsWith('..') || isAbsolute(path)) return { title }

@@ -1,20 +1,20 @@
 import type { Gantt } from './gantt.ts'
 
-/** A part of the summary. All of its texts may come from others: whoever writes them escapes them. */
+/** A part of the summary. All of its texts may be untrusted: the code that writes them must escape them. */
 export type Block =
   | { kind: 'heading'; text: string }
   | { kind: 'paragraph'; text: string }
   | { kind: 'list'; items: string[] }
   | { kind: 'table'; head: string[]; rows: string[][] }
-  /** Lines as they are. */
+  /** Verbatim lines. */
   | { kind: 'output'; title: string; text: string }
   | { kind: 'gantt'; gantt: Gantt }
 
-/** Rows of a list or table, and their bytes: few enough of them stay under the 1 MiB that GitHub takes. */
+/** Maximum rows of a list or table, and their bytes, so that the summary stays below GitHub's limit of 1 MiB. */
 const MOST_ROWS = 100
 const MOST_BYTES = 60_000
 
-/** The first rows, and how many are left out. */
+/** Returns the first rows, and the number of omitted rows. */
 export function firstRows<T>(items: readonly T[], write: (item: T) => string): string[] {
   const shown: string[] = []
   let room = MOST_BYTES

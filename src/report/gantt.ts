@@ -1,9 +1,9 @@
 import type { Span, SpanKind } from '../lib/timeline.ts'
 
-/** What ran beside what. */
+/** The spans of a run, and which of them overlapped. */
 export interface Gantt {
   sections: { title: string; tasks: Task[] }[]
-  /** Tasks that are left out. */
+  /** Number of omitted tasks. */
   more: number
 }
 
@@ -26,8 +26,8 @@ const SECTIONS: Partial<Record<SpanKind, string>> = {
 const MOST_TASKS = 50
 
 /**
- * @param image the repository, which need not be repeated in every name
- * @param failed names of spans that did not go well
+ * @param image the repository, which the names omit
+ * @param failed names of the spans that failed
  */
 export function makeGantt(spans: readonly Span[], image: string, failed: ReadonlySet<string>): Gantt {
   const shown = spans.filter(({ kind }) => SECTIONS[kind] !== undefined)
@@ -46,11 +46,11 @@ export function makeGantt(spans: readonly Span[], image: string, failed: Readonl
   return { sections: sections.filter(({ tasks }) => tasks.length > 0), more: Math.max(0, shown.length - MOST_TASKS) }
 }
 
-/** The diagram for Mermaid, which GitHub renders (mermaid.js.org/syntax/gantt.html). */
+/** Returns the diagram in Mermaid, which GitHub renders (mermaid.js.org/syntax/gantt.html). */
 export function mermaidOf({ sections, more }: Gantt): string {
   return [
     'gantt',
-    // milliseconds; shown as seconds, whatever the reader's time zone is
+    // milliseconds, shown as seconds in any time zone of the reader
     'dateFormat x',
     'axisFormat %s s',
     `tickInterval ${tickOf(sections)}`,
@@ -60,7 +60,7 @@ export function mermaidOf({ sections, more }: Gantt): string {
   ].join('\n')
 }
 
-/** Some ten ticks, at whole seconds or minutes. */
+/** Returns the interval of about ten ticks, at whole seconds or minutes. */
 function tickOf(sections: Gantt['sections']): string {
   const tasks = sections.flatMap((section) => section.tasks)
   const end = Math.max(0, ...tasks.map(({ start, seconds }) => start + seconds))
@@ -75,7 +75,7 @@ function taskLine({ name, start, seconds, failed }: Task): string {
 
 const LONGEST_NAME = 50
 
-/** Letters, digits and what has no meaning in a diagram. It begins with a word of ours, so it is no keyword. */
+/** Keeps letters, digits and characters without a meaning in a diagram. The first word is the action's, so it is not a keyword. */
 function mermaidName(name: string): string {
   const words = name.replaceAll(/[^\p{L}\p{N} ._/=@+-]+/gu, ' ').trim()
   const characters = [...words]

@@ -6,7 +6,7 @@ const MOST_OF_A_CELL = 200
 const MOST_OF_A_SENTENCE = 1_000
 const MOST_OF_AN_OUTPUT = 20_000
 
-/** GitHub-flavoured Markdown, for the job summary: what others wrote is shown as it is, never as HTML or Markdown. */
+/** Writes GitHub-flavoured Markdown for the job summary: untrusted text appears verbatim, never as HTML or Markdown. */
 export function markdown(blocks: readonly Block[]): string {
   return `${blocks.map(write).join('\n\n')}\n`
 }
@@ -35,7 +35,7 @@ function write(block: Block): string {
   }
 }
 
-/** What Markdown or HTML may read as more than a character: anywhere, at the start of a line, or in a web address. */
+/** Characters with a meaning in Markdown or HTML: anywhere, at the start of a line, or in a web address. */
 const MARKUP = /[&<>\\`*_{}[\]()#+!|~@]|^-|(?<=^\d+)\.(?=\s|$)|(?<=www)\.|:(?=\/\/)/gi
 
 function text(value: string): string {
@@ -45,12 +45,12 @@ function text(value: string): string {
     .replaceAll(MARKUP, (character) => `&#${character.codePointAt(0)};`)
 }
 
-/** Only the last column may be wide. */
+/** Writes a table cell; only the last column may be wide. */
 function cell(value: string, isLast: boolean): string {
   return text(shortened(value, isLast ? MOST_OF_A_SENTENCE : MOST_OF_A_CELL))
 }
 
-/** A code block whose fence is longer than any within it. */
+/** Writes a code block whose fence is longer than any within it. */
 function fenced(lines: string, language = ''): string {
   const longest = Math.max(2, ...[...lines.matchAll(/`+/g)].map(([run]) => run.length))
   const fence = '`'.repeat(longest + 1)

@@ -2,7 +2,7 @@ import type { RegistryFailure } from '../registry/failure.ts'
 import { describeStep } from '../result/cache-verdict.ts'
 import { buildsOf, type Failure, type Miss, type RunResult } from '../result/result.ts'
 
-/** The sentence for people of something that failed in a run. */
+/** Returns the sentence for people about a failure of a run. */
 export function describeFailure(failure: Failure, result: RunResult): string {
   switch (failure.kind) {
     case 'error':
@@ -36,21 +36,21 @@ export function describeFailure(failure: Failure, result: RunResult): string {
   }
 }
 
-/** All misses of a run that were explained. */
+/** Returns all explained cache misses of a run. */
 export function missesOf(result: RunResult): Miss[] {
   return buildsOf(result).flatMap(({ misses = [] }) => misses)
 }
 
-/** The sentence for a step that the cache should have had. */
+/** Returns the sentence for an unexpected cache miss. */
 export function describeUnexpected(miss: Miss): string {
   return `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`
 }
 
-/** One sentence for a push that failed. */
+/** Returns one sentence for a failed push. */
 function describeFailedPush(reference: string, { kind, message }: RegistryFailure): string {
   switch (kind) {
     case 'refused':
-      // registries say "denied" to whom they know, and "unauthorized" to whom they do not
+      // registries answer "denied" to known users, and "unauthorized" to unknown ones
       return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
         !/invalid_token/.test(message)
         ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`

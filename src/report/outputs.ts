@@ -1,7 +1,7 @@
 import type { Miss } from '../result/result.ts'
 import type { Report } from './report.ts'
 
-/** The outputs of action.yml, a field each. */
+/** The outputs of action.yml, one field each. */
 export interface Outputs {
   image: string
   'short-sha': string
@@ -25,9 +25,9 @@ export interface Outputs {
 }
 
 /**
- * The value of every output, whatever happened: an output that we left unset could be set by a forged workflow command.
+ * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
- * @param path of the JSON report, '' if there is none
+ * @param path of the JSON report; '' if there is none
  */
 export function makeOutputs(report: Report, path: string): Outputs {
   const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report

@@ -7,11 +7,11 @@ import type { Build, Failure, Publication, RunResult } from '../result/result.ts
 import { describeFailure } from './messages.ts'
 
 /**
- * All there is to tell of a run; docs/report-1.schema.json describes it. A field once published keeps its meaning.
- * Without a commit the run ended before it was known what to do.
+ * Everything about a run; docs/report-1.schema.json describes it. A published field keeps its meaning.
+ * Without `commit`, the run ended before its plan was complete.
  */
 export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication'> {
-  /** One sentence for each thing that failed; empty if all is well. */
+  /** One sentence for each failure; empty if the run succeeded. */
   failures: string[]
   publication?: Omit<Publication, 'failures'> & { failures: string[] }
   builder?: ReportedBuild
@@ -25,18 +25,18 @@ export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'pro
   engine?: { version: string; store: string; strategy: string; reason: string }
   references?: Refs
   decision?: PublishDecision
-  /** One sentence: why it was published, or why not. */
+  /** Why the run published, or why not, as one sentence. */
   publishReason: string
   cache: CacheVerdict
   timeline: Span[]
 }
 
-/** A build, of whose cache sources that could not be read only the words are told. */
+/** A build; of a failure to read a cache source, the report has only the message. */
 export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
   unreadableCaches: { reference: string; error: string }[]
 }
 
-/** @param plan undefined if the run ended before there was one */
+/** @param plan undefined if the run ended before its plan was complete */
 export function makeReport(plan: Plan | undefined, result: RunResult, timeline: Span[]): Report {
   const { builder, cacheStages, production, failures, publication, ...rest } = result
   const describe = (failure: Failure): string => describeFailure(failure, result)

@@ -5,10 +5,10 @@ import type { Block } from './document.ts'
 import { makeGantt } from './gantt.ts'
 import type { Report } from './report.ts'
 
-/** Failing tests of which the last lines are shown. */
+/** Maximum number of failed tests whose last lines are shown. */
 const MOST_OUTPUTS = 10
 
-/** What a run did, for people. It is made of the report alone. */
+/** Makes the summary of a run for people, from the report alone. */
 export function makeSummary(report: Report): Block[] {
   const { unchanged, cache, tests, publication, pullSize, engine, commands } = report
   const blocks: Block[] = [
@@ -46,7 +46,7 @@ export function makeSummary(report: Report): Block[] {
       ['pushed', 'digest'],
       (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])
     ),
-    // a dry run takes no time that is of interest
+    // the times of a dry run are of no interest
     { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
     ...(commands ? [table(['what', 'reference'], referenceRows(report))] : []),
     ...(commands ? [output('What would be run', commands.join('\n'))] : []),
@@ -116,7 +116,7 @@ function testRow({ tests, timeline, cancelled }: Report): string[][] {
   return [['Test', tests.some(wasRun) ? result : 'unchanged', seconds(time)]]
 }
 
-/** Seconds from the first beginning to the last end. */
+/** Returns the seconds from the first start to the last end. */
 function extent(spans: readonly Span[]): number {
   if (spans.length === 0) return 0
   const ends = spans.map(({ start, seconds: length }) => start + length)
@@ -131,7 +131,7 @@ function describeStatus({ status, passedFor }: TestResult): string {
   return passedFor === undefined ? status : `${status}: passed for ${passedFor}`
 }
 
-/** Names of what the timeline has of tests and builds that did not go well. */
+/** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report: Report): Set<string> {
   const builds = buildsOf(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]))
   const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]))

@@ -2,7 +2,7 @@ import { harmless, shortened } from '../lib/text.ts'
 import { type Block, firstRows } from './document.ts'
 import type { Gantt } from './gantt.ts'
 
-/** The summary as lines of plain text, for a terminal: what others wrote holds no control character. */
+/** Writes the summary as plain text for a terminal, without control characters from untrusted text. */
 export function plainText(blocks: readonly Block[]): string {
   return `${blocks.map((block) => write(block).map(harmless).join('\n')).join('\n\n')}\n`
 }
@@ -23,11 +23,11 @@ function write(block: Block): string[] {
   }
 }
 
-/** Characters of a cell: a wide one would move all others out of sight. */
+/** Maximum characters of a cell: a wide one would push all others out of sight. */
 const WIDEST_CELL = 60
 
 function aligned(all: readonly string[][]): string[] {
-  // the last column moves none
+  // the last column pushes no other
   const rows = all.map((row) =>
     row.map((cell, column) => (column < row.length - 1 ? shortened(cell, WIDEST_CELL) : cell))
   )
@@ -40,7 +40,7 @@ function aligned(all: readonly string[][]): string[] {
   )
 }
 
-/** Characters that stand for the whole run. */
+/** Characters that represent the duration of the whole run. */
 const WIDTH = 40
 
 function bars({ sections, more }: Gantt): string[] {

@@ -1,16 +1,16 @@
 import type { ExpectCache } from '../action/inputs.ts'
 import { buildsOf, type Miss, type RunResult, type Step } from './result.ts'
 
-/** How much of one stage came from the cache. */
+/** Cached and total steps of one stage. */
 export interface StageCache {
   stage: string
   cached: number
   total: number
-  /** The first step that did not come from the cache, and why. */
+  /** The first cache miss, with its reason. */
   miss?: Miss
 }
 
-/** How much of all Dockerfile steps of a run came from the cache. */
+/** Cached and total Dockerfile steps of a run. */
 export interface CacheVerdict {
   hit: 'full' | 'partial' | 'none'
   cached: number
@@ -18,7 +18,7 @@ export interface CacheVerdict {
   stages: StageCache[]
 }
 
-/** Counts the Dockerfile steps of all builds. A run without any step has no hit, unless nothing had to be built. */
+/** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
 export function judgeCache(result: RunResult): CacheVerdict {
   const builds = buildsOf(result)
   const steps = once(builds.flatMap((build) => build.steps))
@@ -36,7 +36,7 @@ export function judgeCache(result: RunResult): CacheVerdict {
   }
 }
 
-/** The steps of the publishing branch that the cache should have had: what to warn of, and what to fail for. */
+/** Returns the unexpected cache misses of a run of the publishing branch, as warnings or as failures. */
 export function judgeMisses(
   result: RunResult,
   expected: ExpectCache,
@@ -49,12 +49,12 @@ export function judgeMisses(
   return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses }
 }
 
-/** A step with its place in the Dockerfile. */
+/** Returns the instruction of a step with its line in the Dockerfile. */
 export function describeStep({ instruction, line }: Pick<Step, 'instruction' | 'line'>): string {
   return line === undefined ? instruction : `line ${line}: ${instruction}`
 }
 
-/** A stage may be part of several builds, of which only the first executes its steps. */
+/** Counts a step once: a stage may be part of several builds, but only the first one executes its steps. */
 function once(steps: readonly Step[]): Step[] {
   const byPlace = new Map<string, Step>()
   for (const step of steps) {

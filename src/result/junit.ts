@@ -7,16 +7,16 @@ const parser = new XMLParser({
   attributeNamePrefix: '@',
   parseTagValue: false,
   parseAttributeValue: false,
-  // a hostile report could grow by entities of its own
+  // a malicious report could expand its own entities without limit
   processEntities: { enabled: true, maxTotalExpansions: 10_000, maxExpandedLength: 1_000_000 },
-  // of these are the numeric ones, as of a line's end in an attribute
+  // includes the numeric entities, e.g. of a line break in an attribute
   htmlEntities: true,
   isArray: (name) => ['testsuite', 'testcase', 'failure', 'error'].includes(name)
 })
 
 /**
- * The cases of a JUnit report that did not pass: `testcase` elements with a `failure` or `error` (github.com/testmoapp/junitxml),
- * in suites within suites. [] of what is no such report.
+ * Reads the failed cases of a JUnit report: `testcase` elements with a `failure` or `error` (github.com/testmoapp/junitxml),
+ * in nested suites. Returns [] if `xml` is not such a report.
  */
 export function readFailedCases(xml: string): FailedCase[] {
   let document: unknown
@@ -41,7 +41,7 @@ function nameOf(testcase: unknown): string {
   return [group, name].filter((part) => part !== '').join(' › ') || 'a case without a name'
 }
 
-/** The attribute `message`, else the first lines of the element. */
+/** Returns the attribute `message`, or else the text of the element. */
 function messageOf(problem: unknown): string {
   const message = text(at(problem, '@message')) || text(at(problem, '#text')) || text(problem)
   return message.trim()

@@ -3,30 +3,30 @@ import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 
-/** One instruction of the Dockerfile, as the builder treated it. FROM is none: it is fetched, never executed. */
+/** An instruction of the Dockerfile as the builder treated it. FROM is not a step: the builder only fetches its image. */
 export interface Step {
-  /** Name of its stage, `stage-N` where it has none. */
+  /** Name of its stage; `stage-N` if the stage has none. */
   stage: string
   instruction: string
-  /** Its line in the Dockerfile; undefined for what is in none, such as the triggers of a base image. */
+  /** Its line in the Dockerfile; undefined for instructions from elsewhere, such as the triggers of a base image. */
   line?: number
   cached: boolean
-  /** How long it took; for a cached step, how long its layer took to come from the registry, where the builder says so. */
+  /** Duration of the step; for a cached step, of fetching its layer from the registry, if the builder reports it. */
   seconds: number
-  /** What the builder said, if the step failed. */
+  /** The builder's message, if the step failed. */
   error?: string
 }
 
-/** Why the first executed step of a stage did not come from the cache. */
+/** A cache miss: the first executed step of a stage, with the reason. */
 export interface Miss {
   stage: string
   instruction: string
   line?: number
-  /** What kind of reason it is, for programs. */
+  /** The kind of reason, for programs. */
   kind: MissKind
-  /** One sentence for people. */
+  /** The reason as one sentence, for people. */
   reason: string
-  /** Whether nothing that the step depends on has changed, as far as that can be known: the cache has failed. */
+  /** Whether the cache failed: nothing that the step depends on has changed, as far as that can be known. */
   unexpected: boolean
 }
 
@@ -43,136 +43,136 @@ export type MissKind =
   | 'stage-changed'
   | 'unknown'
 
-/** A stage that was built, or not. */
+/** The build of a stage, successful or not. */
 export interface Build {
   kind: StageBuild['kind']
   /** Name of the stage. */
   stage: string
   image: string
-  /** Where it looked for a cache. */
+  /** The cache source that it used. */
   cacheSource: string
-  /** Id of the image in the engine; '' if the build failed. */
+  /** ID of the image in the engine; '' if the build failed. */
   imageId: string
   seconds: number
   steps: Step[]
-  /** The images outside the Dockerfile that it is built on, as far as the builder told them. */
+  /** The base images, as far as the builder reported them. */
   bases: Base[]
-  /** Why each stage's first executed step did not come from the cache; undefined until that was looked into. */
+  /** The cache miss of each stage; undefined until the run has determined the reasons. */
   misses?: Miss[]
-  /** Cache sources that could not be read, and why. */
+  /** Cache sources that the builder could not read, with the reason. */
   unreadableCaches: { reference: string; failure: RegistryFailure }[]
-  /** One sentence on why the build failed. */
+  /** Why the build failed, as one sentence. */
   failure?: string
 }
 
 export type TestStatus = 'passed' | 'failed' | 'timed-out' | 'error' | 'unchanged'
 
-/** A test that ended, or that need not run. */
+/** A test that ended, or did not need to run. */
 export interface TestResult {
   command: string
   status: TestStatus
-  /** null where the command did not end by itself, or was not run. */
+  /** null if the command did not end by itself, or did not run. */
   exitCode: number | null
   seconds: number
-  /** Id in the engine of the image that its container was of, if it had one. */
+  /** ID in the engine of its container's image, if it had a container. */
   imageId?: string
-  /** The commit for which it passed in the same image, if it is `unchanged`. */
+  /** The commit for which it passed in the same image, if its status is `unchanged`. */
   passedFor?: string
-  /** One sentence on why it did not pass. */
+  /** Why it did not pass, as one sentence. */
   failure?: string
-  /** The last of what it printed, if it did not pass. */
+  /** The last lines of its output, if it did not pass. */
   lastLines?: string
-  /** What the reports that it wrote say of cases that did not pass. */
+  /** The failed cases in the test reports that it wrote. */
   failedCases?: FailedCase[]
 }
 
-/** A case in a report of a test that did not pass. */
+/** A failed case in a test report. */
 export interface FailedCase {
   name: string
   message: string
 }
 
-/** What failed in a run, as data: `report/messages.ts` alone makes sentences of it. */
+/** A failure of a run, as data: only `report/messages.ts` turns it into a sentence. */
 export type Failure =
-  /** Something that the user can put right, or that nobody expected. */
+  /** An error that the user can fix, or an unexpected one. */
   | { kind: 'error'; message: string }
   | { kind: 'cancelled' }
   | { kind: 'engine-gone'; message: string }
-  /** The build of an image: its own `failure` says why. */
+  /** The build of an image; its own `failure` has the reason. */
   | { kind: 'build'; image: string }
-  /** A test, by its place among the results: its own `failure` says why. */
+  /** A test, by its index in the results; its own `failure` has the reason. */
   | { kind: 'test'; index: number }
-  /** A step of a stage that the cache should have had. */
+  /** An unexpected cache miss in a stage. */
   | { kind: 'miss'; stage: string }
   | { kind: 'push'; reference: string; failure: RegistryFailure }
-  /** The published image could not be read, so the moving tags stay. */
+  /** The published image could not be read, so the run did not promote. */
   | { kind: 'guard'; reference: string; failure: RegistryFailure }
-  /** What was built is not in the engine any more. */
+  /** A built image is no longer in the engine. */
   | { kind: 'images-gone'; message: string }
-  /** A name stands for another image in the engine than the one that this run built. */
+  /** A name in the engine refers to another image than the one that this run built. */
   | { kind: 'name-taken'; reference: string }
   /** A push by name pushed another image than the one that this run built. */
   | { kind: 'other-image'; reference: string; pushed: string; built: string }
 
-/** What reached the registry. */
+/** The result of the pushes. */
 export interface Publication {
-  /** References, in the order in which they were pushed. */
+  /** The pushed references, in the order of the pushes. */
   pushed: string[]
-  /** Whether the moving tags moved. */
+  /** Whether the run promoted the images. */
   published: boolean
-  /** Digest of the production image as pushed; '' if it was not. */
+  /** Digest of the pushed production image; '' if it was not pushed. */
   digest: string
-  /** Digests by reference, as far as the engine told them. */
+  /** Digests by reference, as far as the engine reported them. */
   digests: Record<string, string>
-  /** Moving tags that were left where they are, because the new image could not serve as a cache: one sentence each. */
+  /** Moving tags whose new image cannot serve as a cache, so that the run kept the previous one: one sentence each. */
   held: { reference: string; reason: string }[]
-  /** One sentence on why the moving tags are of another commit although this run may move them: a newer one is published. */
+  /** Why the moving tags name another commit although this run may promote, as one sentence: a newer commit is published. */
   stays?: string
   seconds: number
   failures: Failure[]
 }
 
-/** What an earlier run made of the same files, base images and options. */
+/** The images that an earlier run built from the same files, base images and options. */
 export interface Unchanged {
   /** The production image, as REPOSITORY@DIGEST. */
   image: string
   digest: string
-  /** The commit that it was built from, and the one that the builder image was built from and tested for. */
+  /** The commit from which it was built, and the commit for which the builder image was built and tested. */
   commit: string
   builderCommit: string
 }
 
-/** How a run went: everything a report needs. */
+/** The result of a run: all data that the report needs. */
 export interface RunResult {
   builder?: Build
-  /** Further stages that were built by themselves, in the order in which they were built. */
+  /** The cache stages, in build order. */
   cacheStages: Build[]
   tests: TestResult[]
   production?: Build
-  /** The images that are published already, if nothing has changed since: then nothing is built. */
+  /** The published images, if nothing has changed since: then the run builds nothing. */
   unchanged?: Unchanged
   publication?: Publication
-  /** The commands that would be run, if it is a dry run. */
+  /** The commands that a run would execute, if this is a dry run. */
   commands?: string[]
-  /** Undefined if the image was not pushed, or the registry could not be asked. */
+  /** Undefined if the image was not pushed, or could not be inspected in the registry. */
   pullSize?: PullSize
-  /** Whether it was cancelled; what had ended by then is there. */
+  /** Whether the run was cancelled; the result contains everything that had ended by then. */
   cancelled: boolean
-  /** Empty if all is well. */
+  /** Empty if the run succeeded. */
   failures: Failure[]
 }
 
-/** The result of a run of which nothing has happened yet. */
+/** Returns the result of a run before anything has happened. */
 export function emptyResult(): RunResult {
   return { cacheStages: [], tests: [], cancelled: false, failures: [] }
 }
 
-/** What was thrown, as a failure. */
+/** Converts a thrown value to a failure. */
 export function failureOfError(error: unknown): Failure {
   return error instanceof CancelledError ? { kind: 'cancelled' } : { kind: 'error', message: messageOf(error) }
 }
 
-/** All builds of a run that ended: the builder, the further stages, production. */
+/** Returns all finished builds of a run: the builder, the cache stages, production. */
 export function buildsOf<B>({
   builder,
   cacheStages,
@@ -185,11 +185,11 @@ export function buildsOf<B>({
   return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])]
 }
 
-/** What a host must pull to have an image. */
+/** The size of a host's pull of an image. */
 export interface PullSize {
-  /** The image that the host has already; undefined if there is none, because this is the first. */
+  /** The image that the host already has; undefined if this is the first image. */
   previous?: string
-  /** Bytes that it must pull, compressed as they are in the registry, and what a host without any image must. */
+  /** Bytes that it must pull, compressed as in the registry, and bytes that a host without any image must pull. */
   bytes: number
   fullBytes: number
   layers: number

@@ -3,12 +3,12 @@ import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'
 
-/** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
+/** Label with all base images of a production image, its own and those of its stages: `REFERENCE@DIGEST`, separated by spaces. */
 export const BASES_LABEL = 'shared-docker-layers.bases'
 
 /**
- * The base images of a run and their digests, for labels of the production image: a later run tells by them whether a base
- * image has moved. The labels must be there before production is built, so a base that no other stage has is looked up.
+ * Collects the base images of a run and their digests for labels of the production image, by which a later run detects that a
+ * base image moved. The production build needs the labels beforehand, so this inspects a base image that no other stage has.
  */
 export class BaseImages {
   readonly #run: Pick<Run, 'plan' | 'docker' | 'registry'>
@@ -23,7 +23,7 @@ export class BaseImages {
 
   start(): void {
     this.#lookedUp = this.#lookUp()
-    // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+    // prevents an unhandled rejection; the code that awaits it still receives a cancellation
     this.#lookedUp.catch(() => {})
   }
 
@@ -31,7 +31,7 @@ export class BaseImages {
     this.#known.push(...bases.filter((base) => !this.#find(base.reference)))
   }
 
-  /** Those of the production image: the standard ones (opencontainers/image-spec annotations.md) of its own base, and ours. */
+  /** Returns the labels of production: the standard ones (opencontainers/image-spec annotations.md) of its base image, and BASES_LABEL. */
   async labels(production: StageBuild): Promise<string[]> {
     const lookedUp = await this.#lookedUp
     if (lookedUp) this.add([lookedUp])
@@ -61,7 +61,7 @@ export class BaseImages {
     const others = plan.builds.slice(0, -1).map(({ baseImage }) => baseImage)
     if (reference === undefined) return undefined
     if (others.some((other) => other !== undefined && sameImage(other, reference))) return undefined
-    // what the engine has, it builds on; its digest is not always known then
+    // the engine builds on a local image if it has one; the digest of that is not always known
     const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal })
     if (here.exitCode === 0) return undefined
     const digest = (await registry.digest(reference)).value
@@ -69,12 +69,12 @@ export class BaseImages {
   }
 }
 
-/** `sameReference` for names that may be none. */
+/** Compares names like `sameReference`; false if one is not a reference. */
 export function sameImage(a: string, b: string): boolean {
   return isReference(a) && isReference(b) && sameReference(a, b)
 }
 
-/** The digest that a production image's labels tell of a base image. */
+/** Returns the digest of a base image that the labels of a production image record. */
 export function recordedBase(labels: Record<string, string>, reference: string): string | undefined {
   const bases = (labels[BASES_LABEL] || '').split(' ').map((item) => item.split('@'))
   return bases.find(([name = '']) => sameImage(name, reference))?.[1]

@@ -2,7 +2,7 @@ import type { Secret } from '../action/inputs.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { option, optional } from '../docker/command-line.ts'
 
-/** `docker build` as both builders understand it. */
+/** Options of `docker build` that both builders support. */
 export interface BuildArgs {
   file: string
   target: string | undefined
@@ -12,7 +12,7 @@ export interface BuildArgs {
   idFile: string
 }
 
-/** Options that are the same for both stages, in the legacy builder too. */
+/** Returns the options that are the same for all stages, also with the legacy builder. */
 export function commonBuildArgs(inputs: PublicInputs, build: BuildArgs): string[] {
   return [
     ...option('--file', [build.file]),
@@ -28,7 +28,7 @@ export function commonBuildArgs(inputs: PublicInputs, build: BuildArgs): string[
   ]
 }
 
-/** Options that only BuildKit knows. */
+/** Returns the options that only BuildKit supports. */
 export function secretArgs(inputs: PublicInputs): string[] {
   return [
     ...option(
@@ -39,7 +39,7 @@ export function secretArgs(inputs: PublicInputs): string[] {
   ]
 }
 
-/** The environment that `secretArgs` names. */
+/** Returns the environment variables that `secretArgs` names. */
 export function secretEnvironment(secrets: readonly Secret[]): Record<string, string> {
   return Object.fromEntries(secrets.map(({ value }, index) => [secretVariable(index), value]))
 }

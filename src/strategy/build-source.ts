@@ -9,20 +9,20 @@ import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild, StageImage } from '../plan/stage-builds.ts'
 
-/** What is built: a Dockerfile, its path, and what `--target` gets. */
+/** The source of a build: a Dockerfile, its path, and the value of `--target`. */
 export interface Source {
   file: string
   dockerfile: Dockerfile
-  /** undefined for the last stage, which may have no name: --target takes names only. */
+  /** undefined for the last stage, which may have no name: --target accepts only names. */
   target: string | undefined
-  /** The text of a Dockerfile of ours, which is still to be written. */
+  /** Text of a generated Dockerfile that is not written yet. */
   text?: string
 }
 
 /**
- * The user's own Dockerfile where it will do, else one of ours whose last stage is the one to build.
+ * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
  *
- * @param images references to the images that stand for other stages
+ * @param stageImages the images that replace other stages
  * @param buildsAll whether the builder builds all stages before the target, needed or not
  */
 export function chooseSource(
@@ -45,7 +45,7 @@ export function chooseSource(
   return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
 }
 
-/** As `chooseSource`, with the Dockerfile of ours written. */
+/** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
 export async function prepareSource(
   { plan, folder }: Pick<Run, 'plan' | 'folder'>,
   stage: StageBuild,
@@ -55,7 +55,7 @@ export async function prepareSource(
   const source = chooseSource(plan, folder, stage, images, buildsAll)
   if (source.text === undefined) return source
   await writeFile(source.file, source.text)
-  // BuildKit looks for it beside the Dockerfile
+  // BuildKit looks for this file next to the Dockerfile
   const ignored = `${plan.file}.dockerignore`
   if (existsSync(ignored)) await copyFile(ignored, `${source.file}.dockerignore`)
   return source

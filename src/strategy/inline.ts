@@ -15,10 +15,10 @@ import { type BuildCommand, runBuild } from './run-build.ts'
 import type { Strategy, StrategyRun } from './strategy.ts'
 
 /**
- * BuildKit inside the engine, with cache metadata in the published images.
+ * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
  *
- * Nothing is pulled: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store
- * hides the one in the registry. Each solve has one cache source: with two, BuildKit misses at random (moby/buildkit#6418).
+ * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
+ * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
  */
 export class InlineStrategy implements Strategy {
   readonly #run: StrategyRun
@@ -42,8 +42,8 @@ export class InlineStrategy implements Strategy {
         ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
         : []
     const labels = [...stage.labels, ...baseLabels]
-    // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
-    // build on what anyone had pushed under that name
+    // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
+    // on whatever anyone had pushed under that name
     const source = await prepareSource(this.#run, stage, stage.images)
     const built = await runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
@@ -59,7 +59,7 @@ export class InlineStrategy implements Strategy {
 
   readBuilt({ image }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
-    // by its tag: Docker 26.1 finds no history by an id of the containerd store
+    // by its tag: Docker 26.1 finds no history for an ID of the containerd store
     return inspectInEngine(docker, image, signal)
   }
 
@@ -76,7 +76,7 @@ export class InlineStrategy implements Strategy {
   }
 }
 
-/** The arguments of docker that build a stage. */
+/** Returns the docker arguments that build a stage. */
 export function inlineBuildArgs(
   plan: Plan,
   { tags }: StageBuild,
@@ -98,7 +98,7 @@ export function inlineEnvironment({ strategy }: Plan): Record<string, string> {
 function buildxArgs({ buildxBuilder, strategy, engine }: Plan, cacheSource: string): string[] {
   return [
     ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-    // an attestation makes every push a new digest, and an index of a single image; buildx 0.10 is the first that adds one
+    // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
     ...(atLeast(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
     ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
   ]

@@ -16,33 +16,33 @@ import { prepareSource, type Source } from './build-source.ts'
 import { runBuild } from './run-build.ts'
 import type { Strategy, StrategyRun } from './strategy.ts'
 
-/** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
+/** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
 export const LEGACY = { DOCKER_BUILDKIT: '0' }
 
 interface Pull {
   reference: string
-  /** Whether it is in the engine as a cache. */
+  /** Whether the image is in the engine as a cache. */
   usable: boolean
   /** Why the image could not be pulled. */
   failure?: RegistryFailure
 }
 
 /**
- * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so all are pulled.
+ * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
  *
- * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go), hence
- * one source a build, and each stage from a Dockerfile whose other stages are the images just built.
+ * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go). So each
+ * build has one source, and a Dockerfile whose other stages are the images just built.
  */
 export class LegacyStrategy implements Strategy {
   readonly #run: StrategyRun
   readonly #ended = new AbortController()
   readonly #bases: BaseImages
   readonly #pulls = new Map<string, Promise<Pull>>()
-  /** By cache source, the image of this run that has steps beyond what is published there. */
+  /** By cache source, the image of this run with steps that the published image lacks. */
   readonly #newest = new Map<string, string>()
-  /** Ids of the images before they were labelled, by reference. */
+  /** IDs of the images before labelling, by reference. */
   readonly #unlabelled = new Map<string, string>()
-  /** Of the others, how many labels were put on them, by reference. */
+  /** Of the other images, the number of labels that their build set, by reference. */
   readonly #labelsAtOnce = new Map<string, number>()
 
   constructor(run: StrategyRun) {
@@ -55,7 +55,7 @@ export class LegacyStrategy implements Strategy {
     const sources = new Set(this.#run.plan.builds.map(({ cacheSource }) => cacheSource))
     for (const reference of sources) {
       const pull = this.#pull(reference)
-      // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+      // prevents an unhandled rejection; the code that awaits it still receives a cancellation
       pull.catch(() => {})
       this.#pulls.set(reference, pull)
     }
@@ -63,7 +63,7 @@ export class LegacyStrategy implements Strategy {
 
   async build(stage: StageBuild, cacheSource: string): Promise<Build> {
     const { plan } = this.#run
-    // the layers of a label would be below those of the stage
+    // otherwise the layers of the labels would be below those of this stage
     const images = stage.images.map(({ stage: index, image }) => ({
       stage: index,
       image: this.#unlabelled.get(image) ?? image
@@ -77,7 +77,7 @@ export class LegacyStrategy implements Strategy {
       title: `Build ${stage.reference}`,
       args: (idFile) =>
         legacyBuildArgs(plan, stage, source, {
-          // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
+          // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
           cacheSource: pull?.usable ? (this.#newest.get(cacheSource) ?? cacheSource) : undefined,
           ...{ labels, idFile }
         }),
@@ -92,7 +92,7 @@ export class LegacyStrategy implements Strategy {
     this.#bases.add(built.bases)
     if (isLabelledAtOnce(plan, stage)) {
       this.#labelsAtOnce.set(stage.reference, labels.length)
-      // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+      // --label appends steps that name this very commit: they are not part of the Dockerfile
       const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')))
       return { ...built, steps: built.steps.slice(0, own + 1) }
     }
@@ -120,7 +120,7 @@ export class LegacyStrategy implements Strategy {
     await Promise.allSettled([...this.#pulls.values(), this.#bases.end()])
   }
 
-  /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
+  /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
   async #label(stage: StageBuild, image: string): Promise<Build> {
     return runBuild(this.#run, stage, '', {
       title: `Label ${stage.reference}`,
@@ -144,7 +144,7 @@ export class LegacyStrategy implements Strategy {
 
   async #pull(reference: string): Promise<Pull> {
     const { plan } = this.#run
-    // there this builder fails on what it finds in a cache: `selectStrategy` has warned
+    // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
     if (plan.engine.store === 'containerd') return { reference, usable: false }
     const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
     const { platform, retries } = plan.inputs
@@ -153,7 +153,7 @@ export class LegacyStrategy implements Strategy {
   }
 }
 
-/** The arguments of docker that build a stage: its tags and labels come later, unless `isLabelledAtOnce`. */
+/** Returns the docker arguments that build a stage; its tags and labels come later, unless `isLabelledAtOnce`. */
 export function legacyBuildArgs(
   plan: Plan,
   stage: StageBuild,
@@ -164,7 +164,7 @@ export function legacyBuildArgs(
   const tags = isLabelledAtOnce(plan, stage) ? stage.tags : []
   return [
     'build',
-    // else a step that fails leaves its container
+    // otherwise a failing step leaves its container behind
     '--force-rm',
     ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
     ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
@@ -172,7 +172,7 @@ export function legacyBuildArgs(
   ]
 }
 
-/** The arguments of docker that put labels and tags on an image, of which standard input says `FROM`. */
+/** Returns the docker arguments that set labels and tags on the image that standard input names in `FROM`. */
 export function labelArgs({ tags, labels }: StageBuild, idFile: string): string[] {
   return [
     'build',
@@ -182,7 +182,7 @@ export function labelArgs({ tags, labels }: StageBuild, idFile: string): string[
   ]
 }
 
-/** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
+/** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */
 export function isLabelledAtOnce({ dockerfile }: Pick<Plan, 'dockerfile'>, { kind, stage }: StageBuild): boolean {
   return kind === 'production' || stageAt(dockerfile, stage).instructions.some(({ keyword }) => keyword === 'ONBUILD')
 }

@@ -5,7 +5,7 @@ import { chooseSource } from './build-source.ts'
 import { inlineBuildArgs, inlineEnvironment } from './inline.ts'
 import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from './legacy.ts'
 
-/** The docker commands that run before any build. */
+/** Returns the docker commands that run before the first build. */
 export function commandsBeforehand({ strategy, engine, builds }: Plan): string[] {
   if (strategy.name !== 'legacy' || engine.store === 'containerd') return []
   const caches = new Set(builds.map(({ cacheSource }) => cacheSource))
@@ -13,9 +13,9 @@ export function commandsBeforehand({ strategy, engine, builds }: Plan): string[]
 }
 
 /**
- * The docker commands that build a stage.
+ * Returns the docker commands that build a stage.
  *
- * @param folder stands for the folder of our files
+ * @param folder placeholder for the folder of the action's files
  */
 export function buildCommands(plan: Plan, stage: StageBuild, folder: string): string[] {
   return plan.strategy.name === 'legacy' ? legacyBuild(plan, stage, folder) : [inlineBuild(plan, stage, folder)]

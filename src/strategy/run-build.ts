@@ -16,22 +16,22 @@ import { failureOfWords, transientFailure } from '../registry/client-words.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { Build, Step } from '../result/result.ts'
 
-/** One call of docker that builds an image. */
+/** A call of docker that builds an image. */
 export interface BuildCommand {
-  /** What is done, for the log: `Build octo/app:latest`. */
+  /** Title in the log: `Build octo/app:latest`. */
   title: string
-  /** Arguments of docker; the image's id goes into `idFile`. */
+  /** Arguments of docker, which writes the ID of the image to `idFile`. */
   args: (idFile: string) => string[]
   env?: Record<string, string>
-  /** Variables that are not shown. */
+  /** Variables that the log does not show. */
   secretEnv?: Record<string, string>
   input?: string
   reader: (print: (text: string) => void) => ProgressReader
-  /** The instruction of the Dockerfile that a step is. */
+  /** Finds the instruction of the Dockerfile for a step. */
   locate: (step: PrintedStep) => { stage: Stage; instruction?: StageInstruction | undefined } | undefined
 }
 
-/** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
+/** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
 export async function runBuild(
   run: Pick<Run, 'plan' | 'docker' | 'log' | 'timeline' | 'folder' | 'signal'>,
   stage: StageBuild,
@@ -48,7 +48,7 @@ export async function runBuild(
   return built
 }
 
-/** A transient failure of a registry, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+/** Returns the transient error of a registry in the build or its cache; a failed command of the Dockerfile does not count. */
 function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): RegistryFailure | undefined {
   const ofCache = unreadableCaches.map((cache) => transientFailure(cache.failure))
   const ofBuild = failure === undefined || isStepFailure ? undefined : transientFailure(failureOfWords(failure, ''))
@@ -56,33 +56,33 @@ function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): Regist
 }
 
 /**
- * How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go), of a
- * missing file or image, and of what is no Dockerfile. Names in it may say anything.
+ * Messages of BuildKit and the legacy builder about a failed command (executor/runcexecutor, dockerfile/dispatchers.go), a
+ * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
  */
 const OWN_FAILURE =
   /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/
 
 interface Attempt extends Build {
-  /** Whether it failed by the Dockerfile, or by what that reads. */
+  /** Whether the cause is the Dockerfile, or something that it reads. */
   isStepFailure: boolean
 }
 
-/** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
+/** Milliseconds for BuildKit to read the records of a cache source, a few kilobytes: BuildKit itself waits forever. */
 const CACHE_PATIENCE = 120_000
 const LOOK_AT_CACHES_EVERY = 5_000
 const SILENCE = `no answer within ${CACHE_PATIENCE / 1_000} seconds`
 
-/** How docker ended, and what was seen of it. */
+/** How docker ended, and its progress until then. */
 interface Ended {
-  /** null if docker was ended before it had built anything. */
+  /** null if the action stopped docker before it had built anything. */
   exitCode: number | null
   reader: ProgressReader
-  /** Cache sources that gave no answer in time. */
+  /** Cache sources that did not answer in time. */
   late: string[]
   isDiskFull: boolean
 }
 
-/** @param mayBeAgain whether to give up as soon as the cache cannot be read because of a transient error */
+/** @param mayBeAgain whether to stop, for a retry, as soon as a transient error makes the cache unreadable */
 async function buildOnce(
   run: Pick<Run, 'docker' | 'log' | 'timeline' | 'folder' | 'signal'>,
   stage: StageBuild,
@@ -107,7 +107,7 @@ async function buildOnce(
     ),
     isStepFailure: false
   }
-  // docker may end with 0 although it was told to stop
+  // docker may exit with 0 although a signal stopped it
   if (exitCode === 0 && run.signal.aborted && !existsSync(idFile)) throw new CancelledError()
   if (exitCode !== 0) return { ...outcome, imageId: '', ...whyFailed(ended, outcome.steps) }
   const imageId = (await readFile(idFile, 'utf8')).trim()
@@ -115,7 +115,7 @@ async function buildOnce(
   return { ...outcome, imageId }
 }
 
-/** Calls docker with its output in a section of the log, and ends it where its cache will not be read. */
+/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache. */
 async function callBuild(
   run: Pick<Run, 'docker' | 'log' | 'timeline' | 'signal'>,
   command: BuildCommand,
@@ -140,7 +140,7 @@ async function callBuild(
     onOutput: (chunk: Buffer) => {
       reader.write(chunk)
       const caches = mayBeAgain ? reader.unreadableCaches() : []
-      // without its cache it would execute everything
+      // without its cache the build would execute every step
       if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference)))) inVain.abort()
     }
   }
@@ -157,9 +157,9 @@ async function callBuild(
   return { exitCode, reader, late: watch.late, isDiskFull }
 }
 
-/** Gives a build up whose cache sources are not read in time. */
+/** Stops a build if it does not read its cache sources in time. */
 class CacheWatch {
-  /** Cache sources that gave no answer in time. */
+  /** Cache sources that did not answer in time. */
   late: string[] = []
   readonly #looks = new Map<string, number>()
   readonly #timer: NodeJS.Timeout

@@ -3,20 +3,20 @@ import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build } from '../result/result.ts'
 
-/** What a strategy works with. */
+/** The part of a run that a strategy needs. */
 export type StrategyRun = Pick<
   Run,
   'plan' | 'docker' | 'registry' | 'secrets' | 'log' | 'timeline' | 'folder' | 'signal'
 >
 
-/** A way to share layers through the registry on one kind of engine. A build that fails is a result, not an error. */
+/** A way to share layers through the registry on one kind of engine. A failed build is a result, not an error. */
 export interface Strategy {
-  /** Begins what the builds will need. */
+  /** Starts work that the builds will need. */
   start(): void
   /** Builds a stage from one cache source and the images built before. */
   build(stage: StageBuild, cacheSource: string): Promise<Build>
-  /** Reads what a build made, without what was put on top for its labels. */
+  /** Inspects the image of a build as it was before labelling. */
   readBuilt(build: Build): Promise<ReadImage>
-  /** Stops what still runs and waits for its end. Nothing is asked of the strategy after that. */
+  /** Stops unfinished work and waits for its end. No other method may be called after that. */
   end(): Promise<void>
 }

@@ -2,38 +2,38 @@ import type { Relation } from '../../git/git.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
 import type { Failure } from '../../result/result.ts'
 
-/** What is known when a run may move the moving tags. Commits are full ids. */
+/** The facts by which a run decides whether to promote. Commits are full IDs. */
 export interface MoveFacts {
   commit: string
   branch: string
   /** The moving tag of the production image. */
   reference: string
-  /** The commit of the image that is published: undefined if the image names none, null if nothing is published. */
+  /** The commit of the published image; undefined if the image names none, null if nothing is published. */
   published?: string | undefined | null
   /** Why the published image could not be read. */
   failure?: RegistryFailure
-  /** How this commit stands to the published one; undefined if nobody could be asked. */
+  /** Relation of this commit to the published one; undefined if neither git nor GitHub could tell. */
   toPublished?: Relation | undefined
-  /** How the branch's tip stands to this commit; likewise. It is of interest unless this commit follows the published one. */
+  /** Relation of the branch's tip to this commit, likewise; only needed if this commit does not follow the published one. */
   tipToCommit?: Relation | undefined
 }
 
-/** Whether the moving tags move. */
+/** The decision whether to promote. */
 export interface MoveDecision {
   move: boolean
-  /** One sentence on why they stay. */
+  /** Why the moving tags stay, as one sentence. */
   notice?: string
-  /** What could not be read, so that they stay: the run fails. */
+  /** The read error because of which they stay; it fails the run. */
   failure?: Failure
-  /** One sentence on what was not known, if they move in spite of it. */
+  /** What was unknown although they move, as one sentence. */
   warning?: string
 }
 
 /**
- * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
- * take back what a newer one has published. After a force-push the branch's tip says what is newer. Where the published image
- * cannot be read, nobody knows what the move would take back: the tags stay. Only an image that names no commit, and an order of
- * commits that nobody can tell, do not hold up a release.
+ * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
+ * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
+ * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
+ * of commits, do not block a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
   const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts

@@ -4,10 +4,10 @@ import type { Run } from '../../plan/run-context.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
-/** What promoting needs. */
+/** The part of a run that promotion needs. */
 export type PromoteRun = Pick<Run, 'plan' | 'registry' | 'git' | 'github' | 'log'>
 
-/** Asks what is published, and whether this run's commit is newer. */
+/** Inspects the published image, and decides whether this run's commit is newer. */
 export async function mayMove(run: Pick<Run, 'plan' | 'registry' | 'git' | 'github'>): Promise<MoveDecision> {
   const { refs, commit } = run.plan
   const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction }
@@ -24,7 +24,7 @@ export async function mayMove(run: Pick<Run, 'plan' | 'registry' | 'git' | 'gith
   return decideMove({ ...facts, published, toPublished, tipToCommit })
 }
 
-/** What the checkout knows, GitHub need not be asked. */
+/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
 async function relation(
   { git, github }: Pick<Run, 'git' | 'github'>,
   base: string,
@@ -37,23 +37,23 @@ function revisionOf(image: ImageRecord | undefined): string | undefined {
   return image?.labels[REVISION_LABEL] || undefined
 }
 
-/** Moving tags that name a newer commit's image again, which this run had taken away. */
+/** Moving tags that this run had set, and then set back to the image of a newer commit. */
 export interface GivenBack {
   /** The newer commit. */
   commit: string
   references: string[]
 }
 
-/** Nobody can say which commits the branch has had since. */
+/** Thrown if the newer commits of the branch cannot be determined. */
 class NobodyKnows extends Error {}
 
 /**
- * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
- * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
- * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
+ * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
+ * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
+ * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
  *
- * @param moved the references that this run moved
- * @returns undefined if there is none, `unknown` if nobody could be asked
+ * @param moved the moving tags that this run set
+ * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
  */
 export async function giveBack(run: PromoteRun, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
   const { commit: own, builds, refs } = run.plan
@@ -66,7 +66,7 @@ export async function giveBack(run: PromoteRun, moved: readonly string[]): Promi
   const references = [refs.movingProduction]
   for (const { moving, candidate } of builds) {
     if (moving === undefined || candidate === undefined || !moved.includes(moving)) continue
-    // the other run's image has no tag of its commit, but may be the one that was looked at last
+    // the other run's image has no commit tag, but may be the last one under the candidate tag
     const { image } = await run.registry.current(candidate)
     if (revisionOf(image) !== commit) continue
     const { failure } = await run.registry.tag(candidate, [moving])
@@ -75,13 +75,13 @@ export async function giveBack(run: PromoteRun, moved: readonly string[]): Promi
   return { commit, references }
 }
 
-/** Gives production's moving tag to the newest published commit after `commit`, and returns that. */
+/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
 async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
   const { inputs, refs } = run.plan
   for (const newer of await findNewer(run, commit)) {
     const image = `${inputs.image}:${newer.slice(0, 7)}`
     const { failure } = await run.registry.tag(image, [refs.movingProduction])
-    // while that was done one still newer may have come
+    // meanwhile, an even newer one may have appeared
     if (!failure) return giveToNewest(run, newer)
     if (failure.kind === 'absent') continue
     run.log.warning(
@@ -92,11 +92,11 @@ async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
   return commit
 }
 
-/** How many newer commits are looked for in the registry. */
+/** Maximum number of newer commits to look up in the registry. */
 const MOST_NEWER = 20
 
 /**
- * The commits that the branch has had after one, the newest first.
+ * Returns the commits of the branch after `commit`, the newest first.
  *
  * @throws NobodyKnows
  */
@@ -109,9 +109,9 @@ async function findNewer(run: Pick<Run, 'plan' | 'git' | 'github'>, commit: stri
   if (own !== -1) return chain.slice(0, own).slice(0, MOST_NEWER)
   const toTip = await relation(run, commit, tip)
   if (toTip === undefined || toTip === 'unknown') throw new NobodyKnows()
-  // a tip that this commit has in its own history is what GitHub knew a moment ago
+  // a tip in the history of this commit is an outdated answer of GitHub
   if (toTip === 'behind') return []
-  // the branch came to its tip by a merge into another, or was forced there: its chain leads past this commit to older ones
+  // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
   const newer: string[] = []
   for (const one of chain.slice(0, MOST_NEWER)) {
     if (one !== tip && (await relation(run, commit, one)) !== toTip) break

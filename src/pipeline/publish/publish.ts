@@ -9,11 +9,10 @@ import { Pushes } from './push.ts'
 import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
 
 /**
- * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
- * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
+ * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
+ * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
  *
- * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
- *
+ * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
  */
 export async function publish(
   run: Run,
@@ -21,7 +20,7 @@ export async function publish(
   tests: readonly TestResult[]
 ): Promise<{ publication: Publication; pullSize?: PullSize }> {
   const { refs, decision, inputs } = run.plan
-  // an image that was tested earlier keeps the label that says for which commit
+  // an image that an earlier run tested keeps the label that names the tested commit
   const keepsBuilder = tests.some(({ status }) => status === 'unchanged')
   const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
   const start = performance.now()
@@ -32,13 +31,13 @@ export async function publish(
   }
   const pushes = new Pushes(run)
   const pushed = new Map<StageBuild, Promise<Judged>>()
-  // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
+  // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
   for (const stage of stageBuilds.toReversed()) {
     const [production] = pushed.values()
     if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0)) await settle([production])
     pushed.set(stage, pushForLook(run, pushes, stage, builds))
   }
-  // as late as it costs no time: what it answers may be old by the time the tags move
+  // as late as possible without a delay: the answer may be outdated when the tags move
   const question = settle([pushes.push(refs.production)]).then(() =>
     decision.publish && pushes.mayGoOn() ? mayMove(run) : undefined
   )
@@ -47,7 +46,7 @@ export async function publish(
     return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`)
   })
   const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []))
-  // what is weighed is weighed against what is published until then
+  // also before promotion: the pull size compares with the image that is published until then
   const [judged, [moves], [size]] = await Promise.all([looks, settle([question]), settle([weight])])
   if (moves?.notice !== undefined) run.log.notice(moves.notice)
   if (moves?.warning !== undefined) run.log.warning(moves.warning)
@@ -56,7 +55,7 @@ export async function publish(
     moves?.move && pushes.mayGoOn()
       ? await move(run, pushes, judged, builds, moves.warning !== undefined)
       : { moving: [], held: [], newer: undefined }
-  // the candidates are ours alone, and of no use to anyone who reads what was pushed
+  // without the candidate tags, which are internal and of no use to readers of the list
   const references = [refs.production, ...refs.further, ...moving].filter(
     (one) => pushes.digests.has(one) && !newer?.references.includes(one)
   )
@@ -74,7 +73,7 @@ export async function publish(
   return { publication, ...(size && { pullSize: size }) }
 }
 
-/** Moves the moving tags, but for those whose image would be a worse cache. */
+/** Sets the moving tags, except those whose image would be a worse cache source. */
 async function move(
   run: PromoteRun,
   pushes: Pushes,
@@ -85,7 +84,7 @@ async function move(
   const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
   const held = holds.flatMap((one) => one ?? [])
   for (const { reason } of held) run.log.warning(reason)
-  // production moves all the same: hosts deploy it
+  // production moves anyway: hosts deploy it
   const moving = judged.flatMap(({ stage: { kind, moving: reference } }) =>
     kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? [])
   )
@@ -96,12 +95,12 @@ async function move(
   )
   const moved = moving.filter((reference) => pushes.digests.has(reference))
   const isMoved = moved.includes(run.plan.refs.movingProduction)
-  // whatever becomes of this, what was pushed is told
+  // a cancellation here must not hide what was pushed
   const [newer] = await settle(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : [])
   return { moving, held, newer }
 }
 
-/** @param isUnsure whether a warning has said already that nobody could be asked */
+/** @param isUnsure whether a warning about an unknown order of commits was already logged */
 async function giveBackAndTell(
   run: PromoteRun,
   moved: readonly string[],
@@ -119,7 +118,7 @@ async function giveBackAndTell(
 function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>): void {
   const { commit, refs } = plan
   const sentence = `Nobody could be asked whether a commit newer than ${commit.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
-  // without a token nobody was meant to be asked
+  // without a token, the user did not intend queries to GitHub
   if (!github.hasToken) log.info(sentence)
   else log.warning(sentence)
 }
@@ -133,7 +132,7 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
   return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`
 }
 
-/** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
+/** Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers. */
 export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
@@ -150,7 +149,7 @@ export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promi
   }
 }
 
-/** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
+/** Ensures that production's moving tag still names the image: a run of an older commit may have set it meanwhile. */
 async function keepMovingTag(
   run: PromoteRun,
   { image, digest }: Unchanged

@@ -3,9 +3,9 @@ import type { ManifestRecord, ReadImage } from '../../registry/image.ts'
 import type { PullSize } from '../../result/result.ts'
 
 /**
- * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
- * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
- * it may be less. A layer that comes twice is fetched once.
+ * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
+ * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
+ * containerd store it may be less. A repeated layer is fetched once.
  */
 export function pullSize(image: ManifestRecord, before: ManifestRecord | undefined, previous?: string): PullSize {
   const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest)
@@ -25,10 +25,10 @@ function sizeOf(layers: ManifestRecord['layers']): number {
 }
 
 /**
- * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
+ * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
  *
  * @param image REPOSITORY@DIGEST
- * @returns undefined if the registry could not be asked
+ * @returns undefined if the manifests could not be inspected
  */
 export async function weigh(
   { registry, plan, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
@@ -42,7 +42,7 @@ export async function weigh(
   return undefined
 }
 
-/** The first image of a repository is pulled whole. */
+/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
 function whyUnknown({ image, failure }: ReadImage): string | undefined {
   if (image) return image.manifest ? undefined : 'the manifest of the previous image names no sizes'
   return failure.kind === 'absent' ? undefined : failure.message

@@ -9,9 +9,9 @@ import type { RegistryFailure } from '../../registry/failure.ts'
 import { sameRepository } from '../../registry/image-reference.ts'
 import type { Failure } from '../../result/result.ts'
 
-/** The pushes of a run, and how they went. */
+/** The pushes of a run, and their results. */
 export class Pushes {
-  /** As the engine told them, by reference, of what was pushed; '' where it did not. */
+  /** Digests of the pushed references, as the engine reported them; '' if it did not. */
   readonly digests = new Map<string, string>()
   readonly failures: Failure[] = []
   readonly #begun = new Map<string, Promise<void>>()
@@ -25,15 +25,15 @@ export class Pushes {
     return this.failures.length === 0 && !this.#run.signal.aborted
   }
 
-  /** Once, however often it is asked for. */
+  /** Pushes a reference, once however often it is called. */
   push(reference: string): Promise<void> {
     return this.#once(reference, () => this.#push(reference))
   }
 
   /**
-   * Gives an image that was pushed a further tag. The engine pushes it only where the registry cannot be accessed from here.
+   * Sets a further tag on a pushed image. The engine pushes it only if the action itself cannot access the registry.
    *
-   * @param digest of the image in the repository of the input `image`; '' if it is not known
+   * @param digest of the image in the repository of the input `image`; '' if unknown
    */
   tag(reference: string, digest: string): Promise<void> {
     return this.#once(reference, () => this.#tag(reference, digest))
@@ -76,9 +76,9 @@ export class Pushes {
       (one) => transientFailure(whyFailed(one))
     )
     const failure = whyFailed(result)
-    // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+    // the last line of the engine, unchanged since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
     const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? ''
-    // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
+    // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
     if (failure === undefined && digest === '' && this.#run.signal.aborted) throw new CancelledError()
     if (failure === undefined) this.digests.set(reference, digest)
     else this.failures.push({ kind: 'push', reference: reference, failure: failure })

@@ -7,8 +7,8 @@ import type { Build, Failure, Publication, TestResult } from '../../result/resul
 import type { Pushes } from './push.ts'
 
 /**
- * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
- * same engine gives the same names.
+ * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
+ * name, and another run on the same engine sets the same names.
  */
 export async function whyTaken(
   { plan, docker, signal }: Pick<Run, 'plan' | 'docker' | 'signal'>,
@@ -28,16 +28,16 @@ export async function whyTaken(
   return taken === undefined ? undefined : { kind: 'name-taken', reference: taken }
 }
 
-/** An image that was pushed, and how it compares with the one that is published. */
+/** A pushed image, compared with the published one. */
 export interface Judged {
   stage: StageBuild
-  /** Digest of the image as pushed; '' if it was not, or is not known. */
+  /** Digest of the pushed image; '' if it was not pushed, or the digest is unknown. */
   digest: string
-  /** Why its image is a worse cache than the one that is published; undefined if it is not. */
+  /** Why it is a worse cache source than the published one; undefined if it is not. */
   why: string | undefined
 }
 
-/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
+/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
 export async function pushForLook(
   run: Pick<Run, 'plan' | 'registry' | 'log'>,
   pushes: Pushes,
@@ -64,7 +64,7 @@ export async function pushForLook(
   return { stage, digest, why }
 }
 
-/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
+/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
 async function whyOther(
   { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
   reference: string,
@@ -81,21 +81,21 @@ async function whyOther(
   return { kind: 'other-image', reference, pushed: digest, built: imageId }
 }
 
-/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
+/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
 async function whyWorse(
   { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
   stage: StageBuild,
   { steps, cacheSource }: Build,
   digest: string
 ): Promise<string | undefined> {
-  // the legacy builder needs no metadata
+  // the legacy builder needs no cache metadata
   if (!plan.strategy.capabilities.cacheMetadata) return undefined
   const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
   const why = image && whyNoCache(image, stage)
   if (image === undefined || why === undefined) return undefined
   const published = (await registry.published(cacheSource)).image
   const cached = steps.filter((step) => step.cached).length
-  // a run from the published one executes what this run executed, a run from the new one what this run found cached
+  // from the published image, a run executes what this run executed; from the new one, what this run found cached
   if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
     log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
     return undefined
@@ -103,7 +103,7 @@ async function whyWorse(
   return why
 }
 
-/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
+/** Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. */
 export async function hold(
   run: Pick<Run, 'plan' | 'registry'>,
   stage: StageBuild,
