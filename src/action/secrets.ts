@@ -63,7 +63,7 @@ function hiddenLines({
   return [...new Set([...lines, ...quoted])]
 }
 
-/** Words in a name that indicate a secret, and one that excludes it: BuildKit's check SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i
 const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i
 

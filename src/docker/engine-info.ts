@@ -57,7 +57,7 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
   }
 }
 
-/** The fields used of `docker info --format '{{json .}}'`: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
+/** Used fields of `docker info --format '{{json .}}'`: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
 interface Info {
   ServerVersion?: string
   ServerErrors?: string[]

@@ -11,7 +11,7 @@ import { TransferProgress } from './progress/transfer.ts'
  */
 const LONGEST_SILENCE = 30 * 60_000
 
-/** Runs a docker command that transfers images, with a section of the log for its output and a span of the timeline, both titled `title`. */
+/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
 export async function callInSection(
   { docker, log, timeline }: { docker: Docker; log: Log; timeline: Timeline },
   kind: 'fetch' | 'publish',

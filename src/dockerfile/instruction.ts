@@ -58,7 +58,7 @@ export function sourcesOf(instruction: Add | Copy): string[] {
   return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1)
 }
 
-/** Returns whether BuildKit clones this source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder downloads it as a page or reads it as a file. */
+/** Returns whether BuildKit clones a source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder expects a page or a file. */
 export function isGit(source: string): boolean {
   return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source)
 }

@@ -31,7 +31,7 @@ export function neededStages(dockerfile: Dockerfile, targets: readonly Stage[]):
   return dockerfile.stages.filter(({ index }) => needed.has(index))
 }
 
-/** Returns the images outside the Dockerfile that a build of any of `targets` reads, without duplicates: base images, and sources of copies and mounts. */
+/** Returns the images outside the Dockerfile that a build of any of `targets` reads, each once: bases, and sources of copies and mounts. */
 export function imagesNeededFor(dockerfile: Dockerfile, targets: readonly Stage[]): string[] {
   const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
     ...(baseImage === undefined ? [] : [baseImage]),

@@ -1,4 +1,4 @@
-/** An error that the user can fix: in an input, the Dockerfile, a login or the engine. Its message is one clear sentence; the log shows no stack. */
+/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
 export class UserError extends Error {
   override readonly name = 'UserError'
 }

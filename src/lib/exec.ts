@@ -40,7 +40,7 @@ interface Call {
 
 const calls = new AsyncLocalStorage<Call>()
 
-// @actions/exec does not expose the child to kill; Node publishes every child that it spawns here, in the caller's async context
+// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
 subscribe('child_process', (message) => {
   const call = calls.getStore()
   if (!call) return
@@ -127,7 +127,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   }
 }
 
-/** Ends the chunk with a newline: @actions/exec reads it next, and would copy an unterminated line again with every chunk, for unused listeners. */
+/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
 function endLine(chunk: Buffer): void {
   if (chunk.length > 0) chunk[chunk.length - 1] = 10
 }

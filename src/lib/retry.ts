@@ -3,11 +3,11 @@ import pRetry from 'p-retry'
 import { CancelledError } from './errors.ts'
 import type { Log } from './log.ts'
 
-/** Milliseconds before the first retry. The pause doubles with each retry; a random factor of up to 2 keeps runs from retrying at the same time. */
+/** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000
 const LONGEST_PAUSE = 60_000
 
-/** Options of a retry: how many `retries` follow the first attempt, the log for messages about them, and the signal that ends the pauses. */
+/** Options of retries: their number after the first attempt, the log that reports them, and the signal that ends the pauses. */
 export interface Retry {
   retries: number
   log: Log

@@ -1,6 +1,6 @@
 import { CancelledError } from './errors.ts'
 
-/** Waits for all promises. Throws the first rejection that is not a CancelledError, otherwise returns the results of the fulfilled promises. */
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
 export async function settle<T>(work: Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(work)
   const unexpected = outcomes.find(

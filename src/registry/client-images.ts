@@ -106,7 +106,7 @@ export async function pullAndInspect(options: Engine, reference: string): Promis
   return read
 }
 
-/** The first buildx that tags an image unchanged (0.13 has no --prefer-index): others wrap a single image in an index, which changes the digest. */
+/** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0'
 
 /**

@@ -49,7 +49,7 @@ export function transientFailure(failure: RegistryFailure | undefined): Registry
 /** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000
 
-/** Returns the milliseconds that a registry requests in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration in Go's format. */
+/** Returns the pause in milliseconds that the text of a 429 requests, as ghcr.io's does: `retry-after: 1.5s`, a duration in Go's format. */
 export function askedPause(text: string): number {
   const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? []
   const units: Record<string, number> = {

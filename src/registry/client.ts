@@ -29,7 +29,7 @@ const PATIENCE = 60_000
 
 const MOST_REDIRECTS = 5
 
-/** A client for one repository, by the OCI distribution specification. Each method throws RegistryError, or CancelledError after a cancellation. */
+/** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
 export class RepositoryClient {
   readonly #host: string
   readonly #path: string

@@ -74,7 +74,7 @@ export function readAuths(config: unknown, registry: string): Credentials | unde
   return key === undefined ? undefined : readEntry(at(auths, key))
 }
 
-/** Returns the host of a key: docker treats `https://host/v1/` like `host` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+/** Returns the host in a key such as `https://host/v1/` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
 function hostOf(key: string): string {
   return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '')
 }

@@ -171,7 +171,7 @@ function split(text: string): { name: string; tag: string | undefined; digest: s
   return { name, tag, digest }
 }
 
-/** Returns whether a text is only a registry. By the grammar, `localhost:5000` is an image `localhost` with a tag, but no user means that. */
+/** Returns whether a text is only a registry. In the grammar, `localhost:5000` is an image with a tag, but users never mean that. */
 function isBareRegistry(text: string, name: string, tag: string | undefined): boolean {
   if (text.startsWith('[')) return REGISTRY.test(text)
   return (name === 'localhost' || name.includes('.')) && !name.includes('/') && /^[0-9]+$/.test(tag ?? '')

@@ -32,7 +32,7 @@ export interface HttpAnswer {
   url: URL
 }
 
-/** Time limits in milliseconds: CONNECT_WITHIN for the connection, ANSWER_WITHIN for the answer's headers and between two parts of its body. */
+/** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
 const CONNECT_WITHIN = 10_000
 const ANSWER_WITHIN = 30_000
 
