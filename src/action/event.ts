@@ -1,56 +1,56 @@
 import { at, text } from '../lib/json.ts'
 import { quote } from '../lib/text.ts'
 
-/** What a run builds: the commit, its branch, and whose code it is. */
+/** The subject of a run: the commit, its branch, and the origin of the code. */
 export interface Commit {
   /** `push`, `pull_request`, …; `local` outside GitHub */
   event: string
-  /** The commit that is built and tagged: full id, lower-case hex (40 digits, or 64 in a SHA-256 repository). */
+  /** The commit to build and tag: full id, lower-case hex (40 digits, or 64 in a SHA-256 repository). */
   sha: string
   /** The first 7 digits of `sha`. */
   shortSha: string
-  /** Short branch name; '' where there is none (a tag, a detached HEAD) and where git could not hold the name. */
+  /** Short branch name; '' without a branch (a tag, a detached HEAD) and for a name that git does not allow. */
   branch: string
-  /** Short tag name where the event's ref is a tag (its push, its release, a dispatch on it), else ''. */
+  /** Short tag name if the event's ref is a tag (its push, its release, a dispatch on it), otherwise ''. */
   tag: string
-  /** The code comes from another repository than the one the workflow runs in, or may do so. */
+  /** Whether the code comes, or may come, from another repository than the workflow's. */
   isFork: boolean
-  /** The actor or the pull request's author is Dependabot: a read-only token and no secrets. */
+  /** Whether the actor or the pull request's author is Dependabot: a run with a read-only token and without secrets. */
   isDependabot: boolean
-  /** Any event about a pull request that carries its head: `pull_request`, `pull_request_target`, the reviews. */
+  /** Whether the event is about a pull request and contains its head: `pull_request`, `pull_request_target`, the reviews. */
   isPullRequest: boolean
-  /** The repository's default branch, where the event tells it. */
+  /** The repository's default branch, if the event contains it. */
   defaultBranch?: string
-  /** `owner/name` of the repository the workflow runs in; '' if unknown */
+  /** `owner/name` of the repository in which the workflow runs; '' if unknown */
   repository: string
-  /** `https://github.com/owner/name` or a GitHub Enterprise server's; '' if unknown */
+  /** `https://github.com/owner/name`, or on a GitHub Enterprise server; '' if unknown */
   sourceUrl: string
-  /** When `sha` was committed, `YYYY-MM-DDTHH:MM:SSZ`, where the payload says so of exactly that commit. */
+  /** Commit time of `sha`, `YYYY-MM-DDTHH:MM:SSZ`, if the payload contains it for exactly that commit. */
   commitTime?: string
 }
 
-/** What git says of the work tree: `branch` is '' or `HEAD` when detached. For runs outside any event. */
+/** Commit and branch of the work tree, from git: `branch` is '' or `HEAD` when detached. For runs without an event. */
 export interface LocalGit {
   sha: string
   branch: string
 }
 
-/** There is no commit to name. The message is one sentence for people. */
+/** No commit can be determined. The message is one sentence for users. */
 export class EventError extends Error {
   override name = 'EventError'
 }
 
 /**
- * Reads what is built from the variables and the payload GitHub gives a run
+ * Reads the commit to build from the variables and the payload that GitHub gives a run
  * (docs.github.com, "Variables reference" and "Events that trigger workflows").
  *
- * Heads of pull requests, merge groups and workflow runs are read from the payload, everything else from the
- * variables: `GITHUB_SHA` is a pull request's merge commit and, for `workflow_run`, the default branch's tip.
+ * Reads the heads of pull requests, merge groups and workflow runs from the payload, and everything else from the
+ * variables: `GITHUB_SHA` is the merge commit of a pull request and, for `workflow_run`, the tip of the default branch.
  *
- * @param env     the process's variables; only `GITHUB_*` are read
- * @param payload the parsed file at `GITHUB_EVENT_PATH`; of any shape, nothing in it is relied upon
- * @param git     the work tree's commit, used only if no variable names an event or a commit
- * @throws EventError if there is no commit to name
+ * @param env     the variables of the process; reads only `GITHUB_*`
+ * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
+ * @param git     the commit of the work tree, used only if no variable names an event or a commit
+ * @throws EventError if no commit can be determined
  */
 export function readCommit(env: Record<string, string | undefined>, payload: unknown, git?: LocalGit): Commit {
   const event = env.GITHUB_EVENT_NAME || 'local'
@@ -60,7 +60,7 @@ export function readCommit(env: Record<string, string | undefined>, payload: unk
   const time = commitTime(headCommit(event, payload), revision.sha)
   const defaultBranch =
     refName(at(payload, 'repository', 'default_branch')) ||
-    // A schedule runs on the default branch only, and its payload has no repository.
+    // A schedule runs only on the default branch, and its payload has no repository.
     (event === 'schedule' ? ref.branch : '')
   const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName(at(payload, 'repository', 'full_name'))
   return {
@@ -118,7 +118,7 @@ function readRevision(
     })
   }
   if (event === 'push' && isDeletion(payload)) {
-    // The variables then name the default branch, which this event is not about.
+    // For such an event, the variables name the default branch, which is not its subject.
     throw new EventError(`The push event deletes ${quote(text(at(payload, 'ref')))}, so there is no commit to build.`)
   }
   if (event === 'local' && !env.GITHUB_SHA) {
@@ -132,19 +132,19 @@ function readRevision(
       `There is no commit to build: GITHUB_SHA is ${quote(env.GITHUB_SHA ?? '')}, which is no full commit id.`
     )
   }
-  // A release builds its tag, even where GITHUB_REF does not say so.
+  // A release builds its tag, even if GITHUB_REF does not contain it.
   if (event === 'release') return { sha, branch: '', tag: ref.tag || refName(at(payload, 'release', 'tag_name')) }
   return { sha, ...ref }
 }
 
-/** A revision the payload names. There is no falling back to GITHUB_SHA: for these events it is another commit. */
+/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
 function payloadRevision(event: string, field: string, value: unknown, ref: Ref): Revision {
   const sha = commitId(value)
   if (!sha) throw new EventError(`There is no commit to build: the ${quote(event)} event's payload has no ${field}.`)
   return { sha, ...ref }
 }
 
-/** The branch or tag of GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
+/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
 function readRef(env: Record<string, string | undefined>): Ref {
   const ref = env.GITHUB_REF ?? ''
   if (ref.startsWith('refs/')) return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') }
@@ -159,7 +159,7 @@ function isDeletion(payload: unknown): boolean {
   return at(payload, 'deleted') === true || /^0+$/.test(text(at(payload, 'after')))
 }
 
-/** Whether the code may come from another repository. Where an event has a head, only equal ids prove it does not. */
+/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
 function isForeign(event: string, payload: unknown): boolean {
   const repository = at(payload, 'repository', 'id')
   if (event.startsWith('pull_request')) return !sameId(at(payload, 'pull_request', 'head', 'repo', 'id'), repository)
@@ -178,12 +178,12 @@ function headCommit(event: string, payload: unknown): unknown {
   return undefined
 }
 
-/** The commit's time in UTC to the second; '' if it is another commit's or no date. */
+/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
 function commitTime(commit: unknown, sha: string): string {
   if (commitId(at(commit, 'id')) !== sha) return ''
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text(at(commit, 'timestamp')))
   const [, local = '', zone = ''] = match ?? []
-  // Date reads 30 February as 1 March: a real date comes back as it was written.
+  // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
   if (isoSeconds(`${local}Z`) !== `${local}Z`) return ''
   return isoSeconds(`${local}${zone}`)
 }
@@ -195,7 +195,7 @@ function isoSeconds(time: string): string {
   return seconds && `${seconds}Z`
 }
 
-/** A full commit id in lower case; '' for anything else, the null id of a deletion included. */
+/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
 function commitId(value: unknown): string {
   const id = text(value).toLowerCase()
   return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : ''
@@ -207,9 +207,9 @@ function shortName(ref: unknown, prefix: string): string {
 }
 
 /**
- * A branch's or tag's short name, or '' for one that git itself refuses (git-check-ref-format(1)) or that has
- * control characters beyond ASCII. Such a name is forged, and it is dropped rather than mended: '' equals no
- * publishing branch, while `mas<newline>ter` with its newline taken out would equal `master`.
+ * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
+ * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
+ * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
  */
 function refName(value: unknown): string {
   const name = text(value)

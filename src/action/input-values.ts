@@ -3,7 +3,7 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import { quote } from '../lib/text.ts'
 import { isTag } from '../registry/image-reference.ts'
 
-/** The value of an input by its name in action.yml, '' if it is not set. */
+/** Returns the value of an input by its name in action.yml, or '' if it is not set. */
 export type Get = (name: string) => string
 
 export function optional(get: Get, name: string): string | undefined {
@@ -17,13 +17,13 @@ export function required(get: Get, name: string, example: string): string {
   return value
 }
 
-/** A path that docker cannot take for an option or for standard input. */
+/** Returns a path that docker cannot interpret as an option or as standard input. */
 export function path(get: Get, name: string): string | undefined {
   const value = optional(get, name)
   return value?.startsWith('-') ? `./${value}` : value
 }
 
-/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
+/** Returns a value for a separate argument of docker: one word that docker cannot interpret as an option. */
 export function argument(get: Get, name: string): string | undefined {
   const value = optional(get, name)
   if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
@@ -32,7 +32,7 @@ export function argument(get: Get, name: string): string | undefined {
   return value
 }
 
-/** One item a line; blank lines and the spaces around an item do not count. */
+/** Reads one item per line; ignores blank lines and spaces around an item. */
 export function lines(get: Get, name: string): string[] {
   return get(name)
     .split(/\r?\n/)
@@ -40,14 +40,14 @@ export function lines(get: Get, name: string): string[] {
     .filter((line) => line !== '')
 }
 
-/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+/** Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
 export function records(get: Get, name: string): string[] {
   let rows: string[][]
   try {
     rows = parse(get(name), {
-      // one field a record, whatever it holds: items are never split at commas
+      // one field per record, whatever its content: commas do not separate items
       delimiter: '\u0000',
-      // else the first end of a line that there is, which may be another one than the next
+      // by default, the parser uses the first line end that it finds for all lines, but the next may differ
       record_delimiter: ['\r\n', '\n'],
       relax_quotes: true,
       skip_empty_lines: true,
@@ -68,7 +68,7 @@ export function pair(name: string, form: string, item: string, valueOptional = f
   return item
 }
 
-/** A line of which the rest may be a secret. */
+/** Describes a line by its beginning, because the rest may be a secret. */
 export function lineBeginning(item: string): string {
   const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? []
   return beginning === item ? `the line ${quote(item)}` : `a line that begins with ${quote(beginning)}`
@@ -83,7 +83,7 @@ export function wholeNumber(get: Get, name: string): number | undefined {
   return Number(value)
 }
 
-/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
+/** Six days, well below the longest timer of Node.js (2^31 ms, about 24 days) and above the time limit of any job. */
 const MOST_MINUTES = 8_640
 
 export function minutes(get: Get, name: string): number | undefined {
@@ -120,7 +120,7 @@ export function yesOrNo(get: Get, name: string): boolean {
   return oneOf(get, name, ['true', 'false'], 'false') === 'true'
 }
 
-/** Adds the name of the input to what a parser that does not know it says. */
+/** Adds the name of the input to the error of a parser that does not know it. */
 export function check<T>(name: string, parseValue: () => T): T {
   try {
     return parseValue()

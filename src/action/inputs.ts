@@ -20,7 +20,7 @@ import {
   yesOrNo
 } from './input-values.ts'
 
-/** A secret of the build: known to docker by its id, handed over in the environment, never in an argument. */
+/** A build secret: docker receives its value by id in the environment, never in an argument. */
 export interface Secret {
   id: string
   value: string
@@ -29,13 +29,13 @@ export interface Secret {
 /** `auto`, `none`, or names of stages. */
 export type CacheStagesInput = 'auto' | 'none' | string[]
 
-/** What `expect-cache` may say. */
+/** Values of the input `expect-cache`. */
 export type ExpectCache = 'none' | 'warn' | 'fail'
 
 /** `auto`: trusted events push, forks and Dependabot only build and test. */
 export type PushMode = 'auto' | 'always' | 'never'
 
-/** The inputs of action.yml, a field each, typed and checked. */
+/** The inputs of action.yml, one field each, typed and validated. */
 export interface Inputs {
   image: string
   context: string
@@ -43,17 +43,17 @@ export interface Inputs {
   builderTarget: string
   target: string | undefined
   tests: string[]
-  /** As arguments of docker run. */
+  /** Arguments of docker run. */
   testOptions: string[]
-  /** How many at a time; undefined: all. */
+  /** Maximum number of tests at the same time; undefined: all. */
   testParallelism: number | undefined
   testTimeoutMinutes: number | undefined
   /** Files or folders in a test's container, absolute or relative to its working directory. */
   testReports: string[]
-  /** The folder that gets them. */
+  /** The folder that receives them. */
   reportsDirectory: string
   skipUnchangedTests: boolean
-  /** NAME=value, or NAME alone for the value in the environment. */
+  /** NAME=value, or only NAME for the value in the environment. */
   buildArgs: string[]
   /** key=value */
   labels: string[]
@@ -71,25 +71,25 @@ export interface Inputs {
   expectCache: ExpectCache
   publishBranch: string | undefined
   push: PushMode
-  /** Only say what would be done. */
+  /** Whether to print the plan without executing it. */
   dryRun: boolean
-  /** How often a request to a registry that failed for the moment is made again. */
+  /** Number of retries of a registry request after a transient error. */
   retries: number
   builder: string | undefined
   githubToken: string | undefined
 }
 
 /**
- * Reads and checks all inputs.
+ * Reads and validates all inputs.
  *
- * @param get the value of an input by its name in action.yml, '' if it is not set
+ * @param get returns the value of an input by its name in action.yml, or '' if it is not set
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 export function readInputs(get: (name: string) => string): Inputs {
   const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app')
   const { registry } = check('image', () => parseRepository(image))
   if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
-    // docker takes it for the host of a registry; it is an owner as GitHub spells it
+    // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
     throw new UserError(
       `Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`
     )
@@ -130,7 +130,7 @@ export function readInputs(get: (name: string) => string): Inputs {
 }
 
 /**
- * Checks what concerns more than one input.
+ * Validates conditions on more than one input.
  *
  * @throws UserError
  */
@@ -146,7 +146,7 @@ function secret(item: string): Secret {
   const equals = item.indexOf('=')
   const id = item.slice(0, Math.max(equals, 0))
   if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
-    // the line may be the secret itself: it is not shown
+    // the line may be the secret itself, so the message omits it
     throw new UserError('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc')
   }
   return { id, value: item.slice(equals + 1) }
@@ -159,7 +159,7 @@ function hostLine(item: string): string {
   return item
 }
 
-/** What would take the container away from us: its terminal, its life, its name or the command that is tested. */
+/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
 const OWN_RUN_OPTIONS = new Map([
   ['--detach', 'a test must run in the foreground'],
   ['--tty', 'a runner has no terminal'],
@@ -172,7 +172,7 @@ const OWN_RUN_OPTIONS = new Map([
 ])
 const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
 
-/** Options without a value: a word after one would be taken for the image. */
+/** Options without a value: docker would interpret a word after one as the image. */
 const SWITCHES =
   /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/
 
@@ -185,7 +185,7 @@ function testOptions(get: Get): string[] {
     if (why) {
       throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`)
     }
-    // an option that has no value yet would take the next word for it, whatever that is
+    // an option without its value would take the next argument as its value, whatever it is
     const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first)
     if (
       !/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
@@ -200,7 +200,7 @@ function testOptions(get: Get): string[] {
   })
 }
 
-/** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
+/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
 const MOST_RETRIES = 10
 
 function retries(get: Get): number {
@@ -234,7 +234,7 @@ function cacheStages(get: Get): CacheStagesInput {
   return [...new Set(items)]
 }
 
-/** What docker takes for the path of one file or folder: it knows no wildcards. */
+/** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item: string): string {
   if (/[*?\0]/.test(item)) {
     throw new UserError(

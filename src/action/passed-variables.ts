@@ -1,6 +1,6 @@
 import type { Inputs } from './inputs.ts'
 
-/** Names of environment variables that the user's inputs pass on by name alone. */
+/** Returns the names of environment variables that the user's inputs pass by name only. */
 export function variablesAskedFor(inputs: Inputs): string[] {
   const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
     if (/^(--env|-e)$/.test(word)) return words[index + 1] ?? []

@@ -4,10 +4,10 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import { type Commit, readCommit } from './event.ts'
 
 /**
- * Reads the commit that the run is about: that of the event, or outside GitHub that of the checkout.
+ * Reads the commit of the run: the commit of the event, or, outside GitHub, of the checkout.
  *
- * @param env the action's own environment
- * @throws UserError if there is none, or the event cannot be read
+ * @param env the environment of the action
+ * @throws UserError if no commit can be determined, or the event cannot be read
  */
 export async function readEventCommit(env: Readonly<Record<string, string | undefined>>, git: Git): Promise<Commit> {
   const head = env.GITHUB_SHA ? undefined : await git.commit('HEAD')

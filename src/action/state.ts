@@ -1,17 +1,17 @@
 import { basename, dirname, resolve } from 'node:path'
 import * as core from '@actions/core'
 
-/** What the post step must know to remove what the main step made. */
+/** Data that the post step needs to remove everything that the main step created. */
 export interface State {
-  /** Names our containers: the value of their label. */
+  /** The value of the label on the run's containers. */
   runId: string
-  /** Our temporary folder. */
+  /** The temporary folder of the run. */
   folder: string
 }
 
 const FOLDER_PREFIX = 'shared-docker-layers-'
 
-/** The temporary folder of a run, directly below the runner's own. */
+/** Returns the temporary folder of a run, directly below the runner's own. */
 export function folderOf(runId: string, temp: string): string {
   return resolve(temp, `${FOLDER_PREFIX}${runId}`)
 }
@@ -22,8 +22,8 @@ export function saveState(state: State): void {
 }
 
 /**
- * The saved state; undefined if the main step saved none, or if it is not what we save: build output could forge it
- * with `::save-state`, and what it names is deleted.
+ * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
+ * output could forge it with `::save-state`, and the post step deletes what it names.
  */
 export function readState(temp: string): State | undefined {
   const state = { runId: core.getState('run-id'), folder: core.getState('folder') }

@@ -1,7 +1,7 @@
 /**
- * A command line that can be pasted into a POSIX shell.
+ * Formats a command line that users can paste into a POSIX shell.
  *
- * @param input lines for its standard input, ours
+ * @param input lines for its standard input, written by the action
  */
 export function replayable(args: readonly string[], env: Record<string, string> = {}, input?: string): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`)
@@ -13,17 +13,17 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word)
 }
 
-/** A word between single quotes, for a POSIX shell. */
+/** Encloses a word in single quotes for a POSIX shell. */
 export function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
 }
 
-/** The words of an option that may be given several times. */
+/** Returns the words of a repeatable option. */
 export function option(name: string, values: readonly string[]): string[] {
   return values.flatMap((value) => [name, value])
 }
 
-/** None or one value, for `option`. */
+/** Returns zero or one value, for `option`. */
 export function optional(value: string | undefined): string[] {
   return value === undefined ? [] : [value]
 }

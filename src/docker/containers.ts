@@ -3,16 +3,16 @@ import type { ExecResult } from '../lib/exec.ts'
 import type { Docker } from './docker.ts'
 import { failureOf } from './errors.ts'
 
-/** Our label on every container: its value is the run that made it. */
+/** The action's label on every container; its value is the id of the run that created it. */
 export const RUN_LABEL = 'shared-docker-layers.run'
 
-/** Milliseconds that an engine gets to list or to remove containers. */
+/** Time limit in milliseconds for an engine to list or remove containers. */
 const PATIENCE = 60_000
 
 /**
- * Removes every container of a run, running or not. There may be none.
+ * Removes every container of a run, running or not. The run may have no containers.
  *
- * @returns why some may be left, undefined if none is
+ * @returns why containers may be left, or undefined if none is left
  */
 export async function removeContainers(docker: Docker, runId: string): Promise<string | undefined> {
   const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`]
@@ -22,7 +22,7 @@ export async function removeContainers(docker: Docker, runId: string): Promise<s
     if (list.exitCode !== 0 || ids.length === 0) return failureOf(list)
     const removed = await remove(docker, ids)
     if (removed.exitCode === 0) return undefined
-    // somebody else may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+    // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
     const again = await docker.call(args, { patience: PATIENCE })
     return failureOf(again) ?? (idsIn(again).length > 0 ? failureOf(removed) : undefined)
   } catch (error) {
@@ -31,8 +31,8 @@ export async function removeContainers(docker: Docker, runId: string): Promise<s
 }
 
 /**
- * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * A failure here is reported by `removeContainers`, which finds what is left.
+ * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
+ * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
  */
 export async function removeContainer(docker: Docker, name: string): Promise<void> {
   await remove(docker, [name]).catch(() => {})

@@ -3,30 +3,30 @@ import { type ExecResult, exec } from '../lib/exec.ts'
 import type { Timeline } from '../lib/timeline.ts'
 
 export interface CallOptions {
-  /** Variables beyond the common environment: DOCKER_BUILDKIT, the values of secrets. */
+  /** Variables in addition to the common environment: DOCKER_BUILDKIT, the values of secrets. */
   env?: Record<string, string>
   input?: string
   signal?: AbortSignal
-  /** Milliseconds without any output after which the call is given up: its result then is a failure with no exit code. */
+  /** Milliseconds without any output after which the call times out: the result is then a failure without an exit code. */
   patience?: number
   onOutput?: (chunk: Buffer) => void
   capture?: boolean
 }
 
-/** The docker command line. Every call of docker in this project goes through it. */
+/** The docker client. Every call of docker in this project uses this interface. */
 export interface Docker {
-  /** Runs `docker ARGS…`; a non-zero exit is a result, not an error. */
+  /** Runs `docker ARGS…`. A non-zero exit code is a result, not an error. */
   call(args: readonly string[], options?: CallOptions): Promise<ExecResult>
 }
 
-/** Docker as it is on PATH. */
+/** The docker client on PATH. */
 export class DockerCli implements Docker {
   readonly #env: Record<string, string>
   readonly #timeline: Timeline
 
   /**
-   * @param env the environment of every call, as `childEnvironment` makes it
-   * @param timeline gets every call
+   * @param env the environment of every call, from `childEnvironment`
+   * @param timeline records every call
    */
   constructor(env: Record<string, string>, timeline: Timeline) {
     this.#env = env
@@ -61,7 +61,7 @@ export class DockerCli implements Docker {
   }
 }
 
-/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+/** Aborts its signal after `longest` milliseconds without an interruption, or never if `longest` is undefined. */
 class Silence {
   readonly #longest: number | undefined
   readonly #controller = new AbortController()
@@ -86,7 +86,7 @@ class Silence {
   }
 }
 
-/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+/** Returns the words before the first one that is not a command: `docker push`, `docker buildx imagetools inspect`. */
 function nameOf(args: readonly string[]): string {
   const end = args.findIndex((word) => !/^[a-z]+$/.test(word))
   return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ')

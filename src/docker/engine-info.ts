@@ -4,26 +4,26 @@ import { quote } from '../lib/text.ts'
 import type { Docker } from './docker.ts'
 import { lastLine } from './errors.ts'
 
-/** Milliseconds in which an engine tells what it is, on a busy machine. */
+/** Time limit in milliseconds for `docker info`, also on a busy machine. */
 const ENGINE_TELLS_WITHIN = 60_000
 
-/** What the engine says of itself. */
+/** Properties of the engine, from `docker info`. */
 export interface EngineInfo {
   version: string
   /** `containerd`, or the name of the graph driver: overlay2, vfs, … */
   store: string
-  /** Version of the buildx plugin of the client; undefined where there is none. */
+  /** Version of the client's buildx plugin; undefined if it has none. */
   buildx: string | undefined
-  /** Name of the client's docker context, which is also the name of buildx's builder inside the engine. */
+  /** Name of the client's docker context, which is also the name of the buildx builder inside the engine. */
   context: string
-  /** Registries that the engine may ask without TLS, or with any certificate: host[:port], and address ranges in CIDR notation. */
+  /** Registries that the engine may access without TLS or with any certificate: host[:port], and address ranges in CIDR notation. */
   insecure: { hosts: string[]; ranges: string[] }
 }
 
 /**
- * Asks the engine what it is.
+ * Reads the properties of the engine.
  *
- * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
+ * @throws UserError if docker or the engine is missing, its use is not permitted, or it runs Windows containers
  */
 export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Promise<EngineInfo> {
   const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
@@ -57,7 +57,7 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
   }
 }
 
-/** Shape of `docker info --format '{{json .}}'`, as far as it is read: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
+/** Used fields of `docker info --format '{{json .}}'`: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
 interface Info {
   ServerVersion?: string
   ServerErrors?: string[]
@@ -80,9 +80,9 @@ function parseInfo(text: string): Info | undefined {
 }
 
 /**
- * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
+ * Reads the driver of a buildx builder: docker, docker-container, kubernetes, remote, cloud.
  *
- * @throws UserError if there is no such builder
+ * @throws UserError if the buildx builder does not exist
  */
 export async function readBuilderDriver(docker: Docker, builder: string, signal?: AbortSignal): Promise<string> {
   const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal })
@@ -95,7 +95,7 @@ export async function readBuilderDriver(docker: Docker, builder: string, signal?
   return driver
 }
 
-/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+/** Returns whether a version in the format of engines and plugins ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
 export function atLeast(version: string, least: string): boolean {
   const coerced = semver.coerce(version)
   return coerced !== null && semver.gte(coerced, least)

@@ -6,12 +6,12 @@ import type { Docker } from './docker.ts'
 import { TransferProgress } from './progress/transfer.ts'
 
 /**
- * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
- * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
+ * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
  */
 const LONGEST_SILENCE = 30 * 60_000
 
-/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
+/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
 export async function callInSection(
   { docker, log, timeline }: { docker: Docker; log: Log; timeline: Timeline },
   kind: 'fetch' | 'publish',

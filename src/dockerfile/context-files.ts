@@ -1,36 +1,36 @@
 /**
- * Which files of the build context a COPY reads.
+ * Finds the files of the build context that a COPY reads.
  *
- * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682.
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
  */
 import { readFile, realpath } from 'node:fs/promises'
 import { join, posix, relative, sep } from 'node:path'
 import ignore from '@balena/dockerignore'
 
-/** A component of a source: its text, and which names it takes. */
+/** A component of a source: its text, and the names that it matches. */
 interface Component {
   text: string
   takes: (name: string) => boolean
 }
 
-/** Stands for what is in a folder of which only the name is known. */
+/** Placeholder for the content of a folder of which only the name is known. */
 const ANY_FILE = 'any file'
 
 /**
- * Paths among `paths` that are in the build context and that one of `sources` takes. '.' and '/' take all; a leading
- * '/' or './' counts nothing.
+ * Returns those of `paths` that are in the build context and that one of `sources` matches. '.' and '/' match all paths;
+ * a leading '/' or './' has no effect.
  *
- * A path that ends in '/' is a folder of unknown content; it is taken if a file in it may be. Of a folder that the
- * .dockerignore excludes, the files it makes exceptions of are seen only where a source names them.
+ * A path that ends in '/' is a folder of unknown content; it matches if a file in it may match. If the .dockerignore
+ * excludes a folder with exceptions, a source matches the excepted files only if it names them.
  *
- * A source is a path or, with a wildcard, a pattern of Go's path.Match, to which `**` is no more than `*` (bk:
- * cache/contenthash/checksum.go, includedPaths). COPY --parents, where it is more, is not known here. Links are not
- * followed: see `followLinks`.
+ * A source is a path or, with a wildcard, a pattern of Go's path.Match, in which `**` means the same as `*` (bk:
+ * cache/contenthash/checksum.go, includedPaths). This function does not support COPY --parents, where `**` means more.
+ * It does not follow links: see `followLinks`.
  *
  * @param paths below the build context, '/'-separated
- * @param sources as docker sees them: without quotes, variables replaced
- * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but below what the source takes; what the
- *   source takes itself they do not exclude (bk: the same, shouldIncludePath)
+ * @param sources as docker processes them: without quotes, with expanded variables
+ * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but relative to the path that the source
+ *   matches; they do not exclude this path itself (bk: the same, shouldIncludePath)
  * @param dockerignore the text of the file
  */
 export function takenFrom(paths: string[], sources: string[], excludes: string[], dockerignore: string): string[] {
@@ -46,19 +46,19 @@ export function takenFrom(paths: string[], sources: string[], excludes: string[]
 }
 
 /**
- * The text of the .dockerignore that is in force: `FILE.dockerignore` beside the Dockerfile or, if there is none, that
- * of the context (bk: frontend/dockerui/config.go). The legacy builder knows the second only. '' without any.
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
  */
 export async function readDockerignore(contextFolder: string, file: string): Promise<string> {
   for (const path of [`${file}.dockerignore`, join(contextFolder, '.dockerignore')]) {
-    // docker, too, goes on without one that cannot be read (bk: the same)
+    // docker also ignores a file that it cannot read (bk: the same)
     const text = await readFile(path, 'utf8').catch(() => undefined)
     if (text !== undefined) return text
   }
   return ''
 }
 
-/** The path if a pattern takes it; for a folder a file in it that the pattern may take. */
+/** Returns the path if a pattern matches it; for a folder, a file in it that the pattern may match. */
 function takenFile(path: string, pattern: Component[]): string[] | undefined {
   const isFolder = path.endsWith('/')
   const names = (isFolder ? path.slice(0, -1) : path).split('/')
@@ -69,10 +69,10 @@ function takenFile(path: string, pattern: Component[]): string[] | undefined {
 }
 
 /**
- * Where those sources lead that are links, or below one: docker copies what a link leads to if a source names it. What
- * leads out of the context is left out, as are sources with a wildcard.
+ * Resolves the sources that are links or below a link: docker copies the target of a link that a source names. Omits
+ * targets outside the context, and sources with a wildcard.
  *
- * @returns by source, the path below the context; none for a source that is what it says
+ * @returns by source, the path below the context; a source without a link has no entry
  */
 export async function followLinks(context: string, sources: readonly string[]): Promise<Map<string, string[]>> {
   const top = await realpath(context)
@@ -90,7 +90,7 @@ function readSource(source: string): Component[] {
     .normalize(`/${source}`)
     .split('/')
     .filter((name) => name !== '')
-  // a backslash takes the special meaning from the next character, but not in a path without wildcards (bk: the same)
+  // a backslash escapes the next character, but not in a path without wildcards (bk: the same)
   const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''))
   return components.map((text) => {
     if (!hasWildcard) return { text, takes: (name) => name === text }
@@ -99,7 +99,7 @@ function readSource(source: string): Component[] {
   })
 }
 
-/** One component of a pattern of Go's path.Match, which has no `**`; a malformed one, as to Go, takes nothing. */
+/** Converts one component of a pattern of Go's path.Match, which has no `**`. As in Go, a malformed one matches nothing. */
 function toRegExp(component: string): RegExp {
   const body = component.replace(
     /\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu,
@@ -117,24 +117,24 @@ function toRegExp(component: string): RegExp {
   }
 }
 
-/** A character between the brackets of a pattern, for those of a RegExp; a bare '-' is a range in both. */
+/** Converts a character in a bracket expression of a pattern for a RegExp; an unescaped '-' is a range in both. */
 function inSet(token: string, character: string): string {
   return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character
 }
 
-/** Whether a path, or a folder it is in, matches patterns as in a .dockerignore. */
+/** Returns a function that tells whether a path, or a folder that contains it, matches patterns as in a .dockerignore. */
 function matcher(patterns: string[]): (path: string) => boolean {
   // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
   const rules = ignore.default({ ignorecase: false })
   for (const pattern of patterns) {
-    // these mean nothing to docker, but the library leaves them to RegExp (github.com/moby/patternmatcher, shouldEscape)
+    // docker takes these literally, but the library passes them to RegExp (github.com/moby/patternmatcher, shouldEscape)
     const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair?: string) => pair ?? `\\${token}`)
     if (isValid(escaped)) rules.add([escaped])
   }
   return (path) => path !== '' && rules.ignores(path)
 }
 
-/** docker refuses to build with a malformed pattern; the library throws when it first uses one. */
+/** Returns whether a pattern is well-formed: docker rejects a malformed one, and the library throws when it first uses it. */
 function isValid(pattern: string): boolean {
   try {
     ignore.default().add([pattern]).ignores('a')

@@ -2,19 +2,19 @@
 
 import { Add, Copy, type Flag, type From, type Instruction, ModifiableInstruction, Run } from 'dockerfile-ast'
 
-/** As written. Not getBuildStage(), which returns a name broken by a continuation with its line end. */
+/** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
 export function stageNameOf(from: From): string | undefined {
   const [, as, name] = from.getArguments().map((argument) => argument.getValue())
   return as?.toLowerCase() === 'as' ? name : undefined
 }
 
-/** To the library, an instruction that breaks off in a continuation ends on the empty line after the text. */
+/** Returns the last line. In the library, an instruction that ends in a continuation ends on the empty line after the text. */
 export function lastLineOf(instruction: Instruction): number {
   const { start, end } = instruction.getRange()
   return end.character === 0 && end.line > start.line ? end.line : end.line + 1
 }
 
-/** What `--from` and the mounts of this instruction name: stages, images, named contexts. */
+/** Returns the names in `--from` and in the mounts of this instruction: stages, images, named contexts. */
 export function referencesOf(instruction: Instruction | null): string[] {
   const named = (name: string) => flagsOf(instruction).filter((flag) => flag.getName() === name)
   if (instruction instanceof Copy) return named('from').map((flag) => unquote(flag.getValue()))
@@ -24,12 +24,12 @@ export function referencesOf(instruction: Instruction | null): string[] {
   return froms.map((option) => unquote(option.getValue()))
 }
 
-/** Docker drops quotes wherever they are in a flag (bk: parser/split_command.go); the library keeps them. */
+/** Removes quotes: docker drops them anywhere in a flag (bk: parser/split_command.go), but the library keeps them. */
 export function unquote(word: string | null): string {
   return (word ?? '').replaceAll(/["']/g, '')
 }
 
-/** The library also takes `--words` after the first word of a command for flags. */
+/** Returns the flags of an instruction. The library also interprets `--words` after the first word of a command as flags. */
 export function flagsOf(instruction: Instruction | null): Flag[] {
   if (!(instruction instanceof ModifiableInstruction)) return []
   const words = instruction.toString().split(' ').slice(1)
@@ -38,8 +38,8 @@ export function flagsOf(instruction: Instruction | null): Flag[] {
 }
 
 /**
- * The flags the legacy builder has: legacy: instructions/parse.go; dispatchers.go refuses RUN's flags and --chmod. From
- * Docker 23 on its parser takes --link, --checksum and so on, and then forgets them.
+ * The flags that the legacy builder supports (legacy: instructions/parse.go; dispatchers.go rejects flags of RUN, and
+ * --chmod). Since Docker 23, its parser accepts --link, --checksum and others, and ignores them.
  */
 export const LEGACY_FLAGS: Record<string, string[]> = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] }
 
@@ -58,7 +58,7 @@ export function sourcesOf(instruction: Add | Copy): string[] {
   return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1)
 }
 
-/** bk: dfgitutil/git_ref.go, ParseGitRef. The legacy builder downloads such a page, or looks for such a file. */
+/** Returns whether BuildKit clones a source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder expects a page or a file. */
 export function isGit(source: string): boolean {
   return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source)
 }

@@ -1,34 +1,34 @@
 /**
- * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
+ * The stages of a Dockerfile and their dependencies, from the parser library dockerfile-ast.
  *
- * In this folder, what docker does is cited as `bk:` github.com/moby/buildkit at 73ed682, folder frontend/dockerfile, and
- * as `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and the parser vendored with it.
+ * In this folder, these prefixes cite docker's behaviour: `bk:` github.com/moby/buildkit at 73ed682, folder
+ * frontend/dockerfile; `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and its vendored parser.
  */
 
-/** A Dockerfile without stages, or a stage that cannot be replaced. The message is one sentence. */
+/** A Dockerfile has no stages, or a stage cannot be replaced. The message is one sentence. */
 export class DockerfileError extends Error {
   override name = 'DockerfileError'
 }
 
-/** A stage of a multi-stage Dockerfile. */
+/** A stage of a Dockerfile. */
 export interface Stage {
   /** As in `COPY --from=0`. */
   index: number
-  /** As written after AS, lower-cased: docker compares stage names without case (bk: instructions/parse.go). */
+  /** The name after AS in lower case: docker ignores the case of stage names (bk: instructions/parse.go). */
   name?: string
-  /** What FROM names, verbatim; it may hold variables. */
+  /** The base in FROM, verbatim; it may contain variables. */
   base: string
-  /** Set if FROM holds a variable whose value only the engine knows (`FROM base-$TARGETARCH`). */
+  /** Set if FROM contains a variable whose value only the engine knows (`FROM base-$TARGETARCH`). */
   baseUnknown?: true
-  /** The earlier stage that FROM names, if it does. */
+  /** The earlier stage that FROM names, if any. */
   baseStage?: number
-  /** Set if FROM has a --platform of its own. */
+  /** Set if FROM has --platform. */
   hasPlatform?: true
-  /** The earlier stages that COPY --from and RUN --mount=from= name in this stage; sorted, each once. */
+  /** The earlier stages that COPY --from and RUN --mount=from= in this stage name; sorted, without duplicates. */
   copiesFrom: number[]
-  /** The image outside the Dockerfile that FROM names, variables filled in; undefined for a stage, `scratch`, and what only the engine knows. */
+  /** The base image that FROM names, with expanded variables; undefined for a stage, for `scratch`, and if only the engine knows it. */
   baseImage?: string
-  /** What follows FROM, in order. */
+  /** The instructions after FROM, in order. */
   instructions: StageInstruction[]
   /** The line of FROM; lines count from 1. */
   startLine: number
@@ -36,43 +36,43 @@ export interface Stage {
   endLine: number
 }
 
-/** An instruction of a stage. FROM is none. */
+/** An instruction of a stage, except FROM. */
 export interface StageInstruction {
-  /** In capitals: RUN, COPY, … */
+  /** In upper case: RUN, COPY, … */
   keyword: string
-  /** On one line, single blanks between the words, without comments and the text of heredocs. */
+  /** The instruction on one line, with single blanks between words, without comments and the content of heredocs. */
   text: string
   /** Its first line; lines count from 1. */
   line: number
   /**
-   * Paths that it reads from the build context, as written: the sources of COPY and ADD without --from, that of a
-   * RUN --mount=type=bind without from. No URL and no heredoc.
+   * The paths that it reads from the build context, verbatim: the sources of COPY and ADD without --from, and of
+   * RUN --mount=type=bind without from. Excludes URLs and heredocs.
    */
   contextSources: string[]
   /** Patterns of --exclude. */
   excludes: string[]
-  /** The earlier stages that it copies from or mounts; sorted, each once. */
+  /** The earlier stages that it copies from or mounts; sorted, without duplicates. */
   copiesFrom: number[]
-  /** The images outside the Dockerfile, or contexts, that it copies from or mounts, as written. */
+  /** The images outside the Dockerfile or the named contexts that it copies from or mounts, verbatim. */
   imagesFrom: string[]
-  /** Whether it may hold a variable. */
+  /** Whether it may contain a variable. */
   hasVariable: boolean
 }
 
 export interface Dockerfile {
   text: string
-  /** How many ARGs come before the first FROM. */
+  /** Number of ARGs before the first FROM. */
   globalArgs: number
   stages: Stage[]
   /** The image that `# syntax=` names. */
   syntax?: string
-  /** What the legacy builder cannot do, in words and with its line: `RUN --mount (line 7)`. */
+  /** Features that the legacy builder lacks, each with its line: `RUN --mount (line 7)`. */
   buildKitFeatures: string[]
 }
 
 /**
- * The last stage of that name, in any case, or the stage of that number. (To be built, a stage must have a name or be
- * the last: `docker build --target` takes no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
+ * Finds the last stage with this name, ignoring case, or the stage with this number. (A stage that docker can build has a
+ * name or is the last: `docker build --target` accepts no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
  */
 export function findStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
   const index = findEarlier(dockerfile.stages, nameOrIndex)
@@ -84,7 +84,7 @@ export function findEarlier(stages: Stage[], nameOrIndex: string): number | unde
   return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index
 }
 
-/** The names of the stages for people, in order; a number where there is none. */
+/** Lists the stages in order for a message, by name or, for a stage without a name, by number. */
 export function listStages({ stages }: Dockerfile): string {
   return stages.map(({ name, index }) => name ?? String(index)).join(', ')
 }

@@ -7,15 +7,17 @@ import { logicalLineOf, MARK, readSource, splitLines } from './source-text.ts'
 import { type GlobalArgs, globalArgs } from './variables.ts'
 
 /**
- * A name is looked up among the stages before the one that uses it, the last of that name first. In BuildKit a later
- * stage, or the stage itself, fails the build (bk: dockerfile2llb/convert.go, "it needs to be defined before current
- * stage"), and to the legacy builder it is an image (legacy: evaluator.go); so it is no edge. Nor is a variable in
- * `--from`, which neither expands (bk: toCommand). A number is an index, but not in FROM; that RUN --mount takes no
- * numbers either (bk: detectRunMount) is not told apart, since no image has such a name.
+ * Parses a Dockerfile.
  *
- * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's own ones
- *   (`TARGETARCH`) are unknown unless they are given here
- * @throws DockerfileError if there is no FROM
+ * A name refers to the last stage with that name before the stage that uses it. The name of a later stage, or of the
+ * stage itself, fails a build with BuildKit (bk: dockerfile2llb/convert.go, "it needs to be defined before current
+ * stage"), and the legacy builder interprets it as an image (legacy: evaluator.go), so it is not an edge. A variable in
+ * `--from` is not an edge either, because neither builder expands it (bk: toCommand). A number is an index, but not in
+ * FROM. RUN --mount accepts no numbers either (bk: detectRunMount); the parser ignores this, since no image has such a name.
+ *
+ * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's automatic
+ *   ones (`TARGETARCH`) are unknown unless given here
+ * @throws DockerfileError if the Dockerfile has no FROM
  */
 export function parseDockerfile(text: string, buildArgs: Record<string, string> = {}): Dockerfile {
   const source = readSource(text)
@@ -42,7 +44,7 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
       stages.push(stage)
       triggers.push([])
     } else if (instruction instanceof Onbuild) {
-      // runs in the stages whose FROM names this one (bk: resolveStages, legacy: initializeStage)
+      // the stages whose FROM names this one execute it (bk: resolveStages, legacy: initializeStage)
       const trigger = instruction.getTriggerInstruction()
       triggers.at(-1)?.push(...referencesOf(trigger))
       found.push(...featuresOf(trigger).map((what) => `ONBUILD ${what}`))
@@ -53,7 +55,7 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
     const stage = stages.at(-1)
     if (stage && !(instruction instanceof From)) {
       const earlier = stages.slice(0, -1)
-      // a trigger is no copying of this stage
+      // this stage does not execute its own triggers
       const references = instruction instanceof Onbuild ? [] : referencesOf(instruction)
       const copiesFrom = references.flatMap((name) => findEarlier(earlier, name) ?? [])
       stage.copiesFrom.push(...copiesFrom)
@@ -81,7 +83,7 @@ export function parseDockerfile(text: string, buildArgs: Record<string, string> 
 function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
   const base = from.getArguments()[0]?.getValue() ?? ''
   const image = args.expand(base).value
-  // FROM takes no numbers. Any case: BuildKit takes a base in another case for an image, but no image has capitals
+  // FROM accepts no numbers. Ignore case: BuildKit takes a base in another case for an image, but no image has capitals
   const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index
   const name = stageNameOf(from)?.toLowerCase()
   return {
@@ -99,7 +101,7 @@ function newStage(from: From, earlier: Stage[], args: GlobalArgs): Stage {
   }
 }
 
-/** @param line all of it on one line, as it is in the file: the library has a copy, see `plainLines` */
+/** @param line the whole instruction on one line, with the text of the file: the library parsed a copy, see `plainLines` */
 function newInstruction(
   instruction: Instruction,
   line: string,
@@ -136,12 +138,12 @@ function contextSourcesOf(instruction: Instruction | null, line: string): string
   }
   if (!(instruction instanceof Copy || instruction instanceof Add)) return []
   if (flagsOf(instruction).some((flag) => flag.getName() === 'from' && unquote(flag.getValue()) !== '')) return []
-  // the library drops blanks within JSON
+  // the library drops blanks in JSON strings
   const sources = jsonOf(line)?.slice(0, -1) ?? sourcesOf(instruction).filter((source) => !source.includes(MARK))
   return sources.filter((source) => !isRemote(instruction, source))
 }
 
-/** The strings of `COPY ["a b", "c"]`. */
+/** Parses the strings of `COPY ["a b", "c"]`. */
 function jsonOf(line: string): string[] | undefined {
   const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? []
   try {

@@ -7,23 +7,23 @@ import { readSource, splitLines } from './source-text.ts'
 import { stagesNeededFor } from './stage-graph.ts'
 
 /**
- * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
- * lines stand in for the others, so that every stage keeps its number and every line too.
+ * Returns a Dockerfile that ends with the stage `target`, and in which one line `FROM image AS name` replaces every stage
+ * of `images`. Empty lines replace their other lines, so that every stage and every line keeps its number.
  *
- * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build); so the ones before
- * `target` that it does not need become such a line as well. All else stays byte for byte.
+ * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build), so such a line also
+ * replaces the stages before `target` that it does not need. Everything else stays the same, byte for byte.
  *
- * `--platform` of a stage stays, for its image is of that platform. The ONBUILD triggers of a stage are in the image, and
- * run where it is named.
+ * A stage keeps its `--platform`, because its image has that platform. The image contains the ONBUILD triggers of the
+ * stage, so they run in the stages that are built on it.
  *
- * @param images references to images, by the index of the stage that each stands for; not the name of a stage
- * @throws DockerfileError if a reference is none
+ * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
+ * @throws DockerfileError if a reference is not valid
  */
 export function rewriteDockerfile(dockerfile: Dockerfile, target: Stage, images: ReadonlyMap<number, string>): string {
   for (const [index, image] of images) checkImage(dockerfile, index, image)
   if (images.has(target.index)) throw new DockerfileError('The stage to build cannot be replaced by an image')
   const needed = stagesNeededFor(dockerfile, target, images)
-  // what it names may be any stage before it
+  // an unknown base may be any earlier stage
   const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown)
   const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()])
   const froms = readSource(dockerfile.text).instructions.filter((instruction) => instruction instanceof From)
@@ -50,7 +50,7 @@ export function rewriteDockerfile(dockerfile: Dockerfile, target: Stage, images:
 }
 
 function checkImage({ stages }: Dockerfile, index: number, image: string): void {
-  // a flag, a variable, or two words would be another instruction
+  // a flag, a variable or a second word would change the meaning of the instruction
   if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
     throw new DockerfileError(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`)
   }

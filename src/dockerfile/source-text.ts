@@ -7,19 +7,19 @@ interface Source {
   instructions: Instruction[]
   escapeChar: string
   syntax?: string
-  /** By the line of an instruction, the last line of its heredocs; lines count from 1. */
+  /** The last line of an instruction's heredocs, by the instruction's line; lines count from 1. */
   heredocEnds: Map<number, number>
 }
 
-/** Stands for `<<`, so that the library sees no heredocs; from the private use area of Unicode. */
+/** Replaces `<<`, so that the library sees no heredocs; from Unicode's private use area. */
 export const MARK = '\uE000'
-/** A word with its quotes; heredocs may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
+/** A word with its quotes; a heredoc may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
 const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g')
 const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`)
 
 /**
- * Parses a copy of the text in which what the library misreads is put in a way it does not. Lines stay what they are.
- * Heredocs are cut out: the library takes `<<` in quotes and JSON for one, but not `3<<EOF` or `<< EOF`.
+ * Parses a copy of the text that replaces everything that the library misreads. The line numbers stay the same.
+ * Removes heredocs: the library interprets `<<` in quotes and JSON as a heredoc, but not `3<<EOF` or `<< EOF`.
  */
 export function readSource(text: string): Source {
   const lines = plainLines(text)
@@ -43,7 +43,7 @@ export function readSource(text: string): Source {
   }
 }
 
-/** bk: parser/parser.go. Not getArgumentsContent(), which leaves indented comments in. */
+/** Joins continued lines (bk: parser/parser.go). Does not use getArgumentsContent(), which keeps indented comments. */
 export function logicalLineOf(lines: string[], escapeChar: string): string {
   const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/
   return lines
@@ -52,13 +52,13 @@ export function logicalLineOf(lines: string[], escapeChar: string): string {
     .join('')
 }
 
-/** The line of the last terminator; undefined if there are no heredocs, or one without a terminator. */
+/** Returns the line of the last terminator, or undefined without heredocs or if a terminator is missing. */
 function endOfHeredocs(instruction: Instruction, escapeChar: string, lines: string[]): number | undefined {
   const command = instruction instanceof Onbuild ? instruction.getTriggerInstruction() : instruction
   if (LEGACY_FLAGS[command?.getKeyword() ?? ''] === undefined) return undefined
 
   const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar)
-  // after a quote without its partner BuildKit sees no words at all
+  // if a quote is not closed, BuildKit finds no words at all
   if (logicalLine.replaceAll(WORD, '').trim() !== '') return undefined
 
   const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null)
@@ -73,15 +73,15 @@ function endOfHeredocs(instruction: Instruction, escapeChar: string, lines: stri
   return heredocs.length > 0 ? end : undefined
 }
 
-/** bk: parser/directives.go. */
+/** A parser directive (bk: parser/directives.go). */
 const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/
 
-/** The lines for `readSource`, each with its line end. */
+/** Returns the lines for `readSource`, each with its line end. */
 function plainLines(text: string): string[] {
-  // a CR alone ends a line for the library, but is a blank for docker; the library does not know the other two at all
+  // a single CR ends a line in the library, but is a blank in docker; the library does not treat the other two as blanks
   const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK))
 
-  // of the directives, the library stops at blanks after a value, and does not stop at an unknown one
+  // the library stops reading directives at blanks after a value, but not at an unknown directive
   for (const [index, line] of lines.entries()) {
     const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? []
     const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase())
@@ -89,7 +89,7 @@ function plainLines(text: string): string[] {
     if (!isDirective) break
   }
 
-  // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
+  // two escapes do not continue a line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); the library differs
   const escapeChar = DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\'
   const noContinuation = new RegExp(
     `(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`

@@ -1,14 +1,14 @@
 import { ascending, type Dockerfile, type Stage, type StageInstruction } from './model.ts'
 
-/** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 export function nameOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
   return name ?? `stage-${index}`
 }
 
 /**
- * Indices of all stages that building `target` needs, `target` included, sorted.
+ * Returns the sorted indices of all stages that a build of `target` needs, including `target`.
  *
- * @param images stages that are there already: needed themselves, but nothing on their behalf
+ * @param images stages that exist as images: the build needs them, but not their dependencies
  */
 export function stagesNeededFor(
   dockerfile: Dockerfile,
@@ -16,7 +16,7 @@ export function stagesNeededFor(
   images: { has(index: number): boolean } = new Set()
 ): number[] {
   const needed = new Set([target.index])
-  // a set may grow while it is walked through
+  // the iteration includes elements that it adds to the set
   for (const index of needed) {
     const stage = dockerfile.stages[index]
     if (stage === undefined || images.has(index)) continue
@@ -25,13 +25,13 @@ export function stagesNeededFor(
   return ascending(needed)
 }
 
-/** All stages that building any of `targets` needs, in the order of the file. */
+/** Returns all stages that a build of any of `targets` needs, in the order of the file. */
 export function neededStages(dockerfile: Dockerfile, targets: readonly Stage[]): Stage[] {
   const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)))
   return dockerfile.stages.filter(({ index }) => needed.has(index))
 }
 
-/** The images outside the Dockerfile that building any of `targets` reads, each once: bases, and what is copied from or mounted. */
+/** Returns the images outside the Dockerfile that a build of any of `targets` reads, each once: bases, and sources of copies and mounts. */
 export function imagesNeededFor(dockerfile: Dockerfile, targets: readonly Stage[]): string[] {
   const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
     ...(baseImage === undefined ? [] : [baseImage]),
@@ -40,16 +40,16 @@ export function imagesNeededFor(dockerfile: Dockerfile, targets: readonly Stage[
   return [...new Set(images)]
 }
 
-/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
+/** Returns the indices of the stages whose layers the image of `stage` contains: itself, and its bases by FROM. */
 export function chainOf(dockerfile: Dockerfile, stage: Stage): number[] {
   const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage]
   return [...(base ? chainOf(dockerfile, base) : []), stage.index]
 }
 
-/** The line of a trigger where it is executed: a builder tells none. */
+/** The line of an executed trigger: a builder reports no line for it. */
 export const TRIGGER_LINE = 0
 
-/** The ONBUILD instructions of a stage as the stages built on it execute them. */
+/** Returns the ONBUILD instructions of a stage in the form that the stages built on it execute. */
 export function triggersOf(stage: Stage | undefined): StageInstruction[] {
   const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD')
   return triggers.map((trigger) => {
@@ -58,7 +58,7 @@ export function triggersOf(stage: Stage | undefined): StageInstruction[] {
   })
 }
 
-/** @throws Error if there is no such stage */
+/** @throws Error if the stage does not exist */
 export function stageAt({ stages }: Dockerfile, index: number): Stage {
   const stage = stages[index]
   if (!stage) throw new Error(`The Dockerfile has no stage ${index}`)

@@ -3,10 +3,10 @@
 import type { Dockerfile, Stage, StageInstruction } from './model.ts'
 
 /**
- * The instruction that a step of BuildKit is. Of a stage it counts FROM, unless that names a stage or scratch, and then
- * each ADD, COPY, RUN and WORKDIR but `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
- * Triggers of the base image come before them and a named context has no FROM: where the number is that of another
- * instruction, the text tells, if it is one of a kind.
+ * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
+ * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
+ * Triggers of the base image come before them, and a named context has no FROM: if the number belongs to another
+ * instruction, the text identifies the right one, provided that it is unique.
  *
  * @param text the step without its number: `RUN npm ci`
  */
@@ -22,10 +22,10 @@ export function instructionOfBuildKitStep(stage: Stage, number: number, text: st
 }
 
 /**
- * The instruction that a step of the legacy builder is. It counts every instruction of the file, FROM and the ARGs before
- * the first one included (legacy: builder.go, printCommand).
+ * Finds the instruction of a step of the legacy builder, which counts every instruction of the file, including FROM and
+ * the ARGs before the first FROM (legacy: builder.go, printCommand).
  *
- * @param dockerfile what was built, as it was given to the builder
+ * @param dockerfile the Dockerfile that the builder received
  * @param text the step without its number: `RUN npm ci`
  */
 export function instructionOfLegacyStep(
@@ -42,7 +42,7 @@ export function instructionOfLegacyStep(
   return undefined
 }
 
-/** A builder fills variables in, drops quotes and escapes, and shows the beginning of a heredoc after the instruction. */
+/** Compares an instruction with a step: a builder expands variables, drops quotes and escapes, and appends the beginning of a heredoc. */
 function isStep({ keyword, text }: StageInstruction, step: string): boolean {
   const [word = ''] = step.trim().split(/\s/)
   if (word.toUpperCase() !== keyword) return false

@@ -3,19 +3,19 @@
 import { Arg, From, type Instruction } from 'dockerfile-ast'
 import { flagsOf } from './instruction.ts'
 
-/** Only BuildKit gives these ARGs a value unasked (bk: dockerfile2llb/platform.go, defaultArgs). */
+/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
 const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
   .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
   .concat('TARGETSTAGE')
 
 export interface GlobalArgs {
-  /** The word as docker sees it; undefined if that cannot be known here. `names` are the variables in it. */
+  /** Expands a word as docker does; the value is undefined if only the engine knows it. `names` are the variables in it. */
   expand(word: string): { value: string | undefined; names: string[] }
-  /** The automatic ARGs that a FROM uses, or that an ARG asks for, and that the legacy builder would leave empty. */
+  /** Returns the automatic ARGs that a FROM uses or an ARG declares, and that the legacy builder would leave empty. */
   automaticIn(instruction: Instruction): string[]
 }
 
-/** The ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
+/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
 export function globalArgs(
   instructions: Instruction[],
   escapeChar: string,
@@ -59,7 +59,7 @@ export function globalArgs(
   }
 }
 
-/** Name and default of each ARG in this instruction. Not getProperty(), which answers for a single one only. */
+/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
 function wordsOfArg(instruction: Instruction): [name: string, value: string | undefined][] {
   if (!(instruction instanceof Arg)) return []
   return instruction.getPropertyArguments().map((argument) => {
@@ -69,9 +69,9 @@ function wordsOfArg(instruction: Instruction): [name: string, value: string | un
 }
 
 /**
- * Quotes, escapes and variables as in bk: shell/lex.go. (The library knows neither `${A-b}` nor `${A:-${B}}`.)
+ * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
  *
- * @returns undefined for a form that is not known here, such as `${A#b}`
+ * @returns undefined for an unsupported form, such as `${A#b}`
  */
 function expandWord(
   word: string,

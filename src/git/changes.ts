@@ -3,20 +3,20 @@ import { basename, dirname, join, posix, relative } from 'node:path'
 import type { Git } from './git.ts'
 import type { GitHub } from './github.ts'
 
-/** What is known of the difference between a published image's commit and what is built now. */
+/** The known differences between the commit of a published image and the files of this build. */
 export interface Changes {
-  /** Paths below the build context, '/'-separated, that differ; undefined if it cannot be known. */
+  /** Changed paths below the build context, '/'-separated; undefined if unknown. */
   changed: string[] | undefined
-  /** Paths below the build context that git does not track, `.git/` included; a folder ends in '/'. undefined without git. */
+  /** Paths below the build context that git does not track, including `.git/`; a folder ends in '/'. undefined without git. */
   untracked: string[] | undefined
-  /** Whether the Dockerfile differs; undefined if unknown, or if it is not in the repository. */
+  /** Whether the Dockerfile has changed; undefined if unknown, or if it is not in the repository. */
   dockerfileChanged: boolean | undefined
 }
 
-/** The changes since a commit. */
+/** Finds the changes since a commit. */
 export type ChangesSince = (revision: string) => Promise<Changes>
 
-/** `findChanges` for one build, which looks for those since the same commit once. */
+/** Returns `findChanges` for one build, with a cache by commit. */
 export function changesFinder(
   git: Git,
   github: GitHub,
@@ -32,13 +32,13 @@ export function changesFinder(
 }
 
 /**
- * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
- * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.
+ * Compares a commit with the work tree around the build context: with git or, if the clone is too shallow, with git and
+ * GitHub. Without git all is unknown, including the position of the context in the repository.
  *
- * @param git asks in the build context
+ * @param git runs in the build context
  * @param revision the commit of the published image; any text
- * @param commit the commit that is built
- * @param paths the build context and the Dockerfile, which are there
+ * @param commit the commit of this build
+ * @param paths the build context and the Dockerfile, which must exist
  * @throws Error if one of `paths` cannot be read
  */
 export async function findChanges(
@@ -61,8 +61,8 @@ export async function findChanges(
 }
 
 /**
- * GitHub knows the way to a commit that is here too, and git the rest of it, to the work tree. So a file that was
- * changed in commits and changed back since counts as changed.
+ * Combines GitHub's changes up to a commit that the clone contains with git's changes from there to the work tree. A file
+ * that a commit changed and a later one changed back counts as changed.
  */
 async function compareByGitHub(
   git: Git,
@@ -71,7 +71,7 @@ async function compareByGitHub(
   built: string
 ): Promise<string[] | undefined> {
   const head = (await git.commit('HEAD'))?.sha
-  // a pull request's checkout has its merge commit only; after a commit in the workflow GitHub does not know HEAD
+  // the checkout of a pull request has only the merge commit; after a commit in the workflow, GitHub does not know HEAD
   for (const sha of new Set([built, head])) {
     const here = sha === undefined ? undefined : await git.changedSince(sha)
     const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha)
@@ -80,7 +80,7 @@ async function compareByGitHub(
   return undefined
 }
 
-/** The paths below a folder, relative to it. */
+/** Returns the paths below a folder, relative to it. */
 function below(folder: string, paths: string[]): string[] {
   return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
 }
@@ -89,13 +89,13 @@ async function untrackedBelow(prefix: string, untracked: string[], context: stri
   const entries = (await readdir(context, { withFileTypes: true })).map((entry) =>
     entry.isDirectory() ? `${entry.name}/` : entry.name
   )
-  // git names but the outermost folder it tracks nothing of, and the context may be in there
+  // git lists only the outermost folder without tracked files, which may contain the context
   if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path))) return entries
-  // git does not list its own folder (a file in a work tree of `git worktree`), but docker gets it
+  // git does not list its own folder (a file in a work tree of `git worktree`), but the build context contains it
   return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')]
 }
 
-/** A Dockerfile that is a link has changed if the link or the file has. */
+/** Returns whether the Dockerfile has changed. If it is a link, a change of the link or of its target counts. */
 async function isDockerfileChanged(
   prefix: string,
   changed: string[] | undefined,
@@ -110,6 +110,6 @@ async function isDockerfileChanged(
       !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other)))
   )
   if (!inRepository || !changed) return undefined
-  // git names a submodule by its folder
+  // git lists a submodule as its folder
   return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)))
 }

@@ -1,27 +1,27 @@
 import { chmodSync, lstatSync, realpathSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 
-/** Group and others may write: what a usual umask of 022 takes away. */
+/** Write permission for group and others, which the usual umask 022 removes. */
 const WRITABLE = 0o022
 
-/** Whether files get more permissions under this umask than under the usual one. */
+/** Returns whether this umask allows more permissions than the usual one. */
 export function isWide(umask: number): boolean {
   return (WRITABLE & ~umask) !== 0
 }
 
 /**
- * Gives tracked files the modes of a usual checkout. Git keeps of a mode only whether a file is executable, and takes the rest
- * from the umask of the checkout; but all of it counts for the cache of COPY (moby/buildkit#4374). So under umask 002 or 000
- * every file and folder loses the write permissions that this umask left it. A stricter umask is left alone: to undo it
- * would show the files to others on this machine.
+ * Sets tracked files to the modes of a usual checkout. Git stores only the executable bit, and the umask of the checkout
+ * decides the rest of the mode; but the cache key of COPY includes the whole mode (moby/buildkit#4374). So for umask 002
+ * or 000, this function removes the additional write permissions of every file and folder. It does not compensate for a
+ * stricter umask, because this would expose the files to other users of the machine.
  *
  * @param tracked paths below `folder` that git tracks
- * @param umask of the checkout
- * @returns what puts the modes back
+ * @param umask umask of the checkout
+ * @returns a function that restores the modes
  */
 export function narrowModes(folder: string, tracked: readonly string[], umask = process.umask()): () => void {
   if (!isWide(umask)) return () => {}
-  // exactly what git makes under this umask: another mode was somebody's wish
+  // exactly the modes that git sets under this umask: another mode is intended
   const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask])
   const changed: { path: string; mode: number }[] = []
   for (const path of placesOf(folder, tracked)) {
@@ -34,7 +34,7 @@ export function narrowModes(folder: string, tracked: readonly string[], umask = 
   }
 }
 
-/** Tracked files that have another mode than a usual checkout gives them, as `path (mode 640)`. */
+/** Returns the tracked files whose mode differs from that of a usual checkout; the mode is octal: `640`. */
 export function unusualModes(folder: string, tracked: readonly string[]): { path: string; mode: string }[] {
   return tracked.flatMap((path) => {
     const mode = modeOf(join(folder, path))
@@ -42,7 +42,7 @@ export function unusualModes(folder: string, tracked: readonly string[]): { path
   })
 }
 
-/** The tracked files and their folders, without any that a symbolic link would lead out of. */
+/** Returns the tracked files and their folders, without paths through symbolic links. */
 function placesOf(folder: string, tracked: readonly string[]): string[] {
   const top = realpathSync(folder)
   const folders = new Map<string, boolean>()
@@ -59,7 +59,7 @@ function placesOf(folder: string, tracked: readonly string[]): string[] {
   return [top, ...[...folders].flatMap(([path, inside]) => (inside ? [path] : [])), ...files]
 }
 
-/** undefined for what is neither a file nor a folder. */
+/** Returns the mode of a file or folder, and undefined for anything else. */
 function modeOf(path: string): number | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   return stats?.isFile() || stats?.isDirectory() ? stats.mode & 0o7777 : undefined
@@ -70,7 +70,7 @@ function setMode(path: string, mode: number): boolean {
     chmodSync(path, mode)
     return true
   } catch {
-    // another user's
+    // the file belongs to another user
     return false
   }
 }

@@ -1,35 +1,35 @@
 import { exec } from '../lib/exec.ts'
 
-/** A commit as the checkout has it. */
+/** A commit in the checkout. */
 export interface GitCommit {
   sha: string
-  /** ISO 8601 in UTC, to the second. */
+  /** Commit time: ISO 8601 in UTC, to the second. */
   time: string
 }
 
-/** How a commit stands to another in the history; `unknown` where one of them is in no history any more. */
+/** The relation of a commit to another in the history; `unknown` if one of them is no longer part of any history. */
 export type Relation = 'identical' | 'ahead' | 'behind' | 'diverged' | 'unknown'
 
 /** Options of every call of git. */
 const OPTIONS = [
   '--no-pager',
-  // the repository's own configuration would name programs to run; nothing prevents its clean filters (git-lfs)
+  // the repository's own configuration could name a program to run; no option prevents its clean filters (git-lfs)
   '-c',
   'core.fsmonitor=false',
-  // git diff writes the times it read into the index, and runs post-index-change, even with --no-optional-locks
+  // git diff updates file times in the index, and runs post-index-change, even with --no-optional-locks
   '-c',
   'core.hooksPath=/dev/null',
-  // a checkout made by another user, as in a job container, is refused without safe.directory
+  // without safe.directory, git rejects a checkout of another user, as in a job container
   '-c',
   'safe.directory=*'
 ]
 
-/** Whether a text is a full commit id: 40 hex digits, or 64 in a SHA-256 repository. So it is no option and no range. */
+/** Returns whether a text is a full commit id, and so neither an option nor a range: 40 hex digits, or 64 in a SHA-256 repository. */
 export function isCommitId(text: string): boolean {
   return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text)
 }
 
-/** Asks git in a folder. Every answer is undefined where there is no git, no repository or no such commit. */
+/** Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist. */
 export class Git {
   readonly #folder: string
   readonly #env: Record<string, string>
@@ -39,7 +39,7 @@ export class Git {
     this.#env = env
   }
 
-  /** The commit that `revision` names: a full commit id or HEAD. */
+  /** Reads the commit that `revision` names: a full commit id or HEAD. */
   async commit(revision: string): Promise<GitCommit | undefined> {
     const text = await this.#ask([
       'show',
@@ -54,8 +54,8 @@ export class Git {
   }
 
   /**
-   * How `head` stands to `base`, both full commit ids: `ahead` has it in its history. undefined also where the checkout's
-   * history is cut off and does not tell.
+   * Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains
+   * `base`. Also returns undefined if the shallow history of the checkout does not determine the relation.
    */
   async relation(base: string, head: string): Promise<Relation | undefined> {
     if (!isCommitId(base) || !isCommitId(head)) return undefined
@@ -70,16 +70,16 @@ export class Git {
     return shallow === 'false' ? 'diverged' : undefined
   }
 
-  /** The branch that is checked out; '' for a detached HEAD. */
+  /** Returns the checked-out branch, or '' for a detached HEAD. */
   async branch(): Promise<string> {
     return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? ''
   }
 
   /**
-   * The files that differ between a commit and the work tree as it is now: paths below the repository's top, each once.
-   * A rename is two paths, a submodule one (of its folder). Untracked files are not among them.
+   * Returns the files that differ between a commit and the current work tree: paths relative to the top of the repository,
+   * without duplicates. A rename is two paths, a submodule one (its folder). Excludes untracked files.
    *
-   * @param revision a full commit id; undefined for any other text
+   * @param revision a full commit id; the result is undefined for any other text
    */
   async changedSince(revision: string): Promise<string[] | undefined> {
     if (!isCommitId(revision)) return undefined
@@ -89,9 +89,9 @@ export class Git {
       '-z',
       '--no-renames',
       '--no-relative',
-      // what a build leaves in a submodule is no change of it
+      // files that a build leaves in a submodule are not a change
       '--ignore-submodules=untracked',
-      // attributes and configuration may name programs to compare with; names alone need none, so this is to be certain
+      // attributes and configuration may name diff programs; --name-only needs none, so these options are a safeguard
       '--no-ext-diff',
       '--no-textconv',
       `${revision}^{commit}`,
@@ -101,22 +101,22 @@ export class Git {
   }
 
   /**
-   * What git does not track in the whole repository, ignored files included: paths below its top. A folder without any
-   * tracked file is one path that ends in '/'. Git's own folder is not among them.
+   * Returns the untracked paths of the whole repository, including ignored files, relative to its top. A folder without
+   * tracked files is one path that ends in '/'. Excludes git's own folder.
    */
   async untracked(): Promise<string[] | undefined> {
-    // ":/" is the repository's top, from whatever folder below it (gitglossary(7), pathspec)
+    // ":/" is the top of the repository, from any folder below it (gitglossary(7), pathspec)
     const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/'])
     return text === undefined ? undefined : readNames(text)
   }
 
-  /** The tracked files below the folder, as paths relative to it. */
+  /** Returns the tracked files below the folder, as paths relative to it. */
   async tracked(): Promise<string[] | undefined> {
     const text = await this.#run(['ls-files', '--cached', '-z'])
     return text === undefined ? undefined : readNames(text)
   }
 
-  /** The folder's path below the repository's top, links resolved: '' or `sub/`. */
+  /** Returns the path of the folder below the top of the repository, with resolved links: '' or `sub/`. */
   async prefix(): Promise<string | undefined> {
     return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '')
   }
@@ -125,11 +125,11 @@ export class Git {
     return (await this.#run(args))?.trim()
   }
 
-  /** What git prints, byte for byte: a file's name may begin or end with spaces. */
+  /** Returns git's output byte for byte: a file name may begin or end with spaces. */
   async #run(args: string[]): Promise<string | undefined> {
     try {
       const result = await exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
-        // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
+        // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
         env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
       })
       return result.exitCode === 0 ? result.stdout : undefined
@@ -139,7 +139,7 @@ export class Git {
   }
 }
 
-/** The names in a list of git's option -z, which ends each with a NUL. */
+/** Parses the output of git's option -z, which ends each name with a NUL. */
 function readNames(text: string): string[] {
   return text.split('\0').slice(0, -1)
 }

@@ -4,21 +4,21 @@ import { isCommitId, type Relation } from './git.ts'
 
 type Octokit = ReturnType<typeof getOctokit>
 
-/** Milliseconds to wait for an answer; a run can do without. */
+/** Time limit in milliseconds for an answer; a run works without it. */
 const PATIENCE = 10_000
 
-/** Most files that GitHub lists of one comparison (docs.github.com, REST API, "Compare two commits"). */
+/** Maximum number of files in GitHub's list for one comparison (docs.github.com, REST API, "Compare two commits"). */
 const MOST_FILES = 300
 
-/** One direction of a comparison: what `head` changed since the merge base. */
+/** One direction of a comparison: the changes of `head` since the merge base. */
 interface Comparison {
   status: Exclude<Relation, 'unknown'>
   mergeBase: string
-  /** Path → blob id, null where the path is gone; undefined if the list may be cut. */
+  /** Path → blob id, or null if the path no longer exists; undefined if the list may be incomplete. */
   files: Map<string, string | null> | undefined
 }
 
-/** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
+/** Calls GitHub's API. Every method returns undefined without a token, or if GitHub does not answer. */
 export class GitHub {
   readonly #token: string | undefined
   readonly #owner: string
@@ -34,7 +34,7 @@ export class GitHub {
     this.#repo = repo
   }
 
-  /** Whether it can be asked at all. */
+  /** Whether requests are possible at all. */
   get hasToken(): boolean {
     return this.#token !== undefined
   }
@@ -46,7 +46,7 @@ export class GitHub {
     })
   }
 
-  /** When a commit was made, ISO 8601 in UTC, to the second. */
+  /** Returns the time of a commit: ISO 8601 in UTC, to the second. */
   async commitTime(sha: string): Promise<string | undefined> {
     return this.#ask(async ({ rest }) => {
       const { data } = await rest.git.getCommit({ owner: this.#owner, repo: this.#repo, commit_sha: sha })
@@ -55,13 +55,14 @@ export class GitHub {
   }
 
   /**
-   * The files that differ between two commits: paths below the repository's top, each once. A rename is two paths.
+   * Returns the files that differ between two commits: paths relative to the top of the repository, without duplicates.
+   * A rename is two paths.
    *
-   * GitHub compares with the merge base, as `git diff base...head` does; so unless `base` is an ancestor of `head` the
-   * other direction is asked too.
+   * GitHub compares with the merge base, as `git diff base...head` does. So unless `base` is an ancestor of `head`, this
+   * method also requests the other direction.
    *
-   * @param base a full commit id, as `head`; undefined for any other text
-   * @returns undefined also if there are more files than GitHub lists
+   * @param base a full commit id, like `head`; the result is undefined for any other text
+   * @returns undefined also if the files exceed GitHub's list
    */
   async changedFiles(base: string, head: string): Promise<string[] | undefined> {
     if (!isCommitId(base) || !isCommitId(head)) return undefined
@@ -71,14 +72,14 @@ export class GitHub {
       if (forth.status === 'ahead') return forth.files && [...forth.files.keys()]
       const back = await this.#compare(octokit, head, base)
       if (forth.status === 'behind') return back.files && [...back.files.keys()]
-      // commits that were merged into each other have several merge bases
+      // after merges in both directions, two commits have several merge bases
       if (!forth.files || !back.files || forth.mergeBase !== back.mergeBase) return undefined
       const paths = new Set([...forth.files.keys(), ...back.files.keys()])
       return [...paths].filter((path) => forth.files?.get(path) !== back.files?.get(path))
     })
   }
 
-  /** How `head` stands to `base`, both full commit ids: `ahead` has it in its history. */
+  /** Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains `base`. */
   async relation(base: string, head: string): Promise<Relation | undefined> {
     if (!isCommitId(base) || !isCommitId(head)) return undefined
     return this.#ask(async ({ rest }) => {
@@ -88,7 +89,7 @@ export class GitHub {
     })
   }
 
-  /** The commit at a branch's tip; `unknown` where there is no such branch, or it may not be read. */
+  /** Returns the commit at the tip of a branch, or `unknown` if the branch does not exist or the token may not read it. */
   async tip(branch: string): Promise<string | undefined> {
     return this.#ask(async ({ rest }) => {
       const question = { owner: this.#owner, repo: this.#repo, ref: `heads/${branch}` }
@@ -96,7 +97,7 @@ export class GitHub {
     })
   }
 
-  /** A commit and those before it by their first parents, the newest first, among the last hundred of its history. */
+  /** Returns a commit and its ancestors along first parents, newest first, among the last hundred commits of its history. */
   async firstParents(sha: string): Promise<string[] | undefined> {
     return this.#ask(async ({ rest }) => {
       const { data } = await rest.repos.listCommits({ owner: this.#owner, repo: this.#repo, sha, per_page: 100 })
@@ -114,7 +115,7 @@ export class GitHub {
       owner: this.#owner,
       repo: this.#repo,
       basehead: `${base}...${head}`,
-      // pages are of commits, which nobody reads here; the first has all files
+      // GitHub paginates only the commits, which this method does not use; the first page contains all files
       per_page: 1
     })
     const files = data.files && data.files.length < MOST_FILES ? data.files : undefined
@@ -128,7 +129,7 @@ export class GitHub {
         files &&
         new Map([
           ...gone.map((path) => [path, null] as const),
-          // of a removed file GitHub tells the blob that it was
+          // for a removed file, GitHub returns its former blob
           ...files.map(({ filename, status, sha }) => [filename, status === 'removed' ? null : sha] as const)
         ])
     }
@@ -145,7 +146,7 @@ export class GitHub {
   }
 }
 
-/** GitHub answers so where there is no such commit or branch, or where the token may not see it. */
+/** Returns `unknown` for GitHub's answer if a commit or branch does not exist, or if the token may not read it. */
 function unknownIfNotFound(error: unknown): 'unknown' {
   if ([404, 422].includes(Number(at(error, 'status')))) return 'unknown'
   throw error

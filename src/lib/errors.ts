@@ -1,9 +1,9 @@
-/** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
+/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
 export class UserError extends Error {
   override readonly name = 'UserError'
 }
 
-/** The run was cancelled by SIGINT or SIGTERM, as the runner sends them. */
+/** SIGINT or SIGTERM, which the runner sends, cancelled the run. */
 export class CancelledError extends Error {
   override readonly name = 'CancelledError'
 
@@ -12,7 +12,7 @@ export class CancelledError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

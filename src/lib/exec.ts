@@ -7,29 +7,29 @@ import { CancelledError } from './errors.ts'
 
 export interface ExecOptions {
   cwd?: string
-  /** The whole environment of the child; nothing is inherited. */
+  /** The whole environment of the child, which inherits nothing. */
   env: Record<string, string>
-  /** Written to the child's standard input, which is then closed. */
+  /** The text to write to the child's standard input before closing it. */
   input?: string
-  /** Kills the child when aborted, and lets none start after that. */
+  /** Kills the child when aborted, and prevents later starts. */
   signal?: AbortSignal
-  /** Gets every chunk as it comes, standard output and standard error alike. */
+  /** Receives every chunk of standard output and standard error when it arrives. */
   onOutput?: (chunk: Buffer) => void
-  /** false: stdout and stderr of the result stay empty, for output without bounds. */
+  /** If false, stdout and stderr of the result stay empty: for output of unlimited size. */
   capture?: boolean
 }
 
 export interface ExecResult {
-  /** null if a signal ended the child. */
+  /** null if a signal terminated the child. */
   exitCode: number | null
   stdout: string
   stderr: string
 }
 
-/** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
+/** Milliseconds between SIGTERM and SIGKILL to a child; the runner waits 2.5 s after its own last signal. */
 const KILL_AFTER = 2_000
 
-/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+/** Milliseconds from a child's exit to the closing of its streams: a grandchild may keep them open, and this process waiting, for ever. */
 const STREAMS_CLOSE_WITHIN = 2_000
 
 interface Call {
@@ -40,16 +40,16 @@ interface Call {
 
 const calls = new AsyncLocalStorage<Call>()
 
-// @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
+// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
 subscribe('child_process', (message) => {
   const call = calls.getStore()
   if (!call) return
   const { process: child } = message as { process: ChildProcess }
   call.child = child
   child.once('spawn', () => {
-    // a child may end without having read its input
+    // a child may exit without reading its input
     child.stdin?.on('error', () => {})
-    // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
+    // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
     if (!call.hasInput) child.stdin?.end()
     if (call.signal?.aborted) end(child)
   })
@@ -71,11 +71,11 @@ function end(child: ChildProcess | undefined): void {
 }
 
 /**
- * Runs a program without a shell and waits for it. Prints nothing.
+ * Runs a program without a shell and waits until it exits. Prints nothing.
  *
- * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before it ran, or ended it
- * @throws what `onOutput` throws, after the child was ended
+ * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
+ * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws any error of `onOutput`, after terminating the child
  * @throws Error if the program is not on PATH
  */
 export async function exec(tool: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
@@ -87,7 +87,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   const call: Call = { signal, hasInput: options.input !== undefined }
   const abort = (): void => end(call.child)
   const pass = (chunk: Buffer): void => {
-    // thrown in a stream's listener it would end this process: a full disk, say
+    // an error in a stream's listener, for example because the disk is full, would terminate this process
     try {
       onOutput?.(chunk)
     } catch (error) {
@@ -119,7 +119,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
       })
     )
     if (failure !== undefined) throw failure
-    // what ended well although it was told to stop has been done
+    // a program that succeeded in spite of SIGTERM has done its work
     if (signal?.aborted && exitCode !== 0) throw new CancelledError()
     return { exitCode, stdout: stdout.end(), stderr: stderr.end() }
   } finally {
@@ -127,12 +127,12 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   }
 }
 
-/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
 function endLine(chunk: Buffer): void {
   if (chunk.length > 0) chunk[chunk.length - 1] = 10
 }
 
-/** Collects chunks that may split a UTF-8 character. */
+/** Concatenates chunks whose boundaries may split a UTF-8 character. */
 class Text {
   readonly #decoder = new StringDecoder('utf8')
   #text = ''

@@ -1,4 +1,4 @@
-/** The value at a path of keys in data of any shape; undefined where the path ends early. */
+/** Returns the value at a path of keys in data of any shape, or undefined if the path does not exist. */
 export function at(value: unknown, ...keys: string[]): unknown {
   let current = value
   for (const key of keys) {
@@ -8,7 +8,7 @@ export function at(value: unknown, ...keys: string[]): unknown {
   return current
 }
 
-/** What a text of JSON says; undefined if it is none. */
+/** Parses JSON; returns undefined if the text is not valid JSON. */
 export function parseJson(source: string): unknown {
   try {
     return JSON.parse(source) as unknown
@@ -17,12 +17,12 @@ export function parseJson(source: string): unknown {
   }
 }
 
-/** A string as it is, '' for anything else. */
+/** Returns a string unchanged, and '' for any other value. */
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** An array as it is, [] for anything else. */
+/** Returns an array unchanged, and [] for any other value. */
 export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }

@@ -5,29 +5,29 @@ import * as core from '@actions/core'
 import { messageOf } from './errors.ts'
 import { harmless } from './text.ts'
 
-/** A part of the log with a title of its own: the output of one docker command. */
+/** A part of the log with its own title: the output of one docker command. */
 export interface Section {
-  /** Adds output as it comes. It is never read as a workflow command. */
+  /** Adds output. The runner never interprets it as a workflow command. */
   write(chunk: Buffer | string): void
   /**
-   * No more output.
+   * Ends the section.
    *
-   * @param outcome one word on how it went, beside how long it took
+   * @param outcome one word for the outcome, which the log shows beside the duration
    */
   end(outcome?: string): void
 }
 
-/** Where an annotation belongs to, and its first line: as @actions/core has it. */
+/** Title and position of an annotation, as in @actions/core. */
 export type Place = Pick<core.AnnotationProperties, 'title' | 'file' | 'startLine'>
 
 const say = { notice: core.notice, warning: core.warning, error: core.error }
 
 type Kind = keyof typeof say
 
-/** GitHub shows ten annotations of a kind of a step (docs.github.com, "Workflow commands"); the tenth counts the rest. */
+/** GitHub shows ten annotations of each kind per step of a workflow (docs.github.com, "Workflow commands"); the tenth counts the rest. */
 const MOST_ANNOTATIONS = 10
 
-/** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
+/** Bytes that the log shows from the beginning of a section, and from the end of a longer one. */
 const MOST_OF_A_SECTION = 4 * 1_024 * 1_024
 const END_OF_A_SECTION = 64 * 1_024
 
@@ -35,27 +35,27 @@ interface OpenSection {
   title: string
   spool: string
   spooled: boolean
-  /** Why what it prints is no longer kept: a full disk. */
+  /** Why the log no longer keeps the section's output, for example because the disk is full. */
   lost?: string
   began: number
-  /** How it went and how long it took. */
+  /** Outcome and duration. */
   note?: string
   ended: boolean
-  /** Bytes shown, or spooled to be shown. */
+  /** Bytes printed, or spooled for printing. */
   shown: number
-  /** Bytes beyond them, of which `tail` has the last ones. */
+  /** Bytes after those; `tail` contains the last ones. */
   beyond: number
   tail: Buffer
 }
 
 /**
- * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
- * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again. Of a section
- * that is longer than a few MiB the middle is left out.
+ * The log of a run in which several commands print at the same time. One section prints live; the log spools the others to
+ * files in `folder` and prints them when the live section has ended: first the finished ones, then the oldest that still
+ * runs, which becomes the live section. The log omits the middle of a section that is longer than a few MiB.
  *
- * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
- * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
- * our own commands would be stopped too, messages wait until the live section has ended.
+ * The output of docker, a Dockerfile or a test is hostile: the runner would obey `::set-output` in it, and `##[error]` even
+ * in the middle of a line (actions/runner `ActionCommand.cs`). So the log stops workflow commands while it prints such
+ * output. This would stop the action's own commands too, so messages wait until the live section has ended.
  */
 export class Log {
   readonly #folder: string
@@ -63,12 +63,12 @@ export class Log {
   readonly #print: (text: string | Buffer) => void
   readonly #sections: OpenSection[] = []
   readonly #messages: (() => void)[] = []
-  /** `isTold`: whether its title says how it ended */
+  /** `isTold`: whether the printed title contains the outcome */
   #live: { section: OpenSection; token: string; lineEnded: boolean; isTold: boolean } | undefined
   readonly #said: Record<Kind, string[]> = { notice: [], warning: [], error: [] }
   #count = 0
 
-  /** @param isTerminal whether people read it where no runner does */
+  /** @param isTerminal whether people read the output in a terminal, without a runner */
   constructor(
     folder: string,
     isTerminal = false,
@@ -95,7 +95,7 @@ export class Log {
     this.#annotate('error', message, place)
   }
 
-  /** Counts the annotations that were too many. None may follow. */
+  /** Emits an annotation that counts those beyond the limit. No annotation may follow. */
   end(): void {
     if (this.#isTerminal) return
     for (const kind of ['notice', 'warning', 'error'] as const) {
@@ -105,7 +105,7 @@ export class Log {
     }
   }
 
-  /** @param began when what it is about began, as `performance.now()` */
+  /** @param began start of the work that the section shows, as `performance.now()` */
   section(title: string, began = performance.now()): Section {
     const spool = join(this.#folder, `log-${++this.#count}`)
     const section: OpenSection = {

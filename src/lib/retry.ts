@@ -3,21 +3,21 @@ import pRetry from 'p-retry'
 import { CancelledError } from './errors.ts'
 import type { Log } from './log.ts'
 
-/** Milliseconds before the first repetition, doubled with each, and up to twice as long by chance: runs must not come in step. */
+/** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000
 const LONGEST_PAUSE = 60_000
 
-/** What a retry needs: `retries` after the first attempt, where to tell of them, and what ends the pauses. */
+/** Options of retries: their number after the first attempt, the log that reports them, and the signal that ends the pauses. */
 export interface Retry {
   retries: number
   log: Log
   signal: AbortSignal
 }
 
-/** A failure that may pass by itself. */
+/** A transient error, as data. */
 export interface TransientFailure {
   message: string
-  /** Milliseconds to wait at least. */
+  /** Minimum pause in milliseconds. */
   pause?: number
 }
 
@@ -31,12 +31,12 @@ class TransientError extends Error {
 }
 
 /**
- * Does something again after a transient failure, as often as the input `retries` allows.
+ * Retries an operation after a transient error, as often as the input `retries` allows.
  *
- * @param what for the log: `Push octo/app:latest`
- * @param whyAgain the transient failure of a result; undefined of one that stays what it is
- * @returns the last result; after a cancellation no further one is asked for
- * @throws what `attempt` throws, CancelledError if it is cancelled before there is any result
+ * @param what description for the log: `Push octo/app:latest`
+ * @param whyAgain returns the transient error of a result, or undefined if the result is final
+ * @returns the last result; a cancellation prevents further attempts
+ * @throws any error of `attempt`; CancelledError if the run is cancelled before the first result
  */
 export async function retry<T>(
   { retries, log, signal }: Retry,

@@ -1,6 +1,6 @@
 import { CancelledError } from './errors.ts'
 
-/** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
 export async function settle<T>(work: Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(work)
   const unexpected = outcomes.find(

@@ -1,7 +1,7 @@
-/** What something was that took time; `command` is one call of docker, and `run` all of the run. */
+/** The kind of a span; `command` is one call of docker, and `run` is the whole run. */
 export type SpanKind = 'run' | 'prepare' | 'fetch' | 'build' | 'test' | 'publish' | 'look' | 'wait' | 'command'
 
-/** Something that took time. */
+/** A period of time that an activity of the run took. */
 export interface Span {
   kind: SpanKind
   name: string
@@ -10,14 +10,14 @@ export interface Span {
   seconds: number
 }
 
-/** Spans of a report, so that it stays small. */
+/** Maximum number of spans in a report, to keep it small. */
 const MOST_SPANS = 1_000
 
-/** What a run did when: its phases, and what they waited for. */
+/** Records when the phases of a run took place, and what they waited for. */
 export class Timeline {
   readonly #ended: { kind: SpanKind; name: string; began: number; ended: number }[] = []
 
-  /** Runs `work`, and notes when it began and how long it took, however it ended. */
+  /** Runs `work` and records its start and duration, whether it succeeds or fails. */
   async measure<T>(kind: SpanKind, name: string, work: () => Promise<T>): Promise<T> {
     const began = performance.now()
     try {
@@ -27,12 +27,12 @@ export class Timeline {
     }
   }
 
-  /** Notes what has taken all the time since the process began. */
+  /** Records a span that began with the process and ends now. */
   sinceStart(kind: SpanKind, name: string): void {
     this.#note(kind, name, 0)
   }
 
-  /** What has ended, in the order of the beginnings. */
+  /** Returns the ended spans, sorted by start. */
   spans(): Span[] {
     return this.#ended
       .toSorted((a, b) => a.began - b.began)
@@ -48,7 +48,7 @@ function seconds(milliseconds: number): number {
   return Math.round(milliseconds) / 1_000
 }
 
-/** Seconds since a `performance.now()`. */
+/** Returns the seconds since a `performance.now()`. */
 export function secondsSince(start: number): number {
   return Math.round(performance.now() - start) / 1_000
 }

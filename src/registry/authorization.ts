@@ -5,10 +5,10 @@ import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
 import type { HttpAnswer, HttpRequest, Transport } from './transport.ts'
 
-/** Bytes of a token server's answer at most. */
+/** Maximum size of a token server's answer in bytes. */
 const LONGEST_TOKEN = 1_048_576
 
-/** Seconds that a token lasts of which the server does not say it, and seconds before its end in which it is not used any more. */
+/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
 const USUAL_LIFETIME = 60
 const MARGIN = 10
 
@@ -22,8 +22,8 @@ interface Token {
 }
 
 /**
- * The logins of one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
- * Specification" and "OAuth2 Token Authentication"). Nothing outside this folder gets to see a credential.
+ * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
  */
 export class Authorization {
   readonly #transport: Transport
@@ -39,10 +39,10 @@ export class Authorization {
   }
 
   /**
-   * Sends a request and, if the registry asks for a login, sends it once more with one.
+   * Sends a request and, if the registry requires a login, sends it again with credentials.
    *
    * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
-   * @throws RegistryError, also if the login is refused
+   * @throws RegistryError, also if the registry rejects the login
    */
   async send(url: URL, scope: string, request: HttpRequest): Promise<HttpAnswer> {
     for (let logins = 0; ; logins++) {
@@ -55,7 +55,7 @@ export class Authorization {
     }
   }
 
-  /** A text without what it repeats of the credentials. */
+  /** Redacts the credentials in a text. */
   redact(message: string): string {
     return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message)
   }
@@ -100,7 +100,7 @@ export class Authorization {
     return found
   }
 
-  /** @returns a token without a header if the registry asks for nothing that there is */
+  /** @returns a token without a header if no credentials fit the registry's challenges */
   async #login(
     url: URL,
     scope: string,
@@ -132,7 +132,7 @@ export class Authorization {
       throw new RegistryError({ kind: 'unknown', message: 'the registry names no valid token server' })
     }
     const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined
-    // a request for more than the challenge names: a push also reads
+    // request more than the scope in the challenge: a push also reads
     const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))]
     const answer =
       usable?.kind === 'identity-token'
@@ -196,7 +196,7 @@ function basic({ username, password }: { username: string; password: string }): 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
-/** '' for a token that could not be had, or whose time is over. */
+/** Returns the header of a token, or '' if it was not obtained or has expired. */
 async function headerOf(token: Promise<Token> | undefined): Promise<string> {
   const { header, until } = (await token?.catch(() => undefined)) ?? forEver('')
   return until < Date.now() ? '' : header
@@ -210,10 +210,10 @@ function withoutHelper(message: string): RegistryError['failure'] {
   return { kind: 'refused', message, clientMaySucceed: true }
 }
 
-/** Characters of a registry's own words that are shown. */
+/** Maximum number of characters of a registry's message to show. */
 const MOST_WORDS = 300
 
-/** What an answer says of an error: its status and the code and message of its body (distribution specification, "Error Codes"). */
+/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
 export function wordsOf({ status, body }: Pick<HttpAnswer, 'status' | 'body'>): string {
   const errors = at(parseJson(body.toString()), 'errors')
   const first = Array.isArray(errors) ? errors[0] : undefined

@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import * as tls from 'node:tls'
 import type { Environment } from './proxy.ts'
 
-/** Folders with a folder for each registry (docs.docker.com, "Verify repository client with certificates"). */
+/** Returns the certificate folders of a registry (docs.docker.com, "Verify repository client with certificates"). */
 function foldersFor(registry: string, env: Environment): string[] {
   const ofUser = env.XDG_CONFIG_HOME || (env.HOME && join(env.HOME, '.config'))
   return ['/etc', ...(ofUser ? [ofUser] : [])].map((folder) => join(folder, 'docker', 'certs.d', registry))
 }
 
 /**
- * What a TLS connection to a registry trusts and shows: the certificates of Node.js and of the system, and of docker's folder
- * certs.d/REGISTRY each *.crt as a further authority and each *.cert with its *.key as a client certificate.
+ * Creates the TLS context for a registry. It trusts the certificates of Node.js and of the system, and each *.crt in docker's
+ * folder certs.d/REGISTRY; it presents each *.cert there with its *.key as a client certificate.
  *
- * @param registry host[:port] as a reference names it
+ * @param registry host[:port] as in a reference
  * @throws Error if one of these files cannot be read or parsed
  */
 export async function makeSecureContext(
@@ -31,9 +31,9 @@ export async function makeSecureContext(
 
 let trusted: string[] | undefined
 
-/** As docker, trust what the system trusts; Node.js alone would take its own list only. */
+/** Returns the certificates that the system trusts, as docker does; Node.js by default trusts only its own list. */
 function trustedHere(): string[] {
-  // Node.js has it from 22.15 on
+  // Node.js has this function since 22.15
   const read = (tls as Partial<typeof tls>).getCACertificates
   trusted ??= read ? [...new Set([...read('default'), ...read('system')])] : [...tls.rootCertificates]
   return trusted

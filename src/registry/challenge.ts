@@ -1,4 +1,4 @@
-/** One challenge of a header WWW-Authenticate (RFC 9110, 11.6.1). */
+/** One challenge in a WWW-Authenticate header (RFC 9110, 11.6.1). */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`. */
   scheme: string
@@ -8,13 +8,13 @@ export interface Challenge {
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's')
-/** A scheme stands alone, or before its first parameter. */
+/** A scheme, which stands alone or before its first parameter. */
 const SCHEME = new RegExp(`^(${TOKEN})(?=\\s+${TOKEN}\\s*=|\\s*(?:,|$))`)
 
-/** Longest header that is read, in characters. */
+/** Maximum length to read of a header, in characters. */
 const LONGEST = 8_192
 
-/** Reads the challenges of a header. It never fails: what is no challenge is left out. */
+/** Parses the challenges in a header. Never fails, but skips everything that is not a challenge. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = []
   let rest = header.slice(0, LONGEST)
@@ -25,7 +25,7 @@ export function parseChallenges(header: string): Challenge[] {
       const [all, name = '', quoted, plain] = parameter
       const parameters = challenges.at(-1)?.parameters
       const key = name.toLowerCase()
-      // the first counts: a registry has no reason to give two
+      // the first value applies: a registry has no reason to send two
       if (parameters && !Object.hasOwn(parameters, key)) {
         Object.defineProperty(parameters, key, {
           value: plain ?? (quoted ?? '').replaceAll(/\\(.)/gs, '$1'),

@@ -11,13 +11,13 @@ import { childOf, parseConfig, parseManifest, type ReadImage, runtimeOf, strings
 import type { RegistryOptions } from './options.ts'
 import { addressOf, digestInRepository, digestOf, isDigest, repositoryOf } from './reference.ts'
 
-/** Milliseconds that the docker client gets to inspect an image: it would wait for ever. */
+/** Time limit in milliseconds for the docker client to inspect an image: it would wait for ever. */
 const PATIENCE = 60_000
 
 /**
- * Reads an image by the docker client where this machine cannot access the registry itself. Documented: docker/buildx
- * docs/reference/buildx_imagetools_inspect.md, `--raw` (the manifest or index) and `--format '{{json .Image}}'` (the config, without
- * cache metadata).
+ * Inspects an image through the docker client, for a registry that the action cannot access itself. Documented in
+ * docker/buildx docs/reference/buildx_imagetools_inspect.md: `--raw` (the manifest or index) and
+ * `--format '{{json .Image}}'` (the config, without cache metadata).
  */
 export async function inspectByClient(
   docker: Docker,
@@ -37,7 +37,7 @@ export async function inspectByClient(
   const name = `${repositoryOf(reference)}@${childOf({ bytes: Buffer.from(top.value) }, platform) ?? digest}`
   const [manifest, config] = await Promise.all([inspect(name, '--raw'), inspect(name, '--format', '{{json .Image}}')])
   const failure = manifest.failure ?? config.failure
-  // the tag was there a moment ago
+  // the tag existed a moment ago
   if (failure) return { failure: failure.kind === 'absent' ? { ...failure, kind: 'unknown' } : failure }
   const bytes = Buffer.from(manifest.value ?? '')
   const sizes = parseManifest({ bytes })
@@ -45,12 +45,12 @@ export async function inspectByClient(
   const ids = [...new Set([digest, digestOf(bytes), configDigest])].filter(isDigest)
   const json = parseJson(config.value ?? '')
   if (at(json, 'rootfs') === undefined) return { failure: { kind: 'unknown', message: 'it is not an image' } }
-  // of ONBUILD and cache metadata the client tells nothing
+  // the client does not return ONBUILD and cache metadata
   const { hasTriggers: _, ...record } = parseConfig(json)
   return { image: { ...record, recorded: 'unknown', digest, ids, ...(sizes && { manifest: sizes }) } }
 }
 
-/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+/** Inspects an image in the engine, which does not expose its cache metadata. */
 export async function inspectInEngine(docker: Docker, reference: string, signal: AbortSignal): Promise<ReadImage> {
   const calls = [
     ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
@@ -79,7 +79,7 @@ export async function inspectInEngine(docker: Docker, reference: string, signal:
 
 type Engine = Pick<RegistryOptions, 'docker' | 'platform' | 'retries' | 'log' | 'timeline' | 'signal'>
 
-/** Has the engine pull an image. The failure tells of the engine's own words. */
+/** Makes the engine pull an image. The message of a failure is the engine's own. */
 export async function pull(options: Engine, reference: string): Promise<RegistryFailure | undefined> {
   const { platform, signal } = options
   const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference]
@@ -95,7 +95,7 @@ export async function pull(options: Engine, reference: string): Promise<Registry
   )
 }
 
-/** Reads an image that only the engine can get. What the reference names in the engine stays the same. */
+/** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 export async function pullAndInspect(options: Engine, reference: string): Promise<ReadImage> {
   const { docker, signal } = options
   const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal })
@@ -106,13 +106,13 @@ export async function pullAndInspect(options: Engine, reference: string): Promis
   return read
 }
 
-/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
+/** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0'
 
 /**
- * Gives an image a tag by the docker client: in another repository, whose blobs must be there first, or where only the client has
- * access. Between two registries the engine pulls and pushes it: the client does not promise to copy there (docker/buildx
- * docs/reference/buildx_imagetools_create.md).
+ * Tags an image through the docker client: in another repository, which needs the blobs first, or if only the client has
+ * access. Between two registries, the engine pulls and pushes the image, because the client does not guarantee to copy it
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
  */
 export async function tagByClient(
   options: Engine & Pick<RegistryOptions, 'buildx'>,
@@ -137,14 +137,14 @@ export async function tagByClient(
       title,
       async () => {
         const error = failureOf(await callInSection(options, 'publish', title, args, signal))
-        // what the names say is no reason
+        // the names of the images are not part of the error
         const words = error?.replaceAll(reference, '')
         return words === undefined ? undefined : { ...failureOfWords(words, image), message: error ?? words }
       },
       transientFailure
     )
     if (failure) return failure
-    // docker may end with 0 although it was told to stop
+    // docker may exit with 0 after SIGTERM
     if (signal.aborted) throw new CancelledError()
   }
   return undefined

@@ -6,27 +6,27 @@ const REFUSED =
   /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i
 const UNTRUSTED =
   /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i
-// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
+// HTTP 400 on a manifest: with the containerd store, one of two concurrent pushes may overtake the other's upload of a shared layer
 const UNREACHABLE =
   /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i
 const ABSENT =
   /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i
 
 /**
- * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
- * (`core/remotes/docker`), or those of Go's net package.
+ * Classifies an error message of docker or BuildKit. They pass on messages of the registry (distribution `errcode`), of
+ * containerd (`core/remotes/docker`) and of Go's net package.
  *
- * @param reference the image that was asked for: what its name says is no reason
+ * @param reference the requested image: its name is not part of the error
  */
 export function classifyRegistryError(message: string, reference: string): FailureKind {
-  // "connection refused" by the engine is nothing that a registry said
+  // "connection refused" by the engine is not an error of the registry
   if (isEngineGone(message)) return 'unknown'
   const repository = repositoryOf(reference)
   const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '')
-  // as a word of its own: an image may be named "author"
+  // match whole words only: an image may be named "author"
   const text = names.reduce(
     (rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''),
-    // a registry's own state in an upload's URL is letters at random
+    // the registry's state in an upload URL consists of random letters
     message.replaceAll(/\?_state=\S+/g, '')
   )
   if (REFUSED.test(text)) return 'refused'
@@ -35,21 +35,21 @@ export function classifyRegistryError(message: string, reference: string): Failu
   return ABSENT.test(text) ? 'absent' : 'unknown'
 }
 
-/** What docker or BuildKit printed of a registry, as a failure. */
+/** Converts an error message of docker or BuildKit about a registry to a failure. */
 export function failureOfWords(text: string, reference: string): RegistryFailure {
   const pause = askedPause(text)
   return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) }
 }
 
-/** The failure, if it may pass by itself: then it is worth a retry. */
+/** Returns the failure if it is a transient error, which is worth a retry. */
 export function transientFailure(failure: RegistryFailure | undefined): RegistryFailure | undefined {
   return failure?.kind === 'unreachable' ? failure : undefined
 }
 
-/** Longest pause that a registry may ask for, in milliseconds. */
+/** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000
 
-/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
+/** Returns the pause in milliseconds that the text of a 429 requests, as ghcr.io's does: `retry-after: 1.5s`, a duration in Go's format. */
 export function askedPause(text: string): number {
   const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? []
   const units: Record<string, number> = {
@@ -66,7 +66,7 @@ export function askedPause(text: string): number {
   return Math.min(Math.ceil(sum), LONGEST_PAUSE)
 }
 
-/** One sentence for a cache source that could not be read; undefined where that is no problem. */
+/** Returns one sentence about a cache source that could not be read, or undefined if this is not a problem. */
 export function describeUnreadable(reference: string, { kind, message }: RegistryFailure): string | undefined {
   switch (kind) {
     case 'absent':

@@ -4,7 +4,7 @@ import type { Environment } from './proxy.ts'
 import { digestOf, isDigest } from './reference.ts'
 import { type HttpAnswer, type InsecureRegistries, Transport } from './transport.ts'
 
-/** A manifest or an index, byte for byte as the registry has it. */
+/** A manifest or an index with the exact bytes of the registry. */
 export interface RawManifest {
   mediaType: string
   /** sha256:… of `bytes`. */
@@ -12,7 +12,7 @@ export interface RawManifest {
   bytes: Buffer
 }
 
-/** Media types of images and of their indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
+/** Media types of images and indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
 const MEDIA_TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
@@ -20,16 +20,16 @@ const MEDIA_TYPES = [
   'application/vnd.docker.distribution.manifest.v2+json'
 ]
 
-/** Bytes of a manifest at most: what registries must take (distribution specification, "Pushing Manifests"). */
+/** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
 const LONGEST_MANIFEST = 4_194_304
 const LONGEST_ANSWER = 65_536
 
-/** Milliseconds for one method of RepositoryClient, with its logins and redirects. */
+/** Time limit in milliseconds for one method of RepositoryClient, including logins and redirects. */
 const PATIENCE = 60_000
 
 const MOST_REDIRECTS = 5
 
-/** A repository of a registry, by the OCI distribution specification. Each method throws RegistryError, or CancelledError after a cancellation. */
+/** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
 export class RepositoryClient {
   readonly #host: string
   readonly #path: string
@@ -43,14 +43,14 @@ export class RepositoryClient {
     this.#signal = signal
   }
 
-  /** The digest of a tag, without its manifest where the registry tells. */
+  /** Returns the digest of a tag. Reads the manifest only if the registry does not return the digest alone. */
   async digest(target: string): Promise<string> {
     const signal = this.#deadline()
     const head = await this.#ask('HEAD', `manifests/${target}`, signal, { accept: MEDIA_TYPES.join(', ') })
     const digest = head.headers['docker-content-digest'] ?? ''
     if (head.status === 200 && isDigest(digest)) return digest
     if (![200, 400, 405, 501].includes(head.status)) throw this.#failure(head)
-    // some registries have no HEAD, or no such header
+    // some registries do not support HEAD or this header
     return (await this.#manifest(target, signal)).digest
   }
 
@@ -72,9 +72,9 @@ export class RepositoryClient {
   }
 
   /**
-   * A blob, whole.
+   * Reads a whole blob.
    *
-   * @param mostBytes a larger one is a failure
+   * @param mostBytes maximum size; a larger blob is a failure
    */
   async blob(digest: string, mostBytes: number): Promise<Buffer> {
     const signal = this.#deadline()
@@ -82,7 +82,7 @@ export class RepositoryClient {
     for (let count = 0; isRedirect(answer); count++) {
       if (count === MOST_REDIRECTS) throw new RegistryError({ kind: 'unknown', message: 'too many redirects' })
       const target = redirectOf(answer)
-      // the registry's storage has no use for our credentials
+      // the registry's storage must not receive credentials
       answer = await this.#registry.transport.send(target, { method: 'GET', mostBytes, signal })
     }
     if (answer.status !== 200) throw this.#failure(answer)
@@ -90,7 +90,7 @@ export class RepositoryClient {
     return answer.body
   }
 
-  /** Puts a manifest, whose blobs and children the repository has already, under a tag. */
+  /** Stores a manifest under a tag. The repository must already contain its blobs and children. */
   async putManifest(tag: string, { mediaType, bytes, digest }: RawManifest): Promise<void> {
     const headers = { 'content-type': mediaType }
     const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes)
@@ -99,7 +99,7 @@ export class RepositoryClient {
     if (isDigest(told) && told !== digest) throw mismatch(digest, told)
   }
 
-  /** Removes a manifest, and with it all tags that name it. */
+  /** Deletes a manifest, and with it all tags that name it. */
   async deleteManifest(digest: string): Promise<void> {
     const answer = await this.#ask('DELETE', `manifests/${digest}`, this.#deadline(), {})
     if (answer.status !== 202) throw this.#failure(answer)
@@ -137,19 +137,19 @@ export class RepositoryClient {
   }
 }
 
-/** What all repositories of one registry share: connections and logins. */
+/** The connections and logins that all repositories of one registry share. */
 export class RegistryConnection {
-  /** host[:port] of its API. */
+  /** host[:port] of the registry's API. */
   readonly host: string
   readonly transport: Transport
   readonly authorization: Authorization
-  /** Milliseconds for one method of RepositoryClient. */
+  /** Time limit in milliseconds for one method of RepositoryClient. */
   readonly patience: number
 
-  /** @param registry host[:port] as a reference names it; `docker.io` for Docker Hub */
+  /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
   constructor(registry: string, env: Environment, insecure: InsecureRegistries, patience = PATIENCE) {
     this.patience = patience
-    // docker's own name for it (moby/moby registry/config.go)
+    // docker uses this name for it (moby/moby registry/config.go)
     this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry
     this.transport = new Transport(registry, env, insecure)
     this.authorization = new Authorization(registry, env, this.transport)

@@ -4,33 +4,33 @@ import { exec } from '../lib/exec.ts'
 import { at, parseJson, text } from '../lib/json.ts'
 import type { Environment } from './proxy.ts'
 
-/** What to log in with. */
+/** Credentials for a login. */
 export type Credentials =
   | { kind: 'password'; username: string; password: string }
-  /** An OAuth 2.0 refresh token, from which the token server makes access tokens. */
+  /** An OAuth 2.0 refresh token, which the token server exchanges for access tokens. */
   | { kind: 'identity-token'; token: string }
   /** A bearer token for the registry itself. */
   | { kind: 'registry-token'; token: string }
 
-/** Credentials for a registry, if there are any. */
+/** The credentials for a registry, if any. */
 export interface FoundCredentials {
   credentials?: Credentials
-  /** Why a credential helper gave none, if it failed: names no secret. */
+  /** Why a credential helper failed, if it did. Contains no secret. */
   failure?: string
 }
 
-/** The name under which docker keeps the login of Docker Hub (moby/moby registry/config.go, IndexServer). */
+/** The name under which docker stores the login to Docker Hub (moby/moby registry/config.go, IndexServer). */
 const HUB = 'https://index.docker.io/v1/'
 
-/** Milliseconds that a credential helper gets: it may ask a cloud's API. */
+/** Time limit in milliseconds for a credential helper, which may call a cloud API. */
 const HELPER_ANSWERS_WITHIN = 30_000
 
 /**
- * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores; cli/config/configfile):
- * in DOCKER_AUTH_CONFIG, else from the registry's own credential helper, else from the common credential store, else in the file
- * config.json.
+ * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores;
+ * cli/config/configfile). Uses the first of these sources: DOCKER_AUTH_CONFIG, the registry's own credential helper, the
+ * common credential store, the file config.json.
  *
- * @param registry host[:port] as a reference names it; `docker.io` for Docker Hub
+ * @param registry host[:port] as in a reference; `docker.io` for Docker Hub
  * @param env the environment of the docker client
  */
 export async function findCredentials(
@@ -52,19 +52,19 @@ async function readConfig(env: Environment): Promise<unknown> {
   return parseJson(await readFile(join(folder, 'config.json'), 'utf8').catch(() => ''))
 }
 
-/** Names under which docker looks for a registry, as they are in `credHelpers` and `auths`. */
+/** Returns the names by which docker finds a registry in `credHelpers` and `auths`. */
 function namesOf(registry: string): string[] {
   return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry]
 }
 
-/** The suffix of `docker-credential-SUFFIX`; undefined if no helper is configured for the registry. */
+/** Returns the suffix of `docker-credential-SUFFIX`, or undefined if no helper is configured for the registry. */
 export function findHelper(config: unknown, registry: string): string | undefined {
   const own = namesOf(registry).map((name) => text(at(config, 'credHelpers', name)))
   const name = own.find((helper) => helper !== '') ?? text(at(config, 'credsStore'))
   return name === '' ? undefined : name
 }
 
-/** The credentials in the `auths` of a config.json. */
+/** Reads the credentials in the `auths` of a config.json. */
 export function readAuths(config: unknown, registry: string): Credentials | undefined {
   const auths = at(config, 'auths')
   if (typeof auths !== 'object' || auths === null) return undefined
@@ -74,7 +74,7 @@ export function readAuths(config: unknown, registry: string): Credentials | unde
   return key === undefined ? undefined : readEntry(at(auths, key))
 }
 
-/** docker takes `https://host/v1/` for `host` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+/** Returns the host in a key such as `https://host/v1/` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
 function hostOf(key: string): string {
   return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '')
 }
@@ -93,14 +93,14 @@ function readEntry(entry: unknown): Credentials | undefined {
   return username === '' || password === '' ? undefined : { kind: 'password', username, password }
 }
 
-/** Asks a credential helper by its protocol (docker/docker-credential-helpers README, "Development"): a name goes in, JSON comes out. */
+/** Runs a credential helper: it reads a name from its input and prints JSON (docker/docker-credential-helpers README, "Development"). */
 async function askHelper(
   helper: string,
   registry: string,
   env: Environment,
   signal: AbortSignal
 ): Promise<FoundCredentials> {
-  // it becomes the name of a program
+  // it becomes part of the name of a program
   if (!/^[\w.-]+$/.test(helper)) return { failure: 'the name of the credential helper in config.json is not valid' }
   const program = `docker-credential-${helper}`
   const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)])
@@ -111,19 +111,19 @@ async function askHelper(
   })
   if (result === undefined) return { failure: `the credential helper ${program} could not be run` }
   if (result.exitCode !== 0) {
-    // the helpers' own constant for "there is no login", which is not an error (docker-credential-helpers credentials/error.go)
+    // the helpers' constant for a missing login, which is not an error (docker-credential-helpers credentials/error.go)
     if (/credentials not found/i.test(result.stdout)) return {}
     return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` }
   }
   const answer = parseJson(result.stdout)
   const [username, secret] = [text(at(answer, 'Username')), text(at(answer, 'Secret'))]
   if (secret === '') return {}
-  // docker/docker-credential-helpers README: such a user name marks an identity token
+  // this user name marks an identity token (docker/docker-credential-helpers README)
   if (username === '<token>') return { credentials: { kind: 'identity-token', token: secret } }
   return { credentials: { kind: 'password', username, password: secret } }
 }
 
-/** Texts of credentials that must not be shown. */
+/** Returns the texts to redact for these credentials. */
 export function secretsOf(credentials: Credentials): string[] {
   if (credentials.kind !== 'password') return [credentials.token]
   const { username, password } = credentials

@@ -1,26 +1,26 @@
 /**
- * Why a registry did not do what was asked.
- * `absent`: there is no such tag, digest or repository. `refused`: the credentials are missing, wrong or not sufficient; some
- * registries also answer so for a repository that does not exist. `unreachable`: no answer, or a transient error; the only
- * kind that is worth a retry. `untrusted`: the registry's certificate is not accepted, or it does not speak TLS.
+ * Why a request to a registry failed.
+ * `absent`: the tag, digest or repository does not exist. `refused`: the credentials are missing, wrong or not sufficient;
+ * some registries return the same error for a repository that does not exist. `unreachable`: a transient error, the only
+ * kind that is worth a retry. `untrusted`: the registry's certificate is not accepted, or it does not support TLS.
  */
 export type FailureKind = 'absent' | 'refused' | 'unreachable' | 'untrusted' | 'unknown'
 
 /** A failed request to a registry. */
 export interface RegistryFailure {
   kind: FailureKind
-  /** What happened, for people: a status and the registry's own words, or the error of the connection. Holds no credentials. */
+  /** The error for users: a status and the registry's message, or the error of the connection. Contains no credentials. */
   message: string
-  /** Milliseconds that the registry asks to wait before the next request. */
+  /** Milliseconds that the registry requests to wait before the next request. */
   pause?: number
-  /** Whether the docker client may succeed where this request did not: its network, certificates and credential helpers may differ. */
+  /** Whether the docker client may succeed although this request failed: its network, certificates and credential helpers may differ. */
   clientMaySucceed?: boolean
 }
 
-/** A value, or why there is none. */
+/** A value, or the failure to obtain it. */
 export type Answer<T> = { value: T; failure?: undefined } | { value?: undefined; failure: RegistryFailure }
 
-/** Thrown within this folder only; `answer` turns it into data. */
+/** An error that only this folder throws and catches; `answer` converts it to data. */
 export class RegistryError extends Error {
   readonly failure: RegistryFailure
 
@@ -30,7 +30,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** The result of some work as data, if it fails with a RegistryError. */
+/** Returns the result of `work` as data, also if it fails with a RegistryError. */
 export async function answer<T>(work: Promise<T>): Promise<Answer<T>> {
   try {
     return { value: await work }
@@ -40,18 +40,18 @@ export async function answer<T>(work: Promise<T>): Promise<Answer<T>> {
   }
 }
 
-/** The kind of failure that a status stands for: RFC 9110, and the distribution specification ("Error Codes"). */
+/** Returns the kind of failure for a status: RFC 9110, and the distribution specification ("Error Codes"). */
 export function kindOfStatus(status: number): FailureKind {
   if (status === 404) return 'absent'
   if (status === 401 || status === 403) return 'refused'
   return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown'
 }
 
-/** Longest pause that a registry may ask for, in milliseconds. */
+/** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000
 
 /**
- * Milliseconds that a header Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3).
+ * Returns the milliseconds that a Retry-After header requests, in seconds or as a date (RFC 9110, 10.2.3).
  *
  * @param now milliseconds since 1970
  * @returns undefined for anything else
@@ -63,14 +63,14 @@ export function readRetryAfter(header: string | undefined, now = Date.now()): nu
   return Number.isNaN(wanted) ? undefined : Math.min(Math.max(0, wanted), LONGEST_PAUSE)
 }
 
-/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not speak TLS. */
+/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not support TLS. */
 const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/
 
-/** Codes of a connection that could not be made from here; the docker client may have another way. */
+/** Codes for a connection that this process could not establish; the docker client may have another route. */
 const NO_CONNECTION =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/
 
-/** The failure that an error of the network stands for. */
+/** Converts a network error to a failure. */
 export function failureOfConnection(error: unknown): RegistryFailure {
   const code = codeOf(error)
   const message = messageOf(error)
@@ -84,7 +84,7 @@ function codeOf(error: unknown): string {
   return cause === undefined ? String(code ?? '') : codeOf(cause)
 }
 
-/** Node.js puts an error for each address of a host into one, without a message. */
+/** Returns the message of an error. Node.js aggregates the errors for each address of a host into one without a message. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return messageOf(error.errors[0])
   const message = error instanceof Error ? error.message : String(error)

@@ -1,22 +1,22 @@
 import { show } from '../lib/text.ts'
 /**
- * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
- * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
+ * Names of images, as in github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
+ * grammar), `reference.go` (lengths, digests) and `normalize.go` (registries, and short names of Docker Hub).
  */
 
-/** A name no registry would take. The message is one sentence: what is wrong and what would be right. */
+/** A name is not valid in any registry. The message is one sentence: what is wrong and what would be right. */
 export class ImageRefError extends Error {
   override name = 'ImageRefError'
 }
 
-/** `repository` as it was written; `registry` and `path` as docker completes them (`docker.io`, `library/app`). */
+/** `repository` is verbatim; `registry` and `path` are as docker completes them (`docker.io`, `library/app`). */
 export interface Repository {
   registry: string
   path: string
   repository: string
 }
 
-/** A reference as it was written: nothing is completed, and no tag means no tag. */
+/** A verbatim reference, without the defaults that docker adds: `tag` is undefined if the text has none. */
 export interface Reference {
   repository: string
   tag?: string
@@ -29,15 +29,15 @@ const HOST_LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?'
 const REGISTRY = new RegExp(`^(?:${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`)
 const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
-/** What go-digest knows: algorithm and number of lower-case hex digits. */
+/** The digests that go-digest supports: algorithm and number of lower-case hex digits. */
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/
 
-/** What `docker` takes for an image's id wherever an image may be named. */
+/** Docker interprets such a name as an image id everywhere. */
 const IMAGE_ID = /^[a-f0-9]{64}$/
 const TAG_RULE = "a tag is 1 to 128 letters, digits, '_', '.' or '-', and does not begin with '.' or '-'"
 
 /**
- * A repository to publish to, without tag or digest: `ghcr.io/octo/app`, `octo/app`, `localhost:5000/app`.
+ * Parses a repository to publish to, without tag or digest: `ghcr.io/octo/app`, `octo/app`, `localhost:5000/app`.
  *
  * @throws ImageRefError
  */
@@ -58,7 +58,7 @@ export function parseRepository(text: string): Repository {
 }
 
 /**
- * A reference, its tag and its digest optional: `ghcr.io/octo/app:1.2`, `app`, `app@sha256:…`.
+ * Parses a reference with an optional tag and digest: `ghcr.io/octo/app:1.2`, `app`, `app@sha256:…`.
  *
  * @throws ImageRefError
  */
@@ -80,12 +80,12 @@ export function parseReference(text: string): Reference {
   }
 }
 
-/** Whether a text is a tag's name by the OCI distribution specification ("Pulling manifests"). */
+/** Returns whether a text is a valid tag by the OCI distribution specification ("Pulling manifests"). */
 export function isTag(text: string): boolean {
   return TAG.test(text)
 }
 
-/** Whether `parseReference` takes a text. */
+/** Returns whether `parseReference` accepts a text. */
 export function isReference(text: string): boolean {
   try {
     parseReference(text)
@@ -96,9 +96,9 @@ export function isReference(text: string): boolean {
 }
 
 /**
- * The full reference for one item of the `tags` input, which is either a full reference with a tag (of any
- * repository, as docker/metadata-action prints them) or a bare tag name of `repository`. No tag's name has `/`, `:`
- * or `@`, so what has one of them is a reference.
+ * Returns the full reference for one item of the input `tags`: either a full reference with a tag (of any repository, as
+ * docker/metadata-action prints them) or only a tag of `repository`. A tag never contains `/`, `:` or `@`, so an item
+ * with one of them is a reference.
  *
  * @throws ImageRefError
  */
@@ -119,17 +119,17 @@ export function resolveTag(repository: string, text: string): string {
 }
 
 /**
- * Whether two references name the same image in the same registry: completed as docker does (`app` is
- * `docker.io/library/app`, `index.docker.io` is `docker.io`, no tag is `latest`), a digest outweighing any tag
- * (`ParseDockerRef`), host names compared without case and port 443 being the default.
+ * Returns whether two references name the same image in the same registry. Completes them as docker does (`app` is
+ * `docker.io/library/app`, `index.docker.io` is `docker.io`, the default tag is `latest`, and a digest takes precedence
+ * over a tag: `ParseDockerRef`), ignores the case of host names, and treats port 443 as the default.
  *
- * @throws ImageRefError if one of them is no reference
+ * @throws ImageRefError if one of them is not a valid reference
  */
 export function sameReference(a: string, b: string): boolean {
   return canonical(a) === canonical(b)
 }
 
-/** Whether two references name images of the same repository. */
+/** Returns whether two references name images of the same repository. */
 export function sameRepository(a: string, b: string): boolean {
   return canonicalRepository(a) === canonicalRepository(b)
 }
@@ -145,10 +145,10 @@ function canonicalRepository(text: string): string {
   return `${registry.toLowerCase().replace(/:443$/, '')}/${path}`
 }
 
-/** Cuts `name[:tag][@digest]` apart, after refusing what no name could have. */
+/** Splits `name[:tag][@digest]`, and rejects texts that no name could contain. */
 function split(text: string): { name: string; tag: string | undefined; digest: string | undefined } {
   if (text === '') throw new ImageRefError('The image name is empty; give one such as ghcr.io/octo/app')
-  // Not repeated in the message: what stands before such an '@' is a user's name and password.
+  // The message omits the text: a user name and a password precede such an '@'.
   if (text.includes('@') && text.lastIndexOf('/') > text.indexOf('@')) {
     throw new ImageRefError("The image name has an '@' before a '/'; log in separately and write ghcr.io/octo/app")
   }
@@ -161,7 +161,7 @@ function split(text: string): { name: string; tag: string | undefined; digest: s
       `${show(text)} is a URL; leave out ${show(scheme)} and give an image name: ${show(text.slice(scheme.length))}`
     )
   }
-  // Docker would take it for an option.
+  // Docker would interpret it as an option.
   if (text.startsWith('-')) {
     throw new ImageRefError(`${show(text)} begins with '-'; an image name begins with a letter or a digit`)
   }
@@ -171,7 +171,7 @@ function split(text: string): { name: string; tag: string | undefined; digest: s
   return { name, tag, digest }
 }
 
-/** `localhost:5000` is by the grammar an image `localhost` with a tag, and never meant so as a repository. */
+/** Returns whether a text is only a registry. In the grammar, `localhost:5000` is an image with a tag, but users never mean that. */
 function isBareRegistry(text: string, name: string, tag: string | undefined): boolean {
   if (text.startsWith('[')) return REGISTRY.test(text)
   return (name === 'localhost' || name.includes('.')) && !name.includes('/') && /^[0-9]+$/.test(tag ?? '')

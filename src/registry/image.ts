@@ -3,45 +3,45 @@ import type { RawManifest } from './client.ts'
 import type { RegistryFailure } from './failure.ts'
 import { isDigest } from './reference.ts'
 
-/** What an image tells about how it was built. */
+/** The data in an image about its contents and its build. */
 export interface ImageRecord {
-  /** sha256:… of its manifest, or of the index that holds it, where it was read from a registry. */
+  /** sha256:… of its manifest, or of the index that contains it, if read from a registry. */
   digest?: string
-  /** Ids that an engine may give to the image: the digests of its index, its manifest and its config; likewise. */
+  /** Ids that an engine may assign to the image: the digests of its index, its manifest and its config, if read from a registry. */
   ids?: string[]
   labels: Record<string, string>
-  /** What a container of it is given, as JSON: two images of which it is the same, and of the same layers, run alike. */
+  /** The config of its containers, as JSON: two images with the same layers and the same `runtime` behave the same. */
   runtime: string
-  /** Whether it has ONBUILD instructions, where it was read from a registry. */
+  /** Whether it has ONBUILD instructions, if read from a registry. */
   hasTriggers?: boolean
-  /** sha256:… of each layer, the lowest first. */
+  /** sha256:… of each layer, lowest first. */
   layers: string[]
-  /** Where it was read from a registry. */
+  /** Set if read from a registry. */
   manifest?: ManifestRecord
-  /** One entry for each instruction of its Dockerfiles, the oldest first. */
+  /** One entry for each instruction of its Dockerfiles, oldest first. */
   history: HistoryEntry[]
-  /** Indices of the layers that BuildKit has a cache record of; undefined if there is no cache metadata, `unknown` if the source does not tell. */
+  /** Indices of the layers in the cache metadata; undefined without cache metadata, `unknown` if the source does not expose it. */
   recorded?: number[] | 'unknown'
 }
 
 export interface HistoryEntry {
   createdBy: string
-  /** Whether it made no layer; undefined where the source does not tell. */
+  /** Whether it created no layer; undefined if the source does not expose this. */
   empty?: boolean
 }
 
-/** An image as its manifest tells of it (OCI image-spec manifest.md). */
+/** The sizes in an image's manifest (OCI image-spec manifest.md). */
 export interface ManifestRecord {
-  /** Bytes of the manifest and of the config. */
+  /** Total bytes of the manifest and the config. */
   bytes: number
-  /** The lowest first. */
+  /** Lowest first. */
   layers: { digest: string; size: number }[]
 }
 
-/** An image, or why it could not be read. */
+/** An image, or the failure to read it. */
 export type ReadImage = { image: ImageRecord; failure?: undefined } | { image?: undefined; failure: RegistryFailure }
 
-/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
+/** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 export function parseConfig(config: unknown): ImageRecord {
   const metadata = at(config, 'moby.buildkit.cache.v0')
   return {
@@ -57,12 +57,12 @@ export function parseConfig(config: unknown): ImageRecord {
   }
 }
 
-/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
+/** Fields of a config that apply to a container: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
 const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(
   ' '
 )
 
-/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
+/** Returns the `runtime` of a config. Omits empty fields: an engine returns some fields that the registry's config lacks. */
 export function runtimeOf(config: unknown): string {
   const entries = RUNTIME.map((name) => [name, at(config, name)] as const)
   return JSON.stringify(
@@ -71,8 +71,9 @@ export function runtimeOf(config: unknown): string {
 }
 
 /**
- * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
- * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
+ * Returns the indices of the layers in cache metadata: base64 of a JSON array of records. A record identifies its layers by
+ * the index of the topmost one, or, if they are not the lowest layers of the image, by the indices of all (`chains`)
+ * (cache/remotecache/v1/spec.go, CacheRecord).
  */
 function recordedLayers(metadata: string): number[] {
   const records = list(parseJson(Buffer.from(metadata, 'base64').toString()))
@@ -83,7 +84,7 @@ function recordedLayers(metadata: string): number[] {
   return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b)
 }
 
-/** undefined of what is no manifest of an image. */
+/** Parses a manifest; returns undefined if it is not the manifest of an image. */
 export function parseManifest({ bytes }: Pick<RawManifest, 'bytes'>): ManifestRecord | undefined {
   const json = parseJson(bytes.toString())
   const layers = list(at(json, 'layers')).map((layer) => ({
@@ -96,19 +97,19 @@ export function parseManifest({ bytes }: Pick<RawManifest, 'bytes'>): ManifestRe
   return { bytes: bytes.length + config, layers }
 }
 
-/** The digest of the config that a manifest names; undefined of what is no manifest of an image. */
+/** Returns the digest of the config that a manifest names, or undefined if it is not the manifest of an image. */
 export function configOf({ bytes }: Pick<RawManifest, 'bytes'>): string | undefined {
   return digestIn(at(parseJson(bytes.toString()), 'config'))
 }
 
 /**
- * The digest of one image in an index; undefined of what is no index, or holds no image.
+ * Returns the digest of one image in an index, or undefined if the manifest is not an index or contains no image.
  *
- * @param platform os/arch[/variant]; without it the one image, or this machine's
+ * @param platform os/arch[/variant]; if undefined, this machine's platform, or the first image if none fits
  */
 export function childOf({ bytes }: Pick<RawManifest, 'bytes'>, platform: string | undefined): string | undefined {
   const manifests = list(at(parseJson(bytes.toString()), 'manifests'))
-  // attestations have the platform unknown/unknown (buildkit docs/attestations/attestation-storage.md)
+  // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
   const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
   const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string]] =
     platform?.split('/') ?? []

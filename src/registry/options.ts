@@ -4,18 +4,18 @@ import type { Timeline } from '../lib/timeline.ts'
 import type { Environment } from './proxy.ts'
 import type { InsecureRegistries } from './transport.ts'
 
-/** What reading and tagging in registries needs. */
+/** Options for inspecting and tagging images in registries. */
 export interface RegistryOptions {
   docker: Docker
   /** The environment of the docker client. */
   env: Environment
   insecure: InsecureRegistries
-  /** os/arch[/variant] of the images that are read; undefined: this machine's. */
+  /** os/arch[/variant] of the images to inspect; undefined: this machine's. */
   platform: string | undefined
-  /** Version of the client's buildx; undefined where there is none. */
+  /** Version of the client's buildx plugin; undefined if it has none. */
   buildx: string | undefined
   retries: number
-  /** Milliseconds for one read or one tag, with its logins and redirects; a minute by default. */
+  /** Time limit in milliseconds for inspecting or tagging one image, including logins and redirects; a minute by default. */
   patience?: number
   log: Log
   timeline: Timeline

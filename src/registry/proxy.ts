@@ -4,10 +4,10 @@ import { BlockList, isIP } from 'node:net'
 export type Environment = Readonly<Record<string, string>>
 
 /**
- * The proxy for a URL by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as docker reads them (golang.org/x/net http/httpproxy):
- * NO_PROXY lists `*`, domains, addresses and address ranges, each perhaps with a port; loopback addresses never use a proxy.
+ * Returns the proxy for a URL from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as docker does (golang.org/x/net http/httpproxy):
+ * NO_PROXY lists `*`, domains, addresses and address ranges, with optional ports; loopback addresses never use a proxy.
  *
- * @returns undefined for a direct connection, also if the proxy's own URL is not valid
+ * @returns undefined for a direct connection, also if the URL of the proxy is not valid
  */
 export function proxyFor(url: URL, env: Environment): string | undefined {
   const read = (name: string): string => env[name] || env[name.toLowerCase()] || ''
@@ -24,7 +24,7 @@ export function proxyFor(url: URL, env: Environment): string | undefined {
   return URL.canParse(full) ? full : undefined
 }
 
-/** Whether a host, without a port and brackets, is this machine. */
+/** Returns whether a host, without port and brackets, is this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) !== 0 && isInRange(host, isIP(host) === 6 ? '::1/128' : '127.0.0.0/8'))
 }
@@ -39,7 +39,7 @@ function matches(item: string, host: string, port: string): boolean {
   return plain.startsWith('.') ? host.endsWith(plain) : host === plain || host.endsWith(`.${plain}`)
 }
 
-/** Whether an address is in a range in CIDR notation; false for a name. */
+/** Returns whether an address is in a range in CIDR notation; false for a name. */
 export function isInRange(host: string, range: string): boolean {
   const [address = '', bits = ''] = range.split('/')
   const family = isIP(host)

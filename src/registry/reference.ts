@@ -3,17 +3,17 @@ import { messageOf } from '../lib/errors.ts'
 import { RegistryError } from './failure.ts'
 import { isReference, parseReference, parseRepository, sameRepository } from './image-reference.ts'
 
-/** Where a reference leads. */
+/** The parts of a reference that requests need. */
 export interface Address {
-  /** host[:port], `docker.io` for Docker Hub. */
+  /** host[:port]; `docker.io` for Docker Hub. */
   registry: string
-  /** The repository's path in the registry. */
+  /** The path of the repository in the registry. */
   path: string
   /** A tag or a digest. */
   target: string
 }
 
-/** @throws RegistryError if the text is not a reference: a Dockerfile may say anything */
+/** @throws RegistryError if the text is not a reference: a Dockerfile may contain any text */
 export function addressOf(reference: string): Address {
   try {
     const { repository, tag, digest } = parseReference(reference)
@@ -24,13 +24,13 @@ export function addressOf(reference: string): Address {
   }
 }
 
-/** The digest in one of an image's RepoDigests (Docker Engine API, ImageInspect), if that is of the repository of `reference`. */
+/** Returns the digest in one of an image's RepoDigests (Docker Engine API, ImageInspect), if its repository is that of `reference`. */
 export function digestInRepository(repoDigest: string, reference: string): string | undefined {
   const digest = repoDigest.replace(/^.*@/, '')
   return isDigest(digest) && isReference(reference) && sameRepository(repoDigest, reference) ? digest : undefined
 }
 
-/** The repository of a reference, as it is written there. */
+/** Returns the repository of a reference verbatim. */
 export function repositoryOf(reference: string): string {
   return reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '')
 }

@@ -10,31 +10,31 @@ import { sameRepository } from './image-reference.ts'
 import type { RegistryOptions } from './options.ts'
 import { type Address, addressOf } from './reference.ts'
 
-/** All that a run asks of registries, but for the pushes and pulls of the engine. Failures are data; only a cancellation throws. */
+/** All requests of a run to registries, except pushes and pulls of the engine. Failures are data; only a cancellation throws. */
 export interface Registry {
-  /** The image that earlier runs published under a reference. It is read once, however often it is asked for. */
+  /** Inspects the image that earlier runs published under a reference. Reads it only once and caches it. */
   published(reference: string): Promise<ReadImage>
-  /** The image that is under a reference at this moment. Nothing may be built after that: the engine may have to pull it. */
+  /** Inspects the image that a reference names now. No build may follow, because the engine may have to pull the image. */
   current(reference: string): Promise<ReadImage>
-  /** The digest that a tag names at this moment. */
+  /** Returns the digest that a tag names now. */
   digest(reference: string): Promise<Answer<string>>
   /**
-   * Gives an image further tags. No layer moves.
+   * Gives an image further tags, without transferring layers.
    *
    * @param image a reference
-   * @returns by reference the digest of each tag that was set, and the first failure; nothing is tried after that
+   * @returns the digests of the tags that were set, by reference, and the first failure, which ends the work
    */
   tag(image: string, references: readonly string[]): Promise<{ tagged: Map<string, string>; failure?: RegistryFailure }>
-  /** Ends what still runs, and all connections. */
+  /** Aborts running requests and closes all connections. */
   end(): Promise<void>
 }
 
-/** Bytes of an image's config at most: with inline cache metadata it may be large. */
+/** Maximum size of an image's config in bytes: with cache metadata it may be large. */
 const LONGEST_CONFIG = 16 * 1_024 * 1_024
 
 /**
- * Registries by HTTP, as the OCI distribution specification has it. Where this machine cannot do what the docker client or the
- * engine can, they are asked instead, and the log says so.
+ * Accesses registries over HTTP, by the OCI distribution specification. If the action has no access, it falls back to the
+ * docker client or the engine, and logs this.
  */
 export class HttpRegistry implements Registry {
   readonly #options: RegistryOptions
@@ -42,7 +42,7 @@ export class HttpRegistry implements Registry {
   readonly #signal: AbortSignal
   readonly #published = new Map<string, Promise<ReadImage>>()
   readonly #connections = new Map<string, RegistryConnection>()
-  /** Of each registry that only the docker client reaches, whether the client does. */
+  /** For each registry that the action cannot access, whether the docker client can. */
   readonly #byClient = new Map<string, boolean>()
 
   constructor(options: RegistryOptions) {
@@ -53,7 +53,7 @@ export class HttpRegistry implements Registry {
   published(reference: string): Promise<ReadImage> {
     const read = this.#published.get(reference) ?? this.#inspect(reference)
     this.#published.set(reference, read)
-    // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+    // the caller that awaits it handles a cancellation; this prevents an unhandled rejection until then
     read.catch(() => {})
     return read
   }
@@ -67,7 +67,7 @@ export class HttpRegistry implements Registry {
   }
 
   digest(reference: string): Promise<Answer<string>> {
-    // nothing fails without it, so a registry that cannot be accessed from here is not asked again
+    // the digest is optional, so do not retry if the action cannot access the registry
     return this.#try(
       reference,
       () => answer(this.#digest(reference)),
@@ -102,11 +102,11 @@ export class HttpRegistry implements Registry {
     })
     if (read.image || !read.failure.clientMaySucceed || this.#options.buildx === undefined) return read
     const { registry } = addressOf(reference)
-    // a client that could not reach it either need not be asked for every image
+    // if the client could not access the registry either, do not try again for every image
     if (this.#byClient.get(registry) === false) return read
     const { docker, platform } = this.#options
     const inspected = await inspectByClient(docker, reference, platform, this.#signal)
-    // "there is none" is an answer, too
+    // that the image does not exist is an answer, too
     if (!inspected.image && inspected.failure.kind !== 'absent') {
       this.#byClient.set(registry, false)
       return read
@@ -115,7 +115,7 @@ export class HttpRegistry implements Registry {
     return inspected
   }
 
-  /** Says once for each registry who was asked instead. */
+  /** Logs once for each registry which program inspected the image instead. */
   #say(reference: string, who: string, { message }: RegistryFailure): void {
     const { registry } = addressOf(reference)
     if (this.#byClient.get(registry) === true) return
@@ -167,9 +167,9 @@ export class HttpRegistry implements Registry {
       if (!put.failure?.clientMaySucceed) return put
     }
     const failure = await tagByClient(this.#options, image, reference)
-    // the engine may reach what neither of them does
+    // the engine may have access although neither the action nor the client has
     if (failure) return { failure: { ...failure, clientMaySucceed: true } }
-    // another store of images may have packed it anew
+    // another image store may have repackaged the image
     const { value } = await this.digest(reference)
     return { value: value ?? image.replace(/^[^@]*@?/, '') }
   }
@@ -181,7 +181,7 @@ export class HttpRegistry implements Registry {
     return new RepositoryClient(connection, path, this.#signal)
   }
 
-  /** Measures some work about a reference, and does it again after a transient failure. */
+  /** Measures an operation on a reference, and retries it after a transient error. */
   #try<T extends { failure?: RegistryFailure | undefined }>(
     reference: string,
     work: () => Promise<T>,
@@ -199,7 +199,7 @@ export class HttpRegistry implements Registry {
   }
 }
 
-/** A part of an image: that it is missing does not mean that there is no image. */
+/** Reads a part of an image. If the part is missing, the failure is not `absent`, because the image exists. */
 async function partOf<T>(work: Promise<T>): Promise<T> {
   const { value, failure } = await answer(work)
   if (!failure) return value

@@ -5,7 +5,7 @@ import { makeSecureContext } from './certificates.ts'
 import { failureOfConnection, RegistryError } from './failure.ts'
 import { type Environment, isInRange, isLoopback, proxyFor } from './proxy.ts'
 
-/** Registries that the engine may ask without TLS, or with any certificate: `docker info`, RegistryConfig. */
+/** Registries that the engine may access without TLS or with any certificate: `docker info`, RegistryConfig. */
 export interface InsecureRegistries {
   /** host[:port] */
   hosts: readonly string[]
@@ -17,26 +17,26 @@ export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   headers?: Record<string, string>
   body?: Buffer | string
-  /** Bytes of the answer's body at most; a longer one is a failure. */
+  /** Maximum size of the answer's body in bytes; a larger one is a failure. */
   mostBytes: number
-  /** Ends the request: a cancellation of the run, or the end of the time for all of the work that it is a part of. */
+  /** Aborts the request: after a cancellation of the run, or a timeout of the operation that contains it. */
   signal: AbortSignal
 }
 
 export interface HttpAnswer {
   status: number
-  /** Names in lower case; of a repeated header all values, joined by commas. */
+  /** Names are in lower case; commas join the values of a repeated header. */
   headers: Partial<Record<string, string>>
   body: Buffer
-  /** Where the answer came from, before any redirect was followed. */
+  /** The URL of the request: the transport does not follow redirects. */
   url: URL
 }
 
-/** Milliseconds for the connection, for the answer's headers, and between two pieces of its body. */
+/** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
 const CONNECT_WITHIN = 10_000
 const ANSWER_WITHIN = 30_000
 
-/** HTTP with a registry and its token server: TLS, proxies and time limits, without credentials and redirects. */
+/** HTTP to a registry and its token server: handles TLS, proxies and time limits, but neither credentials nor redirects. */
 export class Transport {
   readonly #registry: string
   readonly #env: Environment
@@ -45,20 +45,20 @@ export class Transport {
   #secureContext: Promise<SecureContext> | undefined
   #scheme: Promise<'https' | 'http'> | undefined
 
-  /** @param registry host[:port] as a reference names it */
+  /** @param registry host[:port] as in a reference */
   constructor(registry: string, env: Environment, insecure: InsecureRegistries) {
     this.#registry = registry
     this.#env = env
     this.#isInsecure = isInsecure(registry, insecure)
   }
 
-  /** `https` or, if the engine may do so and the registry does not speak TLS, `http`. */
+  /** Returns `https` or, if the engine may use plain HTTP and the registry does not support TLS, `http`. */
   scheme(host: string, signal: AbortSignal): Promise<'https' | 'http'> {
     this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https')
     return this.#scheme
   }
 
-  /** Whether credentials may be sent to a URL: never in plain text, unless the engine does so, too. */
+  /** Returns whether a URL may receive credentials: over plain HTTP only if the engine sends them so, too. */
   mayHaveCredentials(url: URL): boolean {
     return url.protocol === 'https:' || this.#isInsecure
   }
@@ -66,8 +66,8 @@ export class Transport {
   /**
    * Sends one request.
    *
-   * @throws RegistryError if there is no whole answer
-   * @throws CancelledError if the signal aborts it without a timeout as its reason
+   * @throws RegistryError if no complete answer arrives
+   * @throws CancelledError if the signal aborts the request for another reason than a timeout
    */
   async send(url: URL, { method, headers = {}, body, mostBytes, signal }: HttpRequest): Promise<HttpAnswer> {
     try {
@@ -78,7 +78,7 @@ export class Transport {
         ...(body === undefined ? {} : { body })
       })
       const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes)
-      // of a HEAD there is nothing to read, but the connection is free only after it
+      // a HEAD has no body to read, but reading it frees the connection
       if (method === 'HEAD') await answer.body.dump()
       return { status: answer.statusCode, headers: joined(answer.headers), body: text, url }
     } catch (error) {
@@ -91,7 +91,7 @@ export class Transport {
     await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()))
   }
 
-  /** As engines do: TLS first, then plain HTTP (moby/moby registry/service_v2.go). */
+  /** Tries TLS first, then plain HTTP, as engines do (moby/moby registry/service_v2.go). */
   async #findScheme(host: string, signal: AbortSignal): Promise<'https' | 'http'> {
     try {
       await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal })
@@ -114,7 +114,7 @@ export class Transport {
       proxy === undefined
         ? new Agent({ connect: { ...tls, timeout: CONNECT_WITHIN } })
         : new ProxyAgent({ uri: proxy, requestTls: { ...tls, timeout: CONNECT_WITHIN } })
-    // another request may have been faster
+    // another request may have stored one meanwhile
     const dispatcher = this.#dispatchers.get(url.origin) ?? made
     this.#dispatchers.set(url.origin, dispatcher)
     return dispatcher
@@ -130,10 +130,10 @@ export class Transport {
   }
 }
 
-/** Bytes of an answer of which only the status is of interest. */
+/** Maximum size in bytes of an answer of which only the status matters. */
 const SHORT_ANSWER = 65_536
 
-/** Whether the engine asks a registry without TLS or without checking its certificate. Loopback addresses always are. */
+/** Returns whether the engine accesses a registry without TLS or without verifying its certificate. Always true for loopback addresses. */
 export function isInsecure(registry: string, { hosts, ranges }: InsecureRegistries): boolean {
   if (hosts.includes(registry)) return true
   const host = registry.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
@@ -146,7 +146,7 @@ async function readBody(body: Dispatcher.ResponseData['body'], mostBytes: number
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length
     if (length > mostBytes) {
-      // leaving the loop ends the connection
+      // leaving the loop closes the connection
       throw new RegistryError({ kind: 'unknown', message: `the answer is longer than ${mostBytes} bytes` })
     }
     chunks.push(chunk)

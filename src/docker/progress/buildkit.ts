@@ -2,8 +2,8 @@ import { LineReader } from './line-reader.ts'
 import type { Base, PrintedStep, ProgressReader } from './reader.ts'
 
 /**
- * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
- * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
+ * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
  */
 const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s
 
@@ -13,7 +13,7 @@ function stepOf(name: string): { stage: string; number: number; instruction: str
   return { stage, number: Number(number), instruction }
 }
 
-/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
+/** Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that exists only in the engine may have no digest. */
 function baseOf(name: string): Base | undefined {
   const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? []
   return reference !== undefined && digest !== undefined ? { reference, digest } : undefined
@@ -56,7 +56,7 @@ interface SolveStatus {
 interface SeenVertex {
   number: number
   name: string
-  /** A vertex that is worked on in several turns announces each. */
+  /** The sum: BuildKit may execute a vertex in several parts, and reports each. */
   milliseconds: number
   cached: boolean
   completed: boolean
@@ -64,7 +64,7 @@ interface SeenVertex {
   logEndsLine: boolean
 }
 
-/** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
+/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
 export class RawJsonProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, SeenVertex>()
   readonly #bases = new Map<string, Base>()
@@ -91,7 +91,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
   }
 
   protected read(line: string): void {
-    // buildx 0.13 spreads each object over lines, later ones print it on one
+    // buildx 0.13 prints each object on several lines, later versions print it on one
     if (line === '{' || this.#object !== '') {
       this.#object += line
       if (line !== '}') return
@@ -100,7 +100,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
     }
     const status = parseStatus(line)
     if (!status) {
-      // buildx prints its last words as text
+      // buildx prints its final error as text
       this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord
       this.print(`${line}\n`)
       return
@@ -113,7 +113,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
   }
 
   #see(vertex: Vertex): void {
-    // told also where the image is not needed, because all that is built on it is cached
+    // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
     const base = baseOf(vertex.name)
     if (base) this.#bases.set(base.reference, base)
     let seen = this.#vertices.get(vertex.digest)
@@ -130,7 +130,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
       this.#vertices.set(vertex.digest, seen)
       this.print(`#${seen.number} ${vertex.name}\n`)
     }
-    // on the containerd store a later update, of the lazy pull, no longer says so
+    // with the containerd store, a later update for the lazy pull no longer has this flag
     const toldCached = seen.cached
     seen.cached ||= vertex.cached === true
     if (seen.cached && !toldCached) this.print(`#${seen.number} CACHED\n`)
@@ -163,7 +163,7 @@ function parseStatus(line: string): SolveStatus | undefined {
   }
 }
 
-/** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
+/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
 export class PlainProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<
     string,
@@ -190,7 +190,7 @@ export class PlainProgress extends LineReader implements ProgressReader {
   }
 
   protected read(line: string): void {
-    // of layers that are fetched or unpacked it says each several times a second
+    // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
     if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line)) this.print(`${line}\n`)
     this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []

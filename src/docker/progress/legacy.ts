@@ -1,7 +1,7 @@
 import { LineReader } from './line-reader.ts'
 import type { Base, PrintedStep, ProgressReader } from './reader.ts'
 
-/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+/** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s
 
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
@@ -9,7 +9,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
   readonly #steps: PrintedStep[] = []
   readonly #now: () => number
   #open: PrintedStep | undefined
-  /** The last line of the open step, if it says that the step failed. */
+  /** The last line of the open step, if it is a message that the step failed. */
   #complaint: string | undefined
   #started = 0
   #stage = 'stage-0'
@@ -43,7 +43,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
   }
 
   protected read(line: string): void {
-    // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
+    // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
     if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line)) this.print(`${line}\n`)
     const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []
     if (instruction !== undefined) this.#begin(Number(number), instruction)
@@ -53,7 +53,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
       this.lastWord = line
       this.#complaint = FAILED.test(line) ? line : undefined
     } else if (line.startsWith(' ---> ')) {
-      // an image: the step went well, whatever it printed
+      // an image id: the step succeeded, whatever it printed
       this.#complaint = undefined
     }
   }
@@ -66,7 +66,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
       this.#stages++
       return
     }
-    // an ARG before the first FROM belongs to no stage
+    // an ARG before the first FROM does not belong to a stage
     if (this.#stages === 0) return
     this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 }
     this.#started = this.#now()

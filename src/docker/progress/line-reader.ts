@@ -1,17 +1,17 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
+/** Characters after which the reader passes on an incomplete line: a line may never end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024
 
-/** Splits output into lines and passes on the log for people. */
+/** Splits output into lines and prints the readable log. */
 export abstract class LineReader {
   readonly #decoder = new StringDecoder('utf8')
   #rest = ''
   protected readonly print: (text: string) => void
-  /** What `failure` answers. */
+  /** The return value of `failure`. */
   protected lastWord = ''
 
-  /** @param print gets the log for people, whole lines */
+  /** @param print receives the readable log in complete lines */
   constructor(print: (text: string) => void) {
     this.print = print
   }

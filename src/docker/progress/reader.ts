@@ -1,38 +1,38 @@
-/** One instruction of a Dockerfile, as the builder printed it. FROM is none: it is fetched, never executed. */
+/** A step in the output of the builder. FROM is not a step: the builder fetches it and never executes it. */
 export interface PrintedStep {
-  /** Name of the stage, `stage-N` where it has none. */
+  /** Name of the stage, or `stage-N` if it has none. */
   stage: string
-  /** As the builder counts: BuildKit what it executes in a stage, the legacy builder every instruction of the file. */
+  /** The builder's number: BuildKit counts what it executes in a stage, the legacy builder every instruction of the file. */
   number: number
   instruction: string
   cached: boolean
-  /** How long it took; for a cached step, how long its layer took to come from the registry, where the builder says so. */
+  /** Duration of the step; for a cached step, of fetching its layer from the registry, if the builder reports it. */
   seconds: number
-  /** What the builder said, if the step failed. */
+  /** The builder's message, if the step failed. */
   error?: string
 }
 
-/** An image that a stage is built on, as the builder found it. */
+/** A base image of a stage, as the builder resolved it. */
 export interface Base {
-  /** As the builder names it: `docker.io/library/node:24`. */
+  /** In the builder's notation: `docker.io/library/node:24`. */
   reference: string
   /** sha256:… */
   digest: string
 }
 
-/** Reads what a builder prints while it builds. */
+/** Reads the output of a builder during a build. */
 export interface ProgressReader {
   write(chunk: Buffer): void
-  /** No more output; the other methods answer only after this. */
+  /** Ends the output. The methods below return results only after this. */
   end(): void
-  /** The steps that were executed or found in the cache, in the order of their appearance. */
+  /** Returns the executed and cached steps, in the order of the output. */
   steps(): PrintedStep[]
-  /** The images outside the Dockerfile that its stages are built on, where the builder tells their digests. */
+  /** Returns the base images of the stages whose digests the builder reports. */
   bases(): Base[]
-  /** Cache sources that are being read. */
+  /** Returns the cache sources that the builder has not finished reading. */
   pendingCaches(): string[]
-  /** Cache sources that could not be read, with what the builder said. */
+  /** Returns the cache sources that the builder could not read, with its messages. */
   unreadableCaches(): { reference: string; error: string }[]
-  /** The builder's own last word on why it failed; '' if it said nothing. */
+  /** Returns the builder's last message about its failure, or '' if it printed none. */
   failure(): string
 }

@@ -1,15 +1,15 @@
 import { LineReader } from './line-reader.ts'
 
-/** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
+/** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
 const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/
 
-/** Milliseconds after which the next word on a transfer comes, if layers have ended or not. */
+/** Milliseconds between two messages about a transfer: OFTEN if further layers have ended, SELDOM otherwise. */
 const OFTEN = 2_000
 const SELDOM = 30_000
 
-/** Prints what `docker push` and `docker pull` say, but counts layers instead of naming each several times. */
+/** Prints the output of `docker push` and `docker pull`, but counts layers instead of naming each several times. */
 export class TransferProgress extends LineReader {
-  /** By the layer's id, how it ended; undefined of one that has not. */
+  /** Final state by layer id; undefined if the layer has not ended. */
   readonly #layers = new Map<string, string | undefined>()
   readonly #began: number
   readonly #now: () => number
