@@ -39859,21 +39859,21 @@ var lib_text = __nccwpck_require__(7187);
 ;// CONCATENATED MODULE: ./src/action/event.ts
 
 
-/** There is no commit to name. The message is one sentence for people. */
+/** No commit can be determined. The message is one sentence for users. */
 class EventError extends Error {
     name = 'EventError';
 }
 /**
- * Reads what is built from the variables and the payload GitHub gives a run
+ * Reads the commit to build from the variables and the payload that GitHub gives a run
  * (docs.github.com, "Variables reference" and "Events that trigger workflows").
  *
- * Heads of pull requests, merge groups and workflow runs are read from the payload, everything else from the
- * variables: `GITHUB_SHA` is a pull request's merge commit and, for `workflow_run`, the default branch's tip.
+ * Reads the heads of pull requests, merge groups and workflow runs from the payload, and everything else from the
+ * variables: `GITHUB_SHA` is the merge commit of a pull request and, for `workflow_run`, the tip of the default branch.
  *
- * @param env     the process's variables; only `GITHUB_*` are read
- * @param payload the parsed file at `GITHUB_EVENT_PATH`; of any shape, nothing in it is relied upon
- * @param git     the work tree's commit, used only if no variable names an event or a commit
- * @throws EventError if there is no commit to name
+ * @param env     the variables of the process; reads only `GITHUB_*`
+ * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
+ * @param git     the commit of the work tree, used only if no variable names an event or a commit
+ * @throws EventError if no commit can be determined
  */
 function readCommit(env, payload, git) {
     const event = env.GITHUB_EVENT_NAME || 'local';
@@ -39882,7 +39882,7 @@ function readCommit(env, payload, git) {
     const revision = readRevision(event, env, payload, ref, git);
     const time = commitTime(headCommit(event, payload), revision.sha);
     const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
-        // A schedule runs on the default branch only, and its payload has no repository.
+        // A schedule runs only on the default branch, and its payload has no repository.
         (event === 'schedule' ? ref.branch : '');
     const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
     return {
@@ -39924,7 +39924,7 @@ function readRevision(event, env, payload, ref, git) {
         });
     }
     if (event === 'push' && isDeletion(payload)) {
-        // The variables then name the default branch, which this event is not about.
+        // For such an event, the variables name the default branch, which is not its subject.
         throw new EventError(`The push event deletes ${(0,lib_text/* quote */.hD)((0,json/* text */.Qq)((0,json.at)(payload, 'ref')))}, so there is no commit to build.`);
     }
     if (event === 'local' && !env.GITHUB_SHA) {
@@ -39937,19 +39937,19 @@ function readRevision(event, env, payload, ref, git) {
     if (!sha) {
         throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
     }
-    // A release builds its tag, even where GITHUB_REF does not say so.
+    // A release builds its tag, even if GITHUB_REF does not contain it.
     if (event === 'release')
         return { sha, branch: '', tag: ref.tag || refName((0,json.at)(payload, 'release', 'tag_name')) };
     return { sha, ...ref };
 }
-/** A revision the payload names. There is no falling back to GITHUB_SHA: for these events it is another commit. */
+/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
 function payloadRevision(event, field, value, ref) {
     const sha = commitId(value);
     if (!sha)
         throw new EventError(`There is no commit to build: the ${(0,lib_text/* quote */.hD)(event)} event's payload has no ${field}.`);
     return { sha, ...ref };
 }
-/** The branch or tag of GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
+/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
 function readRef(env) {
     const ref = env.GITHUB_REF ?? '';
     if (ref.startsWith('refs/'))
@@ -39963,7 +39963,7 @@ function readRef(env) {
 function isDeletion(payload) {
     return (0,json.at)(payload, 'deleted') === true || /^0+$/.test((0,json/* text */.Qq)((0,json.at)(payload, 'after')));
 }
-/** Whether the code may come from another repository. Where an event has a head, only equal ids prove it does not. */
+/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
 function isForeign(event, payload) {
     const repository = (0,json.at)(payload, 'repository', 'id');
     if (event.startsWith('pull_request'))
@@ -39984,13 +39984,13 @@ function headCommit(event, payload) {
         return (0,json.at)(payload, 'workflow_run', 'head_commit');
     return undefined;
 }
-/** The commit's time in UTC to the second; '' if it is another commit's or no date. */
+/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
 function commitTime(commit, sha) {
     if (commitId((0,json.at)(commit, 'id')) !== sha)
         return '';
     const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec((0,json/* text */.Qq)((0,json.at)(commit, 'timestamp')));
     const [, local = '', zone = ''] = match ?? [];
-    // Date reads 30 February as 1 March: a real date comes back as it was written.
+    // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
     if (isoSeconds(`${local}Z`) !== `${local}Z`)
         return '';
     return isoSeconds(`${local}${zone}`);
@@ -40002,7 +40002,7 @@ function isoSeconds(time) {
     const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
     return seconds && `${seconds}Z`;
 }
-/** A full commit id in lower case; '' for anything else, the null id of a deletion included. */
+/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
 function commitId(value) {
     const id = (0,json/* text */.Qq)(value).toLowerCase();
     return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
@@ -40012,9 +40012,9 @@ function shortName(ref, prefix) {
     return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
 }
 /**
- * A branch's or tag's short name, or '' for one that git itself refuses (git-check-ref-format(1)) or that has
- * control characters beyond ASCII. Such a name is forged, and it is dropped rather than mended: '' equals no
- * publishing branch, while `mas<newline>ter` with its newline taken out would equal `master`.
+ * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
+ * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
+ * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
  */
 function refName(value) {
     const name = (0,json/* text */.Qq)(value);
@@ -40035,10 +40035,10 @@ function sourceUrl(server, repository) {
 
 
 /**
- * Reads the commit that the run is about: that of the event, or outside GitHub that of the checkout.
+ * Reads the commit of the run: the commit of the event, or, outside GitHub, of the checkout.
  *
- * @param env the action's own environment
- * @throws UserError if there is none, or the event cannot be read
+ * @param env the environment of the action
+ * @throws UserError if no commit can be determined, or the event cannot be read
  */
 async function readEventCommit(env, git) {
     const head = env.GITHUB_SHA ? undefined : await git.commit('HEAD');
@@ -40076,23 +40076,23 @@ function readPayload(path) {
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7187);
 
 
-/** What must not be shown, and what only the build may get: made of the inputs once, and handed on. */
+/** The secrets in the inputs: values to redact, and values that only the build may receive. */
 class Secrets {
     /** The input `secrets`. */
     values;
-    /** What must not be shown, line by line: the runner masks within lines only. */
+    /** The texts to redact, line by line: the runner masks only within lines. */
     lines;
     constructor(inputs) {
         this.values = inputs.secrets;
         this.lines = hiddenLines(inputs);
     }
-    /** The runner masks what is logged, but not what is written to a file. */
+    /** Redacts a text for a file: the runner masks only its log. */
     redact(text) {
-        // the longest first: one may be a part of another
+        // the longest first, because one may be a part of another
         const longestFirst = this.lines.toSorted((a, b) => b.length - a.length);
         return longestFirst.reduce((shown, line) => shown.replaceAll(line, '***'), text);
     }
-    /** A copy of plain data whose texts hold nothing hidden. */
+    /** Returns a copy of plain data with redacted texts. */
     redactTexts(data) {
         const shown = (value) => (typeof value === 'string' ? this.redact(value) : value);
         return JSON.parse(JSON.stringify(data), (key, value) => {
@@ -40102,7 +40102,7 @@ class Secrets {
         });
     }
 }
-/** Fields of a result and of a report that hold what others wrote; all others are names and numbers that programs read. */
+/** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
 const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
@@ -40114,18 +40114,18 @@ function hiddenLines({ secrets, githubToken, buildArgs, testOptions }) {
     const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
         .flatMap((value) => value.split(/\r?\n/))
         .filter((line) => line.trim() !== '');
-    // as it is within a command that can be pasted
+    // the quoted form in a command line for users to paste
     const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
     return [...new Set([...lines, ...quoted])];
 }
-/** Words of a name that stand for a secret, and one that says it is none: BuildKit's own check SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
 const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i;
-/** What secrets of widely used services begin with (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
+/** Prefixes of secrets of common services (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
 const SECRET_VALUES = /^(?:gh[pousr]_|github_pat_|glpat-|npm_|AKIA|ASIA|xox[abprs]-|dckr_pat_|pypi-|sk_live_|eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY)/;
-/** Shorter values are words, and masking a word makes a log unreadable. */
+/** Minimum length: shorter values may be ordinary words, and masking these would make the log unreadable. */
 const SHORTEST_SECRET = 8;
-/** @param buildArgs NAME=value, or NAME alone */
+/** @param buildArgs NAME=value, or only NAME */
 function findSecretLike(buildArgs) {
     return buildArgs.flatMap((arg) => {
         const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
@@ -40149,9 +40149,9 @@ function findSecretLike(buildArgs) {
 /* harmony export */   x: () => (/* binding */ shellQuoted)
 /* harmony export */ });
 /**
- * A command line that can be pasted into a POSIX shell.
+ * Formats a command line that users can paste into a POSIX shell.
  *
- * @param input lines for its standard input, ours
+ * @param input lines for its standard input, written by the action
  */
 function replayable(args, env = {}, input) {
     const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
@@ -40161,15 +40161,15 @@ function replayable(args, env = {}, input) {
 function quoted(word) {
     return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);
 }
-/** A word between single quotes, for a POSIX shell. */
+/** Encloses a word in single quotes for a POSIX shell. */
 function shellQuoted(word) {
     return `'${word.replaceAll("'", "'\\''")}'`;
 }
-/** The words of an option that may be given several times. */
+/** Returns the words of a repeatable option. */
 function option(name, values) {
     return values.flatMap((value) => [name, value]);
 }
-/** None or one value, for `option`. */
+/** Returns zero or one value, for `option`. */
 function optional(value) {
     return value === undefined ? [] : [value];
 }
@@ -40189,14 +40189,14 @@ function optional(value) {
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3104);
 
 
-/** Our label on every container: its value is the run that made it. */
+/** The action's label on every container; its value is the id of the run that created it. */
 const RUN_LABEL = 'shared-docker-layers.run';
-/** Milliseconds that an engine gets to list or to remove containers. */
+/** Time limit in milliseconds for an engine to list or remove containers. */
 const PATIENCE = 60_000;
 /**
- * Removes every container of a run, running or not. There may be none.
+ * Removes every container of a run, running or not. The run may have no containers.
  *
- * @returns why some may be left, undefined if none is
+ * @returns why containers may be left, or undefined if none is left
  */
 async function removeContainers(docker, runId) {
     const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
@@ -40208,7 +40208,7 @@ async function removeContainers(docker, runId) {
         const removed = await remove(docker, ids);
         if (removed.exitCode === 0)
             return undefined;
-        // somebody else may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
         const again = await docker.call(args, { patience: PATIENCE });
         return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(removed) : undefined);
     }
@@ -40217,8 +40217,8 @@ async function removeContainers(docker, runId) {
     }
 }
 /**
- * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * A failure here is reported by `removeContainers`, which finds what is left.
+ * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
+ * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
  */
 async function removeContainer(docker, name) {
     await remove(docker, [name]).catch(() => { });
@@ -40250,12 +40250,12 @@ function idsIn({ stdout }) {
 
 
 
-/** Milliseconds in which an engine tells what it is, on a busy machine. */
+/** Time limit in milliseconds for `docker info`, also on a busy machine. */
 const ENGINE_TELLS_WITHIN = 60_000;
 /**
- * Asks the engine what it is.
+ * Reads the properties of the engine.
  *
- * @throws UserError if there is no docker, no engine, no permission to use it, or one that runs Windows containers
+ * @throws UserError if docker or the engine is missing, its use is not permitted, or it runs Windows containers
  */
 async function readEngineInfo(docker, signal) {
     const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
@@ -40291,9 +40291,9 @@ function parseInfo(text) {
     }
 }
 /**
- * The buildx driver of a builder: docker, docker-container, kubernetes, remote, cloud.
+ * Reads the driver of a buildx builder: docker, docker-container, kubernetes, remote, cloud.
  *
- * @throws UserError if there is no such builder
+ * @throws UserError if the buildx builder does not exist
  */
 async function readBuilderDriver(docker, builder, signal) {
     const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
@@ -40303,7 +40303,7 @@ async function readBuilderDriver(docker, builder, signal) {
     }
     return driver;
 }
-/** true if a version as engines and plugins print it ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+/** Returns whether a version in the format of engines and plugins ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
 function atLeast(version, least) {
     const coerced = semver__WEBPACK_IMPORTED_MODULE_0___default().coerce(version);
     return coerced !== null && semver__WEBPACK_IMPORTED_MODULE_0___default().gte(coerced, least);
@@ -40323,20 +40323,20 @@ function atLeast(version, least) {
 /* harmony export */ });
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8595);
 
-/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
 function isEngineGone(text) {
     return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
 }
-/** Milliseconds in which an engine answers whether it is there. */
+/** Time limit in milliseconds for an engine to answer `docker version`. */
 const ENGINE_ANSWERS_WITHIN = 10_000;
-/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+/** Returns docker's message if the engine no longer answers, or undefined if it does. */
 async function whyEngineGone(docker) {
     const args = ['version', '--format', '{{.Server.Version}}'];
     return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD);
 }
 /**
- * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
- * `error from registry: unknown`, then `unknown`.
+ * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
+ * one: `error from registry: unknown`, then `unknown`.
  */
 function failureOf({ exitCode, stderr }) {
     if (exitCode === 0)
@@ -40344,7 +40344,7 @@ function failureOf({ exitCode, stderr }) {
     const [last = '', before = ''] = linesOf(stderr).toReversed();
     return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
 }
-/** The last line that says something, where docker puts its error. */
+/** Returns the last line that is not blank, which contains docker's error. */
 function lastLine(text) {
     return linesOf(text).at(-1) ?? '';
 }
@@ -40367,16 +40367,16 @@ function linesOf(text) {
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6193);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_0__);
 
-/** Characters after which a line is passed on that has not ended yet: a line may have no end. */
+/** Characters after which the reader passes on an incomplete line: a line may never end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024;
-/** Splits output into lines and passes on the log for people. */
+/** Splits output into lines and prints the readable log. */
 class LineReader {
     #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
     #rest = '';
     print;
-    /** What `failure` answers. */
+    /** The return value of `failure`. */
     lastWord = '';
-    /** @param print gets the log for people, whole lines */
+    /** @param print receives the readable log in complete lines */
     constructor(print) {
         this.print = print;
     }
@@ -40419,14 +40419,14 @@ var command_line = __nccwpck_require__(2581);
 var line_reader = __nccwpck_require__(2857);
 ;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
 
-/** What docker says of a layer that is where it should be (docker/cli and moby/moby pkg/progress, on push and on pull). */
+/** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
 const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
-/** Milliseconds after which the next word on a transfer comes, if layers have ended or not. */
+/** Milliseconds between two messages about a transfer: OFTEN if further layers have ended, SELDOM otherwise. */
 const OFTEN = 2_000;
 const SELDOM = 30_000;
-/** Prints what `docker push` and `docker pull` say, but counts layers instead of naming each several times. */
+/** Prints the output of `docker push` and `docker pull`, but counts layers instead of naming each several times. */
 class TransferProgress extends line_reader/* LineReader */.u {
-    /** By the layer's id, how it ended; undefined of one that has not. */
+    /** Final state by layer id; undefined if the layer has not ended. */
     #layers = new Map();
     #began;
     #now;
@@ -40479,11 +40479,11 @@ class TransferProgress extends line_reader/* LineReader */.u {
 
 
 /**
- * Milliseconds without a word after which a push or pull is given up: docker waits for ever for a registry that took its
- * request and does not answer (seen on 20.10 to 28.5). It tells only of whole layers, so the largest must be through by then.
+ * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
+ * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
  */
 const LONGEST_SILENCE = 30 * 60_000;
-/** Calls docker about images in a registry, with its output in a section of the log, and its time in the timeline, both under `title`. */
+/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
 async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
     const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
@@ -40516,30 +40516,30 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 /* harmony import */ var _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2766);
 /* harmony import */ var _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(_balena_dockerignore__WEBPACK_IMPORTED_MODULE_2__);
 /**
- * Which files of the build context a COPY reads.
+ * Finds the files of the build context that a COPY reads.
  *
- * What docker does is cited as `bk:` github.com/moby/buildkit at 73ed682.
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
  */
 
 
 
-/** Stands for what is in a folder of which only the name is known. */
+/** Placeholder for the content of a folder of which only the name is known. */
 const ANY_FILE = 'any file';
 /**
- * Paths among `paths` that are in the build context and that one of `sources` takes. '.' and '/' take all; a leading
- * '/' or './' counts nothing.
+ * Returns those of `paths` that are in the build context and that one of `sources` matches. '.' and '/' match all paths;
+ * a leading '/' or './' has no effect.
  *
- * A path that ends in '/' is a folder of unknown content; it is taken if a file in it may be. Of a folder that the
- * .dockerignore excludes, the files it makes exceptions of are seen only where a source names them.
+ * A path that ends in '/' is a folder of unknown content; it matches if a file in it may match. If the .dockerignore
+ * excludes a folder with exceptions, a source matches the excepted files only if it names them.
  *
- * A source is a path or, with a wildcard, a pattern of Go's path.Match, to which `**` is no more than `*` (bk:
- * cache/contenthash/checksum.go, includedPaths). COPY --parents, where it is more, is not known here. Links are not
- * followed: see `followLinks`.
+ * A source is a path or, with a wildcard, a pattern of Go's path.Match, in which `**` means the same as `*` (bk:
+ * cache/contenthash/checksum.go, includedPaths). This function does not support COPY --parents, where `**` means more.
+ * It does not follow links: see `followLinks`.
  *
  * @param paths below the build context, '/'-separated
- * @param sources as docker sees them: without quotes, variables replaced
- * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but below what the source takes; what the
- *   source takes itself they do not exclude (bk: the same, shouldIncludePath)
+ * @param sources as docker processes them: without quotes, with expanded variables
+ * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but relative to the path that the source
+ *   matches; they do not exclude this path itself (bk: the same, shouldIncludePath)
  * @param dockerignore the text of the file
  */
 function takenFrom(paths, sources, excludes, dockerignore) {
@@ -40552,19 +40552,19 @@ function takenFrom(paths, sources, excludes, dockerignore) {
     }));
 }
 /**
- * The text of the .dockerignore that is in force: `FILE.dockerignore` beside the Dockerfile or, if there is none, that
- * of the context (bk: frontend/dockerui/config.go). The legacy builder knows the second only. '' without any.
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
  */
 async function readDockerignore(contextFolder, file) {
     for (const path of [`${file}.dockerignore`, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(contextFolder, '.dockerignore')]) {
-        // docker, too, goes on without one that cannot be read (bk: the same)
+        // docker also ignores a file that it cannot read (bk: the same)
         const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path, 'utf8').catch(() => undefined);
         if (text !== undefined)
             return text;
     }
     return '';
 }
-/** The path if a pattern takes it; for a folder a file in it that the pattern may take. */
+/** Returns the path if a pattern matches it; for a folder, a file in it that the pattern may match. */
 function takenFile(path, pattern) {
     const isFolder = path.endsWith('/');
     const names = (isFolder ? path.slice(0, -1) : path).split('/');
@@ -40576,10 +40576,10 @@ function takenFile(path, pattern) {
     return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
 }
 /**
- * Where those sources lead that are links, or below one: docker copies what a link leads to if a source names it. What
- * leads out of the context is left out, as are sources with a wildcard.
+ * Resolves the sources that are links or below a link: docker copies the target of a link that a source names. Omits
+ * targets outside the context, and sources with a wildcard.
  *
- * @returns by source, the path below the context; none for a source that is what it says
+ * @returns by source, the path below the context; a source without a link has no entry
  */
 async function followLinks(context, sources) {
     const top = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(context);
@@ -40597,7 +40597,7 @@ function readSource(source) {
         .normalize(`/${source}`)
         .split('/')
         .filter((name) => name !== '');
-    // a backslash takes the special meaning from the next character, but not in a path without wildcards (bk: the same)
+    // a backslash escapes the next character, but not in a path without wildcards (bk: the same)
     const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''));
     return components.map((text) => {
         if (!hasWildcard)
@@ -40606,7 +40606,7 @@ function readSource(source) {
         return { text, takes: (name) => pattern.test(name) };
     });
 }
-/** One component of a pattern of Go's path.Match, which has no `**`; a malformed one, as to Go, takes nothing. */
+/** Converts one component of a pattern of Go's path.Match, which has no `**`. As in Go, a malformed one matches nothing. */
 function toRegExp(component) {
     const body = component.replace(/\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu, (token, escaped, star, any, not, characters) => {
         if (star)
@@ -40624,23 +40624,23 @@ function toRegExp(component) {
         return /(?!)/;
     }
 }
-/** A character between the brackets of a pattern, for those of a RegExp; a bare '-' is a range in both. */
+/** Converts a character in a bracket expression of a pattern for a RegExp; an unescaped '-' is a range in both. */
 function inSet(token, character) {
     return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character;
 }
-/** Whether a path, or a folder it is in, matches patterns as in a .dockerignore. */
+/** Returns a function that tells whether a path, or a folder that contains it, matches patterns as in a .dockerignore. */
 function matcher(patterns) {
     // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
     const rules = _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default()["default"]({ ignorecase: false });
     for (const pattern of patterns) {
-        // these mean nothing to docker, but the library leaves them to RegExp (github.com/moby/patternmatcher, shouldEscape)
+        // docker takes these literally, but the library passes them to RegExp (github.com/moby/patternmatcher, shouldEscape)
         const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair) => pair ?? `\\${token}`);
         if (isValid(escaped))
             rules.add([escaped]);
     }
     return (path) => path !== '' && rules.ignores(path);
 }
-/** docker refuses to build with a malformed pattern; the library throws when it first uses one. */
+/** Returns whether a pattern is well-formed: docker rejects a malformed one, and the library throws when it first uses it. */
 function isValid(pattern) {
     try {
         _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default()["default"]().add([pattern]).ignores('a');
@@ -40671,17 +40671,17 @@ function isValid(pattern) {
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4134);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
-/** As written. Not getBuildStage(), which returns a name broken by a continuation with its line end. */
+/** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
 function stageNameOf(from) {
     const [, as, name] = from.getArguments().map((argument) => argument.getValue());
     return as?.toLowerCase() === 'as' ? name : undefined;
 }
-/** To the library, an instruction that breaks off in a continuation ends on the empty line after the text. */
+/** Returns the last line. In the library, an instruction that ends in a continuation ends on the empty line after the text. */
 function lastLineOf(instruction) {
     const { start, end } = instruction.getRange();
     return end.character === 0 && end.line > start.line ? end.line : end.line + 1;
 }
-/** What `--from` and the mounts of this instruction name: stages, images, named contexts. */
+/** Returns the names in `--from` and in the mounts of this instruction: stages, images, named contexts. */
 function referencesOf(instruction) {
     const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
     if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Copy)
@@ -40692,11 +40692,11 @@ function referencesOf(instruction) {
     const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
     return froms.map((option) => unquote(option.getValue()));
 }
-/** Docker drops quotes wherever they are in a flag (bk: parser/split_command.go); the library keeps them. */
+/** Removes quotes: docker drops them anywhere in a flag (bk: parser/split_command.go), but the library keeps them. */
 function unquote(word) {
     return (word ?? '').replaceAll(/["']/g, '');
 }
-/** The library also takes `--words` after the first word of a command for flags. */
+/** Returns the flags of an instruction. The library also interprets `--words` after the first word of a command as flags. */
 function flagsOf(instruction) {
     if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.ModifiableInstruction))
         return [];
@@ -40705,8 +40705,8 @@ function flagsOf(instruction) {
     return instruction.getFlags().slice(0, end === -1 ? words.length : end);
 }
 /**
- * The flags the legacy builder has: legacy: instructions/parse.go; dispatchers.go refuses RUN's flags and --chmod. From
- * Docker 23 on its parser takes --link, --checksum and so on, and then forgets them.
+ * The flags that the legacy builder supports (legacy: instructions/parse.go; dispatchers.go rejects flags of RUN, and
+ * --chmod). Since Docker 23, its parser accepts --link, --checksum and others, and ignores them.
  */
 const LEGACY_FLAGS = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] };
 function featuresOf(instruction) {
@@ -40724,7 +40724,7 @@ function sourcesOf(instruction) {
     const list = instruction.getJSONStrings().map((string) => string.getJSONValue());
     return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1);
 }
-/** bk: dfgitutil/git_ref.go, ParseGitRef. The legacy builder downloads such a page, or looks for such a file. */
+/** Returns whether BuildKit clones a source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder expects a page or a file. */
 function isGit(source) {
     return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source);
 }
@@ -40743,18 +40743,18 @@ function isGit(source) {
 /* harmony export */   tP: () => (/* binding */ DockerfileError)
 /* harmony export */ });
 /**
- * The stages of a Dockerfile and what each needs of the others, by the parser library dockerfile-ast.
+ * The stages of a Dockerfile and their dependencies, from the parser library dockerfile-ast.
  *
- * In this folder, what docker does is cited as `bk:` github.com/moby/buildkit at 73ed682, folder frontend/dockerfile, and
- * as `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and the parser vendored with it.
+ * In this folder, these prefixes cite docker's behaviour: `bk:` github.com/moby/buildkit at 73ed682, folder
+ * frontend/dockerfile; `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and its vendored parser.
  */
-/** A Dockerfile without stages, or a stage that cannot be replaced. The message is one sentence. */
+/** A Dockerfile has no stages, or a stage cannot be replaced. The message is one sentence. */
 class DockerfileError extends Error {
     name = 'DockerfileError';
 }
 /**
- * The last stage of that name, in any case, or the stage of that number. (To be built, a stage must have a name or be
- * the last: `docker build --target` takes no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
+ * Finds the last stage with this name, ignoring case, or the stage with this number. (A stage that docker can build has a
+ * name or is the last: `docker build --target` accepts no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
  */
 function findStage(dockerfile, nameOrIndex) {
     const index = findEarlier(dockerfile.stages, nameOrIndex);
@@ -40765,7 +40765,7 @@ function findEarlier(stages, nameOrIndex) {
         return stages[Number(nameOrIndex)]?.index;
     return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index;
 }
-/** The names of the stages for people, in order; a number where there is none. */
+/** Lists the stages in order for a message, by name or, for a stage without a name, by number. */
 function listStages({ stages }) {
     return stages.map(({ name, index }) => name ?? String(index)).join(', ');
 }
@@ -40797,11 +40797,11 @@ var source_text = __nccwpck_require__(2850);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
-/** Only BuildKit gives these ARGs a value unasked (bk: dockerfile2llb/platform.go, defaultArgs). */
+/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
 const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
     .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
     .concat('TARGETSTAGE');
-/** The ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
+/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
 function globalArgs(instructions, escapeChar, buildArgs) {
     const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
     const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
@@ -40839,7 +40839,7 @@ function globalArgs(instructions, escapeChar, buildArgs) {
         }
     };
 }
-/** Name and default of each ARG in this instruction. Not getProperty(), which answers for a single one only. */
+/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
 function wordsOfArg(instruction) {
     if (!(instruction instanceof main.Arg))
         return [];
@@ -40849,9 +40849,9 @@ function wordsOfArg(instruction) {
     });
 }
 /**
- * Quotes, escapes and variables as in bk: shell/lex.go. (The library knows neither `${A-b}` nor `${A:-${B}}`.)
+ * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
  *
- * @returns undefined for a form that is not known here, such as `${A#b}`
+ * @returns undefined for an unsupported form, such as `${A#b}`
  */
 function expandWord(word, escapeChar, lookUp) {
     let at = 0;
@@ -40916,15 +40916,17 @@ function expandWord(word, escapeChar, lookUp) {
 
 
 /**
- * A name is looked up among the stages before the one that uses it, the last of that name first. In BuildKit a later
- * stage, or the stage itself, fails the build (bk: dockerfile2llb/convert.go, "it needs to be defined before current
- * stage"), and to the legacy builder it is an image (legacy: evaluator.go); so it is no edge. Nor is a variable in
- * `--from`, which neither expands (bk: toCommand). A number is an index, but not in FROM; that RUN --mount takes no
- * numbers either (bk: detectRunMount) is not told apart, since no image has such a name.
+ * Parses a Dockerfile.
  *
- * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's own ones
- *   (`TARGETARCH`) are unknown unless they are given here
- * @throws DockerfileError if there is no FROM
+ * A name refers to the last stage with that name before the stage that uses it. The name of a later stage, or of the
+ * stage itself, fails a build with BuildKit (bk: dockerfile2llb/convert.go, "it needs to be defined before current
+ * stage"), and the legacy builder interprets it as an image (legacy: evaluator.go), so it is not an edge. A variable in
+ * `--from` is not an edge either, because neither builder expands it (bk: toCommand). A number is an index, but not in
+ * FROM. RUN --mount accepts no numbers either (bk: detectRunMount); the parser ignores this, since no image has such a name.
+ *
+ * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's automatic
+ *   ones (`TARGETARCH`) are unknown unless given here
+ * @throws DockerfileError if the Dockerfile has no FROM
  */
 function parseDockerfile(text, buildArgs = {}) {
     const source = (0,source_text/* readSource */.o$)(text);
@@ -40952,7 +40954,7 @@ function parseDockerfile(text, buildArgs = {}) {
             triggers.push([]);
         }
         else if (instruction instanceof main.Onbuild) {
-            // runs in the stages whose FROM names this one (bk: resolveStages, legacy: initializeStage)
+            // the stages whose FROM names this one execute it (bk: resolveStages, legacy: initializeStage)
             const trigger = instruction.getTriggerInstruction();
             triggers.at(-1)?.push(...(0,dockerfile_instruction/* referencesOf */.CL)(trigger));
             found.push(...(0,dockerfile_instruction/* featuresOf */.Hi)(trigger).map((what) => `ONBUILD ${what}`));
@@ -40965,7 +40967,7 @@ function parseDockerfile(text, buildArgs = {}) {
         const stage = stages.at(-1);
         if (stage && !(instruction instanceof main.From)) {
             const earlier = stages.slice(0, -1);
-            // a trigger is no copying of this stage
+            // this stage does not execute its own triggers
             const references = instruction instanceof main.Onbuild ? [] : (0,dockerfile_instruction/* referencesOf */.CL)(instruction);
             const copiesFrom = references.flatMap((name) => (0,model/* findEarlier */._l)(earlier, name) ?? []);
             stage.copiesFrom.push(...copiesFrom);
@@ -40994,7 +40996,7 @@ function parseDockerfile(text, buildArgs = {}) {
 function newStage(from, earlier, args) {
     const base = from.getArguments()[0]?.getValue() ?? '';
     const image = args.expand(base).value;
-    // FROM takes no numbers. Any case: BuildKit takes a base in another case for an image, but no image has capitals
+    // FROM accepts no numbers. Ignore case: BuildKit takes a base in another case for an image, but no image has capitals
     const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
     const name = (0,dockerfile_instruction/* stageNameOf */.RJ)(from)?.toLowerCase();
     return {
@@ -41011,7 +41013,7 @@ function newStage(from, earlier, args) {
         endLine: (0,dockerfile_instruction/* lastLineOf */.SH)(from)
     };
 }
-/** @param line all of it on one line, as it is in the file: the library has a copy, see `plainLines` */
+/** @param line the whole instruction on one line, with the text of the file: the library parsed a copy, see `plainLines` */
 function newInstruction(instruction, line, heredocs) {
     const keyword = instruction.getKeyword();
     const text = line.trim().replaceAll(/\s+/g, ' ');
@@ -41043,11 +41045,11 @@ function contextSourcesOf(instruction, line) {
         return [];
     if ((0,dockerfile_instruction/* flagsOf */.Zo)(instruction).some((flag) => flag.getName() === 'from' && (0,dockerfile_instruction/* unquote */._n)(flag.getValue()) !== ''))
         return [];
-    // the library drops blanks within JSON
+    // the library drops blanks in JSON strings
     const sources = jsonOf(line)?.slice(0, -1) ?? (0,dockerfile_instruction/* sourcesOf */.u0)(instruction).filter((source) => !source.includes(source_text/* MARK */.M$));
     return sources.filter((source) => !isRemote(instruction, source));
 }
-/** The strings of `COPY ["a b", "c"]`. */
+/** Parses the strings of `COPY ["a b", "c"]`. */
 function jsonOf(line) {
     const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? [];
     try {
@@ -41078,14 +41080,14 @@ function isRemote(instruction, source) {
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
-/** Stands for `<<`, so that the library sees no heredocs; from the private use area of Unicode. */
+/** Replaces `<<`, so that the library sees no heredocs; from Unicode's private use area. */
 const MARK = '\uE000';
-/** A word with its quotes; heredocs may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
+/** A word with its quotes; a heredoc may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
 const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g');
 const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`);
 /**
- * Parses a copy of the text in which what the library misreads is put in a way it does not. Lines stay what they are.
- * Heredocs are cut out: the library takes `<<` in quotes and JSON for one, but not `3<<EOF` or `<< EOF`.
+ * Parses a copy of the text that replaces everything that the library misreads. The line numbers stay the same.
+ * Removes heredocs: the library interprets `<<` in quotes and JSON as a heredoc, but not `3<<EOF` or `<< EOF`.
  */
 function readSource(text) {
     const lines = plainLines(text);
@@ -41111,7 +41113,7 @@ function readSource(text) {
         return { instructions, escapeChar, heredocEnds, ...(syntax && { syntax: syntax.getValue() }) };
     }
 }
-/** bk: parser/parser.go. Not getArgumentsContent(), which leaves indented comments in. */
+/** Joins continued lines (bk: parser/parser.go). Does not use getArgumentsContent(), which keeps indented comments. */
 function logicalLineOf(lines, escapeChar) {
     const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
     return lines
@@ -41119,13 +41121,13 @@ function logicalLineOf(lines, escapeChar) {
         .map((line) => line.replace(/[\r\n]+$/, '').replace(continuation, '$1'))
         .join('');
 }
-/** The line of the last terminator; undefined if there are no heredocs, or one without a terminator. */
+/** Returns the line of the last terminator, or undefined without heredocs or if a terminator is missing. */
 function endOfHeredocs(instruction, escapeChar, lines) {
     const command = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? instruction.getTriggerInstruction() : instruction;
     if (_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .LEGACY_FLAGS */ .MS[command?.getKeyword() ?? ''] === undefined)
         return undefined;
     const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar);
-    // after a quote without its partner BuildKit sees no words at all
+    // if a quote is not closed, BuildKit finds no words at all
     if (logicalLine.replaceAll(WORD, '').trim() !== '')
         return undefined;
     const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null);
@@ -41140,13 +41142,13 @@ function endOfHeredocs(instruction, escapeChar, lines) {
     }
     return heredocs.length > 0 ? end : undefined;
 }
-/** bk: parser/directives.go. */
+/** A parser directive (bk: parser/directives.go). */
 const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/;
-/** The lines for `readSource`, each with its line end. */
+/** Returns the lines for `readSource`, each with its line end. */
 function plainLines(text) {
-    // a CR alone ends a line for the library, but is a blank for docker; the library does not know the other two at all
+    // a single CR ends a line in the library, but is a blank in docker; the library does not treat the other two as blanks
     const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK));
-    // of the directives, the library stops at blanks after a value, and does not stop at an unknown one
+    // the library stops reading directives at blanks after a value, but not at an unknown directive
     for (const [index, line] of lines.entries()) {
         const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
         const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase());
@@ -41154,7 +41156,7 @@ function plainLines(text) {
         if (!isDirective)
             break;
     }
-    // two escapes continue no line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); not so in the library
+    // two escapes do not continue a line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); the library differs
     const escapeChar = dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
     const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
     return lines.map((line) => line.replace(noContinuation, '_'));
@@ -41181,18 +41183,18 @@ function splitLines(text) {
 /* harmony export */ });
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5760);
 
-/** As BuildKit names a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 function nameOf({ name, index }) {
     return name ?? `stage-${index}`;
 }
 /**
- * Indices of all stages that building `target` needs, `target` included, sorted.
+ * Returns the sorted indices of all stages that a build of `target` needs, including `target`.
  *
- * @param images stages that are there already: needed themselves, but nothing on their behalf
+ * @param images stages that exist as images: the build needs them, but not their dependencies
  */
 function stagesNeededFor(dockerfile, target, images = new Set()) {
     const needed = new Set([target.index]);
-    // a set may grow while it is walked through
+    // the iteration includes elements that it adds to the set
     for (const index of needed) {
         const stage = dockerfile.stages[index];
         if (stage === undefined || images.has(index))
@@ -41202,12 +41204,12 @@ function stagesNeededFor(dockerfile, target, images = new Set()) {
     }
     return (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .ascending */ .V_)(needed);
 }
-/** All stages that building any of `targets` needs, in the order of the file. */
+/** Returns all stages that a build of any of `targets` needs, in the order of the file. */
 function neededStages(dockerfile, targets) {
     const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)));
     return dockerfile.stages.filter(({ index }) => needed.has(index));
 }
-/** The images outside the Dockerfile that building any of `targets` reads, each once: bases, and what is copied from or mounted. */
+/** Returns the images outside the Dockerfile that a build of any of `targets` reads, each once: bases, and sources of copies and mounts. */
 function imagesNeededFor(dockerfile, targets) {
     const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
         ...(baseImage === undefined ? [] : [baseImage]),
@@ -41215,14 +41217,14 @@ function imagesNeededFor(dockerfile, targets) {
     ]);
     return [...new Set(images)];
 }
-/** Indices of the stages whose layers are in the image of `stage`: itself, and what its FROM leads to. */
+/** Returns the indices of the stages whose layers the image of `stage` contains: itself, and its bases by FROM. */
 function chainOf(dockerfile, stage) {
     const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage];
     return [...(base ? chainOf(dockerfile, base) : []), stage.index];
 }
-/** The line of a trigger where it is executed: a builder tells none. */
+/** The line of an executed trigger: a builder reports no line for it. */
 const TRIGGER_LINE = 0;
-/** The ONBUILD instructions of a stage as the stages built on it execute them. */
+/** Returns the ONBUILD instructions of a stage in the form that the stages built on it execute. */
 function triggersOf(stage) {
     const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD');
     return triggers.map((trigger) => {
@@ -41230,7 +41232,7 @@ function triggersOf(stage) {
         return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE };
     });
 }
-/** @throws Error if there is no such stage */
+/** @throws Error if the stage does not exist */
 function stageAt({ stages }, index) {
     const stage = stages[index];
     if (!stage)
@@ -41250,10 +41252,10 @@ function stageAt({ stages }, index) {
 /* harmony export */ });
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 /**
- * The instruction that a step of BuildKit is. Of a stage it counts FROM, unless that names a stage or scratch, and then
- * each ADD, COPY, RUN and WORKDIR but `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
- * Triggers of the base image come before them and a named context has no FROM: where the number is that of another
- * instruction, the text tells, if it is one of a kind.
+ * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
+ * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
+ * Triggers of the base image come before them, and a named context has no FROM: if the number belongs to another
+ * instruction, the text identifies the right one, provided that it is unique.
  *
  * @param text the step without its number: `RUN npm ci`
  */
@@ -41267,10 +41269,10 @@ function instructionOfBuildKitStep(stage, number, text) {
     return alike.length === 1 && !alike[0]?.hasVariable ? alike[0] : undefined;
 }
 /**
- * The instruction that a step of the legacy builder is. It counts every instruction of the file, FROM and the ARGs before
- * the first one included (legacy: builder.go, printCommand).
+ * Finds the instruction of a step of the legacy builder, which counts every instruction of the file, including FROM and
+ * the ARGs before the first FROM (legacy: builder.go, printCommand).
  *
- * @param dockerfile what was built, as it was given to the builder
+ * @param dockerfile the Dockerfile that the builder received
  * @param text the step without its number: `RUN npm ci`
  */
 function instructionOfLegacyStep(dockerfile, number, text) {
@@ -41283,7 +41285,7 @@ function instructionOfLegacyStep(dockerfile, number, text) {
     }
     return undefined;
 }
-/** A builder fills variables in, drops quotes and escapes, and shows the beginning of a heredoc after the instruction. */
+/** Compares an instruction with a step: a builder expands variables, drops quotes and escapes, and appends the beginning of a heredoc. */
 function isStep({ keyword, text }, step) {
     const [word = ''] = step.trim().split(/\s/);
     if (word.toUpperCase() !== keyword)
@@ -45292,12 +45294,12 @@ function required(get, name, example) {
         throw new errors/* UserError */.yo(`Input ${name} is missing: give ${example}`);
     return value;
 }
-/** A path that docker cannot take for an option or for standard input. */
+/** Returns a path that docker cannot interpret as an option or as standard input. */
 function input_values_path(get, name) {
     const value = optional(get, name);
     return value?.startsWith('-') ? `./${value}` : value;
 }
-/** A value that docker gets as an argument of its own: one word that cannot be taken for an option. */
+/** Returns a value for a separate argument of docker: one word that docker cannot interpret as an option. */
 function argument(get, name) {
     const value = optional(get, name);
     if (value !== undefined && (value.startsWith('-') || /\s/.test(value))) {
@@ -45305,21 +45307,21 @@ function argument(get, name) {
     }
     return value;
 }
-/** One item a line; blank lines and the spaces around an item do not count. */
+/** Reads one item per line; ignores blank lines and spaces around an item. */
 function lines(get, name) {
     return get(name)
         .split(/\r?\n/)
         .map((line) => line.trim())
         .filter((line) => line !== '');
 }
-/** As `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+/** Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
 function records(get, name) {
     let rows;
     try {
         rows = parse(get(name), {
-            // one field a record, whatever it holds: items are never split at commas
+            // one field per record, whatever its content: commas do not separate items
             delimiter: '\u0000',
-            // else the first end of a line that there is, which may be another one than the next
+            // by default, the parser uses the first line end that it finds for all lines, but the next may differ
             record_delimiter: ['\r\n', '\n'],
             relax_quotes: true,
             skip_empty_lines: true,
@@ -45339,7 +45341,7 @@ function pair(name, form, item, valueOptional = false) {
     }
     return item;
 }
-/** A line of which the rest may be a secret. */
+/** Describes a line by its beginning, because the rest may be a secret. */
 function lineBeginning(item) {
     const [beginning = ''] = /^[^\s=]*=?/.exec(item) ?? [];
     return beginning === item ? `the line ${(0,lib_text/* quote */.hD)(item)}` : `a line that begins with ${(0,lib_text/* quote */.hD)(beginning)}`;
@@ -45353,7 +45355,7 @@ function wholeNumber(get, name) {
     }
     return Number(value);
 }
-/** Six days, well below the longest timer of Node (2^31 ms, about 24 days) and above any job's limit. */
+/** Six days, well below the longest timer of Node.js (2^31 ms, about 24 days) and above the time limit of any job. */
 const MOST_MINUTES = 8_640;
 function minutes(get, name) {
     const value = optional(get, name);
@@ -45383,7 +45385,7 @@ function oneOf(get, name, values, otherwise) {
 function yesOrNo(get, name) {
     return oneOf(get, name, ['true', 'false'], 'false') === 'true';
 }
-/** Adds the name of the input to what a parser that does not know it says. */
+/** Adds the name of the input to the error of a parser that does not know it. */
 function check(name, parseValue) {
     try {
         return parseValue();
@@ -45400,16 +45402,16 @@ function check(name, parseValue) {
 
 
 /**
- * Reads and checks all inputs.
+ * Reads and validates all inputs.
  *
- * @param get the value of an input by its name in action.yml, '' if it is not set
+ * @param get returns the value of an input by its name in action.yml, or '' if it is not set
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 function readInputs(get) {
     const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
     const { registry } = check('image', () => (0,image_reference/* parseRepository */.SU)(image));
     if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
-        // docker takes it for the host of a registry; it is an owner as GitHub spells it
+        // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
         throw new errors/* UserError */.yo(`Input image is ${(0,lib_text/* quote */.hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,lib_text/* show */.WU)(image.toLowerCase())}`);
     }
     return {
@@ -45447,7 +45449,7 @@ function readInputs(get) {
     };
 }
 /**
- * Checks what concerns more than one input.
+ * Validates conditions on more than one input.
  *
  * @throws UserError
  */
@@ -45460,7 +45462,7 @@ function secret(item) {
     const equals = item.indexOf('=');
     const id = item.slice(0, Math.max(equals, 0));
     if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
-        // the line may be the secret itself: it is not shown
+        // the line may be the secret itself, so the message omits it
         throw new errors/* UserError */.yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
     }
     return { id, value: item.slice(equals + 1) };
@@ -45471,7 +45473,7 @@ function hostLine(item) {
     }
     return item;
 }
-/** What would take the container away from us: its terminal, its life, its name or the command that is tested. */
+/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
 const OWN_RUN_OPTIONS = new Map([
     ['--detach', 'a test must run in the foreground'],
     ['--tty', 'a runner has no terminal'],
@@ -45483,7 +45485,7 @@ const OWN_RUN_OPTIONS = new Map([
     ['--entrypoint', 'the command runs through sh -c']
 ]);
 const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
-/** Options without a value: a word after one would be taken for the image. */
+/** Options without a value: docker would interpret a word after one as the image. */
 const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
 function testOptions(get) {
     return lines(get, 'test-options').flatMap((line) => {
@@ -45494,7 +45496,7 @@ function testOptions(get) {
         if (why) {
             throw new errors/* UserError */.yo(`Input test-options has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
         }
-        // an option that has no value yet would take the next word for it, whatever that is
+        // an option without its value would take the next argument as its value, whatever it is
         const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
         if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
             words.length !== (takesValue ? 2 : 1) ||
@@ -45504,7 +45506,7 @@ function testOptions(get) {
         return words;
     });
 }
-/** With a pause that doubles from one second the tenth repetition comes after some quarter of an hour. */
+/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
 const MOST_RETRIES = 10;
 function retries(get) {
     const value = optional(get, 'retries') ?? '3';
@@ -45531,7 +45533,7 @@ function cacheStages(get) {
     }
     return [...new Set(items)];
 }
-/** What docker takes for the path of one file or folder: it knows no wildcards. */
+/** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item) {
     if (/[*?\0]/.test(item)) {
         throw new errors/* UserError */.yo(`Input test-reports has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be one file or folder in the container, without wildcards`);
@@ -45540,7 +45542,7 @@ function containerPath(item) {
 }
 
 ;// CONCATENATED MODULE: ./src/action/passed-variables.ts
-/** Names of environment variables that the user's inputs pass on by name alone. */
+/** Returns the names of environment variables that the user's inputs pass by name only. */
 function variablesAskedFor(inputs) {
     const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
         if (/^(--env|-e)$/.test(word))
@@ -45557,7 +45559,7 @@ var action_secrets = __nccwpck_require__(3428);
 
 
 const FOLDER_PREFIX = 'shared-docker-layers-';
-/** The temporary folder of a run, directly below the runner's own. */
+/** Returns the temporary folder of a run, directly below the runner's own. */
 function folderOf(runId, temp) {
     return (0,external_node_path_.resolve)(temp, `${FOLDER_PREFIX}${runId}`);
 }
@@ -45566,8 +45568,8 @@ function state_saveState(state) {
     saveState('folder', state.folder);
 }
 /**
- * The saved state; undefined if the main step saved none, or if it is not what we save: build output could forge it
- * with `::save-state`, and what it names is deleted.
+ * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
+ * output could forge it with `::save-state`, and the post step deletes what it names.
  */
 function readState(temp) {
     const state = { runId: core.getState('run-id'), folder: core.getState('folder') };
@@ -45582,13 +45584,13 @@ var src_lib_exec = __nccwpck_require__(2449);
 ;// CONCATENATED MODULE: ./src/docker/docker.ts
 
 
-/** Docker as it is on PATH. */
+/** The docker client on PATH. */
 class DockerCli {
     #env;
     #timeline;
     /**
-     * @param env the environment of every call, as `childEnvironment` makes it
-     * @param timeline gets every call
+     * @param env the environment of every call, from `childEnvironment`
+     * @param timeline records every call
      */
     constructor(env, timeline) {
         this.#env = env;
@@ -45623,7 +45625,7 @@ class DockerCli {
         }
     }
 }
-/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+/** Aborts its signal after `longest` milliseconds without an interruption, or never if `longest` is undefined. */
 class Silence {
     #longest;
     #controller = new AbortController();
@@ -45644,7 +45646,7 @@ class Silence {
         clearTimeout(this.#timer);
     }
 }
-/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+/** Returns the words before the first one that is not a command: `docker push`, `docker buildx imagetools inspect`. */
 function nameOf(args) {
     const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
     return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
@@ -45652,12 +45654,12 @@ function nameOf(args) {
 
 ;// CONCATENATED MODULE: ./src/docker/environment.ts
 /**
- * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it, and neither is
- * BUILDX_NO_DEFAULT_LOAD: tests run in the image that was built.
+ * Environment variables that docker and its credential helpers read. The pattern excludes INPUT_* and the runner's own tokens.
+ * It also excludes BUILDX_NO_DEFAULT_LOAD: tests run in the built image, so the engine must have it.
  * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
  */
 const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
-/** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
+/** @param asked further variables that the user's inputs name: `--env NAME`, a build argument without a value */
 function childEnvironment(env, asked = []) {
     const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
     return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
@@ -45673,19 +45675,19 @@ var external_node_fs_ = __nccwpck_require__(3024);
 
 
 const say = { notice: notice, warning: warning, error: error };
-/** GitHub shows ten annotations of a kind of a step (docs.github.com, "Workflow commands"); the tenth counts the rest. */
+/** GitHub shows ten annotations of each kind per step of a workflow (docs.github.com, "Workflow commands"); the tenth counts the rest. */
 const MOST_ANNOTATIONS = 10;
-/** Bytes of a section that are shown from its beginning and, of a longer one, from its end. */
+/** Bytes that the log shows from the beginning of a section, and from the end of a longer one. */
 const MOST_OF_A_SECTION = 4 * 1_024 * 1_024;
 const END_OF_A_SECTION = 64 * 1_024;
 /**
- * The log of a run in which several commands print at the same time. One section prints live; the others wait in files of
- * `folder`, and follow when it has ended: the finished ones first, then the oldest that still runs, live again. Of a section
- * that is longer than a few MiB the middle is left out.
+ * The log of a run in which several commands print at the same time. One section prints live; the log spools the others to
+ * files in `folder` and prints them when the live section has ended: first the finished ones, then the oldest that still
+ * runs, which becomes the live section. The log omits the middle of a section that is longer than a few MiB.
  *
- * What docker, a Dockerfile or a test prints is hostile: the runner would obey `::set-output` in it, and `##[error]` even
- * in the middle of a line (actions/runner `ActionCommand.cs`). So it is printed while workflow commands are stopped; and as
- * our own commands would be stopped too, messages wait until the live section has ended.
+ * The output of docker, a Dockerfile or a test is hostile: the runner would obey `::set-output` in it, and `##[error]` even
+ * in the middle of a line (actions/runner `ActionCommand.cs`). So the log stops workflow commands while it prints such
+ * output. This would stop the action's own commands too, so messages wait until the live section has ended.
  */
 class Log {
     #folder;
@@ -45693,11 +45695,11 @@ class Log {
     #print;
     #sections = [];
     #messages = [];
-    /** `isTold`: whether its title says how it ended */
+    /** `isTold`: whether the printed title contains the outcome */
     #live;
     #said = { notice: [], warning: [], error: [] };
     #count = 0;
-    /** @param isTerminal whether people read it where no runner does */
+    /** @param isTerminal whether people read the output in a terminal, without a runner */
     constructor(folder, isTerminal = false, print = (text) => process.stdout.write(text)) {
         this.#folder = folder;
         this.#isTerminal = isTerminal;
@@ -45715,7 +45717,7 @@ class Log {
     error(message, place) {
         this.#annotate('error', message, place);
     }
-    /** Counts the annotations that were too many. None may follow. */
+    /** Emits an annotation that counts those beyond the limit. No annotation may follow. */
     end() {
         if (this.#isTerminal)
             return;
@@ -45728,7 +45730,7 @@ class Log {
                     say[kind](message);
         }
     }
-    /** @param began when what it is about began, as `performance.now()` */
+    /** @param began start of the work that the section shows, as `performance.now()` */
     section(title, began = performance.now()) {
         const spool = (0,external_node_path_.join)(this.#folder, `log-${++this.#count}`);
         const section = {
@@ -45863,7 +45865,7 @@ var result_result = __nccwpck_require__(8225);
 ;// CONCATENATED MODULE: ./src/report/messages.ts
 
 
-/** The sentence for people of something that failed in a run. */
+/** Returns the sentence for people about a failure of a run. */
 function describeFailure(failure, result) {
     switch (failure.kind) {
         case 'error':
@@ -45887,7 +45889,7 @@ function describeFailure(failure, result) {
         case 'push':
             return describeFailedPush(failure.reference, failure.failure);
         case 'guard':
-            return `Cannot inspect the published image ${failure.reference}, so the moving tags stay where they are: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`;
+            return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`;
         case 'images-gone':
             return `The images that this run built are not in the engine any more (${failure.message})`;
         case 'name-taken':
@@ -45896,19 +45898,19 @@ function describeFailure(failure, result) {
             return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`;
     }
 }
-/** All misses of a run that were explained. */
+/** Returns all explained cache misses of a run. */
 function missesOf(result) {
     return (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses);
 }
-/** The sentence for a step that the cache should have had. */
+/** Returns the sentence for an unexpected cache miss. */
 function describeUnexpected(miss) {
-    return `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`;
+    return `Unexpected cache miss in stage ${miss.stage}, none of whose inputs has changed: ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`;
 }
-/** One sentence for a push that failed. */
+/** Returns one sentence for a failed push. */
 function describeFailedPush(reference, { kind, message }) {
     switch (kind) {
         case 'refused':
-            // registries say "denied" to whom they know, and "unauthorized" to whom they do not
+            // registries answer "denied" to known users, and "unauthorized" to unknown ones
             return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
                 !/invalid_token/.test(message)
                 ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`
@@ -45930,19 +45932,19 @@ function describeFailedPush(reference, { kind, message }) {
 
 
 /**
- * An error for each failure, at its place in the Dockerfile where it has one; and one for each failing case in the reports
- * of the tests.
+ * Returns an error for each failure, at its place in the Dockerfile if it has one, and one for each failed case in the test
+ * reports.
  *
- * @param file path of the Dockerfile, undefined if the run ended before it was read
+ * @param file path of the Dockerfile; undefined if the run ended before it was read
  */
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
-    // a test may pass in spite of them
+    // a test may pass although its reports contain failed cases
     const cases = result.tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } })));
     return [...failures, ...cases];
 }
 /**
- * A warning for each step that the cache should have had, if that is no failure.
+ * Returns a warning for each unexpected cache miss, unless it is a failure.
  *
  * @param file path of the Dockerfile
  */
@@ -45982,7 +45984,7 @@ function placeOfBuild({ stage, steps }, file) {
 function placeOfMiss({ stage, line }, file) {
     return placeInDockerfile(`Stage ${stage}`, line, file);
 }
-/** GitHub wants a path below the repository's folder, in which a step runs unless `working-directory` says otherwise. */
+/** Returns a path below the repository's folder, as GitHub requires; a step runs there unless `working-directory` is set. */
 function placeInDockerfile(title, line, file) {
     const path = file === undefined ? '' : (0,external_node_path_.relative)(process.env.GITHUB_WORKSPACE || '.', (0,external_node_path_.resolve)(file));
     if (line === undefined || path === '' || path.startsWith('..') || (0,external_node_path_.isAbsolute)(path))
@@ -45991,10 +45993,10 @@ function placeInDockerfile(title, line, file) {
 }
 
 ;// CONCATENATED MODULE: ./src/report/document.ts
-/** Rows of a list or table, and their bytes: few enough of them stay under the 1 MiB that GitHub takes. */
+/** Maximum rows of a list or table, and their bytes, so that the summary stays below GitHub's limit of 1 MiB. */
 const MOST_ROWS = 100;
 const MOST_BYTES = 60_000;
-/** The first rows, and how many are left out. */
+/** Returns the first rows, and the number of omitted rows. */
 function firstRows(items, write) {
     const shown = [];
     let room = MOST_BYTES;
@@ -46018,8 +46020,8 @@ const SECTIONS = {
 };
 const MOST_TASKS = 50;
 /**
- * @param image the repository, which need not be repeated in every name
- * @param failed names of spans that did not go well
+ * @param image the repository, which the names omit
+ * @param failed names of the spans that failed
  */
 function makeGantt(spans, image, failed) {
     const shown = spans.filter(({ kind }) => SECTIONS[kind] !== undefined);
@@ -46037,11 +46039,11 @@ function makeGantt(spans, image, failed) {
     }));
     return { sections: sections.filter(({ tasks }) => tasks.length > 0), more: Math.max(0, shown.length - MOST_TASKS) };
 }
-/** The diagram for Mermaid, which GitHub renders (mermaid.js.org/syntax/gantt.html). */
+/** Returns the diagram in Mermaid, which GitHub renders (mermaid.js.org/syntax/gantt.html). */
 function mermaidOf({ sections, more }) {
     return [
         'gantt',
-        // milliseconds; shown as seconds, whatever the reader's time zone is
+        // milliseconds, shown as seconds in any time zone of the reader
         'dateFormat x',
         'axisFormat %s s',
         `tickInterval ${tickOf(sections)}`,
@@ -46050,7 +46052,7 @@ function mermaidOf({ sections, more }) {
         ...(more > 0 ? [`section … and ${more} more`] : [])
     ].join('\n');
 }
-/** Some ten ticks, at whole seconds or minutes. */
+/** Returns the interval of about ten ticks, at whole seconds or minutes. */
 function tickOf(sections) {
     const tasks = sections.flatMap((section) => section.tasks);
     const end = Math.max(0, ...tasks.map(({ start, seconds }) => start + seconds));
@@ -46062,7 +46064,7 @@ function taskLine({ name, start, seconds, failed }) {
     return `${mermaidName(name)} :${failed ? 'crit, ' : ''}${from}, ${Math.max(1, length ?? 0)}ms`;
 }
 const LONGEST_NAME = 50;
-/** Letters, digits and what has no meaning in a diagram. It begins with a word of ours, so it is no keyword. */
+/** Keeps letters, digits and characters without a meaning in a diagram. The first word is the action's, so it is not a keyword. */
 function mermaidName(name) {
     const words = name.replaceAll(/[^\p{L}\p{N} ._/=@+-]+/gu, ' ').trim();
     const characters = [...words];
@@ -46076,7 +46078,7 @@ function mermaidName(name) {
 const MOST_OF_A_CELL = 200;
 const MOST_OF_A_SENTENCE = 1_000;
 const MOST_OF_AN_OUTPUT = 20_000;
-/** GitHub-flavoured Markdown, for the job summary: what others wrote is shown as it is, never as HTML or Markdown. */
+/** Writes GitHub-flavoured Markdown for the job summary: untrusted text appears verbatim, never as HTML or Markdown. */
 function markdown(blocks) {
     return `${blocks.map(write).join('\n\n')}\n`;
 }
@@ -46100,7 +46102,7 @@ function write(block) {
             return fenced(mermaidOf(block.gantt), 'mermaid');
     }
 }
-/** What Markdown or HTML may read as more than a character: anywhere, at the start of a line, or in a web address. */
+/** Characters with a meaning in Markdown or HTML: anywhere, at the start of a line, or in a web address. */
 const MARKUP = /[&<>\\`*_{}[\]()#+!|~@]|^-|(?<=^\d+)\.(?=\s|$)|(?<=www)\.|:(?=\/\/)/gi;
 function markdown_text(value) {
     return (0,lib_text/* shortened */.vI)(value, MOST_OF_A_SENTENCE)
@@ -46108,11 +46110,11 @@ function markdown_text(value) {
         .trim()
         .replaceAll(MARKUP, (character) => `&#${character.codePointAt(0)};`);
 }
-/** Only the last column may be wide. */
+/** Writes a table cell; only the last column may be wide. */
 function cell(value, isLast) {
     return markdown_text((0,lib_text/* shortened */.vI)(value, isLast ? MOST_OF_A_SENTENCE : MOST_OF_A_CELL));
 }
-/** A code block whose fence is longer than any within it. */
+/** Writes a code block whose fence is longer than any within it. */
 function fenced(lines, language = '') {
     const longest = Math.max(2, ...[...lines.matchAll(/`+/g)].map(([run]) => run.length));
     const fence = '`'.repeat(longest + 1);
@@ -46121,9 +46123,9 @@ function fenced(lines, language = '') {
 
 ;// CONCATENATED MODULE: ./src/report/outputs.ts
 /**
- * The value of every output, whatever happened: an output that we left unset could be set by a forged workflow command.
+ * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
- * @param path of the JSON report, '' if there is none
+ * @param path of the JSON report; '' if there is none
  */
 function makeOutputs(report, path) {
     const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report;
@@ -46159,7 +46161,7 @@ function withoutStage({ stage: _, ...miss }) {
 ;// CONCATENATED MODULE: ./src/report/report.ts
 
 
-/** @param plan undefined if the run ended before there was one */
+/** @param plan undefined if the run ended before its plan was complete */
 function makeReport(plan, result, timeline) {
     const { builder, cacheStages, production, failures, publication, ...rest } = result;
     const describe = (failure) => describeFailure(failure, result);
@@ -46195,7 +46197,7 @@ function reported(build) {
 }
 function publishReason(plan, { failures, cancelled, publication, commands }) {
     if (plan && commands)
-        return `Nothing was pushed, because it is a dry run. Of another run: ${plan.decision.reason}`;
+        return `Nothing was pushed: this is a dry run. Without dry-run: ${plan.decision.reason}`;
     const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('');
     if (plan && failures.length === 0) {
         return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`;
@@ -46203,7 +46205,7 @@ function publishReason(plan, { failures, cancelled, publication, commands }) {
     const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed';
     const pushed = publication?.pushed ?? [];
     if (pushed.length === 0)
-        return `Nothing was pushed, because ${cause}.`;
+        return `Nothing was pushed: ${cause}.`;
     return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`;
 }
 
@@ -46211,9 +46213,9 @@ function publishReason(plan, { failures, cancelled, publication, commands }) {
 
 
 
-/** Failing tests of which the last lines are shown. */
+/** Maximum number of failed tests whose last lines are shown. */
 const MOST_OUTPUTS = 10;
-/** What a run did, for people. It is made of the report alone. */
+/** Makes the summary of a run for people, from the report alone. */
 function makeSummary(report) {
     const { unchanged, cache, tests, publication, pullSize, engine, commands } = report;
     const blocks = [
@@ -46221,7 +46223,7 @@ function makeSummary(report) {
         { kind: 'list', items: report.failures },
         { kind: 'paragraph', text: report.publishReason },
         ...(unchanged
-            ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: its image is this commit's, too.`)]
+            ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
             : []),
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
@@ -46237,7 +46239,7 @@ function makeSummary(report) {
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
         table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])),
-        // a dry run takes no time that is of interest
+        // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
         ...(commands ? [table(['what', 'reference'], referenceRows(report))] : []),
         ...(commands ? [output('What would be run', commands.join('\n'))] : []),
@@ -46305,7 +46307,7 @@ function testRow({ tests, timeline, cancelled }) {
     const time = extent(timeline.filter(({ kind }) => kind === 'test'));
     return [['Test', tests.some(wasRun) ? result : 'unchanged', seconds(time)]];
 }
-/** Seconds from the first beginning to the last end. */
+/** Returns the seconds from the first start to the last end. */
 function extent(spans) {
     if (spans.length === 0)
         return 0;
@@ -46318,7 +46320,7 @@ function wasRun({ status }) {
 function describeStatus({ status, passedFor }) {
     return passedFor === undefined ? status : `${status}: passed for ${passedFor}`;
 }
-/** Names of what the timeline has of tests and builds that did not go well. */
+/** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report) {
     const builds = (0,result_result/* buildsOf */.jV)(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]));
     const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]));
@@ -46356,7 +46358,7 @@ function seconds(value) {
 ;// CONCATENATED MODULE: ./src/report/terminal.ts
 
 
-/** The summary as lines of plain text, for a terminal: what others wrote holds no control character. */
+/** Writes the summary as plain text for a terminal, without control characters from untrusted text. */
 function plainText(blocks) {
     return `${blocks.map((block) => terminal_write(block).map(lib_text/* harmless */.Is).join('\n')).join('\n\n')}\n`;
 }
@@ -46375,10 +46377,10 @@ function terminal_write(block) {
             return bars(block.gantt);
     }
 }
-/** Characters of a cell: a wide one would move all others out of sight. */
+/** Maximum characters of a cell: a wide one would push all others out of sight. */
 const WIDEST_CELL = 60;
 function aligned(all) {
-    // the last column moves none
+    // the last column pushes no other
     const rows = all.map((row) => row.map((cell, column) => (column < row.length - 1 ? (0,lib_text/* shortened */.vI)(cell, WIDEST_CELL) : cell)));
     const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
     return firstRows(rows, (row) => row
@@ -46386,7 +46388,7 @@ function aligned(all) {
         .join('  ')
         .trimEnd());
 }
-/** Characters that stand for the whole run. */
+/** Characters that represent the duration of the whole run. */
 const WIDTH = 40;
 function bars({ sections, more }) {
     const tasks = sections.flatMap((section) => section.tasks);
@@ -46426,13 +46428,13 @@ function bars({ sections, more }) {
 
 
 
-/** Outside GitHub the summary is printed, and no workflow command is. */
+/** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
 /**
- * What all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, the outputs are
- * set, the summary is written and nothing of ours is left running.
+ * Does what all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, it sets the
+ * outputs, writes the summary and leaves nothing of the action running.
  *
- * @param work what the entry is about; what it throws is a failure of the run
+ * @param work the entry's own work; an error that it throws is a failure of the run
  */
 async function runAction(work) {
     const cancellation = new AbortController();
@@ -46442,7 +46444,7 @@ async function runAction(work) {
     const temp = process.env.RUNNER_TEMP || (0,external_node_os_.tmpdir)();
     const runId = (0,external_node_crypto_.randomUUID)();
     const folder = folderOf(runId, temp);
-    // before anything is made: the post step must know of it
+    // before the action creates anything, because the post step must know of it
     if (IS_ON_GITHUB)
         state_saveState({ runId, folder });
     const log = new Log(folder, !IS_ON_GITHUB);
@@ -46498,7 +46500,7 @@ async function report({ plan, result, spans, log, path }) {
         log.warning(`The report could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
         return '';
     });
-    // first of all: what follows writes files, perhaps on a full disk
+    // first, because the rest writes files, perhaps on a full disk
     if (plan && !result.cancelled) {
         const misses = annotateMisses(result, {
             file: plan.file,
@@ -46569,7 +46571,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 
 
 
-/** The main step: plans, then builds, tests and publishes. */
+/** Runs the main step: plans, then builds, tests and publishes. */
 await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .runAction */ .C)(async (action) => {
     const { inputs, docker, childEnv, log, timeline, signal } = action;
     const git = new _git_git_js__WEBPACK_IMPORTED_MODULE_5__/* .Git */ .T(inputs.context, childEnv);
@@ -46594,7 +46596,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .runAction */ .C)(async (
     const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_3__/* .changesFinder */ .M)(git, github, plan.commit, { context: inputs.context, file: plan.file });
     return runWithContext({ ...action, plan, git, github, registry, changesSince });
 });
-/** Builds with the modes of files that other checkouts have, and leaves no container. */
+/** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run) {
     const { plan, git, log, folder, docker, registry, runId } = run;
     const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_4__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
@@ -46605,11 +46607,11 @@ async function runWithContext(run) {
     finally {
         await registry.end();
         restoreModes();
-        // no build reads the context any more
+        // after the last build has read the build context
         await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__/* .handOver */ .C)({ plan, log, folder });
         const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_2__/* .removeContainers */ .Dn)(docker, runId);
         if (left !== undefined)
-            log.warning(`Containers of this run may be left: ${left}`);
+            log.warning(`Cannot remove all containers of this run: ${left}`);
     }
 }
 function preview(plan, { log, secrets }) {
@@ -46626,7 +46628,7 @@ function announce({ strategy, decision, refs, commit, builds }, log) {
         log.warning(strategy.warning);
     const cacheStages = builds.flatMap(({ kind, name, moving }) => kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []);
     if (cacheStages.length > 0)
-        log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`);
+        log.info(`Stages built separately for their cache: ${cacheStages.join(', ')}`);
     if (decision.push)
         log.info(decision.reason);
     else
@@ -46651,7 +46653,7 @@ __webpack_async_result__();
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
 
 
-/** `findChanges` for one build, which looks for those since the same commit once. */
+/** Returns `findChanges` for one build, with a cache by commit. */
 function changesFinder(git, github, commit, paths) {
     const known = new Map();
     return (revision) => {
@@ -46661,13 +46663,13 @@ function changesFinder(git, github, commit, paths) {
     };
 }
 /**
- * Compares a commit with the work tree around the build context: by git or, where the clone is too shallow for that, by
- * git and GitHub. Without git nothing is known, for then nothing tells where in the repository the context is.
+ * Compares a commit with the work tree around the build context: with git or, if the clone is too shallow, with git and
+ * GitHub. Without git all is unknown, including the position of the context in the repository.
  *
- * @param git asks in the build context
+ * @param git runs in the build context
  * @param revision the commit of the published image; any text
- * @param commit the commit that is built
- * @param paths the build context and the Dockerfile, which are there
+ * @param commit the commit of this build
+ * @param paths the build context and the Dockerfile, which must exist
  * @throws Error if one of `paths` cannot be read
  */
 async function findChanges(git, github, revision, commit, paths) {
@@ -46683,12 +46685,12 @@ async function findChanges(git, github, revision, commit, paths) {
     };
 }
 /**
- * GitHub knows the way to a commit that is here too, and git the rest of it, to the work tree. So a file that was
- * changed in commits and changed back since counts as changed.
+ * Combines GitHub's changes up to a commit that the clone contains with git's changes from there to the work tree. A file
+ * that a commit changed and a later one changed back counts as changed.
  */
 async function compareByGitHub(git, github, revision, built) {
     const head = (await git.commit('HEAD'))?.sha;
-    // a pull request's checkout has its merge commit only; after a commit in the workflow GitHub does not know HEAD
+    // the checkout of a pull request has only the merge commit; after a commit in the workflow, GitHub does not know HEAD
     for (const sha of new Set([built, head])) {
         const here = sha === undefined ? undefined : await git.changedSince(sha);
         const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha);
@@ -46697,19 +46699,19 @@ async function compareByGitHub(git, github, revision, built) {
     }
     return undefined;
 }
-/** The paths below a folder, relative to it. */
+/** Returns the paths below a folder, relative to it. */
 function below(folder, paths) {
     return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
 }
 async function untrackedBelow(prefix, untracked, context) {
     const entries = (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readdir)(context, { withFileTypes: true })).map((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name);
-    // git names but the outermost folder it tracks nothing of, and the context may be in there
+    // git lists only the outermost folder without tracked files, which may contain the context
     if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path)))
         return entries;
-    // git does not list its own folder (a file in a work tree of `git worktree`), but docker gets it
+    // git does not list its own folder (a file in a work tree of `git worktree`), but the build context contains it
     return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')];
 }
-/** A Dockerfile that is a link has changed if the link or the file has. */
+/** Returns whether the Dockerfile has changed. If it is a link, a change of the link or of its target counts. */
 async function isDockerfileChanged(prefix, changed, untracked, { context, file }) {
     const [folder, top, target] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file)), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(context), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(file)]);
     const paths = [(0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(file)), target].map((path) => node_path__WEBPACK_IMPORTED_MODULE_1__.posix.join(prefix, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(top, path)));
@@ -46717,7 +46719,7 @@ async function isDockerfileChanged(prefix, changed, untracked, { context, file }
         !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other))));
     if (!inRepository || !changed)
         return undefined;
-    // git names a submodule by its folder
+    // git lists a submodule as its folder
     return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
 }
 
@@ -46738,26 +46740,26 @@ async function isDockerfileChanged(prefix, changed, untracked, { context, file }
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
 
 
-/** Group and others may write: what a usual umask of 022 takes away. */
+/** Write permission for group and others, which the usual umask 022 removes. */
 const WRITABLE = 0o022;
-/** Whether files get more permissions under this umask than under the usual one. */
+/** Returns whether this umask allows more permissions than the usual one. */
 function isWide(umask) {
     return (WRITABLE & ~umask) !== 0;
 }
 /**
- * Gives tracked files the modes of a usual checkout. Git keeps of a mode only whether a file is executable, and takes the rest
- * from the umask of the checkout; but all of it counts for the cache of COPY (moby/buildkit#4374). So under umask 002 or 000
- * every file and folder loses the write permissions that this umask left it. A stricter umask is left alone: to undo it
- * would show the files to others on this machine.
+ * Sets tracked files to the modes of a usual checkout. Git stores only the executable bit, and the umask of the checkout
+ * decides the rest of the mode; but the cache key of COPY includes the whole mode (moby/buildkit#4374). So for umask 002
+ * or 000, this function removes the additional write permissions of every file and folder. It does not compensate for a
+ * stricter umask, because this would expose the files to other users of the machine.
  *
  * @param tracked paths below `folder` that git tracks
- * @param umask of the checkout
- * @returns what puts the modes back
+ * @param umask umask of the checkout
+ * @returns a function that restores the modes
  */
 function narrowModes(folder, tracked, umask = process.umask()) {
     if (!isWide(umask))
         return () => { };
-    // exactly what git makes under this umask: another mode was somebody's wish
+    // exactly the modes that git sets under this umask: another mode is intended
     const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask]);
     const changed = [];
     for (const path of placesOf(folder, tracked)) {
@@ -46773,14 +46775,14 @@ function narrowModes(folder, tracked, umask = process.umask()) {
                 setMode(path, mode);
     };
 }
-/** Tracked files that have another mode than a usual checkout gives them, as `path (mode 640)`. */
+/** Returns the tracked files whose mode differs from that of a usual checkout; the mode is octal: `640`. */
 function unusualModes(folder, tracked) {
     return tracked.flatMap((path) => {
         const mode = modeOf((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, path));
         return mode === undefined || mode === 0o644 || mode === 0o755 ? [] : [{ path, mode: mode.toString(8) }];
     });
 }
-/** The tracked files and their folders, without any that a symbolic link would lead out of. */
+/** Returns the tracked files and their folders, without paths through symbolic links. */
 function placesOf(folder, tracked) {
     const top = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder);
     const folders = new Map();
@@ -46799,7 +46801,7 @@ function placesOf(folder, tracked) {
     const files = tracked.map((path) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(top, path)).filter((path) => isInside((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)));
     return [top, ...[...folders].flatMap(([path, inside]) => (inside ? [path] : [])), ...files];
 }
-/** undefined for what is neither a file nor a folder. */
+/** Returns the mode of a file or folder, and undefined for anything else. */
 function modeOf(path) {
     const stats = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false });
     return stats?.isFile() || stats?.isDirectory() ? stats.mode & 0o7777 : undefined;
@@ -46810,7 +46812,7 @@ function setMode(path, mode) {
         return true;
     }
     catch {
-        // another user's
+        // the file belongs to another user
         return false;
     }
 }
@@ -46830,21 +46832,21 @@ function setMode(path, mode) {
 /** Options of every call of git. */
 const OPTIONS = [
     '--no-pager',
-    // the repository's own configuration would name programs to run; nothing prevents its clean filters (git-lfs)
+    // the repository's own configuration could name a program to run; no option prevents its clean filters (git-lfs)
     '-c',
     'core.fsmonitor=false',
-    // git diff writes the times it read into the index, and runs post-index-change, even with --no-optional-locks
+    // git diff updates file times in the index, and runs post-index-change, even with --no-optional-locks
     '-c',
     'core.hooksPath=/dev/null',
-    // a checkout made by another user, as in a job container, is refused without safe.directory
+    // without safe.directory, git rejects a checkout of another user, as in a job container
     '-c',
     'safe.directory=*'
 ];
-/** Whether a text is a full commit id: 40 hex digits, or 64 in a SHA-256 repository. So it is no option and no range. */
+/** Returns whether a text is a full commit id, and so neither an option nor a range: 40 hex digits, or 64 in a SHA-256 repository. */
 function isCommitId(text) {
     return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
 }
-/** Asks git in a folder. Every answer is undefined where there is no git, no repository or no such commit. */
+/** Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist. */
 class Git {
     #folder;
     #env;
@@ -46852,7 +46854,7 @@ class Git {
         this.#folder = folder;
         this.#env = env;
     }
-    /** The commit that `revision` names: a full commit id or HEAD. */
+    /** Reads the commit that `revision` names: a full commit id or HEAD. */
     async commit(revision) {
         const text = await this.#ask([
             'show',
@@ -46867,8 +46869,8 @@ class Git {
         return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
     }
     /**
-     * How `head` stands to `base`, both full commit ids: `ahead` has it in its history. undefined also where the checkout's
-     * history is cut off and does not tell.
+     * Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains
+     * `base`. Also returns undefined if the shallow history of the checkout does not determine the relation.
      */
     async relation(base, head) {
         if (!isCommitId(base) || !isCommitId(head))
@@ -46886,15 +46888,15 @@ class Git {
             return 'behind';
         return shallow === 'false' ? 'diverged' : undefined;
     }
-    /** The branch that is checked out; '' for a detached HEAD. */
+    /** Returns the checked-out branch, or '' for a detached HEAD. */
     async branch() {
         return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? '';
     }
     /**
-     * The files that differ between a commit and the work tree as it is now: paths below the repository's top, each once.
-     * A rename is two paths, a submodule one (of its folder). Untracked files are not among them.
+     * Returns the files that differ between a commit and the current work tree: paths relative to the top of the repository,
+     * without duplicates. A rename is two paths, a submodule one (its folder). Excludes untracked files.
      *
-     * @param revision a full commit id; undefined for any other text
+     * @param revision a full commit id; the result is undefined for any other text
      */
     async changedSince(revision) {
         if (!isCommitId(revision))
@@ -46905,9 +46907,9 @@ class Git {
             '-z',
             '--no-renames',
             '--no-relative',
-            // what a build leaves in a submodule is no change of it
+            // files that a build leaves in a submodule are not a change
             '--ignore-submodules=untracked',
-            // attributes and configuration may name programs to compare with; names alone need none, so this is to be certain
+            // attributes and configuration may name diff programs; --name-only needs none, so these options are a safeguard
             '--no-ext-diff',
             '--no-textconv',
             `${revision}^{commit}`,
@@ -46916,31 +46918,31 @@ class Git {
         return text === undefined ? undefined : [...new Set(readNames(text))];
     }
     /**
-     * What git does not track in the whole repository, ignored files included: paths below its top. A folder without any
-     * tracked file is one path that ends in '/'. Git's own folder is not among them.
+     * Returns the untracked paths of the whole repository, including ignored files, relative to its top. A folder without
+     * tracked files is one path that ends in '/'. Excludes git's own folder.
      */
     async untracked() {
-        // ":/" is the repository's top, from whatever folder below it (gitglossary(7), pathspec)
+        // ":/" is the top of the repository, from any folder below it (gitglossary(7), pathspec)
         const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/']);
         return text === undefined ? undefined : readNames(text);
     }
-    /** The tracked files below the folder, as paths relative to it. */
+    /** Returns the tracked files below the folder, as paths relative to it. */
     async tracked() {
         const text = await this.#run(['ls-files', '--cached', '-z']);
         return text === undefined ? undefined : readNames(text);
     }
-    /** The folder's path below the repository's top, links resolved: '' or `sub/`. */
+    /** Returns the path of the folder below the top of the repository, with resolved links: '' or `sub/`. */
     async prefix() {
         return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
     }
     async #ask(args) {
         return (await this.#run(args))?.trim();
     }
-    /** What git prints, byte for byte: a file's name may begin or end with spaces. */
+    /** Returns git's output byte for byte: a file name may begin or end with spaces. */
     async #run(args) {
         try {
             const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_0__/* .exec */ .m)('git', [...OPTIONS, '-C', this.#folder, ...args], {
-                // a commit or a file that a partial clone lacks is not fetched; not known to git before 2.39.4, which fetches
+                // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
                 env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
             });
             return result.exitCode === 0 ? result.stdout : undefined;
@@ -46950,7 +46952,7 @@ class Git {
         }
     }
 }
-/** The names in a list of git's option -z, which ends each with a NUL. */
+/** Parses the output of git's option -z, which ends each name with a NUL. */
 function readNames(text) {
     return text.split('\0').slice(0, -1);
 }
@@ -51979,11 +51981,11 @@ var git = __nccwpck_require__(3429);
 
 
 
-/** Milliseconds to wait for an answer; a run can do without. */
+/** Time limit in milliseconds for an answer; a run works without it. */
 const PATIENCE = 10_000;
-/** Most files that GitHub lists of one comparison (docs.github.com, REST API, "Compare two commits"). */
+/** Maximum number of files in GitHub's list for one comparison (docs.github.com, REST API, "Compare two commits"). */
 const MOST_FILES = 300;
-/** Asks GitHub's API. Every answer is undefined where there is no token, or GitHub does not answer. */
+/** Calls GitHub's API. Every method returns undefined without a token, or if GitHub does not answer. */
 class github_GitHub {
     #token;
     #owner;
@@ -51997,7 +51999,7 @@ class github_GitHub {
         this.#owner = owner;
         this.#repo = repo;
     }
-    /** Whether it can be asked at all. */
+    /** Whether requests are possible at all. */
     get hasToken() {
         return this.#token !== undefined;
     }
@@ -52007,7 +52009,7 @@ class github_GitHub {
             return data.default_branch;
         });
     }
-    /** When a commit was made, ISO 8601 in UTC, to the second. */
+    /** Returns the time of a commit: ISO 8601 in UTC, to the second. */
     async commitTime(sha) {
         return this.#ask(async ({ rest }) => {
             const { data } = await rest.git.getCommit({ owner: this.#owner, repo: this.#repo, commit_sha: sha });
@@ -52015,13 +52017,14 @@ class github_GitHub {
         });
     }
     /**
-     * The files that differ between two commits: paths below the repository's top, each once. A rename is two paths.
+     * Returns the files that differ between two commits: paths relative to the top of the repository, without duplicates.
+     * A rename is two paths.
      *
-     * GitHub compares with the merge base, as `git diff base...head` does; so unless `base` is an ancestor of `head` the
-     * other direction is asked too.
+     * GitHub compares with the merge base, as `git diff base...head` does. So unless `base` is an ancestor of `head`, this
+     * method also requests the other direction.
      *
-     * @param base a full commit id, as `head`; undefined for any other text
-     * @returns undefined also if there are more files than GitHub lists
+     * @param base a full commit id, like `head`; the result is undefined for any other text
+     * @returns undefined also if the files exceed GitHub's list
      */
     async changedFiles(base, head) {
         if (!(0,git/* isCommitId */.j)(base) || !(0,git/* isCommitId */.j)(head))
@@ -52035,14 +52038,14 @@ class github_GitHub {
             const back = await this.#compare(octokit, head, base);
             if (forth.status === 'behind')
                 return back.files && [...back.files.keys()];
-            // commits that were merged into each other have several merge bases
+            // after merges in both directions, two commits have several merge bases
             if (!forth.files || !back.files || forth.mergeBase !== back.mergeBase)
                 return undefined;
             const paths = new Set([...forth.files.keys(), ...back.files.keys()]);
             return [...paths].filter((path) => forth.files?.get(path) !== back.files?.get(path));
         });
     }
-    /** How `head` stands to `base`, both full commit ids: `ahead` has it in its history. */
+    /** Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains `base`. */
     async relation(base, head) {
         if (!(0,git/* isCommitId */.j)(base) || !(0,git/* isCommitId */.j)(head))
             return undefined;
@@ -52052,14 +52055,14 @@ class github_GitHub {
             return rest.repos.compareCommitsWithBasehead(question).then(({ data }) => data.status, unknownIfNotFound);
         });
     }
-    /** The commit at a branch's tip; `unknown` where there is no such branch, or it may not be read. */
+    /** Returns the commit at the tip of a branch, or `unknown` if the branch does not exist or the token may not read it. */
     async tip(branch) {
         return this.#ask(async ({ rest }) => {
             const question = { owner: this.#owner, repo: this.#repo, ref: `heads/${branch}` };
             return rest.git.getRef(question).then(({ data }) => data.object.sha, unknownIfNotFound);
         });
     }
-    /** A commit and those before it by their first parents, the newest first, among the last hundred of its history. */
+    /** Returns a commit and its ancestors along first parents, newest first, among the last hundred commits of its history. */
     async firstParents(sha) {
         return this.#ask(async ({ rest }) => {
             const { data } = await rest.repos.listCommits({ owner: this.#owner, repo: this.#repo, sha, per_page: 100 });
@@ -52076,7 +52079,7 @@ class github_GitHub {
             owner: this.#owner,
             repo: this.#repo,
             basehead: `${base}...${head}`,
-            // pages are of commits, which nobody reads here; the first has all files
+            // GitHub paginates only the commits, which this method does not use; the first page contains all files
             per_page: 1
         });
         const files = data.files && data.files.length < MOST_FILES ? data.files : undefined;
@@ -52087,7 +52090,7 @@ class github_GitHub {
             files: files &&
                 new Map([
                     ...gone.map((path) => [path, null]),
-                    // of a removed file GitHub tells the blob that it was
+                    // for a removed file, GitHub returns its former blob
                     ...files.map(({ filename, status, sha }) => [filename, status === 'removed' ? null : sha])
                 ])
         };
@@ -52104,7 +52107,7 @@ class github_GitHub {
         }
     }
 }
-/** GitHub answers so where there is no such commit or branch, or where the token may not see it. */
+/** Returns `unknown` for GitHub's answer if a commit or branch does not exist, or if the token may not read it. */
 function unknownIfNotFound(error) {
     if ([404, 422].includes(Number((0,json.at)(error, 'status'))))
         return 'unknown';
@@ -52122,18 +52125,18 @@ function unknownIfNotFound(error) {
 /* harmony export */   cc: () => (/* binding */ CancelledError),
 /* harmony export */   yo: () => (/* binding */ UserError)
 /* harmony export */ });
-/** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
+/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
 class UserError extends Error {
     name = 'UserError';
 }
-/** The run was cancelled by SIGINT or SIGTERM, as the runner sends them. */
+/** SIGINT or SIGTERM, which the runner sends, cancelled the run. */
 class CancelledError extends Error {
     name = 'CancelledError';
     constructor() {
         super('The run was cancelled');
     }
 }
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
@@ -52160,12 +52163,12 @@ function messageOf(error) {
 
 
 
-/** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
+/** Milliseconds between SIGTERM and SIGKILL to a child; the runner waits 2.5 s after its own last signal. */
 const KILL_AFTER = 2_000;
-/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+/** Milliseconds from a child's exit to the closing of its streams: a grandchild may keep them open, and this process waiting, for ever. */
 const STREAMS_CLOSE_WITHIN = 2_000;
 const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorage();
-// @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
+// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
 (0,node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1__.subscribe)('child_process', (message) => {
     const call = calls.getStore();
     if (!call)
@@ -52173,9 +52176,9 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
     const { process: child } = message;
     call.child = child;
     child.once('spawn', () => {
-        // a child may end without having read its input
+        // a child may exit without reading its input
         child.stdin?.on('error', () => { });
-        // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
+        // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
         if (!call.hasInput)
             child.stdin?.end();
         if (call.signal?.aborted)
@@ -52198,11 +52201,11 @@ function end(child) {
     child.once('exit', () => clearTimeout(timer));
 }
 /**
- * Runs a program without a shell and waits for it. Prints nothing.
+ * Runs a program without a shell and waits until it exits. Prints nothing.
  *
- * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before it ran, or ended it
- * @throws what `onOutput` throws, after the child was ended
+ * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
+ * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws any error of `onOutput`, after terminating the child
  * @throws Error if the program is not on PATH
  */
 async function exec(tool, args, options) {
@@ -52215,7 +52218,7 @@ async function exec(tool, args, options) {
     const call = { signal, hasInput: options.input !== undefined };
     const abort = () => end(call.child);
     const pass = (chunk) => {
-        // thrown in a stream's listener it would end this process: a full disk, say
+        // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
             onOutput?.(chunk);
         }
@@ -52249,7 +52252,7 @@ async function exec(tool, args, options) {
         }));
         if (failure !== undefined)
             throw failure;
-        // what ended well although it was told to stop has been done
+        // a program that succeeded in spite of SIGTERM has done its work
         if (signal?.aborted && exitCode !== 0)
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_4__/* .CancelledError */ .cc();
         return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
@@ -52258,12 +52261,12 @@ async function exec(tool, args, options) {
         signal?.removeEventListener('abort', abort);
     }
 }
-/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
 function endLine(chunk) {
     if (chunk.length > 0)
         chunk[chunk.length - 1] = 10;
 }
-/** Collects chunks that may split a UTF-8 character. */
+/** Concatenates chunks whose boundaries may split a UTF-8 character. */
 class Text {
     #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_2__.StringDecoder('utf8');
     #text = '';
@@ -52287,7 +52290,7 @@ class Text {
 /* harmony export */   p_: () => (/* binding */ list),
 /* harmony export */   qF: () => (/* binding */ parseJson)
 /* harmony export */ });
-/** The value at a path of keys in data of any shape; undefined where the path ends early. */
+/** Returns the value at a path of keys in data of any shape, or undefined if the path does not exist. */
 function at(value, ...keys) {
     let current = value;
     for (const key of keys) {
@@ -52297,7 +52300,7 @@ function at(value, ...keys) {
     }
     return current;
 }
-/** What a text of JSON says; undefined if it is none. */
+/** Parses JSON; returns undefined if the text is not valid JSON. */
 function parseJson(source) {
     try {
         return JSON.parse(source);
@@ -52306,11 +52309,11 @@ function parseJson(source) {
         return undefined;
     }
 }
-/** A string as it is, '' for anything else. */
+/** Returns a string unchanged, and '' for any other value. */
 function text(value) {
     return typeof value === 'string' ? value : '';
 }
-/** An array as it is, [] for anything else. */
+/** Returns an array unchanged, and [] for any other value. */
 function list(value) {
     return Array.isArray(value) ? value : [];
 }
@@ -52708,7 +52711,7 @@ var errors = __nccwpck_require__(8595);
 
 
 
-/** Milliseconds before the first repetition, doubled with each, and up to twice as long by chance: runs must not come in step. */
+/** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
 class TransientError extends Error {
@@ -52719,12 +52722,12 @@ class TransientError extends Error {
     }
 }
 /**
- * Does something again after a transient failure, as often as the input `retries` allows.
+ * Retries an operation after a transient error, as often as the input `retries` allows.
  *
- * @param what for the log: `Push octo/app:latest`
- * @param whyAgain the transient failure of a result; undefined of one that stays what it is
- * @returns the last result; after a cancellation no further one is asked for
- * @throws what `attempt` throws, CancelledError if it is cancelled before there is any result
+ * @param what description for the log: `Push octo/app:latest`
+ * @param whyAgain returns the transient error of a result, or undefined if the result is final
+ * @returns the last result; a cancellation prevents further attempts
+ * @throws any error of `attempt`; CancelledError if the run is cancelled before the first result
  */
 async function retry({ retries, log, signal }, what, attempt, whyAgain) {
     const results = [];
@@ -52773,13 +52776,13 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
 /* harmony export */   hD: () => (/* binding */ quote),
 /* harmony export */   vI: () => (/* binding */ shortened)
 /* harmony export */ });
-/** At most so many characters of a text from outside are in a message. */
+/** Maximum number of characters of an external text in a message. */
 const MOST_SHOWN = 300;
 /**
- * Text from outside as a JSON string that is safe in a log line and a message: one short line, nothing invisible, and no
- * `##[`, which the runner takes for a command anywhere in a line (actions/runner, `ActionCommand.cs`).
+ * Quotes an external text as a JSON string that is safe in a log line and a message: one short line without invisible
+ * characters and without `##[`, which the runner interprets as a command anywhere in a line (actions/runner, `ActionCommand.cs`).
  *
- * @param unsafe what is written as an escape beyond what JSON demands
+ * @param unsafe characters to escape in addition to those that JSON requires
  */
 function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
     let shown = '';
@@ -52795,27 +52798,27 @@ function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
 function jsonEscape(text) {
     return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
-/** A text for a message: as it is if it is plain, else as a JSON string of ASCII; cut short if it is long. */
+/** Formats a text for a message: unchanged if it is plain, otherwise as an ASCII JSON string; truncates a long text. */
 function show(text) {
     const quoted = quote(text, /[^\x20-\x7e]/);
     const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? [];
     return plain ?? quoted;
 }
-/** A text of others as one line of ours that holds no workflow command. */
+/** Converts an external text to one line that contains no workflow command. */
 function harmless(text) {
     return text
         .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
         .replaceAll('##[', '# #[')
         .replace(/^(\s*)::/, '$1: :');
 }
-/** The two sides of the first equals sign. */
+/** Returns the parts before and after the first equals sign. */
 function splitAtEquals(text) {
     const equals = text.indexOf('=');
     return [text.slice(0, equals), text.slice(equals + 1)];
 }
-/** The beginning of a long text. Counts characters, not UTF-16 units: none is cut in two. */
+/** Truncates a long text. Counts characters, not UTF-16 units, so that it splits no character. */
 function shortened(value, most) {
-    // long before it is counted
+    // cut a very long text before counting its characters
     const characters = [...value.slice(0, 2 * most + 2)];
     return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
 }
@@ -52830,12 +52833,12 @@ function shortened(value, most) {
 /* harmony export */   K: () => (/* binding */ Timeline),
 /* harmony export */   w: () => (/* binding */ secondsSince)
 /* harmony export */ });
-/** Spans of a report, so that it stays small. */
+/** Maximum number of spans in a report, to keep it small. */
 const MOST_SPANS = 1_000;
-/** What a run did when: its phases, and what they waited for. */
+/** Records when the phases of a run took place, and what they waited for. */
 class Timeline {
     #ended = [];
-    /** Runs `work`, and notes when it began and how long it took, however it ended. */
+    /** Runs `work` and records its start and duration, whether it succeeds or fails. */
     async measure(kind, name, work) {
         const began = performance.now();
         try {
@@ -52845,11 +52848,11 @@ class Timeline {
             this.#note(kind, name, began);
         }
     }
-    /** Notes what has taken all the time since the process began. */
+    /** Records a span that began with the process and ends now. */
     sinceStart(kind, name) {
         this.#note(kind, name, 0);
     }
-    /** What has ended, in the order of the beginnings. */
+    /** Returns the ended spans, sorted by start. */
     spans() {
         return this.#ended
             .toSorted((a, b) => a.began - b.began)
@@ -52863,7 +52866,7 @@ class Timeline {
 function seconds(milliseconds) {
     return Math.round(milliseconds) / 1_000;
 }
-/** Seconds since a `performance.now()`. */
+/** Returns the seconds since a `performance.now()`. */
 function secondsSince(start) {
     return Math.round(performance.now() - start) / 1_000;
 }
@@ -60186,15 +60189,15 @@ const parser = new XMLParser({
     attributeNamePrefix: '@',
     parseTagValue: false,
     parseAttributeValue: false,
-    // a hostile report could grow by entities of its own
+    // a malicious report could expand its own entities without limit
     processEntities: { enabled: true, maxTotalExpansions: 10_000, maxExpandedLength: 1_000_000 },
-    // of these are the numeric ones, as of a line's end in an attribute
+    // includes the numeric entities, e.g. of a line break in an attribute
     htmlEntities: true,
     isArray: (name) => ['testsuite', 'testcase', 'failure', 'error'].includes(name)
 });
 /**
- * The cases of a JUnit report that did not pass: `testcase` elements with a `failure` or `error` (github.com/testmoapp/junitxml),
- * in suites within suites. [] of what is no such report.
+ * Reads the failed cases of a JUnit report: `testcase` elements with a `failure` or `error` (github.com/testmoapp/junitxml),
+ * in nested suites. Returns [] if `xml` is not such a report.
  */
 function readFailedCases(xml) {
     let document;
@@ -60217,7 +60220,7 @@ function nameOf(testcase) {
     const [group, name] = ['@classname', '@name'].map((attribute) => (0,json/* text */.Qq)((0,json.at)(testcase, attribute)));
     return [group, name].filter((part) => part !== '').join(' › ') || 'a case without a name';
 }
-/** The attribute `message`, else the first lines of the element. */
+/** Returns the attribute `message`, or else the text of the element. */
 function messageOf(problem) {
     const message = (0,json/* text */.Qq)((0,json.at)(problem, '@message')) || (0,json/* text */.Qq)((0,json.at)(problem, '#text')) || (0,json/* text */.Qq)(problem);
     return message.trim();
@@ -60230,18 +60233,18 @@ function messageOf(problem) {
 
 
 
-/** Milliseconds that an engine gets between two words about a copy, of which it says none before the end. */
+/** Milliseconds that docker may be silent during a copy: it prints nothing before the end. */
 const PATIENCE = 300_000;
-/** Bytes of a report that is read for failing cases, how many of them a test has at most, and how much of each is kept. */
+/** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024;
 const MOST_CASES = 100;
 const LONGEST_NAME = 300;
 const LONGEST_MESSAGE = 1_000;
 /**
- * Copies what the input `test-reports` names out of a test's container, into our own folder: the context must not change
- * while production is built from it. What is not there is said in the log.
+ * Copies the paths in the input `test-reports` from a test's container to the action's own folder: the build context must not
+ * change during the production build. Logs which paths do not exist.
  *
- * @returns the cases that did not pass, as far as the files are JUnit reports; those so far if the run is cancelled
+ * @returns the failed cases, as far as the files are JUnit reports; those read so far if the run is cancelled
  */
 async function collect(run, test) {
     const cases = [];
@@ -60258,7 +60261,7 @@ async function collect(run, test) {
         catch (error) {
             if (run.signal.aborted)
                 break;
-            // whatever it was, the test has ended as it did
+            // such an error does not change the result of the test
             run.log.warning(`The report ${JSON.stringify(path)} of the test ${JSON.stringify(test.command)} could not be collected: ${(0,lib_errors/* messageOf */.bD)(error)}`);
         }
     }
@@ -60271,13 +60274,13 @@ async function collect(run, test) {
 }
 async function collectOne(run, { number, command, container, workingDir }, path) {
     const source = external_node_path_.posix.resolve('/', workingDir, path);
-    // docker would write through a link that is there; a new folder has none
+    // docker would write through an existing link; a new folder has none
     const copied = await (0,promises_.mkdtemp)((0,external_node_path_.join)(run.folder, `copied-${number}-`));
     const args = ['cp', `${container}:${source}`, copied];
     const failure = (0,errors/* failureOf */.g5)(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }));
     if (failure !== undefined)
         run.log.info(`No report ${source} of the test ${command}: ${failure}`);
-    // below the path that it has in the container: two may have one name
+    // below its path in the container: two reports may have the same name
     const place = external_node_path_.posix.dirname(path.startsWith('/') || source.endsWith(`/${external_node_path_.posix.normalize(path)}`) ? external_node_path_.posix.normalize(path) : source);
     const files = await takeFiles(copied, (0,external_node_path_.join)(collectedFolder(run), folderName(number, command), place));
     await (0,promises_.rm)(copied, { recursive: true, force: true });
@@ -60290,14 +60293,14 @@ async function collectOne(run, { number, command, container, workingDir }, path)
 function collectedFolder({ folder }) {
     return (0,external_node_path_.join)(folder, 'reports');
 }
-/** `1-npm-test`: also of commands that have no letter the names differ. */
+/** Returns a name like `1-npm-test`; the number makes it unique even for commands without letters. */
 function folderName(number, command) {
     const words = command.replaceAll(/[^A-Za-z0-9]+/g, '-').replaceAll(/^-|-$/g, '');
     return `${number}-${words.slice(0, 40)}`.replace(/-$/, '');
 }
 /**
- * Copies the files below a folder into another, with their folders. Links, devices and pipes are left: a link may name any
- * file of the runner.
+ * Copies the files below a folder into another, with their folders. Omits links, devices and pipes: a link may point to any file
+ * of the runner.
  *
  * @returns the paths of the copies
  */
@@ -60318,7 +60321,7 @@ async function readCases(file) {
         return [];
     return readFailedCases(await (0,promises_.readFile)(file, 'utf8'));
 }
-/** Puts what was collected where the input `reports-directory` says, a folder for each test. */
+/** Copies the collected reports to the folder in the input `reports-directory`, one folder for each test. */
 async function handOver(run) {
     const directory = run.plan.inputs.reportsDirectory;
     const tests = await (0,promises_.readdir)(collectedFolder(run)).catch(() => []);
@@ -60326,7 +60329,7 @@ async function handOver(run) {
         return;
     try {
         const target = (0,external_node_path_.resolve)(directory);
-        // a commit could bring a link of this name, or above it
+        // a commit could contain a link with this name, or above it
         if (isBelow('.', target) && !isBelow(await (0,promises_.realpath)('.'), await realpathOfExisting(target))) {
             throw new Error('it is, or is below, a link that leaves the working directory');
         }
@@ -60339,14 +60342,14 @@ async function handOver(run) {
         run.log.info(`The reports of ${tests.length} tests are in ${(0,external_node_path_.resolve)(directory)}`);
     }
     catch (error) {
-        run.log.warning(`The reports of the tests could not be put into ${directory}: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        run.log.warning(`The reports of the tests could not be written to ${directory}: ${(0,lib_errors/* messageOf */.bD)(error)}`);
     }
 }
 function isBelow(folder, path) {
     const way = (0,external_node_path_.relative)(folder, path);
     return !way.startsWith('..') && !(0,external_node_path_.isAbsolute)(way);
 }
-/** The real path of the deepest folder on a path that is there. */
+/** Returns the real path of the deepest existing folder of a path. */
 async function realpathOfExisting(path) {
     return (0,promises_.realpath)(path).catch(() => realpathOfExisting((0,external_node_path_.dirname)(path)));
 }
@@ -60380,7 +60383,7 @@ var legacy = __nccwpck_require__(7655);
 
 
 
-/** The docker commands that run before any build. */
+/** Returns the docker commands that run before the first build. */
 function commandsBeforehand({ strategy, engine, builds }) {
     if (strategy.name !== 'legacy' || engine.store === 'containerd')
         return [];
@@ -60388,9 +60391,9 @@ function commandsBeforehand({ strategy, engine, builds }) {
     return [...caches].map((cache) => (0,command_line/* replayable */.YO)(['pull', cache]));
 }
 /**
- * The docker commands that build a stage.
+ * Returns the docker commands that build a stage.
  *
- * @param folder stands for the folder of our files
+ * @param folder placeholder for the folder of the action's files
  */
 function buildCommands(plan, stage, folder) {
     return plan.strategy.name === 'legacy' ? legacyBuild(plan, stage, folder) : [inlineBuild(plan, stage, folder)];
@@ -60419,12 +60422,12 @@ var test_args = __nccwpck_require__(795);
 
 
 
-/** What only a run knows: the folder for its files, and its own name. */
+/** Placeholders for values that only a run knows: its folder, and its ID. */
 const FOLDER = 'TEMP';
 const RUN_ID = 'RUN';
 /**
- * The docker commands of a run that goes well, in their order, as far as they can be known beforehand: not the digests of base
- * images, which the builder's build tells, nor what is only looked at. Tests and what follows the builder run at the same time.
+ * Returns the docker commands of a successful run in order, as far as they are known beforehand: without digests of base images,
+ * which the builds report, and without inspections. Tests and the builds after the builder stage run at the same time.
  */
 function previewCommands(plan, secrets) {
     const { inputs, refs, decision } = plan;
@@ -60485,26 +60488,26 @@ var legacy = __nccwpck_require__(7655);
 ;// CONCATENATED MODULE: ./src/strategy/create-strategy.ts
 
 
-/** The strategy that the plan names. */
+/** Creates the strategy that the plan names. */
 function createStrategy(run) {
     return run.plan.strategy.name === 'legacy' ? new legacy/* LegacyStrategy */.X2(run) : new inline/* InlineStrategy */.hU(run);
 }
 
 ;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
-/** Where the history of an image's own instructions begins, if its end is that of `build`; undefined if it is not. */
+/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
 function ownHistoryStart(image, { instructions: own }) {
     const start = image.history.length - own.length;
     const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
     return start >= 0 && fits ? start : undefined;
 }
-/** BuildKit writes `RUN /bin/sh -c …`, the legacy builder `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
 function keywordOf(createdBy = '') {
     const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
     const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
     return nop ?? first ?? 'RUN';
 }
 /**
- * Why BuildKit could not take all layers of the image's own steps from its cache metadata; undefined if it could.
+ * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
  *
  * @returns a clause: "its cache metadata …"
  */
@@ -60514,13 +60517,13 @@ function whyNoCache(image, build) {
     const own = ownLayers(image, build);
     if (image.recorded === 'unknown')
         return undefined;
-    // what the base image's own triggers added cannot be told from the base
+    // layers of the base image's triggers cannot be distinguished from layers of the base image
     if (own === undefined)
         return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
     const missing = unrecorded(image, own);
     return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
 }
-/** How many layers of the image's own steps have no record; Infinity if it cannot serve as a cache at all. */
+/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
 function missingRecords(image, build) {
     if (image?.recorded === undefined)
         return Number.POSITIVE_INFINITY;
@@ -60534,7 +60537,7 @@ function missingRecords(image, build) {
 function unrecorded({ recorded = [] }, layers) {
     return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
 }
-/** Indices of the layers that the image's own steps made; undefined if that cannot be told. */
+/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
 function ownLayers(image, build) {
     const start = ownHistoryStart(image, build);
     if (start === undefined)
@@ -60542,22 +60545,22 @@ function ownLayers(image, build) {
     const below = layersBelow(image, start);
     return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
 }
-/** How many layers the first entries of the history made. */
+/** Counts the layers that the first entries of the history created. */
 function layersBelow({ history }, entries) {
     return history.slice(0, entries).filter(({ empty }) => !empty).length;
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/cache-sources.ts
 
-/** The cache source of each build, resolved once. */
+/** Resolves the cache source of each build, once. */
 class CacheSources {
     #run;
-    /** By the index of the stage. */
+    /** By stage index. */
     #resolved = new Map();
     constructor(run) {
         this.#run = run;
     }
-    /** Begins to inspect what there is to choose from. */
+    /** Starts to resolve all cache sources. */
     start() {
         for (const stage of this.#run.plan.builds)
             void this.of(stage);
@@ -60565,11 +60568,11 @@ class CacheSources {
     of(stage) {
         const source = this.#resolved.get(stage.stage) ?? this.#resolve(stage);
         this.#resolved.set(stage.stage, source);
-        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
         source.catch(() => { });
         return source;
     }
-    /** If the newest image is a worse cache than the one before it, that one was kept (see `publish/publish.ts`). */
+    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
     async #resolve(stage) {
         const { plan, registry } = this.#run;
         const { cacheSource: newest, keptCache: kept } = stage;
@@ -60577,7 +60580,7 @@ class CacheSources {
             return newest;
         const published = registry.published(newest);
         const { image } = await registry.published(kept);
-        // as a rule there is none: then nothing needs to be compared
+        // usually there is no kept cache, and so nothing to compare
         if (!image)
             return newest;
         const missing = missingRecords((await published).image, stage);
@@ -60590,7 +60593,7 @@ var stage_graph = __nccwpck_require__(6897);
 // EXTERNAL MODULE: ./src/dockerfile/context-files.ts
 var context_files = __nccwpck_require__(2080);
 ;// CONCATENATED MODULE: ./src/cache/evidence.ts
-/** Keeps a reason short, whatever it quotes from the Dockerfile or the build context. */
+/** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
 function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
@@ -60600,31 +60603,31 @@ function shorten(text) {
 
 
 /**
- * The instructions are the same: what they read differs, or the cache has failed. One before the step may be the cause: what
- * another stage executed of it in this run was cached here, and the legacy builder shows no triggers.
+ * Explains a miss if the instructions are the same: their inputs differ, or the cache failed. An earlier instruction may be the
+ * cause: it was cached here if another build of this run had executed it, and the legacy builder does not print triggers.
  */
 function whyOtherInputs(evidence, published, built, start, instructions) {
     const suspects = instructions.filter((_, index) => index === instructions.length - 1 || !isSameResult(published, built, start + index));
     const known = suspects.map((instruction) => whyOtherInput(evidence, instruction)).find((reason) => reason);
     return known ?? whyUnknown(evidence, published, suspects);
 }
-/** Whether an entry of the history left the same in both images. */
+/** Returns whether an entry of the history had the same result in both images. */
 function isSameResult(published, built, entry) {
     const { createdBy, empty } = published.history[entry] ?? {};
-    // an engine does not tell which entries made layers, but the legacy builder's history of COPY has a hash of the files
+    // an engine does not report which entries created layers, but the legacy builder's history of COPY has a hash of the files
     if (empty === undefined)
         return createdBy === built.history[entry]?.createdBy;
     const layer = layersBelow(published, entry);
     return empty || published.layers[layer] === built.layers[layer];
 }
-/** What an instruction reads that is known to have changed. */
+/** Returns the reason if an input of an instruction is known to have changed. */
 function whyOtherInput(evidence, instruction) {
     const { changes, executedStages, stageNames } = evidence;
     const from = instruction.copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name));
     if (from !== undefined) {
         return {
             kind: 'stage-changed',
-            reason: `What it takes from stage ${from} changed: a step of that stage was executed.`
+            reason: `What it copies from stage ${from} changed: that stage executed a step.`
         };
     }
     const changed = takenBy(evidence, instruction, changes?.changed);
@@ -60639,12 +60642,12 @@ function whyOtherInput(evidence, instruction) {
     }
     return undefined;
 }
-/** Of these paths, those that an instruction reads, also by way of a link that it names. */
+/** Returns those of the paths that an instruction reads, directly or through a link that it names. */
 function takenBy({ links, dockerignore }, { contextSources, excludes }, paths) {
     const sources = contextSources.flatMap((source) => [source, ...(links.get(source) ?? [])]);
     return (0,context_files/* takenFrom */.Y5)(paths ?? [], sources, excludes, dockerignore);
 }
-/** Nothing is known to have changed: what it may be, and whether the cache has failed. */
+/** Returns the likely reason if nothing is known to have changed, and whether the cache failed. */
 function whyUnknown(evidence, published, suspects) {
     const { changes, base, cacheMetadata, stageBuild } = evidence;
     const taken = (paths) => suspects.flatMap((one) => takenBy(evidence, one, paths));
@@ -60653,13 +60656,13 @@ function whyUnknown(evidence, published, suspects) {
         if (untracked.length > 0) {
             return {
                 kind: 'unknown',
-                reason: `It is not known: it copies files that git does not track and that may have changed (${listed(untracked)}).`
+                reason: `Unknown: it copies untracked files, which may have changed (${listed(untracked)}).`
             };
         }
         if (changes?.changed === undefined) {
             return {
                 kind: 'unknown',
-                reason: `It is not known which files changed: ${changes === undefined ? 'the published image names no commit' : "neither git here (fetch-depth: 0 would do) nor GitHub's API has the commit of the published image"}.`
+                reason: `Unknown which files changed: ${changes === undefined ? 'the published image names no commit' : "neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image"}.`
             };
         }
     }
@@ -60681,13 +60684,13 @@ function whyUnknown(evidence, published, suspects) {
         const modes = listed(odd.map(({ path, mode }) => `${path} (${mode})`));
         return {
             kind: 'unknown',
-            reason: `It is not known: git sees no difference in the files that it copies, but other modes than a checkout under umask 022 gives: ${modes}.`,
+            reason: `Unknown: Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${modes}.`,
             unexpected
         };
     }
     return {
         kind: 'unknown',
-        reason: 'It is not known: nothing that it depends on has changed, as far as can be seen.',
+        reason: 'Unknown: none of its inputs has changed, as far as this action can tell.',
         unexpected
     };
 }
@@ -60703,7 +60706,7 @@ function whyOtherBase({ stageBuild, base, executedStages }, published, built, st
     const sameHistory = built.history
         .slice(0, start)
         .every(({ createdBy }, index) => createdBy === published.history[index]?.createdBy);
-    // the history in an engine does not tell which entries made layers: then only the lowest layer is sure to be the base's
+    // an engine does not report which entries created layers: then only the lowest layer surely belongs to the base image
     const isKnown = published.history.every(({ empty }) => empty !== undefined);
     const layers = isKnown ? layersBelow(published, start) : Math.min(start, 1);
     const sameLayers = published.layers.slice(0, layers).every((layer, index) => layer === built.layers[index]);
@@ -60714,13 +60717,13 @@ function whyOtherBase({ stageBuild, base, executedStages }, published, built, st
     if (image === undefined) {
         const name = stageBuild.baseStage;
         if (name === undefined || !executedStages.has(name)) {
-            return { kind: 'unknown', reason: 'It is not known: what the stage is built on differs from what is published.' };
+            return { kind: 'unknown', reason: 'Unknown: what the stage is built on differs from what is published.' };
         }
-        return { kind: 'stage-changed', reason: `It is built on stage ${name}, of which a step was executed.` };
+        return { kind: 'stage-changed', reason: `It is built on stage ${name}, which executed a step.` };
     }
     return {
         kind: 'base-changed',
-        reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another one'}.`
+        reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another image'}.`
     };
 }
 function whyOtherInstruction({ changes, cacheMetadata }, published, built, start, instructions) {
@@ -60751,19 +60754,19 @@ function whyOtherInstruction({ changes, cacheMetadata }, published, built, start
     return {
         kind: 'instruction-changed',
         reason: isItself
-            ? 'The instruction itself changed, or is new there.'
-            : `The instruction in line ${instruction.line}, before it, changed or is new there: ${shorten(instruction.text)}.`
+            ? 'The instruction changed, or is new.'
+            : `The instruction in line ${instruction.line}, before it, changed or is new: ${shorten(instruction.text)}.`
     };
 }
-/** The legacy builder puts a hash of the files into the history of COPY and ADD. */
+/** Removes the hash of the files that the legacy builder puts into the history of COPY and ADD. */
 function withoutContent(createdBy, keyword) {
     return keyword === 'COPY' || keyword === 'ADD'
         ? createdBy?.replace(/ (file|dir|multi|archive):[0-9a-f]+ in /, ' $1 in ')
         : createdBy;
 }
 /**
- * The build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (in the legacy
- * builder without the first word). None if something else differs.
+ * Returns the build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (without the
+ * first word in the legacy builder). Returns [] if anything else differs.
  */
 function changedArguments(before, now, instructions) {
     const last = instructions.at(-1);
@@ -60783,7 +60786,7 @@ function argumentsOf(entry, declared) {
     const [, count, rest] = /^(?:RUN )?\|(\d+) (.*)$/s.exec(entry) ?? [];
     if (count === undefined || rest === undefined)
         return { command: entry.replace(/^RUN /, ''), values: new Map() };
-    // values may hold anything, so the shell is taken from where it is sure to be: a value that holds it makes this fail
+    // values may contain anything: if one contains the shell's words too, the entry is ambiguous and this gives up
     const parts = rest.split(' /bin/sh -c ');
     if (parts.length !== 2)
         return undefined;
@@ -60803,7 +60806,7 @@ function argumentsOf(entry, declared) {
 
 
 
-/** Says why the first executed step of each stage was not cached. What cannot be proven is `unknown`. */
+/** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
 function explainMisses(evidence) {
     const executed = evidence.build.steps.filter(({ cached }) => !cached);
     const stages = [...new Set(executed.map(({ stage }) => stage))];
@@ -60819,10 +60822,10 @@ function explainMisses(evidence) {
 function explain(evidence, step) {
     return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
 }
-/** Reasons for which nothing at all could be reused. */
+/** Returns the reason if the build could not reuse anything at all. */
 function whyNoSource({ build, published, cacheMetadata }) {
     const { cacheSource, unreadableCaches } = build;
-    // a status of the registry tells more than the builder's words
+    // the registry's status is more precise than the builder's message
     const failure = published.failure ?? unreadableCaches[0]?.failure;
     switch (failure?.kind) {
         case undefined:
@@ -60850,23 +60853,23 @@ function whyNoSource({ build, published, cacheMetadata }) {
     }
     return undefined;
 }
-/** Reasons that lie in another stage. */
+/** Returns the reason if it lies in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
     const names = stageBuild.own.map(({ name }) => name);
     const place = names.indexOf(step.stage);
     if (place === -1) {
         return publishesAllStages
-            ? { kind: 'unknown', reason: 'It is not known: the stage is in no image that this run builds by itself.' }
-            : { kind: 'not-published', reason: 'The stage is in no published image: the input cache-stages leaves it out.' };
+            ? { kind: 'unknown', reason: 'Unknown: no image of this run contains the stage.' }
+            : { kind: 'not-published', reason: 'No published image contains the stage: the input cache-stages excludes it.' };
     }
     const below = names
         .slice(0, place)
         .findLast((name) => build.steps.some(({ stage, cached }) => stage === name && !cached));
     return below === undefined
         ? undefined
-        : { kind: 'stage-changed', reason: `It is built on stage ${below}, of which a step was executed.` };
+        : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` };
 }
-/** Compares what was built with what is published: from the base image up to the step. */
+/** Compares the built image with the published one, from the base image up to the step. */
 function compare(evidence, step) {
     const { stageBuild, published } = evidence;
     const built = evidence.built?.image;
@@ -60877,19 +60880,19 @@ function compare(evidence, step) {
         };
     }
     if (!built)
-        return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' };
+        return { kind: 'unknown', reason: 'Unknown: the build failed, so there is nothing to compare.' };
     const own = stageBuild.instructions;
     const start = ownHistoryStart(built, stageBuild);
     const index = own.findIndex((instruction) => step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line);
     const instruction = own[index];
     if (start === undefined || !instruction || !published.image) {
-        return { kind: 'unknown', reason: 'It is not known: the step cannot be told from the history of the image.' };
+        return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the history of the image.' };
     }
     return (whyOtherBase(evidence, published.image, built, start) ??
         whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
         whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1)));
 }
-/** BuildKit shows the trigger of a base as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
+/** Returns whether a step is a base image's trigger: BuildKit prints it as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
 function isTrigger({ line, text }, { instruction }) {
     const shown = instruction.trim().replaceAll(/\s+/g, ' ');
     return line === stage_graph/* TRIGGER_LINE */.uf && shown.replace(/^ONBUILD /, '') === text;
@@ -60908,7 +60911,7 @@ var base_images = __nccwpck_require__(4568);
 
 
 
-/** Finds out why steps of these builds were not cached, and puts it into the builds. */
+/** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
 async function explain_explain(run, strategy, builds) {
     const { plan, git, changesSince, registry } = run;
     const { inputs, dockerfile } = plan;
@@ -60974,11 +60977,11 @@ var image_reference = __nccwpck_require__(8973);
 
 
 /**
- * Has the engine fetch and unpack, while the builder is built, what the builds after it will find in the cache. An engine
- * unpacks the layers of an image one after the other, so there is a core for it.
+ * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
+ * layers of an image one after the other, so a CPU core is free for it.
  *
- * It is a solve of images alone, and of none that the builder's has: steps that two solves at once have in common make
- * BuildKit miss at random. It never fails the run: the builds fetch for themselves what is missing.
+ * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves.
  */
 class Prefetch {
     #run;
@@ -60994,12 +60997,12 @@ class Prefetch {
         if (this.#run.plan.strategy.capabilities.prefetch)
             void this.#begin();
     }
-    /** Waits for it if it has begun; it does not begin after that. */
+    /** Waits for the prefetch if it has started; it does not start after that. */
     async wait() {
         this.#isLate = true;
         await this.#solve;
     }
-    /** Ends it. */
+    /** Stops the prefetch. */
     async end() {
         this.#unneeded.abort();
         await this.wait();
@@ -61024,9 +61027,9 @@ class Prefetch {
         const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input };
         const began = performance.now();
         try {
-            const { exitCode, stderr } = await timeline.measure('fetch', 'Fetch beforehand', () => docker.call(args, options));
-            // not before: the one section that prints live is the builder's
-            const section = log.section(`Fetch beforehand ${references.join(', ')}`, began);
+            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
+            // only now: until then, the section of the builder stage is the one that prints live
+            const section = log.section(`Prefetch ${references.join(', ')}`, began);
             section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
             section.end();
             if (exitCode !== 0)
@@ -61038,10 +61041,10 @@ class Prefetch {
     }
     #tell(error) {
         if (!(error instanceof lib_errors/* CancelledError */.cc))
-            this.#run.log.info(`Nothing was fetched beforehand: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+            this.#run.log.info(`Prefetch failed: ${(0,lib_errors/* messageOf */.bD)(error)}`);
     }
 }
-/** To copy a file that no image has, BuildKit must have unpacked the image; a pattern that fits none is no error. */
+/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
 function prefetchDockerfile(references) {
     const names = references.map((_, index) => `shared-docker-layers-${index}`);
     return [
@@ -61060,19 +61063,19 @@ async function findPrefetched({ plan, changesSince, registry }, cacheSources) {
     const reads = sources.map((source) => registry.published(source));
     const images = (await Promise.all(reads)).map(({ image }) => image);
     const latest = images.at(-1);
-    // the label of the newest production image speaks for the images of its run
+    // the label of the newest production image applies to all images of its run
     const hasSameInputs = latest?.labels[plan_fingerprints/* INPUTS_LABEL */.Pv] === plan.fingerprints.inputs;
     const commit = latest?.labels[plan_labels/* REVISION_LABEL */.P];
     const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {};
     return choosePrefetched(plan, sources, hasSameInputs ? images : [], changed);
 }
 /**
- * The images that are worth fetching: for each build after the builder's that which it takes its cache from or else, where too
- * little of it would be of use, its base image.
+ * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
+ * of the cache source would be useful.
  *
- * @param sources the cache source of each build after the builder's
- * @param images what is published there, as far as it was made of the same inputs
- * @param changed paths that are known to have changed since
+ * @param sources the cache source of each build after the builder stage
+ * @param images the images that are published there, as far as they were built from the same inputs
+ * @param changed paths that are known to have changed since then
  */
 function choosePrefetched(plan, sources, images, changed) {
     const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
@@ -61089,13 +61092,13 @@ function choosePrefetched(plan, sources, images, changed) {
         const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
         if (image && isWorthFetching(plan, build, image, changed))
             choose(sources[index] ?? build.cacheSource);
-        // of another platform than the rest
+        // with a --platform of its own, the base image may be of another platform
         else if (base !== undefined && !root.hasPlatform)
             choose(base);
     }
     return chosen;
 }
-/** Which share of an image's own bytes may be fetched in vain. */
+/** Share of an image's own bytes that the prefetch may waste. */
 const MOST_WASTE = 0.1;
 function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, image, changed) {
     const start = ownHistoryStart(image, build);
@@ -61112,7 +61115,7 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
     if (baseStage !== undefined && isAnew(baseStage))
         return false;
     const firstAnew = build.instructions.findIndex(
-    // what a trigger copies from is not known
+    // the sources of a trigger are unknown
     (instruction) => instruction.line === stage_graph/* TRIGGER_LINE */.uf || instruction.copiesFrom.some(isAnew) || hasChanged(instruction));
     const below = layersBelow(image, start);
     const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
@@ -61122,7 +61125,7 @@ function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, imag
 
 ;// CONCATENATED MODULE: ./src/lib/settle.ts
 
-/** The results of what went well; waits for all of it, also if something no one expects goes wrong. */
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
 async function settle(work) {
     const outcomes = await Promise.allSettled(work);
     const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
@@ -61135,10 +61138,10 @@ async function settle(work) {
 var timeline = __nccwpck_require__(1699);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
 /**
- * Decides whether moving the tags would bring them forward. Runs of a branch end in any order, and one that is late must not
- * take back what a newer one has published. After a force-push the branch's tip says what is newer. Where the published image
- * cannot be read, nobody knows what the move would take back: the tags stay. Only an image that names no commit, and an order of
- * commits that nobody can tell, do not hold up a release.
+ * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
+ * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
+ * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
+ * of commits, do not block a release.
  */
 function decideMove(facts) {
     const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts;
@@ -61151,16 +61154,16 @@ function decideMove(facts) {
     if (published === undefined) {
         return {
             move: true,
-            warning: `The published image ${reference} names no commit, so it moves to ${own} although that might be an older one`
+            warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
         };
     }
     const stay = (why) => ({
         move: false,
-        notice: `The moving tags stay where they are: ${why}`
+        notice: `The moving tags are not updated: ${why}`
     });
     const unknown = {
         move: true,
-        warning: `Nobody could be asked whether ${own} is newer than ${other}, of which ${reference} is, so it moves; give github-token the permission contents: read, or check out with fetch-depth: 0`
+        warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
     };
     switch (toPublished) {
         case 'identical':
@@ -61171,7 +61174,7 @@ function decideMove(facts) {
                 const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
                 return { move: true, warning };
             }
-            return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`);
+            return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
         case undefined:
             return unknown;
     }
@@ -61179,13 +61182,13 @@ function decideMove(facts) {
         return { move: true };
     if (tipToCommit === undefined || tipToCommit === 'unknown')
         return unknown;
-    return stay(`branch ${JSON.stringify(branch)} does not have commit ${own} any more, and ${reference} is of ${other}`);
+    return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
 
 
-/** Asks what is published, and whether this run's commit is newer. */
+/** Inspects the published image, and decides whether this run's commit is newer. */
 async function mayMove(run) {
     const { refs, commit } = run.plan;
     const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction };
@@ -61203,23 +61206,23 @@ async function mayMove(run) {
     const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
     return decideMove({ ...facts, published, toPublished, tipToCommit });
 }
-/** What the checkout knows, GitHub need not be asked. */
+/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
 async function relation({ git, github }, base, head) {
     return (await git.relation(base, head)) ?? (await github.relation(base, head));
 }
 function revisionOf(image) {
     return image?.labels[plan_labels/* REVISION_LABEL */.P] || undefined;
 }
-/** Nobody can say which commits the branch has had since. */
+/** Thrown if the newer commits of the branch cannot be determined. */
 class NobodyKnows extends Error {
 }
 /**
- * Looks, after the moving tags have moved, for newer commits whose images are in the registry, and gives production's moving tag
- * to the newest. A run pushes its commit's tag before it moves the others; so whichever of two runs at once moves them last sees
- * the other's commit here, and however long it was between its question and its move, the newest has the tag in the end.
+ * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
+ * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
+ * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
  *
- * @param moved the references that this run moved
- * @returns undefined if there is none, `unknown` if nobody could be asked
+ * @param moved the moving tags that this run set
+ * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
  */
 async function giveBack(run, moved) {
     const { commit: own, builds, refs } = run.plan;
@@ -61236,7 +61239,7 @@ async function giveBack(run, moved) {
     for (const { moving, candidate } of builds) {
         if (moving === undefined || candidate === undefined || !moved.includes(moving))
             continue;
-        // the other run's image has no tag of its commit, but may be the one that was looked at last
+        // the other run's image has no commit tag, but may be the last one under the candidate tag
         const { image } = await run.registry.current(candidate);
         if (revisionOf(image) !== commit)
             continue;
@@ -61246,26 +61249,26 @@ async function giveBack(run, moved) {
     }
     return { commit, references };
 }
-/** Gives production's moving tag to the newest published commit after `commit`, and returns that. */
+/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
 async function giveToNewest(run, commit) {
     const { inputs, refs } = run.plan;
     for (const newer of await findNewer(run, commit)) {
         const image = `${inputs.image}:${newer.slice(0, 7)}`;
         const { failure } = await run.registry.tag(image, [refs.movingProduction]);
-        // while that was done one still newer may have come
+        // meanwhile, an even newer one may have appeared
         if (!failure)
             return giveToNewest(run, newer);
         if (failure.kind === 'absent')
             continue;
-        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure.message}`);
+        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${failure.message}`);
         break;
     }
     return commit;
 }
-/** How many newer commits are looked for in the registry. */
+/** Maximum number of newer commits to look up in the registry. */
 const MOST_NEWER = 20;
 /**
- * The commits that the branch has had after one, the newest first.
+ * Returns the commits of the branch after `commit`, the newest first.
  *
  * @throws NobodyKnows
  */
@@ -61282,10 +61285,10 @@ async function findNewer(run, commit) {
     const toTip = await relation(run, commit, tip);
     if (toTip === undefined || toTip === 'unknown')
         throw new NobodyKnows();
-    // a tip that this commit has in its own history is what GitHub knew a moment ago
+    // a tip in the history of this commit is an outdated answer of GitHub
     if (toTip === 'behind')
         return [];
-    // the branch came to its tip by a merge into another, or was forced there: its chain leads past this commit to older ones
+    // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
     const newer = [];
     for (const one of chain.slice(0, MOST_NEWER)) {
         if (one !== tip && (await relation(run, commit, one)) !== toTip)
@@ -61297,9 +61300,9 @@ async function findNewer(run, commit) {
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
 /**
- * What a host that has `before` must pull to have `image`, whatever engine it runs: a graph driver keeps a layer only above
- * the same lower ones (moby/moby layer/layer.go, ChainID), so those count that both images begin with. With the containerd store
- * it may be less. A layer that comes twice is fetched once.
+ * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
+ * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
+ * containerd store it may be less. A repeated layer is fetched once.
  */
 function pullSize(image, before, previous) {
     const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest);
@@ -61317,10 +61320,10 @@ function sizeOf(layers) {
     return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 /**
- * Finds out what a host must pull of an image, by its manifest and that of the image that production's moving tag named before this run.
+ * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
  *
  * @param image REPOSITORY@DIGEST
- * @returns undefined if the registry could not be asked
+ * @returns undefined if the manifests could not be inspected
  */
 async function weigh({ registry, plan, log }, image) {
     const previous = plan.refs.movingProduction;
@@ -61328,10 +61331,10 @@ async function weigh({ registry, plan, log }, image) {
     const why = now.failure?.message ?? pull_size_whyUnknown(before);
     if (now.image?.manifest && why === undefined)
         return pullSize(now.image.manifest, before.image?.manifest, previous);
-    log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`);
+    log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`);
     return undefined;
 }
-/** The first image of a repository is pulled whole. */
+/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
 function pull_size_whyUnknown({ image, failure }) {
     if (image)
         return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
@@ -61352,9 +61355,9 @@ var run_context = __nccwpck_require__(183);
 
 
 
-/** The pushes of a run, and how they went. */
+/** The pushes of a run, and their results. */
 class Pushes {
-    /** As the engine told them, by reference, of what was pushed; '' where it did not. */
+    /** Digests of the pushed references, as the engine reported them; '' if it did not. */
     digests = new Map();
     failures = [];
     #begun = new Map();
@@ -61365,14 +61368,14 @@ class Pushes {
     mayGoOn() {
         return this.failures.length === 0 && !this.#run.signal.aborted;
     }
-    /** Once, however often it is asked for. */
+    /** Pushes a reference, once however often it is called. */
     push(reference) {
         return this.#once(reference, () => this.#push(reference));
     }
     /**
-     * Gives an image that was pushed a further tag. The engine pushes it only where the registry cannot be accessed from here.
+     * Sets a further tag on a pushed image. The engine pushes it only if the action itself cannot access the registry.
      *
-     * @param digest of the image in the repository of the input `image`; '' if it is not known
+     * @param digest of the image in the repository of the input `image`; '' if unknown
      */
     tag(reference, digest) {
         return this.#once(reference, () => this.#tag(reference, digest));
@@ -61410,9 +61413,9 @@ class Pushes {
         };
         const result = await (0,retry/* retry */.L)((0,run_context/* retryOf */.W)(this.#run), title, () => (0,transfer/* callInSection */.V)(this.#run, 'publish', title, ['push', reference], this.#run.signal), (one) => (0,client_words/* transientFailure */.RG)(whyFailed(one)));
         const failure = whyFailed(result);
-        // the engine's own last line, the same since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+        // the last line of the engine, unchanged since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
         const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
-        // docker 28 may end with 0 although a signal ended it before the push was done (docker/cli cmd/docker/docker.go)
+        // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
         if (failure === undefined && digest === '' && this.#run.signal.aborted)
             throw new lib_errors/* CancelledError */.cc();
         if (failure === undefined)
@@ -61429,8 +61432,8 @@ var references = __nccwpck_require__(6732);
 
 
 /**
- * Why what would be pushed is not what this run built and tested; undefined if it is. A push goes by name, and another run on the
- * same engine gives the same names.
+ * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
+ * name, and another run on the same engine sets the same names.
  */
 async function whyTaken({ plan, docker, signal }, stages, tests) {
     const names = stages.flatMap(({ tags }) => tags);
@@ -61445,7 +61448,7 @@ async function whyTaken({ plan, docker, signal }, stages, tests) {
         (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined);
     return taken === undefined ? undefined : { kind: 'name-taken', reference: taken };
 }
-/** Pushes an image of the run under a name that nobody's cache is read from, and inspects it there. */
+/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
 async function pushForLook(run, pushes, stage, builds) {
     const { refs, decision } = run.plan;
     const isProduction = stage.kind === 'production';
@@ -61470,7 +61473,7 @@ async function pushForLook(run, pushes, stage, builds) {
     ]);
     return { stage, digest, why };
 }
-/** Why what was pushed is not the image that this run built: a push goes by name. undefined if it is, or cannot be inspected. */
+/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
 async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
     const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
     if (failure) {
@@ -61480,9 +61483,9 @@ async function whyOther({ plan, registry, log }, reference, digest, { imageId })
         return undefined;
     return { kind: 'other-image', reference, pushed: digest, built: imageId };
 }
-/** Why the image that was pushed is a worse cache than the one that is published; undefined if it is not. */
+/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
 async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
-    // the legacy builder needs no metadata
+    // the legacy builder needs no cache metadata
     if (!plan.strategy.capabilities.cacheMetadata)
         return undefined;
     const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
@@ -61491,14 +61494,14 @@ async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, 
         return undefined;
     const published = (await registry.published(cacheSource)).image;
     const cached = steps.filter((step) => step.cached).length;
-    // a run from the published one executes what this run executed, a run from the new one what this run found cached
+    // from the published image, a run executes what this run executed; from the new one, what this run found cached
     if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-        log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`);
+        log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`);
         return undefined;
     }
     return why;
 }
-/** Leaves the cache that is published where it is, or if it is that of production keeps it under another name. */
+/** Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. */
 async function hold(run, stage, builds, why) {
     const { refs } = run.plan;
     if (why === undefined || stage.moving === undefined)
@@ -61507,11 +61510,11 @@ async function hold(run, stage, builds, why) {
     if (stage.kind !== 'production') {
         return {
             reference,
-            reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
+            reason: `${reference} is not updated: the new image would be a worse cache (${why})`
         };
     }
     const kept = (0,references/* keptCacheOf */.SK)(refs.movingProduction);
-    const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`;
+    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${kept}`;
     if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
         return { reference, reason };
     const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
@@ -61519,7 +61522,7 @@ async function hold(run, stage, builds, why) {
         return { reference, reason };
     return {
         reference,
-        reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
+        reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
     };
 }
 
@@ -61531,15 +61534,14 @@ async function hold(run, stage, builds, why) {
 
 
 /**
- * Pushes the commit's tag first, then the further tags, and the moving tags last: whatever a moving tag names can also be
- * had by its commit. Pushes that need no order overlap. After a failure or a cancellation nothing further is pushed.
+ * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
+ * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
  *
- * Before a moving tag moves, the image is looked at in the registry: one that cannot serve as a cache replaces none that can.
- *
+ * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
  */
 async function publish(run, builds, tests) {
     const { refs, decision, inputs } = run.plan;
-    // an image that was tested earlier keeps the label that says for which commit
+    // an image that an earlier run tested keeps the label that names the tested commit
     const keepsBuilder = tests.some(({ status }) => status === 'unchanged');
     const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'));
     const start = performance.now();
@@ -61550,21 +61552,21 @@ async function publish(run, builds, tests) {
     }
     const pushes = new Pushes(run);
     const pushed = new Map();
-    // production first; layers that the registry has none of are uploaded once only if the other pushes begin after it
+    // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
     for (const stage of stageBuilds.toReversed()) {
         const [production] = pushed.values();
         if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0))
             await settle([production]);
         pushed.set(stage, pushForLook(run, pushes, stage, builds));
     }
-    // as late as it costs no time: what it answers may be old by the time the tags move
+    // as late as possible without a delay: the answer may be outdated when the tags move
     const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run) : undefined);
     const weight = settle([pushes.push(refs.production)]).then(async () => {
         const digest = pushes.digests.get(refs.production) ?? '';
         return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`);
     });
     const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
-    // what is weighed is weighed against what is published until then
+    // also before promotion: the pull size compares with the image that is published until then
     const [judged, [moves], [size]] = await Promise.all([looks, settle([question]), settle([weight])]);
     if (moves?.notice !== undefined)
         run.log.notice(moves.notice);
@@ -61575,7 +61577,7 @@ async function publish(run, builds, tests) {
     const { moving, held, newer } = moves?.move && pushes.mayGoOn()
         ? await move(run, pushes, judged, builds, moves.warning !== undefined)
         : { moving: [], held: [], newer: undefined };
-    // the candidates are ours alone, and of no use to anyone who reads what was pushed
+    // without the candidate tags, which are internal and of no use to readers of the list
     const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
     const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving));
     const publication = {
@@ -61590,22 +61592,22 @@ async function publish(run, builds, tests) {
     };
     return { publication, ...(size && { pullSize: size }) };
 }
-/** Moves the moving tags, but for those whose image would be a worse cache. */
+/** Sets the moving tags, except those whose image would be a worse cache source. */
 async function move(run, pushes, judged, builds, isUnsure) {
     const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
     const held = holds.flatMap((one) => one ?? []);
     for (const { reason } of held)
         run.log.warning(reason);
-    // production moves all the same: hosts deploy it
+    // production moves anyway: hosts deploy it
     const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
     await settle(judged.flatMap(({ stage: { moving: reference }, digest }) => reference !== undefined && moving.includes(reference) ? [pushes.tag(reference, digest)] : []));
     const moved = moving.filter((reference) => pushes.digests.has(reference));
     const isMoved = moved.includes(run.plan.refs.movingProduction);
-    // whatever becomes of this, what was pushed is told
+    // a cancellation here must not hide what was pushed
     const [newer] = await settle(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : []);
     return { moving, held, newer };
 }
-/** @param isUnsure whether a warning has said already that nobody could be asked */
+/** @param isUnsure whether a warning about an unknown order of commits was already logged */
 async function giveBackAndTell(run, moved, isUnsure) {
     const newer = await giveBack(run, moved);
     if (newer === 'unknown') {
@@ -61619,8 +61621,8 @@ async function giveBackAndTell(run, moved, isUnsure) {
 }
 function sayUnknown({ plan, log, github }) {
     const { commit, refs } = plan;
-    const sentence = `Nobody could be asked whether a commit newer than ${commit.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`;
-    // without a token nobody was meant to be asked
+    const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${refs.movingProduction} may name the older image until the next run`;
+    // without a token, the user did not intend queries to GitHub
     if (!github.hasToken)
         log.info(sentence);
     else
@@ -61633,7 +61635,7 @@ function describeGivenBack({ commit, references }, moved) {
         : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`;
     return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
 }
-/** Gives the image of an earlier commit the tags of this one, in the registry: no layer moves. */
+/** Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers. */
 async function tagUnchanged(run, unchanged) {
     const { refs, decision } = run.plan;
     const start = performance.now();
@@ -61649,7 +61651,7 @@ async function tagUnchanged(run, unchanged) {
         seconds: (0,timeline/* secondsSince */.w)(start)
     };
 }
-/** Sees to it that production's moving tag still names the image: a run of an older commit may have moved it meanwhile. */
+/** Ensures that production's moving tag still names the image: a run of an older commit may have set it meanwhile. */
 async function keepMovingTag(run, { image, digest }) {
     const { movingProduction } = run.plan.refs;
     if ((await run.registry.current(movingProduction)).image?.digest === digest)
@@ -61680,8 +61682,8 @@ var git = __nccwpck_require__(3429);
 
 
 /**
- * The tests as results, if they need not run: they passed in a builder image that is published, with the same layers and the
- * same configuration, and run the same way. undefined if they must run: whenever one of these is not known.
+ * Returns the tests as results, if they need not run: they passed, with the same options, in a published builder image with the
+ * same layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
  */
 async function findPassedTests(run, strategy, builder) {
     const { fingerprints, inputs } = run.plan;
@@ -61698,7 +61700,7 @@ async function findPassedTests(run, strategy, builder) {
         published.runtime === built.runtime;
     return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined;
 }
-/** The commit for which an image was tested by the tests of this fingerprint. */
+/** Returns the commit for which an image passed the tests with this fingerprint. */
 function testedCommit({ labels }, fingerprint) {
     const { [plan_labels/* REVISION_LABEL */.P]: commit = '' } = labels;
     return labels[plan_fingerprints/* TESTS_LABEL */.FT] === fingerprint && (0,git/* isCommitId */.j)(commit) ? commit : undefined;
@@ -61707,10 +61709,10 @@ function asResults(tests, commit) {
     return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
 }
 /**
- * The images that are published, if a build would make them again and the tests have passed in them: neither a file that
- * an instruction reads has changed since, nor a base image, nor anything else that a build depends on.
+ * Returns the published images, if a build would reproduce them and the tests passed in them: no file that an instruction reads
+ * has changed since, no base image, and nothing else that a build depends on.
  *
- * @returns `why`: one clause on what has changed, or is not known
+ * @returns otherwise `why`: one clause that names the change, or the unknown
  */
 async function findUnchanged(run) {
     const { inputs, refs, fingerprints } = run.plan;
@@ -61758,7 +61760,7 @@ async function whyFilesDiffer({ plan, changesSince }, images) {
         return 'neither git here nor GitHub has the commit of the published images';
     const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked]);
     const taken = instructions.flatMap(({ contextSources, excludes }) => {
-        // what a wildcard takes may be a link
+        // a wildcard may match a link
         const sources = contextSources.flatMap((source) => /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]);
         return (0,context_files/* takenFrom */.Y5)(paths, sources, excludes, plan.dockerignore);
     });
@@ -62047,8 +62049,8 @@ var test_args = __nccwpck_require__(795);
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
 /**
- * Runs every test in a container of its own of the builder image, at once or as many at a time as asked. All of them end,
- * whatever the others do. After a cancellation those are returned that had ended before.
+ * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
+ * its end, whatever the others do. After a cancellation, returns those that had ended before.
  */
 async function runTests(run) {
     const { tests, testParallelism } = run.plan.inputs;
@@ -62100,16 +62102,16 @@ async function runTest(run, command, number) {
         await (0,containers/* removeContainer */.od)(docker, name);
     }
 }
-/** Characters of a test's output that are kept to tell how it ended, and lines of them that are shown. */
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
 const LONGEST_TAIL = 4_096;
 const MOST_LAST_LINES = 20;
 function lastLinesOf(tail, secrets) {
     const lines = (0,external_node_util_.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
-    // the first may be the rest of a line, with the rest of a secret
+    // the first line may be cut, and contain the rest of a secret
     const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
     return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
 }
-/** The exit code of the test; null if a signal or the timer ended it. */
+/** Returns the exit code of the test; null if a signal or the timer ended it. */
 async function callUntil(timer, { docker, signal }, args, onOutput) {
     try {
         const either = AbortSignal.any([signal, timer.signal]);
@@ -62121,15 +62123,13 @@ async function callUntil(timer, { docker, signal }, args, onOutput) {
         throw error;
     }
 }
-/** The client's word alone does not count: options could make it speak of another container, or of none. */
+/** Judges by the exit code and the container: options could make the docker client report on another container, or on none. */
 function judge({ exitCode, timer, tail, container, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0) {
         const why = whyNotOurs(container, image, command);
-        return why === undefined
-            ? { status: 'passed' }
-            : { status: 'error', failure: `docker says that it ended well, but ${why}` };
+        return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` };
     }
     if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
         return { status: 'error', failure: `docker could not run it: ${container?.error || (0,errors/* lastLine */.fM)(tail)}` };
@@ -62141,7 +62141,7 @@ function judge({ exitCode, timer, tail, container, image, command }) {
     const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
     return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` };
 }
-/** A shell's and docker's exit code of what a signal ended is 128 more than its number. */
+/** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(external_node_os_.constants.signals).map(([name, number]) => [number, name]));
 function whyNotOurs(container, image, command) {
     if (!container)
@@ -62153,11 +62153,11 @@ function whyNotOurs(container, image, command) {
         ? undefined
         : `its container is ${container.status} with exit code ${container.exitCode}`;
 }
-/** Milliseconds that the engine gets to tell of a container. */
+/** Milliseconds that the engine may be silent when it inspects or kills a container. */
 const PATIENCE = 30_000;
 /**
- * Reads `docker inspect` (moby/moby api/types/container, State and Config). undefined if the engine knows no such container.
- * Without the signal of the run: a test that has ended has, whatever comes after it.
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns undefined if the engine has no such container.
+ * Ignores the signal of the run: a later cancellation must not change how a test ended.
  */
 async function readContainer(docker, name) {
     const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE });
@@ -62177,9 +62177,9 @@ async function readContainer(docker, name) {
         workingDir: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'WorkingDir'))
     };
 }
-/** Milliseconds in which docker's client ends after its container was killed. */
+/** Milliseconds within which the docker client ends after its container was killed. */
 const CLIENT_ENDS_WITHIN = 3_000;
-/** Kills the container when the time of the test is over, and the client if that does not end it: there may be no container yet. */
+/** Kills the container when a test's time is over, and then the docker client if it still runs: there may be no container yet. */
 class TestTimer {
     minutes;
     #client = new AbortController();
@@ -62195,7 +62195,7 @@ class TestTimer {
             docker.call(['kill', container], { patience: PATIENCE }).catch(() => { });
         }, minutes * 60_000);
     }
-    /** Aborted when docker's client must end. */
+    /** Aborted when the docker client must end. */
     get signal() {
         return this.#client.signal;
     }
@@ -62223,8 +62223,8 @@ class TestTimer {
 
 
 /**
- * Runs the phases in their order: the builder, after the stages that it needs; then its tests beside the other builds; then,
- * if all of it went well, the pushes. What fails, and a cancellation, is part of the result.
+ * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
+ * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
  */
 async function runPipeline(run) {
     const result = (0,result_result/* emptyResult */.$)();
@@ -62238,11 +62238,11 @@ async function runPipeline(run) {
         result.failures.push((0,result_result/* failureOfError */.m$)(error));
     }
     finally {
-        // first of all: what the strategy waits for may wait for a registry
+        // first, because the strategy may be waiting for a registry
         await run.registry.end();
         await strategy.end();
     }
-    // whatever failed because of it says so in words of its own
+    // each failure that a stopped engine caused has another message
     const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker) : undefined;
     if (gone !== undefined)
         result.failures.unshift({ kind: 'engine-gone', message: gone });
@@ -62262,11 +62262,11 @@ async function runPhases(run, strategy, result) {
     finally {
         await prefetch.end();
     }
-    // not all tests need have ended
+    // after a cancellation, some tests may not have ended
     if (run.signal.aborted)
         throw new lib_errors/* CancelledError */.cc();
     for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
-        run.log.info(`Stage ${miss.stage} was executed from ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
+        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
     }
     const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
@@ -62287,8 +62287,8 @@ async function buildAndTest(run, building, result) {
     if (result.failures.length > 0)
         return explainAll(run, strategy, result);
     const buildOthers = async () => {
-        // it may have base images in common with them, and no two solves at once may have anything in common
-        await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait());
+        // the prefetch may share base images with these builds, and concurrent solves must not share anything
+        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
         const failures = await buildAll(run, building, result, afterBuilder);
         await explainAll(run, strategy, result);
         return failures;
@@ -62302,21 +62302,21 @@ async function buildAndTest(run, building, result) {
         throw others.reason;
     result.failures.push(...others.value);
 }
-/** @returns whether nothing needs to be built, tested or moved: what is published gets the tags of the commit */
+/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
 async function reuseAll(run, result) {
     const { log, timeline, plan } = run;
     const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run));
     if (found.why !== undefined) {
-        log.info(`All is built, because ${found.why}.`);
+        log.info(`Running a full build: ${found.why}.`);
         return false;
     }
     const { unchanged, tests } = found;
-    log.info(`Nothing has changed since commit ${unchanged.commit}: its image ${unchanged.image} is this commit's, too. Nothing is built or tested.`);
+    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
     result.unchanged = unchanged;
     result.tests = tests;
     if (plan.decision.push) {
         const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
-        // a host that has it has all of it
+        // a host with this image has all of its layers
         if (manifest)
             result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
         result.publication = await tagUnchanged(run, unchanged);
@@ -62328,7 +62328,7 @@ async function testUnlessPassed(run, strategy, { builder }) {
     const passed = builder && (await findPassedTests(run, strategy, builder));
     if (!passed)
         return runTests(run);
-    run.log.info(`The tests are not run: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
+    run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
     return passed;
 }
 async function explainAll(run, strategy, result) {
@@ -62336,14 +62336,14 @@ async function explainAll(run, strategy, result) {
     await work.catch((error) => {
         if (error instanceof lib_errors/* CancelledError */.cc)
             throw error;
-        // an explanation is no reason to fail
-        run.log.warning(`Why steps were not cached could not be found out: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        // a missing explanation must not fail the run
+        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
     });
 }
 /**
- * One after the other: two solves at once that share steps make BuildKit miss at random.
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
  *
- * @returns what failed; nothing is built after that
+ * @returns the failure, after which it builds nothing more
  */
 async function buildAll(run, { strategy, sources }, result, builds) {
     for (const stage of builds) {
@@ -62384,16 +62384,16 @@ function warnOfCaches({ log }, build) {
 /* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1515);
 
 
-/** One test's container. The entrypoint is replaced, so that an image's own ENTRYPOINT does not get the command as its arguments. */
+/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
 function testArgs(inputs, image, command, name, runId) {
     return [
         'run',
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--env', ['CI=true']),
-        // we show what it prints; docker would keep all of it on disk besides
+        // the action prints the output; docker would keep all of it on disk as well
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--log-driver', ['none']),
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .optional */ .lq)(inputs.platform)),
         ...inputs.testOptions,
-        // after the user's: of options that are given twice docker takes the last
+        // after the user's options: docker uses the last of repeated options
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--name', [name]),
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_0__/* .RUN_LABEL */ .jQ}=${runId}`]),
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--entrypoint', ['sh']),
@@ -62443,10 +62443,10 @@ var stage_graph = __nccwpck_require__(6897);
 
 
 /**
- * The stages that a cache of the builder and the production image alone would lose: inline cache metadata tells only of an
- * image's own layers, so a stage that is copied from is built again as soon as an earlier line of the copying stage changes.
+ * Finds the stages that a cache of only the builder and the production image would lose: inline cache metadata describes only
+ * an image's own layers, so the engine executes a copied stage again as soon as an earlier line of the copying stage changes.
  *
- * @throws UserError if `choice` names a stage that there is not, or that nothing needs
+ * @throws UserError if `choice` names a stage that does not exist, or that neither the builder nor the production stage needs
  */
 function findCacheStages(dockerfile, builder, target, choice) {
     const needing = (0,stage_graph/* neededStages */.xB)(dockerfile, [builder, target]);
@@ -62488,19 +62488,19 @@ var plan_fingerprints = __nccwpck_require__(6591);
 var plan_labels = __nccwpck_require__(6613);
 ;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
 
-/** Events only people with write access to the repository can cause, about code that is in it. */
+/** Events that only people with write access to the repository can trigger, for code of that repository. */
 const TRUSTED = new Set([
     'push',
-    'pull_request', // of the same repository: forks are refused before this list is asked
+    'pull_request', // of the same repository: `refusePush` refuses forks before it checks this list
     'merge_group',
     'schedule',
     'workflow_dispatch',
     'repository_dispatch',
     'release'
 ]);
-/** Events that build the tip of the branch they are about. */
+/** Events that build the tip of their branch. */
 const BRANCH_BUILDS = new Set(['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'local']);
-/** Why an event pushes nothing on `auto`; any other one is unknown here. */
+/** Events that push nothing on `auto`, with the reason. An event in neither list is unknown. */
 const DISTRUSTED = {
     pull_request_target: 'it runs with secrets on code that nobody has merged',
     workflow_run: 'it runs with secrets on code that another workflow has fetched',
@@ -62508,11 +62508,11 @@ const DISTRUSTED = {
     local: 'it is outside GitHub, so nothing says who started it'
 };
 /**
- * Decides what may be pushed. Whatever is not known to be allowed is refused: an unknown event or mode pushes
- * nothing by itself, and only an event that builds the publishing branch itself moves the moving tags, whatever the
- * mode (a pull request's branch may have any name, a merge group is not merged yet, a tag may sit on any commit).
+ * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
+ * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit).
  *
- * @param publishBranch short name of the only branch that moves the moving tags; '' for none
+ * @param publishBranch short name of the publishing branch; '' for none
  */
 function decidePublish(mode, publishBranch, context) {
     const run = subject(context);
@@ -62529,7 +62529,7 @@ function decidePublish(mode, publishBranch, context) {
         reason: `${run} pushes the commit's tags and the moving tags: it builds the publishing branch.`
     };
 }
-/** Why nothing is pushed, or '' if the commit's tag is. */
+/** Returns why the run pushes nothing, or '' if it pushes the commit tag. */
 function refusePush(mode, context) {
     if (mode === 'always')
         return '';
@@ -62545,7 +62545,7 @@ function refusePush(mode, context) {
         ? `${DISTRUSTED[context.event]}`
         : 'it is not among the events that are trusted to push';
 }
-/** Why the moving tags stay where they are, or '' if they move. */
+/** Returns why the run does not promote, or '' if it does. */
 function refusePublish(publishBranch, context) {
     const { event, branch, tag } = context;
     if (context.isFork)
@@ -62572,7 +62572,7 @@ function subject({ event, branch, tag }) {
         return `${run} on tag ${(0,lib_text/* quote */.hD)(tag)}`;
     return branch ? `${run} on branch ${(0,lib_text/* quote */.hD)(branch)}` : run;
 }
-/** An event's or mode's name as it is if it is one, else quoted. */
+/** Returns the name of an event or mode, quoted if it has other than word characters. */
 function word(name) {
     return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
 }
@@ -62583,12 +62583,12 @@ var references = __nccwpck_require__(6732);
 
 
 /**
- * Chooses by what the engine says of itself.
- * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, mended in BuildKit 0.14),
+ * Chooses the strategy by the properties that the engine reports.
+ * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, fixed in BuildKit 0.14),
  * moby/buildkit#5242 (broken in 27.0 and 27.1).
  *
  * @param dockerBuildkit the user's DOCKER_BUILDKIT
- * @throws UserError if nothing on this machine can build this Dockerfile
+ * @throws UserError if no builder on this machine can build this Dockerfile
  */
 function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
     const needs = [
@@ -62612,22 +62612,22 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
         return { ...choice, warning: unreliable(forgets, notLegacy) };
     if (dockerBuildkit !== '0')
         return choice;
-    return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` };
+    return { ...choice, warning: `Ignoring DOCKER_BUILDKIT=0: ${notLegacy}; remove that variable` };
 }
-/** The legacy builder takes any image as a cache, but only one that is in the engine. */
+/** The legacy builder uses any image as a cache, but only if it is in the engine. */
 const LEGACY = {
     name: 'legacy',
     client: 'legacy',
     progress: 'plain',
     capabilities: { cacheMetadata: false, triggerHistory: true, prefetch: false }
 };
-/** BuildKit reads cache metadata in the registry, and keeps no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
+/** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
 const BUILDKIT = { cacheMetadata: true, triggerHistory: false };
 function unreliable(...causes) {
     const known = causes.filter((cause) => cause !== undefined).join(', and ');
-    return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`;
+    return `Unchanged layers may be rebuilt: ${known}; upgrade to Docker 28 or later, with buildx`;
 }
-/** Why BuildKit's inline cache is not to be relied on here; undefined if it is. */
+/** Returns why BuildKit's inline cache is unreliable on this engine; undefined if it is reliable. */
 function whyBuildKitForgets({ version, store, buildx }) {
     if (buildx === undefined)
         return `Docker ${version} has no buildx`;
@@ -62636,12 +62636,12 @@ function whyBuildKitForgets({ version, store, buildx }) {
     }
     return (0,engine_info/* atLeast */.jZ)(version, '27.2.0')
         ? undefined
-        : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`;
+        : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (fixed in 27.2)`;
 }
 /**
- * Why the legacy builder cannot share layers here; undefined if it can. On the containerd store the build itself fails when
- * it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or one it
- * already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
+ * Returns why the legacy builder cannot share layers on this engine; undefined if it can. On the containerd store the build
+ * fails when it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or a
+ * step that it already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
  */
 function whyLegacyForgets({ store, version }) {
     return store === 'containerd'
@@ -62660,12 +62660,12 @@ function buildKit(engine) {
         name: 'inline',
         client: 'buildx',
         capabilities: { ...BUILDKIT, prefetch: true },
-        // docker/buildx 0.13 is the first with rawjson
+        // docker/buildx supports rawjson since 0.13
         progress: (0,engine_info/* atLeast */.jZ)(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
         reason
     };
 }
-/** Docker 18.09 to 22 carry a BuildKit client in the CLI; from 23.0 on it is buildx alone (docker/cli cli/command/image/build.go). */
+/** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */
 function hasIntegratedBuildKit({ version }) {
     return (0,engine_info/* atLeast */.jZ)(version, '18.9.0') && !(0,engine_info/* atLeast */.jZ)(version, '23.0.0');
 }
@@ -62691,14 +62691,14 @@ var stage_builds = __nccwpck_require__(4538);
 
 
 /**
- * Decides all that a run will do: reads the Dockerfile and the engine.
+ * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
- * @throws UserError, before the engine is touched if an input or the Dockerfile is wrong
+ * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 async function createPlan(planning) {
     const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning;
     if (!(0,external_node_fs_.statSync)(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
-        throw new errors/* UserError */.yo(`Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`);
+        throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
     }
     const file = inputs.file ?? (0,external_node_path_.join)(inputs.context, 'Dockerfile');
     const dockerfile = await readDockerfile(file, inputs);
@@ -62712,7 +62712,7 @@ async function createPlan(planning) {
     ]);
     const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
     if (created === undefined) {
-        log.notice(`Nothing here knows when ${commit.shortSha} was committed, so the images get no label for the time of their creation`);
+        log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
     }
     const dockerignore = await (0,context_files/* readDockerignore */.$k)(inputs.context, file);
     const fingerprints = (0,plan_fingerprints/* takeFingerprints */.tp)(inputs, dockerfile.text, dockerignore, childEnv);
@@ -62735,7 +62735,7 @@ async function readDockerfile(file, { buildArgs }) {
         text = await (0,promises_.readFile)(file, 'utf8');
     }
     catch (error) {
-        throw new errors/* UserError */.yo(`There is no readable Dockerfile at ${JSON.stringify(file)} (${(0,errors/* messageOf */.bD)(error)}); set the input file`);
+        throw new errors/* UserError */.yo(`Cannot read the Dockerfile ${JSON.stringify(file)} (${(0,errors/* messageOf */.bD)(error)}); set the input file`);
     }
     try {
         return (0,parse/* parseDockerfile */.A)(text, Object.fromEntries(buildArgs.filter((arg) => arg.includes('=')).map(lib_text/* splitAtEquals */.JD)));
@@ -62759,32 +62759,32 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     }
     return [builder, production];
 }
-/** Says which of the user's tags do not move, because they are the moving tags. */
+/** Logs which of the user's tags the run does not push, because they are moving tags. */
 function noticeHeldTags({ tags }, refs, log) {
     const held = tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((moving) => (0,image_reference/* sameReference */.kP)(moving, tag)));
     if (held.length > 0)
-        log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`);
+        log.notice(`Skipping ${held.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
 }
-/** The tag names the event's commit. A pull request's checkout is its merge commit, which is as it should be. */
+/** Warns if the checkout is not the event's commit, which the tag names. For a pull request, the merge commit is correct. */
 async function warnOfOtherCheckout(commit, env, git, log) {
     const head = (await git.commit('HEAD'))?.sha;
     if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA))
         return;
-    log.warning(`The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, and the images are tagged so; check out that commit`);
+    log.warning(`The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, which the tags of the images name; check out that commit`);
 }
 async function findPublishBranch(inputs, commit, github, log) {
     const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
     if (known !== undefined)
         return known;
     if (commit.repository !== '') {
-        log.warning('The default branch of the repository is not known (neither the event nor GitHub tells it), so the publishing branch is master; set the input publish-branch');
+        log.warning('Cannot determine the default branch (neither the event nor GitHub names it); using master as the publishing branch. Set the input publish-branch');
     }
     return 'master';
 }
 async function findCommitTime(commit, git, github) {
     return commit.commitTime ?? (await git.commit(commit.sha))?.time ?? (await github.commitTime(commit.sha));
 }
-/** Name of the buildx builder to use: the engine's own has the name of the docker context. */
+/** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */
 async function checkBuilder({ builder }, engine, docker, signal) {
     if (builder === undefined)
         return engine.context;
@@ -62813,14 +62813,14 @@ async function checkBuilder({ builder }, engine, docker, signal) {
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7187);
 
 
-/** Label of the builder image: the fingerprint of its tests. It is published only after they passed. */
+/** Label of the builder image: the fingerprint of its tests. The action publishes the image only after they passed. */
 const TESTS_LABEL = 'shared-docker-layers.tests';
-/** Label of the builder and the production image: the fingerprint of what they are built from, but for files and base images. */
+/** Label of the builder and the production image: the fingerprint of their build inputs, except files and base images. */
 const INPUTS_LABEL = 'shared-docker-layers.inputs';
-/** What labels say of the commit itself; they differ in every commit, and no build depends on them. */
+/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
 const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
 /**
- * @param env the environment in which docker runs: build arguments may name variables of it
+ * @param env the environment of docker: build arguments may name its variables
  */
 function takeFingerprints(inputs, dockerfile, dockerignore, env) {
     const { tests, testOptions, platform } = inputs;
@@ -62831,7 +62831,7 @@ function takeFingerprints(inputs, dockerfile, dockerignore, env) {
         inputs: hash([
             [dockerfile, dockerignore, inputs.builderTarget, inputs.target, inputs.cacheStages],
             [buildArgs, labels, platform, inputs.network, inputs.addHosts, inputs.shmSize],
-            // their values are no part of what BuildKit compares, either
+            // without their values, which BuildKit does not compare either
             [inputs.secrets, inputs.ssh]
         ])
     };
@@ -62839,16 +62839,16 @@ function takeFingerprints(inputs, dockerfile, dockerignore, env) {
 function hash(value) {
     return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(value)).digest('hex');
 }
-/** Options of docker run that bring nothing of the runner or the network into a container; any other may. */
+/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
 const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|security-opt|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
-/** Whether tests with these options see the image alone. */
+/** Returns whether tests with these options see only the image. */
 function isSelfContained(words) {
     return words.every((word, index) => {
         if (!word.startsWith('-'))
             return true;
         const [name = '', ...inWord] = word.split('=');
         const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
-        // a variable without a value has that of the runner
+        // a variable without a value gets the runner's value
         return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
     });
 }
@@ -62867,11 +62867,11 @@ function isSelfContained(words) {
 /* harmony import */ var _fingerprints_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6591);
 
 
-/** The commit that an image was built from (opencontainers/image-spec annotations.md). */
+/** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 const REVISION_LABEL = 'org.opencontainers.image.revision';
 /**
- * OCI labels (opencontainers/image-spec annotations.md) of both images. They say nothing that a rebuild of the same commit
- * would say otherwise. The user's own come on top, but for the revision: it names the commit that the tag names.
+ * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
+ * labels. The user's labels override those of production, except the revision: it names the commit that the tag names.
  */
 function makeLabels(inputs, commit, created, fingerprints) {
     const own = {
@@ -62882,7 +62882,7 @@ function makeLabels(inputs, commit, created, fingerprints) {
     const users = Object.fromEntries(inputs.labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
     const builtFrom = { [_fingerprints_js__WEBPACK_IMPORTED_MODULE_0__/* .INPUTS_LABEL */ .Pv]: fingerprints.inputs };
-    // a label of the base image would be inherited
+    // set even without tests: the image would inherit this label of its base image
     const tests = { [_fingerprints_js__WEBPACK_IMPORTED_MODULE_0__/* .TESTS_LABEL */ .FT]: fingerprints.tests ?? 'none' };
     return {
         builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
@@ -62930,20 +62930,20 @@ function makeRefs(inputs, commit, cacheStages) {
         movingProduction: reference(inputs.latestTag),
         stages: Object.fromEntries(stages)
     };
-    // a moving tag among the user's tags, as docker/metadata-action makes it, still moves by our rules only
+    // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs)];
     const further = inputs.tags.filter((tag, index, tags) => !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) && tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
     return { ...refs, further };
 }
-/** The tags that move on the publishing branch only. */
+/** Returns the moving tags, which only runs of the publishing branch set. */
 function movingTags(refs) {
     return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
 }
-/** The tag under which an image is inspected before it is promoted; of a tag or a reference. */
+/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag or its reference. */
 function candidateOf(moving) {
     return `${moving}-next`;
 }
-/** Where an earlier production image is kept as a cache, if the newest is a worse one; of a tag or a reference. */
+/** Returns the tag of the kept cache, for production's moving tag or its reference. */
 function keptCacheOf(latest) {
     return `${latest}-cache`;
 }
@@ -62957,7 +62957,7 @@ function keptCacheOf(latest) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   W: () => (/* binding */ retryOf)
 /* harmony export */ });
-/** What retries of a run need. */
+/** Returns the options for retries in a run. */
 function retryOf({ plan, log, signal }) {
     return { retries: plan.inputs.retries, log, signal };
 }
@@ -62976,7 +62976,7 @@ function retryOf({ plan, log, signal }) {
 /* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6732);
 
 
-/** First what the builder needs, then the builder, then the others in the order of the Dockerfile, and production. */
+/** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
 function planBuilds(parts) {
     const { dockerfile, cacheStages, refs, decision, labels } = parts;
     const builder = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.builderStage);
@@ -63007,7 +63007,7 @@ function planBuilds(parts) {
         reference: refs.production,
         cacheSource: refs.movingProduction,
         keptCache: (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keptCacheOf */ .SK)(refs.movingProduction),
-        // no candidate: the commit's tag is pushed first, and is the same image
+        // no candidate: the run pushes the commit tag first, which is the same image
         moving: refs.movingProduction,
         tags: [
             refs.production,
@@ -63030,14 +63030,14 @@ function planCache(parts, { stage, containedIn }) {
     const tags = [local, ...(decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])];
     return { ...common, cacheSource: moving, moving, ...(candidate !== undefined && { candidate }), tags };
 }
-/** Where there is no cache metadata, there is nothing to inspect before a moving tag moves. */
+/** Returns the candidate tag if the run promotes; undefined without cache metadata, because then there is nothing to inspect. */
 function candidateFor({ decision, strategy }, moving) {
     return decision.publish && strategy.capabilities.cacheMetadata ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .candidateOf */ .RH)(moving) : undefined;
 }
-/** What follows from the place of a stage in the Dockerfile. */
+/** Returns the properties that follow from the place of a stage in the Dockerfile. */
 function placeOf({ dockerfile, strategy }, stage, builder, images) {
     const { triggerHistory } = strategy.capabilities;
-    // of the stages that it is built on only the builder is an image: else their records would not be in this image
+    // in the chain of FROM, only the builder stage is replaced: otherwise this image would lack the cache metadata of the others
     const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .chainOf */ .dR)(dockerfile, stage);
     const given = images.filter((image) => image.stage === builder.index || !chain.includes(image.stage));
     const isGiven = (index) => given.some((image) => image.stage === index);
@@ -63057,7 +63057,7 @@ function placeOf({ dockerfile, strategy }, stage, builder, images) {
         ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
     };
 }
-/** The builds up to the builder's, and those after it. */
+/** Splits the builds into those up to and including the builder stage, and those after it. */
 function splitAtBuilder(builds) {
     const end = builds.findIndex(({ kind }) => kind === 'builder') + 1;
     return [builds.slice(0, end), builds.slice(end)];
@@ -63094,12 +63094,12 @@ function splitAtBuilder(builds) {
 
 
 
-/** Milliseconds that the docker client gets to inspect an image: it would wait for ever. */
+/** Time limit in milliseconds for the docker client to inspect an image: it would wait for ever. */
 const PATIENCE = 60_000;
 /**
- * Reads an image by the docker client where this machine cannot access the registry itself. Documented: docker/buildx
- * docs/reference/buildx_imagetools_inspect.md, `--raw` (the manifest or index) and `--format '{{json .Image}}'` (the config, without
- * cache metadata).
+ * Inspects an image through the docker client, for a registry that the action cannot access itself. Documented in
+ * docker/buildx docs/reference/buildx_imagetools_inspect.md: `--raw` (the manifest or index) and
+ * `--format '{{json .Image}}'` (the config, without cache metadata).
  */
 async function inspectByClient(docker, reference, platform, signal) {
     const inspect = async (name, ...options) => {
@@ -63115,7 +63115,7 @@ async function inspectByClient(docker, reference, platform, signal) {
     const name = `${(0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .repositoryOf */ ._M)(reference)}@${(0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .childOf */ .GG)({ bytes: Buffer.from(top.value) }, platform) ?? digest}`;
     const [manifest, config] = await Promise.all([inspect(name, '--raw'), inspect(name, '--format', '{{json .Image}}')]);
     const failure = manifest.failure ?? config.failure;
-    // the tag was there a moment ago
+    // the tag existed a moment ago
     if (failure)
         return { failure: failure.kind === 'absent' ? { ...failure, kind: 'unknown' } : failure };
     const bytes = Buffer.from(manifest.value ?? '');
@@ -63125,11 +63125,11 @@ async function inspectByClient(docker, reference, platform, signal) {
     const json = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .parseJson */ .qF)(config.value ?? '');
     if ((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__.at)(json, 'rootfs') === undefined)
         return { failure: { kind: 'unknown', message: 'it is not an image' } };
-    // of ONBUILD and cache metadata the client tells nothing
+    // the client does not return ONBUILD and cache metadata
     const { hasTriggers: _, ...record } = (0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .parseConfig */ .o4)(json);
     return { image: { ...record, recorded: 'unknown', digest, ids, ...(sizes && { manifest: sizes }) } };
 }
-/** Reads an image in the engine. What it holds of cache metadata cannot be seen there. */
+/** Inspects an image in the engine, which does not expose its cache metadata. */
 async function inspectInEngine(docker, reference, signal) {
     const calls = [
         ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
@@ -63156,7 +63156,7 @@ async function inspectInEngine(docker, reference, signal) {
         }
     };
 }
-/** Has the engine pull an image. The failure tells of the engine's own words. */
+/** Makes the engine pull an image. The message of a failure is the engine's own. */
 async function pull(options, reference) {
     const { platform, signal } = options;
     const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
@@ -63166,7 +63166,7 @@ async function pull(options, reference) {
         return error === undefined ? undefined : (0,_client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .failureOfWords */ .jv)(error, reference);
     }, _client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .transientFailure */ .RG);
 }
-/** Reads an image that only the engine can get. What the reference names in the engine stays the same. */
+/** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 async function pullAndInspect(options, reference) {
     const { docker, signal } = options;
     const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal });
@@ -63177,12 +63177,12 @@ async function pullAndInspect(options, reference) {
         await docker.call(['tag', id, reference], { signal });
     return read;
 }
-/** The first buildx that gives an image a tag as it is (0.13 has no --prefer-index): else a single image gets an index around it, and with it another digest. */
+/** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0';
 /**
- * Gives an image a tag by the docker client: in another repository, whose blobs must be there first, or where only the client has
- * access. Between two registries the engine pulls and pushes it: the client does not promise to copy there (docker/buildx
- * docs/reference/buildx_imagetools_create.md).
+ * Tags an image through the docker client: in another repository, which needs the blobs first, or if only the client has
+ * access. Between two registries, the engine pulls and pushes the image, because the client does not guarantee to copy it
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
  */
 async function tagByClient(options, image, reference) {
     const { buildx, signal } = options;
@@ -63199,13 +63199,13 @@ async function tagByClient(options, image, reference) {
         const title = `Tag ${reference}`;
         const failure = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_4__/* .retry */ .L)(options, title, async () => {
             const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__/* .callInSection */ .V)(options, 'publish', title, args, signal));
-            // what the names say is no reason
+            // the names of the images are not part of the error
             const words = error?.replaceAll(reference, '');
             return words === undefined ? undefined : { ...(0,_client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .failureOfWords */ .jv)(words, image), message: error ?? words };
         }, _client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .transientFailure */ .RG);
         if (failure)
             return failure;
-        // docker may end with 0 although it was told to stop
+        // docker may exit with 0 after SIGTERM
         if (signal.aborted)
             throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .CancelledError */ .cc();
     }
@@ -63230,24 +63230,24 @@ async function tagByClient(options, image, reference) {
 
 const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
 const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
-// 400 of a manifest: of two pushes at once that share a layer the containerd store lets one overtake the other's upload of it
+// HTTP 400 on a manifest: with the containerd store, one of two concurrent pushes may overtake the other's upload of a shared layer
 const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
 const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
 /**
- * Tells from what docker or BuildKit printed. They pass on the registry's words (distribution `errcode`), containerd's
- * (`core/remotes/docker`), or those of Go's net package.
+ * Classifies an error message of docker or BuildKit. They pass on messages of the registry (distribution `errcode`), of
+ * containerd (`core/remotes/docker`) and of Go's net package.
  *
- * @param reference the image that was asked for: what its name says is no reason
+ * @param reference the requested image: its name is not part of the error
  */
 function classifyRegistryError(message, reference) {
-    // "connection refused" by the engine is nothing that a registry said
+    // "connection refused" by the engine is not an error of the registry
     if ((0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .isEngineGone */ .SI)(message))
         return 'unknown';
     const repository = (0,_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .repositoryOf */ ._M)(reference);
     const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
-    // as a word of its own: an image may be named "author"
+    // match whole words only: an image may be named "author"
     const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
-    // a registry's own state in an upload's URL is letters at random
+    // the registry's state in an upload URL consists of random letters
     message.replaceAll(/\?_state=\S+/g, ''));
     if (REFUSED.test(text))
         return 'refused';
@@ -63257,18 +63257,18 @@ function classifyRegistryError(message, reference) {
         return 'unreachable';
     return ABSENT.test(text) ? 'absent' : 'unknown';
 }
-/** What docker or BuildKit printed of a registry, as a failure. */
+/** Converts an error message of docker or BuildKit about a registry to a failure. */
 function failureOfWords(text, reference) {
     const pause = askedPause(text);
     return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) };
 }
-/** The failure, if it may pass by itself: then it is worth a retry. */
+/** Returns the failure if it is a transient error, which is worth a retry. */
 function transientFailure(failure) {
     return failure?.kind === 'unreachable' ? failure : undefined;
 }
-/** Longest pause that a registry may ask for, in milliseconds. */
+/** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000;
-/** Milliseconds that a registry asks for in the text of its 429, as ghcr.io does: `retry-after: 1.5s`, a duration as Go prints it. */
+/** Returns the pause in milliseconds that the text of a 429 requests, as ghcr.io's does: `retry-after: 1.5s`, a duration in Go's format. */
 function askedPause(text) {
     const [, duration = ''] = /retry-after: ((?:\d+(?:\.\d+)?(?:ms|µs|us|ns|h|m|s))+)/i.exec(text) ?? [];
     const units = {
@@ -63284,7 +63284,7 @@ function askedPause(text) {
     const sum = parts.reduce((total, [, number, unit = '']) => total + Number(number) * (units[unit] ?? 0), 0);
     return Math.min(Math.ceil(sum), LONGEST_PAUSE);
 }
-/** One sentence for a cache source that could not be read; undefined where that is no problem. */
+/** Returns one sentence about a cache source that could not be read, or undefined if this is not a problem. */
 function describeUnreadable(reference, { kind, message }) {
     switch (kind) {
         case 'absent':
@@ -63313,7 +63313,7 @@ function describeUnreadable(reference, { kind, message }) {
 /* harmony export */   o3: () => (/* binding */ kindOfStatus),
 /* harmony export */   yM: () => (/* binding */ failureOfConnection)
 /* harmony export */ });
-/** Thrown within this folder only; `answer` turns it into data. */
+/** An error that only this folder throws and catches; `answer` converts it to data. */
 class RegistryError extends Error {
     failure;
     constructor(failure) {
@@ -63321,7 +63321,7 @@ class RegistryError extends Error {
         this.failure = failure;
     }
 }
-/** The result of some work as data, if it fails with a RegistryError. */
+/** Returns the result of `work` as data, also if it fails with a RegistryError. */
 async function answer(work) {
     try {
         return { value: await work };
@@ -63332,7 +63332,7 @@ async function answer(work) {
         throw error;
     }
 }
-/** The kind of failure that a status stands for: RFC 9110, and the distribution specification ("Error Codes"). */
+/** Returns the kind of failure for a status: RFC 9110, and the distribution specification ("Error Codes"). */
 function kindOfStatus(status) {
     if (status === 404)
         return 'absent';
@@ -63340,10 +63340,10 @@ function kindOfStatus(status) {
         return 'refused';
     return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown';
 }
-/** Longest pause that a registry may ask for, in milliseconds. */
+/** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000;
 /**
- * Milliseconds that a header Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3).
+ * Returns the milliseconds that a Retry-After header requests, in seconds or as a date (RFC 9110, 10.2.3).
  *
  * @param now milliseconds since 1970
  * @returns undefined for anything else
@@ -63355,11 +63355,11 @@ function readRetryAfter(header, now = Date.now()) {
     const wanted = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now;
     return Number.isNaN(wanted) ? undefined : Math.min(Math.max(0, wanted), LONGEST_PAUSE);
 }
-/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not speak TLS. */
+/** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not support TLS. */
 const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
-/** Codes of a connection that could not be made from here; the docker client may have another way. */
+/** Codes for a connection that this process could not establish; the docker client may have another route. */
 const NO_CONNECTION = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/;
-/** The failure that an error of the network stands for. */
+/** Converts a network error to a failure. */
 function failureOfConnection(error) {
     const code = codeOf(error);
     const message = messageOf(error);
@@ -63373,7 +63373,7 @@ function codeOf(error) {
         return code;
     return cause === undefined ? String(code ?? '') : codeOf(cause);
 }
-/** Node.js puts an error for each address of a host into one, without a message. */
+/** Returns the message of an error. Node.js aggregates the errors for each address of a host into one without a message. */
 function messageOf(error) {
     if (error instanceof AggregateError && error.message === '')
         return messageOf(error.errors[0]);
@@ -63401,10 +63401,10 @@ function messageOf(error) {
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7187);
 
 /**
- * Names of images, after github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
- * grammar), `reference.go` (lengths, digests) and `normalize.go` (what is a registry, and Docker Hub's short names).
+ * Names of images, as in github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
+ * grammar), `reference.go` (lengths, digests) and `normalize.go` (registries, and short names of Docker Hub).
  */
-/** A name no registry would take. The message is one sentence: what is wrong and what would be right. */
+/** A name is not valid in any registry. The message is one sentence: what is wrong and what would be right. */
 class ImageRefError extends Error {
     name = 'ImageRefError';
 }
@@ -63413,13 +63413,13 @@ const HOST_LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
 const REGISTRY = new RegExp(`^(?:${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-/** What go-digest knows: algorithm and number of lower-case hex digits. */
+/** The digests that go-digest supports: algorithm and number of lower-case hex digits. */
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
-/** What `docker` takes for an image's id wherever an image may be named. */
+/** Docker interprets such a name as an image id everywhere. */
 const IMAGE_ID = /^[a-f0-9]{64}$/;
 const TAG_RULE = "a tag is 1 to 128 letters, digits, '_', '.' or '-', and does not begin with '.' or '-'";
 /**
- * A repository to publish to, without tag or digest: `ghcr.io/octo/app`, `octo/app`, `localhost:5000/app`.
+ * Parses a repository to publish to, without tag or digest: `ghcr.io/octo/app`, `octo/app`, `localhost:5000/app`.
  *
  * @throws ImageRefError
  */
@@ -63439,7 +63439,7 @@ function parseRepository(text) {
     return repository;
 }
 /**
- * A reference, its tag and its digest optional: `ghcr.io/octo/app:1.2`, `app`, `app@sha256:…`.
+ * Parses a reference with an optional tag and digest: `ghcr.io/octo/app:1.2`, `app`, `app@sha256:…`.
  *
  * @throws ImageRefError
  */
@@ -63461,11 +63461,11 @@ function parseReference(text) {
         reference: text
     };
 }
-/** Whether a text is a tag's name by the OCI distribution specification ("Pulling manifests"). */
+/** Returns whether a text is a valid tag by the OCI distribution specification ("Pulling manifests"). */
 function isTag(text) {
     return TAG.test(text);
 }
-/** Whether `parseReference` takes a text. */
+/** Returns whether `parseReference` accepts a text. */
 function isReference(text) {
     try {
         parseReference(text);
@@ -63476,9 +63476,9 @@ function isReference(text) {
     }
 }
 /**
- * The full reference for one item of the `tags` input, which is either a full reference with a tag (of any
- * repository, as docker/metadata-action prints them) or a bare tag name of `repository`. No tag's name has `/`, `:`
- * or `@`, so what has one of them is a reference.
+ * Returns the full reference for one item of the input `tags`: either a full reference with a tag (of any repository, as
+ * docker/metadata-action prints them) or only a tag of `repository`. A tag never contains `/`, `:` or `@`, so an item
+ * with one of them is a reference.
  *
  * @throws ImageRefError
  */
@@ -63497,16 +63497,16 @@ function resolveTag(repository, text) {
     return parseReference(`${repository}:${text}`).reference;
 }
 /**
- * Whether two references name the same image in the same registry: completed as docker does (`app` is
- * `docker.io/library/app`, `index.docker.io` is `docker.io`, no tag is `latest`), a digest outweighing any tag
- * (`ParseDockerRef`), host names compared without case and port 443 being the default.
+ * Returns whether two references name the same image in the same registry. Completes them as docker does (`app` is
+ * `docker.io/library/app`, `index.docker.io` is `docker.io`, the default tag is `latest`, and a digest takes precedence
+ * over a tag: `ParseDockerRef`), ignores the case of host names, and treats port 443 as the default.
  *
- * @throws ImageRefError if one of them is no reference
+ * @throws ImageRefError if one of them is not a valid reference
  */
 function sameReference(a, b) {
     return canonical(a) === canonical(b);
 }
-/** Whether two references name images of the same repository. */
+/** Returns whether two references name images of the same repository. */
 function sameRepository(a, b) {
     return canonicalRepository(a) === canonicalRepository(b);
 }
@@ -63519,11 +63519,11 @@ function canonicalRepository(text) {
     const { registry, path } = parseName(parseReference(text).repository);
     return `${registry.toLowerCase().replace(/:443$/, '')}/${path}`;
 }
-/** Cuts `name[:tag][@digest]` apart, after refusing what no name could have. */
+/** Splits `name[:tag][@digest]`, and rejects texts that no name could contain. */
 function split(text) {
     if (text === '')
         throw new ImageRefError('The image name is empty; give one such as ghcr.io/octo/app');
-    // Not repeated in the message: what stands before such an '@' is a user's name and password.
+    // The message omits the text: a user name and a password precede such an '@'.
     if (text.includes('@') && text.lastIndexOf('/') > text.indexOf('@')) {
         throw new ImageRefError("The image name has an '@' before a '/'; log in separately and write ghcr.io/octo/app");
     }
@@ -63534,7 +63534,7 @@ function split(text) {
     if (scheme) {
         throw new ImageRefError(`${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(text)} is a URL; leave out ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(scheme)} and give an image name: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(text.slice(scheme.length))}`);
     }
-    // Docker would take it for an option.
+    // Docker would interpret it as an option.
     if (text.startsWith('-')) {
         throw new ImageRefError(`${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(text)} begins with '-'; an image name begins with a letter or a digit`);
     }
@@ -63543,7 +63543,7 @@ function split(text) {
     const [name = '', tag] = cut(whole, whole.indexOf(':', whole.lastIndexOf('/') + 1));
     return { name, tag, digest };
 }
-/** `localhost:5000` is by the grammar an image `localhost` with a tag, and never meant so as a repository. */
+/** Returns whether a text is only a registry. In the grammar, `localhost:5000` is an image with a tag, but users never mean that. */
 function isBareRegistry(text, name, tag) {
     if (text.startsWith('['))
         return REGISTRY.test(text);
@@ -63605,7 +63605,7 @@ function explain(name, rest, wrong) {
 /* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3977);
 
 
-/** An image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
+/** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 function parseConfig(config) {
     const metadata = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'moby.buildkit.cache.v0');
     return {
@@ -63620,16 +63620,17 @@ function parseConfig(config) {
         ...(typeof metadata === 'string' && { recorded: recordedLayers(metadata) })
     };
 }
-/** Fields of a config that a container is given: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
+/** Fields of a config that apply to a container: OCI image-spec config.md, and Docker's Healthcheck and Shell. */
 const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopSignal User Volumes WorkingDir'.split(' ');
-/** An engine tells of some fields that they are empty, where the registry's config lacks them. */
+/** Returns the `runtime` of a config. Omits empty fields: an engine returns some fields that the registry's config lacks. */
 function runtimeOf(config) {
     const entries = RUNTIME.map((name) => [name, (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, name)]);
     return JSON.stringify(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
 }
 /**
- * Base64 of a JSON array of records, each with the layers that are its result: by the index of the topmost, or by the
- * indices of all (`chains`), where they are not the image's lowest ones (cache/remotecache/v1/spec.go, CacheRecord).
+ * Returns the indices of the layers in cache metadata: base64 of a JSON array of records. A record identifies its layers by
+ * the index of the topmost one, or, if they are not the lowest layers of the image, by the indices of all (`chains`)
+ * (cache/remotecache/v1/spec.go, CacheRecord).
  */
 function recordedLayers(metadata) {
     const records = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(Buffer.from(metadata, 'base64').toString()));
@@ -63639,7 +63640,7 @@ function recordedLayers(metadata) {
     ]);
     return [...new Set(indices.filter((index) => typeof index === 'number'))].sort((a, b) => a - b);
 }
-/** undefined of what is no manifest of an image. */
+/** Parses a manifest; returns undefined if it is not the manifest of an image. */
 function parseManifest({ bytes }) {
     const json = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString());
     const layers = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(json, 'layers')).map((layer) => ({
@@ -63652,18 +63653,18 @@ function parseManifest({ bytes }) {
         return undefined;
     return { bytes: bytes.length + config, layers };
 }
-/** The digest of the config that a manifest names; undefined of what is no manifest of an image. */
+/** Returns the digest of the config that a manifest names, or undefined if it is not the manifest of an image. */
 function configOf({ bytes }) {
     return digestIn((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'config'));
 }
 /**
- * The digest of one image in an index; undefined of what is no index, or holds no image.
+ * Returns the digest of one image in an index, or undefined if the manifest is not an index or contains no image.
  *
- * @param platform os/arch[/variant]; without it the one image, or this machine's
+ * @param platform os/arch[/variant]; if undefined, this machine's platform, or the first image if none fits
  */
 function childOf({ bytes }, platform) {
     const manifests = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'manifests'));
-    // attestations have the platform unknown/unknown (buildkit docs/attestations/attestation-storage.md)
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
     const images = manifests.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') !== 'unknown');
     const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') === os && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'architecture') === architecture);
@@ -63701,7 +63702,7 @@ function stringsOf(value) {
 
 
 
-/** @throws RegistryError if the text is not a reference: a Dockerfile may say anything */
+/** @throws RegistryError if the text is not a reference: a Dockerfile may contain any text */
 function addressOf(reference) {
     try {
         const { repository, tag, digest } = (0,_image_reference_js__WEBPACK_IMPORTED_MODULE_3__/* .parseReference */ .F2)(reference);
@@ -63712,12 +63713,12 @@ function addressOf(reference) {
         throw new _failure_js__WEBPACK_IMPORTED_MODULE_2__/* .RegistryError */ .gl({ kind: 'unknown', message: (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error) });
     }
 }
-/** The digest in one of an image's RepoDigests (Docker Engine API, ImageInspect), if that is of the repository of `reference`. */
+/** Returns the digest in one of an image's RepoDigests (Docker Engine API, ImageInspect), if its repository is that of `reference`. */
 function digestInRepository(repoDigest, reference) {
     const digest = repoDigest.replace(/^.*@/, '');
     return isDigest(digest) && (0,_image_reference_js__WEBPACK_IMPORTED_MODULE_3__/* .isReference */ .A_)(reference) && (0,_image_reference_js__WEBPACK_IMPORTED_MODULE_3__/* .sameRepository */ .RB)(repoDigest, reference) ? digest : undefined;
 }
-/** The repository of a reference, as it is written there. */
+/** Returns the repository of a reference verbatim. */
 function repositoryOf(reference) {
     return reference.replace(/(@sha256:[0-9a-f]{64}|:[^:/]*)$/, '');
 }
@@ -63749,11 +63750,11 @@ var retry = __nccwpck_require__(8828);
 ;// CONCATENATED MODULE: ./src/registry/challenge.ts
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
-/** A scheme stands alone, or before its first parameter. */
+/** A scheme, which stands alone or before its first parameter. */
 const SCHEME = new RegExp(`^(${TOKEN})(?=\\s+${TOKEN}\\s*=|\\s*(?:,|$))`);
-/** Longest header that is read, in characters. */
+/** Maximum length to read of a header, in characters. */
 const LONGEST = 8_192;
-/** Reads the challenges of a header. It never fails: what is no challenge is left out. */
+/** Parses the challenges in a header. Never fails, but skips everything that is not a challenge. */
 function parseChallenges(header) {
     const challenges = [];
     let rest = header.slice(0, LONGEST);
@@ -63764,7 +63765,7 @@ function parseChallenges(header) {
             const [all, name = '', quoted, plain] = parameter;
             const parameters = challenges.at(-1)?.parameters;
             const key = name.toLowerCase();
-            // the first counts: a registry has no reason to give two
+            // the first value applies: a registry has no reason to send two
             if (parameters && !Object.hasOwn(parameters, key)) {
                 Object.defineProperty(parameters, key, {
                     value: plain ?? (quoted ?? '').replaceAll(/\\(.)/gs, '$1'),
@@ -63797,16 +63798,16 @@ var exec = __nccwpck_require__(2449);
 
 
 
-/** The name under which docker keeps the login of Docker Hub (moby/moby registry/config.go, IndexServer). */
+/** The name under which docker stores the login to Docker Hub (moby/moby registry/config.go, IndexServer). */
 const HUB = 'https://index.docker.io/v1/';
-/** Milliseconds that a credential helper gets: it may ask a cloud's API. */
+/** Time limit in milliseconds for a credential helper, which may call a cloud API. */
 const HELPER_ANSWERS_WITHIN = 30_000;
 /**
- * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores; cli/config/configfile):
- * in DOCKER_AUTH_CONFIG, else from the registry's own credential helper, else from the common credential store, else in the file
- * config.json.
+ * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores;
+ * cli/config/configfile). Uses the first of these sources: DOCKER_AUTH_CONFIG, the registry's own credential helper, the
+ * common credential store, the file config.json.
  *
- * @param registry host[:port] as a reference names it; `docker.io` for Docker Hub
+ * @param registry host[:port] as in a reference; `docker.io` for Docker Hub
  * @param env the environment of the docker client
  */
 async function findCredentials(registry, env, signal) {
@@ -63824,17 +63825,17 @@ async function readConfig(env) {
     const folder = env.DOCKER_CONFIG || (0,external_node_path_.join)(env.HOME || '/', '.docker');
     return (0,json/* parseJson */.qF)(await (0,promises_.readFile)((0,external_node_path_.join)(folder, 'config.json'), 'utf8').catch(() => ''));
 }
-/** Names under which docker looks for a registry, as they are in `credHelpers` and `auths`. */
+/** Returns the names by which docker finds a registry in `credHelpers` and `auths`. */
 function namesOf(registry) {
     return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry];
 }
-/** The suffix of `docker-credential-SUFFIX`; undefined if no helper is configured for the registry. */
+/** Returns the suffix of `docker-credential-SUFFIX`, or undefined if no helper is configured for the registry. */
 function findHelper(config, registry) {
     const own = namesOf(registry).map((name) => (0,json/* text */.Qq)((0,json.at)(config, 'credHelpers', name)));
     const name = own.find((helper) => helper !== '') ?? (0,json/* text */.Qq)((0,json.at)(config, 'credsStore'));
     return name === '' ? undefined : name;
 }
-/** The credentials in the `auths` of a config.json. */
+/** Reads the credentials in the `auths` of a config.json. */
 function readAuths(config, registry) {
     const auths = (0,json.at)(config, 'auths');
     if (typeof auths !== 'object' || auths === null)
@@ -63844,7 +63845,7 @@ function readAuths(config, registry) {
     const key = names.find((name) => keys.includes(name)) ?? keys.find((other) => names.includes(hostOf(other)));
     return key === undefined ? undefined : readEntry((0,json.at)(auths, key));
 }
-/** docker takes `https://host/v1/` for `host` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+/** Returns the host in a key such as `https://host/v1/` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
 function hostOf(key) {
     return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
 }
@@ -63862,9 +63863,9 @@ function readEntry(entry) {
         : [(0,json/* text */.Qq)((0,json.at)(entry, 'username')), (0,json/* text */.Qq)((0,json.at)(entry, 'password'))];
     return username === '' || password === '' ? undefined : { kind: 'password', username, password };
 }
-/** Asks a credential helper by its protocol (docker/docker-credential-helpers README, "Development"): a name goes in, JSON comes out. */
+/** Runs a credential helper: it reads a name from its input and prints JSON (docker/docker-credential-helpers README, "Development"). */
 async function askHelper(helper, registry, env, signal) {
-    // it becomes the name of a program
+    // it becomes part of the name of a program
     if (!/^[\w.-]+$/.test(helper))
         return { failure: 'the name of the credential helper in config.json is not valid' };
     const program = `docker-credential-${helper}`;
@@ -63878,7 +63879,7 @@ async function askHelper(helper, registry, env, signal) {
     if (result === undefined)
         return { failure: `the credential helper ${program} could not be run` };
     if (result.exitCode !== 0) {
-        // the helpers' own constant for "there is no login", which is not an error (docker-credential-helpers credentials/error.go)
+        // the helpers' constant for a missing login, which is not an error (docker-credential-helpers credentials/error.go)
         if (/credentials not found/i.test(result.stdout))
             return {};
         return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` };
@@ -63887,12 +63888,12 @@ async function askHelper(helper, registry, env, signal) {
     const [username, secret] = [(0,json/* text */.Qq)((0,json.at)(answer, 'Username')), (0,json/* text */.Qq)((0,json.at)(answer, 'Secret'))];
     if (secret === '')
         return {};
-    // docker/docker-credential-helpers README: such a user name marks an identity token
+    // this user name marks an identity token (docker/docker-credential-helpers README)
     if (username === '<token>')
         return { credentials: { kind: 'identity-token', token: secret } };
     return { credentials: { kind: 'password', username, password: secret } };
 }
-/** Texts of credentials that must not be shown. */
+/** Returns the texts to redact for these credentials. */
 function secretsOf(credentials) {
     if (credentials.kind !== 'password')
         return [credentials.token];
@@ -63907,16 +63908,16 @@ var registry_failure = __nccwpck_require__(7098);
 
 
 
-/** Bytes of a token server's answer at most. */
+/** Maximum size of a token server's answer in bytes. */
 const LONGEST_TOKEN = 1_048_576;
-/** Seconds that a token lasts of which the server does not say it, and seconds before its end in which it is not used any more. */
+/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
 const USUAL_LIFETIME = 60;
 const MARGIN = 10;
 /** Logins for one request at most. */
 const MOST_LOGINS = 2;
 /**
- * The logins of one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
- * Specification" and "OAuth2 Token Authentication"). Nothing outside this folder gets to see a credential.
+ * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
  */
 class Authorization {
     #transport;
@@ -63930,10 +63931,10 @@ class Authorization {
         this.#find = (signal) => findCredentials(registry, env, signal);
     }
     /**
-     * Sends a request and, if the registry asks for a login, sends it once more with one.
+     * Sends a request and, if the registry requires a login, sends it again with credentials.
      *
      * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
-     * @throws RegistryError, also if the login is refused
+     * @throws RegistryError, also if the registry rejects the login
      */
     async send(url, scope, request) {
         for (let logins = 0;; logins++) {
@@ -63947,7 +63948,7 @@ class Authorization {
             await this.#renew(used, url, scope, answer, request.signal);
         }
     }
-    /** A text without what it repeats of the credentials. */
+    /** Redacts the credentials in a text. */
     redact(message) {
         return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
     }
@@ -63984,7 +63985,7 @@ class Authorization {
                 this.#secrets.add(secret);
         return found;
     }
-    /** @returns a token without a header if the registry asks for nothing that there is */
+    /** @returns a token without a header if no credentials fit the registry's challenges */
     async #login(url, scope, refused, credentials, signal) {
         const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
         const mayHave = this.#transport.mayHaveCredentials(url);
@@ -64006,7 +64007,7 @@ class Authorization {
             throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'the registry names no valid token server' });
         }
         const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
-        // a request for more than the challenge names: a push also reads
+        // request more than the scope in the challenge: a push also reads
         const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
         const answer = usable?.kind === 'identity-token'
             ? await this.#refresh(url, usable.token, service, scopes, signal)
@@ -64055,7 +64056,7 @@ class Authorization {
 function basic({ username, password }) {
     return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
-/** '' for a token that could not be had, or whose time is over. */
+/** Returns the header of a token, or '' if it was not obtained or has expired. */
 async function headerOf(token) {
     const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
     return until < Date.now() ? '' : header;
@@ -64066,9 +64067,9 @@ function forEver(header) {
 function withoutHelper(message) {
     return { kind: 'refused', message, clientMaySucceed: true };
 }
-/** Characters of a registry's own words that are shown. */
+/** Maximum number of characters of a registry's message to show. */
 const MOST_WORDS = 300;
-/** What an answer says of an error: its status and the code and message of its body (distribution specification, "Error Codes"). */
+/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
 function wordsOf({ status, body }) {
     const errors = (0,json.at)((0,json/* parseJson */.qF)(body.toString()), 'errors');
     const first = Array.isArray(errors) ? errors[0] : undefined;
@@ -64086,16 +64087,16 @@ var external_node_tls_ = __nccwpck_require__(1692);
 
 
 
-/** Folders with a folder for each registry (docs.docker.com, "Verify repository client with certificates"). */
+/** Returns the certificate folders of a registry (docs.docker.com, "Verify repository client with certificates"). */
 function foldersFor(registry, env) {
     const ofUser = env.XDG_CONFIG_HOME || (env.HOME && (0,external_node_path_.join)(env.HOME, '.config'));
     return ['/etc', ...(ofUser ? [ofUser] : [])].map((folder) => (0,external_node_path_.join)(folder, 'docker', 'certs.d', registry));
 }
 /**
- * What a TLS connection to a registry trusts and shows: the certificates of Node.js and of the system, and of docker's folder
- * certs.d/REGISTRY each *.crt as a further authority and each *.cert with its *.key as a client certificate.
+ * Creates the TLS context for a registry. It trusts the certificates of Node.js and of the system, and each *.crt in docker's
+ * folder certs.d/REGISTRY; it presents each *.cert there with its *.key as a client certificate.
  *
- * @param registry host[:port] as a reference names it
+ * @param registry host[:port] as in a reference
  * @throws Error if one of these files cannot be read or parsed
  */
 async function makeSecureContext(registry, env, folders = foldersFor(registry, env)) {
@@ -64107,9 +64108,9 @@ async function makeSecureContext(registry, env, folders = foldersFor(registry, e
     });
 }
 let trusted;
-/** As docker, trust what the system trusts; Node.js alone would take its own list only. */
+/** Returns the certificates that the system trusts, as docker does; Node.js by default trusts only its own list. */
 function trustedHere() {
-    // Node.js has it from 22.15 on
+    // Node.js has this function since 22.15
     const read = external_node_tls_.getCACertificates;
     trusted ??= read ? [...new Set([...read('default'), ...read('system')])] : [...external_node_tls_.rootCertificates];
     return trusted;
@@ -64129,10 +64130,10 @@ var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./src/registry/proxy.ts
 
 /**
- * The proxy for a URL by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as docker reads them (golang.org/x/net http/httpproxy):
- * NO_PROXY lists `*`, domains, addresses and address ranges, each perhaps with a port; loopback addresses never use a proxy.
+ * Returns the proxy for a URL from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as docker does (golang.org/x/net http/httpproxy):
+ * NO_PROXY lists `*`, domains, addresses and address ranges, with optional ports; loopback addresses never use a proxy.
  *
- * @returns undefined for a direct connection, also if the proxy's own URL is not valid
+ * @returns undefined for a direct connection, also if the URL of the proxy is not valid
  */
 function proxyFor(url, env) {
     const read = (name) => env[name] || env[name.toLowerCase()] || '';
@@ -64150,7 +64151,7 @@ function proxyFor(url, env) {
     const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
     return URL.canParse(full) ? full : undefined;
 }
-/** Whether a host, without a port and brackets, is this machine. */
+/** Returns whether a host, without port and brackets, is this machine. */
 function isLoopback(host) {
     return host === 'localhost' || ((0,external_node_net_.isIP)(host) !== 0 && isInRange(host, (0,external_node_net_.isIP)(host) === 6 ? '::1/128' : '127.0.0.0/8'));
 }
@@ -64167,7 +64168,7 @@ function matches(item, host, port) {
         return plain === host;
     return plain.startsWith('.') ? host.endsWith(plain) : host === plain || host.endsWith(`.${plain}`);
 }
-/** Whether an address is in a range in CIDR notation; false for a name. */
+/** Returns whether an address is in a range in CIDR notation; false for a name. */
 function isInRange(host, range) {
     const [address = '', bits = ''] = range.split('/');
     const family = (0,external_node_net_.isIP)(host);
@@ -64187,10 +64188,10 @@ function isInRange(host, range) {
 
 
 
-/** Milliseconds for the connection, for the answer's headers, and between two pieces of its body. */
+/** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
 const CONNECT_WITHIN = 10_000;
 const ANSWER_WITHIN = 30_000;
-/** HTTP with a registry and its token server: TLS, proxies and time limits, without credentials and redirects. */
+/** HTTP to a registry and its token server: handles TLS, proxies and time limits, but neither credentials nor redirects. */
 class Transport {
     #registry;
     #env;
@@ -64198,26 +64199,26 @@ class Transport {
     #dispatchers = new Map();
     #secureContext;
     #scheme;
-    /** @param registry host[:port] as a reference names it */
+    /** @param registry host[:port] as in a reference */
     constructor(registry, env, insecure) {
         this.#registry = registry;
         this.#env = env;
         this.#isInsecure = isInsecure(registry, insecure);
     }
-    /** `https` or, if the engine may do so and the registry does not speak TLS, `http`. */
+    /** Returns `https` or, if the engine may use plain HTTP and the registry does not support TLS, `http`. */
     scheme(host, signal) {
         this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https');
         return this.#scheme;
     }
-    /** Whether credentials may be sent to a URL: never in plain text, unless the engine does so, too. */
+    /** Returns whether a URL may receive credentials: over plain HTTP only if the engine sends them so, too. */
     mayHaveCredentials(url) {
         return url.protocol === 'https:' || this.#isInsecure;
     }
     /**
      * Sends one request.
      *
-     * @throws RegistryError if there is no whole answer
-     * @throws CancelledError if the signal aborts it without a timeout as its reason
+     * @throws RegistryError if no complete answer arrives
+     * @throws CancelledError if the signal aborts the request for another reason than a timeout
      */
     async send(url, { method, headers = {}, body, mostBytes, signal }) {
         try {
@@ -64228,7 +64229,7 @@ class Transport {
                 ...(body === undefined ? {} : { body })
             });
             const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes);
-            // of a HEAD there is nothing to read, but the connection is free only after it
+            // a HEAD has no body to read, but reading it frees the connection
             if (method === 'HEAD')
                 await answer.body.dump();
             return { status: answer.statusCode, headers: joined(answer.headers), body: text, url };
@@ -64241,7 +64242,7 @@ class Transport {
     async end() {
         await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
     }
-    /** As engines do: TLS first, then plain HTTP (moby/moby registry/service_v2.go). */
+    /** Tries TLS first, then plain HTTP, as engines do (moby/moby registry/service_v2.go). */
     async #findScheme(host, signal) {
         try {
             await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal });
@@ -64265,7 +64266,7 @@ class Transport {
         const made = proxy === undefined
             ? new undici.Agent({ connect: { ...tls, timeout: CONNECT_WITHIN } })
             : new undici.ProxyAgent({ uri: proxy, requestTls: { ...tls, timeout: CONNECT_WITHIN } });
-        // another request may have been faster
+        // another request may have stored one meanwhile
         const dispatcher = this.#dispatchers.get(url.origin) ?? made;
         this.#dispatchers.set(url.origin, dispatcher);
         return dispatcher;
@@ -64280,9 +64281,9 @@ class Transport {
         }
     }
 }
-/** Bytes of an answer of which only the status is of interest. */
+/** Maximum size in bytes of an answer of which only the status matters. */
 const SHORT_ANSWER = 65_536;
-/** Whether the engine asks a registry without TLS or without checking its certificate. Loopback addresses always are. */
+/** Returns whether the engine accesses a registry without TLS or without verifying its certificate. Always true for loopback addresses. */
 function isInsecure(registry, { hosts, ranges }) {
     if (hosts.includes(registry))
         return true;
@@ -64295,7 +64296,7 @@ async function readBody(body, mostBytes) {
     for await (const chunk of body) {
         length += chunk.length;
         if (length > mostBytes) {
-            // leaving the loop ends the connection
+            // leaving the loop closes the connection
             throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the answer is longer than ${mostBytes} bytes` });
         }
         chunks.push(chunk);
@@ -64328,20 +64329,20 @@ function isTimeout(reason) {
 
 
 
-/** Media types of images and of their indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
+/** Media types of images and indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
 const MEDIA_TYPES = [
     'application/vnd.oci.image.index.v1+json',
     'application/vnd.docker.distribution.manifest.list.v2+json',
     'application/vnd.oci.image.manifest.v1+json',
     'application/vnd.docker.distribution.manifest.v2+json'
 ];
-/** Bytes of a manifest at most: what registries must take (distribution specification, "Pushing Manifests"). */
+/** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
 const LONGEST_MANIFEST = 4_194_304;
 const LONGEST_ANSWER = 65_536;
-/** Milliseconds for one method of RepositoryClient, with its logins and redirects. */
+/** Time limit in milliseconds for one method of RepositoryClient, including logins and redirects. */
 const PATIENCE = 60_000;
 const MOST_REDIRECTS = 5;
-/** A repository of a registry, by the OCI distribution specification. Each method throws RegistryError, or CancelledError after a cancellation. */
+/** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
 class RepositoryClient {
     #host;
     #path;
@@ -64353,7 +64354,7 @@ class RepositoryClient {
         this.#registry = registry;
         this.#signal = signal;
     }
-    /** The digest of a tag, without its manifest where the registry tells. */
+    /** Returns the digest of a tag. Reads the manifest only if the registry does not return the digest alone. */
     async digest(target) {
         const signal = this.#deadline();
         const head = await this.#ask('HEAD', `manifests/${target}`, signal, { accept: MEDIA_TYPES.join(', ') });
@@ -64362,7 +64363,7 @@ class RepositoryClient {
             return digest;
         if (![200, 400, 405, 501].includes(head.status))
             throw this.#failure(head);
-        // some registries have no HEAD, or no such header
+        // some registries do not support HEAD or this header
         return (await this.#manifest(target, signal)).digest;
     }
     /** @param target a tag or a digest */
@@ -64384,9 +64385,9 @@ class RepositoryClient {
         return { mediaType: (answer.headers['content-type'] ?? '').replace(/;.*$/, '').trim(), digest, bytes };
     }
     /**
-     * A blob, whole.
+     * Reads a whole blob.
      *
-     * @param mostBytes a larger one is a failure
+     * @param mostBytes maximum size; a larger blob is a failure
      */
     async blob(digest, mostBytes) {
         const signal = this.#deadline();
@@ -64395,7 +64396,7 @@ class RepositoryClient {
             if (count === MOST_REDIRECTS)
                 throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'too many redirects' });
             const target = redirectOf(answer);
-            // the registry's storage has no use for our credentials
+            // the registry's storage must not receive credentials
             answer = await this.#registry.transport.send(target, { method: 'GET', mostBytes, signal });
         }
         if (answer.status !== 200)
@@ -64404,7 +64405,7 @@ class RepositoryClient {
             throw mismatch(digest, (0,registry_reference/* digestOf */.ol)(answer.body));
         return answer.body;
     }
-    /** Puts a manifest, whose blobs and children the repository has already, under a tag. */
+    /** Stores a manifest under a tag. The repository must already contain its blobs and children. */
     async putManifest(tag, { mediaType, bytes, digest }) {
         const headers = { 'content-type': mediaType };
         const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes);
@@ -64414,7 +64415,7 @@ class RepositoryClient {
         if ((0,registry_reference/* isDigest */.Bc)(told) && told !== digest)
             throw mismatch(digest, told);
     }
-    /** Removes a manifest, and with it all tags that name it. */
+    /** Deletes a manifest, and with it all tags that name it. */
     async deleteManifest(digest) {
         const answer = await this.#ask('DELETE', `manifests/${digest}`, this.#deadline(), {});
         if (answer.status !== 202)
@@ -64442,18 +64443,18 @@ class RepositoryClient {
         });
     }
 }
-/** What all repositories of one registry share: connections and logins. */
+/** The connections and logins that all repositories of one registry share. */
 class RegistryConnection {
-    /** host[:port] of its API. */
+    /** host[:port] of the registry's API. */
     host;
     transport;
     authorization;
-    /** Milliseconds for one method of RepositoryClient. */
+    /** Time limit in milliseconds for one method of RepositoryClient. */
     patience;
-    /** @param registry host[:port] as a reference names it; `docker.io` for Docker Hub */
+    /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
     constructor(registry, env, insecure, patience = PATIENCE) {
         this.patience = patience;
-        // docker's own name for it (moby/moby registry/config.go)
+        // docker uses this name for it (moby/moby registry/config.go)
         this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
         this.transport = new Transport(registry, env, insecure);
         this.authorization = new Authorization(registry, env, this.transport);
@@ -64500,11 +64501,11 @@ var image_reference = __nccwpck_require__(8973);
 
 
 
-/** Bytes of an image's config at most: with inline cache metadata it may be large. */
+/** Maximum size of an image's config in bytes: with cache metadata it may be large. */
 const LONGEST_CONFIG = 16 * 1_024 * 1_024;
 /**
- * Registries by HTTP, as the OCI distribution specification has it. Where this machine cannot do what the docker client or the
- * engine can, they are asked instead, and the log says so.
+ * Accesses registries over HTTP, by the OCI distribution specification. If the action has no access, it falls back to the
+ * docker client or the engine, and logs this.
  */
 class HttpRegistry {
     #options;
@@ -64512,7 +64513,7 @@ class HttpRegistry {
     #signal;
     #published = new Map();
     #connections = new Map();
-    /** Of each registry that only the docker client reaches, whether the client does. */
+    /** For each registry that the action cannot access, whether the docker client can. */
     #byClient = new Map();
     constructor(options) {
         this.#options = options;
@@ -64521,7 +64522,7 @@ class HttpRegistry {
     published(reference) {
         const read = this.#published.get(reference) ?? this.#inspect(reference);
         this.#published.set(reference, read);
-        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        // the caller that awaits it handles a cancellation; this prevents an unhandled rejection until then
         read.catch(() => { });
         return read;
     }
@@ -64535,7 +64536,7 @@ class HttpRegistry {
         return pulled;
     }
     digest(reference) {
-        // nothing fails without it, so a registry that cannot be accessed from here is not asked again
+        // the digest is optional, so do not retry if the action cannot access the registry
         return this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#digest(reference)), 'look', ({ failure }) => (failure?.clientMaySucceed ? undefined : (0,client_words/* transientFailure */.RG)(failure)));
     }
     async tag(image, references) {
@@ -64561,12 +64562,12 @@ class HttpRegistry {
         if (read.image || !read.failure.clientMaySucceed || this.#options.buildx === undefined)
             return read;
         const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
-        // a client that could not reach it either need not be asked for every image
+        // if the client could not access the registry either, do not try again for every image
         if (this.#byClient.get(registry) === false)
             return read;
         const { docker, platform } = this.#options;
         const inspected = await (0,client_images/* inspectByClient */.p2)(docker, reference, platform, this.#signal);
-        // "there is none" is an answer, too
+        // that the image does not exist is an answer, too
         if (!inspected.image && inspected.failure.kind !== 'absent') {
             this.#byClient.set(registry, false);
             return read;
@@ -64574,7 +64575,7 @@ class HttpRegistry {
         this.#say(reference, 'The docker client', read.failure);
         return inspected;
     }
-    /** Says once for each registry who was asked instead. */
+    /** Logs once for each registry which program inspected the image instead. */
     #say(reference, who, { message }) {
         const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
         if (this.#byClient.get(registry) === true)
@@ -64620,10 +64621,10 @@ class HttpRegistry {
                 return put;
         }
         const failure = await (0,client_images/* tagByClient */.Ld)(this.#options, image, reference);
-        // the engine may reach what neither of them does
+        // the engine may have access although neither the action nor the client has
         if (failure)
             return { failure: { ...failure, clientMaySucceed: true } };
-        // another store of images may have packed it anew
+        // another image store may have repackaged the image
         const { value } = await this.digest(reference);
         return { value: value ?? image.replace(/^[^@]*@?/, '') };
     }
@@ -64633,7 +64634,7 @@ class HttpRegistry {
         this.#connections.set(registry, connection);
         return new RepositoryClient(connection, path, this.#signal);
     }
-    /** Measures some work about a reference, and does it again after a transient failure. */
+    /** Measures an operation on a reference, and retries it after a transient error. */
     #try(reference, work, kind = 'look', whyAgain = ({ failure }) => (0,client_words/* transientFailure */.RG)(failure)) {
         const { timeline } = this.#options;
         const title = kind === 'look' ? `Inspect ${reference}` : `Tag ${reference}`;
@@ -64645,7 +64646,7 @@ class HttpRegistry {
         return { retries: this.#options.retries, log: this.#options.log, signal: this.#signal };
     }
 }
-/** A part of an image: that it is missing does not mean that there is no image. */
+/** Reads a part of an image. If the part is missing, the failure is not `absent`, because the image exists. */
 async function partOf(work) {
     const { value, failure } = await (0,registry_failure/* answer */.ZF)(work);
     if (!failure)
@@ -64666,7 +64667,7 @@ async function partOf(work) {
 /* harmony export */ });
 /* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8225);
 
-/** Counts the Dockerfile steps of all builds. A run without any step has no hit, unless nothing had to be built. */
+/** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
 function judgeCache(result) {
     const builds = (0,_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)(result);
     const steps = once(builds.flatMap((build) => build.steps));
@@ -64683,7 +64684,7 @@ function judgeCache(result) {
         })
     };
 }
-/** The steps of the publishing branch that the cache should have had: what to warn of, and what to fail for. */
+/** Returns the unexpected cache misses of a run of the publishing branch, as warnings or as failures. */
 function judgeMisses(result, expected, publishes) {
     if (expected === 'none' || !publishes)
         return { warnings: [], failures: [] };
@@ -64692,11 +64693,11 @@ function judgeMisses(result, expected, publishes) {
         .filter(({ unexpected }) => unexpected);
     return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses };
 }
-/** A step with its place in the Dockerfile. */
+/** Returns the instruction of a step with its line in the Dockerfile. */
 function describeStep({ instruction, line }) {
     return line === undefined ? instruction : `line ${line}: ${instruction}`;
 }
-/** A stage may be part of several builds, of which only the first executes its steps. */
+/** Counts a step once: a stage may be part of several builds, but only the first one executes its steps. */
 function once(steps) {
     const byPlace = new Map();
     for (const step of steps) {
@@ -64724,15 +64725,15 @@ function count(steps) {
 /* harmony export */ });
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8595);
 
-/** The result of a run of which nothing has happened yet. */
+/** Returns the result of a run before anything has happened. */
 function emptyResult() {
     return { cacheStages: [], tests: [], cancelled: false, failures: [] };
 }
-/** What was thrown, as a failure. */
+/** Converts a thrown value to a failure. */
 function failureOfError(error) {
     return error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .CancelledError */ .cc ? { kind: 'cancelled' } : { kind: 'error', message: (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error) };
 }
-/** All builds of a run that ended: the builder, the further stages, production. */
+/** Returns all finished builds of a run: the builder, the cache stages, production. */
 function buildsOf({ builder, cacheStages, production }) {
     return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
 }
@@ -64751,11 +64752,11 @@ function buildsOf({ builder, cacheStages, production }) {
 /* unused harmony export BASES_LABEL */
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8973);
 
-/** All images outside the Dockerfile that a production image was built from, itself or through its stages: `REFERENCE@DIGEST`, separated by spaces. */
+/** Label with all base images of a production image, its own and those of its stages: `REFERENCE@DIGEST`, separated by spaces. */
 const BASES_LABEL = 'shared-docker-layers.bases';
 /**
- * The base images of a run and their digests, for labels of the production image: a later run tells by them whether a base
- * image has moved. The labels must be there before production is built, so a base that no other stage has is looked up.
+ * Collects the base images of a run and their digests for labels of the production image, by which a later run detects that a
+ * base image moved. The production build needs the labels beforehand, so this inspects a base image that no other stage has.
  */
 class BaseImages {
     #run;
@@ -64768,13 +64769,13 @@ class BaseImages {
     }
     start() {
         this.#lookedUp = this.#lookUp();
-        // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
         this.#lookedUp.catch(() => { });
     }
     add(bases) {
         this.#known.push(...bases.filter((base) => !this.#find(base.reference)));
     }
-    /** Those of the production image: the standard ones (opencontainers/image-spec annotations.md) of its own base, and ours. */
+    /** Returns the labels of production: the standard ones (opencontainers/image-spec annotations.md) of its base image, and BASES_LABEL. */
     async labels(production) {
         const lookedUp = await this.#lookedUp;
         if (lookedUp)
@@ -64804,7 +64805,7 @@ class BaseImages {
             return undefined;
         if (others.some((other) => other !== undefined && sameImage(other, reference)))
             return undefined;
-        // what the engine has, it builds on; its digest is not always known then
+        // the engine builds on a local image if it has one; the digest of that is not always known
         const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal });
         if (here.exitCode === 0)
             return undefined;
@@ -64812,11 +64813,11 @@ class BaseImages {
         return digest === undefined ? undefined : { reference, digest };
     }
 }
-/** `sameReference` for names that may be none. */
+/** Compares names like `sameReference`; false if one is not a reference. */
 function sameImage(a, b) {
     return (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .isReference */ .A_)(a) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .isReference */ .A_)(b) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .sameReference */ .kP)(a, b);
 }
-/** The digest that a production image's labels tell of a base image. */
+/** Returns the digest of a base image that the labels of a production image record. */
 function recordedBase(labels, reference) {
     const bases = (labels[BASES_LABEL] || '').split(' ').map((item) => item.split('@'));
     return bases.find(([name = '']) => sameImage(name, reference))?.[1];
@@ -64835,7 +64836,7 @@ function recordedBase(labels, reference) {
 /* harmony export */ });
 /* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2581);
 
-/** Options that are the same for both stages, in the legacy builder too. */
+/** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
     return [
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--file', [build.file]),
@@ -64850,14 +64851,14 @@ function commonBuildArgs(inputs, build) {
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--iidfile', [build.idFile])
     ];
 }
-/** Options that only BuildKit knows. */
+/** Returns the options that only BuildKit supports. */
 function secretArgs(inputs) {
     return [
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--secret', inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)),
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--ssh', inputs.ssh)
     ];
 }
-/** The environment that `secretArgs` names. */
+/** Returns the environment variables that `secretArgs` names. */
 function secretEnvironment(secrets) {
     return Object.fromEntries(secrets.map(({ value }, index) => [secretVariable(index), value]));
 }
@@ -64904,17 +64905,17 @@ var stage_graph = __nccwpck_require__(6897);
 
 
 /**
- * The Dockerfile whose last stage is `target`, and in which every stage of `images` is one line `FROM image AS name`. Empty
- * lines stand in for the others, so that every stage keeps its number and every line too.
+ * Returns a Dockerfile that ends with the stage `target`, and in which one line `FROM image AS name` replaces every stage
+ * of `images`. Empty lines replace their other lines, so that every stage and every line keeps its number.
  *
- * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build); so the ones before
- * `target` that it does not need become such a line as well. All else stays byte for byte.
+ * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build), so such a line also
+ * replaces the stages before `target` that it does not need. Everything else stays the same, byte for byte.
  *
- * `--platform` of a stage stays, for its image is of that platform. The ONBUILD triggers of a stage are in the image, and
- * run where it is named.
+ * A stage keeps its `--platform`, because its image has that platform. The image contains the ONBUILD triggers of the
+ * stage, so they run in the stages that are built on it.
  *
- * @param images references to images, by the index of the stage that each stands for; not the name of a stage
- * @throws DockerfileError if a reference is none
+ * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
+ * @throws DockerfileError if a reference is not valid
  */
 function rewriteDockerfile(dockerfile, target, images) {
     for (const [index, image] of images)
@@ -64922,7 +64923,7 @@ function rewriteDockerfile(dockerfile, target, images) {
     if (images.has(target.index))
         throw new model/* DockerfileError */.tP('The stage to build cannot be replaced by an image');
     const needed = (0,stage_graph/* stagesNeededFor */.Wp)(dockerfile, target, images);
-    // what it names may be any stage before it
+    // an unknown base may be any earlier stage
     const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown);
     const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()]);
     const froms = (0,source_text/* readSource */.o$)(dockerfile.text).instructions.filter((instruction) => instruction instanceof main.From);
@@ -64948,7 +64949,7 @@ function rewriteDockerfile(dockerfile, target, images) {
     return lines.slice(0, target.endLine).join('');
 }
 function checkImage({ stages }, index, image) {
-    // a flag, a variable, or two words would be another instruction
+    // a flag, a variable or a second word would change the meaning of the instruction
     if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
         throw new model/* DockerfileError */.tP(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`);
     }
@@ -64965,9 +64966,9 @@ function checkImage({ stages }, index, image) {
 
 
 /**
- * The user's own Dockerfile where it will do, else one of ours whose last stage is the one to build.
+ * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
  *
- * @param images references to the images that stand for other stages
+ * @param stageImages the images that replace other stages
  * @param buildsAll whether the builder builds all stages before the target, needed or not
  */
 function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, buildsAll = false) {
@@ -64983,13 +64984,13 @@ function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stag
     const text = rewriteDockerfile(dockerfile, stage, images);
     return { file: (0,external_node_path_.join)(folder, `Dockerfile-${name}`), dockerfile: (0,parse/* parseDockerfile */.A)(text), target: undefined, text };
 }
-/** As `chooseSource`, with the Dockerfile of ours written. */
+/** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
 async function prepareSource({ plan, folder }, stage, images, buildsAll = false) {
     const source = chooseSource(plan, folder, stage, images, buildsAll);
     if (source.text === undefined)
         return source;
     await (0,promises_.writeFile)(source.file, source.text);
-    // BuildKit looks for it beside the Dockerfile
+    // BuildKit looks for this file next to the Dockerfile
     const ignored = `${plan.file}.dockerignore`;
     if ((0,external_node_fs_.existsSync)(ignored))
         await (0,promises_.copyFile)(ignored, `${source.file}.dockerignore`);
@@ -65017,8 +65018,8 @@ var line_reader = __nccwpck_require__(2857);
 ;// CONCATENATED MODULE: ./src/docker/progress/buildkit.ts
 
 /**
- * A step's name in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile of one
- * stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
+ * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
  */
 const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
 function stepOf(name) {
@@ -65027,7 +65028,7 @@ function stepOf(name) {
         return undefined;
     return { stage, number: Number(number), instruction };
 }
-/** `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that is only in the engine may have no digest. */
+/** Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that exists only in the engine may have no digest. */
 function baseOf(name) {
     const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
     return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
@@ -65042,7 +65043,7 @@ function unreadableAmong(vertices) {
         return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
     });
 }
-/** Reads `--progress=rawjson` of buildx and prints it as `--progress=plain` would. */
+/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
 class RawJsonProgress extends line_reader/* LineReader */.u {
     #vertices = new Map();
     #bases = new Map();
@@ -65065,7 +65066,7 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
         return unreadableAmong(this.#vertices.values());
     }
     read(line) {
-        // buildx 0.13 spreads each object over lines, later ones print it on one
+        // buildx 0.13 prints each object on several lines, later versions print it on one
         if (line === '{' || this.#object !== '') {
             this.#object += line;
             if (line !== '}')
@@ -65075,7 +65076,7 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
         }
         const status = parseStatus(line);
         if (!status) {
-            // buildx prints its last words as text
+            // buildx prints its final error as text
             this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
             this.print(`${line}\n`);
             return;
@@ -65090,7 +65091,7 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
         }
     }
     #see(vertex) {
-        // told also where the image is not needed, because all that is built on it is cached
+        // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
         const base = baseOf(vertex.name);
         if (base)
             this.#bases.set(base.reference, base);
@@ -65109,7 +65110,7 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
             this.#vertices.set(vertex.digest, seen);
             this.print(`#${seen.number} ${vertex.name}\n`);
         }
-        // on the containerd store a later update, of the lazy pull, no longer says so
+        // with the containerd store, a later update for the lazy pull no longer has this flag
         const toldCached = seen.cached;
         seen.cached ||= vertex.cached === true;
         if (seen.cached && !toldCached)
@@ -65147,7 +65148,7 @@ function parseStatus(line) {
         return undefined;
     }
 }
-/** Reads `--progress=plain` of BuildKit, for clients that know no rawjson. */
+/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
 class PlainProgress extends line_reader/* LineReader */.u {
     #vertices = new Map();
     bases() {
@@ -65166,7 +65167,7 @@ class PlainProgress extends line_reader/* LineReader */.u {
         return unreadableAmong(this.#vertices.values());
     }
     read(line) {
-        // of layers that are fetched or unpacked it says each several times a second
+        // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
         if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line))
             this.print(`${line}\n`);
         this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord;
@@ -65214,10 +65215,10 @@ var run_build = __nccwpck_require__(4734);
 
 
 /**
- * BuildKit inside the engine, with cache metadata in the published images.
+ * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
  *
- * Nothing is pulled: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store
- * hides the one in the registry. Each solve has one cache source: with two, BuildKit misses at random (moby/buildkit#6418).
+ * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
+ * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
  */
 class InlineStrategy {
     #run;
@@ -65237,8 +65238,8 @@ class InlineStrategy {
             ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
             : [];
         const labels = [...stage.labels, ...baseLabels];
-        // FROM takes the image in the engine; a --build-context asks the registry first on the containerd store, and would
-        // build on what anyone had pushed under that name
+        // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
+        // on whatever anyone had pushed under that name
         const source = await (0,build_source/* prepareSource */.p)(this.#run, stage, stage.images);
         const built = await (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
@@ -65253,7 +65254,7 @@ class InlineStrategy {
     }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
-        // by its tag: Docker 26.1 finds no history by an id of the containerd store
+        // by its tag: Docker 26.1 finds no history for an ID of the containerd store
         return (0,client_images/* inspectInEngine */.Ms)(docker, image, signal);
     }
     async end() {
@@ -65267,7 +65268,7 @@ class InlineStrategy {
         return stage && { stage, instruction: (0,steps/* instructionOfBuildKitStep */.k)(stage, number, instruction) };
     }
 }
-/** The arguments of docker that build a stage. */
+/** Returns the docker arguments that build a stage. */
 function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
     return [
         ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
@@ -65282,7 +65283,7 @@ function inlineEnvironment({ strategy }) {
 function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
     return [
         ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-        // an attestation makes every push a new digest, and an index of a single image; buildx 0.10 is the first that adds one
+        // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
         ...((0,engine_info/* atLeast */.jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
         ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
     ];
@@ -65311,14 +65312,14 @@ __nccwpck_require__.d(__webpack_exports__, {
 var line_reader = __nccwpck_require__(2857);
 ;// CONCATENATED MODULE: ./src/docker/progress/legacy.ts
 
-/** How the legacy builder tells of a step that failed (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+/** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
 class LegacyProgress extends line_reader/* LineReader */.u {
     #steps = [];
     #now;
     #open;
-    /** The last line of the open step, if it says that the step failed. */
+    /** The last line of the open step, if it is a message that the step failed. */
     #complaint;
     #started = 0;
     #stage = 'stage-0';
@@ -65346,7 +65347,7 @@ class LegacyProgress extends line_reader/* LineReader */.u {
         return [];
     }
     read(line) {
-        // of a base image that is pulled it names each layer several times; what a step prints is shown as it is
+        // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
         if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
             this.print(`${line}\n`);
         const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
@@ -65361,7 +65362,7 @@ class LegacyProgress extends line_reader/* LineReader */.u {
             this.#complaint = FAILED.test(line) ? line : undefined;
         }
         else if (line.startsWith(' ---> ')) {
-            // an image: the step went well, whatever it printed
+            // an image id: the step succeeded, whatever it printed
             this.#complaint = undefined;
         }
     }
@@ -65373,7 +65374,7 @@ class LegacyProgress extends line_reader/* LineReader */.u {
             this.#stages++;
             return;
         }
-        // an ARG before the first FROM belongs to no stage
+        // an ARG before the first FROM does not belong to a stage
         if (this.#stages === 0)
             return;
         this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
@@ -65416,24 +65417,24 @@ var run_build = __nccwpck_require__(4734);
 
 
 
-/** The variable that makes the docker CLI use the engine's old builder (docker/cli cmd/docker/builder.go). */
+/** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' };
 /**
- * The builder that engines had before BuildKit. It takes an image that is in the engine as a cache, so all are pulled.
+ * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
  *
- * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go), hence
- * one source a build, and each stage from a Dockerfile whose other stages are the images just built.
+ * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go). So each
+ * build has one source, and a Dockerfile whose other stages are the images just built.
  */
 class LegacyStrategy {
     #run;
     #ended = new AbortController();
     #bases;
     #pulls = new Map();
-    /** By cache source, the image of this run that has steps beyond what is published there. */
+    /** By cache source, the image of this run with steps that the published image lacks. */
     #newest = new Map();
-    /** Ids of the images before they were labelled, by reference. */
+    /** IDs of the images before labelling, by reference. */
     #unlabelled = new Map();
-    /** Of the others, how many labels were put on them, by reference. */
+    /** Of the other images, the number of labels that their build set, by reference. */
     #labelsAtOnce = new Map();
     constructor(run) {
         this.#run = run;
@@ -65444,14 +65445,14 @@ class LegacyStrategy {
         const sources = new Set(this.#run.plan.builds.map(({ cacheSource }) => cacheSource));
         for (const reference of sources) {
             const pull = this.#pull(reference);
-            // whoever awaits it sees a cancellation; until then it is no unhandled rejection
+            // prevents an unhandled rejection; the code that awaits it still receives a cancellation
             pull.catch(() => { });
             this.#pulls.set(reference, pull);
         }
     }
     async build(stage, cacheSource) {
         const { plan } = this.#run;
-        // the layers of a label would be below those of the stage
+        // otherwise the layers of the labels would be below those of this stage
         const images = stage.images.map(({ stage: index, image }) => ({
             stage: index,
             image: this.#unlabelled.get(image) ?? image
@@ -65462,7 +65463,7 @@ class LegacyStrategy {
         const built = await (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
             args: (idFile) => legacyBuildArgs(plan, stage, source, {
-                // with a cache source it looks nowhere else: what another build of these stages executed would be executed again
+                // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
                 cacheSource: pull?.usable ? (this.#newest.get(cacheSource) ?? cacheSource) : undefined,
                 ...{ labels, idFile }
             }),
@@ -65479,7 +65480,7 @@ class LegacyStrategy {
         this.#bases.add(built.bases);
         if (isLabelledAtOnce(plan, stage)) {
             this.#labelsAtOnce.set(stage.reference, labels.length);
-            // --label adds steps of its own at the end, which name this very commit: they are none of the Dockerfile's
+            // --label appends steps that name this very commit: they are not part of the Dockerfile
             const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')));
             return { ...built, steps: built.steps.slice(0, own + 1) };
         }
@@ -65505,7 +65506,7 @@ class LegacyStrategy {
         this.#ended.abort();
         await Promise.allSettled([...this.#pulls.values(), this.#bases.end()]);
     }
-    /** In a build of its own: in this builder a label is a step, and other stages may be built on this one. */
+    /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
     async #label(stage, image) {
         return (0,run_build/* runBuild */.c)(this.#run, stage, '', {
             title: `Label ${stage.reference}`,
@@ -65528,7 +65529,7 @@ class LegacyStrategy {
     }
     async #pull(reference) {
         const { plan } = this.#run;
-        // there this builder fails on what it finds in a cache: `selectStrategy` has warned
+        // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
         if (plan.engine.store === 'containerd')
             return { reference, usable: false };
         const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
@@ -65537,20 +65538,20 @@ class LegacyStrategy {
         return { reference, usable: failure === undefined, ...(failure && { failure }) };
     }
 }
-/** The arguments of docker that build a stage: its tags and labels come later, unless `isLabelledAtOnce`. */
+/** Returns the docker arguments that build a stage; its tags and labels come later, unless `isLabelledAtOnce`. */
 function legacyBuildArgs(plan, stage, { file, target }, { cacheSource, labels, idFile }) {
     const { inputs } = plan;
     const tags = isLabelledAtOnce(plan, stage) ? stage.tags : [];
     return [
         'build',
-        // else a step that fails leaves its container
+        // otherwise a failing step leaves its container behind
         '--force-rm',
         ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
         ...(0,build_args/* commonBuildArgs */.lG)(inputs, { file, target, tags, labels, idFile }),
         inputs.context
     ];
 }
-/** The arguments of docker that put labels and tags on an image, of which standard input says `FROM`. */
+/** Returns the docker arguments that set labels and tags on the image that standard input names in `FROM`. */
 function labelArgs({ tags, labels }, idFile) {
     return [
         'build',
@@ -65559,7 +65560,7 @@ function labelArgs({ tags, labels }, idFile) {
         ...['--iidfile', idFile, '-']
     ];
 }
-/** Nothing is built on production; and a FROM of a labelling build would run the ONBUILD triggers of the stage. */
+/** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */
 function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
     return kind === 'production' || (0,stage_graph/* stageAt */.ek)(dockerfile, stage).instructions.some(({ keyword }) => keyword === 'ONBUILD');
 }
@@ -65601,28 +65602,28 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 
 
 
-/** Runs one docker build with its output in a section of the log, and again if a registry failed it for the moment. */
+/** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
 async function runBuild(run, stage, cacheSource, command) {
     let attempts = 0;
     const { isStepFailure: _, ...built } = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_6__/* .retry */ .L)((0,_plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__/* .retryOf */ .W)(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
     return built;
 }
-/** A transient failure of a registry, of the build itself or of its cache: that of a command in the Dockerfile is none. */
+/** Returns the transient error of a registry in the build or its cache; a failed command of the Dockerfile does not count. */
 function whyAgain({ failure, isStepFailure, unreadableCaches }) {
     const ofCache = unreadableCaches.map((cache) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)(cache.failure));
     const ofBuild = failure === undefined || isStepFailure ? undefined : (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(failure, ''));
     return ofCache.find((one) => one !== undefined) ?? ofBuild;
 }
 /**
- * How BuildKit and the legacy builder tell of a command that failed (executor/runcexecutor, dockerfile/dispatchers.go), of a
- * missing file or image, and of what is no Dockerfile. Names in it may say anything.
+ * Messages of BuildKit and the legacy builder about a failed command (executor/runcexecutor, dockerfile/dispatchers.go), a
+ * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
  */
 const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/;
-/** Milliseconds in which BuildKit must have read what a registry says of a cache, a few kilobytes: it waits for ever itself. */
+/** Milliseconds for BuildKit to read the records of a cache source, a few kilobytes: BuildKit itself waits forever. */
 const CACHE_PATIENCE = 120_000;
 const LOOK_AT_CACHES_EVERY = 5_000;
 const SILENCE = `no answer within ${CACHE_PATIENCE / 1_000} seconds`;
-/** @param mayBeAgain whether to give up as soon as the cache cannot be read because of a transient error */
+/** @param mayBeAgain whether to stop, for a retry, as soon as a transient error makes the cache unreadable */
 async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const idFile = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(run.folder, `id-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
     const start = performance.now();
@@ -65639,7 +65640,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: SILENCE }))].map(({ reference, error }) => ({ reference, failure: (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(error, reference) })),
         isStepFailure: false
     };
-    // docker may end with 0 although it was told to stop
+    // docker may exit with 0 although a signal stopped it
     if (exitCode === 0 && run.signal.aborted && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(idFile))
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc();
     if (exitCode !== 0)
@@ -65648,7 +65649,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(idFile);
     return { ...outcome, imageId };
 }
-/** Calls docker with its output in a section of the log, and ends it where its cache will not be read. */
+/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache. */
 async function callBuild(run, command, idFile, mayBeAgain) {
     const args = command.args(idFile);
     const section = run.log.section(command.title);
@@ -65668,7 +65669,7 @@ async function callBuild(run, command, idFile, mayBeAgain) {
         onOutput: (chunk) => {
             reader.write(chunk);
             const caches = mayBeAgain ? reader.unreadableCaches() : [];
-            // without its cache it would execute everything
+            // without its cache the build would execute every step
             if (caches.some(({ reference, error }) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(error, reference))))
                 inVain.abort();
         }
@@ -65688,9 +65689,9 @@ async function callBuild(run, command, idFile, mayBeAgain) {
     }
     return { exitCode, reader, late: watch.late, isDiskFull };
 }
-/** Gives a build up whose cache sources are not read in time. */
+/** Stops a build if it does not read its cache sources in time. */
 class CacheWatch {
-    /** Cache sources that gave no answer in time. */
+    /** Cache sources that did not answer in time. */
     late = [];
     #looks = new Map();
     #timer;

@@ -25,7 +25,7 @@ const settings: Setting[] = [
     buildx: false,
     strategy: 'inline',
     warning:
-      /may be built again: Docker 20\.10\S* has no buildx, and the Dockerfile needs BuildKit \(RUN --mount \(line 7\)\)/
+      /may be rebuilt: Docker 20\.10\S* has no buildx, and the Dockerfile needs BuildKit \(RUN --mount \(line 7\)\)/
   },
   {
     engine: { version: '26.1', store: 'overlay2' },
@@ -33,21 +33,21 @@ const settings: Setting[] = [
     buildx: true,
     strategy: 'inline',
     warning:
-      /may be built again: BuildKit in Docker 26\.1\S* with the overlay2 store loses the cache of every second build/
+      /may be rebuilt: BuildKit in Docker 26\.1\S* with the overlay2 store loses the cache of every second build/
   },
   {
     engine: { version: '26.1', store: 'containerd' },
     needsBuildKit: false,
     buildx: false,
     strategy: 'legacy',
-    warning: /may be built again: Docker 26\.1\S* has no buildx, and the legacy builder .* containerd store/
+    warning: /may be rebuilt: Docker 26\.1\S* has no buildx, and the legacy builder .* containerd store/
   },
   {
     engine: { version: '28.5', store: 'containerd' },
     needsBuildKit: false,
     buildx: false,
     strategy: 'legacy',
-    warning: /may be built again: Docker 28\.5\S* has no buildx, and the legacy builder .* containerd store/
+    warning: /may be rebuilt: Docker 28\.5\S* has no buildx, and the legacy builder .* containerd store/
   }
 ]
 

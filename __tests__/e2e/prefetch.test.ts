@@ -50,8 +50,8 @@ describe.each(availableEngines().filter(sharesWithBuildKit))('Docker $version, $
     const [first, ...later] = runs
     expect(first?.log).not.toMatch(/etched/)
     for (const { log, pulled, starts } of later) {
-      expect(log).toMatch(new RegExp(`^::group::Fetch beforehand ${project.image}:latest( \\(|$)`, 'm'))
-      expect(starts.get('Fetch beforehand')).toBeLessThan(Number(starts.get('Test grep version app.txt')))
+      expect(log).toMatch(new RegExp(`^::group::Prefetch ${project.image}:latest( \\(|$)`, 'm'))
+      expect(starts.get('Prefetch')).toBeLessThan(Number(starts.get('Test grep version app.txt')))
       // base, both noises and what is small
       expect(pulled).toBeGreaterThan(8 * MEGABYTE)
       expect(pulled).toBeLessThan(9.5 * MEGABYTE)

@@ -57,7 +57,7 @@ describe.each(engines)('Docker $version, $store store', (engine) => {
         expect(ending(late)).toEqual({ exitCode: 0, log: '' })
         expect(late.outputs).toMatchObject({ pushed: 'true', published: 'false' })
         expect(late.outputs.tags).toBe(`${project.image}:${short(first)}`)
-        expect(late.log).toMatch(/^::notice::The moving tags stay where they are: .* of the newer commit/m)
+        expect(late.log).toMatch(/^::notice::The moving tags are not updated: .* already names the newer commit/m)
         expect(await revisions(project)).toEqual({ latest: second, builder: second })
 
         source.branch('other', first)

@@ -213,10 +213,10 @@ describe.each(settings)(
       expect(missesOf(outcome).builder).toMatchObject({
         instruction: 'COPY package.json ./',
         kind: 'unknown',
-        reason: expect.stringMatching(/other modes than a checkout under umask 022 gives: package\.json \(640\)/)
+        reason: expect.stringMatching(/modes differ from those of a checkout under umask 022: package\.json \(640\)/)
       })
       expect(annotations(outcome, 'warning')).toEqual([
-        expect.stringMatching(/^::warning::Stage builder was built again although .*package\.json \(640\)/)
+        expect.stringMatching(/^::warning::Unexpected cache miss in stage builder, .*package\.json \(640\)/)
       ])
     })
   }

@@ -407,7 +407,7 @@ describe('Docker 20.10 and 28.5', () => {
         const outcome = await playAnew(runner, CHAIN, sha)
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
         expect(said(outcome)).toEqual([
-          expect.stringContaining(`::warning::The published image ${host}/${CHAIN}:latest names no commit, so it moves`)
+          expect.stringContaining(`::warning::The published image ${host}/${CHAIN}:latest names no commit; updating it`)
         ])
         expect(outcome.outputs.published).toBe('true')
         expect(commitOfLatest(runner)).toBe(sha)
@@ -487,7 +487,7 @@ describe('Certificate authority in certs.d', () => {
       const late = await run(older)
       expect(ending(late)).toEqual({ exitCode: 0, log: '' })
       expect(late.log).toContain(`\nThe engine inspected ${image}:latest, because this action cannot access ${host}: `)
-      expect(late.log).toMatch(/^::notice::The moving tags stay where they are: .* of the newer commit/m)
+      expect(late.log).toMatch(/^::notice::The moving tags are not updated: .* already names the newer commit/m)
       expect(late.outputs).toMatchObject({ pushed: 'true', published: 'false', digest: digestOf(short(older)) })
       expect([digestOf('builder'), digestOf('latest')]).toEqual(published)
       expect(executedRuns(late)).toEqual(CHANGED)

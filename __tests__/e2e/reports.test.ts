@@ -142,7 +142,7 @@ describe.each(availableEngines().filter((_, index, { length }) => index === 0 ||
         expect(commands?.at(-1)).toBe(`docker push ${project.image}:latest`)
         expect(commands).toContainEqual(expect.stringMatching(/^docker run .* -c 'cat app.txt'$/))
         expect(outcome.outputs).toMatchObject({ image: '', pushed: 'false', published: 'false' })
-        expect(outcome.outputs['publish-reason']).toMatch(/^Nothing was pushed, because it is a dry run/)
+        expect(outcome.outputs['publish-reason']).toMatch(/^Nothing was pushed: this is a dry run/)
       })
     })
   }

@@ -20,7 +20,7 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
         return { ...config, [METADATA]: Buffer.from(JSON.stringify(lossy)).toString('base64') }
       })
       const sentence =
-        /^::\w+::Stage builder was built again although .* line 2: WORKDIR \/app\. .*no record of 5 of 5 layers/
+        /^::\w+::Unexpected cache miss in stage builder, .* line 2: WORKDIR \/app\. .*no record of 5 of 5 layers/
 
       const tags = await project.tags()
       const failed = await project.play(source, source.commit({ other: '1' }), { 'expect-cache': 'fail' })
@@ -42,10 +42,11 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
       const warned = await project.play(source, source.commit({ other: '3' }))
       expect(ending(warned)).toEqual({ exitCode: 0, log: '' })
       const warnings = annotations(warned, 'warning')
-      expect(warnings[0]).toMatch(sentence)
+      const [expected, others] = [true, false].map((is) => warnings.filter((one) => sentence.test(one) === is))
+      expect(expected).toHaveLength(1)
       expect(warned.log).toMatch(/^::warning title=Stage builder,file=Dockerfile,line=2::/m)
       // production's first steps were executed in the builder's build just now, and BuildKit forgets their records
-      for (const other of warnings.slice(1)) expect(other).toMatch(/:latest moves, but would be a worse cache/)
+      for (const other of others ?? []) expect(other).toMatch(/:latest is updated, but would be a worse cache/)
       // and that mended it
       const mended = await project.play(source, source.commit({ other: '4' }), { 'expect-cache': 'fail' })
       expect(ending(mended)).toEqual({ exitCode: 0, log: '' })
@@ -72,7 +73,7 @@ describe.each(lossy)('Docker $version, $store store, whose BuildKit loses the re
       expect(executedRuns(outcome)).toEqual([expect.stringMatching(/^builder: RUN .* cat src/)])
       expect(outcome.outputs).toMatchObject({ published: 'true' })
       expect(outcome.outputs['publish-reason']).toMatch(
-        /:builder was left where it is, because .* no record of \d of \d layers/
+        /:builder is not updated: .* no record of \d of \d layers/
       )
       expect(await project.digest('builder')).toBe(builder)
       expect(await project.digest('latest')).toBe(await project.digest(short(sha)))

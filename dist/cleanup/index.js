@@ -28389,7 +28389,7 @@ var lib_core = __nccwpck_require__(6479);
 
 
 const FOLDER_PREFIX = 'shared-docker-layers-';
-/** The temporary folder of a run, directly below the runner's own. */
+/** Returns the temporary folder of a run, directly below the runner's own. */
 function folderOf(runId, temp) {
     return resolve(temp, `${FOLDER_PREFIX}${runId}`);
 }
@@ -28398,8 +28398,8 @@ function saveState(state) {
     core.saveState('folder', state.folder);
 }
 /**
- * The saved state; undefined if the main step saved none, or if it is not what we save: build output could forge it
- * with `::save-state`, and what it names is deleted.
+ * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
+ * output could forge it with `::save-state`, and the post step deletes what it names.
  */
 function readState(temp) {
     const state = { runId: lib_core/* getState */.Gu('run-id'), folder: lib_core/* getState */.Gu('folder') };
@@ -28427,20 +28427,20 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(8595);
 ;// CONCATENATED MODULE: ./src/docker/errors.ts
 
-/** Whether the docker command says that the engine did not answer it (docker/cli, moby client/errors.go). */
+/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
 function isEngineGone(text) {
     return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
 }
-/** Milliseconds in which an engine answers whether it is there. */
+/** Time limit in milliseconds for an engine to answer `docker version`. */
 const ENGINE_ANSWERS_WITHIN = 10_000;
-/** Why the engine does not answer any more, in docker's words; undefined if it does. */
+/** Returns docker's message if the engine no longer answers, or undefined if it does. */
 async function whyEngineGone(docker) {
     const args = ['version', '--format', '{{.Server.Version}}'];
     return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf);
 }
 /**
- * What docker said of why it failed; undefined if it did not. Its last line may only repeat a word of the one before:
- * `error from registry: unknown`, then `unknown`.
+ * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
+ * one: `error from registry: unknown`, then `unknown`.
  */
 function failureOf({ exitCode, stderr }) {
     if (exitCode === 0)
@@ -28448,7 +28448,7 @@ function failureOf({ exitCode, stderr }) {
     const [last = '', before = ''] = linesOf(stderr).toReversed();
     return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
 }
-/** The last line that says something, where docker puts its error. */
+/** Returns the last line that is not blank, which contains docker's error. */
 function lastLine(text) {
     return linesOf(text).at(-1) ?? '';
 }
@@ -28462,14 +28462,14 @@ function linesOf(text) {
 ;// CONCATENATED MODULE: ./src/docker/containers.ts
 
 
-/** Our label on every container: its value is the run that made it. */
+/** The action's label on every container; its value is the id of the run that created it. */
 const RUN_LABEL = 'shared-docker-layers.run';
-/** Milliseconds that an engine gets to list or to remove containers. */
+/** Time limit in milliseconds for an engine to list or remove containers. */
 const PATIENCE = 60_000;
 /**
- * Removes every container of a run, running or not. There may be none.
+ * Removes every container of a run, running or not. The run may have no containers.
  *
- * @returns why some may be left, undefined if none is
+ * @returns why containers may be left, or undefined if none is left
  */
 async function removeContainers(docker, runId) {
     const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
@@ -28481,7 +28481,7 @@ async function removeContainers(docker, runId) {
         const removed = await remove(docker, ids);
         if (removed.exitCode === 0)
             return undefined;
-        // somebody else may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
         const again = await docker.call(args, { patience: PATIENCE });
         return failureOf(again) ?? (idsIn(again).length > 0 ? failureOf(removed) : undefined);
     }
@@ -28490,8 +28490,8 @@ async function removeContainers(docker, runId) {
     }
 }
 /**
- * Removes one container, with its anonymous volumes. Without the signal of the run: it must go also after a cancellation.
- * A failure here is reported by `removeContainers`, which finds what is left.
+ * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
+ * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
  */
 async function removeContainer(docker, name) {
     await remove(docker, [name]).catch(() => { });
@@ -28531,12 +28531,12 @@ var exec = __nccwpck_require__(9636);
 
 
 
-/** Milliseconds between SIGTERM and SIGKILL of a child; the runner itself waits 2.5 s after its last signal. */
+/** Milliseconds between SIGTERM and SIGKILL to a child; the runner waits 2.5 s after its own last signal. */
 const KILL_AFTER = 2_000;
-/** Milliseconds between a child's end and that of its streams; a grandchild may hold them, and with them us, for ever. */
+/** Milliseconds from a child's exit to the closing of its streams: a grandchild may keep them open, and this process waiting, for ever. */
 const STREAMS_CLOSE_WITHIN = 2_000;
 const calls = new external_node_async_hooks_.AsyncLocalStorage();
-// @actions/exec hands out no child to kill; Node announces every child it spawns here, in the caller's async context
+// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
 (0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
     const call = calls.getStore();
     if (!call)
@@ -28544,9 +28544,9 @@ const calls = new external_node_async_hooks_.AsyncLocalStorage();
     const { process: child } = message;
     call.child = child;
     child.once('spawn', () => {
-        // a child may end without having read its input
+        // a child may exit without reading its input
         child.stdin?.on('error', () => { });
-        // @actions/exec leaves the pipe open if it has nothing to write, and a child that reads it would wait for ever
+        // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
         if (!call.hasInput)
             child.stdin?.end();
         if (call.signal?.aborted)
@@ -28569,11 +28569,11 @@ function end(child) {
     child.once('exit', () => clearTimeout(timer));
 }
 /**
- * Runs a program without a shell and waits for it. Prints nothing.
+ * Runs a program without a shell and waits until it exits. Prints nothing.
  *
- * @param tool a constant name, looked up on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before it ran, or ended it
- * @throws what `onOutput` throws, after the child was ended
+ * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
+ * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws any error of `onOutput`, after terminating the child
  * @throws Error if the program is not on PATH
  */
 async function exec_exec(tool, args, options) {
@@ -28586,7 +28586,7 @@ async function exec_exec(tool, args, options) {
     const call = { signal, hasInput: options.input !== undefined };
     const abort = () => end(call.child);
     const pass = (chunk) => {
-        // thrown in a stream's listener it would end this process: a full disk, say
+        // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
             onOutput?.(chunk);
         }
@@ -28620,7 +28620,7 @@ async function exec_exec(tool, args, options) {
         }));
         if (failure !== undefined)
             throw failure;
-        // what ended well although it was told to stop has been done
+        // a program that succeeded in spite of SIGTERM has done its work
         if (signal?.aborted && exitCode !== 0)
             throw new errors/* CancelledError */.cc();
         return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
@@ -28629,12 +28629,12 @@ async function exec_exec(tool, args, options) {
         signal?.removeEventListener('abort', abort);
     }
 }
-/** @actions/exec gets the chunk after us and keeps what has no end of line, all of it anew with every chunk: nobody reads it. */
+/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
 function endLine(chunk) {
     if (chunk.length > 0)
         chunk[chunk.length - 1] = 10;
 }
-/** Collects chunks that may split a UTF-8 character. */
+/** Concatenates chunks whose boundaries may split a UTF-8 character. */
 class Text {
     #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
     #text = '';
@@ -28649,13 +28649,13 @@ class Text {
 ;// CONCATENATED MODULE: ./src/docker/docker.ts
 
 
-/** Docker as it is on PATH. */
+/** The docker client on PATH. */
 class DockerCli {
     #env;
     #timeline;
     /**
-     * @param env the environment of every call, as `childEnvironment` makes it
-     * @param timeline gets every call
+     * @param env the environment of every call, from `childEnvironment`
+     * @param timeline records every call
      */
     constructor(env, timeline) {
         this.#env = env;
@@ -28690,7 +28690,7 @@ class DockerCli {
         }
     }
 }
-/** Aborts its signal after so many milliseconds without an interruption; never if there is no such number. */
+/** Aborts its signal after `longest` milliseconds without an interruption, or never if `longest` is undefined. */
 class Silence {
     #longest;
     #controller = new AbortController();
@@ -28711,7 +28711,7 @@ class Silence {
         clearTimeout(this.#timer);
     }
 }
-/** `docker push`, `docker buildx imagetools inspect`: the words before the first that is no command. */
+/** Returns the words before the first one that is not a command: `docker push`, `docker buildx imagetools inspect`. */
 function nameOf(args) {
     const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
     return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
@@ -28727,12 +28727,12 @@ function nameOf(args) {
 /* harmony export */   Q: () => (/* binding */ childEnvironment)
 /* harmony export */ });
 /**
- * What docker and its credential helpers read of the environment. INPUT_* and the runner's own tokens are not among it, and neither is
- * BUILDX_NO_DEFAULT_LOAD: tests run in the image that was built.
+ * Environment variables that docker and its credential helpers read. The pattern excludes INPUT_* and the runner's own tokens.
+ * It also excludes BUILDX_NO_DEFAULT_LOAD: tests run in the built image, so the engine must have it.
  * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
  */
 const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
-/** @param asked further variables that the user's own inputs name: `--env NAME`, a build argument without a value */
+/** @param asked further variables that the user's inputs name: `--env NAME`, a build argument without a value */
 function childEnvironment(env, asked = []) {
     const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
     return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
@@ -28768,14 +28768,14 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 
 
 await cleanUp();
-/** The post step: removes what the main step left, should it have been killed. Never fails the job. */
+/** Runs the post step: removes everything that a killed main step left behind. Never fails the job. */
 async function cleanUp() {
     const state = (0,_action_state_js__WEBPACK_IMPORTED_MODULE_3__/* .readState */ .un)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)());
     if (!state)
         return;
     const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_4__/* .removeContainers */ .Dn)(new _docker_docker_js__WEBPACK_IMPORTED_MODULE_5__/* .DockerCli */ .V((0,_docker_environment_js__WEBPACK_IMPORTED_MODULE_7__/* .childEnvironment */ .Q)(process.env), new _lib_timeline_js__WEBPACK_IMPORTED_MODULE_8__/* .Timeline */ .K()), state.runId);
     if (left !== undefined)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Containers may be left: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_9__/* .harmless */ .Is)(left)}`);
+        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Cannot remove all containers: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_9__/* .harmless */ .Is)(left)}`);
     try {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(state.folder, { recursive: true, force: true });
     }
@@ -28797,18 +28797,18 @@ __webpack_async_result__();
 /* harmony export */   cc: () => (/* binding */ CancelledError),
 /* harmony export */   yo: () => (/* binding */ UserError)
 /* harmony export */ });
-/** What the user can put right: an input, the Dockerfile, a login, the engine. Its message is one clear sentence; no stack is shown. */
+/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
 class UserError extends Error {
     name = 'UserError';
 }
-/** The run was cancelled by SIGINT or SIGTERM, as the runner sends them. */
+/** SIGINT or SIGTERM, which the runner sends, cancelled the run. */
 class CancelledError extends Error {
     name = 'CancelledError';
     constructor() {
         super('The run was cancelled');
     }
 }
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
@@ -28823,13 +28823,13 @@ function messageOf(error) {
 /* harmony export */   Is: () => (/* binding */ harmless)
 /* harmony export */ });
 /* unused harmony exports quote, show, splitAtEquals, shortened */
-/** At most so many characters of a text from outside are in a message. */
+/** Maximum number of characters of an external text in a message. */
 const MOST_SHOWN = 300;
 /**
- * Text from outside as a JSON string that is safe in a log line and a message: one short line, nothing invisible, and no
- * `##[`, which the runner takes for a command anywhere in a line (actions/runner, `ActionCommand.cs`).
+ * Quotes an external text as a JSON string that is safe in a log line and a message: one short line without invisible
+ * characters and without `##[`, which the runner interprets as a command anywhere in a line (actions/runner, `ActionCommand.cs`).
  *
- * @param unsafe what is written as an escape beyond what JSON demands
+ * @param unsafe characters to escape in addition to those that JSON requires
  */
 function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
     let shown = '';
@@ -28845,27 +28845,27 @@ function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
 function jsonEscape(text) {
     return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
-/** A text for a message: as it is if it is plain, else as a JSON string of ASCII; cut short if it is long. */
+/** Formats a text for a message: unchanged if it is plain, otherwise as an ASCII JSON string; truncates a long text. */
 function show(text) {
     const quoted = quote(text, /[^\x20-\x7e]/);
     const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? [];
     return plain ?? quoted;
 }
-/** A text of others as one line of ours that holds no workflow command. */
+/** Converts an external text to one line that contains no workflow command. */
 function harmless(text) {
     return text
         .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
         .replaceAll('##[', '# #[')
         .replace(/^(\s*)::/, '$1: :');
 }
-/** The two sides of the first equals sign. */
+/** Returns the parts before and after the first equals sign. */
 function splitAtEquals(text) {
     const equals = text.indexOf('=');
     return [text.slice(0, equals), text.slice(equals + 1)];
 }
-/** The beginning of a long text. Counts characters, not UTF-16 units: none is cut in two. */
+/** Truncates a long text. Counts characters, not UTF-16 units, so that it splits no character. */
 function shortened(value, most) {
-    // long before it is counted
+    // cut a very long text before counting its characters
     const characters = [...value.slice(0, 2 * most + 2)];
     return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
 }
@@ -28880,12 +28880,12 @@ function shortened(value, most) {
 /* harmony export */   K: () => (/* binding */ Timeline)
 /* harmony export */ });
 /* unused harmony export secondsSince */
-/** Spans of a report, so that it stays small. */
+/** Maximum number of spans in a report, to keep it small. */
 const MOST_SPANS = 1_000;
-/** What a run did when: its phases, and what they waited for. */
+/** Records when the phases of a run took place, and what they waited for. */
 class Timeline {
     #ended = [];
-    /** Runs `work`, and notes when it began and how long it took, however it ended. */
+    /** Runs `work` and records its start and duration, whether it succeeds or fails. */
     async measure(kind, name, work) {
         const began = performance.now();
         try {
@@ -28895,11 +28895,11 @@ class Timeline {
             this.#note(kind, name, began);
         }
     }
-    /** Notes what has taken all the time since the process began. */
+    /** Records a span that began with the process and ends now. */
     sinceStart(kind, name) {
         this.#note(kind, name, 0);
     }
-    /** What has ended, in the order of the beginnings. */
+    /** Returns the ended spans, sorted by start. */
     spans() {
         return this.#ended
             .toSorted((a, b) => a.began - b.began)
@@ -28913,7 +28913,7 @@ class Timeline {
 function seconds(milliseconds) {
     return Math.round(milliseconds) / 1_000;
 }
-/** Seconds since a `performance.now()`. */
+/** Returns the seconds since a `performance.now()`. */
 function secondsSince(start) {
     return Math.round(performance.now() - start) / 1_000;
 }

@@ -38,7 +38,7 @@ function whyOtherInput(evidence: Evidence, instruction: StageInstruction): Reaso
   if (from !== undefined) {
     return {
       kind: 'stage-changed',
-      reason: `What it takes from stage ${from} changed: a step of that stage was executed.`
+      reason: `What it copies from stage ${from} changed: that stage executed a step.`
     }
   }
   const changed = takenBy(evidence, instruction, changes?.changed)
@@ -73,13 +73,13 @@ function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageI
     if (untracked.length > 0) {
       return {
         kind: 'unknown',
-        reason: `It is not known: it copies files that git does not track and that may have changed (${listed(untracked)}).`
+        reason: `Unknown: it copies untracked files, which may have changed (${listed(untracked)}).`
       }
     }
     if (changes?.changed === undefined) {
       return {
         kind: 'unknown',
-        reason: `It is not known which files changed: ${changes === undefined ? 'the published image names no commit' : "neither git here (fetch-depth: 0 would do) nor GitHub's API has the commit of the published image"}.`
+        reason: `Unknown which files changed: ${changes === undefined ? 'the published image names no commit' : "neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image"}.`
       }
     }
   }
@@ -101,13 +101,13 @@ function whyUnknown(evidence: Evidence, published: ImageRecord, suspects: StageI
     const modes = listed(odd.map(({ path, mode }) => `${path} (${mode})`))
     return {
       kind: 'unknown',
-      reason: `It is not known: git sees no difference in the files that it copies, but other modes than a checkout under umask 022 gives: ${modes}.`,
+      reason: `Unknown: Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${modes}.`,
       unexpected
     }
   }
   return {
     kind: 'unknown',
-    reason: 'It is not known: nothing that it depends on has changed, as far as can be seen.',
+    reason: 'Unknown: none of its inputs has changed, as far as this action can tell.',
     unexpected
   }
 }

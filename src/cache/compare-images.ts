@@ -22,13 +22,13 @@ export function whyOtherBase(
   if (image === undefined) {
     const name = stageBuild.baseStage
     if (name === undefined || !executedStages.has(name)) {
-      return { kind: 'unknown', reason: 'It is not known: what the stage is built on differs from what is published.' }
+      return { kind: 'unknown', reason: 'Unknown: what the stage is built on differs from what is published.' }
     }
-    return { kind: 'stage-changed', reason: `It is built on stage ${name}, of which a step was executed.` }
+    return { kind: 'stage-changed', reason: `It is built on stage ${name}, which executed a step.` }
   }
   return {
     kind: 'base-changed',
-    reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another one'}.`
+    reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another image'}.`
   }
 }
 
@@ -67,8 +67,8 @@ export function whyOtherInstruction(
   return {
     kind: 'instruction-changed',
     reason: isItself
-      ? 'The instruction itself changed, or is new there.'
-      : `The instruction in line ${instruction.line}, before it, changed or is new there: ${shorten(instruction.text)}.`
+      ? 'The instruction changed, or is new.'
+      : `The instruction in line ${instruction.line}, before it, changed or is new: ${shorten(instruction.text)}.`
   }
 }
 

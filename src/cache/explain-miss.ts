@@ -61,15 +61,15 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
   const place = names.indexOf(step.stage)
   if (place === -1) {
     return publishesAllStages
-      ? { kind: 'unknown', reason: 'It is not known: the stage is in no image that this run builds by itself.' }
-      : { kind: 'not-published', reason: 'The stage is in no published image: the input cache-stages leaves it out.' }
+      ? { kind: 'unknown', reason: 'Unknown: no image of this run contains the stage.' }
+      : { kind: 'not-published', reason: 'No published image contains the stage: the input cache-stages excludes it.' }
   }
   const below = names
     .slice(0, place)
     .findLast((name) => build.steps.some(({ stage, cached }) => stage === name && !cached))
   return below === undefined
     ? undefined
-    : { kind: 'stage-changed', reason: `It is built on stage ${below}, of which a step was executed.` }
+    : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` }
 }
 
 /** Compares the built image with the published one, from the base image up to the step. */
@@ -82,7 +82,7 @@ function compare(evidence: Evidence, step: Step): Reason {
       reason: `Unknown: the image that was built could not be inspected (${evidence.built.failure.message}).`
     }
   }
-  if (!built) return { kind: 'unknown', reason: 'It is not known: the build failed, so there is nothing to compare.' }
+  if (!built) return { kind: 'unknown', reason: 'Unknown: the build failed, so there is nothing to compare.' }
   const own = stageBuild.instructions
   const start = ownHistoryStart(built, stageBuild)
   const index = own.findIndex((instruction) =>
@@ -90,7 +90,7 @@ function compare(evidence: Evidence, step: Step): Reason {
   )
   const instruction = own[index]
   if (start === undefined || !instruction || !published.image) {
-    return { kind: 'unknown', reason: 'It is not known: the step cannot be told from the history of the image.' }
+    return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the history of the image.' }
   }
   return (
     whyOtherBase(evidence, published.image, built, start) ??

@@ -55,7 +55,7 @@ async function runWithContext(run: Run): Promise<RunResult> {
     // after the last build has read the build context
     await handOver({ plan, log, folder })
     const left = await removeContainers(docker, runId)
-    if (left !== undefined) log.warning(`Containers of this run may be left: ${left}`)
+    if (left !== undefined) log.warning(`Cannot remove all containers of this run: ${left}`)
   }
 }
 
@@ -74,8 +74,7 @@ function announce({ strategy, decision, refs, commit, builds }: Plan, log: Log):
   const cacheStages = builds.flatMap(({ kind, name, moving }) =>
     kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []
   )
-  if (cacheStages.length > 0)
-    log.info(`Stages that are built by themselves, for their cache: ${cacheStages.join(', ')}`)
+  if (cacheStages.length > 0) log.info(`Stages built separately for their cache: ${cacheStages.join(', ')}`)
   if (decision.push) log.info(decision.reason)
   else log.notice(decision.reason)
 }

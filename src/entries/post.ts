@@ -16,7 +16,7 @@ async function cleanUp(): Promise<void> {
   const state = readState(process.env.RUNNER_TEMP || tmpdir())
   if (!state) return
   const left = await removeContainers(new DockerCli(childEnvironment(process.env), new Timeline()), state.runId)
-  if (left !== undefined) core.info(`Containers may be left: ${harmless(left)}`)
+  if (left !== undefined) core.info(`Cannot remove all containers: ${harmless(left)}`)
   try {
     await rm(state.folder, { recursive: true, force: true })
   } catch (error) {

@@ -134,7 +134,7 @@ export async function handOver(run: Pick<Run, 'plan' | 'log' | 'folder'>): Promi
     }
     run.log.info(`The reports of ${tests.length} tests are in ${resolve(directory)}`)
   } catch (error) {
-    run.log.warning(`The reports of the tests could not be put into ${directory}: ${messageOf(error)}`)
+    run.log.warning(`The reports of the tests could not be written to ${directory}: ${messageOf(error)}`)
   }
 }
 

@@ -62,7 +62,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   // after a cancellation, some tests may not have ended
   if (run.signal.aborted) throw new CancelledError()
   for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
-    run.log.info(`Stage ${miss.stage} was executed from ${describeStep(miss)}. ${miss.reason}`)
+    run.log.info(`Cache miss in stage ${miss.stage} at ${describeStep(miss)}. ${miss.reason}`)
   }
   const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
   result.failures.push(...verdict.failures.map(({ stage }): Failure => ({ kind: 'miss', stage })))
@@ -89,7 +89,7 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   if (result.failures.length > 0) return explainAll(run, strategy, result)
   const buildOthers = async (): Promise<Failure[]> => {
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
-    await run.timeline.measure('wait', 'Wait for what is fetched', () => prefetch.wait())
+    await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
     await explainAll(run, strategy, result)
     return failures
@@ -109,12 +109,12 @@ async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
   const { log, timeline, plan } = run
   const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run))
   if (found.why !== undefined) {
-    log.info(`All is built, because ${found.why}.`)
+    log.info(`Running a full build: ${found.why}.`)
     return false
   }
   const { unchanged, tests } = found
   log.info(
-    `Nothing has changed since commit ${unchanged.commit}: its image ${unchanged.image} is this commit's, too. Nothing is built or tested.`
+    `Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`
   )
   result.unchanged = unchanged
   result.tests = tests
@@ -131,7 +131,7 @@ async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
 async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunResult): Promise<TestResult[]> {
   const passed = builder && (await findPassedTests(run, strategy, builder))
   if (!passed) return runTests(run)
-  run.log.info(`The tests are not run: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
+  run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
   return passed
 }
 
@@ -144,7 +144,7 @@ async function explainAll(
   await work.catch((error: unknown) => {
     if (error instanceof CancelledError) throw error
     // a missing explanation must not fail the run
-    run.log.warning(`Why steps were not cached could not be found out: ${messageOf(error)}`)
+    run.log.warning(`Cannot explain the cache misses: ${messageOf(error)}`)
   })
 }
 

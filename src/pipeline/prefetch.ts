@@ -74,9 +74,9 @@ export class Prefetch {
     const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input }
     const began = performance.now()
     try {
-      const { exitCode, stderr } = await timeline.measure('fetch', 'Fetch beforehand', () => docker.call(args, options))
+      const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options))
       // only now: until then, the section of the builder stage is the one that prints live
-      const section = log.section(`Fetch beforehand ${references.join(', ')}`, began)
+      const section = log.section(`Prefetch ${references.join(', ')}`, began)
       section.write(`${replayable(args, {}, input)}\n`)
       section.end()
       if (exitCode !== 0) this.#tell(lastLine(stderr))
@@ -86,7 +86,7 @@ export class Prefetch {
   }
 
   #tell(error: unknown): void {
-    if (!(error instanceof CancelledError)) this.#run.log.info(`Nothing was fetched beforehand: ${messageOf(error)}`)
+    if (!(error instanceof CancelledError)) this.#run.log.info(`Prefetch failed: ${messageOf(error)}`)
   }
 }
 

@@ -117,9 +117,7 @@ function judge({ exitCode, timer, tail, container, image, command }: Ending): Pi
   if (timer.hasFired()) return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` }
   if (exitCode === 0) {
     const why = whyNotOurs(container, image, command)
-    return why === undefined
-      ? { status: 'passed' }
-      : { status: 'error', failure: `docker says that it ended well, but ${why}` }
+    return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` }
   }
   if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
     return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` }

@@ -47,7 +47,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
-      `Input context is ${JSON.stringify(inputs.context)}, which is no folder here; check out the repository before this step, or give the folder that docker build shall see`
+      `Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`
     )
   }
   const file = inputs.file ?? join(inputs.context, 'Dockerfile')
@@ -64,7 +64,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
   if (created === undefined) {
     log.notice(
-      `Nothing here knows when ${commit.shortSha} was committed, so the images get no label for the time of their creation`
+      `Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`
     )
   }
   const dockerignore = await readDockerignore(inputs.context, file)
@@ -87,9 +87,7 @@ async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promis
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    throw new UserError(
-      `There is no readable Dockerfile at ${JSON.stringify(file)} (${messageOf(error)}); set the input file`
-    )
+    throw new UserError(`Cannot read the Dockerfile ${JSON.stringify(file)} (${messageOf(error)}); set the input file`)
   }
   try {
     return parseDockerfile(text, Object.fromEntries(buildArgs.filter((arg) => arg.includes('=')).map(splitAtEquals)))
@@ -124,7 +122,7 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
 function noticeHeldTags({ tags }: PublicInputs, refs: Refs, log: Log): void {
   const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)))
   if (held.length > 0)
-    log.notice(`Not pushed, though input tags names it: ${held.join(', ')} moves on the publishing branch only`)
+    log.notice(`Skipping ${held.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
 }
 
 /** Warns if the checkout is not the event's commit, which the tag names. For a pull request, the merge commit is correct. */
@@ -132,7 +130,7 @@ async function warnOfOtherCheckout(commit: Commit, env: Planning['env'], git: Gi
   const head = (await git.commit('HEAD'))?.sha
   if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA)) return
   log.warning(
-    `The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, and the images are tagged so; check out that commit`
+    `The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, which the tags of the images name; check out that commit`
   )
 }
 
@@ -141,7 +139,7 @@ async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: G
   if (known !== undefined) return known
   if (commit.repository !== '') {
     log.warning(
-      'The default branch of the repository is not known (neither the event nor GitHub tells it), so the publishing branch is master; set the input publish-branch'
+      'Cannot determine the default branch (neither the event nor GitHub names it); using master as the publishing branch. Set the input publish-branch'
     )
   }
   return 'master'

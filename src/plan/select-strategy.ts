@@ -61,7 +61,7 @@ export function selectStrategy(
   const choice = buildKit(engine)
   if (forgets !== undefined) return { ...choice, warning: unreliable(forgets, notLegacy) }
   if (dockerBuildkit !== '0') return choice
-  return { ...choice, warning: `DOCKER_BUILDKIT=0 is not followed, because ${notLegacy}; remove that variable` }
+  return { ...choice, warning: `Ignoring DOCKER_BUILDKIT=0: ${notLegacy}; remove that variable` }
 }
 
 /** The legacy builder uses any image as a cache, but only if it is in the engine. */
@@ -77,7 +77,7 @@ const BUILDKIT = { cacheMetadata: true, triggerHistory: false } as const
 
 function unreliable(...causes: (string | undefined)[]): string {
   const known = causes.filter((cause) => cause !== undefined).join(', and ')
-  return `Unchanged layers may be built again: ${known}; upgrade to Docker 28 or later, with buildx`
+  return `Unchanged layers may be rebuilt: ${known}; upgrade to Docker 28 or later, with buildx`
 }
 
 /** Returns why BuildKit's inline cache is unreliable on this engine; undefined if it is reliable. */
@@ -88,7 +88,7 @@ function whyBuildKitForgets({ version, store, buildx }: EngineInfo): string | un
   }
   return atLeast(version, '27.2.0')
     ? undefined
-    : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (mended in 27.2)`
+    : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (fixed in 27.2)`
 }
 
 /**

@@ -26,7 +26,7 @@ export function describeFailure(failure: Failure, result: RunResult): string {
     case 'push':
       return describeFailedPush(failure.reference, failure.failure)
     case 'guard':
-      return `Cannot inspect the published image ${failure.reference}, so the moving tags stay where they are: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`
+      return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`
     case 'images-gone':
       return `The images that this run built are not in the engine any more (${failure.message})`
     case 'name-taken':
@@ -43,7 +43,7 @@ export function missesOf(result: RunResult): Miss[] {
 
 /** Returns the sentence for an unexpected cache miss. */
 export function describeUnexpected(miss: Miss): string {
-  return `Stage ${miss.stage} was built again although nothing that it depends on has changed: ${describeStep(miss)}. ${miss.reason}`
+  return `Unexpected cache miss in stage ${miss.stage}, none of whose inputs has changed: ${describeStep(miss)}. ${miss.reason}`
 }
 
 /** Returns one sentence for a failed push. */

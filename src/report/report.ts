@@ -73,13 +73,13 @@ function reported(build: Build): ReportedBuild {
 }
 
 function publishReason(plan: Plan | undefined, { failures, cancelled, publication, commands }: RunResult): string {
-  if (plan && commands) return `Nothing was pushed, because it is a dry run. Of another run: ${plan.decision.reason}`
+  if (plan && commands) return `Nothing was pushed: this is a dry run. Without dry-run: ${plan.decision.reason}`
   const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
   if (plan && failures.length === 0) {
     return publication?.stays === undefined ? `${plan.decision.reason}${held}` : `${publication.stays}.${held}`
   }
   const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed'
   const pushed = publication?.pushed ?? []
-  if (pushed.length === 0) return `Nothing was pushed, because ${cause}.`
+  if (pushed.length === 0) return `Nothing was pushed: ${cause}.`
   return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`
 }

@@ -16,7 +16,7 @@ export function makeSummary(report: Report): Block[] {
     { kind: 'list', items: report.failures },
     { kind: 'paragraph', text: report.publishReason },
     ...(unchanged
-      ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: its image is this commit's, too.`)]
+      ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
       : []),
     ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
     ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),

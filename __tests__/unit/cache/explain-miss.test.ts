@@ -83,9 +83,9 @@ const replaced = (before: string, after: string): ImageRecord =>
 
 describe('explainMisses', () => {
   it.each<[string, number, Partial<Evidence>, string, RegExp, boolean]>([
-    ['nothing changed', 4, {}, 'unknown', /nothing that it depends on/, true],
-    ['nothing changed, but who knows', 4, { changes: undefined }, 'unknown', /nothing that it depends on/, false],
-    ['the Dockerfile did', 4, { changes: { ...UNCHANGED, dockerfileChanged: true } }, 'unknown', /nothing that/, false],
+    ['nothing changed', 4, {}, 'unknown', /none of its inputs/, true],
+    ['nothing changed, but who knows', 4, { changes: undefined }, 'unknown', /none of its inputs/, false],
+    ['the Dockerfile did', 4, { changes: { ...UNCHANGED, dockerfileChanged: true } }, 'unknown', /none of its inputs/, false],
     [
       'records are missing',
       4,
@@ -110,7 +110,7 @@ describe('explainMisses', () => {
       6,
       { changes: { ...UNCHANGED, changed: ['package.json'] } },
       'unknown',
-      /nothing/,
+      /none of its inputs/,
       true
     ],
     [
@@ -143,7 +143,7 @@ describe('explainMisses', () => {
       5,
       { changes: { ...UNCHANGED, changed: ['docs/a'] } },
       'unknown',
-      /nothing that it depends on/,
+      /none of its inputs/,
       true
     ],
     [
@@ -151,7 +151,7 @@ describe('explainMisses', () => {
       6,
       { changes: { ...UNCHANGED, changed: ['docs/a'] } },
       'unknown',
-      /nothing/,
+      /none of its inputs/,
       true
     ],
     [
@@ -159,7 +159,7 @@ describe('explainMisses', () => {
       5,
       { changes: { ...UNCHANGED, changed: ['src/a'] }, dockerignore: 'src/a' },
       'unknown',
-      /nothing/,
+      /none of its inputs/,
       true
     ],
     [
@@ -167,18 +167,18 @@ describe('explainMisses', () => {
       5,
       { changes: { ...UNCHANGED, untracked: ['src/made/'] } },
       'unknown',
-      /does not track .*src\/made/,
+      /untracked files.*src\/made/,
       false
     ],
     ['an unknown commit', 5, { changes: { ...UNCHANGED, changed: undefined } }, 'unknown', /fetch-depth: 0/, false],
     ['modes', 5, { unusualModes: [{ path: 'src/a', mode: '640' }] }, 'unknown', /src\/a \(640\)/, true],
-    ['modes of others', 5, { unusualModes: [{ path: 'a', mode: '640' }] }, 'unknown', /nothing/, true],
+    ['modes of others', 5, { unusualModes: [{ path: 'a', mode: '640' }] }, 'unknown', /none of its inputs/, true],
     [
       'the instruction',
       6,
       { published: { image: replaced('make', 'make all') } },
       'instruction-changed',
-      /^The instruction itself/,
+      /^The instruction changed/,
       false
     ],
     [
@@ -194,7 +194,7 @@ describe('explainMisses', () => {
       4,
       { published: { image: replaced('make', 'make all') } },
       'unknown',
-      /nothing/,
+      /none of its inputs/,
       true
     ],
     [
@@ -224,7 +224,7 @@ describe('explainMisses', () => {
         base: { before: undefined, now: undefined }
       },
       'base-changed',
-      /node:24 moved, or FROM names another one/,
+      /node:24 moved, or FROM names another image/,
       false
     ],
     ['its config alone', 4, { base: { before: 'sha256:1', now: 'sha256:2' } }, 'base-changed', /moved from/, false],
@@ -250,7 +250,7 @@ describe('explainMisses', () => {
       4,
       { published: { image: image(HISTORY, { recorded: 'unknown' }) } },
       'unknown',
-      /nothing that it depends on/,
+      /none of its inputs/,
       true
     ],
     [

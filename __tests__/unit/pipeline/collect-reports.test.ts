@@ -122,7 +122,7 @@ describe('handOver', () => {
         await handOver(run)
         expect(readdirSync(elsewhere)).toEqual([])
         expect(log.said().at(-1)).toMatch(
-          /could not be put into .*: it is, or is below, a link that leaves the working dir/
+          /could not be written to .*: it is, or is below, a link that leaves the working dir/
         )
         rmSync(join(folder, 'reports'), { recursive: true })
       }

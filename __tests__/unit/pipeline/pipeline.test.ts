@@ -335,35 +335,35 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
       {},
       { exitCode: 1, stderr: 'No such container' },
       'error',
-      'docker says that it ended well, but knows no such container any more'
+      'docker reports success, but knows no such container any more'
     ],
     [
       'that ran another image',
       {},
       { stdout: state({}, { Config: { Image: 'alpine' } }) },
       'error',
-      'docker says that it ended well, but its container ran "sh -c a" in alpine'
+      'docker reports success, but its container ran "sh -c a" in alpine'
     ],
     [
       'that ran another command',
       {},
       { stdout: state({}, { Args: ['-c', 'true'] }) },
       'error',
-      'docker says that it ended well, but its container ran "sh -c true" in octo/app:builder-0123456'
+      'docker reports success, but its container ran "sh -c true" in octo/app:builder-0123456'
     ],
     [
       'that still runs',
       {},
       { stdout: state({ Status: 'running' }) },
       'error',
-      'docker says that it ended well, but its container is running with exit code 0'
+      'docker reports success, but its container is running with exit code 0'
     ],
     [
       'of which the engine knows another exit code',
       {},
       { stdout: state({ ExitCode: 1 }) },
       'error',
-      'docker says that it ended well, but its container is exited with exit code 1'
+      'docker reports success, but its container is exited with exit code 1'
     ],
     [
       'that ran out of memory',
@@ -759,8 +759,8 @@ describe('runPipeline, an image that cannot serve as a cache', () => {
     expect(contents.get('octo/app:latest-cache')).toBe(EARLIER_IMAGE)
     expect(contents.get('octo/app:builder')).toBe(EARLIER_IMAGE)
     expect(contents.get('octo/app:latest')?.digest).toBe(DIGEST)
-    expect(warned).toMatch(/^::warning::octo\/app:builder was left where it is, .*no record of 1 of 1 layers/m)
-    expect(warned).toMatch(/^::warning::octo\/app:latest moves, .*takes octo\/app:latest-cache/m)
+    expect(warned).toMatch(/^::warning::octo\/app:builder is not updated: .*no record of 1 of 1 layers/m)
+    expect(warned).toMatch(/^::warning::octo\/app:latest is updated, .*uses octo\/app:latest-cache/m)
   })
 
   it('moves production also where what it named could not be kept', async () => {
@@ -768,7 +768,7 @@ describe('runPipeline, an image that cannot serve as a cache', () => {
       request === 'put octo/app:latest-cache' ? failureOf('refused', 'no') : undefined
     const { result, warned } = await withWarnings(() => play('inline', {}, { pushed, fail }))
     expect(result).toMatchObject({ failures: [], publication: { pushed: ['octo/app:0123456', 'octo/app:latest'] } })
-    expect(warned).toMatch(/^::warning::octo\/app:latest moves, although .*latest-cache could not be written \(no\)/m)
+    expect(warned).toMatch(/^::warning::octo\/app:latest is updated, although .*cannot write .*latest-cache \(no\)/m)
   })
 
   it.each([
@@ -777,7 +777,7 @@ describe('runPipeline, an image that cannot serve as a cache', () => {
   ])('replaces one %s', async (_, contents) => {
     const { result, warned } = await withWarnings(() => play('inline', {}, { pushed, contents: contents() }))
     expect(result.publication).toMatchObject({ published: true, held: [] })
-    expect(warned).toMatch(/^::warning::The next run will build stage builder again: .*no record of 1 of 1 layers/m)
+    expect(warned).toMatch(/^::warning::The next run will rebuild stage builder: .*no record of 1 of 1 layers/m)
   })
 
   it('moves what could not be inspected, with a warning', async () => {
@@ -849,7 +849,7 @@ describe('runPipeline, a step that the cache should have had', () => {
   it('is a failure with expect-cache fail: nothing is pushed', async () => {
     const { result, sentences, order } = await executed('fail')
     expect(result.failures).toEqual([{ kind: 'miss', stage: 'builder' }])
-    expect(sentences).toEqual([expect.stringMatching(/^Stage builder was built again although nothing .*RUN make\. /)])
+    expect(sentences).toEqual([expect.stringMatching(/^Unexpected cache miss in stage builder, none of .*RUN make\. /)])
     expect(changesIn(order)).toEqual([])
   })
 })
@@ -898,7 +898,7 @@ describe('what is fetched beforehand', () => {
   ])('is no failure if it %s', async (_, answer) => {
     const { result, printed } = await play('inline', { ...builder, cacheonly: answer }, { text })
     expect(result).toMatchObject({ failures: [], publication: { published: true } })
-    expect(printed).toContain('Nothing was fetched beforehand: ERROR: no such image\n')
+    expect(printed).toContain('Prefetch failed: ERROR: no such image\n')
   })
 
   it('ends with a builder that fails, and with the run', async () => {

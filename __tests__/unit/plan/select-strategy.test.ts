@@ -55,13 +55,13 @@ describe('selectStrategy', () => {
 
   it('says why and what to do', () => {
     const forgets =
-      'BuildKit in Docker 26.1.5+dfsg1 with the overlay2 store loses the cache of every second build (mended in 27.2)'
+      'BuildKit in Docker 26.1.5+dfsg1 with the overlay2 store loses the cache of every second build (fixed in 27.2)'
     expect(select(D26).reason).toBe(forgets)
     expect(select(D26, BUILDKIT).warning).toBe(
-      `Unchanged layers may be built again: ${forgets}, and the Dockerfile needs BuildKit (RUN --mount (line 2)); upgrade to Docker 28 or later, with buildx`
+      `Unchanged layers may be rebuilt: ${forgets}, and the Dockerfile needs BuildKit (RUN --mount (line 2)); upgrade to Docker 28 or later, with buildx`
     )
     expect(select(D28, BUILDKIT, '0').warning).toBe(
-      'DOCKER_BUILDKIT=0 is not followed, because the Dockerfile needs BuildKit (RUN --mount (line 2)); remove that variable'
+      'Ignoring DOCKER_BUILDKIT=0: the Dockerfile needs BuildKit (RUN --mount (line 2)); remove that variable'
     )
     expect(select(D28C, PLAIN, '0').warning).toContain(
       'cannot use a cache with the containerd store; remove that variable'

@@ -57,7 +57,7 @@ describe('annotateFailures', () => {
     const result: RunResult = { ...NOTHING, builder, failures: [{ kind: 'miss', stage: 'builder' }] }
     expect(annotateFailures(result, 'Dockerfile')).toEqual([
       {
-        message: expect.stringMatching(/^Stage builder was built again although nothing/),
+        message: expect.stringMatching(/^Unexpected cache miss in stage builder, none of whose inputs has changed/),
         place: { title: 'Stage builder', file: 'Dockerfile', startLine: 2 }
       }
     ])
@@ -87,7 +87,7 @@ describe('annotateMisses', () => {
   }
   const annotation = {
     message:
-      'Stage builder was built again although nothing that it depends on has changed: line 2: RUN a. It is not known.',
+      'Unexpected cache miss in stage builder, none of whose inputs has changed: line 2: RUN a. It is not known.',
     place: { title: 'Stage builder', file: 'app/Dockerfile', startLine: 2 }
   }
 

@@ -6,7 +6,7 @@ import { failureOf } from '../../support/fake-registry.ts'
 import { buildWith, GOOD, MISS, NOTHING } from '../../support/results.ts'
 
 const SENTENCE =
-  'Stage builder was built again although nothing that it depends on has changed: line 2: RUN a. It is not known.'
+  'Unexpected cache miss in stage builder, none of whose inputs has changed: line 2: RUN a. It is not known.'
 
 describe('describeFailure', () => {
   const builder = { ...buildWith('b', ['builder', false]), misses: [{ ...MISS, unexpected: false }] }
@@ -26,7 +26,7 @@ describe('describeFailure', () => {
     [{ kind: 'miss', stage: 'builder' }, SENTENCE],
     [
       { kind: 'guard', reference: 'octo/app:latest', failure: failureOf('unreachable', 'EOF') },
-      /^Cannot inspect the published image octo\/app:latest, so the moving tags stay where they are: .*older commit \(EOF\)\. Make sure that/
+      /^Cannot inspect the published image octo\/app:latest, so the moving tags are not updated: .*older commit \(EOF\)\. Make sure that/
     ],
     [
       { kind: 'images-gone', message: 'No such image: x' },

@@ -91,8 +91,8 @@ describe('makeOutputs', () => {
       { ...GOOD, publication: pushFailed, failures: [FAILURE] },
       'Only octo/app:fffffff was pushed, because publishing failed.'
     ],
-    ['a test failed', PLAN, { ...NOTHING, failures: [FAILURE] }, 'Nothing was pushed, because the run failed.'],
-    ['nothing is known', undefined, NOTHING, 'Nothing was pushed, because the run failed.'],
+    ['a test failed', PLAN, { ...NOTHING, failures: [FAILURE] }, 'Nothing was pushed: the run failed.'],
+    ['nothing is known', undefined, NOTHING, 'Nothing was pushed: the run failed.'],
     ['all is well', PLAN, NOTHING, 'It is a test.'],
     [
       'a moving tag was held',

@@ -17,7 +17,7 @@ const EXPECTED: Record<string, [headline: RegExp, ...parts: RegExp[]]> = {
     /Nothing was published as \S+:latest before: a host pulls all of this image/
   ],
   warm: [/^✅ Built, tested and published /, /A host that has \S+:latest pulls \S+ kB of/],
-  cold: [/^✅ Built, tested and published /, /The instruction in line 4, before it, changed or is new there: /],
+  cold: [/^✅ Built, tested and published /, /The instruction in line 4, before it, changed or is new: /],
   'failing-test': [/^❌ 2 of 3 tests did not pass: nothing was pushed$/, /failing case/, /The last lines of/, /crit, /],
   fork: [/^✅ Built and tested .*; nothing was pushed$/, /fork/],
   'stale-commit': [/^✅ Built, tested and pushed /, /The moving tags stay where they are/],

@@ -45,16 +45,16 @@ export function decideMove(facts: MoveFacts): MoveDecision {
   if (published === undefined) {
     return {
       move: true,
-      warning: `The published image ${reference} names no commit, so it moves to ${own} although that might be an older one`
+      warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
     }
   }
   const stay = (why: string): MoveDecision => ({
     move: false,
-    notice: `The moving tags stay where they are: ${why}`
+    notice: `The moving tags are not updated: ${why}`
   })
   const unknown: MoveDecision = {
     move: true,
-    warning: `Nobody could be asked whether ${own} is newer than ${other}, of which ${reference} is, so it moves; give github-token the permission contents: read, or check out with fetch-depth: 0`
+    warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
   }
   switch (toPublished) {
     case 'identical':
@@ -65,11 +65,11 @@ export function decideMove(facts: MoveFacts): MoveDecision {
         const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`
         return { move: true, warning }
       }
-      return stay(`${reference} is of the newer commit ${other} already, and this run of ${own} is late`)
+      return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`)
     case undefined:
       return unknown
   }
   if (tipToCommit === 'ahead' || tipToCommit === 'identical') return { move: true }
   if (tipToCommit === undefined || tipToCommit === 'unknown') return unknown
-  return stay(`branch ${JSON.stringify(branch)} does not have commit ${own} any more, and ${reference} is of ${other}`)
+  return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`)
 }

@@ -85,7 +85,7 @@ async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
     if (!failure) return giveToNewest(run, newer)
     if (failure.kind === 'absent') continue
     run.log.warning(
-      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be given to it: ${failure.message}`
+      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${failure.message}`
     )
     break
   }

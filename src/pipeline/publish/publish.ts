@@ -117,7 +117,7 @@ async function giveBackAndTell(
 
 function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>): void {
   const { commit, refs } = plan
-  const sentence = `Nobody could be asked whether a commit newer than ${commit.shortSha} was published at the same time, so ${refs.movingProduction} may be of the older one until the next run`
+  const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${refs.movingProduction} may name the older image until the next run`
   // without a token, the user did not intend queries to GitHub
   if (!github.hasToken) log.info(sentence)
   else log.warning(sentence)

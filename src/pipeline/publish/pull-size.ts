@@ -38,7 +38,7 @@ export async function weigh(
   const [now, before] = await Promise.all([registry.published(image), registry.published(previous)])
   const why = now.failure?.message ?? whyUnknown(before)
   if (now.image?.manifest && why === undefined) return pullSize(now.image.manifest, before.image?.manifest, previous)
-  log.info(`How much of ${plan.refs.production} a host must pull is not known: ${why ?? 'its manifest names no sizes'}`)
+  log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`)
   return undefined
 }
 

@@ -97,7 +97,7 @@ async function whyWorse(
   const cached = steps.filter((step) => step.cached).length
   // from the published image, a run executes what this run executed; from the new one, what this run found cached
   if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-    log.warning(`The next run will build stage ${stage.name} again: of ${stage.reference} ${why}`)
+    log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`)
     return undefined
   }
   return why
@@ -116,16 +116,16 @@ export async function hold(
   if (stage.kind !== 'production') {
     return {
       reference,
-      reason: `${reference} was left where it is, because the new image would be a worse cache: ${why}`
+      reason: `${reference} is not updated: the new image would be a worse cache (${why})`
     }
   }
   const kept = keptCacheOf(refs.movingProduction)
-  const reason = `${reference} moves, but would be a worse cache than before (${why}), so the next run takes ${kept}`
+  const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${kept}`
   if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
   const { failure } = await run.registry.tag(refs.movingProduction, [kept])
   if (failure === undefined) return { reference, reason }
   return {
     reference,
-    reason: `${reference} moves, although it is a worse cache than before (${why}): ${kept} could not be written (${failure.message})`
+    reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
   }
 }

@@ -85,10 +85,10 @@ describe('decideMove', () => {
   it('names both commits, and the branch in quotes', () => {
     const late = decideMove({ ...FACTS, published: OTHER, toPublished: 'behind' })
     expect(late.notice).toMatch(
-      /octo\/app:latest is of the newer commit bbbbbbb already, and this run of aaaaaaa is late$/
+      /octo\/app:latest already names the newer commit bbbbbbb; this run of aaaaaaa is late$/
     )
     const unnamed = decideMove({ ...FACTS, published: undefined })
-    expect(unnamed.warning).toMatch(/^The published image octo\/app:latest names no commit, so it moves to aaaaaaa/)
+    expect(unnamed.warning).toMatch(/^The published image octo\/app:latest names no commit; updating it to aaaaaaa/)
     const parted = decideMove({
       ...FACTS,
       branch: 'a\n::error::b',
@@ -96,6 +96,6 @@ describe('decideMove', () => {
       toPublished: 'diverged',
       tipToCommit: 'diverged'
     })
-    expect(parted.notice).toContain('branch "a\\n::error::b" does not have commit aaaaaaa any more')
+    expect(parted.notice).toContain('branch "a\\n::error::b" no longer contains commit aaaaaaa')
   })
 })

@@ -234,7 +234,7 @@ describe('A run that is late', () => {
     const late = await publishOne(repository, branch, FIRST)
     expect(late).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
     expect(late.calls).not.toContainEqual(expect.stringMatching(MOVES_LATEST))
-    expect(late.messages).toEqual([expect.stringMatching(/^The moving tags stay .* newer commit 2222222 already/)])
+    expect(late.messages).toEqual([expect.stringMatching(/^The moving tags are not updated: .* already names the newer commit 2222222/)])
     expect(late.stays).toBe(late.messages[0])
     expect(repository.commitOf('builder')).toBe(SECOND)
   })
@@ -247,7 +247,7 @@ describe('A run that is late', () => {
     const late = await publishOne(repository, branch, FIRST)
     expect(late).toMatchObject({ published: true })
     expect(late.messages).toEqual([
-      expect.stringMatching(/^Nobody could be asked whether 1111111 is newer than 2222222/)
+      expect.stringMatching(/^Cannot determine whether 1111111 is newer than 2222222/)
     ])
   })
 
@@ -324,7 +324,7 @@ describe('A run that cannot ask what came after it', () => {
     const repository = new Repository()
     const { messages, published } = await publishOne(repository, branch, FIRST)
     expect(published).toBe(true)
-    expect(messages).toEqual([expect.stringMatching(/^Nobody could be asked whether a commit newer than 1111111/)])
+    expect(messages).toEqual([expect.stringMatching(/^Cannot determine whether a commit newer than 1111111/)])
   })
 
   it('does not warn of it without a token: nobody was meant to be asked', async () => {
@@ -334,7 +334,7 @@ describe('A run that cannot ask what came after it', () => {
     const { run, log } = runWith(new Repository(), branch, FIRST)
     expect((await publish(run, [], [])).publication.published).toBe(true)
     expect(log.said(...TOLD)).toEqual([])
-    expect(log.said('info')).toContainEqual(expect.stringMatching(/^Nobody could be asked whether a commit newer/))
+    expect(log.said('info')).toContainEqual(expect.stringMatching(/^Cannot determine whether a commit newer/))
   })
 })
 
@@ -423,7 +423,7 @@ describe('A run that cannot read what is published', () => {
     expect(blind).toMatchObject({ pushed: ['octo/app:3333333'], published: false })
     expect(blind.sentences).toEqual([
       expect.stringMatching(
-        /^Cannot inspect the published image octo\/app:latest, .* stay where they are.*\(a status\)/
+        /^Cannot inspect the published image octo\/app:latest, .* are not updated.*\(a status\)/
       )
     ])
     expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([SECOND, SECOND])

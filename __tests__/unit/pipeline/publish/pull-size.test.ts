@@ -61,9 +61,9 @@ describe('weigh', () => {
   })
 
   it.each<[string, Parameters<typeof weighed>, RegExp]>([
-    ['the image cannot be read', [image('abc'), `octo/app@${NOW}`], /is not known: EOF$/],
-    ['the published image cannot be read', [image('abc'), 'octo/app:latest'], /is not known: EOF$/],
-    ['the published image tells no sizes', ['no sizes'], /is not known: .*no sizes$/]
+    ['the image cannot be read', [image('abc'), `octo/app@${NOW}`], /^Cannot determine the pull size of .*: EOF$/],
+    ['the published image cannot be read', [image('abc'), 'octo/app:latest'], /^Cannot determine the pull size of .*: EOF$/],
+    ['the published image tells no sizes', ['no sizes'], /^Cannot determine the pull size of .*no sizes$/]
   ])('tells no size if %s', async (_, given, expected) => {
     const [size, said] = await weighed(...given)
     expect(size).toBeUndefined()
