@@ -60262,7 +60262,7 @@ async function collect(run, test) {
             if (run.signal.aborted)
                 break;
             // such an error does not change the result of the test
-            run.log.warning(`The report ${JSON.stringify(path)} of the test ${JSON.stringify(test.command)} could not be collected: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+            run.log.warning(`The report ${JSON.stringify(path)} of the test ${JSON.stringify(run.secrets.redact(test.command))} could not be collected: ${(0,lib_errors/* messageOf */.bD)(error)}`);
         }
     }
     if (more > 0)
@@ -60384,8 +60384,8 @@ var legacy = __nccwpck_require__(7655);
 
 
 /** Returns the docker commands that run before the first build. */
-function commandsBeforehand({ strategy, engine, builds }) {
-    if (strategy.name !== 'legacy' || engine.store === 'containerd')
+function commandsBeforehand({ strategy, builds }) {
+    if (strategy.name !== 'legacy' || !strategy.capabilities.reusesLayers)
         return [];
     const caches = new Set(builds.map(({ cacheSource }) => cacheSource));
     return [...caches].map((cache) => (0,command_line/* replayable */.YO)(['pull', cache]));
@@ -60408,7 +60408,7 @@ function legacyBuild(plan, stage, folder) {
     const atOnce = (0,legacy/* isLabelledAtOnce */.MO)(plan, stage);
     const idFile = `${folder}/id`;
     const source = (0,build_source/* chooseSource */.L)(plan, folder, stage, stage.images, true);
-    const cacheSource = plan.engine.store === 'containerd' ? undefined : stage.cacheSource;
+    const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource;
     const args = (0,legacy/* legacyBuildArgs */.Bt)(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile });
     const label = (0,command_line/* replayable */.YO)((0,legacy/* labelArgs */.SW)(stage, idFile), legacy/* LEGACY */.qx, `FROM ${stage.name}, as just built\n`);
     return [(0,command_line/* replayable */.YO)(args, legacy/* LEGACY */.qx), ...(atOnce ? [] : [label])];
@@ -60823,7 +60823,9 @@ function explain(evidence, step) {
     return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
 }
 /** Returns the reason if the build could not reuse anything at all. */
-function whyNoSource({ build, published, cacheMetadata }) {
+function whyNoSource({ build, published, cacheMetadata, reusesLayers }) {
+    if (!reusesLayers)
+        return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' };
     const { cacheSource, unreadableCaches } = build;
     // the registry's status is more precise than the builder's message
     const failure = published.failure ?? unreadableCaches[0]?.failure;
@@ -60936,6 +60938,7 @@ async function explain_explain(run, strategy, builds) {
             stageBuild,
             build,
             cacheMetadata: plan.strategy.capabilities.cacheMetadata,
+            reusesLayers: plan.strategy.capabilities.reusesLayers,
             published,
             built,
             base: {
@@ -62603,7 +62606,9 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
         return { ...LEGACY, reason };
     if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
         if (needs === '') {
-            return { ...LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) };
+            const capabilities = { ...LEGACY.capabilities, reusesLayers: false };
+            const reason = `Docker ${engine.version} has no buildx`;
+            return { ...LEGACY, capabilities, reason, warning: unreliable(forgets, notLegacy) };
         }
         throw new errors/* UserError */.yo(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
     }
@@ -62619,10 +62624,10 @@ const LEGACY = {
     name: 'legacy',
     client: 'legacy',
     progress: 'plain',
-    capabilities: { cacheMetadata: false, triggerHistory: true, prefetch: false }
+    capabilities: { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
 };
 /** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
-const BUILDKIT = { cacheMetadata: true, triggerHistory: false };
+const BUILDKIT = { cacheMetadata: true, triggerHistory: false, reusesLayers: true };
 function unreliable(...causes) {
     const known = causes.filter((cause) => cause !== undefined).join(', and ');
     return `Unchanged layers may be rebuilt: ${known}; upgrade to Docker 28 or later, with buildx`;
@@ -64858,9 +64863,19 @@ function secretArgs(inputs) {
         ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--ssh', inputs.ssh)
     ];
 }
-/** Returns the environment variables that `secretArgs` names. */
-function secretEnvironment(secrets) {
-    return Object.fromEntries(secrets.map(({ value }, index) => [secretVariable(index), value]));
+/**
+ * Returns the environment variables that `secretArgs` names.
+ *
+ * @throws Error if the value of a secret is missing
+ */
+function secretEnvironment({ secrets }, values) {
+    return Object.fromEntries(secrets.map((id, index) => {
+        // an id may be given twice
+        const secret = values[index]?.id === id ? values[index] : values.find((other) => other.id === id);
+        if (!secret)
+            throw new Error(`The secret ${id} of the plan has no value here`);
+        return [secretVariable(index), secret.value];
+    }));
 }
 function secretVariable(index) {
     return `SHARED_DOCKER_LAYERS_SECRET_${index + 1}`;
@@ -65245,7 +65260,7 @@ class InlineStrategy {
             title: `Build ${stage.reference}`,
             args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
             env: inlineEnvironment(plan),
-            secretEnv: (0,build_args/* secretEnvironment */.gY)(secrets.values),
+            secretEnv: (0,build_args/* secretEnvironment */.gY)(plan.inputs, secrets.values),
             reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
             locate: (step) => this.#locate(step)
         });
@@ -65530,7 +65545,7 @@ class LegacyStrategy {
     async #pull(reference) {
         const { plan } = this.#run;
         // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
-        if (plan.engine.store === 'containerd')
+        if (!plan.strategy.capabilities.reusesLayers)
             return { reference, usable: false };
         const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
         const { platform, retries } = plan.inputs;

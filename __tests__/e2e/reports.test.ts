@@ -139,7 +139,9 @@ describe.each(availableEngines().filter((_, index, { length }) => index === 0 ||
         expect(await agent.docker('image', 'ls', '--quiet')).toBe('')
         expect(await project.tags()).toEqual([])
         const { commands } = outcome.report as Report
-        expect(commands?.at(-1)).toBe(`docker push ${project.image}:latest`)
+        expect(commands?.at(-1)).toBe(
+          `# in the registry: ${project.image}:${short(source.head())} also becomes ${project.image}:latest`
+        )
         expect(commands).toContainEqual(expect.stringMatching(/^docker run .* -c 'cat app.txt'$/))
         expect(outcome.outputs).toMatchObject({ image: '', pushed: 'false', published: 'false' })
         expect(outcome.outputs['publish-reason']).toMatch(/^Nothing was pushed: this is a dry run/)

@@ -72,9 +72,7 @@ describe.each(lossy)('Docker $version, $store store, whose BuildKit loses the re
       expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
       expect(executedRuns(outcome)).toEqual([expect.stringMatching(/^builder: RUN .* cat src/)])
       expect(outcome.outputs).toMatchObject({ published: 'true' })
-      expect(outcome.outputs['publish-reason']).toMatch(
-        /:builder is not updated: .* no record of \d of \d layers/
-      )
+      expect(outcome.outputs['publish-reason']).toMatch(/:builder is not updated: .* no record of \d of \d layers/)
       expect(await project.digest('builder')).toBe(builder)
       expect(await project.digest('latest')).toBe(await project.digest(short(sha)))
       expect(await project.labels('latest-cache')).toMatchObject({ 'org.opencontainers.image.revision': first })

@@ -9,6 +9,8 @@ export interface Evidence {
   build: Build
   /** Whether an image serves as a cache through its cache metadata. */
   cacheMetadata: boolean
+  /** Whether the build reuses the layers of published images at all. */
+  reusesLayers: boolean
   /** The image that the build's cache source names. */
   published: ReadImage
   /** The built image; undefined if the build failed. */

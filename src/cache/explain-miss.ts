@@ -24,7 +24,8 @@ function explain(evidence: Evidence, step: Step): Reason {
 }
 
 /** Returns the reason if the build could not reuse anything at all. */
-function whyNoSource({ build, published, cacheMetadata }: Evidence): Reason | undefined {
+function whyNoSource({ build, published, cacheMetadata, reusesLayers }: Evidence): Reason | undefined {
+  if (!reusesLayers) return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' }
   const { cacheSource, unreadableCaches } = build
   // the registry's status is more precise than the builder's message
   const failure = published.failure ?? unreadableCaches[0]?.failure

@@ -48,7 +48,7 @@ export async function collect(
       if (run.signal.aborted) break
       // such an error does not change the result of the test
       run.log.warning(
-        `The report ${JSON.stringify(path)} of the test ${JSON.stringify(test.command)} could not be collected: ${messageOf(error)}`
+        `The report ${JSON.stringify(path)} of the test ${JSON.stringify(run.secrets.redact(test.command))} could not be collected: ${messageOf(error)}`
       )
     }
   }

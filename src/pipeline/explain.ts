@@ -43,6 +43,7 @@ export async function explain(
       stageBuild,
       build,
       cacheMetadata: plan.strategy.capabilities.cacheMetadata,
+      reusesLayers: plan.strategy.capabilities.reusesLayers,
       published,
       built,
       base: {

@@ -9,8 +9,8 @@ import type { StrategyChoice } from './select-strategy.ts'
 import type { StageBuild } from './stage-builds.ts'
 
 /**
- * Everything that a run will do, decided before the first build. Plain data without secrets: it can be written to a file as
- * JSON, read on another machine and executed there.
+ * Everything that a run will do, decided before the first build. Plain data without the values of the input `secrets` and
+ * without the token: it can be written to a file as JSON, read on another machine and executed there.
  */
 export interface Plan {
   inputs: PublicInputs

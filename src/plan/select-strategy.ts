@@ -9,6 +9,8 @@ export interface Capabilities {
   cacheMetadata: boolean
   /** Whether the history of an image has an entry for each ONBUILD. */
   triggerHistory: boolean
+  /** Whether builds reuse the layers of published images at all. */
+  reusesLayers: boolean
   /** Whether the engine can prefetch images in a separate solve. */
   prefetch: boolean
 }
@@ -52,7 +54,9 @@ export function selectStrategy(
   if (reason !== undefined && notLegacy === undefined) return { ...LEGACY, reason }
   if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
     if (needs === '') {
-      return { ...LEGACY, reason: `Docker ${engine.version} has no buildx`, warning: unreliable(forgets, notLegacy) }
+      const capabilities = { ...LEGACY.capabilities, reusesLayers: false }
+      const reason = `Docker ${engine.version} has no buildx`
+      return { ...LEGACY, capabilities, reason, warning: unreliable(forgets, notLegacy) }
     }
     throw new UserError(
       `The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`
@@ -69,11 +73,11 @@ const LEGACY = {
   name: 'legacy',
   client: 'legacy',
   progress: 'plain',
-  capabilities: { cacheMetadata: false, triggerHistory: true, prefetch: false }
+  capabilities: { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
 } as const
 
 /** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
-const BUILDKIT = { cacheMetadata: true, triggerHistory: false } as const
+const BUILDKIT = { cacheMetadata: true, triggerHistory: false, reusesLayers: true } as const
 
 function unreliable(...causes: (string | undefined)[]): string {
   const known = causes.filter((cause) => cause !== undefined).join(', and ')

@@ -39,9 +39,23 @@ export function secretArgs(inputs: PublicInputs): string[] {
   ]
 }
 
-/** Returns the environment variables that `secretArgs` names. */
-export function secretEnvironment(secrets: readonly Secret[]): Record<string, string> {
-  return Object.fromEntries(secrets.map(({ value }, index) => [secretVariable(index), value]))
+/**
+ * Returns the environment variables that `secretArgs` names.
+ *
+ * @throws Error if the value of a secret is missing
+ */
+export function secretEnvironment(
+  { secrets }: Pick<PublicInputs, 'secrets'>,
+  values: readonly Secret[]
+): Record<string, string> {
+  return Object.fromEntries(
+    secrets.map((id, index) => {
+      // an id may be given twice
+      const secret = values[index]?.id === id ? values[index] : values.find((other) => other.id === id)
+      if (!secret) throw new Error(`The secret ${id} of the plan has no value here`)
+      return [secretVariable(index), secret.value]
+    })
+  )
 }
 
 function secretVariable(index: number): string {

@@ -49,7 +49,7 @@ export class InlineStrategy implements Strategy {
       title: `Build ${stage.reference}`,
       args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
       env: inlineEnvironment(plan),
-      secretEnv: secretEnvironment(secrets.values),
+      secretEnv: secretEnvironment(plan.inputs, secrets.values),
       reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
       locate: (step) => this.#locate(step)
     })

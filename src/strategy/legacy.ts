@@ -145,7 +145,7 @@ export class LegacyStrategy implements Strategy {
   async #pull(reference: string): Promise<Pull> {
     const { plan } = this.#run
     // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
-    if (plan.engine.store === 'containerd') return { reference, usable: false }
+    if (!plan.strategy.capabilities.reusesLayers) return { reference, usable: false }
     const signal = AbortSignal.any([this.#run.signal, this.#ended.signal])
     const { platform, retries } = plan.inputs
     const failure = await pull({ ...this.#run, signal, platform, retries }, reference)

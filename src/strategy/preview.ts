@@ -6,8 +6,8 @@ import { inlineBuildArgs, inlineEnvironment } from './inline.ts'
 import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from './legacy.ts'
 
 /** Returns the docker commands that run before the first build. */
-export function commandsBeforehand({ strategy, engine, builds }: Plan): string[] {
-  if (strategy.name !== 'legacy' || engine.store === 'containerd') return []
+export function commandsBeforehand({ strategy, builds }: Plan): string[] {
+  if (strategy.name !== 'legacy' || !strategy.capabilities.reusesLayers) return []
   const caches = new Set(builds.map(({ cacheSource }) => cacheSource))
   return [...caches].map((cache) => replayable(['pull', cache]))
 }
@@ -32,7 +32,7 @@ function legacyBuild(plan: Plan, stage: StageBuild, folder: string): string[] {
   const atOnce = isLabelledAtOnce(plan, stage)
   const idFile = `${folder}/id`
   const source = chooseSource(plan, folder, stage, stage.images, true)
-  const cacheSource = plan.engine.store === 'containerd' ? undefined : stage.cacheSource
+  const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource
   const args = legacyBuildArgs(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile })
   const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`)
   return [replayable(args, LEGACY), ...(atOnce ? [] : [label])]

@@ -58,6 +58,7 @@ function why(line: number, evidence: Partial<Evidence> = {}): object | undefined
     stageBuild: builderBuild(TEXT),
     build: makeBuild({ steps }),
     cacheMetadata: true,
+    reusesLayers: true,
     published: { image: image() },
     built: { image: image() },
     base: { before: 'sha256:1', now: 'sha256:1' },
@@ -85,7 +86,14 @@ describe('explainMisses', () => {
   it.each<[string, number, Partial<Evidence>, string, RegExp, boolean]>([
     ['nothing changed', 4, {}, 'unknown', /none of its inputs/, true],
     ['nothing changed, but who knows', 4, { changes: undefined }, 'unknown', /none of its inputs/, false],
-    ['the Dockerfile did', 4, { changes: { ...UNCHANGED, dockerfileChanged: true } }, 'unknown', /none of its inputs/, false],
+    [
+      'the Dockerfile did',
+      4,
+      { changes: { ...UNCHANGED, dockerfileChanged: true } },
+      'unknown',
+      /none of its inputs/,
+      false
+    ],
     [
       'records are missing',
       4,
@@ -121,6 +129,14 @@ describe('explainMisses', () => {
       /^lib\/a changed/,
       false
     ],
+    [
+      'an engine that reuses nothing',
+      5,
+      { reusesLayers: false },
+      'unknown',
+      /^Unknown: this engine cannot reuse/,
+      false
+    ],
     ['no metadata', 3, { published: { image: withoutMetadata() } }, 'no-metadata', /something else/, false],
     [
       'an image of BuildKit, for the legacy builder',
@@ -138,14 +154,7 @@ describe('explainMisses', () => {
       /^src\/b, src\/a, src\/c and 1 more changed/,
       false
     ],
-    [
-      'other files',
-      5,
-      { changes: { ...UNCHANGED, changed: ['docs/a'] } },
-      'unknown',
-      /none of its inputs/,
-      true
-    ],
+    ['other files', 5, { changes: { ...UNCHANGED, changed: ['docs/a'] } }, 'unknown', /none of its inputs/, true],
     [
       'files of another COPY are no reason for a RUN',
       6,

@@ -69,9 +69,25 @@ describe('selectStrategy', () => {
   })
 
   it.each<[string, Machine, string, Capabilities]>([
-    ['buildx', D28, PLAIN, { cacheMetadata: true, triggerHistory: false, prefetch: true }],
-    ['the integrated BuildKit', D20, BUILDKIT, { cacheMetadata: true, triggerHistory: false, prefetch: false }],
-    ['the legacy builder', D20, PLAIN, { cacheMetadata: false, triggerHistory: true, prefetch: false }]
+    ['buildx', D28, PLAIN, { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true }],
+    [
+      'the integrated BuildKit',
+      D20,
+      BUILDKIT,
+      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: false }
+    ],
+    [
+      'the legacy builder',
+      D20,
+      PLAIN,
+      { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
+    ],
+    [
+      'the legacy builder on the containerd store',
+      { version: D28C.version, store: D28C.store },
+      PLAIN,
+      { cacheMetadata: false, triggerHistory: true, reusesLayers: false, prefetch: false }
+    ]
   ])('tells what %s can do', (_, machine, text, capabilities) => {
     expect(select(machine, text).capabilities).toEqual(capabilities)
   })

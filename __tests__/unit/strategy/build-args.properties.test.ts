@@ -38,7 +38,7 @@ describe('commonBuildArgs and secretArgs', () => {
         // docker build takes it for standard input
         expect(build.file).not.toBe('-')
         expect(argsOf(withOtherSecrets(all))).toEqual(argsOf(all))
-        const handedOver = secretEnvironment(all.secrets)
+        const handedOver = secretEnvironment(publicInputs(all), all.secrets)
         const read = valuesOf('--secret').map((value) => {
           const [, id = '', variable = ''] = /^id=([^,]+),env=([A-Z0-9_]+)$/.exec(value) ?? []
           return { id, value: handedOver[variable] }

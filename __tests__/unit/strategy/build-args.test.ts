@@ -36,7 +36,7 @@ describe('secrets', () => {
       '--ssh',
       'default'
     ])
-    expect(secretEnvironment(withSecrets.secrets)).toEqual({
+    expect(secretEnvironment(publicInputs(withSecrets), withSecrets.secrets.toReversed())).toEqual({
       SHARED_DOCKER_LAYERS_SECRET_1: 's3cret',
       SHARED_DOCKER_LAYERS_SECRET_2: 'other'
     })

@@ -84,9 +84,7 @@ describe('decideMove', () => {
 
   it('names both commits, and the branch in quotes', () => {
     const late = decideMove({ ...FACTS, published: OTHER, toPublished: 'behind' })
-    expect(late.notice).toMatch(
-      /octo\/app:latest already names the newer commit bbbbbbb; this run of aaaaaaa is late$/
-    )
+    expect(late.notice).toMatch(/octo\/app:latest already names the newer commit bbbbbbb; this run of aaaaaaa is late$/)
     const unnamed = decideMove({ ...FACTS, published: undefined })
     expect(unnamed.warning).toMatch(/^The published image octo\/app:latest names no commit; updating it to aaaaaaa/)
     const parted = decideMove({

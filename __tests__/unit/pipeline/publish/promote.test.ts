@@ -234,7 +234,9 @@ describe('A run that is late', () => {
     const late = await publishOne(repository, branch, FIRST)
     expect(late).toMatchObject({ pushed: ['octo/app:1111111'], published: false, failures: [] })
     expect(late.calls).not.toContainEqual(expect.stringMatching(MOVES_LATEST))
-    expect(late.messages).toEqual([expect.stringMatching(/^The moving tags are not updated: .* already names the newer commit 2222222/)])
+    expect(late.messages).toEqual([
+      expect.stringMatching(/^The moving tags are not updated: .* already names the newer commit 2222222/)
+    ])
     expect(late.stays).toBe(late.messages[0])
     expect(repository.commitOf('builder')).toBe(SECOND)
   })
@@ -246,9 +248,7 @@ describe('A run that is late', () => {
     branch.isDown = true
     const late = await publishOne(repository, branch, FIRST)
     expect(late).toMatchObject({ published: true })
-    expect(late.messages).toEqual([
-      expect.stringMatching(/^Cannot determine whether 1111111 is newer than 2222222/)
-    ])
+    expect(late.messages).toEqual([expect.stringMatching(/^Cannot determine whether 1111111 is newer than 2222222/)])
   })
 
   it('of a commit that a force-push dropped moves nothing; that of the new tip does', async () => {
@@ -422,9 +422,7 @@ describe('A run that cannot read what is published', () => {
     const blind = await publishOne(repository, branch, THIRD, { unreadable })
     expect(blind).toMatchObject({ pushed: ['octo/app:3333333'], published: false })
     expect(blind.sentences).toEqual([
-      expect.stringMatching(
-        /^Cannot inspect the published image octo\/app:latest, .* are not updated.*\(a status\)/
-      )
+      expect.stringMatching(/^Cannot inspect the published image octo\/app:latest, .* are not updated.*\(a status\)/)
     ])
     expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([SECOND, SECOND])
     expect(blind.calls.filter((call) => /: put |: push octo.app:(latest|builder)$/.test(call))).toEqual([])

@@ -62,7 +62,11 @@ describe('weigh', () => {
 
   it.each<[string, Parameters<typeof weighed>, RegExp]>([
     ['the image cannot be read', [image('abc'), `octo/app@${NOW}`], /^Cannot determine the pull size of .*: EOF$/],
-    ['the published image cannot be read', [image('abc'), 'octo/app:latest'], /^Cannot determine the pull size of .*: EOF$/],
+    [
+      'the published image cannot be read',
+      [image('abc'), 'octo/app:latest'],
+      /^Cannot determine the pull size of .*: EOF$/
+    ],
     ['the published image tells no sizes', ['no sizes'], /^Cannot determine the pull size of .*no sizes$/]
   ])('tells no size if %s', async (_, given, expected) => {
     const [size, said] = await weighed(...given)
