@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
-import { CHAIN_NAMES, CHAINS } from '../__tests__/e2e/corpus/chains.ts'
-import { type PlayedCommit, playChain, type Setting, settings } from '../__tests__/e2e/corpus/play.ts'
+import { CHAIN_NAMES, CHAINS } from '../__tests__/support/corpus/chains.ts'
+import { type PlayedCommit, playChain, type Setting, settings } from '../__tests__/support/corpus/play.ts'
 import { pushBaseImages, TestBed } from '../testbed/index.ts'
 
 interface Row {

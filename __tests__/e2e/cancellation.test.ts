@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-import { base, bed } from './bed.ts'
+import { base, bed } from '../support/bed.ts'
 
 /** Milliseconds from the runner's SIGINT to its SIGTERM (actions/runner ProcessInvoker.cs). */
 const UNTIL_SIGTERM = 7_500

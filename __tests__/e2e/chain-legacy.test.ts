@@ -1,6 +1,6 @@
 import { availableEngines } from '../../testbed/index.ts'
-import { describeChains } from './chain.ts'
-import { canBeLegacy, legacyEnv } from './harness.ts'
+import { describeChains } from '../support/chain.ts'
+import { canBeLegacy, legacyEnv } from '../support/harness.ts'
 
 describeChains(
   availableEngines()

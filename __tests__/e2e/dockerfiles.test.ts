@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { base, bed } from './bed.ts'
-import { ending, executedRuns, legacyEnv, Project, sharesWithBuildKit, short } from './harness.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, executedRuns, legacyEnv, Project, sharesWithBuildKit, short } from '../support/harness.ts'
 
 const STAMP = 'RUN head -c 16 /dev/urandom | md5sum >'
 

@@ -5,8 +5,8 @@ import { describe, expect, it } from '@jest/globals'
 import { type Agent, type AgentOptions, availableEngines, type EngineSpec, mountDisk } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-import { base, bed } from './bed.ts'
-import { annotations, ending } from './harness.ts'
+import { base, bed } from '../support/bed.ts'
+import { annotations, ending } from '../support/harness.ts'
 
 const newest = availableEngines().at(-1) as EngineSpec
 const oldest = availableEngines()[0] as EngineSpec

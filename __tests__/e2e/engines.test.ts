@@ -4,9 +4,9 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { ending, short, stepsOf } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, short, stepsOf } from '../support/harness.ts'
 
 interface Setting {
   engine: EngineSpec

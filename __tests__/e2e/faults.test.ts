@@ -6,8 +6,8 @@ import { type Agent, availableEngines, type EngineSpec, FaultProxy, type Injecte
 import { send } from '../../testbed/registry.ts'
 import { type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-import { bed } from './bed.ts'
-import { annotations, ending, short } from './harness.ts'
+import { bed } from '../support/bed.ts'
+import { annotations, ending, short } from '../support/harness.ts'
 
 /** How many schedules are played, and the seed of the first: a failing one can be played alone. */
 const { SCHEDULES = process.env.CASES === 'long' ? '200' : '12', SEED = '1' } = process.env

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines, type EngineSpec, FaultProxy } from '../../testbed/index.ts'
 import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { ending } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending } from '../support/harness.ts'
 
 const engine = availableEngines().at(-1) as EngineSpec
 const repository = { id: 1, default_branch: 'master', full_name: 'octo/app' }

@@ -3,8 +3,8 @@ import type { Span } from '../../src/lib/timeline.ts'
 import { availableEngines } from '../../testbed/index.ts'
 import { pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { base, bed } from './bed.ts'
-import { ending, executedRuns, Project, sharesWithBuildKit } from './harness.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, executedRuns, Project, sharesWithBuildKit } from '../support/harness.ts'
 
 const MEGABYTE = 1_000_000
 

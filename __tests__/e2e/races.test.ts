@@ -3,9 +3,9 @@ import { describe, expect, it, jest } from '@jest/globals'
 import { type Agent, availableEngines, type EngineSpec, GitHubApi } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { ending, legacyEnv, Project, short } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, legacyEnv, Project, short } from '../support/harness.ts'
 
 jest.setTimeout(900_000)
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
-import { bed, base as busybox } from './bed.ts'
-import { annotations, ending, legacyEnv, missesOf, Project, startInside } from './harness.ts'
+import { bed, base as busybox } from '../support/bed.ts'
+import { annotations, ending, legacyEnv, missesOf, Project, startInside } from '../support/harness.ts'
 
 /** One engine for each way to read an image: the reasons are the same on others. */
 const settings = availableEngines().flatMap((engine) => {

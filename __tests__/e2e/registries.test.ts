@@ -16,9 +16,9 @@ import {
 } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { annotations, ending, executedRuns, missesOf, short } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { annotations, ending, executedRuns, missesOf, short } from '../support/harness.ts'
 
 const REVISION = 'org.opencontainers.image.revision'
 /** User agent of the action's own requests. */

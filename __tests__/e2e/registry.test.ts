@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { annotations, ending, Project, short, startInside } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { annotations, ending, Project, short, startInside } from '../support/harness.ts'
 
 /** A registry that answers every request as one that wants another login. */
 const REFUSING = `

@@ -7,10 +7,10 @@ import { makeSummary } from '../../src/report/summary.ts'
 import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, Project, short } from '../support/harness.ts'
 import { schemaErrors } from '../support/report-schema.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { ending, Project, short } from './harness.ts'
 
 /** The report is as its schema says, and the summary is made of it alone. */
 function expectConsistent({ report, summary }: Outcome): void {

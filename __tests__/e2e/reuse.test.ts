@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { bed, base as busybox } from './bed.ts'
-import { annotations, ending, Project, sharesWithBuildKit, short } from './harness.ts'
+import { bed, base as busybox } from '../support/bed.ts'
+import { annotations, ending, Project, sharesWithBuildKit, short } from '../support/harness.ts'
 
 /** Bytes of requests and manifests; a layer of these images is more than that. */
 const NO_LAYER = 100_000

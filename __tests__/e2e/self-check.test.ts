@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { availableEngines } from '../../testbed/index.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { annotations, ending, executedRuns, missesOf, Project, sharesWithBuildKit, short } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { annotations, ending, executedRuns, missesOf, Project, sharesWithBuildKit, short } from '../support/harness.ts'
 
 describe.each(availableEngines().filter(sharesWithBuildKit))(
   'Docker $version, $store store: a cache that has lost its records, with expect-cache',

@@ -16,9 +16,9 @@ import {
 } from '../../testbed/index.ts'
 import { pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
-import { application } from './application.ts'
-import { base, bed } from './bed.ts'
-import { ending, short } from './harness.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { ending, short } from '../support/harness.ts'
 
 const REPOSITORY = 'octo/app'
 

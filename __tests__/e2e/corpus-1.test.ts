@@ -1,3 +1,0 @@
-import { describePart } from './corpus/suite.ts'
-
-describePart(0, 2)

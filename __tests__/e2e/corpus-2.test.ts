@@ -1,3 +1,0 @@
-import { describePart } from './corpus/suite.ts'
-
-describePart(1, 2)

@@ -1,0 +1,3 @@
+import { describePart } from '../support/corpus/suite.ts'
+
+describePart(0, 2)
