@@ -89,7 +89,7 @@ describe.each([oldest, newest])('The engine, Docker $version, goes away', (spec)
       const outcome = await started.action.end()
       expect(outcome.exitCode).toBe(1)
       expect(annotations(outcome, 'error')[0]).toMatch(
-        /^::error::The Docker engine went away in the middle of the run \(.*(Cannot connect|failed to connect|error during connect)/
+        /^::error::The Docker engine stopped answering during the run \(.*(Cannot connect|failed to connect|error during connect)/
       )
       expect(outcome.outputs).toMatchObject({ pushed: 'false', published: 'false', tags: '' })
       expectNothingLeft(started, outcome)
