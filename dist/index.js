@@ -61577,6 +61577,10 @@ async function publish(run, builds, tests) {
         run.log.warning(moves.warning);
     if (moves?.failure !== undefined)
         pushes.failures.push(moves.failure);
+    if (decision.publish && !moves && pushes.mayGoOn()) {
+        // never green without an answer
+        pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' });
+    }
     const { moving, held, newer } = moves?.move && pushes.mayGoOn()
         ? await move(run, pushes, judged, builds, moves.warning !== undefined)
         : { moving: [], held: [], newer: undefined };
@@ -63363,7 +63367,7 @@ function readRetryAfter(header, now = Date.now()) {
 /** Codes of OpenSSL and Node.js for a certificate that is not accepted, and for a server that does not support TLS. */
 const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
 /** Codes for a connection that this process could not establish; the docker client may have another route. */
-const NO_CONNECTION = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/;
+const NO_CONNECTION = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS|ETIMEDOUT|UND_ERR_ABORTED|UND_ERR_INVALID_ARG)$/;
 /** Converts a network error to a failure. */
 function failureOfConnection(error) {
     const code = codeOf(error);
@@ -63798,7 +63802,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/lib/exec.ts
 var exec = __nccwpck_require__(766);
+// EXTERNAL MODULE: ./src/registry/failure.ts
+var registry_failure = __nccwpck_require__(2465);
 ;// CONCATENATED MODULE: ./src/registry/credentials.ts
+
 
 
 
@@ -63877,9 +63884,10 @@ async function askHelper(helper, registry, env, signal) {
     const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)]);
     const input = namesOf(registry)[0] ?? registry;
     const result = await (0,exec/* exec */.m)(program, ['get'], { env, input, signal: either }).catch((error) => {
-        if (signal.aborted)
-            throw error;
-        return undefined;
+        if (!signal.aborted)
+            return undefined;
+        const isLate = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
+        throw isLate ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: `no answer from ${program} in time` }) : error;
     });
     if (result === undefined)
         return { failure: `the credential helper ${program} could not be run` };
@@ -63906,184 +63914,6 @@ function secretsOf(credentials) {
     return [password, Buffer.from(`${username}:${password}`).toString('base64')];
 }
 
-// EXTERNAL MODULE: ./src/registry/failure.ts
-var registry_failure = __nccwpck_require__(2465);
-;// CONCATENATED MODULE: ./src/registry/authorization.ts
-
-
-
-
-/** Maximum size of a token server's answer in bytes. */
-const LONGEST_TOKEN = 1_048_576;
-/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
-const USUAL_LIFETIME = 60;
-const MARGIN = 10;
-/** Logins for one request at most. */
-const MOST_LOGINS = 2;
-/**
- * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
- * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
- */
-class Authorization {
-    #transport;
-    #find;
-    /** By scope. */
-    #tokens = new Map();
-    #credentials;
-    #secrets = new Set();
-    constructor(registry, env, transport) {
-        this.#transport = transport;
-        this.#find = (signal) => findCredentials(registry, env, signal);
-    }
-    /**
-     * Sends a request and, if the registry requires a login, sends it again with credentials.
-     *
-     * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
-     * @throws RegistryError, also if the registry rejects the login
-     */
-    async send(url, scope, request) {
-        for (let logins = 0;; logins++) {
-            const used = this.#tokens.get(scope);
-            const answer = await this.#sendWith(await headerOf(used), url, request);
-            if (answer.status !== 401)
-                return answer;
-            // a token may end between two requests that share it, but not again and again
-            if (logins === MOST_LOGINS)
-                throw this.#refused(answer, await this.#readCredentials(request.signal));
-            await this.#renew(used, url, scope, answer, request.signal);
-        }
-    }
-    /** Redacts the credentials in a text. */
-    redact(message) {
-        return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
-    }
-    /** Logs in anew, unless another request has done so meanwhile. */
-    async #renew(used, url, scope, refused, signal) {
-        const found = await this.#readCredentials(signal);
-        if (this.#tokens.get(scope) === used) {
-            this.#tokens.set(scope, this.#login(url, scope, refused, found.credentials, signal));
-        }
-        const token = this.#tokens.get(scope);
-        try {
-            if ((await token)?.header === '')
-                throw this.#refused(refused, found);
-        }
-        catch (error) {
-            if (this.#tokens.get(scope) === token)
-                this.#tokens.delete(scope);
-            const isRefused = error instanceof registry_failure/* RegistryError */.gl && error.failure.kind === 'refused';
-            throw isRefused && found.failure !== undefined ? this.#refused(refused, found) : error;
-        }
-    }
-    #refused(answer, { failure }) {
-        return new registry_failure/* RegistryError */.gl(failure === undefined ? { kind: 'refused', message: this.redact(wordsOf(answer)) } : withoutHelper(failure));
-    }
-    #sendWith(header, url, request) {
-        const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) };
-        return this.#transport.send(url, { ...request, headers });
-    }
-    async #readCredentials(signal) {
-        this.#credentials ??= this.#find(signal);
-        const found = await this.#credentials;
-        if (found.credentials)
-            for (const secret of secretsOf(found.credentials))
-                this.#secrets.add(secret);
-        return found;
-    }
-    /** @returns a token without a header if no credentials fit the registry's challenges */
-    async #login(url, scope, refused, credentials, signal) {
-        const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
-        const mayHave = this.#transport.mayHaveCredentials(url);
-        const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-        if (bearer) {
-            if (credentials?.kind === 'registry-token' && mayHave)
-                return forEver(`Bearer ${credentials.token}`);
-            return this.#fetchToken(bearer, scope, credentials, signal);
-        }
-        const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
-        if (isBasic && credentials?.kind === 'password' && mayHave)
-            return forEver(basic(credentials));
-        return forEver('');
-    }
-    async #fetchToken({ parameters }, scope, credentials, signal) {
-        const { realm = '', service } = parameters;
-        const url = URL.canParse(realm) ? new URL(realm) : undefined;
-        if (!url || !/^https?:$/.test(url.protocol)) {
-            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'the registry names no valid token server' });
-        }
-        const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
-        // request more than the scope in the challenge: a push also reads
-        const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
-        const answer = usable?.kind === 'identity-token'
-            ? await this.#refresh(url, usable.token, service, scopes, signal)
-            : await this.#ask(url, usable, service, scopes, signal);
-        const body = (0,json/* parseJson */.qF)(answer.body.toString());
-        const token = (0,json/* text */.Qq)((0,json.at)(body, 'token')) || (0,json/* text */.Qq)((0,json.at)(body, 'access_token'));
-        if (answer.status !== 200 || token === '') {
-            const words = this.redact(wordsOf(answer));
-            const kind = answer.status === 200 ? 'unknown' : (0,registry_failure/* kindOfStatus */.o3)(answer.status);
-            const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
-            throw new registry_failure/* RegistryError */.gl({
-                kind: kind === 'absent' ? 'unknown' : kind,
-                message: `token server: ${words}`,
-                ...(pause !== undefined && { pause })
-            });
-        }
-        this.#secrets.add(token);
-        const lifetime = Number((0,json.at)(body, 'expires_in')) || USUAL_LIFETIME;
-        return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 };
-    }
-    #ask(realm, credentials, service, scopes, signal) {
-        const url = new URL(realm);
-        if (service !== undefined)
-            url.searchParams.set('service', service);
-        for (const scope of scopes)
-            url.searchParams.append('scope', scope);
-        const headers = {};
-        if (credentials?.kind === 'password') {
-            url.searchParams.set('account', credentials.username);
-            headers.authorization = basic(credentials);
-        }
-        return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal });
-    }
-    #refresh(realm, refreshToken, service, scopes, signal) {
-        const form = new URLSearchParams({
-            ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
-            ...(service !== undefined && { service }),
-            scope: scopes.join(' ')
-        });
-        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-        return this.#transport.send(realm, {
-            ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
-        });
-    }
-}
-function basic({ username, password }) {
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-/** Returns the header of a token, or '' if it was not obtained or has expired. */
-async function headerOf(token) {
-    const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
-    return until < Date.now() ? '' : header;
-}
-function forEver(header) {
-    return { header, until: Number.POSITIVE_INFINITY };
-}
-function withoutHelper(message) {
-    return { kind: 'refused', message, clientMaySucceed: true };
-}
-/** Maximum number of characters of a registry's message to show. */
-const MOST_WORDS = 300;
-/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
-function wordsOf({ status, body }) {
-    const errors = (0,json.at)((0,json/* parseJson */.qF)(body.toString()), 'errors');
-    const first = Array.isArray(errors) ? errors[0] : undefined;
-    const words = [(0,json/* text */.Qq)((0,json.at)(first, 'code')), (0,json/* text */.Qq)((0,json.at)(first, 'message'))].filter((word) => word !== '').join(': ');
-    return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`;
-}
-
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
 // EXTERNAL MODULE: ./node_modules/undici/index.js
 var undici = __nccwpck_require__(6752);
 // EXTERNAL MODULE: external "node:tls"
@@ -64228,11 +64058,13 @@ class Transport {
     async send(url, { method, headers = {}, body, mostBytes, signal }) {
         try {
             const dispatcher = await this.#dispatcherFor(url);
-            const answer = await (0,undici.request)(url, {
+            const sent = (0,undici.request)(url, {
                 ...{ method, dispatcher, signal, headersTimeout: ANSWER_WITHIN, bodyTimeout: ANSWER_WITHIN },
                 headers: { 'user-agent': 'shared-docker-layers', ...headers },
                 ...(body === undefined ? {} : { body })
             });
+            // undici ignores the signal until the connection is up: a proxy may never answer
+            const answer = await orAborted(sent, signal);
             const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes);
             // a HEAD has no body to read, but reading it frees the connection
             if (method === 'HEAD')
@@ -64254,7 +64086,9 @@ class Transport {
             return 'https';
         }
         catch (error) {
-            if (error instanceof registry_failure/* RegistryError */.gl && error.failure.kind === 'untrusted')
+            // nothing listens on the port for TLS, or what listens does not support it
+            const isHttp = error instanceof registry_failure/* RegistryError */.gl && (error.failure.kind === 'untrusted' || /ECONNREFUSED/.test(error.message));
+            if (isHttp)
                 return 'http';
             this.#scheme = undefined;
             throw error;
@@ -64325,10 +64159,232 @@ function asFailure(error, signal) {
     }
     return new registry_failure/* RegistryError */.gl((0,registry_failure/* failureOfConnection */.yM)(error));
 }
+/** Whether an answer is a redirect (RFC 9110, 15.4). */
+function isRedirect({ status }) {
+    return [301, 302, 303, 307, 308].includes(status);
+}
+/** Rejects as soon as the signal is aborted, whatever becomes of the work. */
+function orAborted(work, signal) {
+    const aborted = new Promise((_, reject) => {
+        if (signal.aborted)
+            reject(signal.reason);
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    return Promise.race([work, aborted]);
+}
 function isTimeout(reason) {
     return reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
+;// CONCATENATED MODULE: ./src/registry/authorization.ts
+
+
+
+
+
+/** Maximum size of a token server's answer in bytes. */
+const LONGEST_TOKEN = 1_048_576;
+/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
+const USUAL_LIFETIME = 60;
+const MARGIN = 10;
+/** Logins for one request at most. */
+const MOST_LOGINS = 2;
+/**
+ * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
+ */
+class Authorization {
+    #transport;
+    #find;
+    /** By scope. */
+    #tokens = new Map();
+    #credentials;
+    #secrets = new Set();
+    /** Whether credentials were not sent to a token server, because that would have been in plain text. */
+    #isWithheld = false;
+    constructor(registry, env, transport) {
+        this.#transport = transport;
+        this.#find = (signal) => findCredentials(registry, env, signal);
+    }
+    /**
+     * Sends a request and, if the registry requires a login, sends it again with credentials.
+     *
+     * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
+     * @throws RegistryError, also if the registry rejects the login
+     */
+    async send(url, scope, request) {
+        for (let logins = 0;; logins++) {
+            const used = this.#tokens.get(scope);
+            const answer = await this.#sendWith(await headerOf(used), url, request);
+            if (answer.status !== 401) {
+                const hidden = used === undefined && logins === 0 ? await this.#findHidden(url, answer, request.signal) : undefined;
+                if (!hidden)
+                    return answer;
+                await this.#renew(used, url, scope, hidden, request.signal);
+                continue;
+            }
+            // a token may end between two requests that share it, but not again and again
+            if (logins === MOST_LOGINS)
+                throw this.#refused(answer, await this.#readCredentials(request.signal));
+            await this.#renew(used, url, scope, answer, request.signal);
+        }
+    }
+    /** Redacts the credentials in a text. */
+    redact(message) {
+        return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
+    }
+    /**
+     * Returns the challenge of a registry that hides a repository from anonymous users, with 403 or 404 instead of 401; undefined if
+     * there is none, or no credentials for it.
+     */
+    async #findHidden({ origin }, { status }, signal) {
+        if (![403, 404].includes(status) || !(await this.#readCredentials(signal)).credentials)
+            return undefined;
+        const ping = await this.#transport.send(new URL('/v2/', origin), {
+            method: 'GET',
+            mostBytes: LONGEST_TOKEN,
+            signal
+        });
+        return ping.status === 401 ? ping : undefined;
+    }
+    /** Logs in anew, unless another request has done so meanwhile. */
+    async #renew(used, url, scope, refused, signal) {
+        const found = await this.#readCredentials(signal);
+        if (this.#tokens.get(scope) === used) {
+            this.#tokens.set(scope, this.#login(url, scope, refused, found.credentials, signal));
+        }
+        const token = this.#tokens.get(scope);
+        try {
+            if ((await token)?.header === '')
+                throw this.#refused(refused, found);
+        }
+        catch (error) {
+            if (this.#tokens.get(scope) === token)
+                this.#tokens.delete(scope);
+            const isRefused = error instanceof registry_failure/* RegistryError */.gl && error.failure.kind === 'refused';
+            throw isRefused && found.failure !== undefined ? this.#refused(refused, found) : error;
+        }
+    }
+    #refused(answer, { failure }) {
+        if (failure !== undefined)
+            return new registry_failure/* RegistryError */.gl(withoutHelper(failure));
+        const message = this.redact(wordsOf(answer));
+        return new registry_failure/* RegistryError */.gl({ kind: 'refused', message, ...(this.#isWithheld && { clientMaySucceed: true }) });
+    }
+    #sendWith(header, url, request) {
+        const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) };
+        return this.#transport.send(url, { ...request, headers });
+    }
+    async #readCredentials(signal) {
+        this.#credentials ??= this.#find(signal);
+        const credentials = this.#credentials;
+        const found = await credentials.catch((error) => {
+            if (this.#credentials === credentials)
+                this.#credentials = undefined;
+            throw error;
+        });
+        if (found.credentials)
+            for (const secret of secretsOf(found.credentials))
+                this.#secrets.add(secret);
+        return found;
+    }
+    /** @returns a token without a header if no credentials fit the registry's challenges */
+    async #login(url, scope, refused, credentials, signal) {
+        const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
+        const mayHave = this.#transport.mayHaveCredentials(url);
+        const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+        if (bearer) {
+            if (credentials?.kind === 'registry-token' && mayHave)
+                return forEver(`Bearer ${credentials.token}`);
+            return this.#fetchToken(bearer, scope, credentials, signal);
+        }
+        const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+        if (isBasic && credentials?.kind === 'password' && mayHave)
+            return forEver(basic(credentials));
+        return forEver('');
+    }
+    async #fetchToken({ parameters }, scope, credentials, signal) {
+        const { realm = '', service } = parameters;
+        const url = URL.canParse(realm) ? new URL(realm) : undefined;
+        if (!url || !/^https?:$/.test(url.protocol)) {
+            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'the registry names no valid token server' });
+        }
+        const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
+        this.#isWithheld ||= credentials !== undefined && usable === undefined;
+        // request more than the scope in the challenge: a push also reads
+        const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
+        const answer = usable?.kind === 'identity-token'
+            ? await this.#refresh(url, usable.token, service, scopes, signal)
+            : await this.#ask(url, usable, service, scopes, signal);
+        const body = (0,json/* parseJson */.qF)(answer.body.toString());
+        const token = (0,json/* text */.Qq)((0,json.at)(body, 'token')) || (0,json/* text */.Qq)((0,json.at)(body, 'access_token'));
+        if (answer.status !== 200 || token === '') {
+            const words = this.redact(wordsOf(answer));
+            const kind = answer.status === 200 ? 'unknown' : (0,registry_failure/* kindOfStatus */.o3)(answer.status);
+            const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
+            throw new registry_failure/* RegistryError */.gl({
+                kind: kind === 'absent' ? 'unknown' : kind,
+                message: `token server: ${words}`,
+                ...(pause !== undefined && { pause }),
+                // the docker client follows redirects of token servers
+                ...((isRedirect(answer) || this.#isWithheld) && { clientMaySucceed: true })
+            });
+        }
+        this.#secrets.add(token);
+        const lifetime = Number((0,json.at)(body, 'expires_in')) || USUAL_LIFETIME;
+        return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 };
+    }
+    #ask(realm, credentials, service, scopes, signal) {
+        const url = new URL(realm);
+        if (service !== undefined)
+            url.searchParams.set('service', service);
+        for (const scope of scopes)
+            url.searchParams.append('scope', scope);
+        const headers = {};
+        if (credentials?.kind === 'password') {
+            url.searchParams.set('account', credentials.username);
+            headers.authorization = basic(credentials);
+        }
+        return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal });
+    }
+    #refresh(realm, refreshToken, service, scopes, signal) {
+        const form = new URLSearchParams({
+            ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
+            ...(service !== undefined && { service }),
+            scope: scopes.join(' ')
+        });
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        return this.#transport.send(realm, {
+            ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
+        });
+    }
+}
+function basic({ username, password }) {
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+/** Returns the header of a token, or '' if it was not obtained or has expired. */
+async function headerOf(token) {
+    const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
+    return until < Date.now() ? '' : header;
+}
+function forEver(header) {
+    return { header, until: Number.POSITIVE_INFINITY };
+}
+function withoutHelper(message) {
+    return { kind: 'refused', message, clientMaySucceed: true };
+}
+/** Maximum number of characters of a registry's message to show. */
+const MOST_WORDS = 300;
+/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
+function wordsOf({ status, body }) {
+    const errors = (0,json.at)((0,json/* parseJson */.qF)(body.toString()), 'errors');
+    const first = Array.isArray(errors) ? errors[0] : undefined;
+    const words = [(0,json/* text */.Qq)((0,json.at)(first, 'code')), (0,json/* text */.Qq)((0,json.at)(first, 'message'))].filter((word) => word !== '').join(': ');
+    return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`;
+}
+
+// EXTERNAL MODULE: ./src/registry/reference.ts
+var registry_reference = __nccwpck_require__(9310);
 ;// CONCATENATED MODULE: ./src/registry/client.ts
 
 
@@ -64444,7 +64500,9 @@ class RepositoryClient {
             // GitHub's secondary rate limit is a 403 with a pause (docs.github.com, "Rate limits for the REST API")
             kind: pause !== undefined && answer.status === 403 ? 'unreachable' : kind,
             message: this.#registry.authorization.redact(wordsOf(answer)),
-            ...(pause !== undefined && { pause })
+            ...(pause !== undefined && { pause }),
+            // the docker client follows redirects of manifests
+            ...(isRedirect(answer) && { clientMaySucceed: true })
         });
     }
 }
@@ -64470,9 +64528,6 @@ class RegistryConnection {
 }
 function mismatch(expected, found) {
     return new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` });
-}
-function isRedirect({ status }) {
-    return [301, 302, 303, 307, 308].includes(status);
 }
 function redirectOf({ headers, url }) {
     const location = headers.location ?? '';
@@ -64518,6 +64573,8 @@ class HttpRegistry {
     #signal;
     #published = new Map();
     #connections = new Map();
+    /** What was read, by REPOSITORY@DIGEST: a registry may count each read of a manifest as a pull. */
+    #manifests = new Map();
     /** For each registry that the action cannot access, whether the docker client can. */
     #byClient = new Map();
     constructor(options) {
@@ -64556,8 +64613,8 @@ class HttpRegistry {
     }
     async end() {
         this.#ended.abort();
-        await Promise.allSettled([...this.#published.values()]);
-        await Promise.allSettled([...this.#connections.values()].map((connection) => connection.end()));
+        const connections = [...this.#connections.values()].map((connection) => connection.end());
+        await Promise.allSettled([...connections, ...this.#published.values()]);
     }
     async #inspect(reference, known) {
         const read = await this.#try(reference, async () => {
@@ -64592,6 +64649,7 @@ class HttpRegistry {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
         const client = this.#clientOf(address);
         const top = await client.manifest(address.target);
+        this.#manifests.set(`${address.registry}/${address.path}@${top.digest}`, top);
         if (known?.digest === top.digest)
             return known;
         const child = (0,registry_image/* childOf */.GG)(top, this.#options.platform);
@@ -64618,7 +64676,9 @@ class HttpRegistry {
         if ((0,image_reference/* sameRepository */.RB)(image, reference)) {
             const put = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)((async () => {
                 const client = this.#clientOf({ registry, path });
-                const manifest = await client.manifest((0,registry_reference/* addressOf */.ci)(image).target);
+                const source = (0,registry_reference/* addressOf */.ci)(image).target;
+                const known = this.#manifests.get(`${registry}/${path}@${source}`);
+                const manifest = known ?? (await client.manifest(source));
                 await client.putManifest(target, manifest);
                 return manifest.digest;
             })()), 'publish');
@@ -65274,7 +65334,7 @@ class InlineStrategy {
     }
     async end() {
         this.#ended.abort();
-        await this.#bases.end();
+        await Promise.allSettled([this.#bases.end()]);
     }
     #locate({ stage: name, number, instruction }) {
         const { dockerfile } = this.#run.plan;

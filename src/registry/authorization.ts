@@ -3,7 +3,7 @@ import { type Challenge, parseChallenges } from './challenge.ts'
 import { type Credentials, type FoundCredentials, findCredentials, secretsOf } from './credentials.ts'
 import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
-import type { HttpAnswer, HttpRequest, Transport } from './transport.ts'
+import { type HttpAnswer, type HttpRequest, isRedirect, type Transport } from './transport.ts'
 
 /** Maximum size of a token server's answer in bytes. */
 const LONGEST_TOKEN = 1_048_576
@@ -32,6 +32,8 @@ export class Authorization {
   readonly #tokens = new Map<string, Promise<Token>>()
   #credentials: Promise<FoundCredentials> | undefined
   readonly #secrets = new Set<string>()
+  /** Whether credentials were not sent to a token server, because that would have been in plain text. */
+  #isWithheld = false
 
   constructor(registry: string, env: Environment, transport: Transport) {
     this.#transport = transport
@@ -48,7 +50,13 @@ export class Authorization {
     for (let logins = 0; ; logins++) {
       const used = this.#tokens.get(scope)
       const answer = await this.#sendWith(await headerOf(used), url, request)
-      if (answer.status !== 401) return answer
+      if (answer.status !== 401) {
+        const hidden =
+          used === undefined && logins === 0 ? await this.#findHidden(url, answer, request.signal) : undefined
+        if (!hidden) return answer
+        await this.#renew(used, url, scope, hidden, request.signal)
+        continue
+      }
       // a token may end between two requests that share it, but not again and again
       if (logins === MOST_LOGINS) throw this.#refused(answer, await this.#readCredentials(request.signal))
       await this.#renew(used, url, scope, answer, request.signal)
@@ -58,6 +66,20 @@ export class Authorization {
   /** Redacts the credentials in a text. */
   redact(message: string): string {
     return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message)
+  }
+
+  /**
+   * Returns the challenge of a registry that hides a repository from anonymous users, with 403 or 404 instead of 401; undefined if
+   * there is none, or no credentials for it.
+   */
+  async #findHidden({ origin }: URL, { status }: HttpAnswer, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+    if (![403, 404].includes(status) || !(await this.#readCredentials(signal)).credentials) return undefined
+    const ping = await this.#transport.send(new URL('/v2/', origin), {
+      method: 'GET',
+      mostBytes: LONGEST_TOKEN,
+      signal
+    })
+    return ping.status === 401 ? ping : undefined
   }
 
   /** Logs in anew, unless another request has done so meanwhile. */
@@ -83,9 +105,9 @@ export class Authorization {
   }
 
   #refused(answer: HttpAnswer, { failure }: FoundCredentials): RegistryError {
-    return new RegistryError(
-      failure === undefined ? { kind: 'refused', message: this.redact(wordsOf(answer)) } : withoutHelper(failure)
-    )
+    if (failure !== undefined) return new RegistryError(withoutHelper(failure))
+    const message = this.redact(wordsOf(answer))
+    return new RegistryError({ kind: 'refused', message, ...(this.#isWithheld && { clientMaySucceed: true }) })
   }
 
   #sendWith(header: string, url: URL, request: HttpRequest): Promise<HttpAnswer> {
@@ -95,7 +117,11 @@ export class Authorization {
 
   async #readCredentials(signal: AbortSignal): Promise<FoundCredentials> {
     this.#credentials ??= this.#find(signal)
-    const found = await this.#credentials
+    const credentials = this.#credentials
+    const found = await credentials.catch((error: unknown) => {
+      if (this.#credentials === credentials) this.#credentials = undefined
+      throw error
+    })
     if (found.credentials) for (const secret of secretsOf(found.credentials)) this.#secrets.add(secret)
     return found
   }
@@ -132,6 +158,7 @@ export class Authorization {
       throw new RegistryError({ kind: 'unknown', message: 'the registry names no valid token server' })
     }
     const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined
+    this.#isWithheld ||= credentials !== undefined && usable === undefined
     // request more than the scope in the challenge: a push also reads
     const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))]
     const answer =
@@ -147,7 +174,9 @@ export class Authorization {
       throw new RegistryError({
         kind: kind === 'absent' ? 'unknown' : kind,
         message: `token server: ${words}`,
-        ...(pause !== undefined && { pause })
+        ...(pause !== undefined && { pause }),
+        // the docker client follows redirects of token servers
+        ...((isRedirect(answer) || this.#isWithheld) && { clientMaySucceed: true })
       })
     }
     this.#secrets.add(token)

@@ -2,7 +2,7 @@ import { Authorization, wordsOf } from './authorization.ts'
 import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
 import { digestOf, isDigest } from './reference.ts'
-import { type HttpAnswer, type InsecureRegistries, Transport } from './transport.ts'
+import { type HttpAnswer, type InsecureRegistries, isRedirect, Transport } from './transport.ts'
 
 /** A manifest or an index with the exact bytes of the registry. */
 export interface RawManifest {
@@ -132,7 +132,9 @@ export class RepositoryClient {
       // GitHub's secondary rate limit is a 403 with a pause (docs.github.com, "Rate limits for the REST API")
       kind: pause !== undefined && answer.status === 403 ? 'unreachable' : kind,
       message: this.#registry.authorization.redact(wordsOf(answer)),
-      ...(pause !== undefined && { pause })
+      ...(pause !== undefined && { pause }),
+      // the docker client follows redirects of manifests
+      ...(isRedirect(answer) && { clientMaySucceed: true })
     })
   }
 }
@@ -162,10 +164,6 @@ export class RegistryConnection {
 
 function mismatch(expected: string, found: string): RegistryError {
   return new RegistryError({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` })
-}
-
-function isRedirect({ status }: HttpAnswer): boolean {
-  return [301, 302, 303, 307, 308].includes(status)
 }
 
 function redirectOf({ headers, url }: HttpAnswer): URL {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exec } from '../lib/exec.ts'
 import { at, parseJson, text } from '../lib/json.ts'
+import { RegistryError } from './failure.ts'
 import type { Environment } from './proxy.ts'
 
 /** Credentials for a login. */
@@ -106,8 +107,9 @@ async function askHelper(
   const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)])
   const input = namesOf(registry)[0] ?? registry
   const result = await exec(program, ['get'], { env, input, signal: either }).catch((error: unknown) => {
-    if (signal.aborted) throw error
-    return undefined
+    if (!signal.aborted) return undefined
+    const isLate = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+    throw isLate ? new RegistryError({ kind: 'unreachable', message: `no answer from ${program} in time` }) : error
   })
   if (result === undefined) return { failure: `the credential helper ${program} could not be run` }
   if (result.exitCode !== 0) {

@@ -68,7 +68,7 @@ const UNTRUSTED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_
 
 /** Codes for a connection that this process could not establish; the docker client may have another route. */
 const NO_CONNECTION =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS)$/
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UND_ERR_PRX_TLS|ETIMEDOUT|UND_ERR_ABORTED|UND_ERR_INVALID_ARG)$/
 
 /** Converts a network error to a failure. */
 export function failureOfConnection(error: unknown): RegistryFailure {

@@ -1,7 +1,7 @@
 import { CancelledError } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
 import { type Retry, retry } from '../lib/retry.ts'
-import { RegistryConnection, RepositoryClient } from './client.ts'
+import { type RawManifest, RegistryConnection, RepositoryClient } from './client.ts'
 import { inspectByClient, pullAndInspect, tagByClient } from './client-images.ts'
 import { transientFailure } from './client-words.ts'
 import { type Answer, answer, RegistryError, type RegistryFailure } from './failure.ts'
@@ -42,6 +42,8 @@ export class HttpRegistry implements Registry {
   readonly #signal: AbortSignal
   readonly #published = new Map<string, Promise<ReadImage>>()
   readonly #connections = new Map<string, RegistryConnection>()
+  /** What was read, by REPOSITORY@DIGEST: a registry may count each read of a manifest as a pull. */
+  readonly #manifests = new Map<string, RawManifest>()
   /** For each registry that the action cannot access, whether the docker client can. */
   readonly #byClient = new Map<string, boolean>()
 
@@ -91,8 +93,8 @@ export class HttpRegistry implements Registry {
 
   async end(): Promise<void> {
     this.#ended.abort()
-    await Promise.allSettled([...this.#published.values()])
-    await Promise.allSettled([...this.#connections.values()].map((connection) => connection.end()))
+    const connections = [...this.#connections.values()].map((connection) => connection.end())
+    await Promise.allSettled([...connections, ...this.#published.values()])
   }
 
   async #inspect(reference: string, known?: ImageRecord): Promise<ReadImage> {
@@ -127,6 +129,7 @@ export class HttpRegistry implements Registry {
     const address = addressOf(reference)
     const client = this.#clientOf(address)
     const top = await client.manifest(address.target)
+    this.#manifests.set(`${address.registry}/${address.path}@${top.digest}`, top)
     if (known?.digest === top.digest) return known
     const child = childOf(top, this.#options.platform)
     const manifest = child === undefined ? top : await partOf(client.manifest(child))
@@ -157,7 +160,9 @@ export class HttpRegistry implements Registry {
           answer(
             (async () => {
               const client = this.#clientOf({ registry, path })
-              const manifest = await client.manifest(addressOf(image).target)
+              const source = addressOf(image).target
+              const known = this.#manifests.get(`${registry}/${path}@${source}`)
+              const manifest = known ?? (await client.manifest(source))
               await client.putManifest(target, manifest)
               return manifest.digest
             })()

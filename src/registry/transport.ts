@@ -72,11 +72,13 @@ export class Transport {
   async send(url: URL, { method, headers = {}, body, mostBytes, signal }: HttpRequest): Promise<HttpAnswer> {
     try {
       const dispatcher = await this.#dispatcherFor(url)
-      const answer = await request(url, {
+      const sent = request(url, {
         ...{ method, dispatcher, signal, headersTimeout: ANSWER_WITHIN, bodyTimeout: ANSWER_WITHIN },
         headers: { 'user-agent': 'shared-docker-layers', ...headers },
         ...(body === undefined ? {} : { body })
       })
+      // undici ignores the signal until the connection is up: a proxy may never answer
+      const answer = await orAborted(sent, signal)
       const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes)
       // a HEAD has no body to read, but reading it frees the connection
       if (method === 'HEAD') await answer.body.dump()
@@ -97,7 +99,10 @@ export class Transport {
       await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal })
       return 'https'
     } catch (error) {
-      if (error instanceof RegistryError && error.failure.kind === 'untrusted') return 'http'
+      // nothing listens on the port for TLS, or what listens does not support it
+      const isHttp =
+        error instanceof RegistryError && (error.failure.kind === 'untrusted' || /ECONNREFUSED/.test(error.message))
+      if (isHttp) return 'http'
       this.#scheme = undefined
       throw error
     }
@@ -170,6 +175,20 @@ function asFailure(error: unknown, signal: AbortSignal): unknown {
       : new CancelledError()
   }
   return new RegistryError(failureOfConnection(error))
+}
+
+/** Whether an answer is a redirect (RFC 9110, 15.4). */
+export function isRedirect({ status }: Pick<HttpAnswer, 'status'>): boolean {
+  return [301, 302, 303, 307, 308].includes(status)
+}
+
+/** Rejects as soon as the signal is aborted, whatever becomes of the work. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  return Promise.race([work, aborted])
 }
 
 function isTimeout(reason: unknown): boolean {

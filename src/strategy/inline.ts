@@ -65,7 +65,7 @@ export class InlineStrategy implements Strategy {
 
   async end(): Promise<void> {
     this.#ended.abort()
-    await this.#bases.end()
+    await Promise.allSettled([this.#bases.end()])
   }
 
   #locate({ stage: name, number, instruction }: PrintedStep): ReturnType<BuildCommand['locate']> {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -394,5 +395,95 @@ describe('TLS', () => {
     registry.addImage('octo/app', 'latest', { config: CONFIG, layers: [LAYER] })
     const { client } = open()
     expect((await client.published(latest())).image?.digest).toBe(digest)
+  })
+})
+
+describe('Registries and proxies that differ from the specification', () => {
+  /** A server for one test. */
+  async function serve(
+    answer: (request: IncomingMessage, response: ServerResponse) => void,
+    onConnect?: (socket: Socket) => void
+  ): Promise<string> {
+    const server = createServer(answer)
+    const sockets = new Set<Socket>()
+    server.on('connection', (socket: Socket) => sockets.add(socket))
+    if (onConnect) server.on('connect', (_, socket: Socket) => onConnect(socket))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    opened.push(async () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  it('a repository that is hidden from anonymous users is read after a login at /v2/', async () => {
+    const asked: string[] = []
+    const bytes = JSON.stringify({ config: { digest: `sha256:${'c'.repeat(64)}`, size: 1 }, layers: [] })
+    const host = await serve(({ url = '', headers }, response) => {
+      asked.push(`${url} ${headers.authorization === undefined ? 'anonymous' : 'with a login'}`)
+      if (headers.authorization !== undefined) response.end(bytes)
+      else if (url === '/v2/') response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()
+      else response.writeHead(404).end()
+    })
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth: 'YTpi' } } }))
+    const { client } = open({ login: false })
+    expect((await client.digest(`${host}/octo/app:a`)).value).toBe(
+      `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    )
+    expect(asked).toContain('/v2/ anonymous')
+    expect(asked.at(-1)).toBe('/v2/octo/app/manifests/a with a login')
+  })
+
+  it('without credentials a 404 is an answer, and nothing more is asked', async () => {
+    const asked: string[] = []
+    const host = await serve(({ url = '' }, response) => {
+      asked.push(url)
+      response.writeHead(404).end()
+    })
+    const { client } = open({ login: false })
+    expect((await client.published(`${host}/octo/app:a`)).failure?.kind).toBe('absent')
+    expect(asked.filter((url) => url.startsWith('/v2/octo'))).toEqual(['/v2/octo/app/manifests/a'])
+  })
+
+  it('a redirect of a manifest or of the token server is left to the docker client', async () => {
+    const host = await serve((_, response) => response.writeHead(307, { location: 'https://other.test/' }).end())
+    const { client, calls } = open({ login: false })
+    const { failure } = await client.published(`${host}/octo/app:a`)
+    expect(failure).toMatchObject({ clientMaySucceed: true, message: 'HTTP status 307' })
+    expect(calls).toHaveLength(1)
+  })
+
+  it.each(['never answers', 'refuses'])('a proxy that %s is no end of the run', async (how) => {
+    const proxy = await serve(
+      () => {},
+      (socket) => void (how === 'refuses' && socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))
+    )
+    const { client } = open({ login: false, patience: 1_000, env: { HTTPS_PROXY: `http://${proxy}` } })
+    const start = performance.now()
+    const { failure } = await client.published('registry.test/octo/app:a')
+    expect(failure?.kind).toBe('unreachable')
+    expect(performance.now() - start).toBeLessThan(5_000)
+  })
+
+  it('a cancellation ends a request by way of a proxy that never answers', async () => {
+    const proxy = await serve(
+      () => {},
+      () => {}
+    )
+    const { client, cancel } = open({ login: false, patience: 60_000, env: { HTTPS_PROXY: `http://${proxy}` } })
+    const read = client.published('registry.test/octo/app:a')
+    setTimeout(cancel, 100)
+    await expect(read).rejects.toThrow(CancelledError)
+    await client.end()
+  })
+
+  it('a manifest that was read need not be read again to be tagged', async () => {
+    const { client } = open()
+    await client.published(`${registry.host}/octo/app@${digest}`)
+    registry.clearRequests()
+    await client.tag(`${registry.host}/octo/app@${digest}`, [`${registry.host}/octo/app:a`])
+    expect(registry.requests.filter(({ path }) => path.includes('/manifests/')).map(({ method }) => method)).toEqual([
+      'PUT'
+    ])
   })
 })

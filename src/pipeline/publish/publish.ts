@@ -51,6 +51,10 @@ export async function publish(
   if (moves?.notice !== undefined) run.log.notice(moves.notice)
   if (moves?.warning !== undefined) run.log.warning(moves.warning)
   if (moves?.failure !== undefined) pushes.failures.push(moves.failure)
+  if (decision.publish && !moves && pushes.mayGoOn()) {
+    // never green without an answer
+    pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' })
+  }
   const { moving, held, newer } =
     moves?.move && pushes.mayGoOn()
       ? await move(run, pushes, judged, builds, moves.warning !== undefined)
