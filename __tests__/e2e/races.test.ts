@@ -98,7 +98,7 @@ describe('Two agents at once', () => {
             expect(outcomes[1].outputs.published).toBe('true')
             const { log, outputs } = outcomes[0]
             if (outputs.published === 'true') ends.both++
-            else if (log.includes('The moving tags stay')) ends.late++
+            else if (log.includes('The moving tags are not updated')) ends.late++
             else if (log.includes('was published at the same time')) ends.overtaken++
           }
         })
