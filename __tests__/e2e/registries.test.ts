@@ -280,7 +280,7 @@ describe('Docker 20.10 and 28.5', () => {
           expect(ownTokens(runner)).toBe(auth === 'basic' ? 0 : 2)
 
           // engines cannot push with a token that expires meanwhile, but this run pushes nothing
-          registry.set({ tokenUses: 5 })
+          registry.set({ tokenUses: 4 })
           const unchanged = await playAnew(runner, repository, third, inputs)
           expect(ending(unchanged)).toEqual({ exitCode: 0, log: '' })
           expect(said(unchanged)).toEqual([])
