@@ -33,7 +33,7 @@ export class Authorization {
   #credentials: Promise<FoundCredentials> | undefined
   readonly #secrets = new Set<string>()
   /** Whether credentials were not sent to a token server, because that would have been in plain text. */
-  #isWithheld = false
+  #isWithheld: boolean = false
 
   constructor(registry: string, env: Environment, transport: Transport) {
     this.#transport = transport

@@ -20,7 +20,7 @@ const EXPECTED: Record<string, [headline: RegExp, ...parts: RegExp[]]> = {
   cold: [/^✅ Built, tested and published /, /The instruction in line 4, before it, changed or is new: /],
   'failing-test': [/^❌ 2 of 3 tests did not pass: nothing was pushed$/, /failing case/, /The last lines of/, /crit, /],
   fork: [/^✅ Built and tested .*; nothing was pushed$/, /fork/],
-  'stale-commit': [/^✅ Built, tested and pushed /, /The moving tags stay where they are/],
+  'stale-commit': [/^✅ Built, tested and pushed /, /The moving tags are not updated: /],
   cancelled: [/^⏹️ The run was cancelled: nothing was pushed$/],
   'dry-run': [/^📋 Dry run of .*: nothing was built$/, /docker push/]
 }
