@@ -61399,7 +61399,7 @@ class Pushes {
             this.digests.set(reference, digest);
         }
         else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
-            this.failures.push({ kind: 'push', reference: reference, failure: failure });
+            this.failures.push({ kind: 'push', reference, failure });
         }
         else {
             await this.#push(reference);
@@ -61424,7 +61424,7 @@ class Pushes {
         if (failure === undefined)
             this.digests.set(reference, digest);
         else
-            this.failures.push({ kind: 'push', reference: reference, failure: failure });
+            this.failures.push({ kind: 'push', reference, failure });
     }
 }
 
@@ -63319,6 +63319,7 @@ function describeUnreadable(reference, { kind, message }) {
 /* harmony export */   D$: () => (/* binding */ readRetryAfter),
 /* harmony export */   ZF: () => (/* binding */ answer),
 /* harmony export */   gl: () => (/* binding */ RegistryError),
+/* harmony export */   kL: () => (/* binding */ isTimeout),
 /* harmony export */   o3: () => (/* binding */ kindOfStatus),
 /* harmony export */   yM: () => (/* binding */ failureOfConnection)
 /* harmony export */ });
@@ -63389,6 +63390,10 @@ function messageOf(error) {
     const message = error instanceof Error ? error.message : String(error);
     // its advice on options of Node.js is of no use to users of an action
     return message.replace(/; if the root CA is installed locally.*$/s, '');
+}
+/** Whether the reason of an aborted signal is a time limit instead of a cancellation. */
+function isTimeout(reason) {
+    return reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
 
@@ -63886,8 +63891,9 @@ async function askHelper(helper, registry, env, signal) {
     const result = await (0,exec/* exec */.m)(program, ['get'], { env, input, signal: either }).catch((error) => {
         if (!signal.aborted)
             return undefined;
-        const isLate = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
-        throw isLate ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: `no answer from ${program} in time` }) : error;
+        throw (0,registry_failure/* isTimeout */.kL)(signal.reason)
+            ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: `no answer from ${program} in time` })
+            : error;
     });
     if (result === undefined)
         return { failure: `the credential helper ${program} could not be run` };
@@ -64153,7 +64159,7 @@ function asFailure(error, signal) {
     if (error instanceof registry_failure/* RegistryError */.gl)
         return error;
     if (signal.aborted) {
-        return isTimeout(signal.reason)
+        return (0,registry_failure/* isTimeout */.kL)(signal.reason)
             ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: 'no answer in time' })
             : new errors/* CancelledError */.cc();
     }
@@ -64171,9 +64177,6 @@ function orAborted(work, signal) {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
     return Promise.race([work, aborted]);
-}
-function isTimeout(reason) {
-    return reason instanceof DOMException && reason.name === 'TimeoutError';
 }
 
 ;// CONCATENATED MODULE: ./src/registry/authorization.ts
@@ -64671,17 +64674,8 @@ class HttpRegistry {
         return this.#clientOf(address).digest(address.target);
     }
     async #tagOne(image, reference) {
-        const { registry, path } = (0,registry_reference/* addressOf */.ci)(image);
-        const { target } = (0,registry_reference/* addressOf */.ci)(reference);
         if ((0,image_reference/* sameRepository */.RB)(image, reference)) {
-            const put = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)((async () => {
-                const client = this.#clientOf({ registry, path });
-                const source = (0,registry_reference/* addressOf */.ci)(image).target;
-                const known = this.#manifests.get(`${registry}/${path}@${source}`);
-                const manifest = known ?? (await client.manifest(source));
-                await client.putManifest(target, manifest);
-                return manifest.digest;
-            })()), 'publish');
+            const put = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#put(image, reference)), 'publish');
             if (!put.failure?.clientMaySucceed)
                 return put;
         }
@@ -64692,6 +64686,13 @@ class HttpRegistry {
         // another image store may have repackaged the image
         const { value } = await this.digest(reference);
         return { value: value ?? image.replace(/^[^@]*@?/, '') };
+    }
+    async #put(image, reference) {
+        const { registry, path, target: source } = (0,registry_reference/* addressOf */.ci)(image);
+        const client = this.#clientOf({ registry, path });
+        const manifest = this.#manifests.get(`${registry}/${path}@${source}`) ?? (await client.manifest(source));
+        await client.putManifest((0,registry_reference/* addressOf */.ci)(reference).target, manifest);
+        return manifest.digest;
     }
     #clientOf({ registry, path }) {
         const { env, insecure, patience } = this.#options;

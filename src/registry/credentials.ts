@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exec } from '../lib/exec.ts'
 import { at, parseJson, text } from '../lib/json.ts'
-import { RegistryError } from './failure.ts'
+import { isTimeout, RegistryError } from './failure.ts'
 import type { Environment } from './proxy.ts'
 
 /** Credentials for a login. */
@@ -108,8 +108,9 @@ async function askHelper(
   const input = namesOf(registry)[0] ?? registry
   const result = await exec(program, ['get'], { env, input, signal: either }).catch((error: unknown) => {
     if (!signal.aborted) return undefined
-    const isLate = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
-    throw isLate ? new RegistryError({ kind: 'unreachable', message: `no answer from ${program} in time` }) : error
+    throw isTimeout(signal.reason)
+      ? new RegistryError({ kind: 'unreachable', message: `no answer from ${program} in time` })
+      : error
   })
   if (result === undefined) return { failure: `the credential helper ${program} could not be run` }
   if (result.exitCode !== 0) {

@@ -91,3 +91,8 @@ function messageOf(error: unknown): string {
   // its advice on options of Node.js is of no use to users of an action
   return message.replace(/; if the root CA is installed locally.*$/s, '')
 }
+
+/** Whether the reason of an aborted signal is a time limit instead of a cancellation. */
+export function isTimeout(reason: unknown): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
+}

@@ -151,24 +151,8 @@ export class HttpRegistry implements Registry {
   }
 
   async #tagOne(image: string, reference: string): Promise<Answer<string>> {
-    const { registry, path } = addressOf(image)
-    const { target } = addressOf(reference)
     if (sameRepository(image, reference)) {
-      const put = await this.#try(
-        reference,
-        () =>
-          answer(
-            (async () => {
-              const client = this.#clientOf({ registry, path })
-              const source = addressOf(image).target
-              const known = this.#manifests.get(`${registry}/${path}@${source}`)
-              const manifest = known ?? (await client.manifest(source))
-              await client.putManifest(target, manifest)
-              return manifest.digest
-            })()
-          ),
-        'publish'
-      )
+      const put = await this.#try(reference, () => answer(this.#put(image, reference)), 'publish')
       if (!put.failure?.clientMaySucceed) return put
     }
     const failure = await tagByClient(this.#options, image, reference)
@@ -177,6 +161,14 @@ export class HttpRegistry implements Registry {
     // another image store may have repackaged the image
     const { value } = await this.digest(reference)
     return { value: value ?? image.replace(/^[^@]*@?/, '') }
+  }
+
+  async #put(image: string, reference: string): Promise<string> {
+    const { registry, path, target: source } = addressOf(image)
+    const client = this.#clientOf({ registry, path })
+    const manifest = this.#manifests.get(`${registry}/${path}@${source}`) ?? (await client.manifest(source))
+    await client.putManifest(addressOf(reference).target, manifest)
+    return manifest.digest
   }
 
   #clientOf({ registry, path }: Pick<Address, 'registry' | 'path'>): RepositoryClient {

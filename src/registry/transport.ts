@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
 import { CancelledError } from '../lib/errors.ts'
 import { makeSecureContext } from './certificates.ts'
-import { failureOfConnection, RegistryError } from './failure.ts'
+import { failureOfConnection, isTimeout, RegistryError } from './failure.ts'
 import { type Environment, isInRange, isLoopback, proxyFor } from './proxy.ts'
 
 /** Registries that the engine may access without TLS or with any certificate: `docker info`, RegistryConfig. */
@@ -189,8 +189,4 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
   return Promise.race([work, aborted])
-}
-
-function isTimeout(reason: unknown): boolean {
-  return reason instanceof DOMException && reason.name === 'TimeoutError'
 }

@@ -54,7 +54,7 @@ export class Pushes {
       log.info(`Tagged ${image}@${digest} as ${reference}`)
       this.digests.set(reference, digest)
     } else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
-      this.failures.push({ kind: 'push', reference: reference, failure: failure })
+      this.failures.push({ kind: 'push', reference, failure })
     } else {
       await this.#push(reference)
       const pushed = this.digests.get(reference) ?? ''
@@ -81,6 +81,6 @@ export class Pushes {
     // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
     if (failure === undefined && digest === '' && this.#run.signal.aborted) throw new CancelledError()
     if (failure === undefined) this.digests.set(reference, digest)
-    else this.failures.push({ kind: 'push', reference: reference, failure: failure })
+    else this.failures.push({ kind: 'push', reference, failure })
   }
 }
