@@ -160,11 +160,11 @@ async function buildAll(
   builds: Run['plan']['builds']
 ): Promise<Failure[]> {
   for (const stage of builds) {
-    const source =
+    const cacheSource =
       stage.keptCache === undefined
         ? stage.cacheSource
         : await run.timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage))
-    const build = await strategy.build(stage, source)
+    const build = await strategy.build(stage, { cacheSource })
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)
