@@ -39,8 +39,7 @@ function build(stage: 'builder' | 'production', moving: boolean): string {
     return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${TESTED} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
-  // the Dockerfile whose builder stage is the image just built
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile-stage-1 ${tags} ${LABELS} ${ID_FILE} .`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${ID_FILE} .`
 }
 
 function test(number: number, command: string): [string, string] {
