@@ -3,6 +3,7 @@ import type { PublicInputs } from '../action/secrets.ts'
 import { splitAtEquals } from '../lib/text.ts'
 import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
 import type { Labels } from './stage-builds.ts'
+import { VARIANT_LABEL } from './variant.ts'
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 export const REVISION_LABEL = 'org.opencontainers.image.revision'
@@ -15,7 +16,8 @@ export function makeLabels(
   inputs: Pick<PublicInputs, 'labels'>,
   commit: Pick<Commit, 'sha' | 'sourceUrl'>,
   created: string | undefined,
-  fingerprints: Fingerprints
+  fingerprints: Fingerprints,
+  variant: string
 ): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
@@ -31,6 +33,6 @@ export function makeLabels(
   return {
     builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
     stages: list({ ...own, ...revision }),
-    production: list({ ...own, ...users, ...revision, ...builtFrom })
+    production: list({ ...own, ...users, ...revision, ...builtFrom, [VARIANT_LABEL]: variant })
   }
 }

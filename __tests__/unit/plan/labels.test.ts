@@ -10,7 +10,8 @@ describe('makeLabels', () => {
       makeInputs({ labels: 'org.opencontainers.image.revision=other\norg.opencontainers.image.source=mine\nteam=a=b' }),
       COMMIT,
       '2026-01-01T00:00:00Z',
-      { tests: 'abc', inputs: 'def' }
+      { tests: 'abc', inputs: 'def' },
+      'ghi'
     )
     const standard = [
       'org.opencontainers.image.created=2026-01-01T00:00:00Z',
@@ -24,13 +25,16 @@ describe('makeLabels', () => {
       'org.opencontainers.image.source=mine',
       `org.opencontainers.image.revision=${COMMIT.sha}`,
       'team=a=b',
-      'shared-docker-layers.inputs=def'
+      'shared-docker-layers.inputs=def',
+      'shared-docker-layers.variant=ghi'
     ])
   })
 
   it('leaves out what is not known; no label of a base image says that the tests passed', () => {
     const fingerprints = { tests: undefined, inputs: 'def' }
-    expect(makeLabels(makeInputs(), { sha: COMMIT.sha, sourceUrl: '' }, undefined, fingerprints).builder).toEqual([
+    expect(
+      makeLabels(makeInputs(), { sha: COMMIT.sha, sourceUrl: '' }, undefined, fingerprints, 'ghi').builder
+    ).toEqual([
       `org.opencontainers.image.revision=${COMMIT.sha}`,
       'shared-docker-layers.inputs=def',
       'shared-docker-layers.tests=none'
