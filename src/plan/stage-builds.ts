@@ -2,7 +2,7 @@ import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts
 import { chainOf, nameOf, stageAt, stagesNeededFor, triggersOf } from '../dockerfile/stage-graph.ts'
 import type { CacheStage } from './cache-stages.ts'
 import type { PublishDecision } from './publish-policy.ts'
-import { candidateOf, keptCacheOf, type Refs } from './references.ts'
+import { candidateOf, keptCacheOf, productionRefs, type Refs } from './references.ts'
 import type { StrategyChoice } from './select-strategy.ts'
 
 /** The image of a stage. */
@@ -101,9 +101,8 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
     // no candidate: the run pushes the commit tag first, which is the same image
     moving: refs.movingProduction,
     tags: [
-      refs.production,
-      ...(decision.publish ? [refs.movingProduction] : []),
-      ...(decision.push ? refs.further : [])
+      ...(decision.push ? productionRefs(refs) : [refs.production]),
+      ...(decision.publish ? [refs.movingProduction] : [])
     ],
     labels: labels.production
   })
