@@ -4,12 +4,14 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from '@jest/globals'
+import { afterAll, describe, expect, it, jest } from '@jest/globals'
 import { parse } from 'yaml'
 
 const root = join(import.meta.dirname, '../..')
 const script = readFileSync(join(root, 'examples/clean-up/clean-up.mjs'), 'utf8')
 const workflow = readFileSync(join(root, 'examples/clean-up/workflow.yml'), 'utf8')
+// each test starts a process
+jest.setTimeout(60_000)
 const scratch = mkdtempSync(join(tmpdir(), 'clean-up-'))
 afterAll(() => rmSync(scratch, { recursive: true }))
 
