@@ -112,10 +112,10 @@ describe('BuildKit', () => {
       of.reduce((total, one) => total + one[what], 0)
     const right = judge('right')
     const failed = series.flatMap(({ judged }) => judged.filter((one) => one.right.hasFailed))
-    expect(failed.length).toBeLessThan((SERIES * EDITS) / 4)
     expect(right.flatMap(({ faults }) => faults)).toEqual([])
+    expect(failed.length).toBeLessThan((SERIES * EDITS) / 3)
     const [executed, cached] = [sum(right, 'executed'), sum(right, 'cached')]
-    expect(executed).toBeGreaterThan(SERIES * EDITS)
+    expect(executed).toBeGreaterThan((SERIES * EDITS) / 2)
     expect(cached).toBeGreaterThan(SERIES * EDITS)
     expect(sum(right, 'unknown')).toBeLessThan((executed + cached) / 10)
     expect(sum(right, 'excused')).toBeLessThan(cached / 4)
