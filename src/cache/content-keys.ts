@@ -49,7 +49,8 @@ function isOwnFrontend(dockerfile: Dockerfile, { buildArgs, chainsConfig }: Need
   return chainsConfig || syntax === '' || /^(?:docker\.io\/)?docker\/dockerfile/i.test(syntax)
 }
 
-type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'chainsConfig'> & Partial<Pick<KeyFacts, 'images'>>
+type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'isCross' | 'chainsConfig'> &
+  Partial<Pick<KeyFacts, 'images'>>
 
 /** Returns what the needed stages take of the build context, for `describeContext`. */
 export function contextSelections(dockerfile: Dockerfile, stages: readonly number[], facts: NeedFacts): Selection[] {
