@@ -86,6 +86,11 @@ export class Project {
     return this.#bed.registry.tags(this.repository)
   }
 
+  /** The tags that people use: without cache tags and tested tags. */
+  async imageTags(): Promise<string[]> {
+    return (await this.tags()).filter((tag) => !/^(cache|tested)-[0-9a-f]{16}$/.test(tag))
+  }
+
   async digest(tag: string): Promise<string | undefined> {
     return (await this.#bed.registry.manifest(this.repository, tag))?.digest
   }
