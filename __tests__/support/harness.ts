@@ -95,6 +95,11 @@ export class Project {
     return (await this.#bed.registry.manifest(this.repository, tag))?.digest
   }
 
+  /** The digests of the layers of an image, uncompressed. */
+  async layers(tag: string): Promise<string[]> {
+    return (await this.#bed.registry.config(this.repository, tag)).rootfs.diff_ids
+  }
+
   async labels(tag: string): Promise<Record<string, string>> {
     return (await this.#bed.registry.config(this.repository, tag)).config.Labels
   }
