@@ -13,7 +13,7 @@ export const SHA = '0123456789'.repeat(4)
 export const TWO_STAGES = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder a a\n'
 
 const ENGINE: Plan['engine'] = {
-  ...{ version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default' },
+  ...{ version: '28.5.1', store: 'overlay2', buildx: '0.29.1', context: 'default', platform: 'linux/amd64' },
   insecure: { hosts: [], ranges: [] }
 }
 

@@ -62,6 +62,7 @@ export const GOOD: RunResult = {
     seconds: 1,
     failures: []
   },
+  cacheTags: ['octo/app:cache-0123456789abcdef'],
   cancelled: false,
   failures: []
 }

@@ -32,6 +32,9 @@ export type CacheStagesInput = 'auto' | 'none' | string[]
 /** Values of the input `expect-cache`. */
 export type ExpectCache = 'none' | 'warn' | 'fail'
 
+/** `all`: every run that may push writes cache tags; `publish-branch`: only those that promote; `none`: nothing reads or writes them. */
+export type CacheTagsInput = 'all' | 'publish-branch' | 'none'
+
 /** `auto`: trusted events push, forks and Dependabot only build and test. */
 export type PushMode = 'auto' | 'always' | 'never'
 
@@ -68,6 +71,7 @@ export interface Inputs {
   builderTag: string
   latestTag: string
   cacheStages: CacheStagesInput
+  cacheTags: CacheTagsInput
   expectCache: ExpectCache
   publishBranch: string | undefined
   push: PushMode
@@ -119,6 +123,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     builderTag: tagName(get, 'builder-tag', 'builder'),
     latestTag: tagName(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
+    cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
     publishBranch: optional(get, 'publish-branch'),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),

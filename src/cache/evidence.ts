@@ -1,7 +1,7 @@
-import type { Changes } from '../git/changes.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build, MissKind } from '../result/result.ts'
+import type { InstructionKey } from './content-keys.ts'
 
 /** Everything that is known about a build with cache misses. */
 export interface Evidence {
@@ -13,21 +13,20 @@ export interface Evidence {
   reusesLayers: boolean
   /** The image that the build's cache source names. */
   published: ReadImage
-  /** The built image; undefined if the build failed. */
-  built: ReadImage | undefined
-  /** The digests of the base image in the published build and in this one, if they are known. */
-  base: { before: string | undefined; now: string | undefined }
-  /** The changes since the commit of the published image; undefined if it names none. */
-  changes: Changes | undefined
-  dockerignore: string
-  /** Targets of instruction sources that are links, by source: paths below the build context. */
-  links: ReadonlyMap<string, string[]>
+  /** The content keys of what the build creates, with FROM first. */
+  keys: readonly InstructionKey[]
+  /** The engine, as in the label of the keys. */
+  engine: string
+  /** Digests of the external images now, by reference, as far as they are known. */
+  digests: ReadonlyMap<string, string>
+  /** Paths below the build context that git or GitHub reports as changed since the commit of the published image; undefined if unknown. */
+  changed: readonly string[] | undefined
   /** Tracked files whose modes differ from those of a usual checkout. */
   unusualModes: readonly { path: string; mode: string }[]
+  /** Names of the ARGs of the Dockerfile. */
+  argumentNames: ReadonlySet<string>
   /** Names of the stages in which this run executed a step. */
   executedStages: ReadonlySet<string>
-  /** Names of the stages, by index. */
-  stageNames: readonly string[]
   /** Whether the run publishes every stage that others copy from. */
   publishesAllStages: boolean
 }

@@ -1,10 +1,10 @@
-import type { StageInstruction } from '../dockerfile/model.ts'
 import { TRIGGER_LINE } from '../dockerfile/stage-graph.ts'
 import type { Miss, Step } from '../result/result.ts'
-import { ownHistoryStart } from './cached-layers.ts'
-import { whyOtherInputs } from './changed-inputs.ts'
-import { whyOtherBase, whyOtherInstruction } from './compare-images.ts'
+import { whyNoCache } from './cached-layers.ts'
+import { whyOtherKey } from './compare-keys.ts'
+import type { InstructionKey } from './content-keys.ts'
 import type { Evidence, Reason } from './evidence.ts'
+import { isRecorded, readKeysLabel } from './keys-label.ts'
 
 /** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
 export function explainMisses(evidence: Evidence): Miss[] {
@@ -73,35 +73,52 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }: Evidence, step
     : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` }
 }
 
-/** Compares the built image with the published one, from the base image up to the step. */
+/** Compares the content keys with those of the published image, from the base image up to the step. */
 function compare(evidence: Evidence, step: Step): Reason {
-  const { stageBuild, published } = evidence
-  const built = evidence.built?.image
-  if (evidence.built?.failure) {
+  const { keys, published, build } = evidence
+  const recorded = readKeysLabel(published.image?.labels ?? {})
+  if (keys.length === 0) return { kind: 'unknown', reason: 'Unknown: this run has no content keys.' }
+  if (recorded === undefined) {
     return {
       kind: 'unknown',
-      reason: `Unknown: the image that was built could not be inspected (${evidence.built.failure.message}).`
+      reason: `Unknown: ${build.cacheSource} has no content keys: an older version of this action or something else built it.`
     }
   }
-  if (!built) return { kind: 'unknown', reason: 'Unknown: the build failed, so there is nothing to compare.' }
-  const own = stageBuild.instructions
-  const start = ownHistoryStart(built, stageBuild)
-  const index = own.findIndex((instruction) =>
-    step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line
-  )
-  const instruction = own[index]
-  if (start === undefined || !instruction || !published.image) {
-    return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the history of the image.' }
+  const index = keys.findIndex((one) => isKeyOf(one, step))
+  if (index === -1) return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the Dockerfile.' }
+  for (const [place, one] of keys.slice(0, index + 1).entries()) {
+    const before = recorded.chain[place]
+    if (one.key === undefined) return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` }
+    if (!isRecorded(one, before)) return whyOtherKey(evidence, one, before, place === index)
   }
-  return (
-    whyOtherBase(evidence, published.image, built, start) ??
-    whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-    whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1))
-  )
+  return whySameKeys(evidence, recorded.engine)
 }
 
-/** Returns whether a step is a base image's trigger: BuildKit prints it as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
-function isTrigger({ line, text }: StageInstruction, { instruction }: Step): boolean {
-  const shown = instruction.trim().replaceAll(/\s+/g, ' ')
-  return line === TRIGGER_LINE && shown.replace(/^ONBUILD /, '') === text
+/** Returns whether a step is that of a key: BuildKit prints a trigger as `ONBUILD COPY a b`, Docker 26.1 as `COPY a b`. */
+function isKeyOf({ line, keyword }: InstructionKey, step: Step): boolean {
+  if (step.line !== undefined) return line === step.line
+  const [word] = step.instruction
+    .trim()
+    .replace(/^ONBUILD\s+/, '')
+    .split(/\s/)
+  return line === TRIGGER_LINE && keyword === word
+}
+
+function whyNoKey({ keyword, line }: InstructionKey): string {
+  if (keyword === 'FROM') return 'the image that FROM names cannot be read, or has instructions of its own'
+  return `it cannot be known what ${keyword} in line ${line} reads`
+}
+
+/** Explains a miss although everything that the step depends on is the same: then the cache failed. */
+function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }: Evidence, builtBy: string): Reason {
+  const why = cacheMetadata && published.image ? whyNoCache(published.image, stageBuild) : undefined
+  if (why !== undefined) {
+    const reason = `${build.cacheSource} cannot serve as a cache: ${why}.`
+    return { kind: 'incomplete-metadata', reason, unexpected: true }
+  }
+  if (builtBy !== engine) {
+    const reason = `Unknown: everything that it depends on is the same, but Docker ${builtBy} built ${build.cacheSource}, and this is Docker ${engine}.`
+    return { kind: 'unknown', reason }
+  }
+  return { kind: 'unknown', reason: 'Unknown: everything that it depends on is the same.', unexpected: true }
 }

@@ -16,6 +16,8 @@ export interface EngineInfo {
   buildx: string | undefined
   /** Name of the client's docker context, which is also the name of the buildx builder inside the engine. */
   context: string
+  /** The platform of images that it builds and runs unless told otherwise: os/arch in Go's words; undefined for an unknown machine. */
+  platform: string | undefined
   /** Registries that the engine may access without TLS or with any certificate: host[:port], and address ranges in CIDR notation. */
   insecure: { hosts: string[]; ranges: string[] }
 }
@@ -48,6 +50,7 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
     store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
     buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
     context: info.ClientInfo?.Context || 'default',
+    platform: platformOf(info),
     insecure: {
       hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) =>
         index.Secure === false ? [name] : []
@@ -57,11 +60,29 @@ export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Prom
   }
 }
 
+/** Go's names of machines as `uname -m` calls them (github.com/containerd/platforms, database.go). */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  amd64: 'amd64',
+  aarch64: 'arm64',
+  arm64: 'arm64',
+  armv7l: 'arm/v7',
+  riscv64: 'riscv64',
+  ppc64le: 'ppc64le',
+  s390x: 's390x'
+}
+
+function platformOf({ OSType, Architecture = '' }: Info): string | undefined {
+  const architecture = ARCHITECTURES[Architecture]
+  return architecture === undefined ? undefined : `${OSType}/${architecture}`
+}
+
 /** Used fields of `docker info --format '{{json .}}'`: moby/moby api/types/system/info.go, api/types/registry, docker/cli cli/command/system/info.go. */
 interface Info {
   ServerVersion?: string
   ServerErrors?: string[]
   OSType: string
+  Architecture?: string
   Driver: string
   DriverStatus?: [string, string][] | null
   RegistryConfig?: {

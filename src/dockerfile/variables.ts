@@ -73,7 +73,7 @@ function wordsOfArg(instruction: Instruction): [name: string, value: string | un
  *
  * @returns undefined for an unsupported form, such as `${A#b}`
  */
-function expandWord(
+export function expandWord(
   word: string,
   escapeChar: string,
   lookUp: (name: string) => string | undefined

@@ -23,7 +23,7 @@ await runAction(async (action) => {
   const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
     const commit = await readEventCommit(process.env, git)
     const github = new GitHub(inputs.githubToken, commit.repository, signal)
-    const services = { git, github, docker, log, env: process.env, childEnv, signal }
+    const services = { git, github, docker, log, env: process.env, signal }
     return { github, plan: await createPlan({ ...services, inputs: publicInputs(inputs), commit }) }
   })
   action.planned(plan)
@@ -34,11 +34,11 @@ await runAction(async (action) => {
     ...{ docker, log, timeline, signal },
     env: childEnv,
     insecure: plan.engine.insecure,
-    platform: inputs.platform,
+    platform: inputs.platform ?? plan.engine.platform,
     buildx: plan.engine.buildx,
     retries: inputs.retries
   })
-  const changesSince = changesFinder(git, github, plan.commit, { context: inputs.context, file: plan.file })
+  const changesSince = changesFinder(git, github, plan.commit)
   return runWithContext({ ...action, plan, git, github, registry, changesSince })
 })
 

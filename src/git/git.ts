@@ -100,16 +100,6 @@ export class Git {
     return text === undefined ? undefined : [...new Set(readNames(text))]
   }
 
-  /**
-   * Returns the untracked paths of the whole repository, including ignored files, relative to its top. A folder without
-   * tracked files is one path that ends in '/'. Excludes git's own folder.
-   */
-  async untracked(): Promise<string[] | undefined> {
-    // ":/" is the top of the repository, from any folder below it (gitglossary(7), pathspec)
-    const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/'])
-    return text === undefined ? undefined : readNames(text)
-  }
-
   /** Returns the tracked files below the folder, as paths relative to it. */
   async tracked(): Promise<string[] | undefined> {
     const text = await this.#run(['ls-files', '--cached', '-z'])

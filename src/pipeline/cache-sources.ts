@@ -1,32 +1,75 @@
-import { missingRecords } from '../cache/cached-layers.ts'
+import { missingRecords, whyNoCache } from '../cache/cached-layers.ts'
+import { type ContentKeys, cacheTagOf, keysToAsk } from '../cache/key-tags.ts'
+import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
+import type { ImageRecord } from '../registry/image.ts'
+import type { CacheOrigin } from '../result/result.ts'
 
-/** Resolves the cache source of each build, once. */
+/** The image from which a build takes its cache, and what made it, if that is known. */
+export interface CacheSource {
+  reference: string
+  origin?: CacheOrigin
+}
+
+/** Chooses the cache source of each build, once. */
 export class CacheSources {
   readonly #run: Pick<Run, 'plan' | 'registry'>
+  readonly #keys: ContentKeys
   /** By stage index. */
-  readonly #resolved = new Map<number, Promise<string>>()
+  readonly #chosen = new Map<number, Promise<CacheSource>>()
+  /** Cache tags that exist, by whether their images can serve as a cache. */
+  readonly #existing = new Map<string, boolean>()
 
-  constructor(run: Pick<Run, 'plan' | 'registry'>) {
+  constructor(run: Pick<Run, 'plan' | 'registry'>, keys: ContentKeys) {
     this.#run = run
+    this.#keys = keys
   }
 
-  /** Starts to resolve all cache sources. */
+  /** Starts to choose all cache sources. */
   start(): void {
     for (const stage of this.#run.plan.builds) void this.of(stage)
   }
 
-  of(stage: StageBuild): Promise<string> {
-    const source = this.#resolved.get(stage.stage) ?? this.#resolve(stage)
-    this.#resolved.set(stage.stage, source)
+  of(stage: StageBuild): Promise<CacheSource> {
+    const source = this.#chosen.get(stage.stage) ?? this.#choose(stage)
+    this.#chosen.set(stage.stage, source)
     // prevents an unhandled rejection; the code that awaits it still receives a cancellation
     source.catch(() => {})
     return source
   }
 
+  /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
+  exists(reference: string): boolean | undefined {
+    return this.#existing.get(reference)
+  }
+
+  /** Chooses the image with the longest content key of this build, or else the newest published one. */
+  async #choose(stage: StageBuild): Promise<CacheSource> {
+    const { plan, registry } = this.#run
+    const { image, cacheTags } = plan.inputs
+    const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key))
+    const answers = await Promise.all(asked.map((reference) => registry.digest(reference)))
+    const found = asked.filter((_, index) => answers[index]?.value !== undefined)
+    for (const reference of found) {
+      const record = await this.#usable(reference, stage)
+      this.#existing.set(reference, record !== undefined)
+      if (record === undefined) continue
+      for (const other of found.slice(found.indexOf(reference))) this.#existing.set(other, true)
+      return { reference, origin: originOf(record) }
+    }
+    return { reference: await this.#newest(stage) }
+  }
+
+  /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
+  async #usable(reference: string, stage: StageBuild): Promise<ImageRecord | undefined> {
+    const { image } = await this.#run.registry.published(reference)
+    if (!this.#run.plan.strategy.capabilities.cacheMetadata) return image
+    return image && whyNoCache(image, stage) === undefined ? image : undefined
+  }
+
   /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
-  async #resolve(stage: StageBuild): Promise<string> {
+  async #newest(stage: StageBuild): Promise<string> {
     const { plan, registry } = this.#run
     const { cacheSource: newest, keptCache: kept } = stage
     if (kept === undefined || !plan.strategy.capabilities.cacheMetadata) return newest
@@ -37,4 +80,10 @@ export class CacheSources {
     const missing = missingRecords((await published).image, stage)
     return missingRecords(image, stage) < missing ? kept : newest
   }
+}
+
+function originOf({
+  labels: { [REVISION_LABEL]: commit = '', [BRANCH_LABEL]: branch = '' }
+}: ImageRecord): CacheOrigin {
+  return { commit, branch }
 }

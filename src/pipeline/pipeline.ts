@@ -1,9 +1,12 @@
+import type { ContentKeys } from '../cache/key-tags.ts'
+import { keysLabel, nameOfEngine } from '../cache/keys-label.ts'
+import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Run } from '../plan/run-context.ts'
-import { splitAtBuilder } from '../plan/stage-builds.ts'
+import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { describeUnreadable } from '../registry/client-words.ts'
-import { describeStep, judgeMisses } from '../result/cache-verdict.ts'
+import { describeOrigin, describeStep, judgeMisses } from '../result/cache-verdict.ts'
 import {
   type Build,
   buildsOf,
@@ -15,12 +18,14 @@ import {
 } from '../result/result.ts'
 import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
-import { CacheSources } from './cache-sources.ts'
+import { type CacheSource, CacheSources } from './cache-sources.ts'
 import { explain } from './explain.ts'
 import { Prefetch } from './prefetch.ts'
+import { type Caches, whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
 import { pullSize } from './publish/pull-size.ts'
-import { findPassedTests, findUnchanged } from './reuse.ts'
+import { writeTestedTags } from './publish/tested-tags.ts'
+import { findPassedTests, findUnchanged, testedTags } from './reuse.ts'
 import { runTests } from './test.ts'
 
 /**
@@ -49,13 +54,14 @@ export async function runPipeline(run: Run): Promise<RunResult> {
 
 async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const { decision, inputs } = run.plan
-  if (inputs.skipUnchangedTests && (await reuseAll(run, result))) return
-  const sources = new CacheSources(run)
-  sources.start()
-  const prefetch = new Prefetch(run, sources)
+  const read = await findKeys(run)
+  if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
+  const caches = { ...read, sources: new CacheSources(run, read.keys) }
+  caches.sources.start()
+  const prefetch = new Prefetch(run, caches)
   prefetch.start()
   try {
-    await buildAndTest(run, { strategy, sources, prefetch }, result)
+    await buildAndTest(run, { strategy, caches, prefetch }, result)
   } finally {
     await prefetch.end()
   }
@@ -66,35 +72,71 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   }
   const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
   result.failures.push(...verdict.failures.map(({ stage }): Failure => ({ kind: 'miss', stage })))
-  if (result.failures.length > 0 || !decision.push) return
+  if (!decision.push) return
+  if (result.failures.length > 0) {
+    // the run that mends the failure must not build the same again
+    await addCacheTags(run, caches, result, new Map())
+    return
+  }
 
-  const { publication, pullSize: size } = await publish(run, buildsOf(result), result.tests)
+  const { publication, digests, pullSize: size } = await publish(run, buildsOf(result), result.tests)
   result.publication = publication
   if (size) result.pullSize = size
   result.failures.push(...publication.failures)
+  if (publication.failures.length === 0) await addCacheTags(run, caches, result, digests)
   if (run.signal.aborted) throw new CancelledError()
+}
+
+/** Computes the content keys; without them only the moving tags serve as cache sources. */
+async function findKeys(run: Run): Promise<ReadKeys> {
+  try {
+    return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run))
+  } catch (error) {
+    if (error instanceof CancelledError || run.signal.aborted) throw new CancelledError()
+    run.log.warning(
+      `Cannot compute the content keys, so only the moving tags serve as cache sources: ${messageOf(error)}`
+    )
+    return { keys: new Map(), digests: new Map() }
+  }
+}
+
+/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
+async function addCacheTags(run: Run, caches: Caches, result: RunResult, digests: Map<string, string>): Promise<void> {
+  const builds = buildsOf(result)
+  const moved = whichMoved(builds, caches)
+  if (moved !== undefined) {
+    run.log.info(`No cache tags: the base image ${moved} moved during the run`)
+    return
+  }
+  await run.timeline.measure('publish', 'Cache tags', async () => {
+    result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)))
+    if (result.failures.length > 0 || run.signal.aborted) return
+    const tested = { builds, tests: result.tests, digests }
+    result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)))
+  })
+  if (result.cacheTags.length > 0) run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`)
 }
 
 /** The objects that the builds of a run share. */
 interface Building {
   strategy: Strategy
-  sources: CacheSources
+  caches: Caches
   prefetch: Prefetch
 }
 
 async function buildAndTest(run: Run, building: Building, result: RunResult): Promise<void> {
-  const { strategy, prefetch } = building
+  const { prefetch } = building
   const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
-  if (result.failures.length > 0) return explainAll(run, strategy, result)
+  if (result.failures.length > 0) return explainAll(run, building.caches, result)
   const buildOthers = async (): Promise<Failure[]> => {
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
-    await explainAll(run, strategy, result)
+    await explainAll(run, building.caches, result)
     return failures
   }
-  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()])
+  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
   result.tests = tests.value
   result.failures.push(
@@ -105,9 +147,9 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
 }
 
 /** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
-async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
+async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise<boolean> {
   const { log, timeline, plan } = run
-  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run))
+  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys))
   if (found.why !== undefined) {
     log.info(`Running a full build: ${found.why}.`)
     return false
@@ -128,8 +170,12 @@ async function reuseAll(run: Run, result: RunResult): Promise<boolean> {
   return true
 }
 
-async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunResult): Promise<TestResult[]> {
-  const passed = builder && (await findPassedTests(run, strategy, builder))
+async function testUnlessPassed(
+  run: Run,
+  { strategy, caches }: Building,
+  { builder }: RunResult
+): Promise<TestResult[]> {
+  const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys))
   if (!passed) return runTests(run)
   run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
   return passed
@@ -137,10 +183,10 @@ async function testUnlessPassed(run: Run, strategy: Strategy, { builder }: RunRe
 
 async function explainAll(
   run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince' | 'log' | 'timeline'>,
-  strategy: Strategy,
+  caches: Caches,
   result: RunResult
 ): Promise<void> {
-  const work = run.timeline.measure('look', 'Explain', () => explain(run, strategy, buildsOf(result)))
+  const work = run.timeline.measure('look', 'Explain', () => explain(run, caches, buildsOf(result)))
   await work.catch((error: unknown) => {
     if (error instanceof CancelledError) throw error
     // a missing explanation must not fail the run
@@ -154,23 +200,27 @@ async function explainAll(
  * @returns the failure, after which it builds nothing more
  */
 async function buildAll(
-  run: Pick<Run, 'log' | 'timeline'>,
-  { strategy, sources }: Building,
+  run: Pick<Run, 'plan' | 'log' | 'timeline'>,
+  { strategy, caches }: Building,
   result: RunResult,
   builds: Run['plan']['builds']
 ): Promise<Failure[]> {
   for (const stage of builds) {
-    const source =
-      stage.keptCache === undefined
-        ? stage.cacheSource
-        : await run.timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage))
-    const build = await strategy.build(stage, source)
+    const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage))
+    tellSource(run, stage, source)
+    const label = keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine))
+    const build = await strategy.build({ ...stage, labels: [...stage.labels, label] }, source.reference)
+    if (source.origin) build.cacheOrigin = source.origin
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)
     if (build.failure !== undefined) return [{ kind: 'build', image: build.image }]
   }
   return []
+}
+
+function tellSource({ log }: Pick<Run, 'log'>, { name }: StageBuild, { reference, origin }: CacheSource): void {
+  if (origin) log.info(`Cache source of stage ${name}: ${describeOrigin(origin)} (${reference})`)
 }
 
 function warnOfCaches({ log }: Pick<Run, 'log'>, build: Build): void {

@@ -1,19 +1,17 @@
 import { layersBelow, ownHistoryStart, whyNoCache } from '../cache/cached-layers.ts'
+import { type ContentKeys, chainOfKeys } from '../cache/key-tags.ts'
+import { isRecorded, readKeysLabel } from '../cache/keys-label.ts'
 import { replayable } from '../docker/command-line.ts'
 import { lastLine } from '../docker/errors.ts'
-import { takenFrom } from '../dockerfile/context-files.ts'
-import type { StageInstruction } from '../dockerfile/model.ts'
-import { imagesNeededFor, neededStages, stageAt, TRIGGER_LINE } from '../dockerfile/stage-graph.ts'
+import { imagesNeededFor, stageAt } from '../dockerfile/stage-graph.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
-import { INPUTS_LABEL } from '../plan/fingerprints.ts'
-import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { isReference } from '../registry/image-reference.ts'
 import { sameImage } from '../strategy/base-images.ts'
-import type { CacheSources } from './cache-sources.ts'
+import type { Caches } from './publish/cache-tags.ts'
 
 /**
  * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
@@ -23,19 +21,15 @@ import type { CacheSources } from './cache-sources.ts'
  * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves.
  */
 export class Prefetch {
-  readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'changesSince' | 'log' | 'timeline' | 'signal'>
+  readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
+  readonly #caches: Caches
   readonly #unneeded = new AbortController()
   #isLate = false
   #solve: Promise<void> | undefined
 
-  readonly #sources: CacheSources
-
-  constructor(
-    run: Pick<Run, 'plan' | 'docker' | 'registry' | 'changesSince' | 'log' | 'timeline' | 'signal'>,
-    sources: CacheSources
-  ) {
+  constructor(run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>, caches: Caches) {
     this.#run = run
-    this.#sources = sources
+    this.#caches = caches
   }
 
   start(): void {
@@ -55,7 +49,7 @@ export class Prefetch {
   }
 
   async #begin(): Promise<void> {
-    const references = await findPrefetched(this.#run, this.#sources).catch((error: unknown) => {
+    const references = await findPrefetched(this.#run, this.#caches).catch((error: unknown) => {
       this.#tell(error)
       return []
     })
@@ -105,34 +99,29 @@ export function prefetchDockerfile(references: readonly string[]): string {
 }
 
 async function findPrefetched(
-  { plan, changesSince, registry }: Pick<Run, 'plan' | 'registry' | 'changesSince'>,
-  cacheSources: CacheSources
+  { plan, registry }: Pick<Run, 'plan' | 'registry'>,
+  { keys, sources }: Caches
 ): Promise<string[]> {
   const [, afterBuilder] = splitAtBuilder(plan.builds)
-  const sources = await Promise.all(afterBuilder.map((stage) => cacheSources.of(stage)))
-  const reads = sources.map((source) => registry.published(source))
-  const images = (await Promise.all(reads)).map(({ image }) => image)
-  const latest = images.at(-1)
-  // the label of the newest production image applies to all images of its run
-  const hasSameInputs = latest?.labels[INPUTS_LABEL] === plan.fingerprints.inputs
-  const commit = latest?.labels[REVISION_LABEL]
-  const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {}
-  return choosePrefetched(plan, sources, hasSameInputs ? images : [], changed)
+  const chosen = await Promise.all(
+    afterBuilder.map(async (stage) => {
+      const { reference } = await sources.of(stage)
+      return { reference, image: (await registry.published(reference)).image }
+    })
+  )
+  return choosePrefetched(plan, chosen, keys)
 }
 
 /**
  * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
  * of the cache source would be useful.
  *
- * @param sources the cache source of each build after the builder stage
- * @param images the images that are published there, as far as they were built from the same inputs
- * @param changed paths that are known to have changed since then
+ * @param sources the cache source of each build after the builder stage, with its image if there is one
  */
 export function choosePrefetched(
-  plan: Pick<Plan, 'builds' | 'dockerfile' | 'builderStage' | 'dockerignore'>,
-  sources: readonly string[],
-  images: readonly (ImageRecord | undefined)[],
-  changed: string[]
+  plan: Pick<Plan, 'builds' | 'dockerfile' | 'builderStage' | 'strategy'>,
+  sources: readonly { reference: string; image: ImageRecord | undefined }[],
+  keys: ContentKeys
 ): string[] {
   const ofBuilder = imagesNeededFor(plan.dockerfile, [stageAt(plan.dockerfile, plan.builderStage)])
   const chosen: string[] = []
@@ -143,10 +132,12 @@ export function choosePrefetched(
   }
   const [, afterBuilder] = splitAtBuilder(plan.builds)
   for (const [index, build] of afterBuilder.entries()) {
-    const image = images[index]
+    const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined }
     const base = build.baseImage
     const root = stageAt(plan.dockerfile, build.own[0]?.stage ?? build.stage)
-    if (image && isWorthFetching(plan, build, image, changed)) choose(sources[index] ?? build.cacheSource)
+    // an image on the builder stage has the layers that the build of that stage fetches at the same time
+    const isOnBuilder = root.baseStage === plan.builderStage
+    if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys)) choose(reference)
     // with a --platform of its own, the base image may be of another platform
     else if (base !== undefined && !root.hasPlatform) choose(base)
   }
@@ -157,28 +148,23 @@ export function choosePrefetched(
 const MOST_WASTE = 0.1
 
 function isWorthFetching(
-  { dockerfile, builderStage, dockerignore }: Pick<Plan, 'dockerfile' | 'builderStage' | 'dockerignore'>,
+  { strategy }: Pick<Plan, 'strategy'>,
   build: StageBuild,
   image: ImageRecord,
-  changed: string[]
+  keys: ContentKeys
 ): boolean {
   const start = ownHistoryStart(image, build)
   const layerSizes = image.manifest?.layers.map(({ size }) => size)
   if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
     return false
   }
-  const hasChanged = ({ contextSources, excludes }: StageInstruction): boolean =>
-    takenFrom(changed, contextSources, excludes, dockerignore).length > 0
-  const isAnew = (index: number): boolean => {
-    const needed = neededStages(dockerfile, dockerfile.stages.slice(index, index + 1))
-    return needed.some((stage) => stage.index === builderStage || stage.instructions.some(hasChanged))
-  }
-  const { baseStage } = stageAt(dockerfile, build.own[0]?.stage ?? build.stage)
-  if (baseStage !== undefined && isAnew(baseStage)) return false
-  const firstAnew = build.instructions.findIndex(
-    // the sources of a trigger are unknown
-    (instruction) => instruction.line === TRIGGER_LINE || instruction.copiesFrom.some(isAnew) || hasChanged(instruction)
-  )
+  const recorded = readKeysLabel(image.labels)
+  const [from, ...own] = chainOfKeys(build, keys)
+  if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0])) return false
+  const isInHistory = ({ keyword }: { keyword: string }): boolean =>
+    strategy.capabilities.triggerHistory || keyword !== 'ONBUILD'
+  const before = recorded.chain.slice(1).filter(isInHistory)
+  const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]))
   const below = layersBelow(image, start)
   const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew)
   const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0)

@@ -1,43 +1,59 @@
-import { followLinks, takenFrom } from '../dockerfile/context-files.ts'
-import { imagesNeededFor, neededStages, stageAt } from '../dockerfile/stage-graph.ts'
-import type { Changes } from '../git/changes.ts'
+import { type ContentKeys, testedTagOf } from '../cache/key-tags.ts'
 import { isCommitId } from '../git/git.ts'
-import { INPUTS_LABEL, TESTS_LABEL } from '../plan/fingerprints.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import type { Build, TestResult, Unchanged } from '../result/result.ts'
-import { recordedBase } from '../strategy/base-images.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 
+/** The tested tags of a run; undefined without the content keys of its images, or if tests may depend on anything outside them. */
+export interface TestedTags {
+  /** Of the production image: everything that the run builds and tests is the same. */
+  production: string | undefined
+  /** Of the builder image: what the tests run in is the same, and the tests are. */
+  builder: string | undefined
+}
+
+export function testedTags({ inputs, fingerprints, builderStage, targetStage }: Plan, keys: ContentKeys): TestedTags {
+  const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image)
+  const { tests, inputs: others } = fingerprints
+  return {
+    production: testedTagOf(inputs.image, [builder, production, tests, others]),
+    // without tests nothing is skipped
+    builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+  }
+}
+
 /**
- * Returns the tests as results, if they need not run: they passed, with the same options, in a published builder image with the
- * same layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
+ * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
+ * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
  */
 export async function findPassedTests(
   run: Pick<Run, 'plan' | 'registry'>,
   strategy: Strategy,
-  builder: Build
+  builder: Build,
+  keys: ContentKeys
 ): Promise<TestResult[] | undefined> {
-  const { fingerprints, inputs } = run.plan
-  if (!inputs.skipUnchangedTests || fingerprints.tests === undefined) return undefined
-  const [{ image: published }, { image: built }] = await Promise.all([
-    run.registry.published(builder.cacheSource),
+  const { inputs } = run.plan
+  const tag = testedTags(run.plan, keys).builder
+  if (!inputs.skipUnchangedTests || tag === undefined) return undefined
+  const [{ image: tested }, { image: built }] = await Promise.all([
+    run.registry.published(tag),
     strategy.readBuilt(builder)
   ])
-  const commit = published && testedCommit(published, fingerprints.tests)
+  const commit = tested && commitOf(tested)
   const isSame =
-    published !== undefined &&
-    published.layers.length > 0 &&
-    published.layers.join() === built?.layers.join() &&
-    published.runtime === built.runtime
+    tested !== undefined &&
+    tested.layers.length > 0 &&
+    tested.layers.join() === built?.layers.join() &&
+    tested.runtime === built.runtime
   return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined
 }
 
-/** Returns the commit for which an image passed the tests with this fingerprint. */
-function testedCommit({ labels }: ImageRecord, fingerprint: string): string | undefined {
+function commitOf({ labels }: ImageRecord): string | undefined {
   const { [REVISION_LABEL]: commit = '' } = labels
-  return labels[TESTS_LABEL] === fingerprint && isCommitId(commit) ? commit : undefined
+  return isCommitId(commit) ? commit : undefined
 }
 
 function asResults(tests: readonly string[], commit: string): TestResult[] {
@@ -45,97 +61,42 @@ function asResults(tests: readonly string[], commit: string): TestResult[] {
 }
 
 /**
- * Returns the published images, if a build would reproduce them and the tests passed in them: no file that an instruction reads
- * has changed since, no base image, and nothing else that a build depends on.
+ * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
  *
- * @returns otherwise `why`: one clause that names the change, or the unknown
+ * @returns otherwise `why`: one clause
  */
 export async function findUnchanged(
-  run: Pick<Run, 'plan' | 'registry' | 'changesSince'>
+  run: Pick<Run, 'plan' | 'registry'>,
+  keys: ContentKeys
 ): Promise<{ unchanged: Unchanged; tests: TestResult[]; why?: undefined } | { why: string }> {
-  const { inputs, refs, fingerprints } = run.plan
-  const [builder, production] = await Promise.all(
-    [refs.movingBuilder, refs.movingProduction].map(async (reference) => run.registry.published(reference))
-  )
-  if (!builder?.image || !production?.image) return { why: 'not both images are published' }
-  const images = [builder.image, production.image]
-  const [builderCommit, commit] = images.map(({ labels }) => labels[REVISION_LABEL] ?? '')
-  if (!isCommitId(builderCommit ?? '') || !isCommitId(commit ?? '')) {
-    return { why: 'the published images name no commit' }
+  const { plan, registry } = run
+  const { inputs } = plan
+  const tag = testedTags(plan, keys).production
+  if (tag === undefined) return { why: whyNoTag(plan, keys) }
+  const { image, failure } = await registry.published(tag)
+  if (failure) {
+    return {
+      why:
+        failure.kind === 'absent'
+          ? `no earlier run has tested this content (${tag} does not exist)`
+          : `${tag} cannot be inspected (${failure.message})`
+    }
   }
-  if (production.image.digest === undefined) return { why: 'the digest of the published image is unknown' }
-  if (images.some(({ labels }) => labels[INPUTS_LABEL] !== fingerprints.inputs)) {
-    return { why: 'the Dockerfile, an input or the .dockerignore differs' }
-  }
-  const tested = fingerprints.tests === undefined ? undefined : testedCommit(builder.image, fingerprints.tests)
-  if (inputs.tests.length > 0 && tested === undefined) {
-    return { why: 'the tests differ, or may depend on what is outside the container' }
-  }
-  const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, production.image))
-  if (why !== undefined) return { why }
-  const { digest } = production.image
+  const commit = commitOf(image)
+  if (commit === undefined || image.digest === undefined) return { why: `${tag} names no commit` }
+  const { digest } = image
   return {
-    unchanged: { image: `${inputs.image}@${digest}`, digest, commit: commit ?? '', builderCommit: builderCommit ?? '' },
-    tests: asResults(inputs.tests, builderCommit ?? '')
+    unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
+    tests: asResults(inputs.tests, commit)
   }
 }
 
-async function whyFilesDiffer(
-  { plan, changesSince }: Pick<Run, 'plan' | 'changesSince'>,
-  images: readonly ImageRecord[]
-): Promise<string | undefined> {
-  const { dockerfile, inputs } = plan
-  const instructions = neededStages(
-    plan.dockerfile,
-    [plan.builderStage, plan.targetStage].map((index) => stageAt(plan.dockerfile, index))
-  ).flatMap((stage) => stage.instructions)
-  const unclear = instructions.find(
-    ({ keyword, text, contextSources, hasVariable }) =>
-      keyword === 'ONBUILD' ||
-      (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
-      text.includes('--parents') ||
-      (contextSources.length > 0 && hasVariable)
+function whyNoTag({ fingerprints, builderStage, targetStage, dockerfile }: Plan, keys: ContentKeys): string {
+  if (fingerprints.tests === undefined) return 'the tests may depend on what is outside the container'
+  const stage = [builderStage, targetStage].find((index) => keys.get(index)?.image === undefined) ?? targetStage
+  const unknown = [keys.get(stage)?.base, ...(keys.get(stage)?.instructions ?? [])].find(
+    (one) => one?.key === undefined
   )
-  if (unclear) return `what line ${unclear.line} reads cannot be told`
-  if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown)) return 'only the engine knows what a stage is built on'
-
-  const links = await followLinks(
-    inputs.context,
-    instructions.flatMap(({ contextSources }) => contextSources)
-  )
-  const commits = new Set(images.map(({ labels }) => labels[REVISION_LABEL] ?? ''))
-  const all = await Promise.all([...commits].map(changesSince))
-  if (!all.every(isKnown)) return 'neither git here nor GitHub has the commit of the published images'
-  const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked])
-  const taken = instructions.flatMap(({ contextSources, excludes }) => {
-    // a wildcard may match a link
-    const sources = contextSources.flatMap((source) =>
-      /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]
-    )
-    return takenFrom(paths, sources, excludes, plan.dockerignore)
-  })
-  return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`
-}
-
-function isKnown(changes: Changes): changes is Changes & { changed: string[]; untracked: string[] } {
-  return changes.changed !== undefined && changes.untracked !== undefined
-}
-
-async function whyBasesDiffer(
-  { plan, registry }: Pick<Run, 'plan' | 'registry'>,
-  production: ImageRecord
-): Promise<string | undefined> {
-  const reasons = await Promise.all(
-    imagesNeededFor(
-      plan.dockerfile,
-      [plan.builderStage, plan.targetStage].map((index) => stageAt(plan.dockerfile, index))
-    ).map(async (base) => {
-      const { image } = await registry.published(base)
-      if (image?.digest === undefined || image.digest !== recordedBase(production.labels, base)) {
-        return `the base image ${base} moved, or its digest is not known`
-      }
-      return image.hasTriggers === false ? undefined : `the base image ${base} has instructions of its own`
-    })
-  )
-  return reasons.find((reason) => reason !== undefined)
+  const line = unknown?.line || dockerfile.stages[stage]?.startLine
+  return `it is unknown what line ${line} of the Dockerfile reads`
 }

@@ -33,8 +33,6 @@ export interface Planning {
   log: Log
   /** The environment of the action itself. */
   env: Readonly<Record<string, string | undefined>>
-  /** The environment for git and docker. */
-  childEnv: Record<string, string>
   signal: AbortSignal
 }
 
@@ -44,7 +42,7 @@ export interface Planning {
  * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 export async function createPlan(planning: Planning): Promise<Plan> {
-  const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning
+  const { inputs, commit, git, github, docker, log, env, signal } = planning
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`
@@ -68,11 +66,11 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     )
   }
   const dockerignore = await readDockerignore(inputs.context, file)
-  const fingerprints = takeFingerprints(inputs, dockerfile.text, dockerignore, childEnv)
+  const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const refs = makeRefs(inputs, commit, cacheStages)
   if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
-  const labels = makeLabels(inputs, commit, created, fingerprints)
+  const labels = makeLabels(inputs, commit, created)
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
   const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })

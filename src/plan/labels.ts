@@ -1,11 +1,13 @@
 import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { splitAtEquals } from '../lib/text.ts'
-import { type Fingerprints, INPUTS_LABEL, TESTS_LABEL } from './fingerprints.ts'
 import type { Labels } from './stage-builds.ts'
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 export const REVISION_LABEL = 'org.opencontainers.image.revision'
+
+/** Label that names the branch from which a builder or a cache stage was built; '' without one. A deployed image is the same for every branch. */
+export const BRANCH_LABEL = 'shared-docker-layers.branch'
 
 /**
  * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
@@ -13,9 +15,8 @@ export const REVISION_LABEL = 'org.opencontainers.image.revision'
  */
 export function makeLabels(
   inputs: Pick<PublicInputs, 'labels'>,
-  commit: Pick<Commit, 'sha' | 'sourceUrl'>,
-  created: string | undefined,
-  fingerprints: Fingerprints
+  commit: Pick<Commit, 'sha' | 'sourceUrl' | 'branch'>,
+  created: string | undefined
 ): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
@@ -25,12 +26,6 @@ export function makeLabels(
   const users = Object.fromEntries(inputs.labels.map(splitAtEquals))
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
-  const builtFrom = { [INPUTS_LABEL]: fingerprints.inputs }
-  // set even without tests: the image would inherit this label of its base image
-  const tests = { [TESTS_LABEL]: fingerprints.tests ?? 'none' }
-  return {
-    builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
-    stages: list({ ...own, ...revision }),
-    production: list({ ...own, ...users, ...revision, ...builtFrom })
-  }
+  const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch })
+  return { builder: unpublished, stages: unpublished, production: list({ ...own, ...users, ...revision }) }
 }

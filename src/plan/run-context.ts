@@ -18,6 +18,8 @@ export interface Run {
   git: Git
   github: GitHub
   changesSince: ChangesSince
+  /** The environment of docker. */
+  childEnv: Readonly<Record<string, string>>
   log: Log
   timeline: Timeline
   /** The action's temporary folder. */

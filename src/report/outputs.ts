@@ -10,6 +10,7 @@ export interface Outputs {
   'image-id': string
   digest: string
   tags: string
+  'cache-tags': string
   pushed: string
   published: string
   'publish-reason': string
@@ -39,6 +40,7 @@ export function makeOutputs(report: Report, path: string): Outputs {
     'image-id': production?.imageId ?? '',
     digest: publication?.digest ?? '',
     tags: publication?.pushed.join('\n') ?? '',
+    'cache-tags': report.cacheTags.join('\n'),
     pushed: String((publication?.pushed.length ?? 0) > 0),
     published: String(publication?.published ?? false),
     'publish-reason': report.publishReason,

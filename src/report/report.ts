@@ -72,7 +72,10 @@ function reported(build: Build): ReportedBuild {
   return { ...build, unreadableCaches: caches }
 }
 
-function publishReason(plan: Plan | undefined, { failures, cancelled, publication, commands }: RunResult): string {
+function publishReason(
+  plan: Plan | undefined,
+  { failures, cancelled, publication, commands, cacheTags }: RunResult
+): string {
   if (plan && commands) return `Nothing was pushed: this is a dry run. Without dry-run: ${plan.decision.reason}`
   const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('')
   if (plan && failures.length === 0) {
@@ -80,6 +83,6 @@ function publishReason(plan: Plan | undefined, { failures, cancelled, publicatio
   }
   const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed'
   const pushed = publication?.pushed ?? []
-  if (pushed.length === 0) return `Nothing was pushed: ${cause}.`
+  if (pushed.length === 0) return `${cacheTags.length > 0 ? 'Only cache tags were' : 'Nothing was'} pushed: ${cause}.`
   return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`
 }

@@ -1,5 +1,5 @@
 import type { Span } from '../lib/timeline.ts'
-import { describeStep } from '../result/cache-verdict.ts'
+import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
 import { buildsOf, type PullSize, type TestResult } from '../result/result.ts'
 import type { Block } from './document.ts'
 import { makeGantt } from './gantt.ts'
@@ -18,6 +18,7 @@ export function makeSummary(report: Report): Block[] {
     ...(unchanged
       ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
       : []),
+    { kind: 'list', items: sources(report) },
     ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
     ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
     table(['phase', 'result', 'time'], commands ? [] : phases(report)),
@@ -45,6 +46,10 @@ export function makeSummary(report: Report): Block[] {
     table(
       ['pushed', 'digest'],
       (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])
+    ),
+    table(
+      ['added cache tag'],
+      report.cacheTags.map((reference) => [reference])
     ),
     // the times of a dry run are of no interest
     { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
@@ -75,13 +80,24 @@ function isEmpty(block: Block): boolean {
   return block.kind === 'gantt' && block.gantt.sections.length === 0
 }
 
-function headline({ references, failures, cancelled, tests, publication, unchanged, commands }: Report): string {
+/** Returns one sentence for each build that took its cache from another commit's cache tag. */
+function sources(report: Report): string[] {
+  return buildsOf(report).flatMap(({ stage, cacheSource, cacheOrigin }) =>
+    cacheOrigin === undefined
+      ? []
+      : [`Cache source of stage ${stage}: ${describeOrigin(cacheOrigin)} (${cacheSource}).`]
+  )
+}
+
+function headline(report: Report): string {
+  const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags } = report
   const isPushed = (publication?.pushed.length ?? 0) > 0
-  if (cancelled) return `⏹️ The run was cancelled: ${isPushed ? 'not everything' : 'nothing'} was pushed`
+  const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was'
+  if (cancelled) return `⏹️ The run was cancelled: ${pushed} pushed`
   if (failures.length > 0) {
     const bad = tests.filter(({ failure }) => failure !== undefined).length
     const what = bad > 0 ? `${bad} of ${tests.length} tests did not pass` : 'The run failed'
-    return `❌ ${what}: ${isPushed ? 'not everything' : 'nothing'} was pushed`
+    return `❌ ${what}: ${pushed} pushed`
   }
   const image = references?.production ?? ''
   if (commands) return `📋 Dry run of ${image}: nothing was built`

@@ -1,5 +1,6 @@
 import type { ExpectCache } from '../action/inputs.ts'
-import { buildsOf, type Miss, type RunResult, type Step } from './result.ts'
+import { quote } from '../lib/text.ts'
+import { buildsOf, type CacheOrigin, type Miss, type RunResult, type Step } from './result.ts'
 
 /** Cached and total steps of one stage. */
 export interface StageCache {
@@ -52,6 +53,11 @@ export function judgeMisses(
 /** Returns the instruction of a step with its line in the Dockerfile. */
 export function describeStep({ instruction, line }: Pick<Step, 'instruction' | 'line'>): string {
   return line === undefined ? instruction : `line ${line}: ${instruction}`
+}
+
+/** Returns what built the image of a cache source: `layers of commit 1a2b3c4 of branch "feature"`. */
+export function describeOrigin({ commit, branch }: CacheOrigin): string {
+  return `layers of commit ${commit.slice(0, 7)}${branch === '' ? '' : ` of branch ${quote(branch)}`}`
 }
 
 /** Counts a step once: a stage may be part of several builds, but only the first one executes its steps. */

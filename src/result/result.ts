@@ -41,7 +41,15 @@ export type MissKind =
   | 'build-arg-changed'
   | 'files-changed'
   | 'stage-changed'
+  | 'options-changed'
+  | 'platform-changed'
   | 'unknown'
+
+/** What built the image of a cache source: a full commit ID and its branch; '' if the image does not name it. */
+export interface CacheOrigin {
+  commit: string
+  branch: string
+}
 
 /** The build of a stage, successful or not. */
 export interface Build {
@@ -51,6 +59,8 @@ export interface Build {
   image: string
   /** The cache source that it used. */
   cacheSource: string
+  /** What built the image of the cache source, if the cache source is a cache tag. */
+  cacheOrigin?: CacheOrigin
   /** ID of the image in the engine; '' if the build failed. */
   imageId: string
   seconds: number
@@ -132,13 +142,14 @@ export interface Publication {
   failures: Failure[]
 }
 
-/** The images that an earlier run built from the same files, base images and options. */
+/** The image that an earlier run built and tested from the same content. */
 export interface Unchanged {
   /** The production image, as REPOSITORY@DIGEST. */
   image: string
   digest: string
-  /** The commit from which it was built, and the commit for which the builder image was built and tested. */
+  /** The commit from which it was built. */
   commit: string
+  /** The commit for which its builder image was built and tested: the same run built both. */
   builderCommit: string
 }
 
@@ -152,6 +163,8 @@ export interface RunResult {
   /** The published images, if nothing has changed since: then the run builds nothing. */
   unchanged?: Unchanged
   publication?: Publication
+  /** The cache tags and tested tags that the run added. */
+  cacheTags: string[]
   /** The commands that a run would execute, if this is a dry run. */
   commands?: string[]
   /** Undefined if the image was not pushed, or could not be inspected in the registry. */
@@ -164,7 +177,7 @@ export interface RunResult {
 
 /** Returns the result of a run before anything has happened. */
 export function emptyResult(): RunResult {
-  return { cacheStages: [], tests: [], cancelled: false, failures: [] }
+  return { cacheStages: [], tests: [], cacheTags: [], cancelled: false, failures: [] }
 }
 
 /** Converts a thrown value to a failure. */

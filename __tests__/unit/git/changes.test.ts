@@ -1,13 +1,12 @@
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { type Changes, changesFinder, findChanges } from '../../../src/git/changes.ts'
+import { changesFinder, findChanges } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
 import { commit, env, goTo, repository, run, top, write } from '../../support/git-repository.ts'
 import { SilentGitHub } from '../../support/make-run.ts'
 
 const ABSENT = 'f'.repeat(40)
-const NOTHING: Changes = { changed: undefined, untracked: undefined, dockerfileChanged: undefined }
 
 let asked: string[]
 
@@ -34,39 +33,24 @@ interface Question {
   revision: string
   sha?: string
   context?: string
-  file?: string
   comparisons?: Record<string, string[]>
 }
 
-function find({
-  revision,
-  sha = ABSENT,
-  context = '.',
-  file = 'Dockerfile',
-  comparisons = {}
-}: Question): Promise<Changes> {
-  const paths = { context: join(repository, context), file: join(repository, file) }
-  return findChanges(new Git(paths.context, env), new ComparingGitHub(comparisons), revision, { sha }, paths)
+function find({ revision, sha = ABSENT, context = '.', comparisons = {} }: Question): Promise<string[] | undefined> {
+  const git = new Git(join(repository, context), env)
+  return findChanges(git, new ComparingGitHub(comparisons), revision, { sha })
 }
 
 describe('by git', () => {
-  it('tells what differs below the context, and what git does not track', async () => {
+  it('tells which tracked files differ below the context', async () => {
     write('.gitignore', 'dist\n')
     const revision = commit('Dockerfile', 'app/src/a', 'app/b', 'application/c')
     for (const name of ['app/src/a', 'application/c']) write(name, '2')
     commit()
     write('app/b', '3')
     for (const name of ['app/dist/x', 'app/new', 'other']) write(name)
-    expect(await find({ revision, context: 'app' })).toEqual({
-      changed: ['b', 'src/a'],
-      untracked: ['dist/', 'new'],
-      dockerfileChanged: false
-    })
-    expect(await find({ revision })).toEqual({
-      changed: ['app/b', 'app/src/a', 'application/c'],
-      untracked: ['app/dist/', 'app/new', 'other', '.git/'],
-      dockerfileChanged: false
-    })
+    expect(await find({ revision, context: 'app' })).toEqual(['b', 'src/a'])
+    expect(await find({ revision })).toEqual(['app/b', 'app/src/a', 'application/c'])
     expect(asked).toEqual([])
   })
 
@@ -74,24 +58,7 @@ describe('by git', () => {
     const revision = commit('Dockerfile')
     const names = ['-x', '!x', 'new\nline', ' both ', 'ä-🐳', '__proto__']
     commit(...names.map((name) => `app/${name}`))
-    for (const name of names) write(`app/2${name}`)
-    const { changed, untracked } = await find({ revision, context: 'app' })
-    expect(new Set(changed)).toEqual(new Set(names))
-    expect(new Set(untracked)).toEqual(new Set(names.map((name) => `2${name}`)))
-  })
-
-  it('lists the context if git tracks nothing of it', async () => {
-    const revision = commit('Dockerfile')
-    for (const name of ['build/out/a', 'build/out/b/c']) write(name)
-    const { changed, untracked } = await find({ revision, context: 'build/out' })
-    expect({ changed, untracked: untracked?.toSorted() }).toEqual({ changed: [], untracked: ['a', 'b/'] })
-  })
-
-  it('names the file .git of a further work tree', async () => {
-    const revision = commit('Dockerfile')
-    run('worktree', 'add', '--quiet', '--detach', '../tree')
-    const { untracked } = await find({ revision, context: '../tree', file: '../tree/Dockerfile' })
-    expect(untracked).toEqual(['.git'])
+    expect(new Set(await find({ revision, context: 'app' }))).toEqual(new Set(names))
   })
 })
 
@@ -109,123 +76,54 @@ describe('by GitHub', () => {
   it('adds what was changed since the checkout', async () => {
     write('app/a', '2')
     const comparisons = { [head]: ['app/c', 'Dockerfile', 'other'] }
-    expect(await find({ revision: first, sha: head, context: 'app', comparisons })).toEqual({
-      changed: ['c', 'a'],
-      untracked: [],
-      dockerfileChanged: true
-    })
+    expect(await find({ revision: first, sha: head, context: 'app', comparisons })).toEqual(['c', 'a'])
     expect(asked).toEqual([`${first}...${head}`])
   })
 
   it("goes by the checkout if it is another commit than the build's, as a pull request's", async () => {
-    const { changed } = await find({ revision: first, comparisons: { [head]: ['app/c'] } })
+    const changed = await find({ revision: first, comparisons: { [head]: ['app/c'] } })
     expect(changed).toEqual(['app/c'])
     expect(asked).toEqual([`${first}...${head}`])
   })
 
   it("goes by the build's commit if the workflow made a further one", async () => {
     commit('app/version')
-    const { changed } = await find({ revision: first, sha: head, comparisons: { [head]: ['app/c'] } })
+    const changed = await find({ revision: first, sha: head, comparisons: { [head]: ['app/c'] } })
     expect(changed).toEqual(['app/c', 'app/version'])
   })
 
   it('leaves it open if GitHub does not answer', async () => {
-    expect(await find({ revision: first, sha: head })).toEqual({
-      changed: undefined,
-      untracked: ['.git/'],
-      dockerfileChanged: undefined
-    })
-  })
-})
-
-describe('the Dockerfile', () => {
-  it.each<[string, string, string]>([
-    ['in the context', 'app', 'app/Dockerfile'],
-    ['above it', 'app', 'Dockerfile'],
-    ['beside it', 'app', 'docker/Other'],
-    ['below it', '.', 'docker/Other']
-  ])('%s', async (_, context, file) => {
-    const revision = commit(file, 'app/a', 'docker/a')
-    expect((await find({ revision, context, file })).dockerfileChanged).toBe(false)
-    write(file, '2')
-    expect((await find({ revision, context, file })).dockerfileChanged).toBe(true)
-  })
-
-  it.each(['../Dockerfile', 'untracked/Dockerfile', 'app/new', '..Dockerfile'])(
-    '%j is not in the repository',
-    async (file) => {
-      const revision = commit('app/a')
-      write(file)
-      const { changed, dockerfileChanged } = await find({ revision, context: 'app', file })
-      expect({ changed, dockerfileChanged }).toEqual({ changed: [], dockerfileChanged: undefined })
-    }
-  )
-
-  it('is in the repository if only its name begins with dots', async () => {
-    const revision = commit('..Dockerfile')
-    expect((await find({ revision, file: '..Dockerfile' })).dockerfileChanged).toBe(false)
-  })
-
-  it('may be a link', async () => {
-    symlinkSync('docker/One', join(repository, 'Dockerfile'))
-    const revision = commit('docker/One', 'docker/Two')
-    expect((await find({ revision })).dockerfileChanged).toBe(false)
-    write('docker/One', '2')
-    expect((await find({ revision })).dockerfileChanged).toBe(true)
-    run('checkout', '--quiet', '.')
-    rmSync(join(repository, 'Dockerfile'))
-    symlinkSync('docker/Two', join(repository, 'Dockerfile'))
-    expect((await find({ revision })).dockerfileChanged).toBe(true)
-  })
-
-  it('may be in a submodule', async () => {
-    commit('Dockerfile')
-    run('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', `file://${repository}`, 'module')
-    const revision = commit('app/a')
-    const question = { revision, context: 'app', file: 'module/Dockerfile' }
-    expect((await find(question)).dockerfileChanged).toBe(false)
-    write('module/Dockerfile', '2')
-    expect((await find(question)).dockerfileChanged).toBe(true)
+    expect(await find({ revision: first, sha: head })).toBeUndefined()
   })
 })
 
 it('finds its way through links to the workspace', async () => {
   const revision = commit('Dockerfile', 'app/a')
   write('app/a', '2')
-  write('Dockerfile', '2')
   symlinkSync(repository, join(top, 'workspace'))
   symlinkSync(join(repository, 'app'), join(top, 'app'))
-  for (const [context, file] of [
-    ['../workspace/app', '../workspace/Dockerfile'],
-    ['../app', 'Dockerfile'],
-    ['app', '../workspace/Dockerfile']
-  ] as const) {
-    expect(await find({ revision, context, file })).toEqual({ changed: ['a'], untracked: [], dockerfileChanged: true })
+  for (const context of ['../workspace/app', '../app', 'app']) {
+    expect(await find({ revision, context })).toEqual(['a'])
   }
 })
 
 it('takes any text for a revision', async () => {
   commit('Dockerfile')
-  for (const revision of ['', 'HEAD', '--output=pwned', '\n']) {
-    expect(await find({ revision })).toEqual({ changed: undefined, untracked: ['.git/'], dockerfileChanged: undefined })
-  }
+  for (const revision of ['', 'HEAD', '--output=pwned', '\n']) expect(await find({ revision })).toBeUndefined()
 })
 
 it('knows nothing without a repository', async () => {
-  writeFileSync(join(top, 'Dockerfile'), '')
-  const comparisons = { [ABSENT]: ['a'] }
-  expect(await find({ revision: ABSENT, context: '..', file: '../Dockerfile', comparisons })).toEqual(NOTHING)
+  expect(await find({ revision: ABSENT, context: '..', comparisons: { [ABSENT]: ['a'] } })).toBeUndefined()
   expect(asked).toEqual([])
 })
 
 describe('changesFinder', () => {
   it('looks for the changes since a commit once', async () => {
     const sha = commit('a')
-    const paths = { context: repository, file: join(repository, 'a') }
-    const since = changesFinder(new Git(repository, env), new ComparingGitHub({}), { sha }, paths)
+    const since = changesFinder(new Git(repository, env), new ComparingGitHub({ [sha]: ['a'] }), { sha })
     const first = await since(ABSENT)
+    expect(first).toEqual(['a'])
     const times = asked.length
-    expect(times).toBeGreaterThan(0)
     expect(await since(ABSENT)).toBe(first)
     expect(asked).toHaveLength(times)
   })

@@ -149,7 +149,6 @@ describe('changedSince', () => {
     utimesSync(join(repository, 'b'), 1, 1)
     run('config', key, program)
     expect(await git().changedSince(first)).toEqual(['a'])
-    expect(await git().untracked()).toEqual([])
     expect(await git().prefix()).toBe('')
     expect(ran()).toBe(false)
   })
@@ -163,25 +162,6 @@ describe('changedSince', () => {
     utimesSync(join(repository, 'a'), 1, 1)
     expect(await git().changedSince(first)).toEqual([])
     expect(ran()).toBe(false)
-  })
-})
-
-describe('untracked', () => {
-  it('names files of the whole repository, ignored ones too, and folders as one', async () => {
-    write('.gitignore', 'node_modules\n*.log\n')
-    commit('sub/a')
-    for (const name of ['new', 'x.log', 'node_modules/a/b', 'sub/node_modules/a', 'sub/y.log', 'fresh/deep/c'])
-      write(name)
-    const expected = ['fresh/', 'new', 'node_modules/', 'sub/node_modules/', 'sub/y.log', 'x.log']
-    for (const folder of ['.', 'sub', 'sub/node_modules']) {
-      expect((await git(join(repository, folder)).untracked())?.toSorted()).toEqual(expected)
-    }
-  })
-
-  it('gives any name as it is', async () => {
-    commit('a')
-    for (const name of HOSTILE) write(name)
-    expect(new Set(await git().untracked())).toEqual(new Set(HOSTILE))
   })
 })
 
@@ -210,7 +190,6 @@ it.each([
   if (_ === 'no git') process.env.PATH = top
   try {
     expect(await asked.changedSince(first)).toBeUndefined()
-    expect(await asked.untracked()).toBeUndefined()
     expect(await asked.prefix()).toBeUndefined()
     expect(await asked.commit('HEAD')).toBeUndefined()
     expect(await asked.branch()).toBe('')

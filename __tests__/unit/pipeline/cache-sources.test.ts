@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
+import { type ContentKeys, cacheTagOf, keysForTags } from '../../../src/cache/key-tags.ts'
 import { CancelledError } from '../../../src/lib/errors.ts'
 import { CacheSources } from '../../../src/pipeline/cache-sources.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
+import { image as identity, keysOf } from '../../support/content-keys.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan } from '../../support/make-plan.ts'
 
@@ -25,6 +27,10 @@ interface World {
   latest?: ImageRecord
   kept?: ImageRecord
   unreadable?: [reference: string, kind: FailureKind]
+  keys?: ContentKeys
+  /** Further images, by reference. */
+  others?: Record<string, ImageRecord>
+  inputs?: Record<string, string>
 }
 
 interface Asked {
@@ -35,10 +41,11 @@ interface Asked {
   cancel: () => void
 }
 
-function ask({ strategy = 'inline', latest, kept, unreadable }: World): Asked {
+function ask({ strategy = 'inline', latest, kept, unreadable, keys = new Map(), others = {}, inputs }: World): Asked {
   const contents = new Contents()
   if (latest) contents.put(LATEST, latest)
   if (kept) contents.put(KEPT, kept)
+  for (const [reference, one] of Object.entries(others)) contents.put(reference, one)
   const requests: string[] = []
   const cancellation = new AbortController()
   const registry = new FakeRegistry(contents, {
@@ -48,8 +55,8 @@ function ask({ strategy = 'inline', latest, kept, unreadable }: World): Asked {
     fail: (request) => (unreadable && request === `get ${unreadable[0]}` ? failureOf(unreadable[1]) : undefined),
     signal: cancellation.signal
   })
-  const plan = makePlan({ text: TEXT, strategy })
-  const sources = new CacheSources({ plan, registry })
+  const plan = makePlan({ text: TEXT, strategy, ...(inputs && { inputs }) })
+  const sources = new CacheSources({ plan, registry }, keys)
   return { sources, builds: plan.builds, requests, cancel: () => cancellation.abort() }
 }
 
@@ -84,9 +91,9 @@ describe('The cache source of production', () => {
   ])('is %s', async (_, world, expected) => {
     const { sources, builds } = ask(world)
     const [builder, production] = builds
-    expect(production && (await sources.of(production))).toBe(expected)
+    expect(production && (await sources.of(production))).toEqual({ reference: expected })
     // only production has a kept cache
-    expect(builder && (await sources.of(builder))).toBe('octo/app:builder')
+    expect(builder && (await sources.of(builder))).toEqual({ reference: 'octo/app:builder' })
   })
 
   it.each<[string, World, string[]]>([
@@ -108,5 +115,70 @@ describe('The cache source of production', () => {
     // an unhandled rejection would fail this test, or whichever runs by then
     await new Promise((resolve) => setImmediate(resolve))
     await expect(sources.of(builds.at(-1) as StageBuild)).rejects.toThrow(CancelledError)
+  })
+})
+
+describe('A cache tag', () => {
+  const COMMIT = 'c'.repeat(40)
+  const LABELS = { 'org.opencontainers.image.revision': COMMIT, 'shared-docker-layers.branch': 'feature' }
+  const images = { images: new Map([['alpine', identity('alpine')]]) }
+  const labelled = (digit: string, recorded: number[] | 'none' = ALL): ImageRecord => ({
+    ...image(digit, recorded),
+    labels: LABELS
+  })
+  const production = (builds: StageBuild[]): StageBuild => builds.at(-1) as StageBuild
+
+  async function world(more: World = {}): Promise<{ world: World; tags: string[] }> {
+    const keys = await keysOf(TEXT, images)
+    const { builds } = ask(more)
+    const tags = keysForTags(production(builds), keys).map((key) => cacheTagOf('octo/app', key))
+    return { world: { ...more, keys }, tags }
+  }
+
+  it('of the longest existing key is the cache source', async () => {
+    const { world: given, tags } = await world({ latest: image('1', ALL) })
+    const [longest = '', shorter = ''] = tags
+    expect(tags).toHaveLength(2)
+    const { sources, builds } = ask({ ...given, others: { [longest]: labelled('2'), [shorter]: labelled('3') } })
+    expect(await sources.of(production(builds))).toEqual({
+      reference: longest,
+      origin: { commit: COMMIT, branch: 'feature' }
+    })
+    expect([longest, shorter].map((tag) => sources.exists(tag))).toEqual([true, true])
+  })
+
+  it('of a shorter key is the next best', async () => {
+    const { world: given, tags } = await world({ latest: image('1', ALL) })
+    const { sources, builds } = ask({ ...given, others: { [tags[1] ?? '']: labelled('3') } })
+    expect(await sources.of(production(builds))).toMatchObject({ reference: tags[1] })
+    expect(tags.map((tag) => sources.exists(tag))).toEqual([undefined, true])
+  })
+
+  it('is no cache source if BuildKit could not use its image', async () => {
+    const { world: given, tags } = await world({ latest: image('1', ALL) })
+    const { sources, builds } = ask({ ...given, others: { [tags[0] ?? '']: labelled('2', 'none') } })
+    expect(await sources.of(production(builds))).toEqual({ reference: LATEST })
+    expect(sources.exists(tags[0] ?? '')).toBe(false)
+  })
+
+  it('needs no cache metadata for the legacy builder', async () => {
+    const { world: given, tags } = await world({ strategy: 'legacy' })
+    const { sources, builds } = ask({ ...given, others: { [tags[0] ?? '']: labelled('2', 'none') } })
+    expect(await sources.of(production(builds))).toMatchObject({ reference: tags[0] })
+  })
+
+  it('is not asked for with cache-tags: none', async () => {
+    const { world: given, tags } = await world({ inputs: { 'cache-tags': 'none' } })
+    const { sources, builds, requests } = ask({ ...given, others: { [tags[0] ?? '']: labelled('2') } })
+    expect(await sources.of(production(builds))).toEqual({ reference: LATEST })
+    expect(requests.filter((request) => request.startsWith('head'))).toEqual([])
+  })
+
+  it('is asked for by HEAD, all at once', async () => {
+    const { world: given, tags } = await world()
+    const { sources, builds, requests } = ask(given)
+    const found = sources.of(production(builds))
+    expect(requests).toEqual(tags.map((tag) => `head ${tag}`))
+    expect(await found).toEqual({ reference: LATEST })
   })
 })

@@ -1,8 +1,13 @@
-import { describe, expect, it } from '@jest/globals'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
 import { splitAtBuilder } from '../../../src/plan/stage-builds.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
+import { image as identity, keysOf } from '../../support/content-keys.ts'
 import { makePlan } from '../../support/make-plan.ts'
 
 const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
@@ -33,12 +38,31 @@ function image({ sizes, history, records = true }: Published): ImageRecord {
   }
 }
 
-function choose(text: string, published: (Published | undefined)[], changed: string[] = []): string[] {
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'prefetch-'))
+  mkdirSync(join(folder, 'src'))
+  for (const name of ['package.json', 'src/a.c']) writeFileSync(join(folder, name), '')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const IMAGES = new Map(['node:24', 'slim', 'docker.io/library/slim'].map((name) => [name, identity(name)]))
+
+/** @param changed files that change after the images were published */
+async function choose(text: string, published: (Published | undefined)[], changed: string[] = []): Promise<string[]> {
   const plan = makePlan({ text, inputs: { image: 'app' } })
+  const world = { folder, images: IMAGES }
   const [, afterBuilder] = splitAtBuilder(plan.builds)
-  const sources = afterBuilder.map(({ cacheSource }) => cacheSource)
-  const images = published.map((one) => one && image(one))
-  return choosePrefetched(plan, sources, images, changed)
+  const before = await keysOf(text, world)
+  for (const name of changed) writeFileSync(join(folder, name), 'changed')
+  const sources = afterBuilder.map((build, index) => {
+    const one = published[index]
+    const label = keysLabel(build, before, '')
+    const labels = { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1) }
+    return { reference: build.cacheSource, image: one && { ...image(one), labels } }
+  })
+  return choosePrefetched(plan, sources, await keysOf(text, world))
 }
 
 describe('choosePrefetched', () => {
@@ -51,14 +75,14 @@ describe('choosePrefetched', () => {
       'nothing of an image that is as good as new',
       `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
       [{ ...useful, sizes: [900, 5, 100, 30] }],
-      [],
+      ['src/a.c'],
       []
     ],
     [
       'the base instead',
       `${BUILDER}FROM slim\n${OWN}${COPIED}`,
       [{ ...useful, sizes: [900, 5, 100, 30] }],
-      [],
+      ['src/a.c'],
       ['slim']
     ],
     ['the base where nothing is published', `${BUILDER}FROM slim\n${OWN}${COPIED}`, [undefined], [], ['slim']],
@@ -66,7 +90,7 @@ describe('choosePrefetched', () => {
       'the base where all else comes from the builder',
       `${BUILDER}FROM slim\n${COPIED}CMD a\n`,
       [{ sizes: [9, 1], history: ['COPY /a /a', 'CMD a'] }],
-      [],
+      ['src/a.c'],
       ['slim']
     ],
     [
@@ -75,6 +99,13 @@ describe('choosePrefetched', () => {
       [useful],
       ['package.json'],
       []
+    ],
+    [
+      'all of an image of the same content',
+      `${BUILDER}FROM node:24\n${OWN}${COPIED}`,
+      [{ ...useful, sizes: [900, 5, 100, 30] }],
+      [],
+      ['app:latest']
     ],
     ['what no changed file concerns', `${BUILDER}FROM node:24\n${OWN}${COPIED}`, [useful], ['src/a.c'], ['app:latest']],
     [
@@ -143,13 +174,14 @@ describe('choosePrefetched', () => {
       [],
       ['slim']
     ]
-  ])('%s', (_, text, published, changed, expected) => {
-    expect(choose(text, published, changed)).toEqual(expected)
+  ])('%s', async (_, text, published, changed, expected) => {
+    expect(await choose(text, published, changed)).toEqual(expected)
   })
 
-  it('the kept cache, where production takes its cache from that', () => {
-    const plan = makePlan({ text: `${BUILDER}FROM node:24\n${OWN}${COPIED}` })
-    expect(choosePrefetched(plan, ['octo/app:latest-cache'], [image(useful)], [])).toEqual(['octo/app:latest-cache'])
+  it('the base instead of an image without content keys', () => {
+    const plan = makePlan({ text: `${BUILDER}FROM slim\n${OWN}${COPIED}` })
+    const source = { reference: 'octo/app:latest', image: image(useful) }
+    expect(choosePrefetched(plan, [source], new Map())).toEqual(['slim'])
   })
 })
 

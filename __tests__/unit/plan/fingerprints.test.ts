@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals'
 import { readInputs } from '../../../src/action/inputs.ts'
 import { publicInputs } from '../../../src/action/secrets.ts'
 import { type Fingerprints, takeFingerprints } from '../../../src/plan/fingerprints.ts'
+import { makeInputs } from '../../support/make-plan.ts'
 
-function take(values: Record<string, string> = {}, env: Record<string, string> = {}, text = 'FROM a'): Fingerprints {
+function take(values: Record<string, string> = {}, platform: string | undefined = 'linux/amd64'): Fingerprints {
   const inputs = readInputs((name) => ({ image: 'octo/app', tests: 'a\nb', ...values })[name] ?? '')
-  return takeFingerprints(publicInputs(inputs), text, 'docs', env)
+  return takeFingerprints(publicInputs(inputs), platform)
 }
 
 describe('takeFingerprints', () => {
@@ -15,13 +16,24 @@ describe('takeFingerprints', () => {
     ['another command', { tests: 'a\nc' }],
     ['another order', { tests: 'b\na' }],
     ['an option', { 'test-options': '--env A=1' }],
+    ['no command', { tests: '' }],
     ['a platform', { platform: 'linux/arm64' }]
   ])('of the tests differs with %s', (_, values) => {
     expect(take(values).tests).toMatch(/^[0-9a-f]{64}$/)
     expect(take(values).tests).not.toBe(usual.tests)
   })
 
+  it('of the tests differs on another machine', () => {
+    expect(take({}, 'linux/arm64').tests).not.toBe(usual.tests)
+    expect(take({ platform: 'linux/amd64' }, 'linux/arm64').tests).not.toBe(take({ platform: 'linux/amd64' }).tests)
+  })
+
+  it('of the tests is not taken on a machine of an unknown architecture', () => {
+    expect(takeFingerprints({ ...publicInputs(makeInputs()), platform: undefined }, undefined).tests).toBeUndefined()
+  })
+
   it.each([
+    '--security-opt no-new-privileges',
     '--env A=1',
     '--env=A=1',
     '-e A=1',
@@ -35,6 +47,8 @@ describe('takeFingerprints', () => {
   })
 
   it.each([
+    '--security-opt seccomp=profile.json',
+    '--security-opt=apparmor=mine',
     '--env A',
     '--env=A',
     '-e A',
@@ -55,26 +69,11 @@ describe('takeFingerprints', () => {
     expect(take({ 'test-options': options }).tests).toBeUndefined()
   })
 
-  it('of no tests is none', () => {
-    expect(take({ tests: '' }).tests).toBeUndefined()
-  })
-
   it.each<[string, Fingerprints]>([
-    ['the Dockerfile', take({}, {}, 'FROM b')],
-    ['a build argument', take({ 'build-args': 'A=1' })],
-    ['the value of a build argument', take({ 'build-args': 'A' }, { A: '1' })],
-    ['the target', take({ target: 'a' })],
     ['a label', take({ labels: 'team=a' })],
-    ['a secret', take({ secrets: 'a=b' })],
-    ['a network', take({ network: 'none' })],
-    ['the cache stages', take({ 'cache-stages': 'none' })]
+    ['a secret', take({ secrets: 'a=b' })]
   ])('of the inputs differs with %s', (_, { inputs }) => {
     expect(inputs).not.toBe(usual.inputs)
-  })
-
-  it('tells no values apart that a build argument has in the environment from one in the input', () => {
-    expect(take({ 'build-args': 'A' }, { A: '1' })).toEqual(take({ 'build-args': 'A' }, { A: '1', B: '2' }))
-    expect(take({ 'build-args': 'A' }, { A: '1' })).not.toEqual(take({ 'build-args': 'A' }, { A: '2' }))
   })
 
   it.each<[string, Record<string, string>]>([

@@ -13,21 +13,20 @@ import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
  * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
  *
  * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
+ *
+ * @returns also the digests of the pushed images, by reference in the engine; '' if unknown
  */
 export async function publish(
   run: Run,
   builds: readonly Build[],
   tests: readonly TestResult[]
-): Promise<{ publication: Publication; pullSize?: PullSize }> {
-  const { refs, decision, inputs } = run.plan
-  // an image that an earlier run tested keeps the label that names the tested commit
-  const keepsBuilder = tests.some(({ status }) => status === 'unchanged')
-  const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'))
+): Promise<{ publication: Publication; digests: Map<string, string>; pullSize?: PullSize }> {
+  const { refs, decision, inputs, builds: stageBuilds } = run.plan
   const start = performance.now()
   const taken = await whyTaken(run, stageBuilds, tests)
   if (taken !== undefined) {
     const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] }
-    return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] } }
+    return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] }, digests: new Map() }
   }
   const pushes = new Pushes(run)
   const pushed = new Map<StageBuild, Promise<Judged>>()
@@ -74,7 +73,8 @@ export async function publish(
     seconds: secondsSince(start),
     failures: pushes.failures
   }
-  return { publication, ...(size && { pullSize: size }) }
+  const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]))
+  return { publication, digests, ...(size && { pullSize: size }) }
 }
 
 /** Sets the moving tags, except those whose image would be a worse cache source. */

@@ -1,0 +1,76 @@
+import type { EngineInfo } from '../docker/engine-info.ts'
+import { at, list, parseJson, text } from '../lib/json.ts'
+import type { StageBuild } from '../plan/stage-builds.ts'
+import type { Ingredient, InstructionKey } from './content-keys.ts'
+import { type ContentKeys, chainOfKeys, shortKey } from './key-tags.ts'
+
+/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
+export const KEYS_LABEL = 'shared-docker-layers.keys'
+
+/** Returns the name of an engine in the label: `28.5.2 containerd`. */
+export function nameOfEngine({ version, store }: EngineInfo): string {
+  return `${version} ${store}`
+}
+
+/** The keys of an image as its label has them. */
+export interface RecordedKeys {
+  /** The engine that built the image: `28.5.2 containerd`. */
+  engine: string
+  /** One entry for FROM and for each instruction. */
+  chain: RecordedKey[]
+}
+
+export interface RecordedKey {
+  keyword: string
+  /** 16 hex digits; '' if unknown. */
+  key: string
+  ingredients: Ingredient[]
+}
+
+/**
+ * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
+ * its base image. An ingredient that several keys share is written once.
+ */
+export function keysLabel(build: Pick<StageBuild, 'own'>, keys: ContentKeys, engine: string): string {
+  const parts: string[] = []
+  const indexOf = ({ kind, name = '', hash, count }: Ingredient): number => {
+    const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])])
+    const index = parts.indexOf(part)
+    return index === -1 ? parts.push(part) - 1 : index
+  }
+  const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
+    keyword,
+    key === undefined ? '' : shortKey(key),
+    ingredients.map(indexOf)
+  ])
+  const value = { version: 1, engine, parts: parts.map((part): unknown => JSON.parse(part)), chain }
+  return `${KEYS_LABEL}=${JSON.stringify(value)}`
+}
+
+/** Reads the label of an image; undefined if it has none of this form. */
+export function readKeysLabel(labels: Readonly<Record<string, string>>): RecordedKeys | undefined {
+  const json = parseJson(labels[KEYS_LABEL] || '')
+  if (at(json, 'version') !== 1) return undefined
+  const parts = list(at(json, 'parts')).map(readIngredient)
+  const chain = list(at(json, 'chain')).map((entry): RecordedKey => {
+    const [keyword, key, indices] = list(entry)
+    const ingredients = list(indices).flatMap((index) => parts[Number(index)] ?? [])
+    return { keyword: text(keyword), key: text(key), ingredients }
+  })
+  return chain.length === 0 ? undefined : { engine: text(at(json, 'engine')), chain }
+}
+
+/** Returns whether an instruction has the recorded key. */
+export function isRecorded({ key }: Pick<InstructionKey, 'key'>, recorded: RecordedKey | undefined): boolean {
+  return key !== undefined && recorded?.key === shortKey(key)
+}
+
+function readIngredient(entry: unknown): Ingredient {
+  const [kind, name, hash, count] = list(entry)
+  return {
+    kind: text(kind) as Ingredient['kind'],
+    ...(text(name) !== '' && { name: text(name) }),
+    hash: text(hash),
+    ...(typeof count === 'number' && { count })
+  }
+}

@@ -1,0 +1,152 @@
+import { whyNoCache } from '../../cache/cached-layers.ts'
+import { type ContentKeys, cacheTagOf, keysForTags } from '../../cache/key-tags.ts'
+import { failureOf } from '../../docker/errors.ts'
+import type { Run } from '../../plan/run-context.ts'
+import type { StageBuild } from '../../plan/stage-builds.ts'
+import type { RegistryFailure } from '../../registry/failure.ts'
+import type { Build } from '../../result/result.ts'
+import { sameImage } from '../../strategy/base-images.ts'
+import type { CacheSources } from '../cache-sources.ts'
+import { Pushes } from './push.ts'
+
+/** The part of a run that cache tags need. */
+export type CacheTagsRun = Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
+
+/** What the builds of a run were made of, and where they took their caches from. */
+export interface Caches {
+  keys: ContentKeys
+  /** Digests of the external images that the keys are made of, by reference. */
+  digests: ReadonlyMap<string, string>
+  sources: CacheSources
+}
+
+/** Returns whether a run may write cache tags: never one that may not push. */
+export function mayWriteCacheTags({ inputs, decision }: Run['plan']): boolean {
+  if (!decision.push) return false
+  return inputs.cacheTags === 'all' || (inputs.cacheTags === 'publish-branch' && decision.publish)
+}
+
+/** Returns the base image that moved after the keys were read: then the keys are not those of what was built. */
+export function whichMoved(builds: readonly Build[], { digests }: Caches): string | undefined {
+  const bases = builds.flatMap((build) => build.bases)
+  const moved = bases.find(({ reference, digest }) =>
+    [...digests].some(([other, known]) => sameImage(other, reference) && known !== digest)
+  )
+  return moved?.reference
+}
+
+/** Returns whether no other image contains the layers of a stage. */
+function hasOwnImage({ moving }: StageBuild): boolean {
+  return moving !== undefined
+}
+
+/**
+ * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
+ * only says of what an image was made. A failure never fails the run.
+ *
+ * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
+ * @returns the added tags
+ */
+export async function writeCacheTags(
+  run: CacheTagsRun,
+  builds: readonly Build[],
+  caches: Caches,
+  digests: Map<string, string>
+): Promise<string[]> {
+  if (!mayWriteCacheTags(run.plan)) return []
+  const added: string[] = []
+  // one after the other: the engine uploads layers that two images share only once
+  for (const stage of run.plan.builds.toReversed()) {
+    const build = builds.find(({ image }) => image === stage.reference)
+    if (build === undefined || build.failure !== undefined || !hasOwnImage(stage)) continue
+    added.push(...(await writeForOne(run, stage, build, caches, digests)))
+    if (run.signal.aborted) break
+  }
+  return added
+}
+
+async function writeForOne(
+  run: CacheTagsRun,
+  stage: StageBuild,
+  build: Build,
+  { keys, sources }: Caches,
+  digests: Map<string, string>
+): Promise<string[]> {
+  const { plan, registry } = run
+  const { image } = plan.inputs
+  const wanted = keysForTags(stage, keys).map((key) => cacheTagOf(image, key))
+  const [longest] = wanted
+  if (longest === undefined) return []
+  const missing = await whichMissing(run, wanted, sources)
+  if (missing.length === 0) return []
+  const isNew = missing.includes(longest)
+  const pushed = digests.get(stage.reference) ?? ''
+  const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' }
+  if (failure !== undefined) return tell(run, longest, failure)
+  if (digest !== '') digests.set(stage.reference, digest)
+  const added = isNew && pushed === '' ? [longest] : []
+  const source = isNew ? `${image}@${digest}` : longest
+  const { image: record } = await registry.published(source)
+  if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
+    run.log.warning(
+      `${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`
+    )
+    return added
+  }
+  const why = record && plan.strategy.capabilities.cacheMetadata ? whyNoCache(record, stage) : undefined
+  if (record === undefined || why !== undefined) {
+    run.log.info(
+      `No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`
+    )
+    return added
+  }
+  const { tagged, failure: notTagged } = await registry.tag(
+    source,
+    missing.filter((reference) => !added.includes(reference))
+  )
+  added.push(...tagged.keys())
+  if (notTagged) tell(run, missing.find((reference) => !added.includes(reference)) ?? longest, notTagged)
+  return added
+}
+
+/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
+async function whichMissing(
+  { registry }: CacheTagsRun,
+  references: readonly string[],
+  sources: CacheSources
+): Promise<string[]> {
+  const answers = await Promise.all(
+    references.map(
+      async (reference) => sources.exists(reference) ?? (await registry.digest(reference)).value !== undefined
+    )
+  )
+  return references.filter((_, index) => !answers[index])
+}
+
+/** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
+async function digestOfNew(
+  run: CacheTagsRun,
+  stage: StageBuild,
+  reference: string,
+  pushed: string
+): Promise<{ digest: string; failure?: RegistryFailure }> {
+  if (pushed !== '') return { digest: pushed }
+  const { docker, signal } = run
+  const failed = failureOf(await docker.call(['tag', stage.reference, reference], { signal }))
+  if (failed !== undefined) return { digest: '', failure: { kind: 'unknown', message: failed } }
+  const pushes = new Pushes(run)
+  await pushes.push(reference)
+  // a local name would hide the image in the registry from later builds on this engine
+  await docker.call(['image', 'rm', reference], { signal })
+  const [failure] = pushes.failures
+  const digest = pushes.digests.get(reference) ?? ''
+  if (failure?.kind === 'push') return { digest, failure: failure.failure }
+  return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest }
+}
+
+function tell({ log }: CacheTagsRun, reference: string, { message }: RegistryFailure): [] {
+  log.warning(
+    `The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`
+  )
+  return []
+}

@@ -1,0 +1,62 @@
+import { cacheTagOf, keysForTags } from '../../cache/key-tags.ts'
+import type { StageBuild } from '../../plan/stage-builds.ts'
+import type { Build, TestResult } from '../../result/result.ts'
+import type { TestedTags } from '../reuse.ts'
+import { type Caches, type CacheTagsRun, mayWriteCacheTags } from './cache-tags.ts'
+
+/** The images of a run in which everything passed. */
+export interface Tested {
+  builds: readonly Build[]
+  tests: readonly TestResult[]
+  /** Digests of the pushed images, by reference in the engine; '' if unknown. */
+  digests: ReadonlyMap<string, string>
+}
+
+/**
+ * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
+ * fails the run.
+ *
+ * @returns the added tags
+ */
+export async function writeTestedTags(
+  run: CacheTagsRun,
+  { builds, tests, digests }: Tested,
+  tags: TestedTags,
+  caches: Caches
+): Promise<string[]> {
+  const { plan, registry, log } = run
+  const { inputs, decision } = plan
+  const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan))
+  const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged')
+  if (!isWanted || !isPassed || tests.length < inputs.tests.length) return []
+  const added: string[] = []
+  for (const stage of plan.builds) {
+    const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]
+    const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches)
+    if (tag === undefined || image === undefined) continue
+    if ((await registry.digest(tag)).value !== undefined) continue
+    const { failure } = await registry.tag(image, [tag])
+    if (failure)
+      log.warning(
+        `The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`
+      )
+    else added.push(tag)
+  }
+  return added
+}
+
+/** Returns a reference of the very image that was tested; undefined if it is not in the registry. */
+function imageOf(
+  repository: string,
+  stage: StageBuild,
+  { builds, digests }: Pick<Tested, 'builds' | 'digests'>,
+  { keys, sources }: Caches
+): string | undefined {
+  const digest = digests.get(stage.reference) ?? ''
+  if (digest !== '') return `${repository}@${digest}`
+  const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key))
+  const build = builds.find(({ image }) => image === stage.reference)
+  // then the image of the cache tag has the same layers
+  const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached)
+  return longest !== undefined && isSame && sources.exists(longest) ? longest : undefined
+}
