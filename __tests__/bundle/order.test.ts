@@ -17,6 +17,7 @@ const LABELS =
   '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA --label shared-docker-layers.inputs=HASH'
 const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
+const VARIANT = '--label shared-docker-layers.variant=HASH'
 const TESTED = '--label shared-docker-layers.tests=HASH'
 
 /** What only looks at images, containers and the engine. */
@@ -39,8 +40,7 @@ function build(stage: 'builder' | 'production', moving: boolean): string {
     return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${TESTED} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
-  // the Dockerfile whose builder stage is the image just built
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file TEMP/shared-docker-layers-RUN/Dockerfile-stage-1 ${tags} ${LABELS} ${ID_FILE} .`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${VARIANT} ${ID_FILE} .`
 }
 
 function test(number: number, command: string): [string, string] {

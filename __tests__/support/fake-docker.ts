@@ -123,15 +123,12 @@ function usual(folder: string, args: string[]): { stdout?: string; stderr?: stri
         ? { stdout: inspected(folder, file) }
         : { exitCode: 1, stderr: 'Error: No such container\n' }
     }
-    case 'image':
-      return args.includes('{{.Id}}')
-        ? {
-            stdout: args
-              .slice(4)
-              .map((name) => `${idOf(folder, name)}\n`)
-              .join('')
-          }
-        : {}
+    case 'image': {
+      const isIdAsked = args.includes('{{.Id}}')
+      const ids = args.slice(isIdAsked ? 4 : 2).map((name) => idOf(folder, name))
+      if (isIdAsked) return { stdout: ids.map((id) => `${id}\n`).join('') }
+      return args.includes('--format') ? {} : { stdout: JSON.stringify(ids.map((Id) => ({ Id }))) }
+    }
     default:
       return {}
   }

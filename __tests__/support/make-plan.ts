@@ -34,6 +34,8 @@ export function makeCommit(sha = SHA): Commit {
     event: 'push',
     sha,
     shortSha: sha.slice(0, 7),
+    eventSha: sha,
+    checkout: 'own',
     branch: 'master',
     tag: '',
     isFork: false,
@@ -73,13 +75,14 @@ export function makePlan({
     ...{ dockerfile, cacheStages, strategy: { ...choice, reason: 'a test' } },
     ...{ builderStage: builder.index, targetStage: target.index },
     decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, commit, cacheStages)
+    refs: makeRefs(inputs, commit, cacheStages, 'master')
   }
   const { cacheStages: _, ...planned } = parts
   return {
     ...planned,
     ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },
     fingerprints: { tests: 'tests', inputs: 'inputs' },
+    variant: 'variant',
     builds: planBuilds({ ...parts, labels: { builder: [], stages: [], production: [] } })
   }
 }

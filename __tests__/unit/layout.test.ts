@@ -14,6 +14,7 @@ const WITHOUT_COUNTERPART: Record<string, string> = {
   'contract.test.ts': 'compares action.yml and the README with the sources',
   'workflows.test.ts': 'is about the files in .github',
   'layout.test.ts': 'is about all of src',
+  'clean-up.test.ts': 'is about the workflow in examples/clean-up',
   'report/recorded-summaries.test.ts': 'is about the files in docs/summaries'
 }
 

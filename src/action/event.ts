@@ -5,10 +5,14 @@ import { quote } from '../lib/text.ts'
 export interface Commit {
   /** `push`, `pull_request`, …; `local` outside GitHub */
   event: string
-  /** The commit to build and tag: full id, lower-case hex (40 digits, or 64 in a SHA-256 repository). */
+  /** The commit to build and tag, that of the checkout: full id, lower-case hex (40 digits, or 64 in a SHA-256 repository). */
   sha: string
   /** The first 7 digits of `sha`. */
   shortSha: string
+  /** The commit that the event is about; for a pull request, the merge commit. */
+  eventSha: string
+  /** Whether `sha` is the event's own commit; `unknown` if git could not tell, so that `sha` is the event's by assumption. */
+  checkout: 'own' | 'other' | 'unknown'
   /** Short branch name; '' without a branch (a tag, a detached HEAD) and for a name that git does not allow. */
   branch: string
   /** Short tag name if the event's ref is a tag (its push, its release, a dispatch on it), otherwise ''. */
@@ -19,20 +23,25 @@ export interface Commit {
   isDependabot: boolean
   /** Whether the event is about a pull request and contains its head: `pull_request`, `pull_request_target`, the reviews. */
   isPullRequest: boolean
+  /** Number of the pull request, if `sha` contains its changes: its head, or its merge commit. */
+  pullRequest?: number
   /** The repository's default branch, if the event contains it. */
   defaultBranch?: string
   /** `owner/name` of the repository in which the workflow runs; '' if unknown */
   repository: string
   /** `https://github.com/owner/name`, or on a GitHub Enterprise server; '' if unknown */
   sourceUrl: string
-  /** Commit time of `sha`, `YYYY-MM-DDTHH:MM:SSZ`, if the payload contains it for exactly that commit. */
+  /** Commit time of `sha`, `YYYY-MM-DDTHH:MM:SSZ`, if git knows it, or the payload contains it for exactly that commit. */
   commitTime?: string
 }
 
-/** Commit and branch of the work tree, from git: `branch` is '' or `HEAD` when detached. For runs without an event. */
+/** The commit of the checkout, from git. */
 export interface LocalGit {
   sha: string
+  /** '' or `HEAD` when detached. Only for runs without an event. */
   branch: string
+  /** Commit time, `YYYY-MM-DDTHH:MM:SSZ`. */
+  time?: string
 }
 
 /** No commit can be determined. The message is one sentence for users. */
@@ -41,15 +50,16 @@ export class EventError extends Error {
 }
 
 /**
- * Reads the commit to build from the variables and the payload that GitHub gives a run
+ * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
  * (docs.github.com, "Variables reference" and "Events that trigger workflows").
  *
- * Reads the heads of pull requests, merge groups and workflow runs from the payload, and everything else from the
- * variables: `GITHUB_SHA` is the merge commit of a pull request and, for `workflow_run`, the tip of the default branch.
+ * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
+ * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
+ * for `workflow_run`, that is the tip of the default branch.
  *
  * @param env     the variables of the process; reads only `GITHUB_*`
  * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
- * @param git     the commit of the work tree, used only if no variable names an event or a commit
+ * @param git     the commit of the checkout; undefined without git or a repository
  * @throws EventError if no commit can be determined
  */
 export function readCommit(env: Record<string, string | undefined>, payload: unknown, git?: LocalGit): Commit {
@@ -57,7 +67,14 @@ export function readCommit(env: Record<string, string | undefined>, payload: unk
   const isPullRequest = event.startsWith('pull_request')
   const ref = readRef(env)
   const revision = readRevision(event, env, payload, ref, git)
-  const time = commitTime(headCommit(event, payload), revision.sha)
+  const head = commitId(git?.sha)
+  const sha = head || revision.sha
+  const pullHead = isPullRequest ? commitId(at(payload, 'pull_request', 'head', 'sha')) : ''
+  const isOwn = sha === revision.sha || sha === pullHead
+  // GITHUB_SHA of pull_request_target is the base branch, without the changes
+  const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target')
+  const number = hasChanges ? positive(at(payload, 'pull_request', 'number')) : undefined
+  const time = (head && git?.time) || commitTime(headCommit(event, payload), sha)
   const defaultBranch =
     refName(at(payload, 'repository', 'default_branch')) ||
     // A schedule runs only on the default branch, and its payload has no repository.
@@ -65,8 +82,10 @@ export function readCommit(env: Record<string, string | undefined>, payload: unk
   const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName(at(payload, 'repository', 'full_name'))
   return {
     event,
-    sha: revision.sha,
-    shortSha: revision.sha.slice(0, 7),
+    sha,
+    shortSha: sha.slice(0, 7),
+    eventSha: revision.sha,
+    checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
     branch: revision.branch,
     tag: revision.tag,
     isFork: isForeign(event, payload),
@@ -76,6 +95,7 @@ export function readCommit(env: Record<string, string | undefined>, payload: unk
       at(payload, 'workflow_run', 'actor', 'login')
     ].includes('dependabot[bot]'),
     isPullRequest,
+    ...(number !== undefined && { pullRequest: number }),
     ...(defaultBranch && { defaultBranch }),
     repository,
     sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
@@ -99,12 +119,6 @@ function readRevision(
   ref: Ref,
   git: LocalGit | undefined
 ): Revision {
-  if (event.startsWith('pull_request')) {
-    return payloadRevision(event, 'pull_request.head.sha', at(payload, 'pull_request', 'head', 'sha'), {
-      branch: refName(at(payload, 'pull_request', 'head', 'ref')),
-      tag: ''
-    })
-  }
   if (event === 'workflow_run') {
     return payloadRevision(event, 'workflow_run.head_sha', at(payload, 'workflow_run', 'head_sha'), {
       branch: refName(at(payload, 'workflow_run', 'head_branch')),
@@ -131,6 +145,9 @@ function readRevision(
     throw new EventError(
       `There is no commit to build: GITHUB_SHA is ${quote(env.GITHUB_SHA ?? '')}, which is no full commit id.`
     )
+  }
+  if (event.startsWith('pull_request')) {
+    return { sha, branch: refName(at(payload, 'pull_request', 'head', 'ref')), tag: '' }
   }
   // A release builds its tag, even if GITHUB_REF does not contain it.
   if (event === 'release') return { sha, branch: '', tag: ref.tag || refName(at(payload, 'release', 'tag_name')) }
@@ -165,6 +182,10 @@ function isForeign(event: string, payload: unknown): boolean {
   if (event.startsWith('pull_request')) return !sameId(at(payload, 'pull_request', 'head', 'repo', 'id'), repository)
   if (event === 'workflow_run') return !sameId(at(payload, 'workflow_run', 'head_repository', 'id'), repository)
   return false
+}
+
+function positive(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined
 }
 
 function sameId(a: unknown, b: unknown): boolean {

@@ -1,7 +1,8 @@
 import { parseArgsStringToArgv } from 'string-argv'
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
-import { parseRepository, resolveTag } from '../registry/image-reference.ts'
+import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
+import { isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
 import {
   argument,
   check,
@@ -112,16 +113,16 @@ export function readInputs(get: (name: string) => string): Inputs {
     reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
     skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
-    labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
+    labels: records(get, 'labels').map(label),
     secrets: records(get, 'secrets').map(secret),
     ssh: lines(get, 'ssh'),
     addHosts: lines(get, 'add-hosts').map(hostLine),
     network: argument(get, 'network'),
     platform: platform(get),
     shmSize: argument(get, 'shm-size'),
-    tags: lines(get, 'tags').map((item) => check('tags', () => resolveTag(image, item))),
-    builderTag: tagName(get, 'builder-tag', 'builder'),
-    latestTag: tagName(get, 'latest-tag', 'latest'),
+    tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
+    builderTag: movingTag(get, 'builder-tag', 'builder'),
+    latestTag: movingTag(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
     cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
@@ -145,6 +146,38 @@ export function crossCheck(inputs: Inputs): void {
       `Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`
     )
   }
+}
+
+function label(item: string): string {
+  const [key = ''] = pair('labels', 'key=value', item).split('=')
+  if (key.startsWith(OWN_LABELS)) {
+    throw new UserError(
+      `Input labels has ${lineBeginning(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`
+    )
+  }
+  return item
+}
+
+const OWN_LABELS = 'shared-docker-layers.'
+
+function furtherTag(image: string, item: string): string {
+  const reference = check('tags', () => resolveTag(image, item))
+  const { tag = '' } = parseReference(reference)
+  if (isReservedTag(tag) && sameRepository(image, reference)) throw reserved('tags has', item)
+  return reference
+}
+
+function movingTag(get: Get, name: string, otherwise: string): string {
+  const tag = tagName(get, name, otherwise)
+  if (isReservedTag(tag) || isPullRequestTag(tag)) throw reserved(`${name} is`, tag)
+  return tag
+}
+
+function reserved(what: string, tag: string): UserError {
+  const form = isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
+  return new UserError(
+    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${form}`
+  )
 }
 
 function secret(item: string): Secret {

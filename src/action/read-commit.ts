@@ -4,14 +4,14 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import { type Commit, readCommit } from './event.ts'
 
 /**
- * Reads the commit of the run: the commit of the event, or, outside GitHub, of the checkout.
+ * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
  *
  * @param env the environment of the action
  * @throws UserError if no commit can be determined, or the event cannot be read
  */
 export async function readEventCommit(env: Readonly<Record<string, string | undefined>>, git: Git): Promise<Commit> {
-  const head = env.GITHUB_SHA ? undefined : await git.commit('HEAD')
-  const local = head && { sha: head.sha, branch: await git.branch() }
+  const head = await git.commit('HEAD')
+  const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() }
   try {
     return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local)
   } catch (error) {

@@ -31,7 +31,7 @@ export async function findChanges(
   const [prefix, local] = await Promise.all([git.prefix(), git.changedSince(revision)])
   if (prefix === undefined) return undefined
   const changed = local ?? (await compareByGitHub(git, github, revision, commit.sha))
-  return changed?.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length))
+  return changed && below(prefix, changed)
 }
 
 /**
@@ -52,4 +52,20 @@ async function compareByGitHub(
     if (here && there) return [...new Set([...there, ...here])]
   }
   return undefined
+}
+
+/**
+ * Returns the tracked files below the build context that differ from a commit: paths relative to the context. Undefined without
+ * git. In submodules, only tracked files count.
+ *
+ * @param git runs in the build context
+ */
+export async function dirtyFiles(git: Git, sha: string): Promise<string[] | undefined> {
+  const [prefix, changed] = await Promise.all([git.prefix(), git.changedSince(sha)])
+  return prefix === undefined || changed === undefined ? undefined : below(prefix, changed)
+}
+
+/** Returns the paths below a folder, relative to it. */
+function below(folder: string, paths: string[]): string[] {
+  return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
 }

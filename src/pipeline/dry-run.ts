@@ -1,6 +1,7 @@
 import type { Secrets } from '../action/secrets.ts'
 import { replayable } from '../docker/command-line.ts'
 import type { Plan } from '../plan/plan.ts'
+import { productionRefs } from '../plan/references.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { sameRepository } from '../registry/image-reference.ts'
 import { buildCommands, commandsBeforehand } from '../strategy/preview.ts'
@@ -19,9 +20,10 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const [untilBuilder, afterBuilder] = splitAtBuilder(plan.builds)
   const build = (stage: StageBuild): string[] => buildCommands(plan, stage, FOLDER)
   const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? [])
+  const further = productionRefs(refs).slice(1)
   const isTagged = (reference: string): boolean => sameRepository(reference, refs.production)
   const pushed = [
-    ...(decision.push ? [refs.production, ...refs.further.filter((reference) => !isTagged(reference))] : []),
+    ...(decision.push ? [refs.production, ...further.filter((reference) => !isTagged(reference))] : []),
     ...(decision.publish ? candidates : [])
   ]
   const moved = plan.builds.flatMap(({ moving, candidate, kind, reference }): [string, string][] =>
@@ -29,7 +31,7 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   )
   const tagged = [
     ...(decision.push
-      ? refs.further.filter(isTagged).map((reference): [string, string] => [refs.production, reference])
+      ? further.filter(isTagged).map((reference): [string, string] => [refs.production, reference])
       : []),
     ...(decision.publish ? moved : [])
   ]

@@ -20,6 +20,7 @@ import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources } from './cache-sources.ts'
 import { explain } from './explain.ts'
+import { hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { type Caches, whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
@@ -200,7 +201,7 @@ async function explainAll(
  * @returns the failure, after which it builds nothing more
  */
 async function buildAll(
-  run: Pick<Run, 'plan' | 'log' | 'timeline'>,
+  run: Pick<Run, 'plan' | 'registry' | 'log' | 'timeline'>,
   { strategy, caches }: Building,
   result: RunResult,
   builds: Run['plan']['builds']
@@ -209,7 +210,13 @@ async function buildAll(
     const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage))
     tellSource(run, stage, source)
     const label = keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine))
-    const build = await strategy.build({ ...stage, labels: [...stage.labels, label] }, source.reference)
+    const build = await strategy.build(
+      { ...stage, labels: [...stage.labels, label] },
+      {
+        cacheSource: source.reference,
+        startFromImages: await hasOlderResults(run, stage, source.reference, buildsOf(result), caches.keys)
+      }
+    )
     if (source.origin) build.cacheOrigin = source.origin
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build

@@ -8,6 +8,8 @@ import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/en
 import { readDockerignore } from '../dockerfile/context-files.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { parseDockerfile } from '../dockerfile/parse.ts'
+import { nameOf } from '../dockerfile/stage-graph.ts'
+import { dirtyFiles } from '../git/changes.ts'
 import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
@@ -15,13 +17,15 @@ import type { Log } from '../lib/log.ts'
 import { quote, splitAtEquals } from '../lib/text.ts'
 import { sameReference } from '../registry/image-reference.ts'
 import { findCacheStages } from './cache-stages.ts'
+import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
-import { decidePublish } from './publish-policy.ts'
+import { decidePublish, describeOtherCheckout, maySetTag, type PublishDecision } from './publish-policy.ts'
 import { makeRefs, movingTags, type Refs } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
+import { pathInRepository, variantOf } from './variant.ts'
 
 /** The inputs and services from which `createPlan` makes a plan. */
 export interface Planning {
@@ -53,12 +57,14 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
 
-  const [publishBranch, created, engine] = await Promise.all([
+  const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
     findPublishBranch(inputs, commit, github, log),
-    findCommitTime(commit, git, github),
+    commit.commitTime ?? github.commitTime(commit.sha),
     readEngineInfo(docker, signal),
-    warnOfOtherCheckout(commit, env, git, log)
+    findDirtyFiles(commit, git),
+    git.prefix()
   ])
+  describeCheckout(commit, dirty, log)
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
   if (created === undefined) {
     log.notice(
@@ -68,15 +74,21 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const dockerignore = await readDockerignore(inputs.context, file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
-  const refs = makeRefs(inputs, commit, cacheStages)
-  if (decision.push && !decision.publish) noticeHeldTags(inputs, refs, log)
-  const labels = makeLabels(inputs, commit, created)
+  const made = makeRefs(inputs, commit, cacheStages, publishBranch)
+  const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
+  if (decision.push) noticeHeldTags({ inputs, made, refs, decision }, log)
+  const variant = variantOf({
+    ...{ inputs, target: nameOf(targetStage) },
+    file: await pathInRepository(file, inputs.context, prefix ?? '')
+  })
+  const labels = makeLabels(inputs, commit, created, variant)
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
   const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
   return {
     ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
-    ...{ decision, fingerprints, refs, builds, buildxBuilder }
+    ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
+    ...(dirty && { dirty })
   }
 }
 
@@ -116,20 +128,39 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
   return [builder, production]
 }
 
-/** Logs which of the user's tags the run does not push, because they are moving tags. */
-function noticeHeldTags({ tags }: PublicInputs, refs: Refs, log: Log): void {
-  const held = tags.filter((tag) => movingTags(refs).some((moving) => sameReference(moving, tag)))
-  if (held.length > 0)
-    log.notice(`Skipping ${held.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
+/** Logs which of the user's tags the run does not push: moving tags, and tags that name a branch that it does not build. */
+function noticeHeldTags(
+  { inputs, made, refs, decision }: { inputs: PublicInputs; made: Refs; refs: Refs; decision: PublishDecision },
+  log: Log
+): void {
+  const moving = inputs.tags.filter((tag) => movingTags(refs).some((one) => sameReference(one, tag)))
+  if (moving.length > 0 && !decision.publish) {
+    log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
+  }
+  const held = made.branch.filter((tag) => !refs.branch.includes(tag))
+  if (held.length > 0) {
+    log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
+  }
 }
 
-/** Warns if the checkout is not the event's commit, which the tag names. For a pull request, the merge commit is correct. */
-async function warnOfOtherCheckout(commit: Commit, env: Planning['env'], git: Git, log: Log): Promise<void> {
-  const head = (await git.commit('HEAD'))?.sha
-  if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA)) return
-  log.warning(
-    `The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, which the tags of the images name; check out that commit`
-  )
+/** Says which commit the images are tagged with, unless it is what everybody expects. */
+function describeCheckout(commit: Commit, dirty: Plan['dirty'], log: Log): void {
+  if (commit.checkout === 'unknown') {
+    log.warning(
+      `Git cannot tell which commit is checked out; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, and install git`
+    )
+  }
+  if (commit.checkout === 'other') {
+    log.notice(
+      `The images are tagged ${commit.shortSha}, and no tag that names a branch is set: ${describeOtherCheckout(commit)}`
+    )
+  }
+  if (dirty) log.warning(describeDirty(commit.shortSha, dirty))
+}
+
+async function findDirtyFiles(commit: Commit, git: Git): Promise<Plan['dirty']> {
+  const files = commit.checkout === 'unknown' ? undefined : await dirtyFiles(git, commit.sha)
+  return files?.[0] === undefined ? undefined : { files: files.slice(0, MOST_DIRTY_FILES), count: files.length }
 }
 
 async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: GitHub, log: Log): Promise<string> {
@@ -141,10 +172,6 @@ async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: G
     )
   }
   return 'master'
-}
-
-async function findCommitTime(commit: Commit, git: Git, github: GitHub): Promise<string | undefined> {
-  return commit.commitTime ?? (await git.commit(commit.sha))?.time ?? (await github.commitTime(commit.sha))
 }
 
 /** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */

@@ -2,6 +2,7 @@ import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { splitAtEquals } from '../lib/text.ts'
 import type { Labels } from './stage-builds.ts'
+import { VARIANT_LABEL } from './variant.ts'
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 export const REVISION_LABEL = 'org.opencontainers.image.revision'
@@ -16,7 +17,8 @@ export const BRANCH_LABEL = 'shared-docker-layers.branch'
 export function makeLabels(
   inputs: Pick<PublicInputs, 'labels'>,
   commit: Pick<Commit, 'sha' | 'sourceUrl' | 'branch'>,
-  created: string | undefined
+  created: string | undefined,
+  variant: string
 ): Labels {
   const own = {
     ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
@@ -27,5 +29,6 @@ export function makeLabels(
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch })
-  return { builder: unpublished, stages: unpublished, production: list({ ...own, ...users, ...revision }) }
+  const production = list({ ...own, ...users, ...revision, [VARIANT_LABEL]: variant })
+  return { builder: unpublished, stages: unpublished, production }
 }

@@ -22,12 +22,16 @@ export interface Plan {
   file: string
   /** Text of the .dockerignore in effect; '' if there is none. */
   dockerignore: string
+  /** The tracked files below the build context that differ from the commit, at most 20 of them; undefined if none does. */
+  dirty?: { files: string[]; count: number }
   /** Indices of the stages. */
   builderStage: number
   targetStage: number
   decision: PublishDecision
   fingerprints: Fingerprints
   refs: Refs
+  /** What tells the production image from others of the same commit; the value of its label. */
+  variant: string
   /** In build order; the production stage is last. */
   builds: StageBuild[]
   /** Name of the buildx builder; its driver is docker. */

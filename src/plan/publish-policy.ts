@@ -1,6 +1,7 @@
 import type { Commit } from '../action/event.ts'
 import type { PushMode } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
+import { isOfBranch } from './references.ts'
 
 /** Whether a run may push and promote after all its tests passed. */
 export interface PublishDecision {
@@ -37,7 +38,8 @@ const DISTRUSTED: Record<string, string> = {
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
  * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
- * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit).
+ * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
+ * check out any other commit).
  *
  * @param publishBranch short name of the publishing branch; '' for none
  */
@@ -79,7 +81,22 @@ function refusePublish(publishBranch: string, context: Commit): string {
   if (!branch) return 'it builds no branch'
   if (!publishBranch) return 'there is no publishing branch'
   if (branch !== publishBranch) return `only branch ${quote(publishBranch)} moves those`
+  if (context.checkout === 'other') return describeOtherCheckout(context)
   return ''
+}
+
+/**
+ * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * the branch holds, so only a run of the branch itself sets it.
+ */
+export function maySetTag(tag: string, commit: Commit, decision: PublishDecision, publishBranch: string): boolean {
+  if (isOfBranch(tag, publishBranch)) return decision.publish
+  return commit.checkout !== 'other'
+}
+
+/** Says that the checkout, which the run builds, is not the event's commit. */
+export function describeOtherCheckout({ shortSha, eventSha }: Pick<Commit, 'shortSha' | 'eventSha'>): string {
+  return `the checkout is at ${shortSha}, not at the event's commit ${eventSha.slice(0, 7)}`
 }
 
 function subject({ event, branch, tag }: Commit): string {

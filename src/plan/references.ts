@@ -2,7 +2,8 @@ import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
-import { isTag, sameReference } from '../registry/image-reference.ts'
+import { isTag, parseReference, sameReference } from '../registry/image-reference.ts'
+import { isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
 
 /** Full references of the images of a run. */
@@ -15,15 +16,23 @@ export interface Refs {
   movingProduction: string
   /** By the name of the cache stage: this commit's image, only in the engine, and the moving tag. */
   stages: Record<string, { local: string; moving: string }>
-  /** Further tags of the production image from the user, without the references above. */
+  /** The image of the pull request, `IMAGE:pr-N`; only if the commit contains its changes. */
+  pullRequest?: string
+  /** Further tags of the production image from the user, without the references above and below. */
   further: string[]
+  /** Those that are named after the branch of the run or the publishing branch: a late run must not set them. */
+  branch: string[]
 }
 
-/** @throws UserError if a tag would be too long */
+/**
+ * @param publishBranch short name of the publishing branch
+ * @throws UserError if a tag would be too long
+ */
 export function makeRefs(
   inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags'>,
-  commit: Pick<Commit, 'shortSha'>,
-  cacheStages: readonly Pick<CacheStage, 'stage'>[]
+  commit: Pick<Commit, 'shortSha' | 'branch' | 'pullRequest'>,
+  cacheStages: readonly Pick<CacheStage, 'stage'>[],
+  publishBranch: string
 ): Refs {
   const reference = (tag: string): string => {
     if (isTag(tag)) return `${inputs.image}:${tag}`
@@ -35,7 +44,7 @@ export function makeRefs(
   const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)]
   const stages = cacheStages.map(({ stage }) => {
     const name = nameOf(stage)
-    const tag = taken.includes(name) ? `stage-${name}` : name
+    const tag = taken.includes(name) || isReservedTag(name) || isPullRequestTag(name) ? `stage-${name}` : name
     return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }] as const
   })
   const refs = {
@@ -45,13 +54,36 @@ export function makeRefs(
     movingProduction: reference(inputs.latestTag),
     stages: Object.fromEntries(stages)
   }
+  const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`)
   // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
-  const held = [refs.production, refs.builder, ...movingTags(refs)]
-  const further = inputs.tags.filter(
+  const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])]
+  const users = inputs.tags.filter(
     (tag, index, tags) =>
       !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index
   )
-  return { ...refs, further }
+  const names = (tag: string): boolean => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch)
+  return {
+    ...refs,
+    ...(pullRequest !== undefined && { pullRequest }),
+    further: users.filter((tag) => !names(tag)),
+    branch: users.filter(names)
+  }
+}
+
+/** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
+export function isOfBranch(reference: string, branch: string): boolean {
+  const tag = parseReference(reference).tag ?? 'latest'
+  return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-')
+}
+
+/** Returns the references that the production image gets besides its commit tag, whatever other runs have published. */
+export function tagsOfCommit({ pullRequest, further }: Pick<Refs, 'pullRequest' | 'further'>): string[] {
+  return [...(pullRequest === undefined ? [] : [pullRequest]), ...further]
+}
+
+/** Returns all references of the production image, except the moving tag, that a run may push. */
+export function productionRefs(refs: Refs): string[] {
+  return [refs.production, ...tagsOfCommit(refs), ...refs.branch]
 }
 
 /** Returns the moving tags, which only runs of the publishing branch set. */

@@ -13,6 +13,8 @@ export interface Capabilities {
   reusesLayers: boolean
   /** Whether the engine can prefetch images in a separate solve. */
   prefetch: boolean
+  /** Whether builds start from the images of the stages built before, in a rewritten Dockerfile. */
+  replacesStages: boolean
 }
 
 /** The strategy for this engine, and its consequences for the docker commands. */
@@ -73,7 +75,13 @@ const LEGACY = {
   name: 'legacy',
   client: 'legacy',
   progress: 'plain',
-  capabilities: { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
+  capabilities: {
+    cacheMetadata: false,
+    triggerHistory: true,
+    reusesLayers: true,
+    prefetch: false,
+    replacesStages: true
+  }
 } as const
 
 /** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
@@ -111,15 +119,17 @@ function buildKit(engine: EngineInfo): StrategyChoice {
   if (engine.buildx === undefined) {
     return {
       ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
-      capabilities: { ...BUILDKIT, prefetch: false }
+      capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true }
     }
   }
+  // docker/buildx supports rawjson since 0.13
+  const progress = atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain'
   return {
     name: 'inline',
     client: 'buildx',
-    capabilities: { ...BUILDKIT, prefetch: true },
-    // docker/buildx supports rawjson since 0.13
-    progress: atLeast(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
+    // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
+    capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain' },
+    progress,
     reason
   }
 }

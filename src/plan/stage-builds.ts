@@ -2,10 +2,10 @@ import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts
 import { chainOf, nameOf, stageAt, stagesNeededFor, triggersOf } from '../dockerfile/stage-graph.ts'
 import type { CacheStage } from './cache-stages.ts'
 import type { PublishDecision } from './publish-policy.ts'
-import { candidateOf, keptCacheOf, type Refs } from './references.ts'
+import { candidateOf, keptCacheOf, productionRefs, type Refs } from './references.ts'
 import type { StrategyChoice } from './select-strategy.ts'
 
-/** An image that replaces a stage. */
+/** The image of a stage. */
 export interface StageImage {
   /** Index of the stage. */
   stage: number
@@ -30,7 +30,7 @@ export interface StageBuild {
   moving?: string
   /** The candidate tag; undefined if the action inspects the image under another tag, or cannot inspect it. */
   candidate?: string
-  /** Images of stages built earlier: this build starts from them, so that it builds on the tested images. */
+  /** Images of stages built earlier: this build must contain what they contain, because they were tested. */
   images: StageImage[]
   /** The stages whose layers the build itself creates, the lowest first: the stage and its chain of FROM down to an image. */
   own: { stage: number; name: string }[]
@@ -101,9 +101,8 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
     // no candidate: the run pushes the commit tag first, which is the same image
     moving: refs.movingProduction,
     tags: [
-      refs.production,
-      ...(decision.publish ? [refs.movingProduction] : []),
-      ...(decision.push ? refs.further : [])
+      ...(decision.push ? productionRefs(refs) : [refs.production]),
+      ...(decision.publish ? [refs.movingProduction] : [])
     ],
     labels: labels.production
   })

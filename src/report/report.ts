@@ -20,6 +20,11 @@ export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'pro
   version: 1
   commit?: string
   branch?: string
+  /** Whether tracked files in the build context differ from the commit; missing if not, or if git could not tell. */
+  dirty?: true
+  /** At most 20 of them. */
+  dirtyFiles?: string[]
+  dirtyFileCount?: number
   /** GITHUB_EVENT_NAME; `local` outside GitHub. */
   event?: string
   engine?: { version: string; store: string; strategy: string; reason: string }
@@ -46,6 +51,7 @@ export function makeReport(plan: Plan | undefined, result: RunResult, timeline: 
       commit: plan.commit.sha,
       branch: plan.commit.branch,
       event: plan.commit.event,
+      ...(plan.dirty && { dirty: true, dirtyFiles: plan.dirty.files, dirtyFileCount: plan.dirty.count }),
       engine: {
         version: plan.engine.version,
         store: plan.engine.store,

@@ -1,4 +1,5 @@
 import type { Span } from '../lib/timeline.ts'
+import { describeDirty } from '../plan/dirty.ts'
 import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
 import { buildsOf, type PullSize, type TestResult } from '../result/result.ts'
 import type { Block } from './document.ts'
@@ -15,6 +16,7 @@ export function makeSummary(report: Report): Block[] {
     { kind: 'heading', text: headline(report) },
     { kind: 'list', items: report.failures },
     { kind: 'paragraph', text: report.publishReason },
+    ...dirtyContext(report),
     ...(unchanged
       ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
       : []),
@@ -60,6 +62,10 @@ export function makeSummary(report: Report): Block[] {
       : [])
   ]
   return blocks.filter((block) => !isEmpty(block))
+}
+
+function dirtyContext({ commit = '', dirtyFiles: files = [], dirtyFileCount: count = 0 }: Report): Block[] {
+  return count === 0 ? [] : [paragraph(`${describeDirty(commit.slice(0, 7), { files, count })}.`)]
 }
 
 function paragraph(text: string): Block {
@@ -160,10 +166,11 @@ function repositoryOf({ references }: Report): string {
 
 function referenceRows({ references }: Report): string[][] {
   if (!references) return []
-  const { builder, production, movingBuilder, movingProduction, stages, further } = references
+  const { builder, production, pullRequest, movingBuilder, movingProduction, stages, further, branch } = references
   return [
     ['production image of this commit', production],
-    ...further.map((reference) => ['production image, further', reference]),
+    ...(pullRequest === undefined ? [] : [['production image of the pull request', pullRequest]]),
+    ...[...further, ...branch].map((reference) => ['production image, further', reference]),
     ['production image, moving', movingProduction],
     ['builder image of this commit', `${builder} (local)`],
     ['builder image, moving', movingBuilder],

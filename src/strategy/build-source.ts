@@ -8,6 +8,7 @@ import { stageAt, stagesNeededFor } from '../dockerfile/stage-graph.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild, StageImage } from '../plan/stage-builds.ts'
+import { stagesBuiltBefore } from './stages-built-before.ts'
 
 /** The source of a build: a Dockerfile, its path, and the value of `--target`. */
 export interface Source {
@@ -43,6 +44,11 @@ export function chooseSource(
   }
   const text = rewriteDockerfile(dockerfile, stage, images)
   return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
+}
+
+/** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
+export function replacingImages({ strategy, dockerfile }: Plan, stage: StageBuild): readonly StageImage[] {
+  return strategy.capabilities.replacesStages || stagesBuiltBefore(dockerfile, stage).isIncomparable ? stage.images : []
 }
 
 /** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */

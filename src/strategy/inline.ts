@@ -4,25 +4,33 @@ import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'
 import { instructionOfBuildKitStep } from '../dockerfile/steps.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { StageBuild } from '../plan/stage-builds.ts'
+import type { StageBuild, StageImage } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
 import type { ReadImage } from '../registry/image.ts'
-import type { Build } from '../result/result.ts'
+import { describeStep } from '../result/cache-verdict.ts'
+import type { Build, Step } from '../result/result.ts'
 import { BaseImages } from './base-images.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
-import { prepareSource, type Source } from './build-source.ts'
+import { prepareSource, replacingImages, type Source } from './build-source.ts'
 import { type BuildCommand, runBuild } from './run-build.ts'
-import type { Strategy, StrategyRun } from './strategy.ts'
+import { missingBelow, ownSteps, SeenSteps, stagesBuiltBefore } from './stages-built-before.ts'
+import type { BuildOptions, Strategy, StrategyRun } from './strategy.ts'
 
 /**
  * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
  *
  * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
  * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
+ *
+ * Each stage is built from the user's own Dockerfile, and the stages built before come from the engine's local cache. The progress
+ * must show that: an image for which the engine executed one of their steps again does not contain what was tested.
  */
 export class InlineStrategy implements Strategy {
   readonly #run: StrategyRun
   readonly #bases: BaseImages
+  readonly #seen = new SeenSteps()
+  /** Whether the engine's local cache may have other results for the stages built before than their images. */
+  #mayDiffer = false
   readonly #ended = new AbortController()
 
   constructor(run: StrategyRun) {
@@ -34,27 +42,30 @@ export class InlineStrategy implements Strategy {
     this.#bases.start()
   }
 
-  async build(stage: StageBuild, cacheSource: string): Promise<Build> {
-    const { plan, timeline, secrets } = this.#run
-    const { strategy } = plan
+  async build(stage: StageBuild, { cacheSource, startFromImages = false }: BuildOptions): Promise<Build> {
+    const { plan, timeline, log } = this.#run
     const baseLabels =
       stage.kind === 'production'
         ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
         : []
     const labels = [...stage.labels, ...baseLabels]
-    // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
-    // on whatever anyone had pushed under that name
-    const source = await prepareSource(this.#run, stage, stage.images)
-    const built = await runBuild(this.#run, stage, cacheSource, {
-      title: `Build ${stage.reference}`,
-      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
-      env: inlineEnvironment(plan),
-      secretEnv: secretEnvironment(plan.inputs, secrets.values),
-      reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
-      locate: (step) => this.#locate(step)
+    const solve = (images: readonly StageImage[], onSteps?: BuildCommand['onSteps']): Promise<Build> =>
+      this.#solve(stage, images, { cacheSource, labels, ...(onSteps && { onSteps }) })
+    const replaced = startFromImages || this.#mayDiffer ? stage.images : replacingImages(plan, stage)
+    this.#mayDiffer ||= replaced.length > 0
+    if (replaced.length > 0) return solve(replaced)
+
+    const before = stagesBuiltBefore(plan.dockerfile, stage)
+    let again: Step | undefined
+    const built = await solve([], (steps) => {
+      again = this.#seen.add(steps, before) ?? again
     })
-    this.#bases.add(built.bases)
-    return built
+    const why = again ? executedAgain(again) : await this.#whyOther(stage, built)
+    if (why === undefined) return { ...built, steps: ownSteps(built.steps, before) }
+    this.#mayDiffer = true
+    log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`)
+    const fromImages = await solve(stage.images)
+    return { ...fromImages, seconds: built.seconds + fromImages.seconds }
   }
 
   readBuilt({ image }: Build): Promise<ReadImage> {
@@ -68,12 +79,46 @@ export class InlineStrategy implements Strategy {
     await Promise.allSettled([this.#bases.end()])
   }
 
+  /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
+  async #solve(
+    stage: StageBuild,
+    images: readonly StageImage[],
+    { cacheSource, labels, onSteps }: { cacheSource: string; labels: string[] } & Pick<BuildCommand, 'onSteps'>
+  ): Promise<Build> {
+    const { plan, secrets } = this.#run
+    // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
+    // on whatever anyone had pushed under that name
+    const source = await prepareSource(this.#run, stage, images)
+    const built = await runBuild(this.#run, stage, cacheSource, {
+      title: `Build ${stage.reference}`,
+      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
+      env: inlineEnvironment(plan),
+      secretEnv: secretEnvironment(plan.inputs, secrets.values),
+      reader: (print) => (plan.strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+      locate: (step) => this.#locate(step),
+      ...(onSteps && { onSteps })
+    })
+    this.#bases.add(built.bases)
+    return built
+  }
+
+  /** Returns why a build without executed steps contains something else than what was built before, as a clause. */
+  async #whyOther(stage: StageBuild, { failure }: Build): Promise<string | undefined> {
+    const { plan, docker, signal } = this.#run
+    const missing = failure === undefined ? await missingBelow(docker, plan.dockerfile, stage, signal) : undefined
+    return missing === undefined ? undefined : `The image does not begin with the layers of ${missing}`
+  }
+
   #locate({ stage: name, number, instruction }: PrintedStep): ReturnType<BuildCommand['locate']> {
     const { dockerfile } = this.#run.plan
     const [, index] = /^stage-(\d+)$/.exec(name) ?? []
     const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)])
     return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) }
   }
+}
+
+function executedAgain(step: Step): string {
+  return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${describeStep(step)})`
 }
 
 /** Returns the docker arguments that build a stage. */

@@ -14,7 +14,7 @@ import { BaseImages } from './base-images.ts'
 import { commonBuildArgs } from './build-args.ts'
 import { prepareSource, type Source } from './build-source.ts'
 import { runBuild } from './run-build.ts'
-import type { Strategy, StrategyRun } from './strategy.ts'
+import type { BuildOptions, Strategy, StrategyRun } from './strategy.ts'
 
 /** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
 export const LEGACY = { DOCKER_BUILDKIT: '0' }
@@ -61,7 +61,7 @@ export class LegacyStrategy implements Strategy {
     }
   }
 
-  async build(stage: StageBuild, cacheSource: string): Promise<Build> {
+  async build(stage: StageBuild, { cacheSource }: BuildOptions): Promise<Build> {
     const { plan } = this.#run
     // otherwise the layers of the labels would be below those of this stage
     const images = stage.images.map(({ stage: index, image }) => ({

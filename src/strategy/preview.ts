@@ -1,7 +1,7 @@
 import { replayable } from '../docker/command-line.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
-import { chooseSource } from './build-source.ts'
+import { chooseSource, replacingImages } from './build-source.ts'
 import { inlineBuildArgs, inlineEnvironment } from './inline.ts'
 import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from './legacy.ts'
 
@@ -23,7 +23,7 @@ export function buildCommands(plan: Plan, stage: StageBuild, folder: string): st
 
 function inlineBuild(plan: Plan, stage: StageBuild, folder: string): string {
   const { cacheSource, labels } = stage
-  const source = chooseSource(plan, folder, stage, stage.images)
+  const source = chooseSource(plan, folder, stage, replacingImages(plan, stage))
   const args = inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id` })
   return replayable(args, inlineEnvironment(plan))
 }

@@ -29,6 +29,8 @@ export interface BuildCommand {
   reader: (print: (text: string) => void) => ProgressReader
   /** Finds the instruction of the Dockerfile for a step. */
   locate: (step: PrintedStep) => { stage: Stage; instruction?: StageInstruction | undefined } | undefined
+  /** Receives the steps of each attempt; the result has only those of the last. */
+  onSteps?: (steps: readonly Step[]) => void
 }
 
 /** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
@@ -94,13 +96,15 @@ async function buildOnce(
   const start = performance.now()
   const ended = await callBuild(run, command, idFile, mayBeAgain)
   const { exitCode, reader, late } = ended
+  const steps = reader.steps().map((step) => located(step, command.locate(step)))
+  command.onSteps?.(steps)
   const outcome = {
     kind: stage.kind,
     stage: stage.name,
     image: stage.reference,
     cacheSource,
     seconds: secondsSince(start),
-    steps: reader.steps().map((step) => located(step, command.locate(step))),
+    steps,
     bases: reader.bases(),
     unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: SILENCE }))].map(
       ({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })
@@ -109,7 +113,7 @@ async function buildOnce(
   }
   // docker may exit with 0 although a signal stopped it
   if (exitCode === 0 && run.signal.aborted && !existsSync(idFile)) throw new CancelledError()
-  if (exitCode !== 0) return { ...outcome, imageId: '', ...whyFailed(ended, outcome.steps) }
+  if (exitCode !== 0) return { ...outcome, imageId: '', ...whyFailed(ended, steps) }
   const imageId = (await readFile(idFile, 'utf8')).trim()
   await rm(idFile)
   return { ...outcome, imageId }

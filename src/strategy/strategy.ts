@@ -9,12 +9,20 @@ export type StrategyRun = Pick<
   'plan' | 'docker' | 'registry' | 'secrets' | 'log' | 'timeline' | 'folder' | 'signal'
 >
 
+/** How to build a stage. */
+export interface BuildOptions {
+  /** Reference of the image whose layers the build may reuse. */
+  cacheSource: string
+  /** Whether the build must start from the images of the stages built before: the engine's local cache may not have what was tested. */
+  startFromImages?: boolean
+}
+
 /** A way to share layers through the registry on one kind of engine. A failed build is a result, not an error. */
 export interface Strategy {
   /** Starts work that the builds will need. */
   start(): void
-  /** Builds a stage from one cache source and the images built before. */
-  build(stage: StageBuild, cacheSource: string): Promise<Build>
+  /** Builds a stage from one cache source and the stages built before. */
+  build(stage: StageBuild, options: BuildOptions): Promise<Build>
   /** Inspects the image of a build as it was before labelling. */
   readBuilt(build: Build): Promise<ReadImage>
   /** Stops unfinished work and waits for its end. No other method may be called after that. */

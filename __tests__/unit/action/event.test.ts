@@ -6,16 +6,19 @@ import { loadEvent, setAt } from '../../support/events/load.ts'
 const TIP = '6113728f27ae82c7b1a177c8d03f9e96e0adf246'
 const OTHER = '77e0a4d1b2c3958674a1b0c9d8e7f6a5b4c3d2e1'
 const HEAD = 'ec26c3e57ca3a959ca5aad62de7213c562f8c821'
+const MERGE = '9c1f0b3d5a7e2468ace013579bdf02468ace1357'
 const QUEUED = '2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d'
 const RUN = '3484a3fb816e0859fd6e1cea078d76385ff50625'
 const SHA256 = 'a'.repeat(63).concat('0')
 
-/** What most events of one repository have in common. */
+/** What most events of one repository have in common, without a checkout. */
 function context(sha: string, rest: Partial<Commit>): Commit {
   return {
     event: 'push',
     sha,
     shortSha: sha.slice(0, 7),
+    eventSha: sha,
+    checkout: 'unknown',
     branch: '',
     tag: '',
     isFork: false,
@@ -29,7 +32,8 @@ function context(sha: string, rest: Partial<Commit>): Commit {
 }
 
 const octo = { repository: 'octo-org/octo-repo', sourceUrl: 'https://github.com/octo-org/octo-repo' }
-const pullRequest = { event: 'pull_request', branch: 'changes', isPullRequest: true }
+const pullRequest = { event: 'pull_request', branch: 'changes', isPullRequest: true, pullRequest: 2 }
+const target = { event: 'pull_request_target', branch: 'changes', isPullRequest: true }
 const queue = 'gh-readonly-queue/main/pr-104-929f8209d40f77f4abc622a499c93a83babdbe64'
 
 const EVENTS: [fixture: string, expected: Commit][] = [
@@ -37,19 +41,19 @@ const EVENTS: [fixture: string, expected: Commit][] = [
   ['push-feature', context(TIP, { branch: 'feature/größe-2', commitTime: '2019-05-15T15:19:25Z' })],
   ['push-tag', context(TIP, { tag: 'simple-tag', commitTime: '2019-05-15T15:20:41Z' })],
   ['push-tag-annotated', context(TIP, { tag: 'v1.2.3', commitTime: '2019-05-15T15:20:41Z' })],
-  ['pull-request', context(HEAD, pullRequest)],
-  ['pull-request-fork', context(HEAD, { ...pullRequest, branch: 'master', isFork: true })],
-  ['pull-request-fork-deleted', context(HEAD, { ...pullRequest, isFork: true })],
+  ['pull-request', context(MERGE, pullRequest)],
+  ['pull-request-fork', context(MERGE, { ...pullRequest, branch: 'master', isFork: true })],
+  ['pull-request-fork-deleted', context(MERGE, { ...pullRequest, isFork: true })],
   [
     'pull-request-dependabot',
-    context(HEAD, { ...pullRequest, branch: 'dependabot/npm_and_yarn/p-limit-7.3.4', isDependabot: true })
+    context(MERGE, { ...pullRequest, branch: 'dependabot/npm_and_yarn/p-limit-7.3.4', isDependabot: true })
   ],
-  ['pull-request-dependabot-author', context(HEAD, { ...pullRequest, isDependabot: true })],
-  ['pull-request-closed', context(HEAD, pullRequest)],
-  ['pull-request-target', context(HEAD, { ...pullRequest, event: 'pull_request_target' })],
-  ['pull-request-target-fork', context(HEAD, { ...pullRequest, event: 'pull_request_target', isFork: true })],
-  ['pull-request-review', context(HEAD, { ...pullRequest, event: 'pull_request_review' })],
-  ['pull-request-review-comment', context(HEAD, { ...pullRequest, event: 'pull_request_review_comment' })],
+  ['pull-request-dependabot-author', context(MERGE, { ...pullRequest, isDependabot: true })],
+  ['pull-request-closed', context(OTHER, pullRequest)],
+  ['pull-request-target', context(TIP, target)],
+  ['pull-request-target-fork', context(TIP, { ...target, isFork: true })],
+  ['pull-request-review', context(MERGE, { ...pullRequest, event: 'pull_request_review' })],
+  ['pull-request-review-comment', context(MERGE, { ...pullRequest, event: 'pull_request_review_comment' })],
   [
     'merge-group',
     context(QUEUED, {
@@ -118,14 +122,55 @@ describe('every event', () => {
     expect(readCommit(env, payload)).toStrictEqual(expected)
   })
 
-  it.each(EVENTS)('%s: the work tree does not outvote the event', (fixture, expected) => {
+  it.each(EVENTS)('%s: the checkout tells the commit, and the event the rest', (fixture, expected) => {
     const { env, payload } = loadEvent(fixture)
-    expect(readCommit(env, payload, { sha: SHA256, branch: 'elsewhere' })).toStrictEqual(expected)
+    const { pullRequest: _, commitTime: __, ...rest } = expected
+    expect(readCommit(env, payload, { sha: SHA256, branch: 'elsewhere' })).toStrictEqual({
+      ...rest,
+      ...{ sha: SHA256, shortSha: 'aaaaaaa', checkout: 'other' }
+    })
+  })
+
+  it.each(EVENTS)(
+    '%s: at its own commit, the checkout changes nothing but what git knows better',
+    (fixture, expected) => {
+      const { env, payload } = loadEvent(fixture)
+      const time = '2026-01-01T00:00:00Z'
+      expect(readCommit(env, payload, { sha: expected.sha, branch: 'elsewhere', time })).toStrictEqual({
+        ...{ ...expected, checkout: 'own', commitTime: time }
+      })
+    }
+  )
+})
+
+describe('the checkout of a pull request', () => {
+  it.each<[fixture: string, head: string, checkout: Commit['checkout'], pullRequest: number | undefined]>([
+    ['pull-request', MERGE, 'own', 2],
+    ['pull-request', HEAD, 'own', 2],
+    ['pull-request', HEAD.toUpperCase(), 'own', 2],
+    ['pull-request', TIP, 'other', undefined],
+    ['pull-request-review', MERGE, 'own', 2],
+    // by default it is the base branch, which has nothing of the pull request
+    ['pull-request-target', TIP, 'own', undefined],
+    ['pull-request-target', HEAD, 'own', 2],
+    ['pull-request-target', MERGE, 'other', undefined],
+    ['push-branch', HEAD, 'other', undefined]
+  ])('%s at %s: %s, number %p', (fixture, head, checkout, number) => {
+    const { env, payload } = loadEvent(fixture)
+    const { pullRequest, ...commit } = readCommit(env, payload, { sha: head, branch: '' })
+    expect(commit).toMatchObject({ sha: head.toLowerCase(), checkout })
+    expect(pullRequest).toBe(number)
+  })
+
+  it.each([0, -1, 1.5, '2', null, '../2'])('has no number %j', (number) => {
+    const { env, payload } = loadEvent('pull-request')
+    setAt(payload as Record<string, unknown>, ['pull_request', 'number'], number)
+    expect(readCommit(env, payload)).not.toHaveProperty('pullRequest')
   })
 })
 
 describe('a run outside any event', () => {
-  const local = context(TIP, { event: 'local', repository: '', sourceUrl: '' })
+  const local = context(TIP, { event: 'local', checkout: 'own', repository: '', sourceUrl: '' })
   delete local.defaultBranch
 
   it.each([
@@ -139,12 +184,10 @@ describe('a run outside any event', () => {
     }
   })
 
-  it('takes commit and branch from one source', () => {
+  it('takes the branch from where the commit of the event is from', () => {
     const env = { GITHUB_SHA: OTHER, GITHUB_REF: 'refs/heads/theirs' }
     expect(readCommit(env, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
-      event: 'local',
-      sha: OTHER,
-      branch: 'theirs'
+      ...{ event: 'local', sha: TIP, eventSha: OTHER, checkout: 'other', branch: 'theirs' }
     })
     expect(readCommit({ GITHUB_REF: 'refs/heads/theirs' }, {}, { sha: TIP, branch: 'ours' })).toMatchObject({
       sha: TIP,
@@ -155,8 +198,6 @@ describe('a run outside any event', () => {
 
 describe('no commit to name', () => {
   const push = loadEvent('push-branch')
-  const noHead = loadEvent('pull-request')
-  setAt(noHead.payload as Record<string, unknown>, ['pull_request', 'head', 'sha'], '')
 
   it.each([
     ['push-delete-branch', 'The push event deletes "refs/heads/feature/gone", so there is no commit to build.'],
@@ -187,12 +228,10 @@ describe('no commit to name', () => {
     ['the null commit', { ...push.env, GITHUB_SHA: '0'.repeat(40) }, {}, undefined, 'no full commit id'],
     ['a long null commit', { ...push.env, GITHUB_SHA: '0'.repeat(64) }, {}, undefined, 'no full commit id'],
     ['not hex', { ...push.env, GITHUB_SHA: 'g'.repeat(40) }, {}, undefined, 'no full commit id'],
-    // Never the merge commit instead: the image's tag would name another commit than the pull request's.
-    ['a pull request without head', noHead.env, noHead.payload, undefined, 'pull_request.head.sha'],
-    ['a pull request without payload', noHead.env, null, undefined, 'pull_request.head.sha'],
+    ['a pull request without GITHUB_SHA', { GITHUB_EVENT_NAME: 'pull_request' }, {}, undefined, 'GITHUB_SHA is ""'],
     ['a workflow run without head', loadEvent('workflow-run').env, {}, undefined, 'workflow_run.head_sha'],
     ['a merge group without head', loadEvent('merge-group').env, [], undefined, 'merge_group.head_sha'],
-    ['a forged event name', { GITHUB_EVENT_NAME: 'pull_request\n::stop' }, {}, undefined, '\\n']
+    ['a forged event name', { GITHUB_EVENT_NAME: 'pull_request\n::stop' }, {}, undefined, 'GITHUB_SHA is ""']
   ])('%s', (_, env, payload, git, message) => {
     const error = thrownBy(() => readCommit(env, payload, git))
     expect(error).toBeInstanceOf(EventError)
@@ -212,7 +251,11 @@ describe('commit ids', () => {
     expect(readCommit({ ...env, GITHUB_SHA: given }, payload)).toMatchObject({ sha, shortSha })
     const pull = loadEvent('pull-request')
     setAt(pull.payload as Record<string, unknown>, ['pull_request', 'head', 'sha'], given)
-    expect(readCommit(pull.env, pull.payload)).toMatchObject({ sha, shortSha })
+    expect(readCommit(pull.env, pull.payload, { sha: given, branch: '' })).toMatchObject({
+      sha,
+      shortSha,
+      checkout: 'own'
+    })
   })
 })
 
@@ -453,7 +496,10 @@ describe('a payload of any shape', () => {
 
   it('nothing is read from a prototype', () => {
     const { env, payload } = loadEvent('pull-request')
-    expect(() => readCommit(env, Object.create(payload as object))).toThrow(EventError)
+    const { branch, isFork, pullRequest } = readCommit(env, Object.create(payload as object))
+    expect({ branch, isFork, pullRequest }).toEqual({ branch: '', isFork: true, pullRequest: undefined })
+    const run = loadEvent('workflow-run')
+    expect(() => readCommit(run.env, Object.create(run.payload as object))).toThrow(EventError)
   })
 
   /** A context of the promised shape, or a EventError. Returns how many contexts there were. */

@@ -67,6 +67,19 @@ describe('readInputs', () => {
     ['build-args', 'A=1,2\nB\nC=a=b', 'buildArgs', ['A=1,2', 'B', 'C=a=b']],
     ['build-args', '"KEY=line 1\nline 2"\nB=2', 'buildArgs', ['KEY=line 1\nline 2', 'B=2']],
     ['labels', 'a.b=c "d", e', 'labels', ['a.b=c "d", e']],
+    ['labels', 'shared-docker-layers=a', 'labels', ['shared-docker-layers=a']],
+    [
+      'tags',
+      'pr-7\ncache-0123456789ABCDEF\ncache-0123456789abcdef0\nghcr.io/octo/other:cache-0123456789abcdef',
+      'tags',
+      [
+        `${IMAGE}:pr-7`,
+        `${IMAGE}:cache-0123456789ABCDEF`,
+        `${IMAGE}:cache-0123456789abcdef0`,
+        'ghcr.io/octo/other:cache-0123456789abcdef'
+      ]
+    ],
+    ['latest-tag', 'pr-seven', 'latestTag', 'pr-seven'],
     [
       'secrets',
       'npm=s3cret=\n"pem=-----\nabc\n-----"',
@@ -144,11 +157,28 @@ describe('readInputs', () => {
     ['build-args', '=1', 'Input build-args has a line that begins with "="; each line must be NAME=value'],
     ['build-args', 'NPM_TOKEN = s3cret', 'Input build-args has a line that begins with "NPM_TOKEN"; each'],
     ['labels', 'novalue', 'Input labels has the line "novalue"; each line must be key=value'],
+    [
+      'labels',
+      'a=b\nshared-docker-layers.tests=abc',
+      'Input labels has a line that begins with "shared-docker-layers.tests="; only the action sets labels that begin with shared-docker-layers.: use another prefix'
+    ],
     ['labels', '"open', 'Input labels cannot be read: '],
     ['secrets', 'topsecret', 'Input secrets has a line that is not id=value'],
     ['add-hosts', 'db', 'Input add-hosts has the line "db"; each line must be host:ip'],
     ['platform', 'linux/amd64,linux/arm64', 'Input platform is "linux/amd64,linux/arm64"; it must be one platform'],
     ['tags', 'docker.io/octo/app', 'Input tags: '],
+    [
+      'tags',
+      '1.2\ncache-0123456789abcdef',
+      'Input tags has "cache-0123456789abcdef", a tag that the action sets for purposes of its own; give one of another form than cache- or tested- and 16 hex digits'
+    ],
+    ['tags', 'ghcr.io:443/octo/app:tested-0123456789abcdef', 'Input tags has "ghcr.io:443/octo/app:tested-01'],
+    ['builder-tag', 'cache-0123456789abcdef', 'Input builder-tag is "cache-0123456789abcdef", a tag that the action'],
+    [
+      'latest-tag',
+      'pr-7',
+      'Input latest-tag is "pr-7", a tag that the action sets for purposes of its own; give one of another form than pr- and a number'
+    ],
     ['builder-tag', '.x', 'Input builder-tag is ".x"; a tag is at most 128'],
     [
       'cache-stages',

@@ -15,7 +15,7 @@ describe('previewCommands', () => {
       `docker buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref=octo/app:builder --cache-to type=inline --file Dockerfile --target builder --tag octo/app:builder-${SHORT} --tag octo/app:builder --tag octo/app:builder-next --iidfile TEMP/id .`,
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-1 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c a`,
       `docker run --env CI=true --log-driver none --name shared-docker-layers-RUN-test-2 --label shared-docker-layers.run=RUN --entrypoint sh octo/app:builder-${SHORT} -c b`,
-      `docker buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref=octo/app:latest --cache-to type=inline --file TEMP/Dockerfile-stage-1 --tag octo/app:${SHORT} --tag octo/app:latest --iidfile TEMP/id .`,
+      `docker buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref=octo/app:latest --cache-to type=inline --file Dockerfile --tag octo/app:${SHORT} --tag octo/app:latest --iidfile TEMP/id .`,
       ...[SHORT, 'builder-next'].map((tag) => `docker push octo/app:${tag}`),
       '# in the registry: octo/app:builder-next also becomes octo/app:builder',
       `# in the registry: octo/app:${SHORT} also becomes octo/app:latest`

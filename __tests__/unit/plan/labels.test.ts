@@ -9,7 +9,8 @@ describe('makeLabels', () => {
     const labels = makeLabels(
       makeInputs({ labels: 'org.opencontainers.image.revision=other\norg.opencontainers.image.source=mine\nteam=a=b' }),
       COMMIT,
-      '2026-01-01T00:00:00Z'
+      '2026-01-01T00:00:00Z',
+      'ghi'
     )
     const unpublished = [
       'org.opencontainers.image.created=2026-01-01T00:00:00Z',
@@ -23,20 +24,21 @@ describe('makeLabels', () => {
       'org.opencontainers.image.created=2026-01-01T00:00:00Z',
       'org.opencontainers.image.source=mine',
       `org.opencontainers.image.revision=${COMMIT.sha}`,
-      'team=a=b'
+      'team=a=b',
+      'shared-docker-layers.variant=ghi'
     ])
   })
 
   it('gives a deployed image the same labels on every branch', () => {
     const [one, other] = ['feature', 'master'].map((branch) =>
-      makeLabels(makeInputs(), { ...COMMIT, branch }, undefined)
+      makeLabels(makeInputs(), { ...COMMIT, branch }, undefined, 'ghi')
     )
     expect(one?.production).toEqual(other?.production)
     expect(one?.builder).not.toEqual(other?.builder)
   })
 
   it('leaves out what is not known', () => {
-    expect(makeLabels(makeInputs(), { sha: COMMIT.sha, branch: '', sourceUrl: '' }, undefined).builder).toEqual([
+    expect(makeLabels(makeInputs(), { sha: COMMIT.sha, branch: '', sourceUrl: '' }, undefined, 'ghi').builder).toEqual([
       `org.opencontainers.image.revision=${COMMIT.sha}`,
       'shared-docker-layers.branch='
     ])

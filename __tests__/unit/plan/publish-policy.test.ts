@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { type Commit, readCommit } from '../../../src/action/event.ts'
 import type { PushMode } from '../../../src/action/inputs.ts'
-import { decidePublish, type PublishDecision } from '../../../src/plan/publish-policy.ts'
+import { decidePublish, maySetTag, type PublishDecision } from '../../../src/plan/publish-policy.ts'
 import { loadEvent } from '../../support/events/load.ts'
 
 const MASTER = 'master'
@@ -24,6 +24,8 @@ function context(event: string, rest: Partial<Commit> = {}): Commit {
     event,
     sha: 'a'.repeat(40),
     shortSha: 'aaaaaaa',
+    eventSha: 'a'.repeat(40),
+    checkout: 'own',
     branch: MASTER,
     tag: '',
     isFork: false,
@@ -40,10 +42,19 @@ const none = { branch: '' }
 const tag = { branch: '', tag: 'v1' }
 const fork = { isFork: true }
 const dependabot = { isDependabot: true }
+const elsewhere = { eventSha: 'b'.repeat(40), checkout: 'other' } as const
 
 const TABLE: [event: string, rest: Partial<Commit>, auto: Verdict, always: Verdict][] = [
   ['push', {}, 'publish', 'publish'],
   ['push', topic, 'push', 'push'],
+  // what is built is not what the branch holds
+  ['push', elsewhere, 'push', 'push'],
+  ['schedule', elsewhere, 'push', 'push'],
+  ['workflow_dispatch', elsewhere, 'push', 'push'],
+  ['repository_dispatch', elsewhere, 'push', 'push'],
+  ['pull_request', elsewhere, 'push', 'push'],
+  ['local', elsewhere, '-', 'push'],
+  ['push', { checkout: 'unknown' }, 'publish', 'publish'],
   ['push', tag, 'push', 'push'],
   ['push', { tag: 'v1' }, 'push', 'push'],
   ['push', none, 'push', 'push'],
@@ -154,7 +165,8 @@ describe('every combination', () => {
         for (const isFork of FLAGS) {
           for (const isDependabot of FLAGS) {
             for (const isPullRequest of new Set([event.startsWith('pull_request'), true])) {
-              const built = context(event, { branch, tag, isFork, isDependabot, isPullRequest })
+              const checkout = combinations.length % 3 === 0 ? 'other' : 'own'
+              const built = context(event, { branch, tag, isFork, isDependabot, isPullRequest, checkout })
               for (const mode of MODES) for (const own of BRANCHES) combinations.push([mode, own, built])
             }
           }
@@ -183,8 +195,8 @@ describe('every combination', () => {
   )
   all(
     'moving tags move exactly from the publishing branch itself',
-    ({ push, publish }, _, own, { event, branch, tag, isFork, isPullRequest }) => {
-      const itself = branch !== '' && branch === own && tag === '' && ownBranch.includes(event)
+    ({ push, publish }, _, own, { event, branch, tag, isFork, isPullRequest, checkout }) => {
+      const itself = branch !== '' && branch === own && tag === '' && ownBranch.includes(event) && checkout === 'own'
       return publish === (push && itself && !isFork && !isPullRequest)
     }
   )
@@ -257,6 +269,7 @@ describe('reasons', () => {
     [MASTER, context('push', none), 'it builds no branch'],
     ['', context('push', none), 'it builds no branch'],
     ['', context('push'), 'there is no publishing branch'],
+    [MASTER, context('push', elsewhere), "the checkout is at aaaaaaa, not at the event's commit bbbbbbb"],
     ['a\nb', context('push'), 'only branch "a\\nb" moves those']
   ])('the moving tags stay: publishing branch %j, %j', (own, built, why) => {
     expect(decidePublish('always', own, built).reason).toContain(`no moving tag: ${why}.`)
@@ -266,5 +279,26 @@ describe('reasons', () => {
     const events = ['pull_request_target', 'workflow_run', 'issue_comment', 'local', 'status']
     const reasons = events.map((event) => decidePublish('auto', MASTER, context(event)).reason.replace(/.*: /, ''))
     expect(new Set(reasons).size).toBe(events.length)
+  })
+})
+
+describe('A tag that is named after a branch', () => {
+  const [moves, stays] = [true, false].map((publish) => ({ push: true, publish, reason: '' })) as [
+    PublishDecision,
+    PublishDecision
+  ]
+
+  it.each<[tag: string, built: Commit, decision: PublishDecision, may: boolean]>([
+    ['octo/app:master', context('push'), moves, true],
+    ['octo/app:master', context('push', elsewhere), stays, false],
+    // the workflow gives it to runs of any branch
+    ['octo/app:master', context('push', topic), stays, false],
+    ['octo/app:master', context('pull_request'), stays, false],
+    ['octo/app:feature-x', context('push', topic), stays, true],
+    ['octo/app:feature-x', context('push', { ...topic, checkout: 'unknown' }), stays, true],
+    ['octo/app:feature-x', context('push', { ...topic, ...elsewhere }), stays, false],
+    ['octo/app:feature-x', context('pull_request', topic), stays, true]
+  ])('%s, %j, %j: %s', (tag, built, decision, may) => {
+    expect(maySetTag(tag, built, decision, MASTER)).toBe(may)
   })
 })

@@ -69,24 +69,35 @@ describe('selectStrategy', () => {
   })
 
   it.each<[string, Machine, string, Capabilities]>([
-    ['buildx', D28, PLAIN, { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true }],
+    [
+      'an old buildx',
+      { ...D28, buildx: 'v0.12.1' },
+      PLAIN,
+      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true, replacesStages: true }
+    ],
+    [
+      'buildx',
+      D28,
+      PLAIN,
+      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true, replacesStages: false }
+    ],
     [
       'the integrated BuildKit',
       D20,
       BUILDKIT,
-      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: false }
+      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: false, replacesStages: true }
     ],
     [
       'the legacy builder',
       D20,
       PLAIN,
-      { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
+      { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false, replacesStages: true }
     ],
     [
       'the legacy builder on the containerd store',
       { version: D28C.version, store: D28C.store },
       PLAIN,
-      { cacheMetadata: false, triggerHistory: true, reusesLayers: false, prefetch: false }
+      { cacheMetadata: false, triggerHistory: true, reusesLayers: false, prefetch: false, replacesStages: true }
     ]
   ])('tells what %s can do', (_, machine, text, capabilities) => {
     expect(select(machine, text).capabilities).toEqual(capabilities)

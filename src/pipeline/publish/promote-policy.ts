@@ -6,8 +6,10 @@ import type { Failure } from '../../result/result.ts'
 export interface MoveFacts {
   commit: string
   branch: string
-  /** The moving tag of the production image. */
+  /** The moving tag of the production image, or another tag that is named after the branch. */
   reference: string
+  /** Whether the decision is about the moving tags, all of which follow that of production. */
+  isMoving: boolean
   /** The commit of the published image; undefined if the image names none, null if nothing is published. */
   published?: string | undefined | null
   /** Why the published image could not be read. */
@@ -16,6 +18,8 @@ export interface MoveFacts {
   toPublished?: Relation | undefined
   /** Relation of the branch's tip to this commit, likewise; only needed if this commit does not follow the published one. */
   tipToCommit?: Relation | undefined
+  /** A newer commit of the branch whose own tag names the published image: it was built for another commit with the same content. */
+  retaggedFor?: string | undefined
 }
 
 /** The decision whether to promote. */
@@ -36,7 +40,7 @@ export interface MoveDecision {
  * of commits, do not block a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
-  const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts
+  const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, retaggedFor } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
   if (failure) {
     return { move: false, failure: { kind: 'guard', reference, failure } }
@@ -50,7 +54,7 @@ export function decideMove(facts: MoveFacts): MoveDecision {
   }
   const stay = (why: string): MoveDecision => ({
     move: false,
-    notice: `The moving tags are not updated: ${why}`
+    notice: `${isMoving ? 'The moving tags are' : `${reference} is`} not updated: ${why}`
   })
   const unknown: MoveDecision = {
     move: true,
@@ -68,6 +72,10 @@ export function decideMove(facts: MoveFacts): MoveDecision {
       return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`)
     case undefined:
       return unknown
+  }
+  if (retaggedFor !== undefined) {
+    const newer = retaggedFor.slice(0, 7)
+    return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`)
   }
   if (tipToCommit === 'ahead' || tipToCommit === 'identical') return { move: true }
   if (tipToCommit === undefined || tipToCommit === 'unknown') return unknown

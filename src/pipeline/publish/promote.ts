@@ -1,17 +1,26 @@
-import type { Relation } from '../../git/git.ts'
+import { isCommitId, type Relation } from '../../git/git.ts'
 import { REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
+import { VARIANT_LABEL } from '../../plan/variant.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** The part of a run that promotion needs. */
 export type PromoteRun = Pick<Run, 'plan' | 'registry' | 'git' | 'github' | 'log'>
 
-/** Inspects the published image, and decides whether this run's commit is newer. */
-export async function mayMove(run: Pick<Run, 'plan' | 'registry' | 'git' | 'github'>): Promise<MoveDecision> {
+/**
+ * Inspects the published image, and decides whether this run's commit is newer.
+ *
+ * @param reference the moving tag of production, or another tag that is named after the branch
+ */
+export async function mayMove(
+  run: Pick<Run, 'plan' | 'registry' | 'git' | 'github'>,
+  reference = run.plan.refs.movingProduction
+): Promise<MoveDecision> {
   const { refs, commit } = run.plan
-  const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction }
-  const { image, failure } = await run.registry.current(facts.reference)
+  const isMoving = reference === refs.movingProduction
+  const facts = { commit: commit.sha, branch: commit.branch, reference, isMoving }
+  const { image, failure } = await run.registry.current(reference)
   if (failure) return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure })
   const published = revisionOf(image)
   if (published === undefined) return decideMove({ ...facts, published })
@@ -21,7 +30,32 @@ export async function mayMove(run: Pick<Run, 'plan' | 'registry' | 'git' | 'gith
   }
   const tip = await run.github.tip(commit.branch)
   const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip)
-  return decideMove({ ...facts, published, toPublished, tipToCommit })
+  const retaggedFor =
+    toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined
+  return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor })
+}
+
+/**
+ * Returns the newer commit of the branch whose commit tag names an image with this digest. After a squash merge, such an image
+ * may have been built for a commit that the branch does not contain.
+ */
+async function findRetagged(
+  run: Pick<Run, 'plan' | 'registry' | 'git' | 'github'>,
+  digest: string | undefined
+): Promise<string | undefined> {
+  if (digest === undefined) return undefined
+  try {
+    for (const newer of await findNewer(run, run.plan.commit.sha)) {
+      if ((await run.registry.digest(commitTag(run, newer))).value === digest) return newer
+    }
+  } catch (error) {
+    if (!(error instanceof NobodyKnows)) throw error
+  }
+  return undefined
+}
+
+function commitTag({ plan }: Pick<Run, 'plan'>, commit: string): string {
+  return `${plan.inputs.image}:${commit.slice(0, 7)}`
 }
 
 /** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
@@ -79,17 +113,48 @@ export async function giveBack(run: PromoteRun, moved: readonly string[]): Promi
 async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
   const { inputs, refs } = run.plan
   for (const newer of await findNewer(run, commit)) {
-    const image = `${inputs.image}:${newer.slice(0, 7)}`
-    const { failure } = await run.registry.tag(image, [refs.movingProduction])
+    const reference = commitTag(run, newer)
+    const { image, failure } = await run.registry.current(reference)
+    if (failure?.kind === 'absent') continue
+    const why = failure?.message ?? whyNotOurs(run, image, newer)
+    // by digest: another run may set the tag after the inspection
+    const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`
+    const notSet = why ?? (await run.registry.tag(source, [refs.movingProduction])).failure?.message
     // meanwhile, an even newer one may have appeared
-    if (!failure) return giveToNewest(run, newer)
-    if (failure.kind === 'absent') continue
+    if (notSet === undefined) return giveToNewest(run, newer)
     run.log.warning(
-      `${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${failure.message}`
+      `${reference} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${notSet}`
     )
     break
   }
   return commit
+}
+
+/** Returns why the image under the tag of a newer commit is not what a run like this one made of that commit. */
+function whyNotOurs({ plan }: Pick<Run, 'plan'>, image: ImageRecord | undefined, commit: string): string | undefined {
+  const revision = revisionOf(image) ?? ''
+  // an image that a run has only tagged names the commit for which it was built
+  const isOther = revision !== commit && (!isCommitId(revision) || revision.startsWith(commit.slice(0, 7)))
+  if (isOther) return `it is an image of commit ${revision || 'unknown'}, not of ${commit}`
+  if (image?.labels[VARIANT_LABEL] === plan.variant) return undefined
+  return `it is another variant of the image (label ${VARIANT_LABEL}); give each variant a repository of its own`
+}
+
+/**
+ * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
+ * that its readers do not expect.
+ */
+export async function warnOfOtherVariant({
+  plan,
+  registry,
+  log
+}: Pick<Run, 'plan' | 'registry' | 'log'>): Promise<void> {
+  const { image } = await registry.published(plan.refs.production)
+  const variant = image?.labels[VARIANT_LABEL]
+  if (revisionOf(image) !== plan.commit.sha || variant === undefined || variant === plan.variant) return
+  log.warning(
+    `Another image of this commit is published as ${plan.refs.production}, with other tags, another target, platform or Dockerfile, and this run replaces it; give each variant a repository of its own (input image)`
+  )
 }
 
 /** Maximum number of newer commits to look up in the registry. */

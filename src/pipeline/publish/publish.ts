@@ -1,9 +1,11 @@
 import { settle } from '../../lib/settle.ts'
 import { secondsSince } from '../../lib/timeline.ts'
+import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
-import { type GivenBack, giveBack, mayMove, type PromoteRun } from './promote.ts'
+import { branchTagsToSet } from './branch-tags.ts'
+import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
 import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
@@ -23,7 +25,7 @@ export async function publish(
 ): Promise<{ publication: Publication; digests: Map<string, string>; pullSize?: PullSize }> {
   const { refs, decision, inputs, builds: stageBuilds } = run.plan
   const start = performance.now()
-  const taken = await whyTaken(run, stageBuilds, tests)
+  const [taken] = await Promise.all([whyTaken(run, stageBuilds, builds, tests), warnOfOtherVariant(run)])
   if (taken !== undefined) {
     const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] }
     return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] }, digests: new Map() }
@@ -54,12 +56,13 @@ export async function publish(
     // never green without an answer
     pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' })
   }
+  await pushBranchTags(run, pushes)
   const { moving, held, newer } =
     moves?.move && pushes.mayGoOn()
       ? await move(run, pushes, judged, builds, moves.warning !== undefined)
       : { moving: [], held: [], newer: undefined }
   // without the candidate tags, which are internal and of no use to readers of the list
-  const references = [refs.production, ...refs.further, ...moving].filter(
+  const references = [...productionRefs(refs), ...moving].filter(
     (one) => pushes.digests.has(one) && !newer?.references.includes(one)
   )
   const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving))
@@ -75,6 +78,16 @@ export async function publish(
   }
   const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]))
   return { publication, digests, ...(size && { pullSize: size }) }
+}
+
+/** Sets the further tags that are named after a branch, unless the run is late. */
+async function pushBranchTags(run: Run, pushes: Pushes): Promise<void> {
+  if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn()) return
+  const { references, failures } = await branchTagsToSet(run)
+  pushes.failures.push(...failures)
+  if (!pushes.mayGoOn()) return
+  const digest = pushes.digests.get(run.plan.refs.production) ?? ''
+  await settle(references.map((reference) => pushes.tag(reference, digest)))
 }
 
 /** Sets the moving tags, except those whose image would be a worse cache source. */
@@ -140,15 +153,21 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
-  const { tagged, failure } = await run.registry.tag(unchanged.image, [refs.production, ...refs.further])
-  const isTagged = failure === undefined
-  const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false }
-  const [failed] = [refs.production, ...refs.further].filter((reference) => !tagged.has(reference))
+  const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
+  const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
+  const { tagged, failure } = await run.registry.tag(unchanged.image, wanted)
+  const isTagged = failure === undefined && branch.failures.length === 0
+  const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false, failures: [] }
+  const [failed] = wanted.filter((reference) => !tagged.has(reference))
   return {
     ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
     digests: Object.fromEntries(tagged),
-    failures: failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure: failure }] : [],
     ...moving,
+    failures: [
+      ...(failure && failed !== undefined ? [{ kind: 'push' as const, reference: failed, failure }] : []),
+      ...branch.failures,
+      ...(moving.failures ?? [])
+    ],
     seconds: secondsSince(start)
   }
 }

@@ -1,31 +1,76 @@
 import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
 import { failureOf } from '../../docker/errors.ts'
-import { keptCacheOf } from '../../plan/references.ts'
+import { at, list, parseJson, text } from '../../lib/json.ts'
+import { splitAtEquals } from '../../lib/text.ts'
+import { keptCacheOf, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
+import { stringsOf } from '../../registry/image.ts'
 import type { Build, Failure, Publication, TestResult } from '../../result/result.ts'
 import type { Pushes } from './push.ts'
 
 /**
  * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
  * name, and another run on the same engine sets the same names.
+ *
+ * @param stages the images to push; of the others, only the name counts by which later builds started from them
  */
 export async function whyTaken(
   { plan, docker, signal }: Pick<Run, 'plan' | 'docker' | 'signal'>,
   stages: readonly StageBuild[],
+  builds: readonly Build[],
   tests: readonly TestResult[]
 ): Promise<Failure | undefined> {
-  const names = stages.flatMap(({ tags }) => tags)
-  const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal })
+  const namesOf = (stage: StageBuild): string[] => (stages.includes(stage) ? stage.tags : [stage.reference])
+  const names = plan.builds.flatMap(namesOf)
+  const result = await docker.call(['image', 'inspect', ...names], { signal })
   const failure = failureOf(result)
   if (failure !== undefined) return { kind: 'images-gone', message: failure }
-  const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]))
-  const builder = ids.get(plan.refs.builder)
-  const isOther = (id: string | undefined): boolean => id !== undefined && builder !== undefined && id !== builder
-  const taken =
-    stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
-    (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined)
-  return taken === undefined ? undefined : { kind: 'name-taken', reference: taken }
+  const images = new Map(list(parseJson(result.stdout)).map((image, index) => [names[index], imageOf(image)]))
+  const taken = plan.builds.flatMap((stage) => {
+    const build = builds.find(({ image }) => image === stage.reference)
+    const [first] = namesOf(stage)
+    return namesOf(stage).filter(
+      (name) =>
+        images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store)
+    )
+  })
+  const builder = images.get(plan.refs.builder)?.id
+  const isOther = ({ imageId }: TestResult): boolean => imageId !== undefined && imageId !== builder
+  const reference = taken[0] ?? (builder !== undefined && tests.some(isOther) ? plan.refs.builder : undefined)
+  return reference === undefined ? undefined : { kind: 'name-taken', reference }
+}
+
+/** The engine's data about an image. */
+interface EngineImage {
+  id: string
+  /** Digest of its config, if the engine tells it: the containerd store of Docker 28. */
+  config: string
+  labels: Record<string, string>
+}
+
+function imageOf(image: unknown): EngineImage {
+  return {
+    id: text(at(image, 'Id')),
+    config: text(at(image, 'Descriptor', 'annotations', 'config.digest')),
+    labels: stringsOf(at(image, 'Config', 'Labels'))
+  }
+}
+
+/**
+ * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
+ * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
+ */
+function isBuilt(
+  image: EngineImage | undefined,
+  build: Build | undefined,
+  { labels }: StageBuild,
+  store: string
+): boolean {
+  if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId)) return true
+  if (store !== 'containerd' || image.config !== '') return false
+  return labels.map(splitAtEquals).every(([key, value]) => image.labels[key] === value)
 }
 
 /** A pushed image, compared with the published one. */
@@ -59,7 +104,7 @@ export async function pushForLook(
   const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
   const [why] = await Promise.all([
     isJudged ? whyWorse(run, stage, build, digest) : undefined,
-    ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
+    ...(isProduction ? tagsOfCommit(refs).map((further) => pushes.tag(further, digest)) : [])
   ])
   return { stage, digest, why }
 }

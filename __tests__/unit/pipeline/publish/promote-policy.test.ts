@@ -3,7 +3,7 @@ import { decideMove, type MoveFacts } from '../../../../src/pipeline/publish/pro
 import type { FailureKind } from '../../../../src/registry/failure.ts'
 import { failureOf } from '../../../support/fake-registry.ts'
 
-const FACTS = { commit: 'a'.repeat(40), branch: 'master', reference: 'octo/app:latest' }
+const FACTS = { commit: 'a'.repeat(40), branch: 'master', reference: 'octo/app:latest', isMoving: true }
 const OTHER = 'b'.repeat(40)
 
 describe('decideMove', () => {
@@ -62,6 +62,11 @@ describe('decideMove', () => {
       'stays'
     ],
     [
+      'an unknown commit is published, under the tag of a newer one, too',
+      { published: OTHER, toPublished: 'unknown', tipToCommit: 'ahead', retaggedFor: 'c'.repeat(40) },
+      'stays'
+    ],
+    [
       'neither commit is known',
       { published: OTHER, toPublished: 'unknown', tipToCommit: 'unknown' },
       'moves, with a warning'
@@ -94,6 +99,17 @@ describe('decideMove', () => {
       toPublished: 'diverged',
       tipToCommit: 'diverged'
     })
+    const retagged = {
+      published: OTHER,
+      toPublished: 'diverged',
+      tipToCommit: 'ahead',
+      retaggedFor: 'c'.repeat(40)
+    } as const
+    expect(decideMove({ ...FACTS, ...retagged }).notice).toBe(
+      'The moving tags are not updated: octo/app:latest already names the image of the newer commit ccccccc; this run of aaaaaaa is late'
+    )
+    const branchTag = { reference: 'octo/app:topic', isMoving: false, published: OTHER, toPublished: 'behind' } as const
+    expect(decideMove({ ...FACTS, ...branchTag }).notice).toMatch(/^octo\/app:topic is not updated: octo/)
     expect(parted.notice).toContain('branch "a\\n::error::b" no longer contains commit aaaaaaa')
   })
 })

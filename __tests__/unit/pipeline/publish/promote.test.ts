@@ -8,6 +8,7 @@ import type { ExecResult } from '../../../../src/lib/exec.ts'
 import { publish, tagUnchanged } from '../../../../src/pipeline/publish/publish.ts'
 import { REVISION_LABEL } from '../../../../src/plan/labels.ts'
 import type { Run } from '../../../../src/plan/run-context.ts'
+import { VARIANT_LABEL } from '../../../../src/plan/variant.ts'
 import type { FailureKind } from '../../../../src/registry/failure.ts'
 import { describeFailure } from '../../../../src/report/messages.ts'
 import type { Publication } from '../../../../src/result/result.ts'
@@ -35,7 +36,10 @@ class Repository extends Contents {
   }
 
   set(tag: string, commit: string): void {
-    this.put(`octo/app:${tag}`, imageOf(digestOf(commit), { labels: { [REVISION_LABEL]: commit } }))
+    this.put(
+      `octo/app:${tag}`,
+      imageOf(digestOf(commit), { labels: { [REVISION_LABEL]: commit, [VARIANT_LABEL]: 'variant' } })
+    )
   }
 
   /** The commit of the image that a tag names. */
@@ -68,7 +72,7 @@ class PushingDocker implements Docker {
   }
 
   #answer(args: readonly string[]): string {
-    if (args[0] === 'image') return args.map(() => `sha256:${this.#commit}`).join('\n')
+    if (args[0] === 'image') return JSON.stringify(args.slice(2).map(() => ({ Id: `sha256:${this.#commit}` })))
     const [, tag = ''] = /^push octo\/app:(\S+)$/.exec(args.join(' ')) ?? []
     if (tag === '') throw new Error(`docker ${args.join(' ')} is not expected here`)
     this.#repository.set(tag, this.#commit)
