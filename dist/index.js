@@ -39864,15 +39864,16 @@ class EventError extends Error {
     name = 'EventError';
 }
 /**
- * Reads the commit to build from the variables and the payload that GitHub gives a run
+ * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
  * (docs.github.com, "Variables reference" and "Events that trigger workflows").
  *
- * Reads the heads of pull requests, merge groups and workflow runs from the payload, and everything else from the
- * variables: `GITHUB_SHA` is the merge commit of a pull request and, for `workflow_run`, the tip of the default branch.
+ * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
+ * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
+ * for `workflow_run`, that is the tip of the default branch.
  *
  * @param env     the variables of the process; reads only `GITHUB_*`
  * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
- * @param git     the commit of the work tree, used only if no variable names an event or a commit
+ * @param git     the commit of the checkout; undefined without git or a repository
  * @throws EventError if no commit can be determined
  */
 function readCommit(env, payload, git) {
@@ -39880,15 +39881,24 @@ function readCommit(env, payload, git) {
     const isPullRequest = event.startsWith('pull_request');
     const ref = readRef(env);
     const revision = readRevision(event, env, payload, ref, git);
-    const time = commitTime(headCommit(event, payload), revision.sha);
+    const head = commitId(git?.sha);
+    const sha = head || revision.sha;
+    const pullHead = isPullRequest ? commitId((0,json.at)(payload, 'pull_request', 'head', 'sha')) : '';
+    const isOwn = sha === revision.sha || sha === pullHead;
+    // GITHUB_SHA of pull_request_target is the base branch, without the changes
+    const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target');
+    const number = hasChanges ? positive((0,json.at)(payload, 'pull_request', 'number')) : undefined;
+    const time = (head && git?.time) || commitTime(headCommit(event, payload), sha);
     const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
         // A schedule runs only on the default branch, and its payload has no repository.
         (event === 'schedule' ? ref.branch : '');
     const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
     return {
         event,
-        sha: revision.sha,
-        shortSha: revision.sha.slice(0, 7),
+        sha,
+        shortSha: sha.slice(0, 7),
+        eventSha: revision.sha,
+        checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
         branch: revision.branch,
         tag: revision.tag,
         isFork: isForeign(event, payload),
@@ -39898,6 +39908,7 @@ function readCommit(env, payload, git) {
             (0,json.at)(payload, 'workflow_run', 'actor', 'login')
         ].includes('dependabot[bot]'),
         isPullRequest,
+        ...(number !== undefined && { pullRequest: number }),
         ...(defaultBranch && { defaultBranch }),
         repository,
         sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
@@ -39905,12 +39916,6 @@ function readCommit(env, payload, git) {
     };
 }
 function readRevision(event, env, payload, ref, git) {
-    if (event.startsWith('pull_request')) {
-        return payloadRevision(event, 'pull_request.head.sha', (0,json.at)(payload, 'pull_request', 'head', 'sha'), {
-            branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')),
-            tag: ''
-        });
-    }
     if (event === 'workflow_run') {
         return payloadRevision(event, 'workflow_run.head_sha', (0,json.at)(payload, 'workflow_run', 'head_sha'), {
             branch: refName((0,json.at)(payload, 'workflow_run', 'head_branch')),
@@ -39936,6 +39941,9 @@ function readRevision(event, env, payload, ref, git) {
     const sha = commitId(env.GITHUB_SHA);
     if (!sha) {
         throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
+    }
+    if (event.startsWith('pull_request')) {
+        return { sha, branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')), tag: '' };
     }
     // A release builds its tag, even if GITHUB_REF does not contain it.
     if (event === 'release')
@@ -39971,6 +39979,9 @@ function isForeign(event, payload) {
     if (event === 'workflow_run')
         return !sameId((0,json.at)(payload, 'workflow_run', 'head_repository', 'id'), repository);
     return false;
+}
+function positive(value) {
+    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }
 function sameId(a, b) {
     return Number.isSafeInteger(a) && a === b;
@@ -40035,14 +40046,14 @@ function sourceUrl(server, repository) {
 
 
 /**
- * Reads the commit of the run: the commit of the event, or, outside GitHub, of the checkout.
+ * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
  *
  * @param env the environment of the action
  * @throws UserError if no commit can be determined, or the event cannot be read
  */
 async function readEventCommit(env, git) {
-    const head = env.GITHUB_SHA ? undefined : await git.commit('HEAD');
-    const local = head && { sha: head.sha, branch: await git.branch() };
+    const head = await git.commit('HEAD');
+    const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() };
     try {
         return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local);
     }
@@ -40276,11 +40287,27 @@ async function readEngineInfo(docker, signal) {
         store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
         buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
         context: info.ClientInfo?.Context || 'default',
+        platform: platformOf(info),
         insecure: {
             hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) => index.Secure === false ? [name] : []),
             ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
         }
     };
+}
+/** Go's names of machines as `uname -m` calls them (github.com/containerd/platforms, database.go). */
+const ARCHITECTURES = {
+    x86_64: 'amd64',
+    amd64: 'amd64',
+    aarch64: 'arm64',
+    arm64: 'arm64',
+    armv7l: 'arm/v7',
+    riscv64: 'riscv64',
+    ppc64le: 'ppc64le',
+    s390x: 's390x'
+};
+function platformOf({ OSType, Architecture = '' }) {
+    const architecture = ARCHITECTURES[Architecture];
+    return architecture === undefined ? undefined : `${OSType}/${architecture}`;
 }
 function parseInfo(text) {
     try {
@@ -40501,159 +40528,6 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 
 /***/ }),
 
-/***/ 8347:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $k: () => (/* binding */ readDockerignore),
-/* harmony export */   Y5: () => (/* binding */ takenFrom),
-/* harmony export */   n1: () => (/* binding */ followLinks)
-/* harmony export */ });
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4158);
-/* harmony import */ var _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(_balena_dockerignore__WEBPACK_IMPORTED_MODULE_2__);
-/**
- * Finds the files of the build context that a COPY reads.
- *
- * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
- */
-
-
-
-/** Placeholder for the content of a folder of which only the name is known. */
-const ANY_FILE = 'any file';
-/**
- * Returns those of `paths` that are in the build context and that one of `sources` matches. '.' and '/' match all paths;
- * a leading '/' or './' has no effect.
- *
- * A path that ends in '/' is a folder of unknown content; it matches if a file in it may match. If the .dockerignore
- * excludes a folder with exceptions, a source matches the excepted files only if it names them.
- *
- * A source is a path or, with a wildcard, a pattern of Go's path.Match, in which `**` means the same as `*` (bk:
- * cache/contenthash/checksum.go, includedPaths). This function does not support COPY --parents, where `**` means more.
- * It does not follow links: see `followLinks`.
- *
- * @param paths below the build context, '/'-separated
- * @param sources as docker processes them: without quotes, with expanded variables
- * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but relative to the path that the source
- *   matches; they do not exclude this path itself (bk: the same, shouldIncludePath)
- * @param dockerignore the text of the file
- */
-function takenFrom(paths, sources, excludes, dockerignore) {
-    const isIgnored = matcher(dockerignore.replace(/^\uFEFF/, '').split(/\r?\n/));
-    const isExcluded = matcher(excludes);
-    const patterns = sources.map(readSource);
-    return paths.filter((path) => patterns.some((pattern) => {
-        const file = takenFile(path, pattern);
-        return file !== undefined && !isIgnored(file.join('/')) && !isExcluded(file.slice(pattern.length).join('/'));
-    }));
-}
-/**
- * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
- */
-async function readDockerignore(contextFolder, file) {
-    for (const path of [`${file}.dockerignore`, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(contextFolder, '.dockerignore')]) {
-        // docker also ignores a file that it cannot read (bk: the same)
-        const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path, 'utf8').catch(() => undefined);
-        if (text !== undefined)
-            return text;
-    }
-    return '';
-}
-/** Returns the path if a pattern matches it; for a folder, a file in it that the pattern may match. */
-function takenFile(path, pattern) {
-    const isFolder = path.endsWith('/');
-    const names = (isFolder ? path.slice(0, -1) : path).split('/');
-    if (!names.every((name, index) => pattern[index]?.takes(name) ?? true))
-        return undefined;
-    const rest = pattern.slice(names.length).map(({ text }) => text);
-    if (!isFolder)
-        return rest.length > 0 ? undefined : names;
-    return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
-}
-/**
- * Resolves the sources that are links or below a link: docker copies the target of a link that a source names. Omits
- * targets outside the context, and sources with a wildcard.
- *
- * @returns by source, the path below the context; a source without a link has no entry
- */
-async function followLinks(context, sources) {
-    const top = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(context);
-    const links = new Map();
-    for (const source of sources) {
-        const path = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(top, node_path__WEBPACK_IMPORTED_MODULE_1__.posix.normalize(`/${source}`)).replace(/\/$/, '');
-        const target = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(path).catch(() => undefined);
-        if (target?.startsWith(top + node_path__WEBPACK_IMPORTED_MODULE_1__.sep) && target !== path)
-            links.set(source, [(0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(top, target)]);
-    }
-    return links;
-}
-function readSource(source) {
-    const components = node_path__WEBPACK_IMPORTED_MODULE_1__.posix
-        .normalize(`/${source}`)
-        .split('/')
-        .filter((name) => name !== '');
-    // a backslash escapes the next character, but not in a path without wildcards (bk: the same)
-    const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''));
-    return components.map((text) => {
-        if (!hasWildcard)
-            return { text, takes: (name) => name === text };
-        const pattern = toRegExp(text);
-        return { text, takes: (name) => pattern.test(name) };
-    });
-}
-/** Converts one component of a pattern of Go's path.Match, which has no `**`. As in Go, a malformed one matches nothing. */
-function toRegExp(component) {
-    const body = component.replace(/\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu, (token, escaped, star, any, not, characters) => {
-        if (star)
-            return '.*';
-        if (any)
-            return '.';
-        if (characters)
-            return `[${not}${characters.replace(/\\?(.)/gsu, inSet)}]`;
-        return (escaped ?? token).replace(/[\\^$.*+?()[\]{}|]/, '\\$&');
-    });
-    try {
-        return new RegExp(`^${body}$`, 'su');
-    }
-    catch {
-        return /(?!)/;
-    }
-}
-/** Converts a character in a bracket expression of a pattern for a RegExp; an unescaped '-' is a range in both. */
-function inSet(token, character) {
-    return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character;
-}
-/** Returns a function that tells whether a path, or a folder that contains it, matches patterns as in a .dockerignore. */
-function matcher(patterns) {
-    // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
-    const rules = _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default()["default"]({ ignorecase: false });
-    for (const pattern of patterns) {
-        // docker takes these literally, but the library passes them to RegExp (github.com/moby/patternmatcher, shouldEscape)
-        const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair) => pair ?? `\\${token}`);
-        if (isValid(escaped))
-            rules.add([escaped]);
-    }
-    return (path) => path !== '' && rules.ignores(path);
-}
-/** Returns whether a pattern is well-formed: docker rejects a malformed one, and the library throws when it first uses it. */
-function isValid(pattern) {
-    try {
-        _balena_dockerignore__WEBPACK_IMPORTED_MODULE_2___default()["default"]().add([pattern]).ignores('a');
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-
-
-/***/ }),
-
 /***/ 9742:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -40776,139 +40650,17 @@ function ascending(numbers) {
 
 /***/ }),
 
-/***/ 2818:
+/***/ 6357:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  A: () => (/* binding */ parseDockerfile)
-});
-
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
-// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var dockerfile_instruction = __nccwpck_require__(9742);
-// EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
-;// CONCATENATED MODULE: ./src/dockerfile/variables.ts
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
-const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
-    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
-    .concat('TARGETSTAGE');
-/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
-function globalArgs(instructions, escapeChar, buildArgs) {
-    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
-    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
-    const declared = new Set();
-    const expand = (word) => {
-        const names = [];
-        const value = expandWord(word, escapeChar, (name) => {
-            names.push(name);
-            return values.get(name);
-        });
-        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
-    };
-    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
-        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
-        if (value !== undefined) {
-            values.set(name, value);
-            unknown.delete(name);
-        }
-        else if (word !== undefined) {
-            unknown.add(name);
-        }
-        if (word !== undefined || buildArgs.has(name))
-            declared.add(name);
-    }
-    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
-    return {
-        expand,
-        automaticIn(instruction) {
-            if (instruction instanceof main.From) {
-                const words = [...instruction.getArguments(), ...(0,dockerfile_instruction/* flagsOf */.Zo)(instruction)].map((word) => word.getValue() ?? '');
-                return words.flatMap((word) => expand(word).names).filter(unset);
-            }
-            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
-            return asked.map(([name]) => name).filter(unset);
-        }
-    };
-}
-/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
-function wordsOfArg(instruction) {
-    if (!(instruction instanceof main.Arg))
-        return [];
-    return instruction.getPropertyArguments().map((argument) => {
-        const [name = '', ...value] = argument.getValue().split('=');
-        return [name, value.length > 0 ? value.join('=') : undefined];
-    });
-}
-/**
- * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
- *
- * @returns undefined for an unsupported form, such as `${A#b}`
- */
-function expandWord(word, escapeChar, lookUp) {
-    let at = 0;
-    let known = true;
-    const take = (pattern) => {
-        const [match] = pattern.exec(word.slice(at)) ?? [];
-        at += match?.length ?? 0;
-        return match;
-    };
-    const variable = () => {
-        const braced = take(/^\{/);
-        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
-        if (name === undefined) {
-            known &&= braced === undefined;
-            return '$';
-        }
-        const value = lookUp(name);
-        if (braced === undefined || take(/^\}/))
-            return value ?? '';
-        const modifier = take(/^:?[-+?]/);
-        const other = upTo('}');
-        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
-        if (modifier?.endsWith('-'))
-            return isSet ? value : other;
-        if (modifier?.endsWith('+'))
-            return isSet ? other : '';
-        known &&= modifier !== undefined && isSet;
-        return value ?? '';
-    };
-    const upTo = (stop) => {
-        let result = '';
-        while (at < word.length && word[at] !== stop) {
-            const char = word[at++] ?? '';
-            if (char === escapeChar) {
-                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
-                    result += escapeChar;
-                result += word[at++] ?? '';
-            }
-            else if (char === "'" && stop !== '"') {
-                result += take(/^[^']*/);
-                at++;
-            }
-            else if (char === '"') {
-                result += upTo('"');
-            }
-            else {
-                result += char === '$' ? variable() : char;
-            }
-        }
-        at++;
-        return result;
-    };
-    const result = upTo(undefined);
-    return known ? result : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/dockerfile/parse.ts
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A: () => (/* binding */ parseDockerfile)
+/* harmony export */ });
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -40929,23 +40681,23 @@ function expandWord(word, escapeChar, lookUp) {
  * @throws DockerfileError if the Dockerfile has no FROM
  */
 function parseDockerfile(text, buildArgs = {}) {
-    const source = (0,source_text/* readSource */.o$)(text);
-    const first = source.instructions.findIndex((instruction) => instruction instanceof main.From);
+    const source = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .readSource */ .o$)(text);
+    const first = source.instructions.findIndex((instruction) => instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From);
     if (first === -1)
-        throw new model/* DockerfileError */.tP('The Dockerfile has no FROM instruction, so there is no stage to build');
-    const args = globalArgs(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_4__/* .DockerfileError */ .tP('The Dockerfile has no FROM instruction, so there is no stage to build');
+    const args = (0,_variables_js__WEBPACK_IMPORTED_MODULE_3__/* .globalArgs */ .J)(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
     const stages = [];
     const triggers = [];
     const features = [];
-    const lines = (0,source_text/* splitLines */.uz)(text);
+    const lines = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitLines */ .uz)(text);
     for (const instruction of source.instructions) {
         const line = instruction.getRange().start.line + 1;
         const found = source.heredocEnds.has(line) ? ['heredoc'] : [];
-        if (instruction instanceof main.From) {
+        if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
             const stage = newStage(instruction, stages, args);
             const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? []);
-            stage.copiesFrom = inherited.flatMap((reference) => (0,model/* findEarlier */._l)(stages, reference) ?? []);
-            if (stage.name !== undefined && (0,model/* findEarlier */._l)(stages, stage.name) !== undefined) {
+            stage.copiesFrom = inherited.flatMap((reference) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, reference) ?? []);
+            if (stage.name !== undefined && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, stage.name) !== undefined) {
                 // legacy: evaluator.go, checkStageNameAvailable
                 found.push(`second stage named ${stage.name}`);
             }
@@ -40953,38 +40705,38 @@ function parseDockerfile(text, buildArgs = {}) {
             stages.push(stage);
             triggers.push([]);
         }
-        else if (instruction instanceof main.Onbuild) {
+        else if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild) {
             // the stages whose FROM names this one execute it (bk: resolveStages, legacy: initializeStage)
             const trigger = instruction.getTriggerInstruction();
-            triggers.at(-1)?.push(...(0,dockerfile_instruction/* referencesOf */.CL)(trigger));
-            found.push(...(0,dockerfile_instruction/* featuresOf */.Hi)(trigger).map((what) => `ONBUILD ${what}`));
+            triggers.at(-1)?.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(trigger));
+            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(trigger).map((what) => `ONBUILD ${what}`));
         }
         else {
-            found.push(...(0,dockerfile_instruction/* featuresOf */.Hi)(instruction));
+            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(instruction));
             if (stages.length > 0)
                 found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`));
         }
         const stage = stages.at(-1);
-        if (stage && !(instruction instanceof main.From)) {
+        if (stage && !(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From)) {
             const earlier = stages.slice(0, -1);
             // this stage does not execute its own triggers
-            const references = instruction instanceof main.Onbuild ? [] : (0,dockerfile_instruction/* referencesOf */.CL)(instruction);
-            const copiesFrom = references.flatMap((name) => (0,model/* findEarlier */._l)(earlier, name) ?? []);
+            const references = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? [] : (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(instruction);
+            const copiesFrom = references.flatMap((name) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) ?? []);
             stage.copiesFrom.push(...copiesFrom);
-            const own = lines.slice(line - 1, (0,dockerfile_instruction/* lastLineOf */.SH)(instruction));
-            const heredocs = lines.slice((0,dockerfile_instruction/* lastLineOf */.SH)(instruction), source.heredocEnds.get(line) ?? 0);
+            const own = lines.slice(line - 1, (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction));
+            const heredocs = lines.slice((0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction), source.heredocEnds.get(line) ?? 0);
             stage.instructions.push({
-                ...newInstruction(instruction, (0,source_text/* logicalLineOf */.f)(own, source.escapeChar), heredocs.join('')),
-                copiesFrom: (0,model/* ascending */.V_)(copiesFrom),
-                imagesFrom: references.filter((name) => name !== '' && (0,model/* findEarlier */._l)(earlier, name) === undefined)
+                ...newInstruction(instruction, (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .logicalLineOf */ .f)(own, source.escapeChar), heredocs.join('')),
+                copiesFrom: (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(copiesFrom),
+                imagesFrom: references.filter((name) => name !== '' && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) === undefined)
             });
         }
         if (stage)
-            stage.endLine = source.heredocEnds.get(line) ?? (0,dockerfile_instruction/* lastLineOf */.SH)(instruction);
+            stage.endLine = source.heredocEnds.get(line) ?? (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction);
         features.push(...[...new Set(found)].map((what) => ({ what, line })));
     }
     for (const stage of stages)
-        stage.copiesFrom = (0,model/* ascending */.V_)(stage.copiesFrom);
+        stage.copiesFrom = (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(stage.copiesFrom);
     return {
         text,
         globalArgs: first,
@@ -40998,7 +40750,7 @@ function newStage(from, earlier, args) {
     const image = args.expand(base).value;
     // FROM accepts no numbers. Ignore case: BuildKit takes a base in another case for an image, but no image has capitals
     const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
-    const name = (0,dockerfile_instruction/* stageNameOf */.RJ)(from)?.toLowerCase();
+    const name = (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .stageNameOf */ .RJ)(from)?.toLowerCase();
     return {
         index: earlier.length,
         ...(name !== undefined && { name }),
@@ -41010,7 +40762,7 @@ function newStage(from, earlier, args) {
         copiesFrom: [],
         instructions: [],
         startLine: from.getRange().start.line + 1,
-        endLine: (0,dockerfile_instruction/* lastLineOf */.SH)(from)
+        endLine: (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(from)
     };
 }
 /** @param line the whole instruction on one line, with the text of the file: the library parsed a copy, see `plainLines` */
@@ -41021,32 +40773,32 @@ function newInstruction(instruction, line, heredocs) {
         keyword,
         text: `${keyword}${text.slice(keyword.length)}`,
         line: instruction.getRange().start.line + 1,
-        contextSources: instruction instanceof main.Onbuild
+        contextSources: instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild
             ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
             : contextSourcesOf(instruction, line.trim()),
-        excludes: (0,dockerfile_instruction/* flagsOf */.Zo)(instruction)
+        excludes: (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)
             .filter((flag) => flag.getName() === 'exclude')
-            .map((flag) => (0,dockerfile_instruction/* unquote */._n)(flag.getValue())),
+            .map((flag) => (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(flag.getValue())),
         hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
     };
 }
 function contextSourcesOf(instruction, line) {
-    if (instruction instanceof main.Run) {
-        return (0,dockerfile_instruction/* flagsOf */.Zo)(instruction)
+    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Run) {
+        return (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)
             .filter((flag) => flag.getName() === 'mount')
             .flatMap((flag) => {
-            const options = new Map(flag.getOptions().map((option) => [(0,dockerfile_instruction/* unquote */._n)(option.getName()).toLowerCase(), (0,dockerfile_instruction/* unquote */._n)(option.getValue())]));
+            const options = new Map(flag.getOptions().map((option) => [(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(option.getName()).toLowerCase(), (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(option.getValue())]));
             if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from'))
                 return [];
             return [options.get('source') ?? options.get('src') ?? '.'];
         });
     }
-    if (!(instruction instanceof main.Copy || instruction instanceof main.Add))
+    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Copy || instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add))
         return [];
-    if ((0,dockerfile_instruction/* flagsOf */.Zo)(instruction).some((flag) => flag.getName() === 'from' && (0,dockerfile_instruction/* unquote */._n)(flag.getValue()) !== ''))
+    if ((0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction).some((flag) => flag.getName() === 'from' && (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(flag.getValue()) !== ''))
         return [];
     // the library drops blanks in JSON strings
-    const sources = jsonOf(line)?.slice(0, -1) ?? (0,dockerfile_instruction/* sourcesOf */.u0)(instruction).filter((source) => !source.includes(source_text/* MARK */.M$));
+    const sources = jsonOf(line)?.slice(0, -1) ?? (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .sourcesOf */ .u0)(instruction).filter((source) => !source.includes(_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .MARK */ .M$));
     return sources.filter((source) => !isRemote(instruction, source));
 }
 /** Parses the strings of `COPY ["a b", "c"]`. */
@@ -41060,7 +40812,7 @@ function jsonOf(line) {
     }
 }
 function isRemote(instruction, source) {
-    return instruction instanceof main.Add && (/^https?:\/\//i.test(source) || (0,dockerfile_instruction/* isGit */.JL)(source));
+    return instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add && (/^https?:\/\//i.test(source) || (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .isGit */ .JL)(source));
 }
 
 
@@ -41297,6 +41049,132 @@ function isStep({ keyword, text }, step) {
 }
 function bare(text) {
     return text.replaceAll(/[\s'"\\`]/g, '');
+}
+
+
+/***/ }),
+
+/***/ 1763:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ globalArgs),
+/* harmony export */   V: () => (/* binding */ expandWord)
+/* harmony export */ });
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
+const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
+    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
+    .concat('TARGETSTAGE');
+/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
+function globalArgs(instructions, escapeChar, buildArgs) {
+    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
+    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
+    const declared = new Set();
+    const expand = (word) => {
+        const names = [];
+        const value = expandWord(word, escapeChar, (name) => {
+            names.push(name);
+            return values.get(name);
+        });
+        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
+    };
+    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
+        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
+        if (value !== undefined) {
+            values.set(name, value);
+            unknown.delete(name);
+        }
+        else if (word !== undefined) {
+            unknown.add(name);
+        }
+        if (word !== undefined || buildArgs.has(name))
+            declared.add(name);
+    }
+    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
+    return {
+        expand,
+        automaticIn(instruction) {
+            if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
+                const words = [...instruction.getArguments(), ...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)].map((word) => word.getValue() ?? '');
+                return words.flatMap((word) => expand(word).names).filter(unset);
+            }
+            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
+            return asked.map(([name]) => name).filter(unset);
+        }
+    };
+}
+/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
+function wordsOfArg(instruction) {
+    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Arg))
+        return [];
+    return instruction.getPropertyArguments().map((argument) => {
+        const [name = '', ...value] = argument.getValue().split('=');
+        return [name, value.length > 0 ? value.join('=') : undefined];
+    });
+}
+/**
+ * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
+ *
+ * @returns undefined for an unsupported form, such as `${A#b}`
+ */
+function expandWord(word, escapeChar, lookUp) {
+    let at = 0;
+    let known = true;
+    const take = (pattern) => {
+        const [match] = pattern.exec(word.slice(at)) ?? [];
+        at += match?.length ?? 0;
+        return match;
+    };
+    const variable = () => {
+        const braced = take(/^\{/);
+        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
+        if (name === undefined) {
+            known &&= braced === undefined;
+            return '$';
+        }
+        const value = lookUp(name);
+        if (braced === undefined || take(/^\}/))
+            return value ?? '';
+        const modifier = take(/^:?[-+?]/);
+        const other = upTo('}');
+        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
+        if (modifier?.endsWith('-'))
+            return isSet ? value : other;
+        if (modifier?.endsWith('+'))
+            return isSet ? other : '';
+        known &&= modifier !== undefined && isSet;
+        return value ?? '';
+    };
+    const upTo = (stop) => {
+        let result = '';
+        while (at < word.length && word[at] !== stop) {
+            const char = word[at++] ?? '';
+            if (char === escapeChar) {
+                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
+                    result += escapeChar;
+                result += word[at++] ?? '';
+            }
+            else if (char === "'" && stop !== '"') {
+                result += take(/^[^']*/);
+                at++;
+            }
+            else if (char === '"') {
+                result += upTo('"');
+            }
+            else {
+                result += char === '$' ? variable() : char;
+            }
+        }
+        at++;
+        return result;
+    };
+    const result = upTo(undefined);
+    return known ? result : undefined;
 }
 
 
@@ -43199,6 +43077,8 @@ var errors = __nccwpck_require__(7268);
 var lib_text = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
 var image_reference = __nccwpck_require__(7362);
+// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
+var reserved_tags = __nccwpck_require__(8341);
 ;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/CsvError.js
 class CsvError extends Error {
   constructor(code, message, options, ...contexts) {
@@ -45401,6 +45281,7 @@ function check(name, parseValue) {
 
 
 
+
 /**
  * Reads and validates all inputs.
  *
@@ -45428,17 +45309,18 @@ function readInputs(get) {
         reportsDirectory: input_values_path(get, 'reports-directory') ?? 'test-reports',
         skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
         buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
-        labels: records(get, 'labels').map((item) => pair('labels', 'key=value', item)),
+        labels: records(get, 'labels').map(label),
         secrets: records(get, 'secrets').map(secret),
         ssh: lines(get, 'ssh'),
         addHosts: lines(get, 'add-hosts').map(hostLine),
         network: argument(get, 'network'),
         platform: inputs_platform(get),
         shmSize: argument(get, 'shm-size'),
-        tags: lines(get, 'tags').map((item) => check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item))),
-        builderTag: tagName(get, 'builder-tag', 'builder'),
-        latestTag: tagName(get, 'latest-tag', 'latest'),
+        tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
+        builderTag: movingTag(get, 'builder-tag', 'builder'),
+        latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
+        cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
         expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
         publishBranch: optional(get, 'publish-branch'),
         push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
@@ -45457,6 +45339,31 @@ function crossCheck(inputs) {
     if (inputs.builderTag === inputs.latestTag) {
         throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`);
     }
+}
+function label(item) {
+    const [key = ''] = pair('labels', 'key=value', item).split('=');
+    if (key.startsWith(OWN_LABELS)) {
+        throw new errors/* UserError */.yo(`Input labels has ${lineBeginning(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
+    }
+    return item;
+}
+const OWN_LABELS = 'shared-docker-layers.';
+function furtherTag(image, item) {
+    const reference = check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
+    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+    if ((0,reserved_tags/* isReservedTag */.H)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+        throw reserved('tags has', item);
+    return reference;
+}
+function movingTag(get, name, otherwise) {
+    const tag = tagName(get, name, otherwise);
+    if ((0,reserved_tags/* isReservedTag */.H)(tag) || (0,reserved_tags/* isPullRequestTag */.l)(tag))
+        throw reserved(`${name} is`, tag);
+    return tag;
+}
+function reserved(what, tag) {
+    const form = (0,reserved_tags/* isPullRequestTag */.l)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${form}`);
 }
 function secret(item) {
     const equals = item.indexOf('=');
@@ -46137,6 +46044,7 @@ function makeOutputs(report, path) {
         'image-id': production?.imageId ?? '',
         digest: publication?.digest ?? '',
         tags: publication?.pushed.join('\n') ?? '',
+        'cache-tags': report.cacheTags.join('\n'),
         pushed: String((publication?.pushed.length ?? 0) > 0),
         published: String(publication?.published ?? false),
         'publish-reason': report.publishReason,
@@ -46171,6 +46079,7 @@ function makeReport(plan, result, timeline) {
             commit: plan.commit.sha,
             branch: plan.commit.branch,
             event: plan.commit.event,
+            ...(plan.dirty && { dirty: true, dirtyFiles: plan.dirty.files, dirtyFileCount: plan.dirty.count }),
             engine: {
                 version: plan.engine.version,
                 store: plan.engine.store,
@@ -46195,7 +46104,7 @@ function reported(build) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
     return { ...build, unreadableCaches: caches };
 }
-function publishReason(plan, { failures, cancelled, publication, commands }) {
+function publishReason(plan, { failures, cancelled, publication, commands, cacheTags }) {
     if (plan && commands)
         return `Nothing was pushed: this is a dry run. Without dry-run: ${plan.decision.reason}`;
     const held = (publication?.held ?? []).map(({ reason }) => ` ${reason}.`).join('');
@@ -46205,11 +46114,14 @@ function publishReason(plan, { failures, cancelled, publication, commands }) {
     const cause = cancelled ? 'the run was cancelled' : publication ? 'publishing failed' : 'the run failed';
     const pushed = publication?.pushed ?? [];
     if (pushed.length === 0)
-        return `Nothing was pushed: ${cause}.`;
+        return `${cacheTags.length > 0 ? 'Only cache tags were' : 'Nothing was'} pushed: ${cause}.`;
     return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`;
 }
 
+// EXTERNAL MODULE: ./src/plan/dirty.ts
+var dirty = __nccwpck_require__(7251);
 ;// CONCATENATED MODULE: ./src/report/summary.ts
+
 
 
 
@@ -46222,9 +46134,11 @@ function makeSummary(report) {
         { kind: 'heading', text: headline(report) },
         { kind: 'list', items: report.failures },
         { kind: 'paragraph', text: report.publishReason },
+        ...dirtyContext(report),
         ...(unchanged
             ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
             : []),
+        { kind: 'list', items: sources(report) },
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
@@ -46239,6 +46153,7 @@ function makeSummary(report) {
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
         table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])),
+        table(['added cache tag'], report.cacheTags.map((reference) => [reference])),
         // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
         ...(commands ? [table(['what', 'reference'], referenceRows(report))] : []),
@@ -46248,6 +46163,9 @@ function makeSummary(report) {
             : [])
     ];
     return blocks.filter((block) => !isEmpty(block));
+}
+function dirtyContext({ commit = '', dirtyFiles: files = [], dirtyFileCount: count = 0 }) {
+    return count === 0 ? [] : [paragraph(`${(0,dirty/* describeDirty */.w)(commit.slice(0, 7), { files, count })}.`)];
 }
 function paragraph(text) {
     return { kind: 'paragraph', text };
@@ -46265,14 +46183,22 @@ function isEmpty(block) {
         return block.rows.length === 0;
     return block.kind === 'gantt' && block.gantt.sections.length === 0;
 }
-function headline({ references, failures, cancelled, tests, publication, unchanged, commands }) {
+/** Returns one sentence for each build that took its cache from another commit's cache tag. */
+function sources(report) {
+    return (0,result_result/* buildsOf */.jV)(report).flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
+        ? []
+        : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
+}
+function headline(report) {
+    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags } = report;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
+    const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
     if (cancelled)
-        return `⏹️ The run was cancelled: ${isPushed ? 'not everything' : 'nothing'} was pushed`;
+        return `⏹️ The run was cancelled: ${pushed} pushed`;
     if (failures.length > 0) {
         const bad = tests.filter(({ failure }) => failure !== undefined).length;
         const what = bad > 0 ? `${bad} of ${tests.length} tests did not pass` : 'The run failed';
-        return `❌ ${what}: ${isPushed ? 'not everything' : 'nothing'} was pushed`;
+        return `❌ ${what}: ${pushed} pushed`;
     }
     const image = references?.production ?? '';
     if (commands)
@@ -46332,10 +46258,11 @@ function repositoryOf({ references }) {
 function referenceRows({ references }) {
     if (!references)
         return [];
-    const { builder, production, movingBuilder, movingProduction, stages, further } = references;
+    const { builder, production, pullRequest, movingBuilder, movingProduction, stages, further, branch } = references;
     return [
         ['production image of this commit', production],
-        ...further.map((reference) => ['production image, further', reference]),
+        ...(pullRequest === undefined ? [] : [['production image of the pull request', pullRequest]]),
+        ...[...further, ...branch].map((reference) => ['production image, further', reference]),
         ['production image, moving', movingProduction],
         ['builder image of this commit', `${builder} (local)`],
         ['builder image, moving', movingBuilder],
@@ -46546,17 +46473,17 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8736);
 /* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7911);
 /* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7942);
-/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(977);
-/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7333);
-/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(308);
-/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6535);
-/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4537);
-/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5421);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6381);
-/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7395);
-/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(862);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(1628);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6267);
+/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(977);
+/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7333);
+/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(308);
+/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6535);
+/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4537);
+/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5421);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(404);
+/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1405);
+/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6267);
 
 
 
@@ -46572,54 +46499,54 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 
 
 /** Runs the main step: plans, then builds, tests and publishes. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .runAction */ .C)(async (action) => {
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (action) => {
     const { inputs, docker, childEnv, log, timeline, signal } = action;
-    const git = new _git_git_js__WEBPACK_IMPORTED_MODULE_5__/* .Git */ .T(inputs.context, childEnv);
+    const git = new _git_git_js__WEBPACK_IMPORTED_MODULE_4__/* .Git */ .T(inputs.context, childEnv);
     const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
         const commit = await (0,_action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__/* .readEventCommit */ .u)(process.env, git);
-        const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_6__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal);
-        const services = { git, github, docker, log, env: process.env, childEnv, signal };
-        return { github, plan: await (0,_plan_create_plan_js__WEBPACK_IMPORTED_MODULE_10__/* .createPlan */ .q)({ ...services, inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .publicInputs */ .PX)(inputs), commit }) };
+        const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_5__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal);
+        const services = { git, github, docker, log, env: process.env, signal };
+        return { github, plan: await (0,_plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__/* .createPlan */ .q)({ ...services, inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .publicInputs */ .PX)(inputs), commit }) };
     });
     action.planned(plan);
     announce(plan, log);
     if (inputs.dryRun)
         return preview(plan, action);
-    const registry = new _registry_registry_js__WEBPACK_IMPORTED_MODULE_11__/* .HttpRegistry */ .i({
+    const registry = new _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__/* .HttpRegistry */ .i({
         ...{ docker, log, timeline, signal },
         env: childEnv,
         insecure: plan.engine.insecure,
-        platform: inputs.platform,
+        platform: inputs.platform ?? plan.engine.platform,
         buildx: plan.engine.buildx,
         retries: inputs.retries
     });
-    const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_3__/* .changesFinder */ .M)(git, github, plan.commit, { context: inputs.context, file: plan.file });
+    const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_13__/* .changesFinder */ .Mg)(git, github, plan.commit);
     return runWithContext({ ...action, plan, git, github, registry, changesSince });
 });
 /** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run) {
     const { plan, git, log, folder, docker, registry, runId } = run;
-    const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_4__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
-    const restoreModes = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_4__/* .narrowModes */ .oM)(plan.inputs.context, tracked);
+    const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
+    const restoreModes = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__/* .narrowModes */ .oM)(plan.inputs.context, tracked);
     try {
-        return await (0,_pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_9__/* .runPipeline */ .a)(run);
+        return await (0,_pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__/* .runPipeline */ .a)(run);
     }
     finally {
         await registry.end();
         restoreModes();
         // after the last build has read the build context
-        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__/* .handOver */ .C)({ plan, log, folder });
+        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__/* .handOver */ .C)({ plan, log, folder });
         const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_2__/* .removeContainers */ .Dn)(docker, runId);
         if (left !== undefined)
             log.warning(`Cannot remove all containers of this run: ${left}`);
     }
 }
 function preview(plan, { log, secrets }) {
-    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_8__/* .previewCommands */ .F)(plan, secrets);
+    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__/* .previewCommands */ .F)(plan, secrets);
     const section = log.section('What would be run');
     section.write(`${commands.join('\n')}\n`);
     section.end();
-    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_12__/* .emptyResult */ .$)(), commands };
+    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_11__/* .emptyResult */ .$)(), commands };
 }
 function announce({ strategy, decision, refs, commit, builds }, log) {
     log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
@@ -46644,45 +46571,33 @@ __webpack_async_result__();
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   M: () => (/* binding */ changesFinder)
+/* harmony export */   Mg: () => (/* binding */ changesFinder),
+/* harmony export */   y1: () => (/* binding */ dirtyFiles)
 /* harmony export */ });
 /* unused harmony export findChanges */
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-
-
 /** Returns `findChanges` for one build, with a cache by commit. */
-function changesFinder(git, github, commit, paths) {
+function changesFinder(git, github, commit) {
     const known = new Map();
     return (revision) => {
-        const changes = known.get(revision) ?? findChanges(git, github, revision, commit, paths);
+        const changes = known.get(revision) ?? findChanges(git, github, revision, commit);
         known.set(revision, changes);
         return changes;
     };
 }
 /**
- * Compares a commit with the work tree around the build context: with git or, if the clone is too shallow, with git and
- * GitHub. Without git all is unknown, including the position of the context in the repository.
+ * Compares a commit with the work tree below the build context: with git or, if the clone is too shallow, with git and GitHub.
+ * Untracked files are not compared.
  *
  * @param git runs in the build context
  * @param revision the commit of the published image; any text
  * @param commit the commit of this build
- * @param paths the build context and the Dockerfile, which must exist
- * @throws Error if one of `paths` cannot be read
  */
-async function findChanges(git, github, revision, commit, paths) {
-    const [prefix, untracked, local] = await Promise.all([git.prefix(), git.untracked(), git.changedSince(revision)]);
-    if (prefix === undefined || untracked === undefined) {
-        return { changed: undefined, untracked: undefined, dockerfileChanged: undefined };
-    }
+async function findChanges(git, github, revision, commit) {
+    const [prefix, local] = await Promise.all([git.prefix(), git.changedSince(revision)]);
+    if (prefix === undefined)
+        return undefined;
     const changed = local ?? (await compareByGitHub(git, github, revision, commit.sha));
-    return {
-        changed: changed && below(prefix, changed),
-        untracked: await untrackedBelow(prefix, untracked, paths.context),
-        dockerfileChanged: await isDockerfileChanged(prefix, changed, untracked, paths)
-    };
+    return changed && below(prefix, changed);
 }
 /**
  * Combines GitHub's changes up to a commit that the clone contains with git's changes from there to the work tree. A file
@@ -46690,7 +46605,7 @@ async function findChanges(git, github, revision, commit, paths) {
  */
 async function compareByGitHub(git, github, revision, built) {
     const head = (await git.commit('HEAD'))?.sha;
-    // the checkout of a pull request has only the merge commit; after a commit in the workflow, GitHub does not know HEAD
+    // after a commit in the workflow, GitHub does not know HEAD
     for (const sha of new Set([built, head])) {
         const here = sha === undefined ? undefined : await git.changedSince(sha);
         const there = sha === undefined || here === undefined ? undefined : await github.changedFiles(revision, sha);
@@ -46699,28 +46614,19 @@ async function compareByGitHub(git, github, revision, built) {
     }
     return undefined;
 }
+/**
+ * Returns the tracked files below the build context that differ from a commit: paths relative to the context. Undefined without
+ * git. In submodules, only tracked files count.
+ *
+ * @param git runs in the build context
+ */
+async function dirtyFiles(git, sha) {
+    const [prefix, changed] = await Promise.all([git.prefix(), git.changedSince(sha)]);
+    return prefix === undefined || changed === undefined ? undefined : below(prefix, changed);
+}
 /** Returns the paths below a folder, relative to it. */
 function below(folder, paths) {
     return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
-}
-async function untrackedBelow(prefix, untracked, context) {
-    const entries = (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readdir)(context, { withFileTypes: true })).map((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name);
-    // git lists only the outermost folder without tracked files, which may contain the context
-    if (untracked.some((path) => path.endsWith('/') && prefix.startsWith(path)))
-        return entries;
-    // git does not list its own folder (a file in a work tree of `git worktree`), but the build context contains it
-    return [...below(prefix, untracked), ...entries.filter((entry) => entry === '.git/' || entry === '.git')];
-}
-/** Returns whether the Dockerfile has changed. If it is a link, a change of the link or of its target counts. */
-async function isDockerfileChanged(prefix, changed, untracked, { context, file }) {
-    const [folder, top, target] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file)), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(context), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(file)]);
-    const paths = [(0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(file)), target].map((path) => node_path__WEBPACK_IMPORTED_MODULE_1__.posix.join(prefix, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(top, path)));
-    const inRepository = paths.every((path) => !path.startsWith('../') &&
-        !untracked.some((other) => path === other || (other.endsWith('/') && path.startsWith(other))));
-    if (!inRepository || !changed)
-        return undefined;
-    // git lists a submodule as its folder
-    return paths.some((path) => changed.some((other) => path === other || path.startsWith(`${other}/`)));
 }
 
 
@@ -46916,15 +46822,6 @@ class Git {
             '--'
         ]);
         return text === undefined ? undefined : [...new Set(readNames(text))];
-    }
-    /**
-     * Returns the untracked paths of the whole repository, including ignored files, relative to its top. A folder without
-     * tracked files is one path that ends in '/'. Excludes git's own folder.
-     */
-    async untracked() {
-        // ":/" is the top of the repository, from any folder below it (gitglossary(7), pathspec)
-        const text = await this.#run(['ls-files', '--others', '--directory', '-z', '--full-name', '--', ':/']);
-        return text === undefined ? undefined : readNames(text);
     }
     /** Returns the tracked files below the folder, as paths relative to it. */
     async tracked() {
@@ -52321,7 +52218,7 @@ function list(value) {
 
 /***/ }),
 
-/***/ 396:
+/***/ 9520:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -52330,8 +52227,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   L: () => (/* binding */ retry)
 });
 
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
 const objectToString = Object.prototype.toString;
 
@@ -52752,7 +52649,7 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
                     return;
                 const pause = Math.max(retryDelay, error.pause);
                 log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`);
-                await (0,promises_namespaceObject.setTimeout)(pause - retryDelay, undefined, { signal });
+                await (0,promises_.setTimeout)(pause - retryDelay, undefined, { signal });
             }
         });
     }
@@ -60368,6 +60265,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
 var command_line = __nccwpck_require__(3476);
+// EXTERNAL MODULE: ./src/plan/references.ts
+var references = __nccwpck_require__(7469);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
 var stage_builds = __nccwpck_require__(6567);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
@@ -60400,14 +60299,14 @@ function buildCommands(plan, stage, folder) {
 }
 function inlineBuild(plan, stage, folder) {
     const { cacheSource, labels } = stage;
-    const source = (0,build_source/* chooseSource */.L)(plan, folder, stage, stage.images);
+    const source = (0,build_source/* chooseSource */.LV)(plan, folder, stage, (0,build_source/* replacingImages */.AC)(plan, stage));
     const args = (0,inline/* inlineBuildArgs */.$X)(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id` });
     return (0,command_line/* replayable */.YO)(args, (0,inline/* inlineEnvironment */.TZ)(plan));
 }
 function legacyBuild(plan, stage, folder) {
     const atOnce = (0,legacy/* isLabelledAtOnce */.MO)(plan, stage);
     const idFile = `${folder}/id`;
-    const source = (0,build_source/* chooseSource */.L)(plan, folder, stage, stage.images, true);
+    const source = (0,build_source/* chooseSource */.LV)(plan, folder, stage, stage.images, true);
     const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource;
     const args = (0,legacy/* legacyBuildArgs */.Bt)(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile });
     const label = (0,command_line/* replayable */.YO)((0,legacy/* labelArgs */.SW)(stage, idFile), legacy/* LEGACY */.qx, `FROM ${stage.name}, as just built\n`);
@@ -60417,6 +60316,7 @@ function legacyBuild(plan, stage, folder) {
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
 var test_args = __nccwpck_require__(5664);
 ;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
+
 
 
 
@@ -60434,15 +60334,16 @@ function previewCommands(plan, secrets) {
     const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     const build = (stage) => buildCommands(plan, stage, FOLDER);
     const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? []);
+    const further = (0,references/* productionRefs */.wN)(refs).slice(1);
     const isTagged = (reference) => (0,image_reference/* sameRepository */.RB)(reference, refs.production);
     const pushed = [
-        ...(decision.push ? [refs.production, ...refs.further.filter((reference) => !isTagged(reference))] : []),
+        ...(decision.push ? [refs.production, ...further.filter((reference) => !isTagged(reference))] : []),
         ...(decision.publish ? candidates : [])
     ];
     const moved = plan.builds.flatMap(({ moving, candidate, kind, reference }) => moving === undefined ? [] : [[kind === 'production' ? reference : (candidate ?? moving), moving]]);
     const tagged = [
         ...(decision.push
-            ? refs.further.filter(isTagged).map((reference) => [refs.production, reference])
+            ? further.filter(isTagged).map((reference) => [refs.production, reference])
             : []),
         ...(decision.publish ? moved : [])
     ];
@@ -60460,7 +60361,7 @@ function previewCommands(plan, secrets) {
 
 /***/ }),
 
-/***/ 6381:
+/***/ 404:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60469,8 +60370,1556 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ runPipeline)
 });
 
+// EXTERNAL MODULE: ./src/lib/json.ts
+var lib_json = __nccwpck_require__(8453);
+// EXTERNAL MODULE: ./src/registry/reference.ts
+var reference = __nccwpck_require__(9310);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./src/cache/key-tags.ts
+
+/** Maximum number of cache tags of one image, and of questions to the registry for one build. */
+const MOST_TAGS = 16;
+const MOST_QUESTIONS = 8;
+/** Hex digits of a key in a tag, and in a label. */
+const DIGITS = 16;
+/** Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. */
+function chainOfKeys({ own }, keys) {
+    return own.flatMap((_, index) => keysOfOne(own, index, keys));
+}
+/** Returns the keys of one of the stages of a build; the FROM of the others names the stage before it. */
+function keysOfOne(own, index, keys) {
+    const of = keys.get(own[index]?.stage ?? -1);
+    if (of === undefined)
+        return [];
+    return index === 0 ? [of.base, ...of.instructions] : of.instructions;
+}
+/**
+ * Returns the keys by which a later build may need the image of a build, the longest first: the key before each instruction that
+ * reads the build context, another stage, an external image or a build argument of the workflow, the last key of each stage in
+ * the image, and the last one that is known.
+ */
+function keysForTags({ own }, keys) {
+    const found = new Set();
+    let last;
+    // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
+    let hasLayers = false;
+    const addLast = () => {
+        if (hasLayers && last !== undefined)
+            found.add(last);
+    };
+    for (const index of own.keys()) {
+        for (const { key, readsOutside, keyword } of keysOfOne(own, index, keys)) {
+            if (readsOutside)
+                addLast();
+            if (key === undefined) {
+                addLast();
+                return [...found].reverse().slice(0, MOST_TAGS);
+            }
+            last = key;
+            hasLayers ||= ['ADD', 'COPY', 'RUN'].includes(keyword);
+        }
+        addLast();
+    }
+    return [...found].reverse().slice(0, MOST_TAGS);
+}
+/** Returns the keys to look up for a build, the longest first: of many, the longest half and some of the others. */
+function keysToAsk(build, keys) {
+    const all = keysForTags(build, keys);
+    if (all.length <= MOST_QUESTIONS)
+        return all;
+    const longest = all.slice(0, MOST_QUESTIONS / 2);
+    const rest = all.slice(MOST_QUESTIONS / 2);
+    const step = rest.length / (MOST_QUESTIONS / 2);
+    return [...longest, ...Array.from({ length: MOST_QUESTIONS / 2 }, (_, index) => rest[Math.floor(index * step)] ?? '')];
+}
+/** Returns the beginning of a key, as tags and labels have it. */
+function shortKey(key) {
+    return key.slice(0, DIGITS);
+}
+/** Returns the reference of the cache tag of a key. */
+function cacheTagOf(image, key) {
+    return `${image}:cache-${shortKey(key)}`;
+}
+/**
+ * Returns the reference of the tested tag: only a run in which every test passed sets it.
+ *
+ * @param parts the keys of the images, and the fingerprint of the tests
+ * @returns undefined if one of them is unknown
+ */
+function testedTagOf(image, parts) {
+    if (parts.includes(undefined))
+        return undefined;
+    const hash = (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
+    return `${image}:tested-${hash.slice(0, DIGITS)}`;
+}
+
+;// CONCATENATED MODULE: ./src/cache/keys-label.ts
+
+
+
+/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
+const KEYS_LABEL = 'shared-docker-layers.keys';
+/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
+const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
+const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
+/** Returns the labels that name the base image of a build, if its digest is known: `key=value` each. */
+function baseLabels({ baseImage }, digests) {
+    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
+    if (baseImage === undefined || digest === undefined)
+        return [];
+    const { registry, path, target } = (0,reference/* addressOf */.ci)(baseImage);
+    const name = `${registry}/${path}${(0,reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
+    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
+}
+/** Returns the name of an engine in the label: `28.5.2 containerd`. */
+function nameOfEngine({ version, store }) {
+    return `${version} ${store}`;
+}
+/**
+ * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
+ * its base image. An ingredient that several keys share is written once.
+ */
+function keysLabel(build, keys, engine) {
+    const parts = [];
+    const indexOf = ({ kind, name = '', hash, count }) => {
+        const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])]);
+        const index = parts.indexOf(part);
+        return index === -1 ? parts.push(part) - 1 : index;
+    };
+    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
+        keyword,
+        key === undefined ? '' : shortKey(key),
+        ingredients.map(indexOf)
+    ]);
+    const value = { version: 1, engine, parts: parts.map((part) => JSON.parse(part)), chain };
+    return `${KEYS_LABEL}=${JSON.stringify(value)}`;
+}
+/** Reads the label of an image; undefined if it has none of this form. */
+function readKeysLabel(labels) {
+    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
+    if ((0,lib_json.at)(json, 'version') !== 1)
+        return undefined;
+    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
+    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
+        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
+        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
+        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
+    });
+    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
+}
+/** Returns whether an instruction has the recorded key. */
+function isRecorded({ key }, recorded) {
+    return key !== undefined && recorded?.key === shortKey(key);
+}
+function readIngredient(entry) {
+    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
+    return {
+        kind: (0,lib_json/* text */.Qq)(kind),
+        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
+        hash: (0,lib_json/* text */.Qq)(hash),
+        ...(typeof count === 'number' && { count })
+    };
+}
+
 // EXTERNAL MODULE: ./src/docker/errors.ts
 var errors = __nccwpck_require__(7457);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(9112);
+// EXTERNAL MODULE: ./src/registry/client-images.ts
+var client_images = __nccwpck_require__(5567);
+// EXTERNAL MODULE: ./src/registry/image-reference.ts
+var image_reference = __nccwpck_require__(7362);
+// EXTERNAL MODULE: ./src/dockerfile/model.ts
+var model = __nccwpck_require__(4011);
+// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
+var dockerfile_instruction = __nccwpck_require__(9742);
+// EXTERNAL MODULE: ./src/dockerfile/source-text.ts
+var source_text = __nccwpck_require__(2193);
+;// CONCATENATED MODULE: ./src/dockerfile/raw-instruction.ts
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+function readRawInstructions({ text }) {
+    const { instructions, escapeChar, heredocEnds } = (0,source_text/* readSource */.o$)(text);
+    const lines = (0,source_text/* splitLines */.uz)(text);
+    const raw = instructions.map((instruction) => {
+        const line = instruction.getRange().start.line + 1;
+        const end = (0,dockerfile_instruction/* lastLineOf */.SH)(instruction);
+        // docker skips blank lines between continued lines (bk: parser/parser.go, isEmptyContinuationLine)
+        const own = lines.slice(line - 1, end).filter((text) => text.trim() !== '');
+        const heredocs = lines.slice(end, heredocEnds.get(line) ?? 0).join('');
+        return { ...parseRaw((0,source_text/* logicalLineOf */.f)(own, escapeChar), escapeChar), line, heredocs };
+    });
+    return { escapeChar, instructions: new Map(raw.map((one) => [one.line, one])) };
+}
+/** Parses the instruction in an ONBUILD. */
+function triggerIn({ rest, line, flags }, escapeChar) {
+    return { ...parseRaw([...flags, rest].join(' '), escapeChar), line, heredocs: '' };
+}
+function parseRaw(text, escapeChar) {
+    const [, keyword = '', args = ''] = /^(\S+)\s*(.*)$/s.exec(text.replace(/^\uFEFF/, '').trim()) ?? [];
+    return { keyword: keyword.toUpperCase(), ...splitFlags(args, escapeChar) };
+}
+/** bk: parser/split_command.go, extractBuilderFlags. */
+function splitFlags(text, escapeChar) {
+    const flags = [];
+    let at = 0;
+    for (;;) {
+        at += /^\s*/.exec(text.slice(at))?.[0].length ?? 0;
+        if (!text.startsWith('--', at))
+            return { flags, rest: text.slice(at).trim() };
+        let word = '';
+        let quote = '';
+        for (; at < text.length && (quote !== '' || !/\s/.test(text[at] ?? '')); at++) {
+            const character = text[at] ?? '';
+            if (character === quote)
+                quote = '';
+            else if (quote === '' && /['"]/.test(character))
+                quote = character;
+            else if (character === escapeChar)
+                word += text[++at] ?? '';
+            else
+                word += character;
+        }
+        if (word === '--')
+            return { flags, rest: text.slice(at).trim() };
+        flags.push(word);
+    }
+}
+/** Splits text at blanks outside quotes; quotes and escapes remain (bk: parser/line_parsers.go, parseWords). */
+function wordsOf(text, escapeChar) {
+    const words = [];
+    let word = '';
+    let quote = '';
+    for (let at = 0; at < text.length; at++) {
+        const character = text[at] ?? '';
+        if (quote === '' && /\s/.test(character)) {
+            if (word !== '')
+                words.push(word);
+            word = '';
+            continue;
+        }
+        if (character === escapeChar && quote !== "'") {
+            // an escape at the end is dropped
+            if (at + 1 < text.length)
+                word += character + text[++at];
+            continue;
+        }
+        if (character === quote)
+            quote = '';
+        else if (quote === '' && /['"]/.test(character))
+            quote = character;
+        word += character;
+    }
+    if (word !== '')
+        words.push(word);
+    return words;
+}
+/** Reads `A=1 B=2`, and `A 1 2` of ENV and LABEL; the value is undefined in `ARG A` (bk: parseNameVal, parseNameOrNameVal). */
+function pairsOf({ keyword, rest }, escapeChar) {
+    const words = wordsOf(rest, escapeChar);
+    if (keyword !== 'ARG' && !words[0]?.includes('=')) {
+        const [, name = '', word = ''] = /^(\S+)\s+(.*)$/s.exec(rest) ?? [];
+        return [[name, word]];
+    }
+    return words.map((word) => {
+        const at = word.indexOf('=');
+        return at === -1 ? [word] : [word.slice(0, at), word.slice(at + 1)];
+    });
+}
+/** Parses `["a", "b"]`; undefined if it is no JSON array of strings (bk: parseJSON). */
+function jsonStrings(text) {
+    if (!text.startsWith('['))
+        return undefined;
+    try {
+        const array = JSON.parse(text);
+        return Array.isArray(array) && array.every((one) => typeof one === 'string') ? array : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
+var stage_graph = __nccwpck_require__(445);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+;// CONCATENATED MODULE: ./src/dockerfile/patterns.ts
+/**
+ * Patterns of paths, matched in linear time: a Dockerfile is hostile input, and RegExp backtracks.
+ *
+ * `pm:` cites github.com/moby/patternmatcher.
+ */
+
+/** Compiles a pattern of Go's path.Match, in which no wildcard matches '/'. As in Go, a malformed one matches nothing. */
+function compileGlob(pattern) {
+    const tokens = tokensOf(pattern, false);
+    return tokens === undefined ? () => false : (path) => matches(tokens, path);
+}
+/** Returns whether docker treats a source of COPY as a pattern (moby/buildkit solver/llbsolver/ops/file.go, containsWildcards). */
+function hasWildcard(source) {
+    return /[*?[]/.test(source.replace(/\\./gs, ''));
+}
+/**
+ * Patterns as in a .dockerignore, the last one that matches decides, and a pattern that matches a folder matches all in it
+ * (pm: MatchesUsingParentResults).
+ */
+class PatternList {
+    #patterns = [];
+    /** Whether docker accepts all patterns: otherwise it refuses the build. */
+    isValid;
+    constructor(patterns) {
+        let isValid = true;
+        for (const pattern of patterns.map((text) => text.trim()).filter((text) => text !== '')) {
+            const isException = pattern.startsWith('!');
+            const body = clean(isException ? pattern.slice(1) : pattern);
+            if (tokensOf(body, false) === undefined || pattern === '!')
+                isValid = false;
+            else
+                this.#patterns.push({ isException, matches: compilePattern(body) });
+        }
+        this.isValid = isValid;
+    }
+    /** Whether something in a folder may be let through although the folder is excluded. */
+    get hasExceptions() {
+        return this.#patterns.some(({ isException }) => isException);
+    }
+    /** @param folder the match of the folder that contains the path; undefined at the top */
+    match(path, folder) {
+        let isMatch = false;
+        const each = this.#patterns.map(({ isException, matches }, index) => {
+            const isOne = folder?.[index] || (isException === isMatch && matches(path));
+            if (isOne)
+                isMatch = !isException;
+            return isOne;
+        });
+        return { isMatch, each };
+    }
+}
+/** Reads a .dockerignore (pm: ignorefile/ignorefile.go, ReadAll). */
+function ignoreList(dockerignore) {
+    const lines = dockerignore.replace(/^\uFEFF/, '').split('\n');
+    const patterns = lines
+        .filter((line) => !line.startsWith('#'))
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+        .map((line) => {
+        const [mark, body] = line.startsWith('!') ? ['!', line.slice(1).trim()] : ['', line];
+        const cleaned = body === '' ? '' : clean(body);
+        return mark + (cleaned.length > 1 ? cleaned.replace(/^\//, '') : cleaned);
+    });
+    return new PatternList(patterns);
+}
+/** Go's path.Clean. */
+function clean(path) {
+    return external_node_path_.posix.normalize(path).replace(/(.)\/$/, '$1');
+}
+/** Compiles one pattern, with docker's short cuts, which differ from the pattern in `**b` (pm: compile). */
+function compilePattern(pattern) {
+    if (!/[*?[\]\\]/.test(pattern))
+        return (path) => path === pattern;
+    const [, before = '', rest = '', after = ''] = /^(\*\*)?([^*?[\]\\]*)(\*\*)?$/.exec(pattern) ?? [];
+    if (before !== '' && after === '') {
+        return (path) => path.endsWith(rest) || (rest.startsWith('/') && path === rest.slice(1));
+    }
+    if (before === '' && after !== '')
+        return (path) => path.startsWith(rest);
+    const tokens = tokensOf(pattern, true) ?? [];
+    return (path) => matches(tokens, path);
+}
+/** @param deep whether `**` is a wildcard of its own */
+function tokensOf(pattern, deep) {
+    const characters = [...pattern];
+    const tokens = [];
+    for (let at = 0; at < characters.length; at++) {
+        const character = characters[at];
+        if (character === '*' && deep && characters[at + 1] === '*') {
+            at += characters[at + 2] === '/' ? 2 : 1;
+            tokens.push({ kind: at + 1 === characters.length ? 'path' : 'folders' });
+        }
+        else if (character === '*') {
+            tokens.push({ kind: 'star' });
+        }
+        else if (character === '?') {
+            tokens.push({ kind: 'any' });
+        }
+        else if (character === '[') {
+            const set = setAt(characters, at + 1);
+            if (set === undefined)
+                return undefined;
+            tokens.push(set.token);
+            at = set.end;
+        }
+        else {
+            const literal = character === '\\' ? characters[++at] : character;
+            if (literal === undefined)
+                return undefined;
+            tokens.push({ kind: 'literal', character: literal });
+        }
+    }
+    return tokens;
+}
+/** Reads a bracket expression, and returns where it ends; undefined if it is malformed (Go: path/match.go). */
+function setAt(characters, start) {
+    const not = characters[start] === '^';
+    const ranges = [];
+    let at = not ? start + 1 : start;
+    const next = () => {
+        if (characters[at] === '-' || characters[at] === ']')
+            return undefined;
+        if (characters[at] === '\\')
+            at++;
+        return characters[at++];
+    };
+    while (characters[at] !== ']' || ranges.length === 0) {
+        const from = next();
+        if (from === undefined)
+            return undefined;
+        let to = from;
+        if (characters[at] === '-') {
+            at++;
+            to = next();
+        }
+        if (to === undefined)
+            return undefined;
+        ranges.push([from, to]);
+    }
+    return { token: { kind: 'set', not, ranges }, end: at };
+}
+/** Runs the pattern as an automaton: the time is at most the product of both lengths. */
+function matches(tokens, path) {
+    let states = new Set();
+    enter(tokens, states, 0);
+    for (const character of path) {
+        const next = new Set();
+        for (const state of states) {
+            const token = tokens[state];
+            if (token?.kind === 'folders') {
+                next.add(state);
+                if (character === '/')
+                    enter(tokens, next, state + 1);
+            }
+            else if (token?.kind === 'path' || (token?.kind === 'star' && character !== '/')) {
+                enter(tokens, next, state);
+            }
+            else if (token !== undefined && isOne(token, character)) {
+                enter(tokens, next, state + 1);
+            }
+        }
+        if (next.size === 0)
+            return false;
+        states = next;
+    }
+    return states.has(tokens.length);
+}
+/** Adds a state, and those that it reaches without a character. */
+function enter(tokens, states, state) {
+    for (let at = state; !states.has(at); at++) {
+        states.add(at);
+        if (!['star', 'path', 'folders'].includes(tokens[at]?.kind ?? ''))
+            return;
+    }
+}
+function isOne(token, character) {
+    if (token.kind === 'literal')
+        return token.character === character;
+    if (token.kind === 'any')
+        return character !== '/';
+    if (token.kind !== 'set')
+        return false;
+    const point = (one) => one.codePointAt(0) ?? 0;
+    const isIn = token.ranges.some(([from, to]) => point(from) <= point(character) && point(character) <= point(to));
+    return isIn !== token.not;
+}
+
+;// CONCATENATED MODULE: ./src/cache/context-tree.ts
+/**
+ * What an instruction takes of the build context, and the hash of it.
+ *
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+ */
+
+
+
+const MOST_LINKS = 255;
+/** Returns what a selection takes; undefined if the build fails or this cannot be known (bk: cache/contenthash/checksum.go). */
+function context_tree_select(root, { source, wildcards, excludes, parents }) {
+    const excluded = new PatternList(excludes);
+    if (!excluded.isValid)
+        return undefined;
+    if (parents)
+        return selectParents(root, source, excluded);
+    const path = clean(external_node_path_.posix.join('/', source));
+    if (wildcards && hasWildcard(path))
+        return selectPattern(root, path, excluded);
+    if (excludes.length === 0) {
+        const found = resolve(root, path, true);
+        return found && everything(found.entry, found.path, '', []);
+    }
+    return selectFiltered(root, path, excluded, undefined);
+}
+/** COPY --parents: every folder above counts, too. */
+function selectParents(root, source, excluded) {
+    const [pivot, ...rest] = source.includes('/./') ? source.split('/./') : ['/', source];
+    if (hasWildcard(pivot ?? ''))
+        return undefined;
+    const pattern = clean(external_node_path_.posix.join('/', rest.join('/./'))).slice(1);
+    const included = new PatternList([pattern]);
+    return included.isValid ? selectFiltered(root, clean(external_node_path_.posix.join('/', pivot ?? '')), excluded, included) : undefined;
+}
+/** bk: includedPaths without wildcard. */
+function selectFiltered(root, path, excluded, included) {
+    const found = resolve(root, path, false);
+    if (!found)
+        return undefined;
+    if (found.entry.type !== 'folder')
+        return followed(root, found, '');
+    const items = [];
+    const isRoot = path === '/';
+    const inside = filtered(root, found, { excluded, included, followsLinks: isRoot });
+    if (inside === undefined)
+        return undefined;
+    if (!isRoot && (included === undefined || inside.length > 0))
+        items.push({ name: '', ...found });
+    return [...items, ...inside];
+}
+/** bk: includedPaths with a wildcard: links count as their targets where the pattern matches them, and nowhere below. */
+function selectPattern(root, path, excluded) {
+    const names = path.slice(1).split('/');
+    const first = names.findIndex(hasWildcard);
+    const start = resolve(root, `/${names.slice(0, first).join('/')}`, true);
+    if (!start)
+        return undefined;
+    const items = [];
+    const visit = ({ path, entry }, depth, name) => {
+        const matches = compileGlob(names[depth] ?? '');
+        for (const [child, childEntry] of entry.children ?? []) {
+            if (!matches(child))
+                continue;
+            const found = { path: join(path, child), entry: childEntry };
+            const below = `${name}/${child}`;
+            if (depth + 1 < names.length) {
+                if (!visit(found, depth + 1, below))
+                    return false;
+                continue;
+            }
+            const inside = childEntry.type === 'folder'
+                ? filtered(root, found, { excluded, included: undefined, followsLinks: false }, below)
+                : followed(root, found, below);
+            if (inside === undefined)
+                return false;
+            if (childEntry.type === 'folder')
+                items.push({ name: below, ...found });
+            items.push(...inside);
+        }
+        return true;
+    };
+    return visit(start, first, '') ? items : undefined;
+}
+/** Returns what filters leave of a folder's content; a folder counts if something in it does. */
+function filtered(root, folder, filter, name = '') {
+    const { excluded, included, followsLinks } = filter;
+    const items = [];
+    const visit = ({ path, entry }, below, above) => {
+        for (const [child, childEntry] of entry.children ?? []) {
+            const candidate = below === '' ? child : `${below}/${child}`;
+            const found = { path: join(path, child), entry: childEntry };
+            const out = excluded.match(candidate, above.excluded);
+            const taken = included?.match(candidate, above.included);
+            const isTaken = !out.isMatch && taken?.isMatch !== false;
+            const item = { name: `${name}/${candidate}`, ...found };
+            if (childEntry.type === 'folder') {
+                const before = items.length;
+                if (!visit(found, candidate, { excluded: out.each, included: taken?.each }))
+                    return false;
+                if (isTaken || items.length > before)
+                    items.splice(before, 0, item);
+            }
+            else if (isTaken && followsLinks && below === '') {
+                const target = followed(root, found, item.name);
+                if (target === undefined)
+                    return false;
+                items.push(...target);
+            }
+            else if (isTaken) {
+                items.push(item);
+            }
+        }
+        return true;
+    };
+    return visit(folder, '', {}) ? items : undefined;
+}
+/** Returns the target of a link with all that is in it, or the entry itself. */
+function followed(root, found, name) {
+    const target = found.entry.type === 'link' ? resolve(root, found.path, true) : found;
+    return target && everything(target.entry, target.path, name, []);
+}
+/** The root itself does not count: its mode is never sent (bk: HandleChange). */
+function everything(entry, path, name, items) {
+    if (path !== '/')
+        items.push({ name, path, entry });
+    for (const [child, childEntry] of entry.children ?? []) {
+        everything(childEntry, join(path, child), `${name}/${child}`, items);
+    }
+    return items;
+}
+/** Finds an entry; links are relative to the context, which nothing leaves (bk: getFollowLinksCallback). */
+function resolve(root, path, followsLast) {
+    let rest = path.split('/').filter((name) => name !== '' && name !== '.');
+    let above = [];
+    let found = { path: '/', entry: root };
+    for (let links = 0; rest.length > 0;) {
+        const name = rest.shift() ?? '';
+        if (name === '..') {
+            found = above.pop() ?? found;
+            continue;
+        }
+        const entry = found.entry.children?.get(name);
+        if (entry === undefined)
+            return undefined;
+        if (entry.type !== 'link' || (!followsLast && rest.length === 0)) {
+            above.push(found);
+            found = { path: join(found.path, name), entry };
+            continue;
+        }
+        if (++links > MOST_LINKS)
+            return undefined;
+        const target = entry.target ?? '';
+        rest = [...target.split('/').filter((part) => part !== '' && part !== '.'), ...rest];
+        if (target.startsWith('/')) {
+            above = [];
+            found = { path: '/', entry: root };
+        }
+    }
+    return found;
+}
+function join(folder, name) {
+    return folder === '/' ? `/${name}` : `${folder}/${name}`;
+}
+/** Hashes what was taken; undefined if something of it is not known. */
+function hashItems(items) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    const files = [];
+    for (const { name, path, entry } of items) {
+        const { type, mode, target = '', digest = '' } = entry;
+        if (type === 'unknown' || (type === 'file' && digest === ''))
+            return undefined;
+        hash.update(`${name}\0${type}\0${type === 'link' ? '' : mode.toString(8)}\0${type === 'link' ? target : digest}\0`);
+        if (type !== 'folder')
+            files.push(path.slice(1));
+    }
+    return { hash: hash.digest('hex'), files: sorted(files) };
+}
+/** Sorts by code units, without duplicates. */
+function sorted(words) {
+    return [...new Set(words)].sort((a, b) => (a < b ? -1 : 1));
+}
+
+;// CONCATENATED MODULE: ./src/cache/step-parts.ts
+
+
+/** Collects the parts of one step. */
+class StepCollector {
+    #scope;
+    #parts;
+    #ingredients;
+    #readsOutside = false;
+    #files = new Set();
+    constructor(scope, raw) {
+        this.#scope = scope;
+        this.#parts = [raw.keyword];
+        const text = raw.keyword === 'RUN' ? raw.rest : raw.rest.replaceAll(/\s+/g, ' ');
+        this.#ingredients = [{ kind: 'instruction', hash: step_parts_short([raw.keyword, raw.flags, text, raw.heredocs]) }];
+    }
+    /** Adds to the key what the ingredients determine already. */
+    add(...parts) {
+        if (parts.includes(undefined))
+            this.#parts = undefined;
+        this.#parts?.push(...parts);
+    }
+    option(name, value) {
+        this.add(value);
+        this.#ingredients.push({ kind: 'options', name, hash: step_parts_short(value) });
+    }
+    /** Expands a word, and notes its variables; undefined if this is not possible. */
+    expand(word) {
+        const { value, names } = this.#scope.expand(word);
+        this.note(names);
+        if (value === undefined)
+            this.#parts = undefined;
+        return value;
+    }
+    /** Notes the variables that the step sees. */
+    note(names) {
+        for (const name of names) {
+            if (this.#ingredients.some((one) => one.kind === 'argument' && one.name === name))
+                continue;
+            this.#ingredients.push({ kind: 'argument', name, hash: step_parts_short(this.#scope.get(name)?.value) });
+            if (this.#scope.see([name]))
+                this.#readsOutside = true;
+        }
+    }
+    files(selection, taken) {
+        this.#readsOutside = true;
+        this.add(taken?.hash);
+        for (const file of taken?.files ?? [])
+            this.#files.add(file);
+        if (taken) {
+            const hash = taken.hash.slice(0, 8);
+            this.#ingredients.push({ kind: 'files', name: selection.source, hash, count: taken.files.length });
+        }
+    }
+    from(name, { kind, key }) {
+        this.#readsOutside = true;
+        this.add(key);
+        if (key !== undefined)
+            this.#ingredients.push({ kind, name, hash: key.slice(0, 8) });
+    }
+    /** What it reads is not known: a URL, a git repository. */
+    unknown() {
+        this.#readsOutside = true;
+        this.#parts = undefined;
+    }
+    readsOutside() {
+        this.#readsOutside = true;
+    }
+    end() {
+        return {
+            parts: this.#parts,
+            ingredients: this.#ingredients,
+            readsOutside: this.#readsOutside,
+            files: sorted(this.#files)
+        };
+    }
+}
+/** 64 hex of anything that JSON can express. */
+function sha256(value) {
+    return (0,external_node_crypto_.hash)('sha256', JSON.stringify([value]), 'hex');
+}
+function step_parts_short(value) {
+    return sha256(value).slice(0, 8);
+}
+
+;// CONCATENATED MODULE: ./src/cache/copy-parts.ts
+/**
+ * What identifies COPY, ADD and WORKDIR for a builder.
+ *
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+ */
+
+
+
+
+
+/** `<<EOF` as a source; the library and docker agree on what it is in `RawInstruction.heredocs`. */
+const HEREDOC = /^\d*<</;
+/** bk: dispatchCopy, and solver/llbsolver/ops/file.go, CacheMap: of a source, only the last name and the content count. */
+function copyParts(raw, scope, outside) {
+    const step = new StepCollector(scope, raw);
+    const flags = flagsOf(raw.flags);
+    const one = (name) => flags.get(name)?.at(-1) ?? '';
+    const isSet = (name) => flags.has(name) && one(name).toLowerCase() !== 'false';
+    const words = jsonStrings(raw.rest) ?? raw.rest.split(/\s+/);
+    const heredocs = words.slice(0, -1).filter((word) => HEREDOC.test(word));
+    const sources = words
+        .slice(0, -1)
+        .filter((word) => !HEREDOC.test(word))
+        .map((word) => step.expand(word));
+    const target = destination(scope, step.expand(words.at(-1) ?? ''));
+    if (target === undefined)
+        step.unknown();
+    const excludes = flags.get('exclude') ?? [];
+    const [chown, chmod, checksum] = ['chown', 'chmod', 'checksum'].map((name) => step.expand(one(name)));
+    const mode = /^[0-7]+$/.test(chmod ?? '') ? Number.parseInt(chmod ?? '', 8) : chmod;
+    const [link, parents, keepGit, unpack] = ['link', 'parents', 'keep-git-dir', 'unpack'].map(isSet);
+    step.add(target, chown, mode, excludes, link, parents, checksum, keepGit, flags.has('unpack') && unpack);
+    if (raw.heredocs !== '') {
+        // each unquoted heredoc expands variables; those of a quoted one do no harm
+        const { names } = scope.expand(raw.heredocs.replaceAll(/['"]/g, ' '));
+        step.note(names);
+        if (!scope.isKnown(names))
+            step.unknown();
+        step.add(heredocs, raw.heredocs, names.map((name) => scope.get(name)?.value ?? null));
+    }
+    const from = one('from');
+    if (from !== '')
+        step.from(from, outside.from(from));
+    for (const source of sources) {
+        if (source === undefined) {
+            step.readsOutside();
+        }
+        else if (from !== '') {
+            step.add(clean(external_node_path_.posix.join('/', source)));
+        }
+        else if (raw.keyword === 'ADD' && ((0,dockerfile_instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
+            step.readsOutside();
+            if (checksum === '' || (0,dockerfile_instruction/* isGit */.JL)(source))
+                step.unknown();
+            step.add(source);
+        }
+        else {
+            const selection = { source, wildcards: true, excludes, parents: parents === true };
+            step.add(parents ? source : external_node_path_.posix.basename(clean(external_node_path_.posix.join('/', source))));
+            step.files(selection, outside.take(selection));
+        }
+    }
+    return step.end();
+}
+/** bk: dispatchWorkdir. */
+function workdirParts(raw, scope, outside) {
+    const step = new StepCollector(scope, raw);
+    scope.setWorkdir(step.expand(raw.rest));
+    step.option('workdir', scope.workdir);
+    step.option('user', scope.user);
+    // the time of the folder that it makes
+    step.option('epoch', outside.buildArgs.get('SOURCE_DATE_EPOCH') ?? null);
+    return step.end();
+}
+/** bk: pathRelativeToWorkingDir: a slash at the end is kept. */
+function destination(scope, path) {
+    if (path === undefined)
+        return undefined;
+    const target = scope.absolute(path);
+    const isFolder = path === '' || /(?:^|\/)\.?$/.test(path);
+    return target === undefined || target === '/' ? target : target + (isFolder ? '/' : '');
+}
+/** Returns the values of each flag; a flag without value is `true`. */
+function flagsOf(flags) {
+    const values = new Map();
+    for (const flag of flags) {
+        const [, name = '', value = 'true'] = /^--([^=]+)(?:=(.*))?$/s.exec(flag) ?? [];
+        values.set(name, [...(values.get(name) ?? []), value]);
+    }
+    return values;
+}
+
+;// CONCATENATED MODULE: ./src/cache/run-parts.ts
+/**
+ * What identifies RUN for a builder.
+ *
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+ */
+
+
+
+
+/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy. */
+function runParts(raw, scope, outside) {
+    const step = new StepCollector(scope, raw);
+    const { buildArgs, runOptions } = outside;
+    const flags = flagsOf(raw.flags);
+    const command = jsonStrings(raw.rest);
+    step.add(command ?? [raw.rest, raw.heredocs]);
+    step.option('shell', command === undefined ? (scope.shell ?? null) : null);
+    step.option('user', scope.user ?? null);
+    step.option('workdir', scope.workdir ?? null);
+    step.option('network', flags.get('network')?.at(-1) ?? runOptions.network ?? 'default');
+    step.option('hosts', runOptions.addHosts.map((host) => host.replace(/[:=].*$/s, '')));
+    step.option('shm-size', runOptions.shmSize ?? null);
+    step.option('hostname', buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? null);
+    step.add(['security', 'device'].map((name) => flags.get(name) ?? null));
+    for (const [name, { value }] of scope.variables)
+        step.add(name, value);
+    step.note(scope.variables.keys());
+    const mounts = (flags.get('mount') ?? []).map((mount) => readMount(mount, step, scope));
+    for (const mount of mounts.sort((a, b) => ((a.target ?? '') < (b.target ?? '') ? -1 : 1))) {
+        addMount(mount, step, outside);
+    }
+    return step.end();
+}
+const ALIASES = { src: 'source', dst: 'target', destination: 'target', ro: 'readonly' };
+/** bk: instructions/commands_runmount.go, parseMount. */
+function readMount(text, step, scope) {
+    const options = new Map();
+    for (const field of text.split(',')) {
+        const at = field.indexOf('=');
+        const name = (at === -1 ? field : field.slice(0, at)).toLowerCase();
+        const value = at === -1 ? 'true' : field.slice(at + 1);
+        const expanded = name === 'from' ? value : step.expand(value);
+        if (name === 'rw' || name === 'readwrite')
+            options.set('readonly', /^(1|t|true)$/i.test(value) ? 'false' : 'true');
+        else
+            options.set(ALIASES[name] ?? name, expanded);
+    }
+    const target = scope.absolute(options.get('target') ?? '');
+    return { type: (options.get('type') ?? 'bind').toLowerCase(), target, options };
+}
+function addMount({ type, target, options }, step, outside) {
+    const from = options.get('from') ?? '';
+    const source = options.get('source') ?? '';
+    const rest = new Map([...options].filter(([name]) => !['type', 'from', 'source', 'target'].includes(name)));
+    const isFalse = /^(0|f|false)$/i.test(rest.get('readonly') ?? '');
+    rest.delete('readonly');
+    step.add(type, target, isFalse);
+    if (target === undefined && type !== 'secret' && type !== 'ssh')
+        step.unknown();
+    if (type === 'cache') {
+        const id = rest.get('id') ?? external_node_path_.posix.normalize(options.get('target') ?? '');
+        const isShared = ['', 'shared'].includes((rest.get('sharing') ?? '').toLowerCase());
+        // any other id or kind of sharing does not count (bk: checkShouldClearCacheOpts)
+        step.add(id === target && isShared ? (outside.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS') ?? '') : null);
+        rest.delete('id');
+        rest.delete('sharing');
+    }
+    step.add([...rest].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (from !== '') {
+        step.from(from, outside.from(from));
+        step.add(external_node_path_.posix.join('/', source));
+    }
+    else if (type === 'bind') {
+        const selection = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+        step.files(selection, outside.take(selection));
+    }
+    else {
+        step.add(source);
+    }
+}
+
+// EXTERNAL MODULE: ./src/dockerfile/variables.ts
+var variables = __nccwpck_require__(1763);
+;// CONCATENATED MODULE: ./src/cache/stage-scope.ts
+
+
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_SHELL = ['/bin/sh', '-c'];
+/**
+ * What instructions of a stage set for later ones (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). ENV and ARG
+ * are one list: the last that sets a name wins and determines its place, and `FROM stage` inherits both.
+ */
+class StageScope {
+    #escapeChar;
+    #variables;
+    /** Build arguments of the workflow that no step has seen. */
+    #unseen;
+    /** Undefined if the config of the base image is not known. */
+    user = '';
+    workdir = '/';
+    shell = DEFAULT_SHELL;
+    #isComplete = true;
+    constructor(escapeChar, variables = new Map()) {
+        this.#escapeChar = escapeChar;
+        this.#variables = new Map(variables);
+        this.#unseen = new Set();
+    }
+    /** @param config undefined if it is not known */
+    static ofImage(escapeChar, config) {
+        const scope = new StageScope(escapeChar);
+        if (config === undefined) {
+            scope.#isComplete = false;
+            scope.user = scope.workdir = scope.shell = undefined;
+            return scope;
+        }
+        const env = config.env.some((pair) => pair.startsWith('PATH=')) ? config.env : [...config.env, DEFAULT_PATH];
+        for (const pair of env) {
+            const [name = '', ...value] = pair.split('=');
+            scope.#set(name, { value: value.join('='), isInput: false });
+        }
+        scope.user = config.user;
+        scope.workdir = external_node_path_.posix.join('/', config.workdir);
+        scope.shell = config.shell ?? DEFAULT_SHELL;
+        return scope;
+    }
+    /** The scope of a stage that is built on this one: it has seen nothing new. */
+    fork() {
+        const scope = new StageScope(this.#escapeChar, this.#variables);
+        scope.#unseen = new Set(this.#unseen);
+        scope.#isComplete = this.#isComplete;
+        return Object.assign(scope, { user: this.user, workdir: this.workdir, shell: this.shell });
+    }
+    /** In the order in which a container gets them; a container gets no other. */
+    get variables() {
+        return this.#variables;
+    }
+    get(name) {
+        return this.#variables.get(name);
+    }
+    expand(word) {
+        const names = new Set();
+        let isKnown = true;
+        const value = (0,variables/* expandWord */.V)(word, this.#escapeChar, (name) => {
+            names.add(name);
+            const variable = this.#variables.get(name);
+            if (variable === undefined ? !this.#isComplete : variable.value === undefined)
+                isKnown = false;
+            return variable?.value;
+        });
+        return { value: isKnown ? value : undefined, names: [...names] };
+    }
+    /** Whether the values of these variables are known, so that they determine every word with them. */
+    isKnown(names) {
+        return names.every((name) => {
+            const variable = this.#variables.get(name);
+            return variable === undefined ? this.#isComplete : variable.value !== undefined;
+        });
+    }
+    /** Marks variables as seen by a step. Returns whether one of them had not been seen before. */
+    see(names) {
+        let isNew = false;
+        for (const name of names)
+            isNew = this.#unseen.delete(name) || isNew;
+        return isNew;
+    }
+    /**
+     * @param globals the ARGs before the first FROM, and the automatic ones
+     */
+    declare(arg, buildArgs, globals) {
+        for (const [name, word] of pairsOf(arg, this.#escapeChar)) {
+            const input = buildArgs.get(name);
+            if (input !== undefined)
+                this.#set(name, { value: input, isInput: true });
+            else if (word !== undefined)
+                this.#set(name, this.#valueOf(word));
+            else {
+                const global = globals.get(name);
+                if (global)
+                    this.#set(name, global);
+            }
+        }
+    }
+    /** Executes ENV: all values see the variables before it. */
+    setEnv(env) {
+        const pairs = pairsOf(env, this.#escapeChar).map(([name, word = '']) => {
+            return [this.expand(name).value ?? name, this.#valueOf(word)];
+        });
+        for (const [name, variable] of pairs)
+            this.#set(name, variable);
+    }
+    setWorkdir(path) {
+        const isKnown = path !== undefined && (path.startsWith('/') || this.workdir !== undefined);
+        this.workdir = isKnown ? this.absolute(path) : undefined;
+    }
+    /** Returns a path from the root; undefined if the working directory is needed and not known. */
+    absolute(path) {
+        if (path.startsWith('/'))
+            return trimmed(external_node_path_.posix.normalize(path));
+        return this.workdir === undefined ? undefined : trimmed(external_node_path_.posix.join(this.workdir, path));
+    }
+    #valueOf(word) {
+        const { value, names } = this.expand(word);
+        return { value, isInput: names.some((name) => this.#variables.get(name)?.isInput) };
+    }
+    #set(name, variable) {
+        this.#variables.delete(name);
+        this.#variables.set(name, variable);
+        if (variable.isInput)
+            this.#unseen.add(name);
+        else
+            this.#unseen.delete(name);
+    }
+}
+function trimmed(path) {
+    return path.replace(/(.)\/+$/, '$1');
+}
+/**
+ * Returns the arguments that FROM sees, and a stage if it declares them: those before the first FROM, and the automatic ones
+ * (moby/buildkit frontend/dockerfile/dockerfile2llb/platform.go, defaultArgs).
+ *
+ */
+function globalScope(args, escapeChar, { buildArgs, platform, chainsConfig }) {
+    const automatic = new Map();
+    const add = (name, value) => {
+        const input = buildArgs.get(name);
+        automatic.set(name, { value: input ?? value, isInput: input !== undefined });
+    };
+    for (const side of chainsConfig ? [] : ['BUILD', 'TARGET']) {
+        add(`${side}PLATFORM`, platform && formatPlatform(platform));
+        add(`${side}OS`, platform?.os);
+        add(`${side}OSVERSION`, platform && '');
+        add(`${side}ARCH`, platform?.architecture);
+        add(`${side}VARIANT`, platform && (platform.variant ?? ''));
+    }
+    // one stage may be built for several targets
+    if (!chainsConfig)
+        add('TARGETSTAGE', undefined);
+    const scope = new StageScope(escapeChar, automatic);
+    for (const arg of args)
+        scope.declare(arg, buildArgs, automatic);
+    return scope;
+}
+function formatPlatform({ os, architecture, variant }) {
+    return [os, architecture, ...(variant ? [variant] : [])].join('/');
+}
+
+;// CONCATENATED MODULE: ./src/cache/key-builder.ts
+
+
+
+
+
+
+
+class KeyBuilder {
+    #dockerfile;
+    #facts;
+    #raw;
+    #globals;
+    #stages = new Map();
+    constructor(dockerfile, facts) {
+        this.#dockerfile = dockerfile;
+        this.#facts = facts;
+        this.#raw = readRawInstructions(dockerfile);
+        const args = [...this.#raw.instructions.values()].slice(0, dockerfile.globalArgs);
+        this.#globals = globalScope(args, this.#raw.escapeChar, facts);
+    }
+    keys() {
+        const stages = [...this.#stages].sort(([a], [b]) => a - b);
+        return new Map(stages.map(([index, { keys }]) => [index, keys]));
+    }
+    stage(index) {
+        const known = this.#stages.get(index);
+        if (known)
+            return known;
+        const built = this.#build(index);
+        this.#stages.set(index, built);
+        return built;
+    }
+    #build(index) {
+        const stage = (0,stage_graph/* stageAt */.ek)(this.#dockerfile, index);
+        const { base, scope, config, inherited } = this.#base(index);
+        const own = stage.instructions.flatMap(({ line }) => this.#raw.instructions.get(line) ?? []);
+        const triggers = inherited.map((one) => ({ ...triggerIn(one, this.#raw.escapeChar), line: stage_graph/* TRIGGER_LINE */.uf }));
+        const built = {
+            keys: { stage: index, base, instructions: [], image: undefined },
+            scope,
+            last: base.key,
+            config,
+            triggers: own.filter(({ keyword }) => keyword === 'ONBUILD')
+        };
+        const outside = {
+            buildArgs: this.#facts.buildArgs,
+            runOptions: this.#facts.runOptions,
+            take: (selection) => this.#facts.context.take(selection),
+            from: (name) => this.#from(index, name)
+        };
+        for (const raw of [...triggers, ...own])
+            this.#execute(raw, built, outside);
+        const isKnown = built.last !== undefined && built.config !== undefined;
+        built.keys.image = isKnown ? sha256(['image', built.last, built.config]) : undefined;
+        return built;
+    }
+    #base(index) {
+        const { startLine, base: word } = (0,stage_graph/* stageAt */.ek)(this.#dockerfile, index);
+        const escapeChar = this.#raw.escapeChar;
+        const from = (key, readsOutside, ingredients) => {
+            return { line: startLine, keyword: 'FROM', key, isStep: false, readsOutside, ingredients, files: [] };
+        };
+        const { value: name, names } = this.#globals.expand(word);
+        const isInput = names.some((one) => this.#globals.get(one)?.isInput);
+        const platform = this.#facts.platform && formatPlatform(this.#facts.platform);
+        const earlier = this.#dockerfile.stages.slice(0, index).findLast((one) => one.name === name?.toLowerCase());
+        if (!this.#isOwnPlatform(startLine) || name === undefined) {
+            return {
+                base: from(undefined, true, []),
+                scope: StageScope.ofImage(escapeChar, undefined),
+                config: undefined,
+                inherited: []
+            };
+        }
+        if (earlier?.name !== undefined) {
+            const { last, scope, config, triggers } = this.stage(earlier.index);
+            const ingredients = last === undefined ? [] : [{ kind: 'stage', name, hash: last.slice(0, 8) }];
+            return { base: from(last, isInput, ingredients), scope: scope.fork(), config, inherited: triggers };
+        }
+        const isScratch = name === 'scratch';
+        const empty = {
+            identity: '',
+            hasTriggers: false,
+            config: { env: [], user: '', workdir: '', shell: undefined }
+        };
+        const image = isScratch ? empty : this.#facts.images.get(name);
+        const isKnown = image !== undefined && !image.hasTriggers && platform !== undefined;
+        const identity = this.#facts.chainsConfig ? image?.identity : (image?.layers ?? image?.identity);
+        const key = isKnown ? sha256(['base', identity, platform]) : undefined;
+        const ingredients = isKnown
+            ? [
+                { kind: 'base', name, hash: sha256(identity).slice(0, 8) },
+                { kind: 'platform', name: platform, hash: sha256(platform).slice(0, 8) }
+            ]
+            : [];
+        return {
+            base: from(key, !isScratch || isInput, ingredients),
+            scope: StageScope.ofImage(escapeChar, image?.config),
+            config: isKnown ? [image.identity, platform] : undefined,
+            inherited: []
+        };
+    }
+    /** Whether FROM has no other --platform than the build: the identity of an image is that of the build's platform. */
+    #isOwnPlatform(line) {
+        const flag = this.#raw.instructions.get(line)?.flags.find((one) => one.startsWith('--platform='));
+        if (flag === undefined)
+            return true;
+        const { value } = this.#globals.expand(flag.slice('--platform='.length));
+        const { platform } = this.#facts;
+        return (platform !== undefined &&
+            (value === formatPlatform(platform) || value === `${platform.os}/${platform.architecture}`));
+    }
+    #from(index, name) {
+        const stage = (0,model/* findEarlier */._l)(this.#dockerfile.stages.slice(0, index), name);
+        if (stage !== undefined)
+            return { kind: 'stage', key: this.stage(stage).last };
+        const image = this.#facts.images.get(name);
+        return { kind: 'image', key: image?.layers ?? image?.identity };
+    }
+    #execute(raw, built, outside) {
+        const { keyword, line } = raw;
+        const { scope } = built;
+        const isChained = this.#facts.chainsConfig;
+        const step = this.#stepParts(raw, scope, outside);
+        const isStep = isChained || (step !== undefined && !(keyword === 'WORKDIR' && scope.workdir === '/'));
+        const config = step === undefined ? configParts(raw, scope) : undefined;
+        const { parts, ingredients, readsOutside, files } = step ?? { ...NOTHING, ...(isChained && config) };
+        if (config && keyword !== 'ARG') {
+            built.config = config.parts && built.config && [...built.config, config.parts];
+        }
+        else if (keyword === 'WORKDIR') {
+            built.config = built.config && [...built.config, [keyword, scope.workdir ?? null]];
+        }
+        if (isStep)
+            built.last = built.last !== undefined && parts !== undefined ? sha256([built.last, parts]) : undefined;
+        if (!this.#change(raw, scope))
+            built.last = undefined;
+        built.keys.instructions.push({ line, keyword, key: built.last, isStep, readsOutside, ingredients, files });
+    }
+    #stepParts(raw, scope, outside) {
+        if (raw.keyword === 'RUN')
+            return runParts(raw, scope, outside);
+        if (raw.keyword === 'COPY' || raw.keyword === 'ADD')
+            return copyParts(raw, scope, outside);
+        return raw.keyword === 'WORKDIR' ? workdirParts(raw, scope, outside) : undefined;
+    }
+    /** Changes the scope for later instructions. Returns whether the change is known. */
+    #change(raw, scope) {
+        if (raw.keyword === 'ARG')
+            scope.declare(raw, this.#facts.buildArgs, this.#globals.variables);
+        else if (raw.keyword === 'ENV')
+            scope.setEnv(raw);
+        else if (raw.keyword === 'USER')
+            scope.user = scope.expand(raw.rest).value;
+        else if (raw.keyword === 'SHELL')
+            scope.shell = jsonStrings(raw.rest);
+        else
+            return true;
+        return ((raw.keyword !== 'USER' || scope.user !== undefined) && (raw.keyword !== 'SHELL' || scope.shell !== undefined));
+    }
+}
+const NOTHING = { parts: [], ingredients: [], readsOutside: false, files: [] };
+/** Instructions whose text docker takes as it is. */
+const VERBATIM = ['CMD', 'ENTRYPOINT', 'HEALTHCHECK', 'SHELL', 'ONBUILD', 'MAINTAINER'];
+/** What identifies an instruction that only changes the configuration. */
+function configParts(raw, scope) {
+    const names = VERBATIM.includes(raw.keyword) ? [] : scope.expand(raw.rest).names;
+    const values = names.map((name) => [name, scope.get(name)?.value ?? null]);
+    const hash = sha256([raw.keyword, raw.flags, raw.rest, values]);
+    return {
+        ...NOTHING,
+        parts: scope.isKnown(names) ? [hash] : undefined,
+        ingredients: [{ kind: 'instruction', hash: hash.slice(0, 8) }]
+    };
+}
+
+;// CONCATENATED MODULE: ./src/cache/content-keys.ts
+
+
+
+/**
+ * Computes the keys of stages and of all that they need.
+ *
+ * @param stages indices
+ * @returns by stage; empty if another frontend interprets the Dockerfile, or the platform is unknown
+ */
+function computeContentKeys(dockerfile, stages, facts) {
+    const builder = new KeyBuilder(dockerfile, facts);
+    for (const stage of isOwnFrontend(dockerfile, facts) && facts.platform !== undefined ? stages : [])
+        builder.stage(stage);
+    return builder.keys();
+}
+/** Whether docker itself interprets the Dockerfile; the legacy builder always does. */
+function isOwnFrontend(dockerfile, { buildArgs, chainsConfig }) {
+    const syntax = buildArgs.get('BUILDKIT_SYNTAX') ?? dockerfile.syntax ?? '';
+    return chainsConfig || syntax === '' || /^(?:docker\.io\/)?docker\/dockerfile/i.test(syntax);
+}
+/** Returns what the needed stages take of the build context, for `describeContext`. */
+function contextSelections(dockerfile, stages, facts) {
+    return needs(dockerfile, stages, facts).selections;
+}
+/**
+ * Returns the external images that must be read.
+ *
+ * @param platform without it, images whose names contain TARGETARCH and the like are missing
+ */
+function imagesForKeys(dockerfile, stages, buildArgs, platform) {
+    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false }).images;
+}
+/** Computes keys for the sake of what is asked for. */
+function needs(dockerfile, stages, facts) {
+    const selections = new Map();
+    const images = new Set();
+    const take = (selection) => {
+        selections.set(JSON.stringify(selection), selection);
+    };
+    class Asked extends Map {
+        get(name) {
+            images.add(name);
+            return facts.images?.get(name);
+        }
+    }
+    const builder = new KeyBuilder(dockerfile, {
+        ...facts,
+        runOptions: { addHosts: [] },
+        images: new Asked(),
+        context: { take }
+    });
+    for (const stage of isOwnFrontend(dockerfile, facts) ? stages : [])
+        builder.stage(stage);
+    return { selections: [...selections.values()], images: [...images] };
+}
+function identityOf({ layers, runtime, hasTriggers }) {
+    const entries = (0,lib_json/* parseJson */.qF)(runtime);
+    const config = new Map(Array.isArray(entries) ? entries : []);
+    const strings = (value) => (Array.isArray(value) ? value.map(String) : undefined);
+    return {
+        identity: sha256([layers, runtime]),
+        hasTriggers: hasTriggers ?? config.has('OnBuild'),
+        layers: sha256(layers),
+        config: {
+            env: strings(config.get('Env')) ?? [],
+            user: String(config.get('User') ?? ''),
+            workdir: String(config.get('WorkingDir') ?? ''),
+            shell: strings(config.get('Shell'))
+        }
+    };
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+;// CONCATENATED MODULE: ./src/cache/context-entries.ts
+/**
+ * Reads the build context as docker sees it: from the disk, after the .dockerignore.
+ *
+ * `fs:` cites docker's behaviour in github.com/tonistiigi/fsutil.
+ */
+
+
+
+
+
+/**
+ * Milliseconds of work at a time: synchronous calls are several times faster than others, but stop everything else in the
+ * process.
+ */
+const SLICE = 15;
+const CHUNK = 1 << 20;
+/**
+ * Reads the context once, and the content of files that `selections` take. Nothing in the context makes this fail: what
+ * cannot be read is unknown, and so is what takes it. Follows no link.
+ *
+ * Does not see extended attributes, which BuildKit counts except for `security.*` and `system.*`.
+ *
+ * @param folder the build context
+ * @param dockerignore the text of the .dockerignore that applies, see `readDockerignore`
+ * @param selections what the instructions take, see `contextSelections`
+ */
+async function describeContext(folder, dockerignore, selections) {
+    const pause = pauser();
+    const ignored = ignoreList(dockerignore);
+    const root = { type: 'folder', mode: 0, children: new Map() };
+    if (selections.length > 0 && ignored.isValid)
+        await readFolder(Buffer.from(folder), '', root, ignored, undefined, pause);
+    const known = new Map();
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (const selection of selections) {
+        const key = JSON.stringify(selection);
+        if (known.has(key))
+            continue;
+        const items = ignored.isValid ? context_tree_select(root, selection) : undefined;
+        for (const { path, entry } of items ?? []) {
+            if (entry.type !== 'file' || entry.digest !== undefined)
+                continue;
+            const digest = await digestOf(folder + path, entry.mode, buffer, pause);
+            if (digest === undefined)
+                entry.type = 'unknown';
+            else
+                entry.digest = digest;
+            await pause();
+        }
+        known.set(key, items && hashItems(items));
+    }
+    return { take: (selection) => known.get(JSON.stringify(selection)) };
+}
+function pauser() {
+    let end = performance.now() + SLICE;
+    return () => {
+        if (performance.now() < end)
+            return undefined;
+        return (0,promises_.setImmediate)().then(() => {
+            end = performance.now() + SLICE;
+        });
+    };
+}
+/** Reads a folder into `entry`; a folder that is ignored is there if something in it is not (fs: filter.go, Walk). */
+async function readFolder(folder, below, entry, ignored, above, pause) {
+    let children;
+    try {
+        children = (0,external_node_fs_.readdirSync)(folder, { withFileTypes: true, encoding: 'buffer' });
+    }
+    catch {
+        entry.type = 'unknown';
+        return;
+    }
+    const found = [];
+    for (const { name: bytes } of children) {
+        const name = bytes.toString();
+        const path = below === '' ? name : `${below}/${name}`;
+        const { isMatch, each } = ignored.match(path, above);
+        const full = Buffer.concat([folder, Buffer.from('/'), bytes]);
+        const child = Buffer.compare(Buffer.from(name), bytes) === 0 ? readEntry(full) : UNKNOWN();
+        if (child.type === 'folder') {
+            if (isMatch && !ignored.hasExceptions)
+                continue;
+            await readFolder(full, path, child, ignored, each, pause);
+            // an ignored folder is sent only for the sake of what is in it
+            if (isMatch && (child.children?.size ?? 0) === 0)
+                continue;
+        }
+        else if (isMatch)
+            continue;
+        found.push([name, child]);
+        const wait = pause();
+        if (wait)
+            await wait;
+    }
+    entry.children = new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+const UNKNOWN = () => ({ type: 'unknown', mode: 0 });
+function readEntry(path) {
+    try {
+        const stat = (0,external_node_fs_.lstatSync)(path);
+        const mode = stat.mode & 0o7777;
+        if (stat.isFile())
+            return { type: 'file', mode };
+        if (stat.isDirectory())
+            return { type: 'folder', mode };
+        if (stat.isSymbolicLink()) {
+            const bytes = (0,external_node_fs_.readlinkSync)(path, { encoding: 'buffer' });
+            const target = bytes.toString();
+            if (Buffer.compare(Buffer.from(target), bytes) === 0)
+                return { type: 'link', mode, target };
+        }
+    }
+    catch {
+        // it vanished or cannot be read
+    }
+    return UNKNOWN();
+}
+/** Hashes a file; undefined if it cannot be read or is no longer what it was. */
+async function digestOf(path, mode, buffer, pause) {
+    let file;
+    try {
+        // a file may have become a link or a pipe since: neither follow the one nor wait for the other
+        file = (0,external_node_fs_.openSync)(path, external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK);
+    }
+    catch {
+        return undefined;
+    }
+    try {
+        const stat = (0,external_node_fs_.fstatSync)(file);
+        if (!stat.isFile() || (stat.mode & 0o7777) !== mode)
+            return undefined;
+        let length = (0,external_node_fs_.readSync)(file, buffer, 0, CHUNK, null);
+        if (length === stat.size && length < CHUNK)
+            return (0,external_node_crypto_.hash)('sha256', buffer.subarray(0, length), 'hex');
+        const sum = (0,external_node_crypto_.createHash)('sha256');
+        for (; length > 0; length = (0,external_node_fs_.readSync)(file, buffer, 0, CHUNK, null)) {
+            sum.update(buffer.subarray(0, length));
+            await pause();
+        }
+        return sum.digest('hex');
+    }
+    catch {
+        return undefined;
+    }
+    finally {
+        (0,external_node_fs_.closeSync)(file);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/cache/read-keys.ts
+
+
+
+
+
+
+/** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
+async function readContentKeys(run) {
+    const { plan } = run;
+    const { inputs, dockerfile, strategy } = plan;
+    const stages = [plan.builderStage, plan.targetStage];
+    const platform = platformOf(plan);
+    const buildArgs = buildArgsOf(run);
+    const facts = { buildArgs, platform, chainsConfig: !strategy.capabilities.cacheMetadata };
+    const likely = contextSelections(dockerfile, stages, facts);
+    const [read, likelyContext] = await Promise.all([
+        readImages(run, imagesForKeys(dockerfile, stages, buildArgs, platform)),
+        describeContext(inputs.context, plan.dockerignore, likely)
+    ]);
+    const images = new Map(read.map(({ reference, identity }) => [reference, identity]));
+    const selections = contextSelections(dockerfile, stages, { ...facts, images });
+    // paths may contain variables of a base image
+    const isAll = JSON.stringify(selections) === JSON.stringify(likely);
+    const context = isAll ? likelyContext : await describeContext(inputs.context, plan.dockerignore, selections);
+    const runOptions = {
+        addHosts: inputs.addHosts,
+        ...(inputs.network !== undefined && { network: inputs.network }),
+        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize })
+    };
+    const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions });
+    const digests = read.flatMap(({ reference, digest }) => digest === undefined ? [] : [[reference, digest]]);
+    return { keys, digests: new Map(digests) };
+}
+function platformOf({ inputs, engine }) {
+    const [os, architecture, variant] = (inputs.platform ?? engine.platform ?? '').split('/');
+    if (!os || !architecture)
+        return undefined;
+    return { os, architecture, ...(variant !== undefined && { variant }) };
+}
+/** Returns the build arguments of the workflow; one without a value has that of the environment. */
+function buildArgsOf({ plan, childEnv }) {
+    return new Map(plan.inputs.buildArgs.flatMap((argument) => {
+        if (argument.includes('='))
+            return [(0,lib_text/* splitAtEquals */.JD)(argument)];
+        const value = childEnv[argument];
+        return value === undefined ? [] : [[argument, value]];
+    }));
+}
+/** Reads the external images: those in the engine, which a build prefers, and else those in the registries. */
+async function readImages({ docker, registry, signal }, references) {
+    const inEngine = await listImages(docker, signal);
+    return Promise.all(references.map(async (reference) => {
+        if (!(0,image_reference/* isReference */.A_)(reference))
+            return { reference };
+        const isHere = inEngine === undefined || inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
+        const here = isHere ? (await (0,client_images/* inspectInEngine */.Ms)(docker, reference, signal)).image : undefined;
+        if (here)
+            return { reference, identity: identityOf(here) };
+        const { image } = await registry.published(reference);
+        if (!image)
+            return { reference };
+        return { reference, identity: identityOf(image), ...(image.digest !== undefined && { digest: image.digest }) };
+    }));
+}
+/** Returns the references of all images in the engine: none on a new runner, without a question about each. */
+async function listImages(docker, signal) {
+    const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal });
+    return (0,errors/* failureOf */.g5)(result) === undefined
+        ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
+        : undefined;
+}
+
 // EXTERNAL MODULE: ./src/lib/errors.ts
 var lib_errors = __nccwpck_require__(7268);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
@@ -60550,30 +61999,67 @@ function layersBelow({ history }, entries) {
     return history.slice(0, entries).filter(({ empty }) => !empty).length;
 }
 
+// EXTERNAL MODULE: ./src/plan/labels.ts
+var plan_labels = __nccwpck_require__(3848);
 ;// CONCATENATED MODULE: ./src/pipeline/cache-sources.ts
 
-/** Resolves the cache source of each build, once. */
+
+
+/** Chooses the cache source of each build, once. */
 class CacheSources {
     #run;
+    #keys;
     /** By stage index. */
-    #resolved = new Map();
-    constructor(run) {
+    #chosen = new Map();
+    /** Cache tags that exist, by whether their images can serve as a cache. */
+    #existing = new Map();
+    constructor(run, keys) {
         this.#run = run;
+        this.#keys = keys;
     }
-    /** Starts to resolve all cache sources. */
-    start() {
+    /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
+    start(onChosen) {
         for (const stage of this.#run.plan.builds)
-            void this.of(stage);
+            this.of(stage).then(onChosen, () => { });
     }
     of(stage) {
-        const source = this.#resolved.get(stage.stage) ?? this.#resolve(stage);
-        this.#resolved.set(stage.stage, source);
+        const source = this.#chosen.get(stage.stage) ?? this.#choose(stage);
+        this.#chosen.set(stage.stage, source);
         // prevents an unhandled rejection; the code that awaits it still receives a cancellation
         source.catch(() => { });
         return source;
     }
+    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
+    exists(reference) {
+        return this.#existing.get(reference);
+    }
+    /** Chooses the image with the longest content key of this build, or else the newest published one. */
+    async #choose(stage) {
+        const { plan, registry } = this.#run;
+        const { image, cacheTags } = plan.inputs;
+        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
+        const answers = await Promise.all(asked.map((reference) => registry.digest(reference)));
+        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
+        for (const reference of found) {
+            const record = await this.#usable(reference, stage);
+            this.#existing.set(reference, record !== undefined);
+            if (record === undefined)
+                continue;
+            for (const other of found.slice(found.indexOf(reference)))
+                this.#existing.set(other, true);
+            return { reference, origin: originOf(record) };
+        }
+        return { reference: await this.#newest(stage) };
+    }
+    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
+    async #usable(reference, stage) {
+        const { image } = await this.#run.registry.published(reference);
+        if (!this.#run.plan.strategy.capabilities.cacheMetadata)
+            return image;
+        return image && whyNoCache(image, stage) === undefined ? image : undefined;
+    }
     /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
-    async #resolve(stage) {
+    async #newest(stage) {
         const { plan, registry } = this.#run;
         const { cacheSource: newest, keptCache: kept } = stage;
         if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
@@ -60587,218 +62073,115 @@ class CacheSources {
         return missingRecords(image, stage) < missing ? kept : newest;
     }
 }
+function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
+    return { commit, branch };
+}
 
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
-// EXTERNAL MODULE: ./src/dockerfile/context-files.ts
-var context_files = __nccwpck_require__(8347);
 ;// CONCATENATED MODULE: ./src/cache/evidence.ts
 /** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
 function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-;// CONCATENATED MODULE: ./src/cache/changed-inputs.ts
+;// CONCATENATED MODULE: ./src/cache/compare-keys.ts
 
 
 
 /**
- * Explains a miss if the instructions are the same: their inputs differ, or the cache failed. An earlier instruction may be the
- * cause: it was cached here if another build of this run had executed it, and the legacy builder does not print triggers.
+ * Explains the first content key that differs, by the first of its ingredients that does.
+ *
+ * @param before the key at the same place of the published image; undefined if that has fewer instructions
+ * @param isItself whether it is the key of the executed step, and not of an instruction before it
  */
-function whyOtherInputs(evidence, published, built, start, instructions) {
-    const suspects = instructions.filter((_, index) => index === instructions.length - 1 || !isSameResult(published, built, start + index));
-    const known = suspects.map((instruction) => whyOtherInput(evidence, instruction)).find((reason) => reason);
-    return known ?? whyUnknown(evidence, published, suspects);
-}
-/** Returns whether an entry of the history had the same result in both images. */
-function isSameResult(published, built, entry) {
-    const { createdBy, empty } = published.history[entry] ?? {};
-    // an engine does not report which entries created layers, but the legacy builder's history of COPY has a hash of the files
-    if (empty === undefined)
-        return createdBy === built.history[entry]?.createdBy;
-    const layer = layersBelow(published, entry);
-    return empty || published.layers[layer] === built.layers[layer];
-}
-/** Returns the reason if an input of an instruction is known to have changed. */
-function whyOtherInput(evidence, instruction) {
-    const { changes, executedStages, stageNames } = evidence;
-    const from = instruction.copiesFrom.map((index) => stageNames[index] ?? '').find((name) => executedStages.has(name));
-    if (from !== undefined) {
-        return {
-            kind: 'stage-changed',
-            reason: `What it copies from stage ${from} changed: that stage executed a step.`
-        };
+function whyOtherKey(evidence, now, before, isItself) {
+    const differing = now.ingredients.filter((one) => !before?.ingredients.some((other) => isSame(one, other)));
+    const of = (kind) => differing.find((one) => one.kind === kind);
+    const [base, stage, image] = [of('base'), of('stage'), of('image')];
+    if (of('platform'))
+        return { kind: 'platform-changed', reason: 'The platform changed.' };
+    if (base)
+        return { kind: 'base-changed', reason: whyOtherBase(evidence, base.name ?? '') };
+    const names = differing.flatMap(({ kind, name }) => (kind === 'argument' && name !== undefined ? [name] : []));
+    if (before?.keyword !== now.keyword || of('instruction'))
+        return whyOtherInstruction(evidence, now, isItself);
+    const args = names.filter((name) => evidence.argumentNames.has(name));
+    if (args.length > 0) {
+        return { kind: 'build-arg-changed', reason: `The value of the build argument ${args.join(', ')} changed.` };
     }
-    const changed = takenBy(evidence, instruction, changes?.changed);
-    if (changed.length > 0) {
-        return { kind: 'files-changed', reason: `${listed(changed)} changed since the commit of the published image.` };
-    }
-    if (takenBy(evidence, instruction, changes?.untracked).some((path) => path === '.git/' || path === '.git')) {
-        return {
-            kind: 'files-changed',
-            reason: 'It copies .git, which differs with every checkout: add .git to .dockerignore.'
-        };
-    }
-    return undefined;
-}
-/** Returns those of the paths that an instruction reads, directly or through a link that it names. */
-function takenBy({ links, dockerignore }, { contextSources, excludes }, paths) {
-    const sources = contextSources.flatMap((source) => [source, ...(links.get(source) ?? [])]);
-    return (0,context_files/* takenFrom */.Y5)(paths ?? [], sources, excludes, dockerignore);
-}
-/** Returns the likely reason if nothing is known to have changed, and whether the cache failed. */
-function whyUnknown(evidence, published, suspects) {
-    const { changes, base, cacheMetadata, stageBuild } = evidence;
-    const taken = (paths) => suspects.flatMap((one) => takenBy(evidence, one, paths));
-    if (suspects.some(({ contextSources }) => contextSources.length > 0)) {
-        const untracked = taken(changes?.untracked);
-        if (untracked.length > 0) {
-            return {
-                kind: 'unknown',
-                reason: `Unknown: it copies untracked files, which may have changed (${listed(untracked)}).`
-            };
-        }
-        if (changes?.changed === undefined) {
-            return {
-                kind: 'unknown',
-                reason: `Unknown which files changed: ${changes === undefined ? 'the published image names no commit' : "neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image"}.`
-            };
-        }
-    }
-    if (base.before !== undefined && base.now !== undefined && base.before !== base.now) {
-        const image = stageBuild.baseImage;
-        return { kind: 'base-changed', reason: `The base image ${image} moved from ${base.before} to ${base.now}.` };
-    }
-    const unexpected = changes?.dockerfileChanged === false;
-    const why = cacheMetadata ? whyNoCache(published, stageBuild) : undefined;
-    if (why !== undefined) {
-        return {
-            kind: 'incomplete-metadata',
-            reason: `${evidence.build.cacheSource} cannot serve as a cache: ${why}.`,
-            unexpected
-        };
-    }
-    const odd = evidence.unusualModes.filter(({ path }) => taken([path]).length > 0);
-    if (odd.length > 0) {
-        const modes = listed(odd.map(({ path, mode }) => `${path} (${mode})`));
-        return {
-            kind: 'unknown',
-            reason: `Unknown: Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${modes}.`,
-            unexpected
-        };
-    }
-    return {
-        kind: 'unknown',
-        reason: 'Unknown: none of its inputs has changed, as far as this action can tell.',
-        unexpected
-    };
-}
-function listed(paths) {
-    const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
-    return `${shown.join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
-}
-
-;// CONCATENATED MODULE: ./src/cache/compare-images.ts
-
-
-function whyOtherBase({ stageBuild, base, executedStages }, published, built, start) {
-    const sameHistory = built.history
-        .slice(0, start)
-        .every(({ createdBy }, index) => createdBy === published.history[index]?.createdBy);
-    // an engine does not report which entries created layers: then only the lowest layer surely belongs to the base image
-    const isKnown = published.history.every(({ empty }) => empty !== undefined);
-    const layers = isKnown ? layersBelow(published, start) : Math.min(start, 1);
-    const sameLayers = published.layers.slice(0, layers).every((layer, index) => layer === built.layers[index]);
-    const moved = base.before !== undefined && base.now !== undefined && base.before !== base.now;
-    if (sameHistory && sameLayers && !(moved && !isKnown))
-        return undefined;
-    const image = stageBuild.baseImage;
-    if (image === undefined) {
-        const name = stageBuild.baseStage;
-        if (name === undefined || !executedStages.has(name)) {
-            return { kind: 'unknown', reason: 'Unknown: what the stage is built on differs from what is published.' };
-        }
-        return { kind: 'stage-changed', reason: `It is built on stage ${name}, which executed a step.` };
-    }
-    return {
-        kind: 'base-changed',
-        reason: `The base image ${image} moved${moved ? ` from ${base.before} to ${base.now}` : ', or FROM names another image'}.`
-    };
-}
-function whyOtherInstruction({ changes, cacheMetadata }, published, built, start, instructions) {
-    const differs = instructions.findIndex(({ keyword }, index) => {
-        const [before, now] = [published, built].map(({ history }) => history[start + index]?.createdBy);
-        return withoutContent(before, keyword) !== withoutContent(now, keyword);
-    });
-    const instruction = instructions[differs];
-    if (!instruction)
-        return undefined;
-    const isItself = differs === instructions.length - 1;
-    const where = isItself ? '' : ` in line ${instruction.line}, before it,`;
-    const before = published.history[start + differs]?.createdBy;
-    const now = built.history[start + differs]?.createdBy ?? '';
-    const names = changedArguments(before ?? '', now, instructions);
     if (names.length > 0) {
-        return { kind: 'build-arg-changed', reason: `The value of the build argument ${names.join(', ')} changed.` };
+        return { kind: 'instruction-changed', reason: `The value of the variable ${names.join(', ')} changed.` };
     }
-    if (instruction.keyword !== 'ARG' &&
-        instruction.hasVariable &&
-        cacheMetadata &&
-        changes?.dockerfileChanged === false) {
-        return {
-            kind: 'build-arg-changed',
-            reason: `A build argument${where || ' in it'} changed: the Dockerfile did not.`
-        };
-    }
+    const option = of('options');
+    if (option)
+        return whyOtherOption(option.name ?? '');
+    if (stage)
+        return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
+    if (image)
+        return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
+    const files = of('files');
+    if (files)
+        return whyOtherFiles(evidence, now, files, before);
+    // an ingredient that exists no more, such as an argument
+    return whyOtherInstruction(evidence, now, isItself);
+}
+function isSame(one, other) {
+    return one.kind === other.kind && one.name === other.name && one.hash === other.hash;
+}
+/** With digests, if both images name theirs. */
+function whyOtherBase({ published, digests, stageBuild }, name) {
+    const labels = published.image?.labels ?? {};
+    const image = stageBuild.baseImage ?? name;
+    const before = (0,image_reference/* sameImage */.G4)(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined;
+    const now = digests.get(image);
+    return before !== undefined && now !== undefined && before !== now
+        ? `The base image ${image} moved from ${before} to ${now}.`
+        : `The base image ${image} moved, or FROM names another image.`;
+}
+function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
+    const text = stageBuild.instructions.find((one) => one.line === line)?.text ?? keyword;
     return {
         kind: 'instruction-changed',
         reason: isItself
             ? 'The instruction changed, or is new.'
-            : `The instruction in line ${instruction.line}, before it, changed or is new: ${shorten(instruction.text)}.`
+            : `The instruction in line ${line}, before it, changed or is new: ${shorten(text)}.`
     };
 }
-/** Removes the hash of the files that the legacy builder puts into the history of COPY and ADD. */
-function withoutContent(createdBy, keyword) {
-    return keyword === 'COPY' || keyword === 'ADD'
-        ? createdBy?.replace(/ (file|dir|multi|archive):[0-9a-f]+ in /, ' $1 in ')
-        : createdBy;
+/** Inputs by the names of their ingredients. */
+const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
+function whyOtherOption(name) {
+    const input = INPUTS[name];
+    return input === undefined
+        ? { kind: 'instruction-changed', reason: `An instruction before it, or its base image, sets another ${name}.` }
+        : { kind: 'options-changed', reason: `The input ${input} changed.` };
 }
-/**
- * Returns the build arguments whose values differ between two entries: `ARG A=1`, or `RUN |2 A=1 B=2 /bin/sh -c …` (without the
- * first word in the legacy builder). Returns [] if anything else differs.
- */
-function changedArguments(before, now, instructions) {
-    const last = instructions.at(-1);
-    const [argBefore, argNow] = [before, now].map((entry) => /(?:^|#\(nop\) +)ARG ([^=\s]+)/.exec(entry)?.[1]);
-    if (argNow !== undefined && argBefore === argNow)
-        return [argNow];
-    if (last === undefined || keywordOf(now) !== 'RUN')
-        return [];
-    const declared = instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/(?:^ARG|\s)\s*([A-Za-z_]\w*)(?==|\s|$)/g)].map(([, name = '']) => name) : []);
-    const [valuesBefore, valuesNow] = [before, now].map((entry) => argumentsOf(entry, declared));
-    if (!valuesBefore || !valuesNow || valuesBefore.command !== valuesNow.command)
-        return [];
-    const names = new Set([...valuesBefore.values.keys(), ...valuesNow.values.keys()]);
-    return [...names].filter((name) => valuesBefore.values.get(name) !== valuesNow.values.get(name));
+function whyOtherStage({ executedStages }, { keyword }, name) {
+    const why = executedStages.has(name) ? 'executed a step' : 'has changed';
+    return keyword === 'FROM'
+        ? `It is built on stage ${name}, which ${why}.`
+        : `What it copies from stage ${name} changed: that stage ${why}.`;
 }
-function argumentsOf(entry, declared) {
-    const [, count, rest] = /^(?:RUN )?\|(\d+) (.*)$/s.exec(entry) ?? [];
-    if (count === undefined || rest === undefined)
-        return { command: entry.replace(/^RUN /, ''), values: new Map() };
-    // values may contain anything: if one contains the shell's words too, the entry is ambiguous and this gives up
-    const parts = rest.split(' /bin/sh -c ');
-    if (parts.length !== 2)
-        return undefined;
-    const names = [...new Set(declared)].filter((name) => new RegExp(`(?:^| )${name}=`).test(parts[0] ?? ''));
-    if (names.length !== Number(count))
-        return undefined;
-    const places = names.map((name) => ({ name, at: ` ${parts[0]}`.indexOf(` ${name}=`) })).sort((a, b) => a.at - b.at);
-    const values = places.map(({ name, at }, index) => [
-        name,
-        ` ${parts[0]}`.slice(at + name.length + 2, places[index + 1]?.at)
-    ]);
-    return { command: `/bin/sh -c ${parts[1]}`, values: new Map(values) };
+function whyOtherFiles({ changed, unusualModes }, { files }, { count }, before) {
+    const taken = new Set(files);
+    const because = (reason) => ({ kind: 'files-changed', reason });
+    const named = (changed ?? []).filter((path) => taken.has(path));
+    if (named.length > 0)
+        return because(`${listed(named)} changed since the commit of the published image.`);
+    if (files.some((path) => path === '.git' || path.startsWith('.git/'))) {
+        return because('It copies .git, which differs with every checkout: add .git to .dockerignore.');
+    }
+    const odd = unusualModes.filter(({ path }) => taken.has(path)).map(({ path, mode }) => `${path} (${mode})`);
+    if (odd.length > 0 && changed !== undefined) {
+        return because(`Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${listed(odd)}.`);
+    }
+    const counted = before?.ingredients.find(({ kind }) => kind === 'files')?.count;
+    const counts = counted === undefined || counted === count ? `${count} files` : `${count} files, before ${counted}`;
+    return because(changed === undefined
+        ? `The files that it copies changed (${counts}). Their names are unknown, because neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image.`
+        : `The files that it copies changed (${counts}): git tracks none of those that differ, or they were removed.`);
+}
+function listed(paths) {
+    const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
+    return `${shown.join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
 }
 
 ;// CONCATENATED MODULE: ./src/cache/explain-miss.ts
@@ -60871,41 +62254,63 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
         ? undefined
         : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` };
 }
-/** Compares the built image with the published one, from the base image up to the step. */
+/** Compares the content keys with those of the published image, from the base image up to the step. */
 function compare(evidence, step) {
-    const { stageBuild, published } = evidence;
-    const built = evidence.built?.image;
-    if (evidence.built?.failure) {
+    const { keys, published, build } = evidence;
+    const recorded = readKeysLabel(published.image?.labels ?? {});
+    if (keys.length === 0)
+        return { kind: 'unknown', reason: 'Unknown: this run has no content keys.' };
+    if (recorded === undefined) {
         return {
             kind: 'unknown',
-            reason: `Unknown: the image that was built could not be inspected (${evidence.built.failure.message}).`
+            reason: `Unknown: ${build.cacheSource} has no content keys: an older version of this action or something else built it.`
         };
     }
-    if (!built)
-        return { kind: 'unknown', reason: 'Unknown: the build failed, so there is nothing to compare.' };
-    const own = stageBuild.instructions;
-    const start = ownHistoryStart(built, stageBuild);
-    const index = own.findIndex((instruction) => step.line === undefined ? isTrigger(instruction, step) : instruction.line === step.line);
-    const instruction = own[index];
-    if (start === undefined || !instruction || !published.image) {
-        return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the history of the image.' };
+    const index = keys.findIndex((one) => isKeyOf(one, step));
+    if (index === -1)
+        return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the Dockerfile.' };
+    for (const [place, one] of keys.slice(0, index + 1).entries()) {
+        const before = recorded.chain[place];
+        if (one.key === undefined)
+            return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` };
+        if (!isRecorded(one, before))
+            return whyOtherKey(evidence, one, before, place === index);
     }
-    return (whyOtherBase(evidence, published.image, built, start) ??
-        whyOtherInstruction(evidence, published.image, built, start, own.slice(0, index + 1)) ??
-        whyOtherInputs(evidence, published.image, built, start, own.slice(0, index + 1)));
+    return whySameKeys(evidence, recorded.engine);
 }
-/** Returns whether a step is a base image's trigger: BuildKit prints it as `ONBUILD COPY a b`, Docker 26.1's as `COPY a b`. */
-function isTrigger({ line, text }, { instruction }) {
-    const shown = instruction.trim().replaceAll(/\s+/g, ' ');
-    return line === stage_graph/* TRIGGER_LINE */.uf && shown.replace(/^ONBUILD /, '') === text;
+/** Returns whether a step is that of a key: BuildKit prints a trigger as `ONBUILD COPY a b`, Docker 26.1 as `COPY a b`. */
+function isKeyOf({ line, keyword }, step) {
+    if (step.line !== undefined)
+        return line === step.line;
+    const [word] = step.instruction
+        .trim()
+        .replace(/^ONBUILD\s+/, '')
+        .split(/\s/);
+    return line === stage_graph/* TRIGGER_LINE */.uf && keyword === word;
+}
+function whyNoKey({ keyword, line }) {
+    if (keyword === 'FROM')
+        return 'the image that FROM names cannot be read, or has instructions of its own';
+    return `it cannot be known what ${keyword} in line ${line} reads`;
+}
+/** Explains a miss although everything that the step depends on is the same: then the cache failed. */
+function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, builtBy) {
+    const why = cacheMetadata && published.image ? whyNoCache(published.image, stageBuild) : undefined;
+    if (why !== undefined) {
+        const reason = `${build.cacheSource} cannot serve as a cache: ${why}.`;
+        return { kind: 'incomplete-metadata', reason, unexpected: true };
+    }
+    if (builtBy !== engine) {
+        const reason = `Unknown: everything that it depends on is the same, but Docker ${builtBy} built ${build.cacheSource}, and this is Docker ${engine}.`;
+        return { kind: 'unknown', reason };
+    }
+    return { kind: 'unknown', reason: 'Unknown: everything that it depends on is the same.', unexpected: true };
 }
 
 // EXTERNAL MODULE: ./src/git/file-modes.ts
 var file_modes = __nccwpck_require__(7333);
-// EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
-// EXTERNAL MODULE: ./src/strategy/base-images.ts
-var base_images = __nccwpck_require__(9239);
+// EXTERNAL MODULE: ./src/git/git.ts
+var git_git = __nccwpck_require__(308);
 ;// CONCATENATED MODULE: ./src/pipeline/explain.ts
 
 
@@ -60914,43 +62319,25 @@ var base_images = __nccwpck_require__(9239);
 
 
 /** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
-async function explain_explain(run, strategy, builds) {
+async function explain_explain(run, { keys, digests }, builds) {
     const { plan, git, changesSince, registry } = run;
     const { inputs, dockerfile } = plan;
     const executedStages = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
     if (executedStages.size === 0)
         return;
-    const sources = dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ contextSources }) => contextSources));
-    const [production, links, tracked] = await Promise.all([
-        registry.published(plan.refs.movingProduction),
-        (0,context_files/* followLinks */.n1)(inputs.context, sources),
-        git.tracked()
-    ]);
-    const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, tracked ?? []);
+    const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
+    const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
     const explainOne = async (build, stageBuild) => {
-        const [published, built] = await Promise.all([
-            registry.published(build.cacheSource),
-            build.imageId === '' ? undefined : strategy.readBuilt(build)
-        ]);
-        const base = stageBuild.baseImage;
-        const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P];
+        const published = await registry.published(build.cacheSource);
+        const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P1] ?? '';
         build.misses = explainMisses({
-            stageBuild,
-            build,
+            ...{ stageBuild, build, published, executedStages, argumentNames, digests },
             cacheMetadata: plan.strategy.capabilities.cacheMetadata,
             reusesLayers: plan.strategy.capabilities.reusesLayers,
-            published,
-            built,
-            base: {
-                before: base === undefined ? undefined : (0,base_images/* recordedBase */.qi)(production.image?.labels ?? {}, base),
-                now: base === undefined ? undefined : build.bases.find(({ reference }) => (0,base_images/* sameImage */.G4)(reference, base))?.digest
-            },
-            changes: revision === undefined ? undefined : await changesSince(revision),
-            dockerignore: plan.dockerignore,
-            links,
+            keys: chainOfKeys(stageBuild, keys),
+            engine: nameOfEngine(plan.engine),
+            changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
             unusualModes: oddModes,
-            executedStages,
-            stageNames: dockerfile.stages.map(stage_graph/* nameOf */.Vb),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -60961,15 +62348,34 @@ async function explain_explain(run, strategy, builds) {
     }));
 }
 
+;// CONCATENATED MODULE: ./src/pipeline/older-results.ts
+
+
+
+
+/**
+ * Returns whether a build may find results in its cache source that an earlier run made from other images than those just built
+ * and tested: a stage that it reads executed steps in this run, because its own cache was lost, but the cache source has the
+ * result of the same content keys. Commands may have another result each time.
+ */
+async function hasOlderResults({ plan, registry }, stage, cacheSource, builds, keys) {
+    const indexOf = (name = '') => (plan.dockerfile.stages.find((one) => (0,stage_graph/* nameOf */.Vb)(one) === name) ?? (0,model/* findStage */.U9)(plan.dockerfile, name))?.index;
+    const executed = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).flatMap((step) => indexOf(step.stage) ?? [])));
+    const isExecuted = (name) => executed.has(indexOf(name) ?? -1);
+    const reading = chainOfKeys(stage, keys).map(({ key, ingredients }) => ({
+        key,
+        readsExecuted: ingredients.some(({ kind, name }) => kind === 'stage' && isExecuted(name))
+    }));
+    if (stage.images.length === 0 || !reading.some(({ readsExecuted }) => readsExecuted))
+        return false;
+    const { image } = await registry.published(cacheSource);
+    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
+    return reading.some((one, index) => one.readsExecuted && isRecorded(one, recorded?.[index]));
+}
+
 // EXTERNAL MODULE: ./src/docker/command-line.ts
 var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/plan/fingerprints.ts
-var plan_fingerprints = __nccwpck_require__(5218);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
 ;// CONCATENATED MODULE: ./src/pipeline/prefetch.ts
-
-
 
 
 
@@ -60988,13 +62394,13 @@ var image_reference = __nccwpck_require__(7362);
  */
 class Prefetch {
     #run;
+    #caches;
     #unneeded = new AbortController();
     #isLate = false;
     #solve;
-    #sources;
-    constructor(run, sources) {
+    constructor(run, caches) {
         this.#run = run;
-        this.#sources = sources;
+        this.#caches = caches;
     }
     start() {
         if (this.#run.plan.strategy.capabilities.prefetch)
@@ -61011,7 +62417,7 @@ class Prefetch {
         await this.wait();
     }
     async #begin() {
-        const references = await findPrefetched(this.#run, this.#sources).catch((error) => {
+        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
             this.#tell(error);
             return [];
         });
@@ -61060,41 +62466,37 @@ function prefetchDockerfile(references) {
         ''
     ].join('\n');
 }
-async function findPrefetched({ plan, changesSince, registry }, cacheSources) {
+async function findPrefetched({ plan, registry }, { keys, sources }) {
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    const sources = await Promise.all(afterBuilder.map((stage) => cacheSources.of(stage)));
-    const reads = sources.map((source) => registry.published(source));
-    const images = (await Promise.all(reads)).map(({ image }) => image);
-    const latest = images.at(-1);
-    // the label of the newest production image applies to all images of its run
-    const hasSameInputs = latest?.labels[plan_fingerprints/* INPUTS_LABEL */.Pv] === plan.fingerprints.inputs;
-    const commit = latest?.labels[plan_labels/* REVISION_LABEL */.P];
-    const { changed = [] } = hasSameInputs && commit !== undefined ? await changesSince(commit) : {};
-    return choosePrefetched(plan, sources, hasSameInputs ? images : [], changed);
+    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
+        const { reference } = await sources.of(stage);
+        return { reference, image: (await registry.published(reference)).image };
+    }));
+    return choosePrefetched(plan, chosen, keys);
 }
 /**
  * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
  * of the cache source would be useful.
  *
- * @param sources the cache source of each build after the builder stage
- * @param images the images that are published there, as far as they were built from the same inputs
- * @param changed paths that are known to have changed since then
+ * @param sources the cache source of each build after the builder stage, with its image if there is one
  */
-function choosePrefetched(plan, sources, images, changed) {
+function choosePrefetched(plan, sources, keys) {
     const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
     const chosen = [];
     const choose = (reference) => {
-        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,base_images/* sameImage */.G4)(other, reference))) {
+        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
             chosen.push(reference);
         }
     };
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     for (const [index, build] of afterBuilder.entries()) {
-        const image = images[index];
+        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
         const base = build.baseImage;
         const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
-        if (image && isWorthFetching(plan, build, image, changed))
-            choose(sources[index] ?? build.cacheSource);
+        // an image on the builder stage has the layers that the build of that stage fetches at the same time
+        const isOnBuilder = root.baseStage === plan.builderStage;
+        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
+            choose(reference);
         // with a --platform of its own, the base image may be of another platform
         else if (base !== undefined && !root.hasPlatform)
             choose(base);
@@ -61103,251 +62505,29 @@ function choosePrefetched(plan, sources, images, changed) {
 }
 /** Share of an image's own bytes that the prefetch may waste. */
 const MOST_WASTE = 0.1;
-function isWorthFetching({ dockerfile, builderStage, dockerignore }, build, image, changed) {
+function isWorthFetching({ strategy }, build, image, keys) {
     const start = ownHistoryStart(image, build);
     const layerSizes = image.manifest?.layers.map(({ size }) => size);
     if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
         return false;
     }
-    const hasChanged = ({ contextSources, excludes }) => (0,context_files/* takenFrom */.Y5)(changed, contextSources, excludes, dockerignore).length > 0;
-    const isAnew = (index) => {
-        const needed = (0,stage_graph/* neededStages */.xB)(dockerfile, dockerfile.stages.slice(index, index + 1));
-        return needed.some((stage) => stage.index === builderStage || stage.instructions.some(hasChanged));
-    };
-    const { baseStage } = (0,stage_graph/* stageAt */.ek)(dockerfile, build.own[0]?.stage ?? build.stage);
-    if (baseStage !== undefined && isAnew(baseStage))
+    const recorded = readKeysLabel(image.labels);
+    const [from, ...own] = chainOfKeys(build, keys);
+    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
         return false;
-    const firstAnew = build.instructions.findIndex(
-    // the sources of a trigger are unknown
-    (instruction) => instruction.line === stage_graph/* TRIGGER_LINE */.uf || instruction.copiesFrom.some(isAnew) || hasChanged(instruction));
+    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
+    const before = recorded.chain.slice(1).filter(isInHistory);
+    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
     const below = layersBelow(image, start);
     const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
     const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
-;// CONCATENATED MODULE: ./src/lib/settle.ts
-
-/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
-async function settle(work) {
-    const outcomes = await Promise.allSettled(work);
-    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
-    if (unexpected?.status === 'rejected')
-        throw unexpected.reason;
-    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(5112);
-;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
-/**
- * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
- * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
- * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
- * of commits, do not block a release.
- */
-function decideMove(facts) {
-    const { commit, branch, reference, published, failure, toPublished, tipToCommit } = facts;
-    const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
-    if (failure) {
-        return { move: false, failure: { kind: 'guard', reference, failure } };
-    }
-    if (published === null)
-        return { move: true };
-    if (published === undefined) {
-        return {
-            move: true,
-            warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
-        };
-    }
-    const stay = (why) => ({
-        move: false,
-        notice: `The moving tags are not updated: ${why}`
-    });
-    const unknown = {
-        move: true,
-        warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
-    };
-    switch (toPublished) {
-        case 'identical':
-        case 'ahead':
-            return { move: true };
-        case 'behind':
-            if (tipToCommit === 'identical') {
-                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
-                return { move: true, warning };
-            }
-            return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
-        case undefined:
-            return unknown;
-    }
-    if (tipToCommit === 'ahead' || tipToCommit === 'identical')
-        return { move: true };
-    if (tipToCommit === undefined || tipToCommit === 'unknown')
-        return unknown;
-    return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
-}
-
-;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
-
-
-/** Inspects the published image, and decides whether this run's commit is newer. */
-async function mayMove(run) {
-    const { refs, commit } = run.plan;
-    const facts = { commit: commit.sha, branch: commit.branch, reference: refs.movingProduction };
-    const { image, failure } = await run.registry.current(facts.reference);
-    if (failure)
-        return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
-    const published = revisionOf(image);
-    if (published === undefined)
-        return decideMove({ ...facts, published });
-    const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha);
-    if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
-        return decideMove({ ...facts, published, toPublished });
-    }
-    const tip = await run.github.tip(commit.branch);
-    const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
-    return decideMove({ ...facts, published, toPublished, tipToCommit });
-}
-/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
-async function relation({ git, github }, base, head) {
-    return (await git.relation(base, head)) ?? (await github.relation(base, head));
-}
-function revisionOf(image) {
-    return image?.labels[plan_labels/* REVISION_LABEL */.P] || undefined;
-}
-/** Thrown if the newer commits of the branch cannot be determined. */
-class NobodyKnows extends Error {
-}
-/**
- * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
- * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
- * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
- *
- * @param moved the moving tags that this run set
- * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
- */
-async function giveBack(run, moved) {
-    const { commit: own, builds, refs } = run.plan;
-    const commit = await giveToNewest(run, own.sha).catch((error) => {
-        if (error instanceof NobodyKnows)
-            return 'unknown';
-        throw error;
-    });
-    if (commit === 'unknown')
-        return commit;
-    if (commit === own.sha)
-        return undefined;
-    const references = [refs.movingProduction];
-    for (const { moving, candidate } of builds) {
-        if (moving === undefined || candidate === undefined || !moved.includes(moving))
-            continue;
-        // the other run's image has no commit tag, but may be the last one under the candidate tag
-        const { image } = await run.registry.current(candidate);
-        if (revisionOf(image) !== commit)
-            continue;
-        const { failure } = await run.registry.tag(candidate, [moving]);
-        if (!failure)
-            references.push(moving);
-    }
-    return { commit, references };
-}
-/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
-async function giveToNewest(run, commit) {
-    const { inputs, refs } = run.plan;
-    for (const newer of await findNewer(run, commit)) {
-        const image = `${inputs.image}:${newer.slice(0, 7)}`;
-        const { failure } = await run.registry.tag(image, [refs.movingProduction]);
-        // meanwhile, an even newer one may have appeared
-        if (!failure)
-            return giveToNewest(run, newer);
-        if (failure.kind === 'absent')
-            continue;
-        run.log.warning(`${image} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${failure.message}`);
-        break;
-    }
-    return commit;
-}
-/** Maximum number of newer commits to look up in the registry. */
-const MOST_NEWER = 20;
-/**
- * Returns the commits of the branch after `commit`, the newest first.
- *
- * @throws NobodyKnows
- */
-async function findNewer(run, commit) {
-    const tip = await run.github.tip(run.plan.commit.branch);
-    if (tip === commit)
-        return [];
-    const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip);
-    if (tip === undefined || chain === undefined)
-        throw new NobodyKnows();
-    const own = chain.indexOf(commit);
-    if (own !== -1)
-        return chain.slice(0, own).slice(0, MOST_NEWER);
-    const toTip = await relation(run, commit, tip);
-    if (toTip === undefined || toTip === 'unknown')
-        throw new NobodyKnows();
-    // a tip in the history of this commit is an outdated answer of GitHub
-    if (toTip === 'behind')
-        return [];
-    // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
-    const newer = [];
-    for (const one of chain.slice(0, MOST_NEWER)) {
-        if (one !== tip && (await relation(run, commit, one)) !== toTip)
-            break;
-        newer.push(one);
-    }
-    return newer;
-}
-
-;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
-/**
- * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
- * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
- * containerd store it may be less. A repeated layer is fetched once.
- */
-function pullSize(image, before, previous) {
-    const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest);
-    const reusedLayers = differs === -1 ? image.layers.length : differs;
-    return {
-        ...(before !== undefined && previous !== undefined && { previous }),
-        bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
-        fullBytes: sizeOf(image.layers) + image.bytes,
-        layers: image.layers.length,
-        reusedLayers
-    };
-}
-function sizeOf(layers) {
-    const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
-    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-}
-/**
- * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
- *
- * @param image REPOSITORY@DIGEST
- * @returns undefined if the manifests could not be inspected
- */
-async function weigh({ registry, plan, log }, image) {
-    const previous = plan.refs.movingProduction;
-    const [now, before] = await Promise.all([registry.published(image), registry.published(previous)]);
-    const why = now.failure?.message ?? pull_size_whyUnknown(before);
-    if (now.image?.manifest && why === undefined)
-        return pullSize(now.image.manifest, before.image?.manifest, previous);
-    log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`);
-    return undefined;
-}
-/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
-function pull_size_whyUnknown({ image, failure }) {
-    if (image)
-        return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
-    return failure.kind === 'absent' ? undefined : failure.message;
-}
-
 // EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
 var transfer = __nccwpck_require__(8476);
-// EXTERNAL MODULE: ./src/lib/retry.ts + 3 modules
-var retry = __nccwpck_require__(396);
+// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
+var retry = __nccwpck_require__(9520);
 // EXTERNAL MODULE: ./src/plan/run-context.ts
 var run_context = __nccwpck_require__(8860);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/push.ts
@@ -61428,28 +62608,470 @@ class Pushes {
     }
 }
 
+;// CONCATENATED MODULE: ./src/pipeline/publish/cache-tags.ts
+
+
+
+
+
+/** Returns whether a run may write cache tags: never one that may not push. */
+function mayWriteCacheTags({ inputs, decision }) {
+    if (!decision.push)
+        return false;
+    return inputs.cacheTags === 'all' || (inputs.cacheTags === 'publish-branch' && decision.publish);
+}
+/** Returns the base image that moved after the keys were read: then the keys are not those of what was built. */
+function whichMoved(builds, { digests }) {
+    const bases = builds.flatMap((build) => build.bases);
+    const moved = bases.find(({ reference, digest }) => [...digests].some(([other, known]) => (0,image_reference/* sameImage */.G4)(other, reference) && known !== digest));
+    return moved?.reference;
+}
+/** Returns whether no other image contains the layers of a stage. */
+function hasOwnImage({ moving }) {
+    return moving !== undefined;
+}
+/**
+ * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
+ * only says of what an image was made. A failure never fails the run.
+ *
+ * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
+ * @returns the added tags
+ */
+async function writeCacheTags(run, builds, caches, digests) {
+    if (!mayWriteCacheTags(run.plan))
+        return [];
+    const added = [];
+    // one after the other: the engine uploads layers that two images share only once
+    for (const stage of run.plan.builds.toReversed()) {
+        const build = builds.find(({ image }) => image === stage.reference);
+        if (build === undefined || build.failure !== undefined || !hasOwnImage(stage))
+            continue;
+        added.push(...(await writeForOne(run, stage, build, caches, digests)));
+        if (run.signal.aborted)
+            break;
+    }
+    return added;
+}
+async function writeForOne(run, stage, build, { keys, sources }, digests) {
+    const { plan, registry } = run;
+    const { image } = plan.inputs;
+    const wanted = keysForTags(stage, keys).map((key) => cacheTagOf(image, key));
+    const [longest] = wanted;
+    if (longest === undefined)
+        return [];
+    const missing = await whichMissing(run, wanted, sources);
+    if (missing.length === 0)
+        return [];
+    const isNew = missing.includes(longest);
+    const pushed = digests.get(stage.reference) ?? '';
+    const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
+    if (failure !== undefined)
+        return tell(run, longest, failure);
+    if (digest !== '')
+        digests.set(stage.reference, digest);
+    const added = isNew && pushed === '' ? [longest] : [];
+    const source = isNew ? `${image}@${digest}` : longest;
+    const { image: record } = await registry.published(source);
+    if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
+        run.log.warning(`${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`);
+        return added;
+    }
+    const why = record && plan.strategy.capabilities.cacheMetadata ? whyNoCache(record, stage) : undefined;
+    if (record === undefined || why !== undefined) {
+        run.log.info(`No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`);
+        return added;
+    }
+    const { tagged, failure: notTagged } = await registry.tag(source, missing.filter((reference) => !added.includes(reference)));
+    added.push(...tagged.keys());
+    if (notTagged)
+        tell(run, missing.find((reference) => !added.includes(reference)) ?? longest, notTagged);
+    return added;
+}
+/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
+async function whichMissing({ registry }, references, sources) {
+    const answers = await Promise.all(references.map(async (reference) => sources.exists(reference) ?? (await registry.digest(reference)).value !== undefined));
+    return references.filter((_, index) => !answers[index]);
+}
+/** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
+async function digestOfNew(run, stage, reference, pushed) {
+    if (pushed !== '')
+        return { digest: pushed };
+    const { docker, signal } = run;
+    const failed = (0,errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal }));
+    if (failed !== undefined)
+        return { digest: '', failure: { kind: 'unknown', message: failed } };
+    const pushes = new Pushes(run);
+    await pushes.push(reference);
+    // a local name would hide the image in the registry from later builds on this engine
+    await docker.call(['image', 'rm', reference], { signal });
+    const [failure] = pushes.failures;
+    const digest = pushes.digests.get(reference) ?? '';
+    if (failure?.kind === 'push')
+        return { digest, failure: failure.failure };
+    return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest };
+}
+function tell({ log }, reference, { message }) {
+    log.warning(`The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`);
+    return [];
+}
+
+;// CONCATENATED MODULE: ./src/lib/settle.ts
+
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
+async function settle(work) {
+    const outcomes = await Promise.allSettled(work);
+    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
+    if (unexpected?.status === 'rejected')
+        throw unexpected.reason;
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}
+
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(5112);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
+var plan_references = __nccwpck_require__(7469);
+// EXTERNAL MODULE: ./src/plan/variant.ts
+var plan_variant = __nccwpck_require__(4762);
+;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
+/**
+ * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
+ * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
+ * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
+ * of commits, do not block a release.
+ */
+function decideMove(facts) {
+    const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, retaggedFor } = facts;
+    const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
+    if (failure) {
+        return { move: false, failure: { kind: 'guard', reference, failure } };
+    }
+    if (published === null)
+        return { move: true };
+    if (published === undefined) {
+        return {
+            move: true,
+            warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
+        };
+    }
+    const stay = (why) => ({
+        move: false,
+        notice: `${isMoving ? 'The moving tags are' : `${reference} is`} not updated: ${why}`
+    });
+    const unknown = {
+        move: true,
+        warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
+    };
+    switch (toPublished) {
+        case 'identical':
+        case 'ahead':
+            return { move: true };
+        case 'behind':
+            if (tipToCommit === 'identical') {
+                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
+                return { move: true, warning };
+            }
+            return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
+        case undefined:
+            return unknown;
+    }
+    if (retaggedFor !== undefined) {
+        const newer = retaggedFor.slice(0, 7);
+        return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`);
+    }
+    if (tipToCommit === 'ahead' || tipToCommit === 'identical')
+        return { move: true };
+    if (tipToCommit === undefined || tipToCommit === 'unknown')
+        return unknown;
+    return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
+}
+
+;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
+
+
+
+
+/**
+ * Inspects the published image, and decides whether this run's commit is newer.
+ *
+ * @param reference the moving tag of production, or another tag that is named after the branch
+ */
+async function mayMove(run, reference = run.plan.refs.movingProduction) {
+    const { refs, commit } = run.plan;
+    const isMoving = reference === refs.movingProduction;
+    const facts = { commit: commit.sha, branch: commit.branch, reference, isMoving };
+    const { image, failure } = await run.registry.current(reference);
+    if (failure)
+        return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
+    const published = revisionOf(image);
+    if (published === undefined)
+        return decideMove({ ...facts, published });
+    const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha);
+    if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
+        return decideMove({ ...facts, published, toPublished });
+    }
+    const tip = await run.github.tip(commit.branch);
+    const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
+    const retaggedFor = toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined;
+    return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
+}
+/**
+ * Returns the newer commit of the branch whose commit tag names an image with this digest. After a squash merge, such an image
+ * may have been built for a commit that the branch does not contain.
+ */
+async function findRetagged(run, digest) {
+    if (digest === undefined)
+        return undefined;
+    try {
+        for (const newer of await findNewer(run, run.plan.commit.sha)) {
+            if ((await run.registry.digest(commitTag(run, newer))).value === digest)
+                return newer;
+        }
+    }
+    catch (error) {
+        if (!(error instanceof NobodyKnows))
+            throw error;
+    }
+    return undefined;
+}
+function commitTag({ plan }, commit) {
+    return `${plan.inputs.image}:${commit.slice(0, 7)}`;
+}
+/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
+async function relation({ git, github }, base, head) {
+    return (await git.relation(base, head)) ?? (await github.relation(base, head));
+}
+function revisionOf(image) {
+    return image?.labels[plan_labels/* REVISION_LABEL */.P1] || undefined;
+}
+/** Thrown if the newer commits of the branch cannot be determined. */
+class NobodyKnows extends Error {
+}
+/**
+ * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
+ * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
+ * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
+ *
+ * @param moved the moving tags that this run set
+ * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
+ */
+async function giveBack(run, moved) {
+    const { commit: own, builds, refs } = run.plan;
+    const commit = await giveToNewest(run, own.sha).catch((error) => {
+        if (error instanceof NobodyKnows)
+            return 'unknown';
+        throw error;
+    });
+    if (commit === 'unknown')
+        return commit;
+    if (commit === own.sha)
+        return undefined;
+    const references = [refs.movingProduction];
+    for (const { moving, candidate } of builds) {
+        if (moving === undefined || candidate === undefined || !moved.includes(moving))
+            continue;
+        // the other run's image has no commit tag, but may be the last one under the candidate tag
+        const { image } = await run.registry.current(candidate);
+        if (revisionOf(image) !== commit)
+            continue;
+        const { failure } = await run.registry.tag(candidate, [moving]);
+        if (!failure)
+            references.push(moving);
+    }
+    return { commit, references };
+}
+/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
+async function giveToNewest(run, commit) {
+    const { inputs, refs } = run.plan;
+    for (const newer of await findNewer(run, commit)) {
+        const reference = commitTag(run, newer);
+        const { image, failure } = await run.registry.current(reference);
+        if (failure?.kind === 'absent')
+            continue;
+        const why = failure?.message ?? whyNotOurs(run, image, newer);
+        // by digest: another run may set the tag after the inspection
+        const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`;
+        const notSet = why ?? (await run.registry.tag(source, [refs.movingProduction])).failure?.message;
+        // meanwhile, an even newer one may have appeared
+        if (notSet === undefined)
+            return giveToNewest(run, newer);
+        run.log.warning(`${reference} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${notSet}`);
+        break;
+    }
+    return commit;
+}
+/** Returns why the image under the tag of a newer commit is not what a run like this one made of that commit. */
+function whyNotOurs({ plan }, image, commit) {
+    const revision = revisionOf(image) ?? '';
+    // an image that a run has only tagged names the commit for which it was built
+    const isOther = revision !== commit && (!(0,git_git/* isCommitId */.j)(revision) || revision.startsWith(commit.slice(0, 7)));
+    if (isOther)
+        return `it is an image of commit ${revision || 'unknown'}, not of ${commit}`;
+    if (image?.labels[plan_variant/* VARIANT_LABEL */.z] === plan.variant)
+        return undefined;
+    return `it is another variant of the image (label ${plan_variant/* VARIANT_LABEL */.z}); give each variant a repository of its own`;
+}
+/**
+ * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
+ * that its readers do not expect.
+ */
+async function warnOfOtherVariant({ plan, registry, log }) {
+    const { image } = await registry.published(plan.refs.production);
+    const variant = image?.labels[plan_variant/* VARIANT_LABEL */.z];
+    if (revisionOf(image) !== plan.commit.sha || variant === undefined || variant === plan.variant)
+        return;
+    log.warning(`Another image of this commit is published as ${plan.refs.production}, with other tags, another target, platform or Dockerfile, and this run replaces it; give each variant a repository of its own (input image)`);
+}
+/** Maximum number of newer commits to look up in the registry. */
+const MOST_NEWER = 20;
+/**
+ * Returns the commits of the branch after `commit`, the newest first.
+ *
+ * @throws NobodyKnows
+ */
+async function findNewer(run, commit) {
+    const tip = await run.github.tip(run.plan.commit.branch);
+    if (tip === commit)
+        return [];
+    const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip);
+    if (tip === undefined || chain === undefined)
+        throw new NobodyKnows();
+    const own = chain.indexOf(commit);
+    if (own !== -1)
+        return chain.slice(0, own).slice(0, MOST_NEWER);
+    const toTip = await relation(run, commit, tip);
+    if (toTip === undefined || toTip === 'unknown')
+        throw new NobodyKnows();
+    // a tip in the history of this commit is an outdated answer of GitHub
+    if (toTip === 'behind')
+        return [];
+    // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
+    const newer = [];
+    for (const one of chain.slice(0, MOST_NEWER)) {
+        if (one !== tip && (await relation(run, commit, one)) !== toTip)
+            break;
+        newer.push(one);
+    }
+    return newer;
+}
+
+;// CONCATENATED MODULE: ./src/pipeline/publish/branch-tags.ts
+
+/**
+ * Returns which of the further tags that are named after a branch this run may set: like the moving tags, a late run must not
+ * set them back. Logs why one stays.
+ */
+async function branchTagsToSet(run) {
+    const { refs, commit } = run.plan;
+    // the branch does not contain the merge commit of a pull request, so there is no order to keep
+    if (commit.isPullRequest)
+        return { references: refs.branch, failures: [] };
+    const decisions = await Promise.all(refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) })));
+    for (const { notice, warning } of decisions) {
+        if (notice !== undefined)
+            run.log.notice(notice);
+        if (warning !== undefined)
+            run.log.warning(warning);
+    }
+    return {
+        references: decisions.filter(({ move }) => move).map(({ reference }) => reference),
+        failures: decisions.flatMap(({ failure }) => failure ?? [])
+    };
+}
+
+;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
+/**
+ * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
+ * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
+ * containerd store it may be less. A repeated layer is fetched once.
+ */
+function pullSize(image, before, previous) {
+    const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest);
+    const reusedLayers = differs === -1 ? image.layers.length : differs;
+    return {
+        ...(before !== undefined && previous !== undefined && { previous }),
+        bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
+        fullBytes: sizeOf(image.layers) + image.bytes,
+        layers: image.layers.length,
+        reusedLayers
+    };
+}
+function sizeOf(layers) {
+    const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}
+/**
+ * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
+ *
+ * @param image REPOSITORY@DIGEST
+ * @returns undefined if the manifests could not be inspected
+ */
+async function weigh({ registry, plan, log }, image) {
+    const previous = plan.refs.movingProduction;
+    const [now, before] = await Promise.all([registry.published(image), registry.published(previous)]);
+    const why = now.failure?.message ?? whyUnknown(before);
+    if (now.image?.manifest && why === undefined)
+        return pullSize(now.image.manifest, before.image?.manifest, previous);
+    log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`);
+    return undefined;
+}
+/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
+function whyUnknown({ image, failure }) {
+    if (image)
+        return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
+    return failure.kind === 'absent' ? undefined : failure.message;
+}
+
+// EXTERNAL MODULE: ./src/registry/image.ts
+var registry_image = __nccwpck_require__(494);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/verify.ts
+
+
+
 
 
 
 /**
  * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
  * name, and another run on the same engine sets the same names.
+ *
+ * @param stages the images to push; of the others, only the name counts by which later builds started from them
  */
-async function whyTaken({ plan, docker, signal }, stages, tests) {
-    const names = stages.flatMap(({ tags }) => tags);
-    const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', ...names], { signal });
+async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
+    const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
+    const names = plan.builds.flatMap(namesOf);
+    const result = await docker.call(['image', 'inspect', ...names], { signal });
     const failure = (0,errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         return { kind: 'images-gone', message: failure };
-    const ids = new Map(result.stdout.split('\n').map((id, index) => [names[index], id.trim()]));
-    const builder = ids.get(plan.refs.builder);
-    const isOther = (id) => id !== undefined && builder !== undefined && id !== builder;
-    const taken = stages.flatMap(({ reference, tags }) => tags.filter((tag) => ids.get(tag) !== ids.get(reference)))[0] ??
-        (tests.some(({ imageId }) => isOther(imageId)) ? plan.refs.builder : undefined);
-    return taken === undefined ? undefined : { kind: 'name-taken', reference: taken };
+    const images = new Map((0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
+    const taken = plan.builds.flatMap((stage) => {
+        const build = builds.find(({ image }) => image === stage.reference);
+        const [first] = namesOf(stage);
+        return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
+    });
+    const builder = images.get(plan.refs.builder)?.id;
+    const isOther = ({ imageId }) => imageId !== undefined && imageId !== builder;
+    const reference = taken[0] ?? (builder !== undefined && tests.some(isOther) ? plan.refs.builder : undefined);
+    return reference === undefined ? undefined : { kind: 'name-taken', reference };
+}
+function imageOf(image) {
+    return {
+        id: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Id')),
+        config: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Descriptor', 'annotations', 'config.digest')),
+        labels: (0,registry_image/* stringsOf */.iw)((0,lib_json.at)(image, 'Config', 'Labels'))
+    };
+}
+/**
+ * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
+ * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
+ */
+function isBuilt(image, build, { labels }, store) {
+    if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
+        return true;
+    if (store !== 'containerd' || image.config !== '')
+        return false;
+    return labels.map(lib_text/* splitAtEquals */.JD).every(([key, value]) => image.labels[key] === value);
 }
 /** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
 async function pushForLook(run, pushes, stage, builds) {
@@ -61472,7 +63094,7 @@ async function pushForLook(run, pushes, stage, builds) {
     const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
     const [why] = await Promise.all([
         isJudged ? whyWorse(run, stage, build, digest) : undefined,
-        ...(isProduction ? refs.further.map((further) => pushes.tag(further, digest)) : [])
+        ...(isProduction ? (0,plan_references/* tagsOfCommit */.mk)(refs).map((further) => pushes.tag(further, digest)) : [])
     ]);
     return { stage, digest, why };
 }
@@ -61516,7 +63138,7 @@ async function hold(run, stage, builds, why) {
             reason: `${reference} is not updated: the new image would be a worse cache (${why})`
         };
     }
-    const kept = (0,references/* keptCacheOf */.SK)(refs.movingProduction);
+    const kept = (0,plan_references/* keptCacheOf */.SK)(refs.movingProduction);
     const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${kept}`;
     if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
         return { reference, reason };
@@ -61536,22 +63158,23 @@ async function hold(run, stage, builds, why) {
 
 
 
+
+
 /**
  * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
  * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
  *
  * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
+ *
+ * @returns also the digests of the pushed images, by reference in the engine; '' if unknown
  */
 async function publish(run, builds, tests) {
-    const { refs, decision, inputs } = run.plan;
-    // an image that an earlier run tested keeps the label that names the tested commit
-    const keepsBuilder = tests.some(({ status }) => status === 'unchanged');
-    const stageBuilds = run.plan.builds.filter(({ kind }) => !(keepsBuilder && kind === 'builder'));
+    const { refs, decision, inputs, builds: stageBuilds } = run.plan;
     const start = performance.now();
-    const taken = await whyTaken(run, stageBuilds, tests);
+    const [taken] = await Promise.all([whyTaken(run, stageBuilds, builds, tests), warnOfOtherVariant(run)]);
     if (taken !== undefined) {
         const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] };
-        return { publication: { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [taken] } };
+        return { publication: { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [taken] }, digests: new Map() };
     }
     const pushes = new Pushes(run);
     const pushed = new Map();
@@ -61581,11 +63204,12 @@ async function publish(run, builds, tests) {
         // never green without an answer
         pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' });
     }
+    await pushBranchTags(run, pushes);
     const { moving, held, newer } = moves?.move && pushes.mayGoOn()
         ? await move(run, pushes, judged, builds, moves.warning !== undefined)
         : { moving: [], held: [], newer: undefined };
     // without the candidate tags, which are internal and of no use to readers of the list
-    const references = [refs.production, ...refs.further, ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
+    const references = [...(0,plan_references/* productionRefs */.wN)(refs), ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
     const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving));
     const publication = {
         pushed: references,
@@ -61597,7 +63221,19 @@ async function publish(run, builds, tests) {
         seconds: (0,timeline/* secondsSince */.w)(start),
         failures: pushes.failures
     };
-    return { publication, ...(size && { pullSize: size }) };
+    const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]));
+    return { publication, digests, ...(size && { pullSize: size }) };
+}
+/** Sets the further tags that are named after a branch, unless the run is late. */
+async function pushBranchTags(run, pushes) {
+    if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn())
+        return;
+    const { references, failures } = await branchTagsToSet(run);
+    pushes.failures.push(...failures);
+    if (!pushes.mayGoOn())
+        return;
+    const digest = pushes.digests.get(run.plan.refs.production) ?? '';
+    await settle(references.map((reference) => pushes.tag(reference, digest)));
 }
 /** Sets the moving tags, except those whose image would be a worse cache source. */
 async function move(run, pushes, judged, builds, isUnsure) {
@@ -61646,15 +63282,21 @@ function describeGivenBack({ commit, references }, moved) {
 async function tagUnchanged(run, unchanged) {
     const { refs, decision } = run.plan;
     const start = performance.now();
-    const { tagged, failure } = await run.registry.tag(unchanged.image, [refs.production, ...refs.further]);
-    const isTagged = failure === undefined;
-    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false };
-    const [failed] = [refs.production, ...refs.further].filter((reference) => !tagged.has(reference));
+    const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
+    const wanted = [refs.production, ...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
+    const { tagged, failure } = await run.registry.tag(unchanged.image, wanted);
+    const isTagged = failure === undefined && branch.failures.length === 0;
+    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false, failures: [] };
+    const [failed] = wanted.filter((reference) => !tagged.has(reference));
     return {
         ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
         digests: Object.fromEntries(tagged),
-        failures: failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure: failure }] : [],
         ...moving,
+        failures: [
+            ...(failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure }] : []),
+            ...branch.failures,
+            ...(moving.failures ?? [])
+        ],
         seconds: (0,timeline/* secondsSince */.w)(start)
     };
 }
@@ -61679,112 +63321,125 @@ async function keepMovingTag(run, { image, digest }) {
     return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true };
 }
 
-// EXTERNAL MODULE: ./src/git/git.ts
-var git = __nccwpck_require__(308);
+;// CONCATENATED MODULE: ./src/pipeline/publish/tested-tags.ts
+
+
+/**
+ * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
+ * fails the run.
+ *
+ * @returns the added tags
+ */
+async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
+    const { plan, registry, log } = run;
+    const { inputs, decision } = plan;
+    const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan));
+    const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
+    if (!isWanted || !isPassed || tests.length < inputs.tests.length)
+        return [];
+    const added = [];
+    for (const stage of plan.builds) {
+        const tag = stage.kind === 'cache' ? undefined : tags[stage.kind];
+        const image = tested_tags_imageOf(plan.inputs.image, stage, { builds, digests }, caches);
+        if (tag === undefined || image === undefined)
+            continue;
+        if ((await registry.digest(tag)).value !== undefined)
+            continue;
+        const { failure } = await registry.tag(image, [tag]);
+        if (failure)
+            log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`);
+        else
+            added.push(tag);
+    }
+    return added;
+}
+/** Returns a reference of the very image that was tested; undefined if it is not in the registry. */
+function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sources }) {
+    const digest = digests.get(stage.reference) ?? '';
+    if (digest !== '')
+        return `${repository}@${digest}`;
+    const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key));
+    const build = builds.find(({ image }) => image === stage.reference);
+    // then the image of the cache tag has the same layers
+    const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached);
+    return longest !== undefined && isSame && sources.exists(longest) ? longest : undefined;
+}
+
 ;// CONCATENATED MODULE: ./src/pipeline/reuse.ts
 
 
 
-
-
-
+function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
+    const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
+    const { tests, inputs: others } = fingerprints;
+    return {
+        production: testedTagOf(inputs.image, [builder, production, tests, others]),
+        // without tests nothing is skipped
+        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+    };
+}
 /**
- * Returns the tests as results, if they need not run: they passed, with the same options, in a published builder image with the
- * same layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
+ * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
+ * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
  */
-async function findPassedTests(run, strategy, builder) {
-    const { fingerprints, inputs } = run.plan;
-    if (!inputs.skipUnchangedTests || fingerprints.tests === undefined)
+async function findPassedTests(run, strategy, builder, keys) {
+    const { inputs } = run.plan;
+    const tag = testedTags(run.plan, keys).builder;
+    if (!inputs.skipUnchangedTests || tag === undefined)
         return undefined;
-    const [{ image: published }, { image: built }] = await Promise.all([
-        run.registry.published(builder.cacheSource),
+    const [{ image: tested }, { image: built }] = await Promise.all([
+        run.registry.published(tag),
         strategy.readBuilt(builder)
     ]);
-    const commit = published && testedCommit(published, fingerprints.tests);
-    const isSame = published !== undefined &&
-        published.layers.length > 0 &&
-        published.layers.join() === built?.layers.join() &&
-        published.runtime === built.runtime;
+    const commit = tested && commitOf(tested);
+    const isSame = tested !== undefined &&
+        tested.layers.length > 0 &&
+        tested.layers.join() === built?.layers.join() &&
+        tested.runtime === built.runtime;
     return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined;
 }
-/** Returns the commit for which an image passed the tests with this fingerprint. */
-function testedCommit({ labels }, fingerprint) {
-    const { [plan_labels/* REVISION_LABEL */.P]: commit = '' } = labels;
-    return labels[plan_fingerprints/* TESTS_LABEL */.FT] === fingerprint && (0,git/* isCommitId */.j)(commit) ? commit : undefined;
+function commitOf({ labels }) {
+    const { [plan_labels/* REVISION_LABEL */.P1]: commit = '' } = labels;
+    return (0,git_git/* isCommitId */.j)(commit) ? commit : undefined;
 }
 function asResults(tests, commit) {
     return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
 }
 /**
- * Returns the published images, if a build would reproduce them and the tests passed in them: no file that an instruction reads
- * has changed since, no base image, and nothing else that a build depends on.
+ * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
  *
- * @returns otherwise `why`: one clause that names the change, or the unknown
+ * @returns otherwise `why`: one clause
  */
-async function findUnchanged(run) {
-    const { inputs, refs, fingerprints } = run.plan;
-    const [builder, production] = await Promise.all([refs.movingBuilder, refs.movingProduction].map(async (reference) => run.registry.published(reference)));
-    if (!builder?.image || !production?.image)
-        return { why: 'not both images are published' };
-    const images = [builder.image, production.image];
-    const [builderCommit, commit] = images.map(({ labels }) => labels[plan_labels/* REVISION_LABEL */.P] ?? '');
-    if (!(0,git/* isCommitId */.j)(builderCommit ?? '') || !(0,git/* isCommitId */.j)(commit ?? '')) {
-        return { why: 'the published images name no commit' };
+async function findUnchanged(run, keys) {
+    const { plan, registry } = run;
+    const { inputs } = plan;
+    const tag = testedTags(plan, keys).production;
+    if (tag === undefined)
+        return { why: whyNoTag(plan, keys) };
+    const { image, failure } = await registry.published(tag);
+    if (failure) {
+        return {
+            why: failure.kind === 'absent'
+                ? `no earlier run has tested this content (${tag} does not exist)`
+                : `${tag} cannot be inspected (${failure.message})`
+        };
     }
-    if (production.image.digest === undefined)
-        return { why: 'the digest of the published image is unknown' };
-    if (images.some(({ labels }) => labels[plan_fingerprints/* INPUTS_LABEL */.Pv] !== fingerprints.inputs)) {
-        return { why: 'the Dockerfile, an input or the .dockerignore differs' };
-    }
-    const tested = fingerprints.tests === undefined ? undefined : testedCommit(builder.image, fingerprints.tests);
-    if (inputs.tests.length > 0 && tested === undefined) {
-        return { why: 'the tests differ, or may depend on what is outside the container' };
-    }
-    const why = (await whyFilesDiffer(run, images)) ?? (await whyBasesDiffer(run, production.image));
-    if (why !== undefined)
-        return { why };
-    const { digest } = production.image;
+    const commit = commitOf(image);
+    if (commit === undefined || image.digest === undefined)
+        return { why: `${tag} names no commit` };
+    const { digest } = image;
     return {
-        unchanged: { image: `${inputs.image}@${digest}`, digest, commit: commit ?? '', builderCommit: builderCommit ?? '' },
-        tests: asResults(inputs.tests, builderCommit ?? '')
+        unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
+        tests: asResults(inputs.tests, commit)
     };
 }
-async function whyFilesDiffer({ plan, changesSince }, images) {
-    const { dockerfile, inputs } = plan;
-    const instructions = (0,stage_graph/* neededStages */.xB)(plan.dockerfile, [plan.builderStage, plan.targetStage].map((index) => (0,stage_graph/* stageAt */.ek)(plan.dockerfile, index))).flatMap((stage) => stage.instructions);
-    const unclear = instructions.find(({ keyword, text, contextSources, hasVariable }) => keyword === 'ONBUILD' ||
-        (keyword === 'ADD' && /:\/\/|git@/.test(text)) ||
-        text.includes('--parents') ||
-        (contextSources.length > 0 && hasVariable));
-    if (unclear)
-        return `what line ${unclear.line} reads cannot be told`;
-    if (dockerfile.stages.some(({ baseUnknown }) => baseUnknown))
-        return 'only the engine knows what a stage is built on';
-    const links = await (0,context_files/* followLinks */.n1)(inputs.context, instructions.flatMap(({ contextSources }) => contextSources));
-    const commits = new Set(images.map(({ labels }) => labels[plan_labels/* REVISION_LABEL */.P] ?? ''));
-    const all = await Promise.all([...commits].map(changesSince));
-    if (!all.every(isKnown))
-        return 'neither git here nor GitHub has the commit of the published images';
-    const paths = all.flatMap(({ changed, untracked }) => [...changed, ...untracked]);
-    const taken = instructions.flatMap(({ contextSources, excludes }) => {
-        // a wildcard may match a link
-        const sources = contextSources.flatMap((source) => /[*?[\\]/.test(source) ? ['.'] : [source, ...(links.get(source) ?? [])]);
-        return (0,context_files/* takenFrom */.Y5)(paths, sources, excludes, plan.dockerignore);
-    });
-    return taken[0] === undefined ? undefined : `${JSON.stringify(taken[0])} changed, or git does not track it`;
-}
-function isKnown(changes) {
-    return changes.changed !== undefined && changes.untracked !== undefined;
-}
-async function whyBasesDiffer({ plan, registry }, production) {
-    const reasons = await Promise.all((0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [plan.builderStage, plan.targetStage].map((index) => (0,stage_graph/* stageAt */.ek)(plan.dockerfile, index))).map(async (base) => {
-        const { image } = await registry.published(base);
-        if (image?.digest === undefined || image.digest !== (0,base_images/* recordedBase */.qi)(production.labels, base)) {
-            return `the base image ${base} moved, or its digest is not known`;
-        }
-        return image.hasTriggers === false ? undefined : `the base image ${base} has instructions of its own`;
-    }));
-    return reasons.find((reason) => reason !== undefined);
+function whyNoTag({ fingerprints, builderStage, targetStage, dockerfile }, keys) {
+    if (fingerprints.tests === undefined)
+        return 'the tests may depend on what is outside the container';
+    const stage = [builderStage, targetStage].find((index) => keys.get(index)?.image === undefined) ?? targetStage;
+    const unknown = [keys.get(stage)?.base, ...(keys.get(stage)?.instructions ?? [])].find((one) => one?.key === undefined);
+    const line = unknown?.line || dockerfile.stages[stage]?.startLine;
+    return `it is unknown what line ${line} of the Dockerfile reads`;
 }
 
 // EXTERNAL MODULE: external "node:os"
@@ -62035,8 +63690,6 @@ function validateConcurrency(concurrency) {
 
 // EXTERNAL MODULE: ./src/docker/containers.ts
 var containers = __nccwpck_require__(7942);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
 // EXTERNAL MODULE: ./src/pipeline/collect-reports.ts + 30 modules
 var collect_reports = __nccwpck_require__(4537);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
@@ -62135,7 +63788,7 @@ function judge({ exitCode, timer, tail, container, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0) {
-        const why = whyNotOurs(container, image, command);
+        const why = test_whyNotOurs(container, image, command);
         return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` };
     }
     if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
@@ -62150,7 +63803,7 @@ function judge({ exitCode, timer, tail, container, image, command }) {
 }
 /** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(external_node_os_.constants.signals).map(([name, number]) => [number, name]));
-function whyNotOurs(container, image, command) {
+function test_whyNotOurs(container, image, command) {
     if (!container)
         return 'knows no such container any more';
     const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command]);
@@ -62168,20 +63821,20 @@ const PATIENCE = 30_000;
  */
 async function readContainer(docker, name) {
     const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE });
-    const [container] = exitCode === 0 ? (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)) : [];
+    const [container] = exitCode === 0 ? (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout)) : [];
     if (container === undefined)
         return undefined;
     return {
-        image: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'Image')),
-        imageId: (0,json/* text */.Qq)((0,json.at)(container, 'Image')),
-        words: [(0,json/* text */.Qq)((0,json.at)(container, 'Path')), ...(0,json/* list */.p_)((0,json.at)(container, 'Args')).map(json/* text */.Qq)],
-        status: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')),
-        exitCode: Number((0,json.at)(container, 'State', 'ExitCode')),
+        image: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'Image')),
+        imageId: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Image')),
+        words: [(0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Path')), ...(0,lib_json/* list */.p_)((0,lib_json.at)(container, 'Args')).map(lib_json/* text */.Qq)],
+        status: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')),
+        exitCode: Number((0,lib_json.at)(container, 'State', 'ExitCode')),
         // "A container that has never been started" (docs.docker.com, "docker ps", status)
-        hasRun: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')) !== 'created',
-        isOomKilled: (0,json.at)(container, 'State', 'OOMKilled') === true,
-        error: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Error')),
-        workingDir: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'WorkingDir'))
+        hasRun: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')) !== 'created',
+        isOomKilled: (0,lib_json.at)(container, 'State', 'OOMKilled') === true,
+        error: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Error')),
+        workingDir: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'WorkingDir'))
     };
 }
 /** Milliseconds within which the docker client ends after its container was killed. */
@@ -62229,6 +63882,11 @@ class TestTimer {
 
 
 
+
+
+
+
+
 /**
  * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
  * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
@@ -62236,7 +63894,6 @@ class TestTimer {
 async function runPipeline(run) {
     const result = (0,result_result/* emptyResult */.$)();
     const strategy = createStrategy(run);
-    strategy.start();
     try {
         await runPhases(run, strategy, result);
     }
@@ -62257,14 +63914,15 @@ async function runPipeline(run) {
 }
 async function runPhases(run, strategy, result) {
     const { decision, inputs } = run.plan;
-    if (inputs.skipUnchangedTests && (await reuseAll(run, result)))
+    const read = await findKeys(run);
+    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
         return;
-    const sources = new CacheSources(run);
-    sources.start();
-    const prefetch = new Prefetch(run, sources);
+    const caches = { ...read, sources: new CacheSources(run, read.keys) };
+    caches.sources.start(({ reference }) => strategy.fetch(reference));
+    const prefetch = new Prefetch(run, caches);
     prefetch.start();
     try {
-        await buildAndTest(run, { strategy, sources, prefetch }, result);
+        await buildAndTest(run, { strategy, caches, prefetch }, result);
     }
     finally {
         await prefetch.end();
@@ -62277,30 +63935,67 @@ async function runPhases(run, strategy, result) {
     }
     const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
-    if (result.failures.length > 0 || !decision.push)
+    if (!decision.push)
         return;
-    const { publication, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests);
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        await addCacheTags(run, caches, result, new Map());
+        return;
+    }
+    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests);
     result.publication = publication;
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
+    if (publication.failures.length === 0)
+        await addCacheTags(run, caches, result, digests);
     if (run.signal.aborted)
         throw new lib_errors/* CancelledError */.cc();
 }
+/** Computes the content keys; without them only the moving tags serve as cache sources. */
+async function findKeys(run) {
+    try {
+        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
+    }
+    catch (error) {
+        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        return { keys: new Map(), digests: new Map() };
+    }
+}
+/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
+async function addCacheTags(run, caches, result, digests) {
+    const builds = (0,result_result/* buildsOf */.jV)(result);
+    const moved = whichMoved(builds, caches);
+    if (moved !== undefined) {
+        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
+        return;
+    }
+    await run.timeline.measure('publish', 'Cache tags', async () => {
+        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
+        if (result.failures.length > 0 || run.signal.aborted)
+            return;
+        const tested = { builds, tests: result.tests, digests };
+        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
+    });
+    if (result.cacheTags.length > 0)
+        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
+}
 async function buildAndTest(run, building, result) {
-    const { strategy, prefetch } = building;
+    const { prefetch } = building;
     const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
     result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
     if (result.failures.length > 0)
-        return explainAll(run, strategy, result);
+        return explainAll(run, building.caches, result);
     const buildOthers = async () => {
         // the prefetch may share base images with these builds, and concurrent solves must not share anything
         await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
         const failures = await buildAll(run, building, result, afterBuilder);
-        await explainAll(run, strategy, result);
+        await explainAll(run, building.caches, result);
         return failures;
     };
-    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, strategy, result), buildOthers()]);
+    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()]);
     if (tests.status === 'rejected')
         throw tests.reason;
     result.tests = tests.value;
@@ -62310,9 +64005,9 @@ async function buildAndTest(run, building, result) {
     result.failures.push(...others.value);
 }
 /** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
-async function reuseAll(run, result) {
+async function reuseAll(run, keys, result) {
     const { log, timeline, plan } = run;
-    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run));
+    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
     if (found.why !== undefined) {
         log.info(`Running a full build: ${found.why}.`);
         return false;
@@ -62331,15 +64026,15 @@ async function reuseAll(run, result) {
     }
     return true;
 }
-async function testUnlessPassed(run, strategy, { builder }) {
-    const passed = builder && (await findPassedTests(run, strategy, builder));
+async function testUnlessPassed(run, { strategy, caches }, { builder }) {
+    const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys));
     if (!passed)
         return runTests(run);
     run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
     return passed;
 }
-async function explainAll(run, strategy, result) {
-    const work = run.timeline.measure('look', 'Explain', () => explain_explain(run, strategy, (0,result_result/* buildsOf */.jV)(result)));
+async function explainAll(run, caches, result) {
+    const work = run.timeline.measure('look', 'Explain', () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)));
     await work.catch((error) => {
         if (error instanceof lib_errors/* CancelledError */.cc)
             throw error;
@@ -62352,12 +64047,17 @@ async function explainAll(run, strategy, result) {
  *
  * @returns the failure, after which it builds nothing more
  */
-async function buildAll(run, { strategy, sources }, result, builds) {
+async function buildAll(run, { strategy, caches }, result, builds) {
     for (const stage of builds) {
-        const source = stage.keptCache === undefined
-            ? stage.cacheSource
-            : await run.timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
-        const build = await strategy.build(stage, source);
+        const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage));
+        tellSource(run, stage, source);
+        const made = [keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine)), ...baseLabels(stage, caches.digests)];
+        const build = await strategy.build({ ...stage, labels: [...stage.labels, ...made] }, {
+            cacheSource: source.reference,
+            startFromImages: await hasOlderResults(run, stage, source.reference, (0,result_result/* buildsOf */.jV)(result), caches.keys)
+        });
+        if (source.origin)
+            build.cacheOrigin = source.origin;
         if (build.kind === 'cache')
             result.cacheStages.push(build);
         else
@@ -62367,6 +64067,10 @@ async function buildAll(run, { strategy, sources }, result, builds) {
             return [{ kind: 'build', image: build.image }];
     }
     return [];
+}
+function tellSource({ log }, { name }, { reference, origin }) {
+    if (origin)
+        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
 }
 function warnOfCaches({ log }, build) {
     for (const { reference, failure } of build.unreadableCaches) {
@@ -62413,7 +64117,7 @@ function testArgs(inputs, image, command, name, runId) {
 
 /***/ }),
 
-/***/ 7395:
+/***/ 1405:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -62430,20 +64134,159 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
 var engine_info = __nccwpck_require__(5573);
-// EXTERNAL MODULE: ./src/dockerfile/context-files.ts
-var context_files = __nccwpck_require__(8347);
+// EXTERNAL MODULE: ./node_modules/@balena/dockerignore/ignore.js
+var dockerignore_ignore = __nccwpck_require__(4158);
+;// CONCATENATED MODULE: ./src/dockerfile/context-files.ts
+/**
+ * Finds the files of the build context that a COPY reads.
+ *
+ * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+ */
+
+
+
+/** Placeholder for the content of a folder of which only the name is known. */
+const ANY_FILE = 'any file';
+/**
+ * Returns those of `paths` that are in the build context and that one of `sources` matches. '.' and '/' match all paths;
+ * a leading '/' or './' has no effect.
+ *
+ * A path that ends in '/' is a folder of unknown content; it matches if a file in it may match. If the .dockerignore
+ * excludes a folder with exceptions, a source matches the excepted files only if it names them.
+ *
+ * A source is a path or, with a wildcard, a pattern of Go's path.Match, in which `**` means the same as `*` (bk:
+ * cache/contenthash/checksum.go, includedPaths). This function does not support COPY --parents, where `**` means more.
+ * It does not follow links: see `followLinks`.
+ *
+ * @param paths below the build context, '/'-separated
+ * @param sources as docker processes them: without quotes, with expanded variables
+ * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but relative to the path that the source
+ *   matches; they do not exclude this path itself (bk: the same, shouldIncludePath)
+ * @param dockerignore the text of the file
+ */
+function takenFrom(paths, sources, excludes, dockerignore) {
+    const isIgnored = matcher(dockerignore.replace(/^\uFEFF/, '').split(/\r?\n/));
+    const isExcluded = matcher(excludes);
+    const patterns = sources.map(readSource);
+    return paths.filter((path) => patterns.some((pattern) => {
+        const file = takenFile(path, pattern);
+        return file !== undefined && !isIgnored(file.join('/')) && !isExcluded(file.slice(pattern.length).join('/'));
+    }));
+}
+/**
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
+ */
+async function readDockerignore(contextFolder, file) {
+    for (const path of [`${file}.dockerignore`, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
+        // docker also ignores a file that it cannot read (bk: the same)
+        const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
+}
+/** Returns the path if a pattern matches it; for a folder, a file in it that the pattern may match. */
+function takenFile(path, pattern) {
+    const isFolder = path.endsWith('/');
+    const names = (isFolder ? path.slice(0, -1) : path).split('/');
+    if (!names.every((name, index) => pattern[index]?.takes(name) ?? true))
+        return undefined;
+    const rest = pattern.slice(names.length).map(({ text }) => text);
+    if (!isFolder)
+        return rest.length > 0 ? undefined : names;
+    return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
+}
+/**
+ * Resolves the sources that are links or below a link: docker copies the target of a link that a source names. Omits
+ * targets outside the context, and sources with a wildcard.
+ *
+ * @returns by source, the path below the context; a source without a link has no entry
+ */
+async function followLinks(context, sources) {
+    const top = await realpath(context);
+    const links = new Map();
+    for (const source of sources) {
+        const path = join(top, posix.normalize(`/${source}`)).replace(/\/$/, '');
+        const target = await realpath(path).catch(() => undefined);
+        if (target?.startsWith(top + sep) && target !== path)
+            links.set(source, [relative(top, target)]);
+    }
+    return links;
+}
+function readSource(source) {
+    const components = posix
+        .normalize(`/${source}`)
+        .split('/')
+        .filter((name) => name !== '');
+    // a backslash escapes the next character, but not in a path without wildcards (bk: the same)
+    const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''));
+    return components.map((text) => {
+        if (!hasWildcard)
+            return { text, takes: (name) => name === text };
+        const pattern = toRegExp(text);
+        return { text, takes: (name) => pattern.test(name) };
+    });
+}
+/** Converts one component of a pattern of Go's path.Match, which has no `**`. As in Go, a malformed one matches nothing. */
+function toRegExp(component) {
+    const body = component.replace(/\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu, (token, escaped, star, any, not, characters) => {
+        if (star)
+            return '.*';
+        if (any)
+            return '.';
+        if (characters)
+            return `[${not}${characters.replace(/\\?(.)/gsu, inSet)}]`;
+        return (escaped ?? token).replace(/[\\^$.*+?()[\]{}|]/, '\\$&');
+    });
+    try {
+        return new RegExp(`^${body}$`, 'su');
+    }
+    catch {
+        return /(?!)/;
+    }
+}
+/** Converts a character in a bracket expression of a pattern for a RegExp; an unescaped '-' is a range in both. */
+function inSet(token, character) {
+    return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character;
+}
+/** Returns a function that tells whether a path, or a folder that contains it, matches patterns as in a .dockerignore. */
+function matcher(patterns) {
+    // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
+    const rules = ignore.default({ ignorecase: false });
+    for (const pattern of patterns) {
+        // docker takes these literally, but the library passes them to RegExp (github.com/moby/patternmatcher, shouldEscape)
+        const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair) => pair ?? `\\${token}`);
+        if (isValid(escaped))
+            rules.add([escaped]);
+    }
+    return (path) => path !== '' && rules.ignores(path);
+}
+/** Returns whether a pattern is well-formed: docker rejects a malformed one, and the library throws when it first uses it. */
+function isValid(pattern) {
+    try {
+        ignore.default().add([pattern]).ignores('a');
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
 var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/parse.ts + 1 modules
-var parse = __nccwpck_require__(2818);
+// EXTERNAL MODULE: ./src/dockerfile/parse.ts
+var parse = __nccwpck_require__(6357);
+// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
+var stage_graph = __nccwpck_require__(445);
+// EXTERNAL MODULE: ./src/git/changes.ts
+var changes = __nccwpck_require__(977);
 // EXTERNAL MODULE: ./src/lib/errors.ts
 var errors = __nccwpck_require__(7268);
 // EXTERNAL MODULE: ./src/lib/text.ts
 var lib_text = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
 var image_reference = __nccwpck_require__(7362);
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
 ;// CONCATENATED MODULE: ./src/plan/cache-stages.ts
 
 
@@ -62489,11 +64332,51 @@ function find(dockerfile, name, needed, published) {
     return stage.index;
 }
 
-// EXTERNAL MODULE: ./src/plan/fingerprints.ts
-var plan_fingerprints = __nccwpck_require__(5218);
+// EXTERNAL MODULE: ./src/plan/dirty.ts
+var plan_dirty = __nccwpck_require__(7251);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
+
+
+/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
+const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
+/** @param platform of the engine */
+function takeFingerprints(inputs, platform) {
+    const { tests, testOptions } = inputs;
+    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
+    const runsOn = inputs.platform ?? platform;
+    return {
+        tests: isSelfContained(testOptions) && runsOn !== undefined ? hash([tests, testOptions, runsOn, platform]) : undefined,
+        inputs: hash([labels, inputs.secrets, inputs.ssh])
+    };
+}
+function hash(value) {
+    return (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(value)).digest('hex');
+}
+/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
+const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
+/** Returns whether tests with these options see only the image. */
+function isSelfContained(words) {
+    return words.every((word, index) => {
+        if (!word.startsWith('-'))
+            return true;
+        const [name = '', ...inWord] = word.split('=');
+        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
+        // docker reads a profile from a file of the checkout
+        if (name === '--security-opt')
+            return value === 'no-new-privileges';
+        // a variable without a value gets the runner's value
+        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
+    });
+}
+
 // EXTERNAL MODULE: ./src/plan/labels.ts
 var plan_labels = __nccwpck_require__(3848);
+// EXTERNAL MODULE: ./src/plan/references.ts
+var references = __nccwpck_require__(7469);
 ;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
+
 
 /** Events that only people with write access to the repository can trigger, for code of that repository. */
 const TRUSTED = new Set([
@@ -62517,7 +64400,8 @@ const DISTRUSTED = {
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
  * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
- * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit).
+ * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
+ * check out any other commit).
  *
  * @param publishBranch short name of the publishing branch; '' for none
  */
@@ -62571,7 +64455,22 @@ function refusePublish(publishBranch, context) {
         return 'there is no publishing branch';
     if (branch !== publishBranch)
         return `only branch ${(0,lib_text/* quote */.hD)(publishBranch)} moves those`;
+    if (context.checkout === 'other')
+        return describeOtherCheckout(context);
     return '';
+}
+/**
+ * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * the branch holds, so only a run of the branch itself sets it.
+ */
+function maySetTag(tag, commit, decision, publishBranch) {
+    if ((0,references/* isOfBranch */.Av)(tag, publishBranch))
+        return decision.publish;
+    return commit.checkout !== 'other';
+}
+/** Says that the checkout, which the run builds, is not the event's commit. */
+function describeOtherCheckout({ shortSha, eventSha }) {
+    return `the checkout is at ${shortSha}, not at the event's commit ${eventSha.slice(0, 7)}`;
 }
 function subject({ event, branch, tag }) {
     const run = event === 'local' ? 'This local run' : `This ${word(event)} event`;
@@ -62584,8 +64483,6 @@ function word(name) {
     return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
 }
 
-// EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
 ;// CONCATENATED MODULE: ./src/plan/select-strategy.ts
 
 
@@ -62628,7 +64525,13 @@ const LEGACY = {
     name: 'legacy',
     client: 'legacy',
     progress: 'plain',
-    capabilities: { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false }
+    capabilities: {
+        cacheMetadata: false,
+        triggerHistory: true,
+        reusesLayers: true,
+        prefetch: false,
+        replacesStages: true
+    }
 };
 /** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
 const BUILDKIT = { cacheMetadata: true, triggerHistory: false, reusesLayers: true };
@@ -62662,15 +64565,17 @@ function buildKit(engine) {
     if (engine.buildx === undefined) {
         return {
             ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
-            capabilities: { ...BUILDKIT, prefetch: false }
+            capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true }
         };
     }
+    // docker/buildx supports rawjson since 0.13
+    const progress = (0,engine_info/* atLeast */.jZ)(engine.buildx, '0.13.0') ? 'rawjson' : 'plain';
     return {
         name: 'inline',
         client: 'buildx',
-        capabilities: { ...BUILDKIT, prefetch: true },
-        // docker/buildx supports rawjson since 0.13
-        progress: (0,engine_info/* atLeast */.jZ)(engine.buildx, '0.13.0') ? 'rawjson' : 'plain',
+        // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
+        capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain' },
+        progress,
         reason
     };
 }
@@ -62681,7 +64586,13 @@ function hasIntegratedBuildKit({ version }) {
 
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
 var stage_builds = __nccwpck_require__(6567);
+// EXTERNAL MODULE: ./src/plan/variant.ts
+var plan_variant = __nccwpck_require__(4762);
 ;// CONCATENATED MODULE: ./src/plan/create-plan.ts
+
+
+
+
 
 
 
@@ -62705,7 +64616,7 @@ var stage_builds = __nccwpck_require__(6567);
  * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 async function createPlan(planning) {
-    const { inputs, commit, git, github, docker, log, env, childEnv, signal } = planning;
+    const { inputs, commit, git, github, docker, log, env, signal } = planning;
     if (!(0,external_node_fs_.statSync)(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
         throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
     }
@@ -62713,29 +64624,37 @@ async function createPlan(planning) {
     const dockerfile = await readDockerfile(file, inputs);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
-    const [publishBranch, created, engine] = await Promise.all([
+    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
         findPublishBranch(inputs, commit, github, log),
-        findCommitTime(commit, git, github),
+        commit.commitTime ?? github.commitTime(commit.sha),
         (0,engine_info/* readEngineInfo */.Xc)(docker, signal),
-        warnOfOtherCheckout(commit, env, git, log)
+        findDirtyFiles(commit, git),
+        git.prefix()
     ]);
+    describeCheckout(commit, dirty, log);
     const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
     if (created === undefined) {
         log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
     }
-    const dockerignore = await (0,context_files/* readDockerignore */.$k)(inputs.context, file);
-    const fingerprints = (0,plan_fingerprints/* takeFingerprints */.tp)(inputs, dockerfile.text, dockerignore, childEnv);
+    const dockerignore = await readDockerignore(inputs.context, file);
+    const fingerprints = takeFingerprints(inputs, engine.platform);
     const decision = decidePublish(inputs.push, publishBranch, commit);
-    const refs = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages);
-    if (decision.push && !decision.publish)
-        noticeHeldTags(inputs, refs, log);
-    const labels = (0,plan_labels/* makeLabels */.y)(inputs, commit, created, fingerprints);
+    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
+    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
+    if (decision.push)
+        noticeHeldTags({ inputs, made, refs, decision }, log);
+    const variant = (0,plan_variant/* variantOf */.Bp)({
+        ...{ inputs, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
+        file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, prefix ?? '')
+    });
+    const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, variant);
     const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT);
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
     const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
     return {
         ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
-        ...{ decision, fingerprints, refs, builds, buildxBuilder }
+        ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
+        ...(dirty && { dirty })
     };
 }
 async function readDockerfile(file, { buildArgs }) {
@@ -62768,18 +64687,31 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     }
     return [builder, production];
 }
-/** Logs which of the user's tags the run does not push, because they are moving tags. */
-function noticeHeldTags({ tags }, refs, log) {
-    const held = tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((moving) => (0,image_reference/* sameReference */.kP)(moving, tag)));
-    if (held.length > 0)
-        log.notice(`Skipping ${held.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+/** Logs which of the user's tags the run does not push: moving tags, and tags that name a branch that it does not build. */
+function noticeHeldTags({ inputs, made, refs, decision }, log) {
+    const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)));
+    if (moving.length > 0 && !decision.publish) {
+        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+    }
+    const held = made.branch.filter((tag) => !refs.branch.includes(tag));
+    if (held.length > 0) {
+        log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
+    }
 }
-/** Warns if the checkout is not the event's commit, which the tag names. For a pull request, the merge commit is correct. */
-async function warnOfOtherCheckout(commit, env, git, log) {
-    const head = (await git.commit('HEAD'))?.sha;
-    if (head === undefined || head === commit.sha || (commit.event === 'pull_request' && head === env.GITHUB_SHA))
-        return;
-    log.warning(`The checkout is at ${head.slice(0, 7)}, but this ${commit.event} event is about ${commit.shortSha}, which the tags of the images name; check out that commit`);
+/** Says which commit the images are tagged with, unless it is what everybody expects. */
+function describeCheckout(commit, dirty, log) {
+    if (commit.checkout === 'unknown') {
+        log.warning(`Git cannot tell which commit is checked out; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, and install git`);
+    }
+    if (commit.checkout === 'other') {
+        log.notice(`The images are tagged ${commit.shortSha}, and no tag that names a branch is set: ${describeOtherCheckout(commit)}`);
+    }
+    if (dirty)
+        log.warning((0,plan_dirty/* describeDirty */.w)(commit.shortSha, dirty));
+}
+async function findDirtyFiles(commit, git) {
+    const files = commit.checkout === 'unknown' ? undefined : await (0,changes/* dirtyFiles */.y1)(git, commit.sha);
+    return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
 }
 async function findPublishBranch(inputs, commit, github, log) {
     const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
@@ -62789,9 +64721,6 @@ async function findPublishBranch(inputs, commit, github, log) {
         log.warning('Cannot determine the default branch (neither the event nor GitHub names it); using master as the publishing branch. Set the input publish-branch');
     }
     return 'master';
-}
-async function findCommitTime(commit, git, github) {
-    return commit.commitTime ?? (await git.commit(commit.sha))?.time ?? (await github.commitTime(commit.sha));
 }
 /** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */
 async function checkBuilder({ builder }, engine, docker, signal) {
@@ -62809,57 +64738,25 @@ async function checkBuilder({ builder }, engine, docker, signal) {
 
 /***/ }),
 
-/***/ 5218:
+/***/ 7251:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   FT: () => (/* binding */ TESTS_LABEL),
-/* harmony export */   Pv: () => (/* binding */ INPUTS_LABEL),
-/* harmony export */   tp: () => (/* binding */ takeFingerprints)
+/* harmony export */   t: () => (/* binding */ MOST_DIRTY_FILES),
+/* harmony export */   w: () => (/* binding */ describeDirty)
 /* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 
-
-/** Label of the builder image: the fingerprint of its tests. The action publishes the image only after they passed. */
-const TESTS_LABEL = 'shared-docker-layers.tests';
-/** Label of the builder and the production image: the fingerprint of their build inputs, except files and base images. */
-const INPUTS_LABEL = 'shared-docker-layers.inputs';
-/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
-const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
-/**
- * @param env the environment of docker: build arguments may name its variables
- */
-function takeFingerprints(inputs, dockerfile, dockerignore, env) {
-    const { tests, testOptions, platform } = inputs;
-    const buildArgs = inputs.buildArgs.map((argument) => (argument.includes('=') ? argument : [argument, env[argument]]));
-    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(label)[0]));
-    return {
-        tests: tests.length > 0 && isSelfContained(testOptions) ? hash([tests, testOptions, platform]) : undefined,
-        inputs: hash([
-            [dockerfile, dockerignore, inputs.builderTarget, inputs.target, inputs.cacheStages],
-            [buildArgs, labels, platform, inputs.network, inputs.addHosts, inputs.shmSize],
-            // without their values, which BuildKit does not compare either
-            [inputs.secrets, inputs.ssh]
-        ])
-    };
-}
-function hash(value) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(value)).digest('hex');
-}
-/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
-const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|security-opt|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
-/** Returns whether tests with these options see only the image. */
-function isSelfContained(words) {
-    return words.every((word, index) => {
-        if (!word.startsWith('-'))
-            return true;
-        const [name = '', ...inWord] = word.split('=');
-        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
-        // a variable without a value gets the runner's value
-        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
-    });
+/** Maximum number of files in the plan and the report. */
+const MOST_DIRTY_FILES = 20;
+/** Maximum number of files in a sentence. */
+const MOST_NAMED = 5;
+/** Returns one sentence, without a full stop, on files that an image of this commit has otherwise. */
+function describeDirty(shortSha, { files, count }) {
+    const named = files.slice(0, MOST_NAMED);
+    const rest = count > named.length ? ` and ${count - named.length} more` : '';
+    const number = count === 1 ? '1 tracked file' : `${count} tracked files`;
+    return `The build context differs from commit ${shortSha} in ${number}: ${named.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU).join(', ')}${rest}`;
 }
 
 
@@ -62869,20 +64766,23 @@ function isSelfContained(words) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   P: () => (/* binding */ REVISION_LABEL),
-/* harmony export */   y: () => (/* binding */ makeLabels)
+/* harmony export */   KK: () => (/* binding */ BRANCH_LABEL),
+/* harmony export */   P1: () => (/* binding */ REVISION_LABEL),
+/* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _fingerprints_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5218);
+/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4762);
 
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 const REVISION_LABEL = 'org.opencontainers.image.revision';
+/** Label that names the branch from which a builder or a cache stage was built; '' without one. A deployed image is the same for every branch. */
+const BRANCH_LABEL = 'shared-docker-layers.branch';
 /**
  * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
  * labels. The user's labels override those of production, except the revision: it names the commit that the tag names.
  */
-function makeLabels(inputs, commit, created, fingerprints) {
+function makeLabels(inputs, commit, created, variant) {
     const own = {
         ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
         ...(commit.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': commit.sourceUrl })
@@ -62890,14 +64790,9 @@ function makeLabels(inputs, commit, created, fingerprints) {
     const revision = { [REVISION_LABEL]: commit.sha };
     const users = Object.fromEntries(inputs.labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    const builtFrom = { [_fingerprints_js__WEBPACK_IMPORTED_MODULE_0__/* .INPUTS_LABEL */ .Pv]: fingerprints.inputs };
-    // set even without tests: the image would inherit this label of its base image
-    const tests = { [_fingerprints_js__WEBPACK_IMPORTED_MODULE_0__/* .TESTS_LABEL */ .FT]: fingerprints.tests ?? 'none' };
-    return {
-        builder: list({ ...own, ...revision, ...builtFrom, ...tests }),
-        stages: list({ ...own, ...revision }),
-        production: list({ ...own, ...users, ...revision, ...builtFrom })
-    };
+    const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch });
+    const production = list({ ...own, ...users, ...revision, [_variant_js__WEBPACK_IMPORTED_MODULE_0__/* .VARIANT_LABEL */ .z]: variant });
+    return { builder: unpublished, stages: unpublished, production };
 }
 
 
@@ -62907,19 +64802,27 @@ function makeLabels(inputs, commit, created, fingerprints) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Av: () => (/* binding */ isOfBranch),
 /* harmony export */   RH: () => (/* binding */ candidateOf),
 /* harmony export */   SK: () => (/* binding */ keptCacheOf),
 /* harmony export */   Ui: () => (/* binding */ movingTags),
-/* harmony export */   bx: () => (/* binding */ makeRefs)
+/* harmony export */   bx: () => (/* binding */ makeRefs),
+/* harmony export */   mk: () => (/* binding */ tagsOfCommit),
+/* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
 /* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(445);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7362);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8341);
 
 
 
-/** @throws UserError if a tag would be too long */
-function makeRefs(inputs, commit, cacheStages) {
+
+/**
+ * @param publishBranch short name of the publishing branch
+ * @throws UserError if a tag would be too long
+ */
+function makeRefs(inputs, commit, cacheStages, publishBranch) {
     const reference = (tag) => {
         if ((0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag))
             return `${inputs.image}:${tag}`;
@@ -62929,7 +64832,7 @@ function makeRefs(inputs, commit, cacheStages) {
     const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)];
     const stages = cacheStages.map(({ stage }) => {
         const name = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(stage);
-        const tag = taken.includes(name) ? `stage-${name}` : name;
+        const tag = taken.includes(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isReservedTag */ .H)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isPullRequestTag */ .l)(name) ? `stage-${name}` : name;
         return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }];
     });
     const refs = {
@@ -62939,10 +64842,30 @@ function makeRefs(inputs, commit, cacheStages) {
         movingProduction: reference(inputs.latestTag),
         stages: Object.fromEntries(stages)
     };
+    const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`);
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
-    const held = [refs.production, refs.builder, ...movingTags(refs)];
-    const further = inputs.tags.filter((tag, index, tags) => !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) && tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
-    return { ...refs, further };
+    const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
+    const users = inputs.tags.filter((tag, index, tags) => !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) && tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
+    const names = (tag) => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch);
+    return {
+        ...refs,
+        ...(pullRequest !== undefined && { pullRequest }),
+        further: users.filter((tag) => !names(tag)),
+        branch: users.filter(names)
+    };
+}
+/** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
+function isOfBranch(reference, branch) {
+    const tag = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference).tag ?? 'latest';
+    return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+}
+/** Returns the references that the production image gets besides its commit tag, whatever other runs have published. */
+function tagsOfCommit({ pullRequest, further }) {
+    return [...(pullRequest === undefined ? [] : [pullRequest]), ...further];
+}
+/** Returns all references of the production image, except the moving tag, that a run may push. */
+function productionRefs(refs) {
+    return [refs.production, ...tagsOfCommit(refs), ...refs.branch];
 }
 /** Returns the moving tags, which only runs of the publishing branch set. */
 function movingTags(refs) {
@@ -63019,9 +64942,8 @@ function planBuilds(parts) {
         // no candidate: the run pushes the commit tag first, which is the same image
         moving: refs.movingProduction,
         tags: [
-            refs.production,
-            ...(decision.publish ? [refs.movingProduction] : []),
-            ...(decision.push ? refs.further : [])
+            ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .productionRefs */ .wN)(refs) : [refs.production]),
+            ...(decision.publish ? [refs.movingProduction] : [])
         ],
         labels: labels.production
     });
@@ -63075,6 +64997,43 @@ function splitAtBuilder(builds) {
 
 /***/ }),
 
+/***/ 4762:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bp: () => (/* binding */ variantOf),
+/* harmony export */   z: () => (/* binding */ VARIANT_LABEL),
+/* harmony export */   zB: () => (/* binding */ pathInRepository)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
+
+
+
+/** Label of the production image: what tells it from other images that a workflow makes of the same commit. */
+const VARIANT_LABEL = 'shared-docker-layers.variant';
+/** Returns 16 hex digits: equal for all runs of one job, different for another job that builds another image. */
+function variantOf({ inputs, target, file }) {
+    const parts = [inputs.builderTag, inputs.latestTag, target, inputs.platform?.toLowerCase() ?? '', file];
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}
+/**
+ * Returns the path of the Dockerfile below the top of the repository: the same on every machine.
+ *
+ * @param prefix the path of the build context there, '' or `sub/`
+ */
+async function pathInRepository(file, context, prefix) {
+    const [folder, top] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(file)), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)(context)]);
+    return node_path__WEBPACK_IMPORTED_MODULE_2__.posix.join(prefix, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.relative)(top, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(file))));
+}
+
+
+/***/ }),
+
 /***/ 5567:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -63090,7 +65049,7 @@ function splitAtBuilder(builds) {
 /* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8476);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7268);
 /* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8453);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(396);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9520);
 /* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6452);
 /* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(494);
 /* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9310);
@@ -63405,6 +65364,7 @@ function isTimeout(reason) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A_: () => (/* binding */ isReference),
 /* harmony export */   F2: () => (/* binding */ parseReference),
+/* harmony export */   G4: () => (/* binding */ sameImage),
 /* harmony export */   RB: () => (/* binding */ sameRepository),
 /* harmony export */   SU: () => (/* binding */ parseRepository),
 /* harmony export */   dz: () => (/* binding */ isTag),
@@ -63600,6 +65560,10 @@ function explain(name, rest, wrong) {
     return (`${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(wrong)} in ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .show */ .WU)(name)} is not allowed; write lower-case letters and digits, ` +
         "with '.', '_', '__' or '-' between them");
 }
+/** Compares names, which may be any text, like `sameReference`; false if one is not a reference. */
+function sameImage(a, b) {
+    return isReference(a) && isReference(b) && sameReference(a, b);
+}
 
 
 /***/ }),
@@ -63759,8 +65723,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var errors = __nccwpck_require__(7268);
 // EXTERNAL MODULE: ./src/lib/json.ts
 var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/lib/retry.ts + 3 modules
-var retry = __nccwpck_require__(396);
+// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
+var retry = __nccwpck_require__(9520);
 ;// CONCATENATED MODULE: ./src/registry/challenge.ts
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -64723,15 +66687,37 @@ async function partOf(work) {
 
 /***/ }),
 
+/***/ 8341:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   H: () => (/* binding */ isReservedTag),
+/* harmony export */   l: () => (/* binding */ isPullRequestTag)
+/* harmony export */ });
+/** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
+function isReservedTag(tag) {
+    return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
+}
+/** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
+function isPullRequestTag(tag) {
+    return /^pr-[0-9]+$/.test(tag);
+}
+
+
+/***/ }),
+
 /***/ 9187:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ey: () => (/* binding */ describeStep),
 /* harmony export */   aV: () => (/* binding */ judgeCache),
-/* harmony export */   oB: () => (/* binding */ judgeMisses)
+/* harmony export */   oB: () => (/* binding */ judgeMisses),
+/* harmony export */   uN: () => (/* binding */ describeOrigin)
 /* harmony export */ });
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
 /* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1628);
+
 
 /** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
 function judgeCache(result) {
@@ -64763,6 +66749,10 @@ function judgeMisses(result, expected, publishes) {
 function describeStep({ instruction, line }) {
     return line === undefined ? instruction : `line ${line}: ${instruction}`;
 }
+/** Returns what built the image of a cache source: `layers of commit 1a2b3c4 of branch "feature"`. */
+function describeOrigin({ commit, branch }) {
+    return `layers of commit ${commit.slice(0, 7)}${branch === '' ? '' : ` of branch ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(branch)}`}`;
+}
 /** Counts a step once: a stage may be part of several builds, but only the first one executes its steps. */
 function once(steps) {
     const byPlace = new Map();
@@ -64793,7 +66783,7 @@ function count(steps) {
 
 /** Returns the result of a run before anything has happened. */
 function emptyResult() {
-    return { cacheStages: [], tests: [], cancelled: false, failures: [] };
+    return { cacheStages: [], tests: [], cacheTags: [], cancelled: false, failures: [] };
 }
 /** Converts a thrown value to a failure. */
 function failureOfError(error) {
@@ -64802,91 +66792,6 @@ function failureOfError(error) {
 /** Returns all finished builds of a run: the builder, the cache stages, production. */
 function buildsOf({ builder, cacheStages, production }) {
     return [...(builder ? [builder] : []), ...cacheStages, ...(production ? [production] : [])];
-}
-
-
-/***/ }),
-
-/***/ 9239:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   G4: () => (/* binding */ sameImage),
-/* harmony export */   iv: () => (/* binding */ BaseImages),
-/* harmony export */   qi: () => (/* binding */ recordedBase)
-/* harmony export */ });
-/* unused harmony export BASES_LABEL */
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7362);
-
-/** Label with all base images of a production image, its own and those of its stages: `REFERENCE@DIGEST`, separated by spaces. */
-const BASES_LABEL = 'shared-docker-layers.bases';
-/**
- * Collects the base images of a run and their digests for labels of the production image, by which a later run detects that a
- * base image moved. The production build needs the labels beforehand, so this inspects a base image that no other stage has.
- */
-class BaseImages {
-    #run;
-    #signal;
-    #known = [];
-    #lookedUp = Promise.resolve(undefined);
-    constructor(run, signal) {
-        this.#run = run;
-        this.#signal = signal;
-    }
-    start() {
-        this.#lookedUp = this.#lookUp();
-        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-        this.#lookedUp.catch(() => { });
-    }
-    add(bases) {
-        this.#known.push(...bases.filter((base) => !this.#find(base.reference)));
-    }
-    /** Returns the labels of production: the standard ones (opencontainers/image-spec annotations.md) of its base image, and BASES_LABEL. */
-    async labels(production) {
-        const lookedUp = await this.#lookedUp;
-        if (lookedUp)
-            this.add([lookedUp]);
-        const reference = production.baseImage;
-        const own = reference === undefined ? undefined : this.#find(reference);
-        const all = this.#known.map((base) => `${base.reference}@${base.digest}`);
-        return [
-            ...(own
-                ? [`org.opencontainers.image.base.name=${own.reference}`, `org.opencontainers.image.base.digest=${own.digest}`]
-                : []),
-            ...(all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
-        ];
-    }
-    async end() {
-        await this.#lookedUp;
-    }
-    #find(reference) {
-        return this.#known.find((base) => sameImage(base.reference, reference));
-    }
-    async #lookUp() {
-        const { docker, plan, registry } = this.#run;
-        const production = plan.builds.at(-1);
-        const reference = production?.baseImage;
-        const others = plan.builds.slice(0, -1).map(({ baseImage }) => baseImage);
-        if (reference === undefined)
-            return undefined;
-        if (others.some((other) => other !== undefined && sameImage(other, reference)))
-            return undefined;
-        // the engine builds on a local image if it has one; the digest of that is not always known
-        const here = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal: this.#signal });
-        if (here.exitCode === 0)
-            return undefined;
-        const digest = (await registry.digest(reference)).value;
-        return digest === undefined ? undefined : { reference, digest };
-    }
-}
-/** Compares names like `sameReference`; false if one is not a reference. */
-function sameImage(a, b) {
-    return (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .isReference */ .A_)(a) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .isReference */ .A_)(b) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .sameReference */ .kP)(a, b);
-}
-/** Returns the digest of a base image that the labels of a production image record. */
-function recordedBase(labels, reference) {
-    const bases = (labels[BASES_LABEL] || '').split(' ').map((item) => item.split('@'));
-    return bases.find(([name = '']) => sameImage(name, reference))?.[1];
 }
 
 
@@ -64951,8 +66856,9 @@ function secretVariable(index) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  L: () => (/* binding */ chooseSource),
-  p: () => (/* binding */ prepareSource)
+  LV: () => (/* binding */ chooseSource),
+  pY: () => (/* binding */ prepareSource),
+  AC: () => (/* binding */ replacingImages)
 });
 
 // EXTERNAL MODULE: external "node:fs"
@@ -64961,8 +66867,8 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/dockerfile/parse.ts + 1 modules
-var parse = __nccwpck_require__(2818);
+// EXTERNAL MODULE: ./src/dockerfile/parse.ts
+var parse = __nccwpck_require__(6357);
 // EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
 var main = __nccwpck_require__(8390);
 // EXTERNAL MODULE: ./src/dockerfile/instruction.ts
@@ -65034,7 +66940,10 @@ function checkImage({ stages }, index, image) {
     }
 }
 
+// EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
+var stages_built_before = __nccwpck_require__(2759);
 ;// CONCATENATED MODULE: ./src/strategy/build-source.ts
+
 
 
 
@@ -65059,6 +66968,10 @@ function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stag
     }
     const text = rewriteDockerfile(dockerfile, stage, images);
     return { file: (0,external_node_path_.join)(folder, `Dockerfile-${name}`), dockerfile: (0,parse/* parseDockerfile */.A)(text), target: undefined, text };
+}
+/** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
+function replacingImages({ strategy, dockerfile }, stage) {
+    return strategy.capabilities.replacesStages || (0,stages_built_before/* stagesBuiltBefore */.T3)(dockerfile, stage).isIncomparable ? stage.images : [];
 }
 /** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
 async function prepareSource({ plan, folder }, stage, images, buildsAll = false) {
@@ -65272,15 +67185,18 @@ var model = __nccwpck_require__(4011);
 var steps = __nccwpck_require__(2237);
 // EXTERNAL MODULE: ./src/registry/client-images.ts
 var client_images = __nccwpck_require__(5567);
-// EXTERNAL MODULE: ./src/strategy/base-images.ts
-var base_images = __nccwpck_require__(9239);
+// EXTERNAL MODULE: ./src/result/cache-verdict.ts
+var cache_verdict = __nccwpck_require__(9187);
 // EXTERNAL MODULE: ./src/strategy/build-args.ts
 var build_args = __nccwpck_require__(5039);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
 var build_source = __nccwpck_require__(5315);
 // EXTERNAL MODULE: ./src/strategy/run-build.ts
 var run_build = __nccwpck_require__(285);
+// EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
+var stages_built_before = __nccwpck_require__(2759);
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
+
 
 
 
@@ -65295,47 +67211,68 @@ var run_build = __nccwpck_require__(285);
  *
  * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
  * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
+ *
+ * Each stage is built from the user's own Dockerfile, and the stages built before come from the engine's local cache. The progress
+ * must show that: an image for which the engine executed one of their steps again does not contain what was tested.
  */
 class InlineStrategy {
     #run;
-    #bases;
-    #ended = new AbortController();
+    #seen = new stages_built_before/* SeenSteps */.X7();
+    /** Whether the engine's local cache may have other results for the stages built before than their images. */
+    #mayDiffer = false;
     constructor(run) {
         this.#run = run;
-        this.#bases = new base_images/* BaseImages */.iv(run, AbortSignal.any([run.signal, this.#ended.signal]));
     }
-    start() {
-        this.#bases.start();
+    fetch() {
+        // BuildKit reads it by itself
     }
-    async build(stage, cacheSource) {
-        const { plan, timeline, secrets } = this.#run;
-        const { strategy } = plan;
-        const baseLabels = stage.kind === 'production'
-            ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
-            : [];
-        const labels = [...stage.labels, ...baseLabels];
-        // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
-        // on whatever anyone had pushed under that name
-        const source = await (0,build_source/* prepareSource */.p)(this.#run, stage, stage.images);
-        const built = await (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
-            title: `Build ${stage.reference}`,
-            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
-            env: inlineEnvironment(plan),
-            secretEnv: (0,build_args/* secretEnvironment */.gY)(plan.inputs, secrets.values),
-            reader: (print) => (strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
-            locate: (step) => this.#locate(step)
+    async build(stage, { cacheSource, startFromImages = false }) {
+        const { plan, log } = this.#run;
+        const solve = (images, onSteps) => this.#solve(stage, images, { cacheSource, ...(onSteps && { onSteps }) });
+        const replaced = startFromImages || this.#mayDiffer ? stage.images : (0,build_source/* replacingImages */.AC)(plan, stage);
+        this.#mayDiffer ||= replaced.length > 0;
+        if (replaced.length > 0)
+            return solve(replaced);
+        const before = (0,stages_built_before/* stagesBuiltBefore */.T3)(plan.dockerfile, stage);
+        let again;
+        const built = await solve([], (steps) => {
+            again = this.#seen.add(steps, before) ?? again;
         });
-        this.#bases.add(built.bases);
-        return built;
+        const why = again ? executedAgain(again) : await this.#whyOther(stage, built);
+        if (why === undefined)
+            return { ...built, steps: (0,stages_built_before/* ownSteps */.y5)(built.steps, before) };
+        this.#mayDiffer = true;
+        log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
+        const fromImages = await solve(stage.images);
+        return { ...fromImages, seconds: built.seconds + fromImages.seconds };
     }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
         // by its tag: Docker 26.1 finds no history for an ID of the containerd store
         return (0,client_images/* inspectInEngine */.Ms)(docker, image, signal);
     }
-    async end() {
-        this.#ended.abort();
-        await Promise.allSettled([this.#bases.end()]);
+    async end() { }
+    /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
+    async #solve(stage, images, { cacheSource, onSteps }) {
+        const { plan, secrets } = this.#run;
+        // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
+        // on whatever anyone had pushed under that name
+        const source = await (0,build_source/* prepareSource */.pY)(this.#run, stage, images);
+        return (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
+            title: `Build ${stage.reference}`,
+            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels: stage.labels, idFile }),
+            env: inlineEnvironment(plan),
+            secretEnv: (0,build_args/* secretEnvironment */.gY)(plan.inputs, secrets.values),
+            reader: (print) => (plan.strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+            locate: (step) => this.#locate(step),
+            ...(onSteps && { onSteps })
+        });
+    }
+    /** Returns why a build without executed steps contains something else than what was built before, as a clause. */
+    async #whyOther(stage, { failure }) {
+        const { plan, docker, signal } = this.#run;
+        const missing = failure === undefined ? await (0,stages_built_before/* missingBelow */.E1)(docker, plan.dockerfile, stage, signal) : undefined;
+        return missing === undefined ? undefined : `The image does not begin with the layers of ${missing}`;
     }
     #locate({ stage: name, number, instruction }) {
         const { dockerfile } = this.#run.plan;
@@ -65343,6 +67280,9 @@ class InlineStrategy {
         const stage = (0,model/* findStage */.U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
         return stage && { stage, instruction: (0,steps/* instructionOfBuildKitStep */.k)(stage, number, instruction) };
     }
+}
+function executedAgain(step) {
+    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,cache_verdict/* describeStep */.Ey)(step)})`;
 }
 /** Returns the docker arguments that build a stage. */
 function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
@@ -65474,8 +67414,6 @@ var json = __nccwpck_require__(8453);
 var client_images = __nccwpck_require__(5567);
 // EXTERNAL MODULE: ./src/registry/reference.ts
 var registry_reference = __nccwpck_require__(9310);
-// EXTERNAL MODULE: ./src/strategy/base-images.ts
-var base_images = __nccwpck_require__(9239);
 // EXTERNAL MODULE: ./src/strategy/build-args.ts
 var build_args = __nccwpck_require__(5039);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
@@ -65483,7 +67421,6 @@ var build_source = __nccwpck_require__(5315);
 // EXTERNAL MODULE: ./src/strategy/run-build.ts
 var run_build = __nccwpck_require__(285);
 ;// CONCATENATED MODULE: ./src/strategy/legacy.ts
-
 
 
 
@@ -65504,9 +67441,8 @@ const LEGACY = { DOCKER_BUILDKIT: '0' };
 class LegacyStrategy {
     #run;
     #ended = new AbortController();
-    #bases;
     #pulls = new Map();
-    /** By cache source, the image of this run with steps that the published image lacks. */
+    /** By default cache source, the image of this run with steps that the published images lack. */
     #newest = new Map();
     /** IDs of the images before labelling, by reference. */
     #unlabelled = new Map();
@@ -65514,46 +67450,37 @@ class LegacyStrategy {
     #labelsAtOnce = new Map();
     constructor(run) {
         this.#run = run;
-        this.#bases = new base_images/* BaseImages */.iv(run, AbortSignal.any([run.signal, this.#ended.signal]));
     }
-    start() {
-        this.#bases.start();
-        const sources = new Set(this.#run.plan.builds.map(({ cacheSource }) => cacheSource));
-        for (const reference of sources) {
-            const pull = this.#pull(reference);
-            // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-            pull.catch(() => { });
-            this.#pulls.set(reference, pull);
-        }
+    fetch(cacheSource) {
+        void this.#fetch(cacheSource);
     }
-    async build(stage, cacheSource) {
+    async build(stage, { cacheSource }) {
         const { plan } = this.#run;
         // otherwise the layers of the labels would be below those of this stage
         const images = stage.images.map(({ stage: index, image }) => ({
             stage: index,
             image: this.#unlabelled.get(image) ?? image
         }));
-        const source = await (0,build_source/* prepareSource */.p)(this.#run, stage, images, true);
-        const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, async () => this.#pulls.get(cacheSource));
-        const labels = isLabelledAtOnce(plan, stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : [];
+        const source = await (0,build_source/* prepareSource */.pY)(this.#run, stage, images, true);
+        const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource));
+        const labels = isLabelledAtOnce(plan, stage) ? stage.labels : [];
         const built = await (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
             args: (idFile) => legacyBuildArgs(plan, stage, source, {
                 // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-                cacheSource: pull?.usable ? (this.#newest.get(cacheSource) ?? cacheSource) : undefined,
+                cacheSource: pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined,
                 ...{ labels, idFile }
             }),
             env: LEGACY,
             reader: (print) => new LegacyProgress(print),
             locate: (step) => (0,steps/* instructionOfLegacyStep */.X)(source.dockerfile, step.number, step.instruction)
         });
-        built.unreadableCaches = pull?.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
+        built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
         if (built.failure !== undefined)
             return built;
         if (built.steps.some(({ cached }) => !cached))
-            this.#newest.set(cacheSource, built.imageId);
+            this.#newest.set(stage.cacheSource, built.imageId);
         built.bases = await this.#findBase(stage);
-        this.#bases.add(built.bases);
         if (isLabelledAtOnce(plan, stage)) {
             this.#labelsAtOnce.set(stage.reference, labels.length);
             // --label appends steps that name this very commit: they are not part of the Dockerfile
@@ -65580,7 +67507,7 @@ class LegacyStrategy {
     }
     async end() {
         this.#ended.abort();
-        await Promise.allSettled([...this.#pulls.values(), this.#bases.end()]);
+        await Promise.allSettled(this.#pulls.values());
     }
     /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
     async #label(stage, image) {
@@ -65602,6 +67529,13 @@ class LegacyStrategy {
         const { stdout } = await docker.call(args, { signal });
         const [digest] = (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)).flatMap((one) => (0,registry_reference/* digestInRepository */.MA)((0,json/* text */.Qq)(one), reference) ?? []);
         return digest === undefined ? [] : [{ reference, digest }];
+    }
+    #fetch(cacheSource) {
+        const pull = this.#pulls.get(cacheSource) ?? this.#pull(cacheSource);
+        this.#pulls.set(cacheSource, pull);
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+        pull.catch(() => { });
+        return pull;
     }
     async #pull(reference) {
         const { plan } = this.#run;
@@ -65662,7 +67596,7 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7457);
 /* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(445);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(396);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9520);
 /* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5112);
 /* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8860);
 /* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6452);
@@ -65705,13 +67639,15 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const start = performance.now();
     const ended = await callBuild(run, command, idFile, mayBeAgain);
     const { exitCode, reader, late } = ended;
+    const steps = reader.steps().map((step) => located(step, command.locate(step)));
+    command.onSteps?.(steps);
     const outcome = {
         kind: stage.kind,
         stage: stage.name,
         image: stage.reference,
         cacheSource,
         seconds: (0,_lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__/* .secondsSince */ .w)(start),
-        steps: reader.steps().map((step) => located(step, command.locate(step))),
+        steps,
         bases: reader.bases(),
         unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: SILENCE }))].map(({ reference, error }) => ({ reference, failure: (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(error, reference) })),
         isStepFailure: false
@@ -65720,7 +67656,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     if (exitCode === 0 && run.signal.aborted && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(idFile))
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc();
     if (exitCode !== 0)
-        return { ...outcome, imageId: '', ...whyFailed(ended, outcome.steps) };
+        return { ...outcome, imageId: '', ...whyFailed(ended, steps) };
     const imageId = (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(idFile, 'utf8')).trim();
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(idFile);
     return { ...outcome, imageId };
@@ -65803,6 +67739,112 @@ function located({ number: _, ...step }, place) {
         ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__/* .nameOf */ .Vb)(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
+}
+
+
+/***/ }),
+
+/***/ 2759:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E1: () => (/* binding */ missingBelow),
+/* harmony export */   T3: () => (/* binding */ stagesBuiltBefore),
+/* harmony export */   X7: () => (/* binding */ SeenSteps),
+/* harmony export */   y5: () => (/* binding */ ownSteps)
+/* harmony export */ });
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(445);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8453);
+
+
+function stagesBuiltBefore(dockerfile, { stage: index, images }) {
+    const stage = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .stageAt */ .ek)(dockerfile, index);
+    const needed = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .neededStages */ .xB)(dockerfile, [stage]);
+    const given = needed.filter((other) => images.some((image) => image.stage === other.index));
+    const isGiven = new Set(given.map((other) => other.index));
+    const before = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .neededStages */ .xB)(dockerfile, given);
+    const own = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .stagesNeededFor */ .Wp)(dockerfile, stage, isGiven).filter((other) => !isGiven.has(other));
+    return {
+        images: new Set(given.map(_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)),
+        before,
+        own: own.map((other) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .stageAt */ .ek)(dockerfile, other)),
+        // a second stage may have the same name
+        isIncomparable: new Set(needed.map(_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)).size < needed.length ||
+            before.some(({ instructions }) => instructions.some(isForTarget))
+    };
+}
+/** Returns whether an instruction declares the name of the stage to build, which differs from build to build. */
+function isForTarget({ keyword, text }) {
+    return keyword === 'ARG' && /\bTARGETSTAGE\b/.test(text);
+}
+/** The steps that the builds of a run have treated so far. */
+class SeenSteps {
+    #seen = new Set();
+    /** Adds the steps of a build; returns the first that it executed although an earlier build had its result. */
+    add(steps, { images, before, own }) {
+        const names = new Set(before.map(_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb));
+        const stages = [...before, ...own];
+        const hidden = new Set(before.flatMap((stage) => hiddenSteps(steps, stage, stages)).map(({ origin }) => origin));
+        const again = steps.find((step) => {
+            if (step.cached)
+                return false;
+            if (!names.has(step.stage))
+                return hidden.has(originOf(step, stages) ?? '');
+            // the engine may have skipped a step below a cached one, but not if the step's stage is an image
+            return images.has(step.stage) || this.#seen.has(placeOf(step));
+        });
+        for (const step of steps)
+            this.#seen.add(placeOf(step));
+        return again;
+    }
+}
+/** Returns the steps of a build without those that only other builds of the run count. */
+function ownSteps(steps, { before, own }) {
+    const stages = [...before, ...own];
+    const names = new Set(own.map(_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb));
+    const hidden = own.flatMap((stage) => hiddenSteps(steps, stage, stages));
+    return steps.flatMap((step) => {
+        const origin = originOf(step, stages);
+        if (!step.cached || origin === undefined || names.has(step.stage))
+            return [step];
+        return hidden.filter((other) => other.origin === origin).map(({ stage, line }) => ({ ...step, stage, line }));
+    });
+}
+function hiddenSteps(steps, stage, stages) {
+    const name = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)(stage);
+    return stage.instructions
+        .filter(({ keyword }) => isExecuted(keyword))
+        .filter(({ line }) => !steps.some((step) => step.stage === name && step.line === line))
+        .map(({ line }) => ({ stage: name, line, origin: originAt(stage, line, stages) }));
+}
+/** Returns what makes a step the same in two stages: the base image and the executed instructions up to the step. */
+function originAt(stage, line, stages) {
+    const base = stages.find(({ index }) => index === stage.baseStage);
+    const below = base ? originAt(base, Number.POSITIVE_INFINITY, stages) : (stage.baseImage ?? stage.base);
+    const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction.keyword));
+    return [below, ...own.map(({ text }) => text)].join('\n');
+}
+function originOf(step, stages) {
+    const stage = stages.find((other) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)(other) === step.stage);
+    return stage && originAt(stage, step.line ?? 0, stages);
+}
+function isExecuted(keyword) {
+    return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword);
+}
+function placeOf({ stage, line, instruction }) {
+    return `${stage} ${line ?? instruction}`;
+}
+/** Returns the image from which the built image should begin by FROM but does not, by their layers in the engine. */
+async function missingBelow(docker, dockerfile, { stage, images, reference }, signal) {
+    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .chainOf */ .dR)(dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .stageAt */ .ek)(dockerfile, stage));
+    const base = images.findLast((image) => chain.includes(image.stage))?.image;
+    if (base === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
+    const { stdout } = await docker.call(args, { signal });
+    const [below, built] = stdout.split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(line));
+    const isBelow = Array.isArray(below) && Array.isArray(built) && below.every((layer, index) => layer === built[index]);
+    return isBelow ? undefined : base;
 }
 
 
@@ -65980,6 +68022,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream"
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+
+/***/ }),
+
+/***/ 8500:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 
 /***/ }),
 

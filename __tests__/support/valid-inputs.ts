@@ -151,6 +151,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
       (names) => [...new Set(names)]
     )
   ),
+  'cache-tags': as(fc.constantFrom('all', 'publish-branch', 'none'), itself),
   'expect-cache': as(fc.constantFrom('none', 'warn', 'fail'), itself),
   'publish-branch': as(line, itself),
   push: as(fc.constantFrom('auto', 'always', 'never'), itself),

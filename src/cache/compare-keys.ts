@@ -1,11 +1,7 @@
-import { isReference, sameReference } from '../registry/image-reference.ts'
+import { sameImage } from '../registry/image-reference.ts'
 import type { Ingredient, InstructionKey } from './content-keys.ts'
 import { type Evidence, type Reason, shorten } from './evidence.ts'
-import type { RecordedKey } from './keys-label.ts'
-
-/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
-export const BASE_NAME_LABEL = 'org.opencontainers.image.base.name'
-export const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest'
+import { BASE_DIGEST_LABEL, BASE_NAME_LABEL, type RecordedKey } from './keys-label.ts'
 
 /**
  * Explains the first content key that differs, by the first of its ingredients that does.
@@ -51,15 +47,11 @@ function isSame(one: Ingredient, other: Ingredient): boolean {
 function whyOtherBase({ published, digests, stageBuild }: Evidence, name: string): string {
   const labels = published.image?.labels ?? {}
   const image = stageBuild.baseImage ?? name
-  const before = isSameImage(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined
+  const before = sameImage(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined
   const now = digests.get(image)
   return before !== undefined && now !== undefined && before !== now
     ? `The base image ${image} moved from ${before} to ${now}.`
     : `The base image ${image} moved, or FROM names another image.`
-}
-
-function isSameImage(a: string, b: string): boolean {
-  return isReference(a) && isReference(b) && sameReference(a, b)
 }
 
 function whyOtherInstruction({ stageBuild }: Evidence, { line, keyword }: InstructionKey, isItself: boolean): Reason {

@@ -1,11 +1,28 @@
 import type { EngineInfo } from '../docker/engine-info.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
+import { addressOf, isDigest } from '../registry/reference.ts'
 import type { Ingredient, InstructionKey } from './content-keys.ts'
 import { type ContentKeys, chainOfKeys, shortKey } from './key-tags.ts'
 
 /** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
 export const KEYS_LABEL = 'shared-docker-layers.keys'
+
+/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
+export const BASE_NAME_LABEL = 'org.opencontainers.image.base.name'
+export const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest'
+
+/** Returns the labels that name the base image of a build, if its digest is known: `key=value` each. */
+export function baseLabels(
+  { baseImage }: Pick<StageBuild, 'baseImage'>,
+  digests: ReadonlyMap<string, string>
+): string[] {
+  const digest = baseImage === undefined ? undefined : digests.get(baseImage)
+  if (baseImage === undefined || digest === undefined) return []
+  const { registry, path, target } = addressOf(baseImage)
+  const name = `${registry}/${path}${isDigest(target) ? '' : `:${target}`}`
+  return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`]
+}
 
 /** Returns the name of an engine in the label: `28.5.2 containerd`. */
 export function nameOfEngine({ version, store }: EngineInfo): string {

@@ -146,10 +146,11 @@ export class StageScope {
   }
 
   #set(name: string, variable: Variable): void {
+    const isNew = this.#variables.get(name)?.value !== variable.value
     this.#variables.delete(name)
     this.#variables.set(name, variable)
-    if (variable.isInput) this.#unseen.add(name)
-    else this.#unseen.delete(name)
+    if (!variable.isInput) this.#unseen.delete(name)
+    else if (isNew) this.#unseen.add(name)
   }
 }
 

@@ -147,32 +147,57 @@ function setAt(characters: readonly string[], start: number): { token: Token; en
 
 /** Runs the pattern as an automaton: the time is at most the product of both lengths. */
 function matches(tokens: readonly Token[], path: string): boolean {
-  let states = new Set<number>()
-  enter(tokens, states, 0)
+  let states = new States(tokens)
+  let next = new States(tokens)
+  states.enter(0)
   for (const character of path) {
-    const next = new Set<number>()
-    for (const state of states) {
+    next.clear()
+    for (const state of states.list) {
       const token = tokens[state]
       if (token?.kind === 'folders') {
         next.add(state)
-        if (character === '/') enter(tokens, next, state + 1)
+        if (character === '/') next.enter(state + 1)
       } else if (token?.kind === 'path' || (token?.kind === 'star' && character !== '/')) {
-        enter(tokens, next, state)
+        next.enter(state)
       } else if (token !== undefined && isOne(token, character)) {
-        enter(tokens, next, state + 1)
+        next.enter(state + 1)
       }
     }
-    if (next.size === 0) return false
-    states = next
+    if (next.list.length === 0) return false
+    ;[states, next] = [next, states]
   }
-  return states.has(tokens.length)
+  return states.list.includes(tokens.length)
 }
 
-/** Adds a state, and those that it reaches without a character. */
-function enter(tokens: readonly Token[], states: Set<number>, state: number): void {
-  for (let at = state; !states.has(at); at++) {
-    states.add(at)
-    if (!['star', 'path', 'folders'].includes(tokens[at]?.kind ?? '')) return
+/** Places in a pattern. */
+class States {
+  readonly #tokens: readonly Token[]
+  readonly #isIn: Uint8Array
+  readonly list: number[] = []
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens
+    this.#isIn = new Uint8Array(tokens.length + 1)
+  }
+
+  clear(): void {
+    for (const state of this.list) this.#isIn[state] = 0
+    this.list.length = 0
+  }
+
+  add(state: number): void {
+    if (this.#isIn[state] === 1) return
+    this.#isIn[state] = 1
+    this.list.push(state)
+  }
+
+  /** Adds a state, and those that it reaches without a character. */
+  enter(state: number): void {
+    for (let at = state; ; at++) {
+      this.add(at)
+      const kind = this.#tokens[at]?.kind
+      if (kind !== 'star' && kind !== 'path' && kind !== 'folders') return
+    }
   }
 }
 

@@ -26,9 +26,9 @@ export class CacheSources {
     this.#keys = keys
   }
 
-  /** Starts to choose all cache sources. */
-  start(): void {
-    for (const stage of this.#run.plan.builds) void this.of(stage)
+  /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
+  start(onChosen: (source: CacheSource) => void): void {
+    for (const stage of this.#run.plan.builds) this.of(stage).then(onChosen, () => {})
   }
 
   of(stage: StageBuild): Promise<CacheSource> {

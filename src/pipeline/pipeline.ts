@@ -1,5 +1,5 @@
 import type { ContentKeys } from '../cache/key-tags.ts'
-import { keysLabel, nameOfEngine } from '../cache/keys-label.ts'
+import { baseLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
@@ -36,7 +36,6 @@ import { runTests } from './test.ts'
 export async function runPipeline(run: Run): Promise<RunResult> {
   const result = emptyResult()
   const strategy = createStrategy(run)
-  strategy.start()
   try {
     await runPhases(run, strategy, result)
   } catch (error) {
@@ -58,7 +57,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   const read = await findKeys(run)
   if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
   const caches = { ...read, sources: new CacheSources(run, read.keys) }
-  caches.sources.start()
+  caches.sources.start(({ reference }) => strategy.fetch(reference))
   const prefetch = new Prefetch(run, caches)
   prefetch.start()
   try {
@@ -209,9 +208,9 @@ async function buildAll(
   for (const stage of builds) {
     const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage))
     tellSource(run, stage, source)
-    const label = keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine))
+    const made = [keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine)), ...baseLabels(stage, caches.digests)]
     const build = await strategy.build(
-      { ...stage, labels: [...stage.labels, label] },
+      { ...stage, labels: [...stage.labels, ...made] },
       {
         cacheSource: source.reference,
         startFromImages: await hasOlderResults(run, stage, source.reference, buildsOf(result), caches.keys)

@@ -9,8 +9,7 @@ import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
-import { isReference } from '../registry/image-reference.ts'
-import { sameImage } from '../strategy/base-images.ts'
+import { isReference, sameImage } from '../registry/image-reference.ts'
 import type { Caches } from './publish/cache-tags.ts'
 
 /**

@@ -220,3 +220,8 @@ function explain(name: string, rest: string, wrong: string): string {
     "with '.', '_', '__' or '-' between them"
   )
 }
+
+/** Compares names, which may be any text, like `sameReference`; false if one is not a reference. */
+export function sameImage(a: string, b: string): boolean {
+  return isReference(a) && isReference(b) && sameReference(a, b)
+}

@@ -9,7 +9,6 @@ import { inspectInEngine } from '../registry/client-images.ts'
 import type { ReadImage } from '../registry/image.ts'
 import { describeStep } from '../result/cache-verdict.ts'
 import type { Build, Step } from '../result/result.ts'
-import { BaseImages } from './base-images.ts'
 import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
 import { prepareSource, replacingImages, type Source } from './build-source.ts'
 import { type BuildCommand, runBuild } from './run-build.ts'
@@ -27,30 +26,22 @@ import type { BuildOptions, Strategy, StrategyRun } from './strategy.ts'
  */
 export class InlineStrategy implements Strategy {
   readonly #run: StrategyRun
-  readonly #bases: BaseImages
   readonly #seen = new SeenSteps()
   /** Whether the engine's local cache may have other results for the stages built before than their images. */
   #mayDiffer = false
-  readonly #ended = new AbortController()
 
   constructor(run: StrategyRun) {
     this.#run = run
-    this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
   }
 
-  start(): void {
-    this.#bases.start()
+  fetch(): void {
+    // BuildKit reads it by itself
   }
 
   async build(stage: StageBuild, { cacheSource, startFromImages = false }: BuildOptions): Promise<Build> {
-    const { plan, timeline, log } = this.#run
-    const baseLabels =
-      stage.kind === 'production'
-        ? await timeline.measure('wait', 'Wait for the base image', () => this.#bases.labels(stage))
-        : []
-    const labels = [...stage.labels, ...baseLabels]
+    const { plan, log } = this.#run
     const solve = (images: readonly StageImage[], onSteps?: BuildCommand['onSteps']): Promise<Build> =>
-      this.#solve(stage, images, { cacheSource, labels, ...(onSteps && { onSteps }) })
+      this.#solve(stage, images, { cacheSource, ...(onSteps && { onSteps }) })
     const replaced = startFromImages || this.#mayDiffer ? stage.images : replacingImages(plan, stage)
     this.#mayDiffer ||= replaced.length > 0
     if (replaced.length > 0) return solve(replaced)
@@ -74,32 +65,27 @@ export class InlineStrategy implements Strategy {
     return inspectInEngine(docker, image, signal)
   }
 
-  async end(): Promise<void> {
-    this.#ended.abort()
-    await Promise.allSettled([this.#bases.end()])
-  }
+  async end(): Promise<void> {}
 
   /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
   async #solve(
     stage: StageBuild,
     images: readonly StageImage[],
-    { cacheSource, labels, onSteps }: { cacheSource: string; labels: string[] } & Pick<BuildCommand, 'onSteps'>
+    { cacheSource, onSteps }: { cacheSource: string } & Pick<BuildCommand, 'onSteps'>
   ): Promise<Build> {
     const { plan, secrets } = this.#run
     // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
     // on whatever anyone had pushed under that name
     const source = await prepareSource(this.#run, stage, images)
-    const built = await runBuild(this.#run, stage, cacheSource, {
+    return runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
-      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile }),
+      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels: stage.labels, idFile }),
       env: inlineEnvironment(plan),
       secretEnv: secretEnvironment(plan.inputs, secrets.values),
       reader: (print) => (plan.strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
       locate: (step) => this.#locate(step),
       ...(onSteps && { onSteps })
     })
-    this.#bases.add(built.bases)
-    return built
   }
 
   /** Returns why a build without executed steps contains something else than what was built before, as a clause. */

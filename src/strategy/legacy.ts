@@ -10,7 +10,6 @@ import type { RegistryFailure } from '../registry/failure.ts'
 import type { ReadImage } from '../registry/image.ts'
 import { digestInRepository } from '../registry/reference.ts'
 import type { Build } from '../result/result.ts'
-import { BaseImages } from './base-images.ts'
 import { commonBuildArgs } from './build-args.ts'
 import { prepareSource, type Source } from './build-source.ts'
 import { runBuild } from './run-build.ts'
@@ -36,9 +35,8 @@ interface Pull {
 export class LegacyStrategy implements Strategy {
   readonly #run: StrategyRun
   readonly #ended = new AbortController()
-  readonly #bases: BaseImages
   readonly #pulls = new Map<string, Promise<Pull>>()
-  /** By cache source, the image of this run with steps that the published image lacks. */
+  /** By default cache source, the image of this run with steps that the published images lack. */
   readonly #newest = new Map<string, string>()
   /** IDs of the images before labelling, by reference. */
   readonly #unlabelled = new Map<string, string>()
@@ -47,18 +45,10 @@ export class LegacyStrategy implements Strategy {
 
   constructor(run: StrategyRun) {
     this.#run = run
-    this.#bases = new BaseImages(run, AbortSignal.any([run.signal, this.#ended.signal]))
   }
 
-  start(): void {
-    this.#bases.start()
-    const sources = new Set(this.#run.plan.builds.map(({ cacheSource }) => cacheSource))
-    for (const reference of sources) {
-      const pull = this.#pull(reference)
-      // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-      pull.catch(() => {})
-      this.#pulls.set(reference, pull)
-    }
+  fetch(cacheSource: string): void {
+    void this.#fetch(cacheSource)
   }
 
   async build(stage: StageBuild, { cacheSource }: BuildOptions): Promise<Build> {
@@ -69,27 +59,24 @@ export class LegacyStrategy implements Strategy {
       image: this.#unlabelled.get(image) ?? image
     }))
     const source = await prepareSource(this.#run, stage, images, true)
-    const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, async () =>
-      this.#pulls.get(cacheSource)
-    )
-    const labels = isLabelledAtOnce(plan, stage) ? [...stage.labels, ...(await this.#bases.labels(stage))] : []
+    const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+    const labels = isLabelledAtOnce(plan, stage) ? stage.labels : []
     const built = await runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
       args: (idFile) =>
         legacyBuildArgs(plan, stage, source, {
           // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-          cacheSource: pull?.usable ? (this.#newest.get(cacheSource) ?? cacheSource) : undefined,
+          cacheSource: pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined,
           ...{ labels, idFile }
         }),
       env: LEGACY,
       reader: (print) => new LegacyProgress(print),
       locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
     })
-    built.unreadableCaches = pull?.failure ? [{ reference: cacheSource, failure: pull.failure }] : []
+    built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : []
     if (built.failure !== undefined) return built
-    if (built.steps.some(({ cached }) => !cached)) this.#newest.set(cacheSource, built.imageId)
+    if (built.steps.some(({ cached }) => !cached)) this.#newest.set(stage.cacheSource, built.imageId)
     built.bases = await this.#findBase(stage)
-    this.#bases.add(built.bases)
     if (isLabelledAtOnce(plan, stage)) {
       this.#labelsAtOnce.set(stage.reference, labels.length)
       // --label appends steps that name this very commit: they are not part of the Dockerfile
@@ -117,7 +104,7 @@ export class LegacyStrategy implements Strategy {
 
   async end(): Promise<void> {
     this.#ended.abort()
-    await Promise.allSettled([...this.#pulls.values(), this.#bases.end()])
+    await Promise.allSettled(this.#pulls.values())
   }
 
   /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
@@ -140,6 +127,14 @@ export class LegacyStrategy implements Strategy {
     const { stdout } = await docker.call(args, { signal })
     const [digest] = list(parseJson(stdout)).flatMap((one) => digestInRepository(text(one), reference) ?? [])
     return digest === undefined ? [] : [{ reference, digest }]
+  }
+
+  #fetch(cacheSource: string): Promise<Pull> {
+    const pull = this.#pulls.get(cacheSource) ?? this.#pull(cacheSource)
+    this.#pulls.set(cacheSource, pull)
+    // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+    pull.catch(() => {})
+    return pull
   }
 
   async #pull(reference: string): Promise<Pull> {

@@ -1,7 +1,7 @@
 import type { Docker } from '../docker/docker.ts'
 import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts'
 import { chainOf, nameOf, neededStages, stageAt, stagesNeededFor } from '../dockerfile/stage-graph.ts'
-import { parseJson } from '../lib/json.ts'
+import { list, parseJson } from '../lib/json.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { Step } from '../result/result.ts'
 
@@ -124,6 +124,7 @@ export async function missingBelow(
   const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference]
   const { stdout } = await docker.call(args, { signal })
   const [below, built] = stdout.split('\n').map((line) => parseJson(line))
-  const isBelow = Array.isArray(below) && Array.isArray(built) && below.every((layer, index) => layer === built[index])
+  // an image without layers has null
+  const isBelow = below !== undefined && list(below).every((layer, index) => layer === list(built)[index])
   return isBelow ? undefined : base
 }

@@ -19,8 +19,8 @@ export interface BuildOptions {
 
 /** A way to share layers through the registry on one kind of engine. A failed build is a result, not an error. */
 export interface Strategy {
-  /** Starts work that the builds will need. */
-  start(): void
+  /** Starts to fetch a cache source that a later build will use, if the engine needs it beforehand. */
+  fetch(cacheSource: string): void
   /** Builds a stage from one cache source and the stages built before. */
   build(stage: StageBuild, options: BuildOptions): Promise<Build>
   /** Inspects the image of a build as it was before labelling. */

@@ -57,7 +57,10 @@ function wrongOf(inputs: Inputs): string[] {
     parallelism: Number.isInteger(testParallelism) && testParallelism > 0,
     // a timer of Node's holds 2^31 ms, and with more fires at once
     timeout: testTimeoutMinutes > 0 && testTimeoutMinutes * 60_000 < 2 ** 31,
-    choices: ['auto', 'always', 'never'].includes(inputs.push) && ['none', 'warn', 'fail'].includes(inputs.expectCache)
+    choices:
+      ['auto', 'always', 'never'].includes(inputs.push) &&
+      ['none', 'warn', 'fail'].includes(inputs.expectCache) &&
+      ['all', 'publish-branch', 'none'].includes(inputs.cacheTags)
   }
   return Object.entries(areRight).flatMap(([name, isRight]) => (isRight ? [] : [name]))
 }

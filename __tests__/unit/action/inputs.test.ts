@@ -35,6 +35,7 @@ describe('readInputs', () => {
       builderTag: 'builder',
       latestTag: 'latest',
       cacheStages: 'auto',
+      cacheTags: 'all',
       expectCache: 'warn',
       publishBranch: undefined,
       push: 'auto',
@@ -94,6 +95,7 @@ describe('readInputs', () => {
     ['tags', 'v1.2\ndocker.io/octo/app:v1', 'tags', [`${IMAGE}:v1.2`, 'docker.io/octo/app:v1']],
     ['cache-stages', 'none', 'cacheStages', 'none'],
     ['cache-stages', 'deps\n assets \ndeps', 'cacheStages', ['deps', 'assets']],
+    ['cache-tags', 'publish-branch', 'cacheTags', 'publish-branch'],
     ['expect-cache', 'fail', 'expectCache', 'fail'],
     ['push', 'never', 'push', 'never'],
     ['context', '-odd', 'context', './-odd']
@@ -186,6 +188,7 @@ describe('readInputs', () => {
       'Input cache-stages has the line "auto" among others; it must be auto, none, or names of stages, one a line'
     ],
     ['cache-stages', 'a b', 'Input cache-stages has the line "a b" among others'],
+    ['cache-tags', 'some', 'Input cache-tags is "some"; it must be all, publish-branch or none'],
     ['expect-cache', 'error', 'Input expect-cache is "error"; it must be none, warn or fail'],
     ['test-reports', 'out/*.xml', 'Input test-reports has the line "out/*.xml"; each line must be one file or folder'],
     ['dry-run', 'yes', 'Input dry-run is "yes"; it must be true or false'],

@@ -1,7 +1,7 @@
-import { symlinkSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { changesFinder, findChanges } from '../../../src/git/changes.ts'
+import { changesFinder, dirtyFiles, findChanges } from '../../../src/git/changes.ts'
 import { Git } from '../../../src/git/git.ts'
 import { commit, env, goTo, repository, run, top, write } from '../../support/git-repository.ts'
 import { SilentGitHub } from '../../support/make-run.ts'
@@ -126,5 +126,43 @@ describe('changesFinder', () => {
     const times = asked.length
     expect(await since(ABSENT)).toBe(first)
     expect(asked).toHaveLength(times)
+  })
+})
+
+describe('dirtyFiles', () => {
+  const dirtyIn = (context: string, sha: string): Promise<string[] | undefined> =>
+    dirtyFiles(new Git(join(repository, context), env), sha)
+
+  it('are the tracked files below the context that differ, staged or not', async () => {
+    const sha = commit('app/a', 'app/b', 'app/c', 'app/d', 'other')
+    expect(await dirtyIn('app', sha)).toEqual([])
+    for (const name of ['app/a', 'app/b', 'other']) write(name, '2')
+    run('add', 'app/b')
+    rmSync(join(repository, 'app/c'))
+    write('app/untracked')
+    expect(await dirtyIn('app', sha)).toEqual(['a', 'b', 'c'])
+    expect(await dirtyIn('.', sha)).toEqual(['app/a', 'app/b', 'app/c', 'other'])
+  })
+
+  it('of a submodule are its folder, if its commit or a tracked file differs', async () => {
+    const submodule = join(top, 'submodule')
+    const outer = repository
+    mkdirSync(submodule)
+    goTo(submodule)
+    run('init', '--quiet')
+    commit('x')
+    goTo(outer)
+    run('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', submodule, 'lib')
+    const sha = commit('a')
+    write('lib/untracked')
+    expect(await dirtyIn('.', sha)).toEqual([])
+    write('lib/x', '2')
+    expect(await dirtyIn('.', sha)).toEqual(['lib'])
+  })
+
+  it('are unknown without git', async () => {
+    expect(await dirtyFiles(new Git(top, env), ABSENT)).toBeUndefined()
+    commit('a')
+    expect(await dirtyIn('.', ABSENT)).toBeUndefined()
   })
 })

@@ -201,7 +201,7 @@ describe('findPassedTests', () => {
     const plan = makePlan({ text: TEXT, inputs: { 'skip-unchanged-tests': 'true' } })
     const keys = await keysOf(TEXT, { folder, images: IMAGES })
     const strategy: Strategy = {
-      start: notExpected,
+      fetch: notExpected,
       build: notExpected,
       readBuilt: async () => (built ? { image: built } : { failure: failureOf('unknown') }),
       end: notExpected

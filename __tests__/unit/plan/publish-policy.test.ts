@@ -159,13 +159,14 @@ describe('every combination', () => {
   ]
   const FLAGS = [false, true]
   const combinations: [PushMode, string, Commit][] = []
+  let contexts = 0
   for (const event of EVENTS) {
     for (const branch of BRANCHES) {
       for (const tag of ['', 'v1']) {
         for (const isFork of FLAGS) {
           for (const isDependabot of FLAGS) {
             for (const isPullRequest of new Set([event.startsWith('pull_request'), true])) {
-              const checkout = combinations.length % 3 === 0 ? 'other' : 'own'
+              const checkout = contexts++ % 3 === 0 ? 'other' : 'own'
               const built = context(event, { branch, tag, isFork, isDependabot, isPullRequest, checkout })
               for (const mode of MODES) for (const own of BRANCHES) combinations.push([mode, own, built])
             }

@@ -13,7 +13,10 @@ interface Machine {
 
 function select(machine: Machine, text = PLAIN, dockerBuildkit?: string, secrets: string[] = []) {
   const dockerfile = parseDockerfile(text)
-  const engine = { buildx: undefined, context: 'default', insecure: { hosts: [], ranges: [] }, ...machine }
+  const engine = {
+    ...{ buildx: undefined, context: 'default', platform: 'linux/amd64', insecure: { hosts: [], ranges: [] } },
+    ...machine
+  }
   return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
 }
 

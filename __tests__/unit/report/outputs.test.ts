@@ -21,6 +21,7 @@ describe('makeOutputs', () => {
       'image-id': 'sha256:1',
       digest: 'sha256:2',
       tags: 'octo/app:fffffff\nocto/app:latest',
+      'cache-tags': 'octo/app:cache-0123456789abcdef',
       pushed: 'true',
       published: 'true',
       'publish-reason': 'It is a test.',

@@ -31,6 +31,23 @@ describe('makeReport', () => {
   })
 })
 
+describe('A report of a build context that differs from its commit', () => {
+  it('tells which files, and the summary, too', () => {
+    const dirty = { files: ['src/a', 'src/b'], count: 2 }
+    const report = makeReport({ ...PLAN, dirty }, NOTHING, [])
+    expect(report).toMatchObject({ dirty: true, dirtyFiles: ['src/a', 'src/b'], dirtyFileCount: 2 })
+    expect(schemaErrors(JSON.parse(JSON.stringify(report)))).toEqual([])
+    const sentence = 'The build context differs from commit fffffff in 2 tracked files: src/a, src/b.'
+    expect(makeSummary(report)).toContainEqual({ kind: 'paragraph', text: sentence })
+  })
+
+  it('has none of these fields otherwise', () => {
+    const report = makeReport(PLAN, NOTHING, [])
+    expect(Object.keys(report).filter((name) => name.startsWith('dirty'))).toEqual([])
+    expect(JSON.stringify(makeSummary(report))).not.toContain('differs')
+  })
+})
+
 /** All texts in some data, names of fields included. */
 function textsIn(data: unknown): string[] {
   if (typeof data === 'string') return [data]

@@ -43,6 +43,7 @@ function summary(texts: Texts): string {
       ...{ pushed: texts.pushed, published: true, digest: '', digests: {}, seconds: 1, failures: [] },
       held: texts.held.map((reason) => ({ reference: 'x', reason }))
     },
+    cacheTags: texts.pushed,
     cancelled: false,
     failures: texts.failures.map((message) => ({ kind: 'error', message }))
   }

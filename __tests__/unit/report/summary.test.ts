@@ -45,6 +45,10 @@ describe('makeSummary', () => {
       '| octo/app:fffffff | sha256:2 |',
       '| octo/app:latest | sha256:2 |',
       '',
+      '| added cache tag |',
+      '| --- |',
+      '| octo/app:cache-0123456789abcdef |',
+      '',
       'Docker 28.5.1, overlay2 store; strategy inline: a test.',
       ''
     ])

@@ -35,11 +35,9 @@ class Repository extends Contents {
     for (const [tag, commit] of Object.entries(tags)) this.set(tag, commit)
   }
 
-  set(tag: string, commit: string): void {
-    this.put(
-      `octo/app:${tag}`,
-      imageOf(digestOf(commit), { labels: { [REVISION_LABEL]: commit, [VARIANT_LABEL]: 'variant' } })
-    )
+  set(tag: string, commit: string, variant = 'variant'): void {
+    const labels = { [REVISION_LABEL]: commit, [VARIANT_LABEL]: variant }
+    this.put(`octo/app:${tag}`, imageOf(digestOf(commit), { labels }))
   }
 
   /** The commit of the image that a tag names. */
@@ -268,6 +266,63 @@ describe('A run that is late', () => {
   })
 })
 
+describe('A run that is late where the published image was built for a commit that the branch has not', () => {
+  const SQUASHED = 'a'.repeat(40)
+
+  /** `latest` names the image of a squashed branch, and so do the tags of these commits. */
+  async function runAfter(tagged: string[], isKnown: boolean): Promise<[string | undefined, Published]> {
+    const branch = new Branch()
+    branch.tip = 2
+    // as of a commit that no history has any more
+    if (isKnown) branch.parents.set(SQUASHED, [FIRST])
+    const repository = new Repository({ latest: SQUASHED })
+    for (const commit of tagged) repository.set(commit.slice(0, 7), SQUASHED)
+    const late = await publishOne(repository, branch, SECOND)
+    return [repository.commitOf('latest'), late]
+  }
+
+  it.each([[true], [false]])(
+    'moves nothing if a newer commit was given the same image; history known: %s',
+    async (isKnown) => {
+      const [latest, late] = await runAfter([THIRD], isKnown)
+      expect(latest).toBe(SQUASHED)
+      expect(late).toMatchObject({ pushed: ['octo/app:2222222'], published: false, failures: [] })
+      expect(late.messages).toEqual([
+        'The moving tags are not updated: octo/app:latest already names the image of the newer commit 3333333; this run of 2222222 is late'
+      ])
+      // the digest is enough
+      expect(late.calls.filter((call) => call.includes('3333333'))).toEqual([
+        '2: head octo/app:3333333',
+        '2: answer to head octo/app:3333333'
+      ])
+    }
+  )
+
+  it('moves the tags if only an older commit was', async () => {
+    const [latest, run] = await runAfter([FIRST], true)
+    expect(latest).toBe(SECOND)
+    expect(run).toMatchObject({ published: true, messages: [] })
+  })
+})
+
+describe('A run whose commit has an image of another variant', () => {
+  it.each<[string, commit: string, variant: string | undefined, warns: boolean]>([
+    ['of the same commit', FIRST, 'debian', true],
+    ['of an image that was only tagged', SECOND, 'debian', false],
+    ['which is this one', FIRST, 'variant', false]
+  ])('warns before it pushes its own: %s', async (_, commit, variant, warns) => {
+    const repository = new Repository()
+    repository.set('1111111', commit, variant)
+    const { messages, pushed } = await publishOne(repository, new Branch(), FIRST)
+    expect(pushed).toContain('octo/app:1111111')
+    expect(messages).toEqual(
+      warns
+        ? [expect.stringMatching(/^Another image of this commit is published as octo\/app:1111111, with other/)]
+        : []
+    )
+  })
+})
+
 describe('A run whose commit the branch has not in its own line', () => {
   /** Production's moving tag, and what was said, after this commit's run; of each of the others an image is published. */
   async function runOf(commit: string, branch: Branch, latest: string, others: string[]): Promise<[string, string[]]> {
@@ -404,6 +459,27 @@ describe('A run that was overtaken between its question and its move', () => {
     expect(moves).toBe(3)
     expect([repository.commitOf('latest'), repository.commitOf('builder')]).toEqual([THIRD, THIRD])
     expect(older.stays).toMatch(/^The newer commit 3333333 was published at the same time/)
+  })
+
+  it.each<[string, commit: string, variant: string, why: string]>([
+    ['another variant', SECOND, 'debian', 'it is another variant of the image'],
+    ['another commit that begins alike', `2222222${'0'.repeat(33)}`, 'variant', `it is an image of commit 2222222000`],
+    ['no commit', '', 'variant', 'it is an image of commit unknown']
+  ])('leaves the tag where the newer commit has an image of %s', async (_, commit, variant, why) => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    const turn: Turn = async (what) => {
+      if (!MOVES_LATEST.test(what)) return
+      branch.tip = 1
+      repository.set('2222222', commit, variant)
+    }
+    const older = await publishOne(repository, branch, FIRST, { turn })
+    expect(older).toMatchObject({ published: true, failures: [] })
+    expect(repository.commitOf('latest')).toBe(FIRST)
+    expect(older.messages).toEqual([
+      expect.stringContaining(
+        `octo/app:2222222 is newer than 1111111, but octo/app:latest could not be set to it: ${why}`
+      )
+    ])
   })
 
   it('gives the tag to what a newer run left as it was', async () => {
