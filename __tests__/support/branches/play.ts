@@ -79,6 +79,7 @@ export class BranchPlayer {
   /** Runs all pushed images on one more agent: sentences on stamps that contradict the reports, and on wrong content. */
   async judgeImages(): Promise<string[]> {
     const pushed = this.#played.filter(({ outcome }) => outcome.outputs.digest)
+    if (pushed.length === 0) return ['no run pushed an image']
     return this.project.onAgent(async (agent) => {
       const faults: string[] = []
       for (const { sha, outcome, moment } of pushed) {
