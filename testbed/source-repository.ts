@@ -50,6 +50,11 @@ export class SourceRepository {
     return this.#inOrigin('rev-parse', 'HEAD')
   }
 
+  /** The branch that is checked out; '' without one. */
+  currentBranch(): string {
+    return this.#inOrigin('branch', '--show-current')
+  }
+
   /** Creates a branch at a commit, and checks it out. */
   branch(name: string, from = 'HEAD'): void {
     this.#inOrigin('checkout', '--quiet', '-b', name, from)
