@@ -60789,36 +60789,59 @@ function setAt(characters, start) {
 }
 /** Runs the pattern as an automaton: the time is at most the product of both lengths. */
 function matches(tokens, path) {
-    let states = new Set();
-    enter(tokens, states, 0);
+    let states = new States(tokens);
+    let next = new States(tokens);
+    states.enter(0);
     for (const character of path) {
-        const next = new Set();
-        for (const state of states) {
+        next.clear();
+        for (const state of states.list) {
             const token = tokens[state];
             if (token?.kind === 'folders') {
                 next.add(state);
                 if (character === '/')
-                    enter(tokens, next, state + 1);
+                    next.enter(state + 1);
             }
             else if (token?.kind === 'path' || (token?.kind === 'star' && character !== '/')) {
-                enter(tokens, next, state);
+                next.enter(state);
             }
             else if (token !== undefined && isOne(token, character)) {
-                enter(tokens, next, state + 1);
+                next.enter(state + 1);
             }
         }
-        if (next.size === 0)
+        if (next.list.length === 0)
             return false;
-        states = next;
+        [states, next] = [next, states];
     }
-    return states.has(tokens.length);
+    return states.list.includes(tokens.length);
 }
-/** Adds a state, and those that it reaches without a character. */
-function enter(tokens, states, state) {
-    for (let at = state; !states.has(at); at++) {
-        states.add(at);
-        if (!['star', 'path', 'folders'].includes(tokens[at]?.kind ?? ''))
+/** Places in a pattern. */
+class States {
+    #tokens;
+    #isIn;
+    list = [];
+    constructor(tokens) {
+        this.#tokens = tokens;
+        this.#isIn = new Uint8Array(tokens.length + 1);
+    }
+    clear() {
+        for (const state of this.list)
+            this.#isIn[state] = 0;
+        this.list.length = 0;
+    }
+    add(state) {
+        if (this.#isIn[state] === 1)
             return;
+        this.#isIn[state] = 1;
+        this.list.push(state);
+    }
+    /** Adds a state, and those that it reaches without a character. */
+    enter(state) {
+        for (let at = state;; at++) {
+            this.add(at);
+            const kind = this.#tokens[at]?.kind;
+            if (kind !== 'star' && kind !== 'path' && kind !== 'folders')
+                return;
+        }
     }
 }
 function isOne(token, character) {
@@ -61401,12 +61424,13 @@ class StageScope {
         return { value, isInput: names.some((name) => this.#variables.get(name)?.isInput) };
     }
     #set(name, variable) {
+        const isNew = this.#variables.get(name)?.value !== variable.value;
         this.#variables.delete(name);
         this.#variables.set(name, variable);
-        if (variable.isInput)
-            this.#unseen.add(name);
-        else
+        if (!variable.isInput)
             this.#unseen.delete(name);
+        else if (isNew)
+            this.#unseen.add(name);
     }
 }
 function trimmed(path) {
@@ -67843,7 +67867,8 @@ async function missingBelow(docker, dockerfile, { stage, images, reference }, si
     const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
     const { stdout } = await docker.call(args, { signal });
     const [below, built] = stdout.split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(line));
-    const isBelow = Array.isArray(below) && Array.isArray(built) && below.every((layer, index) => layer === built[index]);
+    // an image without layers has null
+    const isBelow = below !== undefined && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(below).every((layer, index) => layer === (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(built)[index]);
     return isBelow ? undefined : base;
 }
 

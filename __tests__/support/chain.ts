@@ -84,7 +84,8 @@ export function describeChains(chains: Chain[]): void {
           ...labels,
           'org.opencontainers.image.base.name': base,
           'org.opencontainers.image.base.digest': baseDigest,
-          'shared-docker-layers.bases': `${base}@${baseDigest}`
+          'shared-docker-layers.bases': `${base}@${baseDigest}`,
+          'shared-docker-layers.variant': expect.stringMatching(/^[0-9a-f]{16}$/)
         })
 
         // what was tested

@@ -6,10 +6,13 @@
  * - `COPY --from` and `RUN --mount=from=` are matched by the content that they read, too: if another stage or image has made
  *   the same, this and all that follows is cached;
  * - `COPY --link` does not depend on the steps before it; on engines that cannot merge layers, --link has no meaning at all;
- * - a stage's steps are also those of another stage with the same instructions.
+ * - a stage's steps are also those of another stage with the same instructions;
+ * - an engine that has received the same context folder before does not notice that only the mode of a folder in it has
+ *   changed (github.com/tonistiigi/fsutil, diskwriter.go, HandleChange); an engine that has not does.
  *
  * BuildKit may execute what has the same key as before: extended attributes of files count, except for `security.*` and
- * `system.*`, and so do hard links of which one is excluded. Input `no-cache` is not for this module.
+ * `system.*`, and so do hard links of which one is excluded. A WORKDIR that is first on scratch is never called cached.
+ * Input `no-cache` is not for this module.
  *
  * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
  */
@@ -46,7 +49,8 @@ function isOwnFrontend(dockerfile: Dockerfile, { buildArgs, chainsConfig }: Need
   return chainsConfig || syntax === '' || /^(?:docker\.io\/)?docker\/dockerfile/i.test(syntax)
 }
 
-type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'chainsConfig'> & Partial<Pick<KeyFacts, 'images'>>
+type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'isCross' | 'chainsConfig'> &
+  Partial<Pick<KeyFacts, 'images'>>
 
 /** Returns what the needed stages take of the build context, for `describeContext`. */
 export function contextSelections(dockerfile: Dockerfile, stages: readonly number[], facts: NeedFacts): Selection[] {

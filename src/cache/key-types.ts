@@ -66,6 +66,8 @@ export interface KeyFacts {
   buildArgs: ReadonlyMap<string, string>
   /** Of the engine or the input `platform`; undefined if unknown: then there are no keys. */
   platform: Platform | undefined
+  /** Whether that is, or may be, another platform than the engine's: then BUILDPLATFORM and the like are unknown. */
+  isCross?: boolean
   runOptions: RunOptions
   /** By reference as in the Dockerfile after expansion; undefined if it cannot be read. */
   images: ReadonlyMap<string, ImageIdentity | undefined>

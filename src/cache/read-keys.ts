@@ -40,7 +40,8 @@ export async function readContentKeys(run: KeysRun): Promise<ReadKeys> {
   const stages = [plan.builderStage, plan.targetStage]
   const platform = platformOf(plan)
   const buildArgs = buildArgsOf(run)
-  const facts = { buildArgs, platform, chainsConfig: !strategy.capabilities.cacheMetadata }
+  const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform
+  const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata }
   const likely = contextSelections(dockerfile, stages, facts)
   const [read, likelyContext] = await Promise.all([
     readImages(run, imagesForKeys(dockerfile, stages, buildArgs, platform)),

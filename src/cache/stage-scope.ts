@@ -166,7 +166,7 @@ function trimmed(path: string): string {
 export function globalScope(
   args: readonly RawInstruction[],
   escapeChar: string,
-  { buildArgs, platform, chainsConfig }: Pick<KeyFacts, 'buildArgs' | 'platform' | 'chainsConfig'>
+  { buildArgs, platform, isCross, chainsConfig }: Pick<KeyFacts, 'buildArgs' | 'platform' | 'isCross' | 'chainsConfig'>
 ): StageScope {
   const automatic = new Map<string, Variable>()
   const add = (name: string, value: string | undefined): void => {
@@ -174,11 +174,12 @@ export function globalScope(
     automatic.set(name, { value: input ?? value, isInput: input !== undefined })
   }
   for (const side of chainsConfig ? [] : ['BUILD', 'TARGET']) {
-    add(`${side}PLATFORM`, platform && formatPlatform(platform))
-    add(`${side}OS`, platform?.os)
-    add(`${side}OSVERSION`, platform && '')
-    add(`${side}ARCH`, platform?.architecture)
-    add(`${side}VARIANT`, platform && (platform.variant ?? ''))
+    const known = side === 'BUILD' && isCross ? undefined : platform
+    add(`${side}PLATFORM`, known && formatPlatform(known))
+    add(`${side}OS`, known?.os)
+    add(`${side}OSVERSION`, known && '')
+    add(`${side}ARCH`, known?.architecture)
+    add(`${side}VARIANT`, known && (known.variant ?? ''))
   }
   // one stage may be built for several targets
   if (!chainsConfig) add('TARGETSTAGE', undefined)

@@ -44,13 +44,6 @@ export interface StageInstruction {
   text: string
   /** Its first line; lines count from 1. */
   line: number
-  /**
-   * The paths that it reads from the build context, verbatim: the sources of COPY and ADD without --from, and of
-   * RUN --mount=type=bind without from. Excludes URLs and heredocs.
-   */
-  contextSources: string[]
-  /** Patterns of --exclude. */
-  excludes: string[]
   /** The earlier stages that it copies from or mounts; sorted, without duplicates. */
   copiesFrom: number[]
   /** The images outside the Dockerfile or the named contexts that it copies from or mounts, verbatim. */

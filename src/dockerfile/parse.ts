@@ -1,9 +1,9 @@
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
-import { Add, Copy, From, type Instruction, Onbuild, Run } from 'dockerfile-ast'
-import { featuresOf, flagsOf, isGit, lastLineOf, referencesOf, sourcesOf, stageNameOf, unquote } from './instruction.ts'
+import { From, type Instruction, Onbuild } from 'dockerfile-ast'
+import { featuresOf, lastLineOf, referencesOf, stageNameOf } from './instruction.ts'
 import { ascending, type Dockerfile, DockerfileError, findEarlier, type Stage, type StageInstruction } from './model.ts'
-import { logicalLineOf, MARK, readSource, splitLines } from './source-text.ts'
+import { logicalLineOf, readSource, splitLines } from './source-text.ts'
 import { type GlobalArgs, globalArgs } from './variables.ts'
 
 /**
@@ -113,46 +113,6 @@ function newInstruction(
     keyword,
     text: `${keyword}${text.slice(keyword.length)}`,
     line: instruction.getRange().start.line + 1,
-    contextSources:
-      instruction instanceof Onbuild
-        ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
-        : contextSourcesOf(instruction, line.trim()),
-    excludes: flagsOf(instruction)
-      .filter((flag) => flag.getName() === 'exclude')
-      .map((flag) => unquote(flag.getValue())),
     hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
   }
-}
-
-function contextSourcesOf(instruction: Instruction | null, line: string): string[] {
-  if (instruction instanceof Run) {
-    return flagsOf(instruction)
-      .filter((flag) => flag.getName() === 'mount')
-      .flatMap((flag) => {
-        const options = new Map(
-          flag.getOptions().map((option) => [unquote(option.getName()).toLowerCase(), unquote(option.getValue())])
-        )
-        if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from')) return []
-        return [options.get('source') ?? options.get('src') ?? '.']
-      })
-  }
-  if (!(instruction instanceof Copy || instruction instanceof Add)) return []
-  if (flagsOf(instruction).some((flag) => flag.getName() === 'from' && unquote(flag.getValue()) !== '')) return []
-  // the library drops blanks in JSON strings
-  const sources = jsonOf(line)?.slice(0, -1) ?? sourcesOf(instruction).filter((source) => !source.includes(MARK))
-  return sources.filter((source) => !isRemote(instruction, source))
-}
-
-/** Parses the strings of `COPY ["a b", "c"]`. */
-function jsonOf(line: string): string[] | undefined {
-  const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? []
-  try {
-    return json === undefined ? undefined : (JSON.parse(json) as string[])
-  } catch {
-    return undefined
-  }
-}
-
-function isRemote(instruction: Instruction, source: string): boolean {
-  return instruction instanceof Add && (/^https?:\/\//i.test(source) || isGit(source))
 }

@@ -5,7 +5,7 @@ import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
-import { readDockerignore } from '../dockerfile/context-files.ts'
+import { readDockerignore } from '../dockerfile/dockerignore.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { parseDockerfile } from '../dockerfile/parse.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
@@ -78,7 +78,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
   if (decision.push) noticeHeldTags({ inputs, made, refs, decision }, log)
   const variant = variantOf({
-    ...{ inputs, target: nameOf(targetStage) },
+    ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
     file: await pathInRepository(file, inputs.context, prefix ?? '')
   })
   const labels = makeLabels(inputs, commit, created, variant)

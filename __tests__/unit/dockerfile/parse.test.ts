@@ -255,43 +255,6 @@ describe('instructions of a stage', () => {
     expect(instructions.map(({ keyword }) => keyword)).toEqual(expected.map((line) => line.split(' ')[1]))
   })
 
-  const sources: [instruction: string, contextSources: string[], excludes?: string[]][] = [
-    ['COPY a b /c/', ['a', 'b']],
-    ['copy . .', ['.']],
-    ['ADD a /b', ['a']],
-    ['COPY "a" \'b\' /c/', ['a', 'b']],
-    ['COPY ["a a", "b", "/c/"]', ['a a', 'b']],
-    ['COPY --link ["a  a", \\\n  # no\n  "b", "/c/"]', ['a  a', 'b']],
-    ['COPY [a] /b', ['[a]']],
-    ['COPY --chown=1 ["a", "/c"]', ['a']],
-    ['COPY --chmod=755 --link a* b?/$C /d/', ['a*', 'b?/$C']],
-    ['COPY a \\\n  # no\n  b \\\n  /c/', ['a', 'b']],
-    ['COPY --from=one a b', []],
-    ['COPY --from=nginx a b', []],
-    ['COPY --from= a b', ['a']],
-    ['COPY --exclude=*.md --exclude="a/**" . /b', ['.'], ['*.md', 'a/**']],
-    ['ADD --exclude=c --chown=1 a /b', ['a'], ['c']],
-    ['COPY <<EOF /a\nx y\nEOF', []],
-    ['COPY a <<EOF <<-"F" /b/\nEOF\nF', ['a']],
-    ['ADD https://example.com/a HTTP://example.com/b c /d/', ['c']],
-    ['ADD https://example.com/a.git#v1 git@example.com:a git://a /b', []],
-    ['ADD ["https://example.com/a", "b", "/c"]', ['b']],
-    ['RUN --mount=target=/x a', ['.']],
-    ['RUN --mount=type=bind,target=/x a', ['.']],
-    ['RUN --mount=type=Bind,source=a,target=/x --mount=src=b,target=/y c', ['a', 'b']],
-    ['RUN --mount=type=bind,from=one,source=a,target=/x b', []],
-    ['RUN --mount=type=bind,from=,source=a,target=/x b', ['a']],
-    ['RUN --mount=type=cache,source=a,target=/x --mount=type=secret,src=b --mount=type=tmpfs,target=/y c', []],
-    ['RUN --mount=type=bind,\\\n"source=a",target=/x b', ['a']],
-    ['RUN cp --mount=target=/x a b', []],
-    ['ONBUILD COPY a b', ['a']],
-    ['ENV A=b', []],
-    ['WORKDIR a', []]
-  ]
-  it.each(sources)('what %j reads from the context', (instruction, contextSources, excludes = []) => {
-    expect(instructionsOf(instruction)).toEqual([expect.objectContaining({ contextSources, excludes })])
-  })
-
   it.each<[instruction: string, copiesFrom: number[]]>([
     ['COPY --from=two a b', [1]],
     ['COPY --from=0 a b', [0]],

@@ -82,6 +82,7 @@ describe('makeSummary', () => {
   it.each(HOSTILE)('shows %j as text', (hostile) => {
     const summary = summaryOf(PLAN, {
       ...GOOD,
+      cacheTags: [],
       builder: {
         ...buildWith('b', [hostile, false]),
         misses: [{ ...MISS, stage: hostile, instruction: hostile, reason: hostile }]
