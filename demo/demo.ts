@@ -27,11 +27,11 @@ try {
   writeFileSync(
     page,
     makePage(
-      'Three commits',
+      `${played.length} commits`,
       played.map(({ outcome }) => outcome.summary)
     )
   )
-  console.log(`\nPage with the summaries of the three runs, as GitHub shows them: ${page}`)
+  console.log(`\nPage with the summaries of the ${played.length} runs, as GitHub shows them: ${page}`)
 } catch (error) {
   if (error instanceof DemoError && error.log !== '') console.error(`\n${error.log}`)
   console.error(
@@ -42,48 +42,61 @@ try {
   process.exitCode = 1
 }
 
-function describe({
-  commit,
-  shortSha,
-  engine,
-  outcome,
-  steps,
-  tests,
-  pushed,
-  movingTags,
-  traffic
-}: PlayedCommit): string {
+function describe(played: PlayedCommit): string {
+  const { commit, shortSha, engine, outcome, pushed, movingTags, traffic } = played
+  return [
+    heading(`${shortSha} on ${commit.branch}: ${titleOf(commit)}`),
+    `  ${seconds(outcome.seconds)} with Docker ${engine.version}, ${engine.store} store, strategy ${engine.strategy}; pulled ${megabytes(traffic.pulled)}, pushed ${megabytes(traffic.pushed)}`,
+    ...describeWork(played),
+    `  pushed ${pushed.join(', ')}`,
+    `  moving tags: ${movingTags.map(({ tag, shortSha: sha }) => `${tag} → ${sha}`).join(', ')}`
+  ].join('\n')
+}
+
+function describeWork({ steps, tests, cacheOrigin, reused }: PlayedCommit): string[] {
+  if (reused !== undefined) {
+    return [`  built and tested nothing: the image of ${reused} has the same content and passed the same tests`]
+  }
   const executed = steps.filter(({ cached }) => !cached)
   const widest = Math.max(
     ...[...executed.map(nameOf), ...tests.map(({ command }) => command)].map(({ length }) => length)
   )
   const row = (name: string, time: number, note = ''): string => `    ${name.padEnd(widest)}  ${seconds(time)}${note}`
   return [
-    heading(`${shortSha} on ${commit.branch}: ${commit.subject}`),
-    `  ${seconds(outcome.seconds)} with Docker ${engine.version}, ${engine.store} store, strategy ${engine.strategy}; pulled ${megabytes(traffic.pulled)}, pushed ${megabytes(traffic.pushed)}`,
+    ...(cacheOrigin === undefined
+      ? []
+      : [`  cache source of the builder stage: ${cacheOrigin.commit.slice(0, 7)} of branch ${cacheOrigin.branch}`]),
     `  executed ${executed.length} of ${steps.length} steps`,
     ...executed.map((step) => row(nameOf(step), step.seconds)),
     `  ran ${tests.length} tests in parallel`,
-    ...tests.map(({ command, status, seconds: time }) => row(command, time, `  ${status}`)),
-    `  pushed ${pushed.join(', ')}`,
-    `  moving tags: ${movingTags.map(({ tag, shortSha: sha }) => `${tag} → ${sha}`).join(', ')}`
-  ].join('\n')
+    ...tests.map(({ command, status, seconds: time }) => row(command, time, `  ${status}`))
+  ]
+}
+
+function titleOf({ subject, merges }: PlayedCommit['commit']): string {
+  return merges === undefined ? subject : `merge of ${merges}`
 }
 
 function summarize(played: PlayedCommit[]): string {
-  const second = played[1]
-  if (!second) return ''
-  const files = second.commit.edits.map(({ file }) => file)
-  const list = (cached: boolean): string =>
-    second.steps
-      .filter((step) => step.cached === cached)
-      .map(nameOf)
-      .join('; ')
-  return [
-    `${second.shortSha} changed ${files.join(' and ')}.`,
-    `Executed: ${list(false)}`,
-    `From the cache: ${list(true)}`
-  ].join('\n')
+  return played
+    .slice(1)
+    .map(({ commit, shortSha, steps, reused }) => {
+      if (reused !== undefined) {
+        return `${shortSha} merged ${commit.merges}. As skip-unchanged-tests is true, it only tagged the image of ${reused}.`
+      }
+      const files = commit.edits.map(({ file }) => file)
+      const list = (cached: boolean): string =>
+        steps
+          .filter((step) => step.cached === cached)
+          .map(nameOf)
+          .join('; ')
+      return [
+        `${shortSha} on ${commit.branch} changed ${files.join(', ')}.`,
+        `  Executed: ${list(false)}`,
+        `  From the cache: ${list(true)}`
+      ].join('\n')
+    })
+    .join('\n')
 }
 
 function nameOf({ stage, instruction }: Step): string {

@@ -50,6 +50,11 @@ export class SourceRepository {
     return this.#inOrigin('rev-parse', 'HEAD')
   }
 
+  /** The branch that is checked out; '' without one. */
+  currentBranch(): string {
+    return this.#inOrigin('branch', '--show-current')
+  }
+
   /** Creates a branch at a commit, and checks it out. */
   branch(name: string, from = 'HEAD'): void {
     this.#inOrigin('checkout', '--quiet', '-b', name, from)
@@ -60,8 +65,40 @@ export class SourceRepository {
     this.#inOrigin('branch', '--force', name, sha)
   }
 
-  goTo(branch: string): void {
-    this.#inOrigin('checkout', '--quiet', branch)
+  /** Checks out a branch, or a commit without a branch. */
+  goTo(branchOrCommit: string): void {
+    this.#inOrigin('checkout', '--quiet', branchOrCommit)
+  }
+
+  /** Merges a branch or commit into the current branch, always with a merge commit; returns its ID. */
+  merge(other: string): string {
+    this.#inOrigin('merge', '--quiet', '--no-ff', '--message', `Merge ${other}`, other)
+    return this.head()
+  }
+
+  /** Commits all changes of a branch as one commit on the current branch; returns its ID. */
+  squash(branch: string): string {
+    this.#inOrigin('merge', '--quiet', '--squash', branch)
+    this.#inOrigin('commit', '--quiet', '--message', `Squash ${branch}`)
+    return this.head()
+  }
+
+  /** Repeats the commits of the current branch on another one; returns the ID of the last one. */
+  rebase(onto: string): string {
+    this.#inOrigin('rebase', '--quiet', onto)
+    return this.head()
+  }
+
+  /** Commits the opposite of a commit; returns the ID. */
+  revert(sha: string): string {
+    this.#inOrigin('revert', '--no-edit', sha)
+    return this.head()
+  }
+
+  /** Repeats a commit on the current branch; returns the ID. */
+  cherryPick(sha: string): string {
+    this.#inOrigin('cherry-pick', '--allow-empty', sha)
+    return this.head()
   }
 
   /** The time of a commit, in the format of the image label. */
