@@ -233,6 +233,11 @@ async function buildOne(
   // with a rewritten Dockerfile, every build starts from the images anyway
   const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage)
   const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys)
+  if (startFromImages) {
+    run.log.info(
+      `${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`
+    )
+  }
   const labels = [
     ...stage.labels,
     keysLabel(stage, keys, nameOfEngine(plan.engine)),
