@@ -71,7 +71,8 @@ export async function createPlan(planning: Planning): Promise<Plan> {
       `Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`
     )
   }
-  const dockerignore = await readDockerignore(inputs.context, file)
+  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
+  const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
@@ -82,7 +83,6 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     file: await pathInRepository(file, inputs.context, prefix ?? '')
   })
   const labels = makeLabels(inputs, commit, created, variant)
-  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
   const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
   return {

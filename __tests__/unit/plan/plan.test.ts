@@ -60,6 +60,18 @@ describe('A plan', () => {
   })
 })
 
+describe('The .dockerignore of a plan', () => {
+  const files = { Dockerfile: TWO_STAGES, '.dockerignore': 'a', 'Dockerfile.dockerignore': 'b' }
+
+  it.each([
+    ['inline', {}, 'b'],
+    ['legacy', { DOCKER_BUILDKIT: '0' }, 'a']
+  ])('is the one that the builder reads: %s', async (name, env, text) => {
+    const { strategy, dockerignore } = await planOf(files, {}, env)
+    expect([strategy.name, dockerignore]).toEqual([name, text])
+  })
+})
+
 /** A plan as another machine reads it from a file. */
 function readAgain<T>(plan: T): T {
   return JSON.parse(JSON.stringify(plan)) as T
