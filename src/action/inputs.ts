@@ -251,12 +251,20 @@ function retries(get: Get): number {
 
 function platform(get: Get): string | undefined {
   const value = argument(get, 'platform')
-  if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
-    throw new UserError(
-      `Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
-    )
-  }
-  return value
+  return value === undefined ? undefined : onePlatform('Input platform', value)
+}
+
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+export function onePlatform(what: string, value: string): string {
+  if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) return value
+  throw new UserError(
+    `${what} is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
+  )
 }
 
 function cacheStages(get: Get): CacheStagesInput {

@@ -34,7 +34,7 @@ await runAction(async (action) => {
     ...{ docker, log, timeline, signal },
     env: childEnv,
     insecure: plan.engine.insecure,
-    platform: inputs.platform ?? plan.engine.platform,
+    platform: plan.inputs.platform ?? plan.engine.platform,
     buildx: plan.engine.buildx,
     retries: inputs.retries
   })

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Commit } from '../action/event.ts'
+import { onePlatform } from '../action/inputs.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
@@ -46,7 +47,8 @@ export interface Planning {
  * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 export async function createPlan(planning: Planning): Promise<Plan> {
-  const { inputs, commit, git, github, docker, log, env, signal } = planning
+  const { commit, git, github, docker, log, env, signal } = planning
+  const inputs = withPlatform(planning.inputs, env.DOCKER_DEFAULT_PLATFORM)
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`
@@ -90,6 +92,12 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
     ...(dirty && { dirty })
   }
+}
+
+/** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
+function withPlatform(inputs: PublicInputs, otherwise: string | undefined): PublicInputs {
+  if (inputs.platform !== undefined || !otherwise) return inputs
+  return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) }
 }
 
 async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promise<Dockerfile> {

@@ -72,6 +72,34 @@ describe('The .dockerignore of a plan', () => {
   })
 })
 
+describe('The platform of a plan', () => {
+  const files = { Dockerfile: TWO_STAGES }
+  const other = { DOCKER_DEFAULT_PLATFORM: 'linux/s390x' }
+
+  it('is that of the variable unless the input names one', async () => {
+    expect((await planOf(files, {}, other)).inputs.platform).toBe('linux/s390x')
+    expect((await planOf(files, { platform: 'linux/arm64' }, other)).inputs.platform).toBe('linux/arm64')
+    expect((await planOf(files, {}, { DOCKER_DEFAULT_PLATFORM: '' })).inputs.platform).toBeUndefined()
+  })
+
+  it('makes the same plan from the variable as from the input', async () => {
+    const [asVariable, asInput, neither] = [
+      await planOf(files, {}, other),
+      await planOf(files, { platform: 'linux/s390x' }),
+      await planOf(files, {})
+    ]
+    expect(asVariable).toEqual(asInput)
+    expect(asVariable.variant).not.toBe(neither.variant)
+    expect(asVariable.fingerprints.tests).not.toBe(neither.fingerprints.tests)
+  })
+
+  it('is one, because docker run takes no more', async () => {
+    await expect(planOf(files, {}, { DOCKER_DEFAULT_PLATFORM: 'linux/amd64,linux/arm64' })).rejects.toThrow(
+      'The variable DOCKER_DEFAULT_PLATFORM is "linux/amd64,linux/arm64"; it must be one platform'
+    )
+  })
+})
+
 /** A plan as another machine reads it from a file. */
 function readAgain<T>(plan: T): T {
   return JSON.parse(JSON.stringify(plan)) as T
