@@ -167,7 +167,8 @@ function describeCheckout(commit: Commit, dirty: Plan['dirty'], log: Log): void 
 }
 
 async function findDirtyFiles(commit: Commit, git: Git): Promise<Plan['dirty']> {
-  const files = commit.checkout === 'unknown' ? undefined : await dirtyFiles(git, commit.sha)
+  const own = commit.checkout === 'unknown' ? undefined : await git.ownCommit(commit.sha)
+  const files = own === undefined ? undefined : await dirtyFiles(git, own)
   return files?.[0] === undefined ? undefined : { files: files.slice(0, MOST_DIRTY_FILES), count: files.length }
 }
 
