@@ -2,7 +2,7 @@ import { parseArgsStringToArgv } from 'string-argv'
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
 import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import { isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
 import {
   argument,
   check,
@@ -169,15 +169,19 @@ function furtherTag(image: string, item: string): string {
 
 function movingTag(get: Get, name: string, otherwise: string): string {
   const tag = tagName(get, name, otherwise)
-  if (isReservedTag(tag) || isPullRequestTag(tag)) throw reserved(`${name} is`, tag)
+  if (isReservedTag(tag) || isPullRequestTag(tag) || isCommitTag(tag)) throw reserved(`${name} is`, tag)
   return tag
 }
 
 function reserved(what: string, tag: string): UserError {
-  const form = isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
   return new UserError(
-    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${form}`
+    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`
   )
+}
+
+function formOf(tag: string): string {
+  if (isCommitTag(tag)) return '7 hex digits'
+  return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
 }
 
 function secret(item: string): Secret {

@@ -22,8 +22,8 @@ import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
-import { decidePublish, describeOtherCheckout, maySetTag, type PublishDecision } from './publish-policy.ts'
-import { makeRefs, movingTags, type Refs } from './references.ts'
+import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
+import { makeRefs, movingTags, type Refs, tagsOfOtherCommits } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 import { pathInRepository, variantOf } from './variant.ts'
@@ -79,7 +79,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
   const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
-  if (decision.push) noticeHeldTags({ inputs, made, refs, decision }, log)
+  if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const variant = variantOf({
     ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
     file: await pathInRepository(file, inputs.context, prefix ?? '')
@@ -136,9 +136,9 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
   return [builder, production]
 }
 
-/** Logs which of the user's tags the run does not push: moving tags, and tags that name a branch that it does not build. */
+/** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags(
-  { inputs, made, refs, decision }: { inputs: PublicInputs; made: Refs; refs: Refs; decision: PublishDecision },
+  { inputs, commit, made, refs, decision }: Pick<Plan, 'inputs' | 'commit' | 'refs' | 'decision'> & { made: Refs },
   log: Log
 ): void {
   const moving = inputs.tags.filter((tag) => movingTags(refs).some((one) => sameReference(one, tag)))
@@ -148,6 +148,12 @@ function noticeHeldTags(
   const held = made.branch.filter((tag) => !refs.branch.includes(tag))
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
+  }
+  const others = tagsOfOtherCommits(inputs, commit)
+  if (others.length > 0) {
+    log.notice(
+      `Skipping ${others.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+    )
   }
 }
 

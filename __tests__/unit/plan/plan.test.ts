@@ -26,7 +26,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 /** The plan of a run in a folder with these files. */
-async function planOf(files: Files, inputs: Record<string, string>, env: Record<string, string> = {}): Promise<Plan> {
+async function planOf(
+  files: Files,
+  inputs: Record<string, string>,
+  env: Record<string, string> = {},
+  { commit = makeCommit(), log = new RecordingLog() } = {}
+): Promise<Plan> {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name)
     mkdirSync(dirname(path), { recursive: true })
@@ -35,11 +40,11 @@ async function planOf(files: Files, inputs: Record<string, string>, env: Record<
   }
   return createPlan({
     inputs: publicInputs(makeInputs({ context: folder, ...inputs })),
-    commit: makeCommit(),
+    commit,
     git: new Git(folder, {}),
     github: new SilentGitHub(),
     docker: DOCKER,
-    log: new RecordingLog(),
+    log,
     ...{ env, childEnv: {}, signal: new AbortController().signal }
   })
 }
@@ -96,6 +101,32 @@ describe('The platform of a plan', () => {
   it('is one, because docker run takes no more', async () => {
     await expect(planOf(files, {}, { DOCKER_DEFAULT_PLATFORM: 'linux/amd64,linux/arm64' })).rejects.toThrow(
       'The variable DOCKER_DEFAULT_PLATFORM is "linux/amd64,linux/arm64"; it must be one platform'
+    )
+  })
+})
+
+describe('Tags of the user that the run must not set', () => {
+  const files = { Dockerfile: TWO_STAGES }
+
+  it.each([
+    ['pull_request', true, [], 'feature'],
+    ['push', false, ['octo/app:feature'], '']
+  ])('a tag that names the branch of a %s', async (event, isPullRequest, branch, held) => {
+    const log = new RecordingLog()
+    const commit = { ...makeCommit(), event, isPullRequest, branch: 'feature' }
+    const { refs, builds } = await planOf(files, { tags: 'feature' }, {}, { commit, log })
+    expect(refs).toMatchObject({ branch, further: [] })
+    expect(builds.at(-1)?.tags).toEqual([refs.production, ...branch])
+    const notice = `Skipping octo/app:${held} of the input tags: this run does not build the branch that the tag names`
+    expect(log.said('notice').filter((one) => one.startsWith('Skipping'))).toEqual(held === '' ? [] : [notice])
+  })
+
+  it('the tag of another commit', async () => {
+    const log = new RecordingLog()
+    const { builds } = await planOf(files, { tags: 'c0ffee1\n0123456\nv1' }, {}, { log })
+    expect(builds.at(-1)?.tags).toEqual(['octo/app:0123456', 'octo/app:v1', 'octo/app:latest'])
+    expect(log.said('notice')).toContain(
+      'Skipping octo/app:c0ffee1 of the input tags: 7 hex digits are the tag of a commit, and this run builds 0123456'
     )
   })
 })
