@@ -66,7 +66,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     findDirtyFiles(commit, git),
     git.prefix()
   ])
-  describeCheckout(commit, dirty, log)
+  describeCheckout(inputs.context, commit, dirty, log)
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
   if (created === undefined) {
     log.notice(
@@ -158,10 +158,10 @@ function noticeHeldTags(
 }
 
 /** Says which commit the images are tagged with, unless it is what everybody expects. */
-function describeCheckout(commit: Commit, dirty: Plan['dirty'], log: Log): void {
+function describeCheckout(context: string, commit: Commit, dirty: Plan['dirty'], log: Log): void {
   if (commit.checkout === 'unknown') {
     log.warning(
-      `Git cannot tell which commit is checked out; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, and install git`
+      `Git cannot tell which commit is checked out, because the context folder ${JSON.stringify(context)} is not in a git checkout, or git is missing; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, set the context to a folder in it, and install git`
     )
   }
   if (commit.checkout === 'other') {

@@ -105,6 +105,16 @@ describe('The platform of a plan', () => {
   })
 })
 
+it('A plan without a git checkout warns, and names the folder and the commit', async () => {
+  const log = new RecordingLog()
+  await planOf({ Dockerfile: TWO_STAGES }, {}, {}, { commit: { ...makeCommit(), checkout: 'unknown' }, log })
+  expect(log.said('warning')).toContainEqual(
+    expect.stringMatching(
+      `because the context folder "${folder}" is not in a git checkout, or git is missing; this run assumes the event's commit 0123456\\. `
+    )
+  )
+})
+
 describe('Tags of the user that the run must not set', () => {
   const files = { Dockerfile: TWO_STAGES }
 
