@@ -136,7 +136,7 @@ describe('A checkout without git', () => {
       expect(ran.outputs).toMatchObject({ image: `${IMAGE}:${short(expected())}`, published })
       expect(said(ran, 'warning')).toEqual([
         expect.stringMatching(
-          `^Git cannot tell which commit is checked out; this run assumes the event's commit ${short(expected())}\\. `
+          `^Git cannot tell which commit is checked out, because the context folder .*; this run assumes the event's commit ${short(expected())}\\. `
         )
       ])
       expect(revisions(ran)).toEqual([expected()])

@@ -2,7 +2,7 @@ import { parseArgsStringToArgv } from 'string-argv'
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
 import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import { isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
 import {
   argument,
   check,
@@ -169,15 +169,19 @@ function furtherTag(image: string, item: string): string {
 
 function movingTag(get: Get, name: string, otherwise: string): string {
   const tag = tagName(get, name, otherwise)
-  if (isReservedTag(tag) || isPullRequestTag(tag)) throw reserved(`${name} is`, tag)
+  if (isReservedTag(tag) || isPullRequestTag(tag) || isCommitTag(tag)) throw reserved(`${name} is`, tag)
   return tag
 }
 
 function reserved(what: string, tag: string): UserError {
-  const form = isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
   return new UserError(
-    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${form}`
+    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`
   )
+}
+
+function formOf(tag: string): string {
+  if (isCommitTag(tag)) return '7 hex digits'
+  return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
 }
 
 function secret(item: string): Secret {
@@ -251,12 +255,20 @@ function retries(get: Get): number {
 
 function platform(get: Get): string | undefined {
   const value = argument(get, 'platform')
-  if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
-    throw new UserError(
-      `Input platform is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
-    )
-  }
-  return value
+  return value === undefined ? undefined : onePlatform('Input platform', value)
+}
+
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+export function onePlatform(what: string, value: string): string {
+  if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) return value
+  throw new UserError(
+    `${what} is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
+  )
 }
 
 function cacheStages(get: Get): CacheStagesInput {

@@ -19,7 +19,7 @@ import { type Action, runAction } from './lifecycle.ts'
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
   const { inputs, docker, childEnv, log, timeline, signal } = action
-  const git = new Git(inputs.context, childEnv)
+  const git = await Git.open(inputs.context, childEnv)
   const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
     const commit = await readEventCommit(process.env, git)
     const github = new GitHub(inputs.githubToken, commit.repository, signal)
@@ -34,7 +34,7 @@ await runAction(async (action) => {
     ...{ docker, log, timeline, signal },
     env: childEnv,
     insecure: plan.engine.insecure,
-    platform: inputs.platform ?? plan.engine.platform,
+    platform: plan.inputs.platform ?? plan.engine.platform,
     buildx: plan.engine.buildx,
     retries: inputs.retries
   })

@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { exec } from '../lib/exec.ts'
 
 /** A commit in the checkout. */
@@ -33,21 +34,50 @@ export function isCommitId(text: string): boolean {
 export class Git {
   readonly #folder: string
   readonly #env: Record<string, string>
+  readonly #history: string
 
-  constructor(folder: string, env: Record<string, string>) {
+  /** @param history a folder of the repository whose commits are meant, if the folder is in a submodule of it */
+  constructor(folder: string, env: Record<string, string>, history = folder) {
     this.#folder = folder
     this.#env = env
+    this.#history = history
+  }
+
+  /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
+  static async open(folder: string, env: Record<string, string>): Promise<Git> {
+    let history = folder
+    for (;;) {
+      const above = await new Git(history, env).superproject()
+      if (!above) return new Git(folder, env, history)
+      history = above
+    }
+  }
+
+  /** Returns the top of the repository of which the folder's is a submodule; '' if there is none. */
+  async superproject(): Promise<string | undefined> {
+    const path = (await this.#run(['rev-parse', '--show-superproject-working-tree']))?.replace(/\n$/, '')
+    // git before 2.13 prints an option that it does not know
+    return path?.startsWith('-') ? '' : path
+  }
+
+  /**
+   * Returns the commit that this repository has in a commit of `commit()`: the same or, in a submodule, the one that the
+   * superproject names. Undefined for a submodule of a submodule.
+   */
+  async ownCommit(sha: string): Promise<string | undefined> {
+    if (this.#history === this.#folder) return sha
+    const top = (await this.#run(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '')
+    if (top === undefined || !isCommitId(sha)) return undefined
+    const named = await this.#ask(['rev-parse', '--verify', `${sha}:${relative(this.#history, top)}`], this.#history)
+    return named !== undefined && isCommitId(named) ? named : undefined
   }
 
   /** Reads the commit that `revision` names: a full commit id or HEAD. */
   async commit(revision: string): Promise<GitCommit | undefined> {
-    const text = await this.#ask([
-      'show',
-      '--no-patch',
-      '--no-show-signature',
-      '--format=%H %ct',
-      `${revision}^{commit}`
-    ])
+    const text = await this.#ask(
+      ['show', '--no-patch', '--no-show-signature', '--format=%H %ct', `${revision}^{commit}`],
+      this.#history
+    )
     const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? []
     if (!sha) return undefined
     return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` }
@@ -60,9 +90,9 @@ export class Git {
   async relation(base: string, head: string): Promise<Relation | undefined> {
     if (!isCommitId(base) || !isCommitId(head)) return undefined
     const [lacking, beyond, shallow] = await Promise.all([
-      this.#ask(['rev-list', '--max-count=1', base, `^${head}`]),
-      this.#ask(['rev-list', '--max-count=1', head, `^${base}`]),
-      this.#ask(['rev-parse', '--is-shallow-repository'])
+      this.#ask(['rev-list', '--max-count=1', base, `^${head}`], this.#history),
+      this.#ask(['rev-list', '--max-count=1', head, `^${base}`], this.#history),
+      this.#ask(['rev-parse', '--is-shallow-repository'], this.#history)
     ])
     if (lacking === undefined || beyond === undefined) return undefined
     if (lacking === '') return beyond === '' ? 'identical' : 'ahead'
@@ -72,7 +102,7 @@ export class Git {
 
   /** Returns the checked-out branch, or '' for a detached HEAD. */
   async branch(): Promise<string> {
-    return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? ''
+    return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'], this.#history)) ?? ''
   }
 
   /**
@@ -111,14 +141,14 @@ export class Git {
     return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '')
   }
 
-  async #ask(args: string[]): Promise<string | undefined> {
-    return (await this.#run(args))?.trim()
+  async #ask(args: string[], folder = this.#folder): Promise<string | undefined> {
+    return (await this.#run(args, folder))?.trim()
   }
 
   /** Returns git's output byte for byte: a file name may begin or end with spaces. */
-  async #run(args: string[]): Promise<string | undefined> {
+  async #run(args: string[], folder: string = this.#folder): Promise<string | undefined> {
     try {
-      const result = await exec('git', [...OPTIONS, '-C', this.#folder, ...args], {
+      const result = await exec('git', [...OPTIONS, '-C', folder, ...args], {
         // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
         env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
       })

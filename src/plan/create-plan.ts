@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Commit } from '../action/event.ts'
+import { onePlatform } from '../action/inputs.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
@@ -21,8 +22,8 @@ import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
-import { decidePublish, describeOtherCheckout, maySetTag, type PublishDecision } from './publish-policy.ts'
-import { makeRefs, movingTags, type Refs } from './references.ts'
+import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
+import { makeRefs, movingTags, type Refs, tagsOfOtherCommits } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 import { pathInRepository, variantOf } from './variant.ts'
@@ -46,7 +47,8 @@ export interface Planning {
  * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 export async function createPlan(planning: Planning): Promise<Plan> {
-  const { inputs, commit, git, github, docker, log, env, signal } = planning
+  const { commit, git, github, docker, log, env, signal } = planning
+  const inputs = withPlatform(planning.inputs, env.DOCKER_DEFAULT_PLATFORM)
   if (!statSync(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UserError(
       `Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`
@@ -64,25 +66,25 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     findDirtyFiles(commit, git),
     git.prefix()
   ])
-  describeCheckout(commit, dirty, log)
+  describeCheckout(inputs.context, commit, dirty, log)
   const buildxBuilder = await checkBuilder(inputs, engine, docker, signal)
   if (created === undefined) {
     log.notice(
       `Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`
     )
   }
-  const dockerignore = await readDockerignore(inputs.context, file)
+  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
+  const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
   const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
-  if (decision.push) noticeHeldTags({ inputs, made, refs, decision }, log)
+  if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const variant = variantOf({
     ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
     file: await pathInRepository(file, inputs.context, prefix ?? '')
   })
   const labels = makeLabels(inputs, commit, created, variant)
-  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
   const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
   return {
@@ -90,6 +92,12 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
     ...(dirty && { dirty })
   }
+}
+
+/** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
+function withPlatform(inputs: PublicInputs, otherwise: string | undefined): PublicInputs {
+  if (inputs.platform !== undefined || !otherwise) return inputs
+  return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) }
 }
 
 async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promise<Dockerfile> {
@@ -128,9 +136,9 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
   return [builder, production]
 }
 
-/** Logs which of the user's tags the run does not push: moving tags, and tags that name a branch that it does not build. */
+/** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags(
-  { inputs, made, refs, decision }: { inputs: PublicInputs; made: Refs; refs: Refs; decision: PublishDecision },
+  { inputs, commit, made, refs, decision }: Pick<Plan, 'inputs' | 'commit' | 'refs' | 'decision'> & { made: Refs },
   log: Log
 ): void {
   const moving = inputs.tags.filter((tag) => movingTags(refs).some((one) => sameReference(one, tag)))
@@ -141,13 +149,19 @@ function noticeHeldTags(
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
   }
+  const others = tagsOfOtherCommits(inputs, commit)
+  if (others.length > 0) {
+    log.notice(
+      `Skipping ${others.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+    )
+  }
 }
 
 /** Says which commit the images are tagged with, unless it is what everybody expects. */
-function describeCheckout(commit: Commit, dirty: Plan['dirty'], log: Log): void {
+function describeCheckout(context: string, commit: Commit, dirty: Plan['dirty'], log: Log): void {
   if (commit.checkout === 'unknown') {
     log.warning(
-      `Git cannot tell which commit is checked out; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, and install git`
+      `Git cannot tell which commit is checked out, because the context folder ${JSON.stringify(context)} is not in a git checkout, or git is missing; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, set the context to a folder in it, and install git`
     )
   }
   if (commit.checkout === 'other') {
@@ -159,7 +173,8 @@ function describeCheckout(commit: Commit, dirty: Plan['dirty'], log: Log): void 
 }
 
 async function findDirtyFiles(commit: Commit, git: Git): Promise<Plan['dirty']> {
-  const files = commit.checkout === 'unknown' ? undefined : await dirtyFiles(git, commit.sha)
+  const own = commit.checkout === 'unknown' ? undefined : await git.ownCommit(commit.sha)
+  const files = own === undefined ? undefined : await dirtyFiles(git, own)
   return files?.[0] === undefined ? undefined : { files: files.slice(0, MOST_DIRTY_FILES), count: files.length }
 }
 

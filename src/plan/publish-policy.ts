@@ -87,11 +87,11 @@ function refusePublish(publishBranch: string, context: Commit): string {
 
 /**
  * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
- * the branch holds, so only a run of the branch itself sets it.
+ * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
  */
 export function maySetTag(tag: string, commit: Commit, decision: PublishDecision, publishBranch: string): boolean {
   if (isOfBranch(tag, publishBranch)) return decision.publish
-  return commit.checkout !== 'other'
+  return commit.checkout !== 'other' && !commit.isPullRequest
 }
 
 /** Says that the checkout, which the run builds, is not the event's commit. */

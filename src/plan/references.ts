@@ -2,8 +2,8 @@ import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { UserError } from '../lib/errors.ts'
-import { isTag, parseReference, sameReference } from '../registry/image-reference.ts'
-import { isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
+import { isTag, parseReference, sameReference, sameRepository } from '../registry/image-reference.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
 
 /** Full references of the images of a run. */
@@ -44,7 +44,8 @@ export function makeRefs(
   const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)]
   const stages = cacheStages.map(({ stage }) => {
     const name = nameOf(stage)
-    const tag = taken.includes(name) || isReservedTag(name) || isPullRequestTag(name) ? `stage-${name}` : name
+    const isOurs = taken.includes(name) || isReservedTag(name) || isPullRequestTag(name) || isCommitTag(name)
+    const tag = isOurs ? `stage-${name}` : name
     return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }] as const
   })
   const refs = {
@@ -57,9 +58,12 @@ export function makeRefs(
   const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`)
   // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
   const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])]
+  const others = tagsOfOtherCommits(inputs, commit)
   const users = inputs.tags.filter(
     (tag, index, tags) =>
-      !held.some((ref) => sameReference(ref, tag)) && tags.findIndex((other) => sameReference(other, tag)) === index
+      !others.includes(tag) &&
+      !held.some((ref) => sameReference(ref, tag)) &&
+      tags.findIndex((other) => sameReference(other, tag)) === index
   )
   const names = (tag: string): boolean => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch)
   return {
@@ -68,6 +72,17 @@ export function makeRefs(
     further: users.filter((tag) => !names(tag)),
     branch: users.filter(names)
   }
+}
+
+/** Returns the user's tags that have the form of a commit tag, but of another commit: its image must keep its tag. */
+export function tagsOfOtherCommits(
+  { image, tags }: Pick<PublicInputs, 'image' | 'tags'>,
+  { shortSha }: Pick<Commit, 'shortSha'>
+): string[] {
+  return tags.filter((reference) => {
+    const { tag = '' } = parseReference(reference)
+    return isCommitTag(tag) && tag !== shortSha && sameRepository(image, reference)
+  })
 }
 
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */

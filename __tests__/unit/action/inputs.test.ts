@@ -81,6 +81,8 @@ describe('readInputs', () => {
       ]
     ],
     ['latest-tag', 'pr-seven', 'latestTag', 'pr-seven'],
+    ['latest-tag', '20240101', 'latestTag', '20240101'],
+    ['tags', 'c0ffee1', 'tags', [`${IMAGE}:c0ffee1`]],
     [
       'secrets',
       'npm=s3cret=\n"pem=-----\nabc\n-----"',
@@ -181,6 +183,12 @@ describe('readInputs', () => {
       'pr-7',
       'Input latest-tag is "pr-7", a tag that the action sets for purposes of its own; give one of another form than pr- and a number'
     ],
+    [
+      'builder-tag',
+      'c0ffee1',
+      'Input builder-tag is "c0ffee1", a tag that the action sets for purposes of its own; give one of another form than 7 hex digits'
+    ],
+    ['latest-tag', '2024010', 'Input latest-tag is "2024010", a tag that the action sets'],
     ['builder-tag', '.x', 'Input builder-tag is ".x"; a tag is at most 128'],
     [
       'cache-stages',

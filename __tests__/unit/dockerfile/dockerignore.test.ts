@@ -25,6 +25,14 @@ describe('readDockerignore', () => {
     expect(await readDockerignore(join(folder, 'context'), join(folder, 'docker/Other'))).toBe(expected)
   })
 
+  it.each([
+    [['context/.dockerignore', 'docker/Other.dockerignore'], 'context/.dockerignore'],
+    [['docker/Other.dockerignore', 'context/undefined.dockerignore'], '']
+  ])('for the legacy builder, with %j reads %j', async (names, expected) => {
+    for (const name of names) writeFileSync(join(folder, name), name)
+    expect(await readDockerignore(join(folder, 'context'), undefined)).toBe(expected)
+  })
+
   it('prefers an empty file to the other', async () => {
     writeFileSync(join(folder, 'context/.dockerignore'), '*')
     writeFileSync(join(folder, 'docker/Other.dockerignore'), '')

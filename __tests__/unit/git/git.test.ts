@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from '@jest/globals'
+import { readEventCommit } from '../../../src/action/read-commit.ts'
 import { Git, isCommitId } from '../../../src/git/git.ts'
 import { commit, env, repository, run, top, write } from '../../support/git-repository.ts'
 
@@ -234,5 +235,64 @@ describe('relation', () => {
     expect(await git(shallow).relation(second, other)).toBeUndefined()
     expect(await git(shallow).relation(first, first)).toBe('identical')
     expect(await git(join(top, 'nowhere')).relation(first, second)).toBeUndefined()
+  })
+})
+
+describe('In a submodule', () => {
+  const inModule = (...path: string[]): string => join(repository, 'module', ...path)
+
+  /** The repository gets another one as its submodule `module`. */
+  function addSubmodule(): { above: string; pinned: string } {
+    const source = join(top, 'source')
+    run('init', '--quiet', source)
+    writeFileSync(join(source, 'file'), 'file')
+    run('-C', source, 'add', 'file')
+    run('-C', source, 'commit', '--quiet', '--message', 'Commit')
+    run('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', source, 'module')
+    return { above: commit('a'), pinned: run('-C', inModule(), 'rev-parse', 'HEAD') }
+  }
+
+  it('commits and the branch are those of the superproject, files are its own', async () => {
+    run('checkout', '--quiet', '-b', 'above')
+    const { above, pinned } = addSubmodule()
+    mkdirSync(inModule('sub'))
+    const next = commit('b')
+    const opened = await Git.open(inModule('sub'), env)
+    expect((await opened.commit('HEAD'))?.sha).toBe(next)
+    expect(await opened.relation(above, next)).toBe('ahead')
+    expect(await opened.branch()).toBe('above')
+    expect(await opened.prefix()).toBe('sub/')
+    expect(await git(inModule()).tracked()).toEqual(['file'])
+    expect(await opened.ownCommit(above)).toBe(pinned)
+    writeFileSync(inModule('file'), 'other')
+    expect(await opened.changedSince(pinned)).toEqual(['file'])
+  })
+
+  it('knows the superproject from each folder of the submodule', async () => {
+    addSubmodule()
+    mkdirSync(inModule('sub'))
+    expect(await git(inModule()).superproject()).toBe(repository)
+    expect(await git(inModule('sub')).superproject()).toBe(repository)
+    expect(await git().superproject()).toBe('')
+    expect(await git(top).superproject()).toBeUndefined()
+  })
+
+  it('of which the commit does not know, the own commit is unknown', async () => {
+    const before = commit('a')
+    addSubmodule()
+    expect(await (await Git.open(inModule(), env)).ownCommit(before)).toBeUndefined()
+  })
+
+  it('elsewhere nothing changes', async () => {
+    const sha = commit('a')
+    const opened = await Git.open(repository, env)
+    expect([(await opened.commit('HEAD'))?.sha, await opened.ownCommit(sha)]).toEqual([sha, sha])
+    expect(await (await Git.open(top, env)).commit('HEAD')).toBeUndefined()
+  })
+
+  it('the event commit of a run is that of the superproject', async () => {
+    const { above } = addSubmodule()
+    const event = { GITHUB_EVENT_NAME: 'push', GITHUB_SHA: above, GITHUB_REF: 'refs/heads/master' }
+    expect(await readEventCommit(event, await Git.open(inModule(), env))).toMatchObject({ sha: above, checkout: 'own' })
   })
 })

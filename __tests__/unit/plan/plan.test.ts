@@ -26,7 +26,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 /** The plan of a run in a folder with these files. */
-async function planOf(files: Files, inputs: Record<string, string>, env: Record<string, string> = {}): Promise<Plan> {
+async function planOf(
+  files: Files,
+  inputs: Record<string, string>,
+  env: Record<string, string> = {},
+  { commit = makeCommit(), log = new RecordingLog() } = {}
+): Promise<Plan> {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name)
     mkdirSync(dirname(path), { recursive: true })
@@ -35,11 +40,11 @@ async function planOf(files: Files, inputs: Record<string, string>, env: Record<
   }
   return createPlan({
     inputs: publicInputs(makeInputs({ context: folder, ...inputs })),
-    commit: makeCommit(),
+    commit,
     git: new Git(folder, {}),
     github: new SilentGitHub(),
     docker: DOCKER,
-    log: new RecordingLog(),
+    log,
     ...{ env, childEnv: {}, signal: new AbortController().signal }
   })
 }
@@ -57,6 +62,82 @@ describe('A plan', () => {
     const text = JSON.stringify(plan)
     expect(text).toContain('npm test')
     expect(text).not.toMatch(/s3cret|ghs_/)
+  })
+})
+
+describe('The .dockerignore of a plan', () => {
+  const files = { Dockerfile: TWO_STAGES, '.dockerignore': 'a', 'Dockerfile.dockerignore': 'b' }
+
+  it.each([
+    ['inline', {}, 'b'],
+    ['legacy', { DOCKER_BUILDKIT: '0' }, 'a']
+  ])('is the one that the builder reads: %s', async (name, env, text) => {
+    const { strategy, dockerignore } = await planOf(files, {}, env)
+    expect([strategy.name, dockerignore]).toEqual([name, text])
+  })
+})
+
+describe('The platform of a plan', () => {
+  const files = { Dockerfile: TWO_STAGES }
+  const other = { DOCKER_DEFAULT_PLATFORM: 'linux/s390x' }
+
+  it('is that of the variable unless the input names one', async () => {
+    expect((await planOf(files, {}, other)).inputs.platform).toBe('linux/s390x')
+    expect((await planOf(files, { platform: 'linux/arm64' }, other)).inputs.platform).toBe('linux/arm64')
+    expect((await planOf(files, {}, { DOCKER_DEFAULT_PLATFORM: '' })).inputs.platform).toBeUndefined()
+  })
+
+  it('makes the same plan from the variable as from the input', async () => {
+    const [asVariable, asInput, neither] = [
+      await planOf(files, {}, other),
+      await planOf(files, { platform: 'linux/s390x' }),
+      await planOf(files, {})
+    ]
+    expect(asVariable).toEqual(asInput)
+    expect(asVariable.variant).not.toBe(neither.variant)
+    expect(asVariable.fingerprints.tests).not.toBe(neither.fingerprints.tests)
+  })
+
+  it('is one, because docker run takes no more', async () => {
+    await expect(planOf(files, {}, { DOCKER_DEFAULT_PLATFORM: 'linux/amd64,linux/arm64' })).rejects.toThrow(
+      'The variable DOCKER_DEFAULT_PLATFORM is "linux/amd64,linux/arm64"; it must be one platform'
+    )
+  })
+})
+
+it('A plan without a git checkout warns, and names the folder and the commit', async () => {
+  const log = new RecordingLog()
+  await planOf({ Dockerfile: TWO_STAGES }, {}, {}, { commit: { ...makeCommit(), checkout: 'unknown' }, log })
+  expect(log.said('warning')).toContainEqual(
+    expect.stringMatching(
+      `because the context folder "${folder}" is not in a git checkout, or git is missing; this run assumes the event's commit 0123456\\. `
+    )
+  )
+})
+
+describe('Tags of the user that the run must not set', () => {
+  const files = { Dockerfile: TWO_STAGES }
+
+  it.each([
+    ['pull_request', true, [], 'feature'],
+    ['push', false, ['octo/app:feature'], '']
+  ])('a tag that names the branch of a %s', async (event, isPullRequest, branch, held) => {
+    const log = new RecordingLog()
+    const commit = { ...makeCommit(), event, isPullRequest, branch: 'feature' }
+    const { refs, builds } = await planOf(files, { tags: 'feature' }, {}, { commit, log })
+    expect(refs).toMatchObject({ branch, further: [] })
+    expect(builds.at(-1)?.tags).toEqual([refs.production, ...branch])
+    const notice = `Skipping octo/app:${held} of the input tags: this run does not build the branch that the tag names`
+    expect(log.said('notice').filter((one) => one.startsWith('Skipping'))).toEqual(held === '' ? [] : [notice])
+  })
+
+  it('the tag of another commit', async () => {
+    const log = new RecordingLog()
+    const { builds } = await planOf(files, { tags: 'c0ffee1\n0123456\nv1' }, {}, { log })
+    expect(builds.at(-1)?.tags).toEqual(['octo/app:0123456', 'octo/app:v1', 'octo/app:latest'])
+    expect(log.said('notice')).toContain(
+      'Skipping octo/app:c0ffee1 of the input tags: 7 hex digits are the tag of a commit, and this run builds 0123456'
+    )
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
-import { makeRefs } from '../../../src/plan/references.ts'
+import { makeRefs, tagsOfOtherCommits } from '../../../src/plan/references.ts'
 import { makeInputs } from '../../support/make-plan.ts'
 
 const COMMIT = { shortSha: '0123456', branch: 'feature/größe-2' }
@@ -41,6 +41,16 @@ describe('makeRefs', () => {
     expect(makeRefs(inputs, { ...COMMIT, branch: '' }, [], '').branch).toEqual([])
   })
 
+  it('takes no tag of another commit', () => {
+    const inputs = makeInputs({
+      tags: 'c0ffee1\ndocker.io/octo/app:c0ffee2\n0123456\nC0FFEE1\nc0ffee12\nghcr.io/octo/app:c0ffee1'
+    })
+    const { further, branch } = makeRefs(inputs, { ...COMMIT, branch: 'c0ffee1' }, [], 'master')
+    expect(further).toEqual(['octo/app:C0FFEE1', 'octo/app:c0ffee12'])
+    expect(branch).toEqual(['ghcr.io/octo/app:c0ffee1'])
+    expect(tagsOfOtherCommits(inputs, COMMIT)).toEqual(['octo/app:c0ffee1', 'docker.io/octo/app:c0ffee2'])
+  })
+
   it('names the pull request once, although docker/metadata-action does, too', () => {
     const inputs = makeInputs({ tags: 'pr-7\ndocker.io/octo/app:pr-7\nghcr.io/octo/app:pr-7' })
     const refs = makeRefs(inputs, { ...COMMIT, pullRequest: 7 }, [], 'master')
@@ -54,6 +64,8 @@ describe('makeRefs', () => {
     ['tested-0123456789abcdef', 'stage-tested-0123456789abcdef'],
     ['pr-7', 'stage-pr-7'],
     ['builder-next', 'stage-builder-next'],
+    ['c0ffee1', 'stage-c0ffee1'],
+    ['c0ffee12', 'c0ffee12'],
     ['cache', 'cache'],
     ['cache-0123456789abcdef0', 'cache-0123456789abcdef0'],
     ['pr-seven', 'pr-seven']

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { isPullRequestTag, isReservedTag } from '../../../src/registry/reserved-tags.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag } from '../../../src/registry/reserved-tags.ts'
 
 describe('Tags of the action', () => {
   it.each([
@@ -15,5 +15,15 @@ describe('Tags of the action', () => {
     ['latest-cache', false, false]
   ])('%s: reserved %s, of a pull request %s', (tag, reserved, pullRequest) => {
     expect([isReservedTag(tag), isPullRequestTag(tag)]).toEqual([reserved, pullRequest])
+  })
+
+  it.each([
+    ['0123abc', true],
+    ['0123ABC', false],
+    ['0123abg', false],
+    ['0123ab', false],
+    ['0123abcd', false]
+  ])('%s: of a commit %s', (tag, ofCommit) => {
+    expect(isCommitTag(tag)).toBe(ofCommit)
   })
 })

@@ -9,11 +9,8 @@ import { mayMove } from './promote.ts'
 export async function branchTagsToSet(
   run: Pick<Run, 'plan' | 'registry' | 'git' | 'github' | 'log'>
 ): Promise<{ references: string[]; failures: Failure[] }> {
-  const { refs, commit } = run.plan
-  // the branch does not contain the merge commit of a pull request, so there is no order to keep
-  if (commit.isPullRequest) return { references: refs.branch, failures: [] }
   const decisions = await Promise.all(
-    refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) }))
+    run.plan.refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) }))
   )
   for (const { notice, warning } of decisions) {
     if (notice !== undefined) run.log.notice(notice)

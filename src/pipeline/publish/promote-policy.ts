@@ -61,9 +61,6 @@ export function decideMove(facts: MoveFacts): MoveDecision {
     warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
   }
   switch (toPublished) {
-    case 'identical':
-    case 'ahead':
-      return { move: true }
     case 'behind':
       if (tipToCommit === 'identical') {
         const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`
@@ -77,6 +74,7 @@ export function decideMove(facts: MoveFacts): MoveDecision {
     const newer = retaggedFor.slice(0, 7)
     return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`)
   }
+  if (toPublished === 'identical' || toPublished === 'ahead') return { move: true }
   if (tipToCommit === 'ahead' || tipToCommit === 'identical') return { move: true }
   if (tipToCommit === undefined || tipToCommit === 'unknown') return unknown
   return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`)

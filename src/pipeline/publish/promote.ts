@@ -25,10 +25,14 @@ export async function mayMove(
   const published = revisionOf(image)
   if (published === undefined) return decideMove({ ...facts, published })
   const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha)
-  if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
-    return decideMove({ ...facts, published, toPublished })
-  }
+  if (toPublished === undefined) return decideMove({ ...facts, published, toPublished })
   const tip = await run.github.tip(commit.branch)
+  if (toPublished === 'identical' || toPublished === 'ahead') {
+    const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha
+    // a newer commit that reverts this one may have the image of an older one
+    const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined
+    return decideMove({ ...facts, published, toPublished, retaggedFor })
+  }
   const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip)
   const retaggedFor =
     toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined

@@ -8,10 +8,9 @@ import type { RecordingLog } from '../../../support/recording-log.ts'
 
 const TAGS = ['octo/app:master', 'ghcr.io/octo/app:master']
 
-function runWith(isPullRequest: boolean, contents: Contents, unreadable = ''): Parameters<typeof branchTagsToSet>[0] {
-  const plan = makePlan({ inputs: { tags: TAGS.join('\n') } })
+function runWith(contents: Contents, unreadable = ''): Parameters<typeof branchTagsToSet>[0] {
   return makeRun({
-    plan: { ...plan, commit: { ...plan.commit, isPullRequest } },
+    plan: makePlan({ inputs: { tags: TAGS.join('\n') } }),
     registry: new FakeRegistry(contents, {
       fail: (request) => (request === `get ${unreadable}` ? failureOf('refused') : undefined)
     })
@@ -22,7 +21,7 @@ describe('branchTagsToSet', () => {
   it('asks for each tag what it names', async () => {
     const contents = new Contents()
     contents.put(TAGS[0] ?? '', imageOf(`sha256:${'1'.repeat(64)}`, { labels: { [REVISION_LABEL]: SHA } }))
-    const run = runWith(false, contents)
+    const run = runWith(contents)
     expect(await branchTagsToSet(run)).toEqual({ references: TAGS, failures: [] })
     expect((run.log as RecordingLog).said('notice', 'warning')).toEqual([])
   })
@@ -30,10 +29,6 @@ describe('branchTagsToSet', () => {
   it('sets none that it cannot read, and fails', async () => {
     const [first = '', second] = TAGS
     const failures = [{ kind: 'guard', reference: first, failure: failureOf('refused') }]
-    expect(await branchTagsToSet(runWith(false, new Contents(), first))).toEqual({ references: [second], failures })
-  })
-
-  it('asks nothing for a pull request, whose merge commit has no place in the order of the branch', async () => {
-    expect(await branchTagsToSet(runWith(true, new Contents(), TAGS[0]))).toEqual({ references: TAGS, failures: [] })
+    expect(await branchTagsToSet(runWith(new Contents(), first))).toEqual({ references: [second], failures })
   })
 })

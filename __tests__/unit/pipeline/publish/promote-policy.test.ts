@@ -13,6 +13,16 @@ describe('decideMove', () => {
     ['the published image says of no commit', { published: undefined }, 'moves, with a warning'],
     ['the same commit is published', { published: FACTS.commit, toPublished: 'identical' }, 'moves'],
     ['an older commit is published', { published: OTHER, toPublished: 'ahead' }, 'moves'],
+    [
+      'an older commit is published, under the tag of a newer one, too',
+      { published: OTHER, toPublished: 'ahead', retaggedFor: 'c'.repeat(40) },
+      'stays'
+    ],
+    [
+      'the same commit is published, under the tag of a newer one, too',
+      { published: FACTS.commit, toPublished: 'identical', retaggedFor: 'c'.repeat(40) },
+      'stays'
+    ],
     ['a newer commit is published', { published: OTHER, toPublished: 'behind' }, 'stays'],
     [
       'a newer commit is published, and the tip is not this one',

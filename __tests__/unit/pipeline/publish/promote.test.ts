@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Docker } from '../../../../src/docker/docker.ts'
-import type { Relation } from '../../../../src/git/git.ts'
+import { Git, type Relation } from '../../../../src/git/git.ts'
 import type { GitHub } from '../../../../src/git/github.ts'
 import { CancelledError } from '../../../../src/lib/errors.ts'
 import type { ExecResult } from '../../../../src/lib/exec.ts'
@@ -118,6 +118,17 @@ class Branch {
     if (base === head) return 'identical'
     if (this.#history(head).includes(base)) return 'ahead'
     return this.#history(base).includes(head) ? 'behind' : 'diverged'
+  }
+}
+
+/** A checkout with the whole history of the branch. */
+class LinearGit extends Git {
+  constructor() {
+    super('/', {})
+  }
+
+  override async relation(base: string, head: string): Promise<Relation | undefined> {
+    return new Branch().relation(base, head)
   }
 }
 
@@ -302,6 +313,52 @@ describe('A run that is late where the published image was built for a commit th
     const [latest, run] = await runAfter([FIRST], true)
     expect(latest).toBe(SECOND)
     expect(run).toMatchObject({ published: true, messages: [] })
+  })
+})
+
+describe('A run whose commit follows the published one', () => {
+  /** What a run says and asks GitHub where the first commit's image is published under these tags. */
+  async function runAfter(
+    tagged: string[],
+    tip: number,
+    { commit = SECOND, hasToken = true } = {}
+  ): Promise<[latest: string | undefined, messages: string[], asked: string[]]> {
+    const asked: string[] = []
+    const branch = new Branch(async (what) => {
+      asked.push(what)
+    })
+    branch.tip = tip
+    branch.hasToken = hasToken
+    branch.isDown = !hasToken
+    const repository = new Repository({ latest: FIRST, builder: FIRST })
+    for (const one of tagged) repository.set(one.slice(0, 7), FIRST)
+    const { run, log } = runWith(repository, branch, commit)
+    await publish({ ...run, git: new LinearGit() }, [], [])
+    return [repository.commitOf('latest'), log.said(...TOLD), asked]
+  }
+
+  it.each([
+    ['follows it', SECOND],
+    ['is the same', FIRST]
+  ])('moves nothing if a newer commit was given that image: its own %s', async (_, commit) => {
+    const [latest, messages] = await runAfter([FIRST, THIRD], 2, { commit })
+    expect(latest).toBe(FIRST)
+    expect(messages).toEqual([
+      `The moving tags are not updated: octo/app:latest already names the image of the newer commit 3333333; this run of ${commit.slice(0, 7)} is late`
+    ])
+  })
+
+  it('moves the tags if the newer commit has no image yet', async () => {
+    expect((await runAfter([FIRST], 2)).slice(0, 2)).toEqual([SECOND, []])
+  })
+
+  it('asks GitHub only for the tip if that is its own commit', async () => {
+    // before the move and after it
+    expect(await runAfter([FIRST], 1)).toEqual([SECOND, [], ['tip', 'tip']])
+  })
+
+  it('moves the tags without a token', async () => {
+    expect((await runAfter([FIRST, THIRD], 2, { hasToken: false })).slice(0, 2)).toEqual([SECOND, []])
   })
 })
 
