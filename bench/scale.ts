@@ -1,4 +1,4 @@
-/** `npm run scale`: measures how the time of a run without changes grows with layers, tests, stages and files, and the action's own share of it. */
+/** `npm run scale`: measures how the time of a run without changes grows with layers, tests, stages and files, and the action's own share of it: the content keys, and the look-ups of cache tags before the first build. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,20 @@ try {
   console.log(
     `Docker ${engine.version}, ${engine.store} store; each row shows the second run of a commit, on a brand-new engine`
   )
-  console.log(row(['case', 'seconds', 'outside docker', 'docker calls', 'MB pulled', 'log KB', 'report KB']))
+  console.log(
+    row([
+      'case',
+      'seconds',
+      'no docker',
+      'keys',
+      'keys/docker',
+      'look-ups',
+      'calls',
+      'MB pulled',
+      'log KB',
+      'report KB'
+    ])
+  )
   for (const one of cases(base)) await play(one)
 } finally {
   await bed.stop()
@@ -94,11 +107,17 @@ async function play({ name, files, tests = [] }: Case): Promise<void> {
   const { outcome, pulled } = second
   const { timeline } = outcome.report as { timeline: Span[] }
   const calls = timeline.filter((span) => span.name.startsWith('docker '))
+  const keys = timeline.filter((span) => span.name === 'Content keys')
+  const firstBuild = timeline.find(({ kind }) => kind === 'build')?.start ?? 0
+  const lookUps = timeline.filter(({ name: what, start }) => /:cache-[0-9a-f]{16}$/.test(what) && start < firstBuild)
   console.log(
     row([
       name,
       outcome.seconds.toFixed(1),
       (outcome.seconds - covered(calls)).toFixed(2),
+      covered(keys).toFixed(2),
+      `${((100 * covered(keys)) / covered(calls)).toFixed(1)} %`,
+      covered(lookUps).toFixed(2),
       String(calls.length),
       (pulled / 1e6).toFixed(1),
       (outcome.log.length / 1e3).toFixed(0),
@@ -148,5 +167,5 @@ function secondsOf(script: string, cwd: string): number {
 }
 
 function row([name = '', ...cells]: string[]): string {
-  return [name.padEnd(28), ...cells.map((cell) => cell.padStart(13))].join('')
+  return [name.padEnd(28), ...cells.map((cell) => cell.padStart(12))].join('')
 }

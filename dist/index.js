@@ -844,376 +844,6 @@ class DecodedURL extends URL {
 
 /***/ }),
 
-/***/ 4158:
-/***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
-
-
-/**
- * @license
- * Copyright 2020 Balena Ltd.
- *
- * Licensed under the Apache License, Version 2.0 (the "License");
- * you may not use this file except in compliance with the License.
- * You may obtain a copy of the License at
- *
- *    http://www.apache.org/licenses/LICENSE-2.0
- *
- * Unless required by applicable law or agreed to in writing, software
- * distributed under the License is distributed on an "AS IS" BASIS,
- * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
- * See the License for the specific language governing permissions and
- * limitations under the License.
- *
- * ------------------------------------------------------------------------
- *
- * Copyright 2018 Zeit, Inc.
- * Licensed under the MIT License. See file LICENSE.md for a full copy.
- *
- * ------------------------------------------------------------------------
- */
-
-/**
- * This module implements the [dockerignore
- * spec](https://docs.docker.com/engine/reference/builder/#dockerignore-file),
- * closely following Docker's (Moby) Golang implementation:
- * https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go
- * https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go
- * https://github.com/moby/moby/blob/v19.03.8/pkg/archive/archive.go#L825
- *
- * Something the spec is not clear about, but we discovered by reading source code
- * and testing against the "docker build" command, is the handling of backslashes and
- * forward slashes as path separators and escape characters in the .dockerignore file
- * across platforms including Windows, Linux and macOS:
- *
- * * On Linux and macOS, only forward slashes can be used as path separators in the
- *   .dockerignore file, and the backslash works as an escape character.
- * * On Windows, both forward slashes and backslashes are allowed as path separators
- *   in the .dockerignore file, and the backslash is not used as an escape character.
- *
- * This is consistent with how Windows works generally: both forward slashes and
- * backslashes are accepted as path separators by the cmd.exe Command Prompt or
- * PowerShell, and by library functions like the Golang filepath.Clean or the
- * Node.js path.normalize.
- *
- * Similarly, path strings provided to the IgnoreBase.ignores() and IgnoreBase.filter()
- * methods can use either forward slashes or backslashes as path separators on Windows,
- * but only forward slashes are accepted as path separators on Linux and macOS.
- */
-
-const path = __nccwpck_require__(6928);
-
-const factory = options => new IgnoreBase(options); // https://github.com/kaelzhang/node-ignore/blob/5.1.4/index.js#L538-L539
-// Fixes typescript module import
-
-
-factory.default = factory;
-module.exports = factory;
-
-function make_array(subject) {
-  return Array.isArray(subject) ? subject : [subject];
-}
-
-const REGEX_TRAILING_SLASH = /(?<=.)\/$/;
-const REGEX_TRAILING_BACKSLASH = /(?<=.)\\$/;
-const REGEX_TRAILING_PATH_SEP = path.sep === '\\' ? REGEX_TRAILING_BACKSLASH : REGEX_TRAILING_SLASH;
-const KEY_IGNORE = typeof Symbol !== 'undefined' ? Symbol.for('dockerignore') : 'dockerignore'; // An implementation of Go's filepath.Clean
-// https://golang.org/pkg/path/filepath/#Clean
-// https://github.com/golang/go/blob/master/src/path/filepath/path.go
-// Note that, like Go, on Windows this function converts forward slashes
-// to backslashes.
-
-function cleanPath(file) {
-  return path.normalize(file).replace(REGEX_TRAILING_PATH_SEP, '');
-} // Javascript port of Golang's filepath.ToSlash
-// https://golang.org/pkg/path/filepath/#ToSlash
-// https://github.com/golang/go/blob/master/src/path/filepath/path.go
-// Convert any OS-specific path separator to '/'. Backslash is converted
-// to forward slash on Windows, but not on Linux/macOS.
-// Note that both forward slashes and backslashes are valid path separators on
-// Windows. As a result, code such as `pattern.split(path.sep).join('/')` fails
-// on Windows when forward slashes are used as path separators.
-
-
-function toSlash(file) {
-  if (path.sep === '/') {
-    return file;
-  }
-
-  return file.replace(/\\/g, '/');
-} // Javascript port of Golang's filepath.FromSlash
-// https://github.com/golang/go/blob/master/src/path/filepath/path.go
-
-
-function fromSlash(file) {
-  if (path.sep === '/') {
-    return file;
-  }
-
-  return file.replace(/\//g, path.sep);
-}
-
-class IgnoreBase {
-  constructor({
-    // https://github.com/kaelzhang/node-ignore/blob/5.1.4/index.js#L372
-    ignorecase = true
-  } = {}) {
-    this._rules = [];
-    this._ignorecase = ignorecase;
-    this[KEY_IGNORE] = true;
-
-    this._initCache();
-  }
-
-  _initCache() {
-    this._cache = {};
-  } // @param {Array.<string>|string|Ignore} pattern
-
-
-  add(pattern) {
-    this._added = false;
-
-    if (typeof pattern === 'string') {
-      pattern = pattern.split(/\r?\n/g);
-    }
-
-    make_array(pattern).forEach(this._addPattern, this); // Some rules have just added to the ignore,
-    // making the behavior changed.
-
-    if (this._added) {
-      this._initCache();
-    }
-
-    return this;
-  } // legacy
-
-
-  addPattern(pattern) {
-    return this.add(pattern);
-  }
-
-  _addPattern(pattern) {
-    // https://github.com/kaelzhang/node-ignore/issues/32
-    if (pattern && pattern[KEY_IGNORE]) {
-      this._rules = this._rules.concat(pattern._rules);
-      this._added = true;
-      return;
-    }
-
-    if (this._checkPattern(pattern)) {
-      const rule = this._createRule(pattern.trim());
-
-      if (rule !== null) {
-        this._added = true;
-
-        this._rules.push(rule);
-      }
-    }
-  }
-
-  _checkPattern(pattern) {
-    // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L34-L40
-    return pattern && typeof pattern === 'string' && pattern.indexOf('#') !== 0 && pattern.trim() !== "";
-  }
-
-  filter(paths) {
-    return make_array(paths).filter(path => this._filter(path));
-  }
-
-  createFilter() {
-    return path => this._filter(path);
-  }
-
-  ignores(path) {
-    return !this._filter(path);
-  } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L41-L53
-  // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L29-L55
-
-
-  _createRule(pattern) {
-    const origin = pattern;
-    let negative = false; // > An optional prefix "!" which negates the pattern;
-    // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L43-L46
-
-    if (pattern[0] === '!') {
-      negative = true;
-      pattern = pattern.substring(1).trim();
-    } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L47-L53
-
-
-    if (pattern.length > 0) {
-      pattern = cleanPath(pattern);
-      pattern = toSlash(pattern);
-
-      if (pattern.length > 1 && pattern[0] === '/') {
-        pattern = pattern.slice(1);
-      }
-    } // https://github.com/moby/moby/blob/v19.03.8/builder/dockerignore/dockerignore.go#L54-L55
-
-
-    if (negative) {
-      pattern = '!' + pattern;
-    } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L30
-
-
-    pattern = pattern.trim();
-
-    if (pattern === "") {
-      return null;
-    } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L34
-    // convert forward slashes to backslashes on Windows
-
-
-    pattern = cleanPath(pattern); // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L36-L42
-
-    if (pattern[0] === '!') {
-      if (pattern.length === 1) {
-        return null;
-      }
-
-      negative = true;
-      pattern = pattern.substring(1);
-    } else {
-      negative = false;
-    }
-
-    return {
-      origin,
-      pattern,
-      // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L54
-      dirs: pattern.split(path.sep),
-      negative
-    };
-  } // @returns `Boolean` true if the `path` is NOT ignored
-
-
-  _filter(path) {
-    if (!path) {
-      return false;
-    }
-
-    if (path in this._cache) {
-      return this._cache[path];
-    }
-
-    return this._cache[path] = this._test(path);
-  } // @returns {Boolean} true if a file is NOT ignored
-  // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L62
-
-
-  _test(file) {
-    file = fromSlash(file); // equivalent to golang filepath.Dir() https://golang.org/src/path/filepath/path.go
-
-    const parentPath = cleanPath(path.dirname(file));
-    const parentPathDirs = parentPath.split(path.sep);
-    let matched = false;
-
-    this._rules.forEach(rule => {
-      let match = this._match(file, rule); // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L80
-
-
-      if (!match && parentPath !== ".") {
-        // Check to see if the pattern matches one of our parent dirs.
-        if (rule.dirs.includes('**')) {
-          // Ah shucks! We have to test every possible parent path that has 
-          // a number of dirs _n_ where 
-          // `rule.dirs.filter(doubleStar).length <= _n_ <= parentPathDirs.length`
-          // since the ** can imply any number of directories including 0
-          for (let i = rule.dirs.filter(x => x !== '**').length; i <= parentPathDirs.length; i++) {
-            match = match || this._match(parentPathDirs.slice(0, i).join(path.sep), rule);
-          }
-        } else if (rule.dirs.length <= parentPathDirs.length) {
-          // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L83
-          match = this._match(parentPathDirs.slice(0, rule.dirs.length).join(path.sep), rule);
-        }
-      }
-
-      if (match) {
-        matched = !rule.negative;
-      }
-    });
-
-    return !matched;
-  } // @returns {Boolean} true if a file is matched by a rule
-
-
-  _match(file, rule) {
-    return this._compile(rule).regexp.test(file);
-  } // https://github.com/moby/moby/blob/v19.03.8/pkg/fileutils/fileutils.go#L139
-
-
-  _compile(rule) {
-    if (rule.regexp) {
-      return rule;
-    }
-
-    let regStr = '^'; // Go through the pattern and convert it to a regexp.
-
-    let escapedSlash = path.sep === '\\' ? '\\\\' : path.sep;
-
-    for (let i = 0; i < rule.pattern.length; i++) {
-      const ch = rule.pattern[i];
-
-      if (ch === '*') {
-        if (rule.pattern[i + 1] === '*') {
-          // is some flavor of "**"
-          i++; // Treat **/ as ** so eat the "/"
-
-          if (rule.pattern[i + 1] === path.sep) {
-            i++;
-          }
-
-          if (rule.pattern[i + 1] === undefined) {
-            // is "**EOF" - to align with .gitignore just accept all
-            regStr += ".*";
-          } else {
-            // is "**"
-            // Note that this allows for any # of /'s (even 0) because
-            // the .* will eat everything, even /'s
-            regStr += `(.*${escapedSlash})?`;
-          }
-        } else {
-          // is "*" so map it to anything but "/"
-          regStr += `[^${escapedSlash}]*`;
-        }
-      } else if (ch === '?') {
-        // "?" is any char except "/"
-        regStr += `[^${escapedSlash}]`;
-      } else if (ch === '.' || ch === '$') {
-        // Escape some regexp special chars that have no meaning
-        // in golang's filepath.Match
-        regStr += `\\${ch}`;
-      } else if (ch === '\\') {
-        // escape next char. Note that a trailing \ in the pattern
-        // will be left alone (but need to escape it)
-        if (path.sep === '\\') {
-          // On windows map "\" to "\\", meaning an escaped backslash,
-          // and then just continue because filepath.Match on
-          // Windows doesn't allow escaping at all
-          regStr += escapedSlash;
-          continue;
-        }
-
-        if (rule.pattern[i + 1] !== undefined) {
-          regStr += '\\' + rule.pattern[i + 1];
-          i++;
-        } else {
-          regStr += '\\';
-        }
-      } else {
-        regStr += ch;
-      }
-    }
-
-    regStr += "$";
-    rule.regexp = new RegExp(regStr, this._ignorecase ? 'i' : '');
-    return rule;
-  }
-
-}
-
-
-/***/ }),
-
 /***/ 5940:
 /***/ ((__unused_webpack_module, exports) => {
 
@@ -40538,10 +40168,9 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 /* harmony export */   MS: () => (/* binding */ LEGACY_FLAGS),
 /* harmony export */   RJ: () => (/* binding */ stageNameOf),
 /* harmony export */   SH: () => (/* binding */ lastLineOf),
-/* harmony export */   Zo: () => (/* binding */ flagsOf),
-/* harmony export */   _n: () => (/* binding */ unquote),
-/* harmony export */   u0: () => (/* binding */ sourcesOf)
+/* harmony export */   Zo: () => (/* binding */ flagsOf)
 /* harmony export */ });
+/* unused harmony exports unquote, sourcesOf */
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
@@ -40773,46 +40402,8 @@ function newInstruction(instruction, line, heredocs) {
         keyword,
         text: `${keyword}${text.slice(keyword.length)}`,
         line: instruction.getRange().start.line + 1,
-        contextSources: instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild
-            ? contextSourcesOf(instruction.getTriggerInstruction(), line.trim().replace(/^onbuild\s+/i, ''))
-            : contextSourcesOf(instruction, line.trim()),
-        excludes: (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)
-            .filter((flag) => flag.getName() === 'exclude')
-            .map((flag) => (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(flag.getValue())),
         hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
     };
-}
-function contextSourcesOf(instruction, line) {
-    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Run) {
-        return (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)
-            .filter((flag) => flag.getName() === 'mount')
-            .flatMap((flag) => {
-            const options = new Map(flag.getOptions().map((option) => [(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(option.getName()).toLowerCase(), (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(option.getValue())]));
-            if ((options.get('type') ?? 'bind').toLowerCase() !== 'bind' || options.get('from'))
-                return [];
-            return [options.get('source') ?? options.get('src') ?? '.'];
-        });
-    }
-    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Copy || instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add))
-        return [];
-    if ((0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction).some((flag) => flag.getName() === 'from' && (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .unquote */ ._n)(flag.getValue()) !== ''))
-        return [];
-    // the library drops blanks in JSON strings
-    const sources = jsonOf(line)?.slice(0, -1) ?? (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .sourcesOf */ .u0)(instruction).filter((source) => !source.includes(_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .MARK */ .M$));
-    return sources.filter((source) => !isRemote(instruction, source));
-}
-/** Parses the strings of `COPY ["a b", "c"]`. */
-function jsonOf(line) {
-    const [, json] = /^\S+(?:\s+--\S+)*\s+(\[.*)$/s.exec(line) ?? [];
-    try {
-        return json === undefined ? undefined : JSON.parse(json);
-    }
-    catch {
-        return undefined;
-    }
-}
-function isRemote(instruction, source) {
-    return instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add && (/^https?:\/\//i.test(source) || (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .isGit */ .JL)(source));
 }
 
 
@@ -40822,11 +40413,11 @@ function isRemote(instruction, source) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   M$: () => (/* binding */ MARK),
 /* harmony export */   f: () => (/* binding */ logicalLineOf),
 /* harmony export */   o$: () => (/* binding */ readSource),
 /* harmony export */   uz: () => (/* binding */ splitLines)
 /* harmony export */ });
+/* unused harmony export MARK */
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
 /* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
@@ -46480,7 +46071,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4537);
 /* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5421);
 /* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(404);
-/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1405);
+/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8403);
 /* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
 /* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6267);
@@ -61441,18 +61032,19 @@ function trimmed(path) {
  * (moby/buildkit frontend/dockerfile/dockerfile2llb/platform.go, defaultArgs).
  *
  */
-function globalScope(args, escapeChar, { buildArgs, platform, chainsConfig }) {
+function globalScope(args, escapeChar, { buildArgs, platform, isCross, chainsConfig }) {
     const automatic = new Map();
     const add = (name, value) => {
         const input = buildArgs.get(name);
         automatic.set(name, { value: input ?? value, isInput: input !== undefined });
     };
     for (const side of chainsConfig ? [] : ['BUILD', 'TARGET']) {
-        add(`${side}PLATFORM`, platform && formatPlatform(platform));
-        add(`${side}OS`, platform?.os);
-        add(`${side}OSVERSION`, platform && '');
-        add(`${side}ARCH`, platform?.architecture);
-        add(`${side}VARIANT`, platform && (platform.variant ?? ''));
+        const known = side === 'BUILD' && isCross ? undefined : platform;
+        add(`${side}PLATFORM`, known && formatPlatform(known));
+        add(`${side}OS`, known?.os);
+        add(`${side}OSVERSION`, known && '');
+        add(`${side}ARCH`, known?.architecture);
+        add(`${side}VARIANT`, known && (known.variant ?? ''));
     }
     // one stage may be built for several targets
     if (!chainsConfig)
@@ -61885,7 +61477,8 @@ async function readContentKeys(run) {
     const stages = [plan.builderStage, plan.targetStage];
     const platform = platformOf(plan);
     const buildArgs = buildArgsOf(run);
-    const facts = { buildArgs, platform, chainsConfig: !strategy.capabilities.cacheMetadata };
+    const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform;
+    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata };
     const likely = contextSelections(dockerfile, stages, facts);
     const [read, likelyContext] = await Promise.all([
         readImages(run, imagesForKeys(dockerfile, stages, buildArgs, platform)),
@@ -64141,7 +63734,7 @@ function testArgs(inputs, image, command, name, runId) {
 
 /***/ }),
 
-/***/ 1405:
+/***/ 8403:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -64158,45 +63751,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
 var engine_info = __nccwpck_require__(5573);
-// EXTERNAL MODULE: ./node_modules/@balena/dockerignore/ignore.js
-var dockerignore_ignore = __nccwpck_require__(4158);
-;// CONCATENATED MODULE: ./src/dockerfile/context-files.ts
-/**
- * Finds the files of the build context that a COPY reads.
- *
- * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
- */
+;// CONCATENATED MODULE: ./src/dockerfile/dockerignore.ts
+// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
 
 
-
-/** Placeholder for the content of a folder of which only the name is known. */
-const ANY_FILE = 'any file';
-/**
- * Returns those of `paths` that are in the build context and that one of `sources` matches. '.' and '/' match all paths;
- * a leading '/' or './' has no effect.
- *
- * A path that ends in '/' is a folder of unknown content; it matches if a file in it may match. If the .dockerignore
- * excludes a folder with exceptions, a source matches the excepted files only if it names them.
- *
- * A source is a path or, with a wildcard, a pattern of Go's path.Match, in which `**` means the same as `*` (bk:
- * cache/contenthash/checksum.go, includedPaths). This function does not support COPY --parents, where `**` means more.
- * It does not follow links: see `followLinks`.
- *
- * @param paths below the build context, '/'-separated
- * @param sources as docker processes them: without quotes, with expanded variables
- * @param excludes values of COPY --exclude: patterns as in a .dockerignore, but relative to the path that the source
- *   matches; they do not exclude this path itself (bk: the same, shouldIncludePath)
- * @param dockerignore the text of the file
- */
-function takenFrom(paths, sources, excludes, dockerignore) {
-    const isIgnored = matcher(dockerignore.replace(/^\uFEFF/, '').split(/\r?\n/));
-    const isExcluded = matcher(excludes);
-    const patterns = sources.map(readSource);
-    return paths.filter((path) => patterns.some((pattern) => {
-        const file = takenFile(path, pattern);
-        return file !== undefined && !isIgnored(file.join('/')) && !isExcluded(file.slice(pattern.length).join('/'));
-    }));
-}
 /**
  * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
  * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
@@ -64209,92 +63767,6 @@ async function readDockerignore(contextFolder, file) {
             return text;
     }
     return '';
-}
-/** Returns the path if a pattern matches it; for a folder, a file in it that the pattern may match. */
-function takenFile(path, pattern) {
-    const isFolder = path.endsWith('/');
-    const names = (isFolder ? path.slice(0, -1) : path).split('/');
-    if (!names.every((name, index) => pattern[index]?.takes(name) ?? true))
-        return undefined;
-    const rest = pattern.slice(names.length).map(({ text }) => text);
-    if (!isFolder)
-        return rest.length > 0 ? undefined : names;
-    return [...names, ...(rest.length > 0 ? rest : [ANY_FILE])];
-}
-/**
- * Resolves the sources that are links or below a link: docker copies the target of a link that a source names. Omits
- * targets outside the context, and sources with a wildcard.
- *
- * @returns by source, the path below the context; a source without a link has no entry
- */
-async function followLinks(context, sources) {
-    const top = await realpath(context);
-    const links = new Map();
-    for (const source of sources) {
-        const path = join(top, posix.normalize(`/${source}`)).replace(/\/$/, '');
-        const target = await realpath(path).catch(() => undefined);
-        if (target?.startsWith(top + sep) && target !== path)
-            links.set(source, [relative(top, target)]);
-    }
-    return links;
-}
-function readSource(source) {
-    const components = posix
-        .normalize(`/${source}`)
-        .split('/')
-        .filter((name) => name !== '');
-    // a backslash escapes the next character, but not in a path without wildcards (bk: the same)
-    const hasWildcard = /[*?[]/.test(source.replace(/\\./gs, ''));
-    return components.map((text) => {
-        if (!hasWildcard)
-            return { text, takes: (name) => name === text };
-        const pattern = toRegExp(text);
-        return { text, takes: (name) => pattern.test(name) };
-    });
-}
-/** Converts one component of a pattern of Go's path.Match, which has no `**`. As in Go, a malformed one matches nothing. */
-function toRegExp(component) {
-    const body = component.replace(/\\(.)|(\*+)|(\?)|\[(\^?)((?:\\.|[^\\\]])+)\]|./gsu, (token, escaped, star, any, not, characters) => {
-        if (star)
-            return '.*';
-        if (any)
-            return '.';
-        if (characters)
-            return `[${not}${characters.replace(/\\?(.)/gsu, inSet)}]`;
-        return (escaped ?? token).replace(/[\\^$.*+?()[\]{}|]/, '\\$&');
-    });
-    try {
-        return new RegExp(`^${body}$`, 'su');
-    }
-    catch {
-        return /(?!)/;
-    }
-}
-/** Converts a character in a bracket expression of a pattern for a RegExp; an unescaped '-' is a range in both. */
-function inSet(token, character) {
-    return token !== '-' && /[\\\]^-]/.test(character) ? `\\${character}` : character;
-}
-/** Returns a function that tells whether a path, or a folder that contains it, matches patterns as in a .dockerignore. */
-function matcher(patterns) {
-    // the typed export of this CommonJS module is its property `default`, in Node and in the bundle
-    const rules = ignore.default({ ignorecase: false });
-    for (const pattern of patterns) {
-        // docker takes these literally, but the library passes them to RegExp (github.com/moby/patternmatcher, shouldEscape)
-        const escaped = pattern.replace(/(\\.)|[+(){}|]/g, (token, pair) => pair ?? `\\${token}`);
-        if (isValid(escaped))
-            rules.add([escaped]);
-    }
-    return (path) => path !== '' && rules.ignores(path);
-}
-/** Returns whether a pattern is well-formed: docker rejects a malformed one, and the library throws when it first uses it. */
-function isValid(pattern) {
-    try {
-        ignore.default().add([pattern]).ignores('a');
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
@@ -64668,7 +64140,7 @@ async function createPlan(planning) {
     if (decision.push)
         noticeHeldTags({ inputs, made, refs, decision }, log);
     const variant = (0,plan_variant/* variantOf */.Bp)({
-        ...{ inputs, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
+        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
         file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, prefix ?? '')
     });
     const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, variant);

@@ -71,7 +71,7 @@ describe('A cancelled run ends soon and leaves nothing', () => {
       env,
       answers: [{ to: 'pull', ...HANGS }]
     })
-    expect(calls.map(({ args }) => args[0])).toEqual(['info', 'pull', 'pull', 'ps'])
+    expect(calls.map(({ args }) => args[0])).toEqual(['info', 'image', 'pull', 'pull', 'ps'])
   })
 
   it('by SIGTERM alone', async () => {

@@ -14,14 +14,14 @@ afterAll(() => engine.remove())
 
 const INFO = 'info --format {{json .}}'
 const LABELS =
-  '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA --label shared-docker-layers.inputs=HASH'
+  '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA'
 const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
 const VARIANT = '--label shared-docker-layers.variant=HASH'
-const TESTED = '--label shared-docker-layers.tests=HASH'
+const KEYS = '--label shared-docker-layers.keys=KEYS'
 
 /** What only looks at images, containers and the engine. */
-const LOOK = /^(buildx imagetools|history|image inspect|container inspect|version) /
+const LOOK = /^(buildx imagetools|history|image (?:inspect|ls)|container inspect|version) /
 
 /** What is called, before and after the part in which tests and the production build overlap. */
 function called({ calls }: Ran): { first: string[]; overlapping: string[]; last: string[] } {
@@ -34,13 +34,17 @@ function sorted(texts: string[]): string[] {
   return texts.toSorted((a, b) => a.localeCompare(b))
 }
 
-function build(stage: 'builder' | 'production', moving: boolean): string {
+function build(stage: 'builder' | 'production', moving: boolean, branch = 'master'): string {
   if (stage === 'builder') {
     const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder --tag ${IMAGE}:builder-next` : ''}`
-    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${TESTED} ${ID_FILE} .`
+    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${branchLabel(branch)} ${KEYS} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${VARIANT} ${ID_FILE} .`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${VARIANT} ${KEYS} ${ID_FILE} .`
+}
+
+function branchLabel(branch: string): string {
+  return `--label shared-docker-layers.branch=${branch}`
 }
 
 function test(number: number, command: string): [string, string] {
@@ -109,7 +113,7 @@ describe('What is called, and in which order', () => {
   it('on a feature branch: the commit is pushed, no moving tag made or moved', async () => {
     const ran = await engine.run({ inputs: tests, event: engine.push('feature') })
     const { first, overlapping, last } = called(ran)
-    expect(first).toEqual([INFO, build('builder', false)])
+    expect(first).toEqual([INFO, build('builder', false, 'feature')])
     expect(overlapping).toEqual(sorted([build('production', false), ...TESTS]))
     expect(last).toEqual([`push ${IMAGE}:SHORT`, CLEAN_UP])
     expect(ran.outputs).toMatchObject({ pushed: 'true', published: 'false', branch: 'feature' })
@@ -121,7 +125,7 @@ describe('What is called, and in which order', () => {
   ])('%s: built and tested, nothing pushed, one notice', async (_, repository, inputs, why) => {
     const ran = await engine.run({ inputs: { ...tests, ...inputs }, event: pullRequest(repository) })
     expect(called(ran)).toEqual({
-      first: [INFO, build('builder', false)],
+      first: [INFO, build('builder', false, 'topic')],
       overlapping: sorted([build('production', false), ...TESTS]),
       last: [CLEAN_UP]
     })
@@ -218,7 +222,9 @@ describe('What is called, and in which order', () => {
       `build --force-rm --cache-from ${IMAGE}:builder --file Dockerfile --target builder --iidfile`
     )
     const label = texts[3]
-    expect(label).toBe(`build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${TESTED} ${ID_FILE} -`)
+    expect(label).toBe(
+      `build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${branchLabel('master')} ${KEYS} ${ID_FILE} -`
+    )
     expect(find(ran.calls, '--label').stdin).toMatch(/^FROM sha256:[0-9a-f]{64}\n$/)
     expect(find(ran.calls, `--tag ${IMAGE}:SHORT`).text).toMatch(
       /^build --force-rm --file TEMP\/shared-docker-layers-RUN\/Dockerfile-stage-1 --tag/

@@ -50,18 +50,12 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
 
       const first = source.head()
       expect(testsOf((await play(first)).outcome)).toMatchObject(passed)
-      const tested = await project.digest('builder')
+      const tested = await project.layers('builder')
 
       // what no image has: its tags are all that is made
       const second = source.commit({ 'docs.txt': 'x\n' })
       const { outcome, traffic } = await play(second, { tags: 'v1' })
       expect(testsOf(outcome)).toMatchObject([{ status: 'unchanged', exitCode: null, passedFor: first }])
-      // its buildx cannot tag an image as it is, so all is built
-      if (engine.version === '26.1') {
-        expect(outcome.outputs).toMatchObject({ published: 'true', 'cache-hit': 'full' })
-        expect(await project.digest('builder')).toBe(tested)
-        return
-      }
       expect(outcome.outputs).toMatchObject({
         image: `${project.image}:${short(second)}`,
         tags: `${project.image}:${short(second)}\n${project.image}:v1`,
@@ -75,12 +69,12 @@ describe.each(availableEngines().filter(sharesWithBuildKit))(
       expect(traffic.pulled).toBeLessThan(NO_LAYER)
       expect(traffic.pushed).toBeLessThan(NO_LAYER)
 
-      // of production alone: the builder is found to be the same, and stays as it is
+      // of production alone: the builder is found to be the same
       const third = source.commit({ settings: '2\n' })
       const changed = await play(third)
       expect(testsOf(changed.outcome)).toMatchObject([{ status: 'unchanged', passedFor: first }])
       expect(changed.outcome.outputs).toMatchObject({ published: 'true', 'cache-hit': 'partial' })
-      expect(await project.digest('builder')).toBe(tested)
+      expect(await project.layers('builder')).toEqual(tested)
       expect((await project.labels('latest'))['org.opencontainers.image.revision']).toBe(third)
 
       // another command, other options, a variable of the runner, the source: all run

@@ -33,7 +33,7 @@ const ACTION = 0
 /** One call of docker, from its start to its end. */
 export interface Call {
   args: string[]
-  /** The words joined by spaces, with RUN, SHA, SHORT, HASH, TEMP and ID for what differs from run to run. */
+  /** The words joined by spaces, with RUN, SHA, SHORT, HASH, KEYS, TEMP and ID for what differs from run to run. */
   text: string
   env: Record<string, string>
   start: number
@@ -193,7 +193,8 @@ export class FakeEngine {
       .replaceAll(/\S*\/temp(?=\/)/g, 'TEMP')
       .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
       .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
-      .replaceAll(/(?<=shared-docker-layers\.\w+=)([0-9a-f]{64}|[0-9a-f]{16}(?![0-9a-f]))/g, 'HASH')
+      .replaceAll(/(?<=shared-docker-layers\.\w+=)[0-9a-f]{16}(?![0-9a-f])/g, 'HASH')
+      .replaceAll(/(?<=shared-docker-layers\.keys=)\{"version":1.*?\}(?= |$)/g, 'KEYS')
       .replaceAll(this.sha, 'SHA')
       .replaceAll(this.sha.slice(0, 7), 'SHORT')
   }

@@ -86,8 +86,18 @@ export class Project {
     return this.#bed.registry.tags(this.repository)
   }
 
+  /** The tags that people use: without cache tags and tested tags. */
+  async imageTags(): Promise<string[]> {
+    return (await this.tags()).filter((tag) => !/^(cache|tested)-[0-9a-f]{16}$/.test(tag))
+  }
+
   async digest(tag: string): Promise<string | undefined> {
     return (await this.#bed.registry.manifest(this.repository, tag))?.digest
+  }
+
+  /** The digests of the layers of an image, uncompressed. */
+  async layers(tag: string): Promise<string[]> {
+    return (await this.#bed.registry.config(this.repository, tag)).rootfs.diff_ids
   }
 
   async labels(tag: string): Promise<Record<string, string>> {
