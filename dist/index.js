@@ -46070,7 +46070,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6535);
 /* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4537);
 /* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5421);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(404);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1665);
 /* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8403);
 /* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
@@ -59952,7 +59952,7 @@ function previewCommands(plan, secrets) {
 
 /***/ }),
 
-/***/ 404:
+/***/ 1665:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60067,24 +60067,31 @@ function baseLabels({ baseImage }, digests) {
 function nameOfEngine({ version, store }) {
     return `${version} ${store}`;
 }
+/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
+const LONGEST_LABEL = 60_000;
 /**
  * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
  * its base image. An ingredient that several keys share is written once.
  */
 function keysLabel(build, keys, engine) {
-    const parts = [];
+    const indices = new Map();
     const indexOf = ({ kind, name = '', hash, count }) => {
         const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])]);
-        const index = parts.indexOf(part);
-        return index === -1 ? parts.push(part) - 1 : index;
+        const index = indices.get(part) ?? indices.size;
+        indices.set(part, index);
+        return index;
     };
     const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
         keyword,
         key === undefined ? '' : shortKey(key),
         ingredients.map(indexOf)
     ]);
-    const value = { version: 1, engine, parts: parts.map((part) => JSON.parse(part)), chain };
-    return `${KEYS_LABEL}=${JSON.stringify(value)}`;
+    const parts = [...indices.keys()];
+    const value = JSON.stringify({ version: 1, engine, parts: parts.map((part) => JSON.parse(part)), chain });
+    if (value.length <= LONGEST_LABEL)
+        return `${KEYS_LABEL}=${value}`;
+    const bare = { version: 1, engine, parts: [], chain: chain.map(([keyword, key]) => [keyword, key, []]) };
+    return `${KEYS_LABEL}=${JSON.stringify(bare)}`;
 }
 /** Reads the label of an image; undefined if it has none of this form. */
 function readKeysLabel(labels) {
@@ -60117,6 +60124,21 @@ function readIngredient(entry) {
 var errors = __nccwpck_require__(7457);
 // EXTERNAL MODULE: ./src/lib/text.ts
 var lib_text = __nccwpck_require__(9112);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
+;// CONCATENATED MODULE: ./src/lib/within.ts
+
+/** Returns the result of work, or undefined if it takes longer than a time in milliseconds; then the work goes on. */
+async function within(longest, work) {
+    const timer = new AbortController();
+    try {
+        return await Promise.race([work, (0,promises_.setTimeout)(longest, undefined, { signal: timer.signal })]);
+    }
+    finally {
+        timer.abort();
+    }
+}
+
 // EXTERNAL MODULE: ./src/registry/client-images.ts
 var client_images = __nccwpck_require__(5567);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
@@ -60640,6 +60662,7 @@ class StepCollector {
     #ingredients;
     #readsOutside = false;
     #files = new Set();
+    #noted = new Set();
     constructor(scope, raw) {
         this.#scope = scope;
         this.#parts = [raw.keyword];
@@ -60667,8 +60690,9 @@ class StepCollector {
     /** Notes the variables that the step sees. */
     note(names) {
         for (const name of names) {
-            if (this.#ingredients.some((one) => one.kind === 'argument' && one.name === name))
+            if (this.#noted.has(name))
                 continue;
+            this.#noted.add(name);
             this.#ingredients.push({ kind: 'argument', name, hash: step_parts_short(this.#scope.get(name)?.value) });
             if (this.#scope.see([name]))
                 this.#readsOutside = true;
@@ -61310,8 +61334,6 @@ function identityOf({ layers, runtime, hasTriggers }) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/cache/context-entries.ts
 /**
  * Reads the build context as docker sees it: from the disk, after the .dockerignore.
@@ -61470,6 +61492,7 @@ async function digestOf(path, mode, buffer, pause) {
 
 
 
+
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
 async function readContentKeys(run) {
     const { plan } = run;
@@ -61513,6 +61536,10 @@ function buildArgsOf({ plan, childEnv }) {
         return value === undefined ? [] : [[argument, value]];
     }));
 }
+/** Milliseconds for a registry to describe an image, with retries: the builds wait for the keys, and work without. */
+const REGISTRY_ANSWERS_WITHIN = 20_000;
+/** Milliseconds for the engine to list its images. */
+const ENGINE_ANSWERS_WITHIN = 30_000;
 /** Reads the external images: those in the engine, which a build prefers, and else those in the registries. */
 async function readImages({ docker, registry, signal }, references) {
     const inEngine = await listImages(docker, signal);
@@ -61523,7 +61550,7 @@ async function readImages({ docker, registry, signal }, references) {
         const here = isHere ? (await (0,client_images/* inspectInEngine */.Ms)(docker, reference, signal)).image : undefined;
         if (here)
             return { reference, identity: identityOf(here) };
-        const { image } = await registry.published(reference);
+        const image = (await within(REGISTRY_ANSWERS_WITHIN, registry.published(reference)))?.image;
         if (!image)
             return { reference };
         return { reference, identity: identityOf(image), ...(image.digest !== undefined && { digest: image.digest }) };
@@ -61531,7 +61558,7 @@ async function readImages({ docker, registry, signal }, references) {
 }
 /** Returns the references of all images in the engine: none on a new runner, without a question about each. */
 async function listImages(docker, signal) {
-    const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal });
+    const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal, patience: ENGINE_ANSWERS_WITHIN });
     return (0,errors/* failureOf */.g5)(result) === undefined
         ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
         : undefined;
@@ -61622,6 +61649,9 @@ var plan_labels = __nccwpck_require__(3848);
 
 
 
+
+/** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
+const cache_sources_REGISTRY_ANSWERS_WITHIN = 20_000;
 /** Chooses the cache source of each build, once. */
 class CacheSources {
     #run;
@@ -61650,30 +61680,36 @@ class CacheSources {
     exists(reference) {
         return this.#existing.get(reference);
     }
+    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
+    reject(reference) {
+        this.#existing.set(reference, false);
+    }
     /** Chooses the image with the longest content key of this build, or else the newest published one. */
     async #choose(stage) {
         const { plan, registry } = this.#run;
         const { image, cacheTags } = plan.inputs;
         const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
-        const answers = await Promise.all(asked.map((reference) => registry.digest(reference)));
+        const answers = await Promise.all(asked.map((reference) => within(cache_sources_REGISTRY_ANSWERS_WITHIN, registry.digest(reference))));
         const found = asked.filter((_, index) => answers[index]?.value !== undefined);
         for (const reference of found) {
             const record = await this.#usable(reference, stage);
-            this.#existing.set(reference, record !== undefined);
             if (record === undefined)
                 continue;
             for (const other of found.slice(found.indexOf(reference)))
                 this.#existing.set(other, true);
-            return { reference, origin: originOf(record) };
+            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
         }
         return { reference: await this.#newest(stage) };
     }
     /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
     async #usable(reference, stage) {
         const { image } = await this.#run.registry.published(reference);
-        if (!this.#run.plan.strategy.capabilities.cacheMetadata)
+        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
             return image;
-        return image && whyNoCache(image, stage) === undefined ? image : undefined;
+        if (whyNoCache(image, stage) === undefined)
+            return image;
+        this.reject(reference);
+        return undefined;
     }
     /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
     async #newest(stage) {
@@ -61893,6 +61929,13 @@ function compare(evidence, step) {
         if (!isRecorded(one, before))
             return whyOtherKey(evidence, one, before, place === index);
     }
+    // what it reads may have been made anew, with another content, although of the same
+    const anew = keys
+        .slice(0, index + 1)
+        .flatMap(({ ingredients }) => ingredients)
+        .find(({ kind, name = '' }) => kind === 'stage' && evidence.executedStages.has(name));
+    if (anew)
+        return { kind: 'stage-changed', reason: `Stage ${anew.name}, which it reads, executed a step.` };
     return whySameKeys(evidence, recorded.engine);
 }
 /** Returns whether a step is that of a key: BuildKit prints a trigger as `ONBUILD COPY a b`, Docker 26.1 as `COPY a b`. */
@@ -61935,11 +61978,14 @@ var git_git = __nccwpck_require__(308);
 
 
 
+
 /** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
 async function explain_explain(run, { keys, digests }, builds) {
     const { plan, git, changesSince, registry } = run;
     const { inputs, dockerfile } = plan;
-    const executedStages = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
+    const executedStages = new Set(builds
+        .flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
+        .flatMap((name) => [name, String(dockerfile.stages.find((stage) => (0,stage_graph/* nameOf */.Vb)(stage) === name)?.index)]));
     if (executedStages.size === 0)
         return;
     const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
@@ -61970,24 +62016,38 @@ async function explain_explain(run, { keys, digests }, builds) {
 
 
 
+/** Label of an image that was built on the images of other stages: a hash of their layers. */
+const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
 /**
- * Returns whether a build may find results in its cache source that an earlier run made from other images than those just built
- * and tested: a stage that it reads executed steps in this run, because its own cache was lost, but the cache source has the
- * result of the same content keys. Commands may have another result each time.
+ * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
+ * have them.
  */
-async function hasOlderResults({ plan, registry }, stage, cacheSource, builds, keys) {
-    const indexOf = (name = '') => (plan.dockerfile.stages.find((one) => (0,stage_graph/* nameOf */.Vb)(one) === name) ?? (0,model/* findStage */.U9)(plan.dockerfile, name))?.index;
-    const executed = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).flatMap((step) => indexOf(step.stage) ?? [])));
-    const isExecuted = (name) => executed.has(indexOf(name) ?? -1);
-    const reading = chainOfKeys(stage, keys).map(({ key, ingredients }) => ({
-        key,
-        readsExecuted: ingredients.some(({ kind, name }) => kind === 'stage' && isExecuted(name))
-    }));
-    if (stage.images.length === 0 || !reading.some(({ readsExecuted }) => readsExecuted))
+async function hashOfImages({ docker, signal }, { images }) {
+    if (images.length === 0)
+        return '';
+    const names = images.map(({ image }) => image);
+    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], { signal });
+    if ((0,errors/* failureOf */.g5)(result) !== undefined)
+        return undefined;
+    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
+}
+/**
+ * Returns whether a build may find results in its cache source that another run made from other images than those just built
+ * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
+ *
+ * @param builtOn `hashOfImages` of the build
+ */
+async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
+    if (builtOn === '')
         return false;
-    const { image } = await registry.published(cacheSource);
+    const { image, failure } = await registry.published(cacheSource);
+    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
+        return false;
     const recorded = readKeysLabel(image?.labels ?? {})?.chain;
-    return reading.some((one, index) => one.readsExecuted && isRecorded(one, recorded?.[index]));
+    const chain = chainOfKeys(stage, keys);
+    if (builtOn === undefined || recorded === undefined || chain.length === 0)
+        return true;
+    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
 }
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
@@ -62975,6 +63035,9 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
     const digest = digests.get(stage.reference) ?? '';
     if (digest !== '')
         return `${repository}@${digest}`;
+    // what people deploy must be the very image of this run
+    if (stage.kind === 'production')
+        return undefined;
     const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key));
     const build = builds.find(({ image }) => image === stage.reference);
     // then the image of the cache tag has the same layers
@@ -63050,13 +63113,19 @@ async function findUnchanged(run, keys) {
         tests: asResults(inputs.tests, commit)
     };
 }
-function whyNoTag({ fingerprints, builderStage, targetStage, dockerfile }, keys) {
+function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
+    if (engine.platform === undefined)
+        return 'the platform of the engine is unknown';
     if (fingerprints.tests === undefined)
         return 'the tests may depend on what is outside the container';
-    const stage = [builderStage, targetStage].find((index) => keys.get(index)?.image === undefined) ?? targetStage;
-    const unknown = [keys.get(stage)?.base, ...(keys.get(stage)?.instructions ?? [])].find((one) => one?.key === undefined);
-    const line = unknown?.line || dockerfile.stages[stage]?.startLine;
-    return `it is unknown what line ${line} of the Dockerfile reads`;
+    if (keys.size === 0)
+        return 'the Dockerfile has no content keys';
+    const unknown = [builderStage, targetStage]
+        .flatMap((index) => [keys.get(index)?.base ?? [], keys.get(index)?.instructions ?? []].flat())
+        .find(({ key }) => key === undefined);
+    return unknown === undefined
+        ? 'the configuration of an image is unknown'
+        : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
 }
 
 // EXTERNAL MODULE: external "node:os"
@@ -63631,6 +63700,7 @@ async function reuseAll(run, keys, result) {
     }
     const { unchanged, tests } = found;
     log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
+    sayNoReports(run);
     result.unchanged = unchanged;
     result.tests = tests;
     if (plan.decision.push) {
@@ -63643,11 +63713,17 @@ async function reuseAll(run, keys, result) {
     }
     return true;
 }
+/** The reports of earlier tests are not kept. */
+function sayNoReports({ plan, log }) {
+    if (plan.inputs.testReports.length > 0)
+        log.info('There are no test reports, because the tests did not run.');
+}
 async function testUnlessPassed(run, { strategy, caches }, { builder }) {
     const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys));
     if (!passed)
         return runTests(run);
     run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
+    sayNoReports(run);
     return passed;
 }
 async function explainAll(run, caches, result) {
@@ -63664,17 +63740,9 @@ async function explainAll(run, caches, result) {
  *
  * @returns the failure, after which it builds nothing more
  */
-async function buildAll(run, { strategy, caches }, result, builds) {
+async function buildAll(run, building, result, builds) {
     for (const stage of builds) {
-        const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage));
-        tellSource(run, stage, source);
-        const made = [keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine)), ...baseLabels(stage, caches.digests)];
-        const build = await strategy.build({ ...stage, labels: [...stage.labels, ...made] }, {
-            cacheSource: source.reference,
-            startFromImages: await hasOlderResults(run, stage, source.reference, (0,result_result/* buildsOf */.jV)(result), caches.keys)
-        });
-        if (source.origin)
-            build.cacheOrigin = source.origin;
+        const build = await buildOne(run, building, stage);
         if (build.kind === 'cache')
             result.cacheStages.push(build);
         else
@@ -63684,6 +63752,27 @@ async function buildAll(run, { strategy, caches }, result, builds) {
             return [{ kind: 'build', image: build.image }];
     }
     return [];
+}
+async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
+    const { plan, timeline } = run;
+    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
+    tellSource(run, stage, source);
+    // with a rewritten Dockerfile, every build starts from the images anyway
+    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
+    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
+    const labels = [
+        ...stage.labels,
+        keysLabel(stage, keys, nameOfEngine(plan.engine)),
+        ...baseLabels(stage, digests),
+        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+    ];
+    const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages });
+    if (source.origin)
+        build.cacheOrigin = source.origin;
+    // the image of the tag has other results than this run, or BuildKit could not use it
+    if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+        sources.reject(source.reference);
+    return build;
 }
 function tellSource({ log }, { name }, { reference, origin }) {
     if (origin)
@@ -64272,7 +64361,7 @@ function describeDirty(shortSha, { files, count }) {
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 const REVISION_LABEL = 'org.opencontainers.image.revision';
-/** Label that names the branch from which a builder or a cache stage was built; '' without one. A deployed image is the same for every branch. */
+/** Label that names the branch from which a builder or a cache stage was built; '' without one, and for production: a deployed image is the same for every branch. */
 const BRANCH_LABEL = 'shared-docker-layers.branch';
 /**
  * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
@@ -64287,7 +64376,8 @@ function makeLabels(inputs, commit, created, variant) {
     const users = Object.fromEntries(inputs.labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
     const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch });
-    const production = list({ ...own, ...users, ...revision, [_variant_js__WEBPACK_IMPORTED_MODULE_0__/* .VARIANT_LABEL */ .z]: variant });
+    // a base image or the Dockerfile could name any branch
+    const production = list({ ...own, ...users, ...revision, [BRANCH_LABEL]: '', [_variant_js__WEBPACK_IMPORTED_MODULE_0__/* .VARIANT_LABEL */ .z]: variant });
     return { builder: unpublished, stages: unpublished, production };
 }
 
@@ -65099,7 +65189,13 @@ const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopS
 /** Returns the `runtime` of a config. Omits empty fields: an engine returns some fields that the registry's config lacks. */
 function runtimeOf(config) {
     const entries = RUNTIME.map((name) => [name, (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, name)]);
-    return JSON.stringify(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
+    return stableJson(entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value))));
+}
+/** Returns JSON in which the keys of objects are sorted: engines and registries have them in another order. */
+function stableJson(value) {
+    return JSON.stringify(value, (_, one) => typeof one === 'object' && one !== null && !Array.isArray(one)
+        ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : one);
 }
 /**
  * Returns the indices of the layers in cache metadata: base64 of a JSON array of records. A record identifies its layers by
@@ -66247,6 +66343,8 @@ function describeStep({ instruction, line }) {
 }
 /** Returns what built the image of a cache source: `layers of commit 1a2b3c4 of branch "feature"`. */
 function describeOrigin({ commit, branch }) {
+    if (commit === '')
+        return 'layers of an unknown commit';
     return `layers of commit ${commit.slice(0, 7)}${branch === '' ? '' : ` of branch ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(branch)}`}`;
 }
 /** Counts a step once: a stage may be part of several builds, but only the first one executes its steps. */
@@ -66513,9 +66611,12 @@ function stepOf(name) {
         return undefined;
     return { stage, number: Number(number), instruction };
 }
-/** Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that exists only in the engine may have no digest. */
+/**
+ * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
+ * an image that exists only in the engine may have no digest.
+ */
 function baseOf(name) {
-    const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
+    const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
     return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
 }
 const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
@@ -67232,9 +67333,15 @@ function whyFailed({ exitCode, reader, late, isDiskFull }, steps) {
 function located({ number: _, ...step }, place) {
     return {
         ...step,
+        // BuildKit makes the first folder on scratch each time, and never reports it as cached
+        ...(place && isFirstFolderOnScratch(place) && { cached: true }),
         ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__/* .nameOf */ .Vb)(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
+}
+function isFirstFolderOnScratch({ stage, instruction }) {
+    const first = stage.instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword));
+    return stage.base === 'scratch' && first?.keyword === 'WORKDIR' && first.line === instruction?.line;
 }
 
 

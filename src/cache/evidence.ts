@@ -25,7 +25,7 @@ export interface Evidence {
   unusualModes: readonly { path: string; mode: string }[]
   /** Names of the ARGs of the Dockerfile. */
   argumentNames: ReadonlySet<string>
-  /** Names of the stages in which this run executed a step. */
+  /** Names and indices of the stages in which this run executed a step. */
   executedStages: ReadonlySet<string>
   /** Whether the run publishes every stage that others copy from. */
   publishesAllStages: boolean

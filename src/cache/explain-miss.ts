@@ -91,6 +91,12 @@ function compare(evidence: Evidence, step: Step): Reason {
     if (one.key === undefined) return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` }
     if (!isRecorded(one, before)) return whyOtherKey(evidence, one, before, place === index)
   }
+  // what it reads may have been made anew, with another content, although of the same
+  const anew = keys
+    .slice(0, index + 1)
+    .flatMap(({ ingredients }) => ingredients)
+    .find(({ kind, name = '' }) => kind === 'stage' && evidence.executedStages.has(name))
+  if (anew) return { kind: 'stage-changed', reason: `Stage ${anew.name}, which it reads, executed a step.` }
   return whySameKeys(evidence, recorded.engine)
 }
 

@@ -44,24 +44,31 @@ export interface RecordedKey {
   ingredients: Ingredient[]
 }
 
+/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
+const LONGEST_LABEL = 60_000
+
 /**
  * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
  * its base image. An ingredient that several keys share is written once.
  */
 export function keysLabel(build: Pick<StageBuild, 'own'>, keys: ContentKeys, engine: string): string {
-  const parts: string[] = []
+  const indices = new Map<string, number>()
   const indexOf = ({ kind, name = '', hash, count }: Ingredient): number => {
     const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])])
-    const index = parts.indexOf(part)
-    return index === -1 ? parts.push(part) - 1 : index
+    const index = indices.get(part) ?? indices.size
+    indices.set(part, index)
+    return index
   }
   const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
     keyword,
     key === undefined ? '' : shortKey(key),
     ingredients.map(indexOf)
   ])
-  const value = { version: 1, engine, parts: parts.map((part): unknown => JSON.parse(part)), chain }
-  return `${KEYS_LABEL}=${JSON.stringify(value)}`
+  const parts = [...indices.keys()]
+  const value = JSON.stringify({ version: 1, engine, parts: parts.map((part): unknown => JSON.parse(part)), chain })
+  if (value.length <= LONGEST_LABEL) return `${KEYS_LABEL}=${value}`
+  const bare = { version: 1, engine, parts: [], chain: chain.map(([keyword, key]) => [keyword, key, []]) }
+  return `${KEYS_LABEL}=${JSON.stringify(bare)}`
 }
 
 /** Reads the label of an image; undefined if it has none of this form. */

@@ -30,6 +30,7 @@ export class StepCollector {
   readonly #ingredients: Ingredient[]
   #readsOutside = false
   readonly #files = new Set<string>()
+  readonly #noted = new Set<string>()
 
   constructor(scope: StageScope, raw: RawInstruction) {
     this.#scope = scope
@@ -60,7 +61,8 @@ export class StepCollector {
   /** Notes the variables that the step sees. */
   note(names: Iterable<string>): void {
     for (const name of names) {
-      if (this.#ingredients.some((one) => one.kind === 'argument' && one.name === name)) continue
+      if (this.#noted.has(name)) continue
+      this.#noted.add(name)
       this.#ingredients.push({ kind: 'argument', name, hash: short(this.#scope.get(name)?.value) })
       if (this.#scope.see([name])) this.#readsOutside = true
     }

@@ -1,5 +1,6 @@
 import { missingRecords, whyNoCache } from '../cache/cached-layers.ts'
 import { type ContentKeys, cacheTagOf, keysToAsk } from '../cache/key-tags.ts'
+import { within } from '../lib/within.ts'
 import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
@@ -10,7 +11,12 @@ import type { CacheOrigin } from '../result/result.ts'
 export interface CacheSource {
   reference: string
   origin?: CacheOrigin
+  /** Whether it is the cache tag of the last key: its image has the result of every step. */
+  isWhole?: boolean
 }
+
+/** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
+const REGISTRY_ANSWERS_WITHIN = 20_000
 
 /** Chooses the cache source of each build, once. */
 export class CacheSources {
@@ -44,19 +50,25 @@ export class CacheSources {
     return this.#existing.get(reference)
   }
 
+  /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
+  reject(reference: string): void {
+    this.#existing.set(reference, false)
+  }
+
   /** Chooses the image with the longest content key of this build, or else the newest published one. */
   async #choose(stage: StageBuild): Promise<CacheSource> {
     const { plan, registry } = this.#run
     const { image, cacheTags } = plan.inputs
     const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key))
-    const answers = await Promise.all(asked.map((reference) => registry.digest(reference)))
+    const answers = await Promise.all(
+      asked.map((reference) => within(REGISTRY_ANSWERS_WITHIN, registry.digest(reference)))
+    )
     const found = asked.filter((_, index) => answers[index]?.value !== undefined)
     for (const reference of found) {
       const record = await this.#usable(reference, stage)
-      this.#existing.set(reference, record !== undefined)
       if (record === undefined) continue
       for (const other of found.slice(found.indexOf(reference))) this.#existing.set(other, true)
-      return { reference, origin: originOf(record) }
+      return { reference, origin: originOf(record), isWhole: reference === asked[0] }
     }
     return { reference: await this.#newest(stage) }
   }
@@ -64,8 +76,10 @@ export class CacheSources {
   /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
   async #usable(reference: string, stage: StageBuild): Promise<ImageRecord | undefined> {
     const { image } = await this.#run.registry.published(reference)
-    if (!this.#run.plan.strategy.capabilities.cacheMetadata) return image
-    return image && whyNoCache(image, stage) === undefined ? image : undefined
+    if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata) return image
+    if (whyNoCache(image, stage) === undefined) return image
+    this.reject(reference)
+    return undefined
   }
 
   /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */

@@ -1,6 +1,7 @@
 import { explainMisses } from '../cache/explain-miss.ts'
 import { chainOfKeys } from '../cache/key-tags.ts'
 import { nameOfEngine } from '../cache/keys-label.ts'
+import { nameOf } from '../dockerfile/stage-graph.ts'
 import { unusualModes } from '../git/file-modes.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
@@ -18,7 +19,9 @@ export async function explain(
   const { plan, git, changesSince, registry } = run
   const { inputs, dockerfile } = plan
   const executedStages = new Set(
-    builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
+    builds
+      .flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
+      .flatMap((name) => [name, String(dockerfile.stages.find((stage) => nameOf(stage) === name)?.index)])
   )
   if (executedStages.size === 0) return
 

@@ -1,35 +1,49 @@
+import { createHash } from 'node:crypto'
 import { type ContentKeys, chainOfKeys } from '../cache/key-tags.ts'
 import { isRecorded, readKeysLabel } from '../cache/keys-label.ts'
-import { findStage } from '../dockerfile/model.ts'
-import { nameOf } from '../dockerfile/stage-graph.ts'
+import { failureOf } from '../docker/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
-import type { Build } from '../result/result.ts'
+
+/** Label of an image that was built on the images of other stages: a hash of their layers. */
+export const BUILT_ON_LABEL = 'shared-docker-layers.built-on'
 
 /**
- * Returns whether a build may find results in its cache source that an earlier run made from other images than those just built
- * and tested: a stage that it reads executed steps in this run, because its own cache was lost, but the cache source has the
- * result of the same content keys. Commands may have another result each time.
+ * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
+ * have them.
+ */
+export async function hashOfImages(
+  { docker, signal }: Pick<Run, 'docker' | 'signal'>,
+  { images }: Pick<StageBuild, 'images'>
+): Promise<string | undefined> {
+  if (images.length === 0) return ''
+  const names = images.map(({ image }) => image)
+  const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], { signal })
+  if (failureOf(result) !== undefined) return undefined
+  return createHash('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16)
+}
+
+/**
+ * Returns whether a build may find results in its cache source that another run made from other images than those just built
+ * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
+ *
+ * @param builtOn `hashOfImages` of the build
  */
 export async function hasOlderResults(
-  { plan, registry }: Pick<Run, 'plan' | 'registry'>,
+  { registry }: Pick<Run, 'registry'>,
   stage: StageBuild,
   cacheSource: string,
-  builds: readonly Build[],
+  builtOn: string | undefined,
   keys: ContentKeys
 ): Promise<boolean> {
-  const indexOf = (name = ''): number | undefined =>
-    (plan.dockerfile.stages.find((one) => nameOf(one) === name) ?? findStage(plan.dockerfile, name))?.index
-  const executed = new Set(
-    builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).flatMap((step) => indexOf(step.stage) ?? []))
-  )
-  const isExecuted = (name: string | undefined): boolean => executed.has(indexOf(name) ?? -1)
-  const reading = chainOfKeys(stage, keys).map(({ key, ingredients }) => ({
-    key,
-    readsExecuted: ingredients.some(({ kind, name }) => kind === 'stage' && isExecuted(name))
-  }))
-  if (stage.images.length === 0 || !reading.some(({ readsExecuted }) => readsExecuted)) return false
-  const { image } = await registry.published(cacheSource)
+  if (builtOn === '') return false
+  const { image, failure } = await registry.published(cacheSource)
+  if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn)) return false
   const recorded = readKeysLabel(image?.labels ?? {})?.chain
-  return reading.some((one, index) => one.readsExecuted && isRecorded(one, recorded?.[index]))
+  const chain = chainOfKeys(stage, keys)
+  if (builtOn === undefined || recorded === undefined || chain.length === 0) return true
+  return chain.some(
+    ({ key, ingredients }, index) =>
+      key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index]))
+  )
 }

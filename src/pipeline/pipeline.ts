@@ -20,7 +20,7 @@ import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources } from './cache-sources.ts'
 import { explain } from './explain.ts'
-import { hasOlderResults } from './older-results.ts'
+import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { type Caches, whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
@@ -158,6 +158,7 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
   log.info(
     `Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`
   )
+  sayNoReports(run)
   result.unchanged = unchanged
   result.tests = tests
   if (plan.decision.push) {
@@ -170,6 +171,11 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
   return true
 }
 
+/** The reports of earlier tests are not kept. */
+function sayNoReports({ plan, log }: Pick<Run, 'plan' | 'log'>): void {
+  if (plan.inputs.testReports.length > 0) log.info('There are no test reports, because the tests did not run.')
+}
+
 async function testUnlessPassed(
   run: Run,
   { strategy, caches }: Building,
@@ -178,6 +184,7 @@ async function testUnlessPassed(
   const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys))
   if (!passed) return runTests(run)
   run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
+  sayNoReports(run)
   return passed
 }
 
@@ -200,29 +207,43 @@ async function explainAll(
  * @returns the failure, after which it builds nothing more
  */
 async function buildAll(
-  run: Pick<Run, 'plan' | 'registry' | 'log' | 'timeline'>,
-  { strategy, caches }: Building,
+  run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>,
+  building: Building,
   result: RunResult,
   builds: Run['plan']['builds']
 ): Promise<Failure[]> {
   for (const stage of builds) {
-    const source = await run.timeline.measure('wait', 'Wait for the cache source', () => caches.sources.of(stage))
-    tellSource(run, stage, source)
-    const made = [keysLabel(stage, caches.keys, nameOfEngine(run.plan.engine)), ...baseLabels(stage, caches.digests)]
-    const build = await strategy.build(
-      { ...stage, labels: [...stage.labels, ...made] },
-      {
-        cacheSource: source.reference,
-        startFromImages: await hasOlderResults(run, stage, source.reference, buildsOf(result), caches.keys)
-      }
-    )
-    if (source.origin) build.cacheOrigin = source.origin
+    const build = await buildOne(run, building, stage)
     if (build.kind === 'cache') result.cacheStages.push(build)
     else result[build.kind] = build
     warnOfCaches(run, build)
     if (build.failure !== undefined) return [{ kind: 'build', image: build.image }]
   }
   return []
+}
+
+async function buildOne(
+  run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>,
+  { strategy, caches: { keys, digests, sources } }: Building,
+  stage: StageBuild
+): Promise<Build> {
+  const { plan, timeline } = run
+  const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage))
+  tellSource(run, stage, source)
+  // with a rewritten Dockerfile, every build starts from the images anyway
+  const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage)
+  const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys)
+  const labels = [
+    ...stage.labels,
+    keysLabel(stage, keys, nameOfEngine(plan.engine)),
+    ...baseLabels(stage, digests),
+    ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+  ]
+  const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages })
+  if (source.origin) build.cacheOrigin = source.origin
+  // the image of the tag has other results than this run, or BuildKit could not use it
+  if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached))) sources.reject(source.reference)
+  return build
 }
 
 function tellSource({ log }: Pick<Run, 'log'>, { name }: StageBuild, { reference, origin }: CacheSource): void {

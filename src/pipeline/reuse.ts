@@ -91,12 +91,14 @@ export async function findUnchanged(
   }
 }
 
-function whyNoTag({ fingerprints, builderStage, targetStage, dockerfile }: Plan, keys: ContentKeys): string {
+function whyNoTag({ fingerprints, engine, builderStage, targetStage }: Plan, keys: ContentKeys): string {
+  if (engine.platform === undefined) return 'the platform of the engine is unknown'
   if (fingerprints.tests === undefined) return 'the tests may depend on what is outside the container'
-  const stage = [builderStage, targetStage].find((index) => keys.get(index)?.image === undefined) ?? targetStage
-  const unknown = [keys.get(stage)?.base, ...(keys.get(stage)?.instructions ?? [])].find(
-    (one) => one?.key === undefined
-  )
-  const line = unknown?.line || dockerfile.stages[stage]?.startLine
-  return `it is unknown what line ${line} of the Dockerfile reads`
+  if (keys.size === 0) return 'the Dockerfile has no content keys'
+  const unknown = [builderStage, targetStage]
+    .flatMap((index) => [keys.get(index)?.base ?? [], keys.get(index)?.instructions ?? []].flat())
+    .find(({ key }) => key === undefined)
+  return unknown === undefined
+    ? 'the configuration of an image is unknown'
+    : `it is unknown what line ${unknown.line} of the Dockerfile reads`
 }

@@ -15,7 +15,7 @@ const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref
 
 /** @param platform of the engine */
 export function takeFingerprints(
-  inputs: Pick<PublicInputs, 'tests' | 'testOptions' | 'testReports' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
+  inputs: Pick<PublicInputs, 'tests' | 'testOptions' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
   platform: string | undefined
 ): Fingerprints {
   const { tests, testOptions } = inputs

@@ -7,7 +7,7 @@ import { VARIANT_LABEL } from './variant.ts'
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
 export const REVISION_LABEL = 'org.opencontainers.image.revision'
 
-/** Label that names the branch from which a builder or a cache stage was built; '' without one. A deployed image is the same for every branch. */
+/** Label that names the branch from which a builder or a cache stage was built; '' without one, and for production: a deployed image is the same for every branch. */
 export const BRANCH_LABEL = 'shared-docker-layers.branch'
 
 /**
@@ -29,6 +29,7 @@ export function makeLabels(
   const list = (labels: Record<string, string>): string[] =>
     Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch })
-  const production = list({ ...own, ...users, ...revision, [VARIANT_LABEL]: variant })
+  // a base image or the Dockerfile could name any branch
+  const production = list({ ...own, ...users, ...revision, [BRANCH_LABEL]: '', [VARIANT_LABEL]: variant })
   return { builder: unpublished, stages: unpublished, production }
 }

@@ -65,8 +65,17 @@ const RUNTIME = 'Cmd Entrypoint Env ExposedPorts Healthcheck OnBuild Shell StopS
 /** Returns the `runtime` of a config. Omits empty fields: an engine returns some fields that the registry's config lacks. */
 export function runtimeOf(config: unknown): string {
   const entries = RUNTIME.map((name) => [name, at(config, name)] as const)
-  return JSON.stringify(
+  return stableJson(
     entries.filter(([, value]) => !['""', 'null', '[]', '{}', undefined].includes(JSON.stringify(value)))
+  )
+}
+
+/** Returns JSON in which the keys of objects are sorted: engines and registries have them in another order. */
+function stableJson(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === 'object' && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one
   )
 }
 

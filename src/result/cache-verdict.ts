@@ -57,6 +57,7 @@ export function describeStep({ instruction, line }: Pick<Step, 'instruction' | '
 
 /** Returns what built the image of a cache source: `layers of commit 1a2b3c4 of branch "feature"`. */
 export function describeOrigin({ commit, branch }: CacheOrigin): string {
+  if (commit === '') return 'layers of an unknown commit'
   return `layers of commit ${commit.slice(0, 7)}${branch === '' ? '' : ` of branch ${quote(branch)}`}`
 }
 

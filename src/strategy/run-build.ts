@@ -202,7 +202,14 @@ function whyFailed(
 function located({ number: _, ...step }: PrintedStep, place: ReturnType<BuildCommand['locate']>): Step {
   return {
     ...step,
+    // BuildKit makes the first folder on scratch each time, and never reports it as cached
+    ...(place && isFirstFolderOnScratch(place) && { cached: true }),
     ...(place && { stage: nameOf(place.stage) }),
     ...(place?.instruction && { line: place.instruction.line })
   }
+}
+
+function isFirstFolderOnScratch({ stage, instruction }: NonNullable<ReturnType<BuildCommand['locate']>>): boolean {
+  const first = stage.instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword))
+  return stage.base === 'scratch' && first?.keyword === 'WORKDIR' && first.line === instruction?.line
 }

@@ -142,7 +142,8 @@ describe('A cache tag', () => {
     const { sources, builds } = ask({ ...given, others: { [longest]: labelled('2'), [shorter]: labelled('3') } })
     expect(await sources.of(production(builds))).toEqual({
       reference: longest,
-      origin: { commit: COMMIT, branch: 'feature' }
+      origin: { commit: COMMIT, branch: 'feature' },
+      isWhole: true
     })
     expect([longest, shorter].map((tag) => sources.exists(tag))).toEqual([true, true])
   })
@@ -150,7 +151,7 @@ describe('A cache tag', () => {
   it('of a shorter key is the next best', async () => {
     const { world: given, tags } = await world({ latest: image('1', ALL) })
     const { sources, builds } = ask({ ...given, others: { [tags[1] ?? '']: labelled('3') } })
-    expect(await sources.of(production(builds))).toMatchObject({ reference: tags[1] })
+    expect(await sources.of(production(builds))).toMatchObject({ reference: tags[1], isWhole: false })
     expect(tags.map((tag) => sources.exists(tag))).toEqual([undefined, true])
   })
 

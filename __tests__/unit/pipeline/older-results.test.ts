@@ -1,51 +1,91 @@
-import { expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
-import { hasOlderResults } from '../../../src/pipeline/older-results.ts'
+import type { Docker } from '../../../src/docker/docker.ts'
+import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from '../../../src/pipeline/older-results.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import { image as identity, keysOf } from '../../support/content-keys.ts'
-import { Contents, FakeRegistry, imageOf } from '../../support/fake-registry.ts'
+import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan } from '../../support/make-plan.ts'
 import { makeRun } from '../../support/make-run.ts'
-import { makeBuild } from '../../support/results.ts'
 
 const COPY = 'FROM alpine AS builder\nRUN make\nFROM alpine\nCOPY --from=builder /a /a\n'
 const FROM = 'FROM alpine AS builder\nRUN make\nFROM builder\nRUN b\n'
 const NUMBER = COPY.replace('--from=builder', '--from=0')
+const UNKNOWN = COPY.replace('RUN make', 'ADD https://example.com/a /a')
 
-/** @param before the Dockerfile of the image in the cache source */
-async function ask(text: string, { cached = false, before = text } = {}): Promise<boolean> {
+interface Source {
+  /** The Dockerfile of the image in the cache source, and the hash of the images on which it was built. */
+  before?: string
+  builtOn?: string
+  labels?: Record<string, string>
+}
+
+/** @param now the hash of the images on which the build builds */
+async function ask(text: string, now: string | undefined, source: Source = {}): Promise<boolean> {
   const world = { images: new Map([['alpine', identity('alpine')]]) }
   const plan = makePlan({ text })
   const production = plan.builds.at(-1) as StageBuild
-  const label = keysLabel(production, await keysOf(before, world), '')
-  const labels = { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1) }
+  const label = keysLabel(production, await keysOf(source.before ?? text, world), '')
+  const labels = { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1), [BUILT_ON_LABEL]: source.builtOn ?? 'old' }
   const contents = new Contents()
-  contents.put('octo/app:latest', imageOf(`sha256:${'1'.repeat(64)}`, { labels }))
+  contents.put('octo/app:latest', imageOf(`sha256:${'1'.repeat(64)}`, { labels: source.labels ?? labels }))
   const run = makeRun({ plan, registry: new FakeRegistry(contents) })
-  const step = { stage: 'builder', instruction: 'RUN make', line: 2, cached, seconds: 1 }
-  return hasOlderResults(run, production, 'octo/app:latest', [makeBuild({ steps: [step] })], await keysOf(text, world))
+  return hasOlderResults(run, production, 'octo/app:latest', now, await keysOf(text, world))
 }
 
-it.each([COPY, FROM, NUMBER])(
-  '%j has older results if the builder executed what the cache source has',
-  async (text) => {
-    expect(await ask(text)).toBe(true)
-  }
-)
+describe('hasOlderResults', () => {
+  it.each([COPY, FROM, NUMBER])('is true for %j if the same was built on another image', async (text) => {
+    expect(await ask(text, 'new')).toBe(true)
+  })
 
-it.each([COPY, FROM])('%j has none if the builder executed nothing', async (text) => {
-  expect(await ask(text, { cached: true })).toBe(false)
+  it.each([COPY, FROM, UNKNOWN])('is false for %j if it was built on the same image', async (text) => {
+    expect(await ask(text, 'old')).toBe(false)
+  })
+
+  it.each([COPY, FROM])('is false for %j if the builder stage has changed since', async (text) => {
+    expect(await ask(text, 'new', { before: text.replace('RUN make', 'RUN make all') })).toBe(false)
+  })
+
+  it.each<[string, string, string | undefined, Source]>([
+    ['it is unknown what the builder stage reads', UNKNOWN, 'new', {}],
+    ['the image has no labels', COPY, 'new', { labels: {} }],
+    ['the engine does not have the images', COPY, undefined, {}]
+  ])('is true if %s', async (_, text, now, source) => {
+    expect(await ask(text, now, source)).toBe(true)
+  })
+
+  it('is false for a build on no image, and for a cache source that does not exist', async () => {
+    expect(await ask(COPY, '')).toBe(false)
+    const plan = makePlan({ text: COPY })
+    const production = plan.builds.at(-1) as StageBuild
+    expect(await hasOlderResults(makeRun({ plan }), production, 'octo/app:none', 'new', new Map())).toBe(false)
+  })
+
+  it('is true for a cache source that only the action cannot read', async () => {
+    const plan = makePlan({ text: COPY })
+    const registry = new FakeRegistry(new Contents(), { fail: () => failureOf('unreachable') })
+    const production = plan.builds.at(-1) as StageBuild
+    expect(await hasOlderResults(makeRun({ plan, registry }), production, 'octo/app:none', 'new', new Map())).toBe(true)
+  })
 })
 
-it.each([COPY, FROM])('%j has none if the builder executed something else than before', async (text) => {
-  expect(await ask(text, { before: text.replace('RUN make', 'RUN make all') })).toBe(false)
-})
+describe('hashOfImages', () => {
+  const docker = (stdout: string, exitCode = 0): Docker => ({
+    call: async () => ({ exitCode, stdout, stderr: exitCode === 0 ? '' : 'no such image' })
+  })
+  const { signal } = new AbortController()
+  const stage = makePlan({ text: COPY }).builds.at(-1) as StageBuild
 
-it('has none in a cache source that does not exist', async () => {
-  const plan = makePlan({ text: COPY })
-  const keys = await keysOf(COPY, { images: new Map([['alpine', identity('alpine')]]) })
-  const step = { stage: 'builder', instruction: 'RUN make', line: 2, cached: false, seconds: 1 }
-  const builds = [makeBuild({ steps: [step] })]
-  const run = makeRun({ plan })
-  expect(await hasOlderResults(run, plan.builds.at(-1) as StageBuild, 'octo/app:none', builds, keys)).toBe(false)
+  it('tells layers apart', async () => {
+    const [one, other] = await Promise.all(
+      ['["a","b"]\n', '["a","c"]\n'].map((layers) => hashOfImages({ docker: docker(layers), signal }, stage))
+    )
+    expect(one).toMatch(/^[0-9a-f]{16}$/)
+    expect(other).not.toBe(one)
+  })
+
+  it('is unknown without the images, and empty for a build on none', async () => {
+    expect(await hashOfImages({ docker: docker('', 1), signal }, stage)).toBeUndefined()
+    expect(await hashOfImages({ docker: docker('', 1), signal }, { images: [] })).toBe('')
+  })
 })

@@ -25,6 +25,7 @@ describe('makeLabels', () => {
       'org.opencontainers.image.source=mine',
       `org.opencontainers.image.revision=${COMMIT.sha}`,
       'team=a=b',
+      'shared-docker-layers.branch=',
       'shared-docker-layers.variant=ghi'
     ])
   })

@@ -13,9 +13,12 @@ function stepOf(name: string): { stage: string; number: number; instruction: str
   return { stage, number: Number(number), instruction }
 }
 
-/** Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`; an image that exists only in the engine may have no digest. */
+/**
+ * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
+ * an image that exists only in the engine may have no digest.
+ */
 function baseOf(name: string): Base | undefined {
-  const [, reference, digest] = /^\[[^\]]*\] FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? []
+  const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? []
   return reference !== undefined && digest !== undefined ? { reference, digest } : undefined
 }
 

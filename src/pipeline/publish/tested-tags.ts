@@ -54,6 +54,8 @@ function imageOf(
 ): string | undefined {
   const digest = digests.get(stage.reference) ?? ''
   if (digest !== '') return `${repository}@${digest}`
+  // what people deploy must be the very image of this run
+  if (stage.kind === 'production') return undefined
   const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key))
   const build = builds.find(({ image }) => image === stage.reference)
   // then the image of the cache tag has the same layers
