@@ -43,7 +43,7 @@ const tables: Table[] = [
   ...(['ways', 'failing', 'reusing'] as const).map((chain) => ({
     columns: BRANCH_CHAINS[chain].map(({ id }) => id),
     plays: availableEngines()
-      .filter(() => isChosen(`branches-${chain}`))
+      .filter(() => options.shape === 'branches' || isChosen(`branches-${chain}`))
       .map((engine) => ({ engine, play: (base: string) => playBranches(base, engine, chain) }))
   }))
 ].map(({ columns, plays }) => ({

@@ -78,6 +78,8 @@ export interface Moment {
   fails?: true
   /** An earlier run tested the same content, so that this run only tags its image. */
   reuses?: true
+  /** The beginning of the one warning that it logs. */
+  warns?: string
   /** A script of Node.js that runs beside the engine. */
   beside?: string
 }
@@ -171,6 +173,9 @@ const TRACE: Moment[] = [
     writes: 'commit tags'
   }
 ]
+
+/** Both jobs give their images the same commit tag. */
+const REPLACED = 'Another image of this commit is published as'
 
 /** The other ways in which content reaches a branch; they continue the trace. */
 const WAYS: Moment[] = [
@@ -311,7 +316,8 @@ const WAYS: Moment[] = [
     what: 'another job of the workflow builds the other Dockerfile',
     start: (source) => worker(pushed(source, 'master')),
     executes: ['worker-build', 'worker'],
-    writes: 'moving tags'
+    writes: 'moving tags',
+    warns: REPLACED
   },
   {
     id: 'm4',
@@ -328,7 +334,8 @@ const WAYS: Moment[] = [
     what: 'the other job builds that commit, too',
     start: (source) => worker(pushed(source, 'master')),
     executes: ['worker-build'],
-    writes: 'moving tags'
+    writes: 'moving tags',
+    warns: REPLACED
   }
 ]
 

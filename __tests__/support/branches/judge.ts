@@ -1,5 +1,5 @@
 import type { Outcome } from '../../../testbed/runner.ts'
-import { short } from '../harness.ts'
+import { annotations, short } from '../harness.ts'
 import type { Moment, Writes } from './chains.ts'
 
 /** What a stored RUN is known by. */
@@ -52,6 +52,12 @@ export function judgeWritten(
       ? []
       : [`the output cache-tags says [${told}], but it wrote [${added}]`])
   ]
+}
+
+export function judgeWarnings({ warns }: Moment, outcome: Outcome): string[] {
+  const warnings = annotations(outcome, 'warning')
+  const unexpected = warnings.filter((text) => warns === undefined || !text.startsWith(`::warning::${warns}`))
+  return warns === undefined || warnings.length === 1 ? unexpected : [`it does not warn: ${warns}`, ...unexpected]
 }
 
 export function judgeTests({ fails, reuses }: Moment, { outputs }: Outcome): string[] {

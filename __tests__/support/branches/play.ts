@@ -4,9 +4,9 @@ import type { EngineSpec, TestBed } from '../../../testbed/index.ts'
 import type { Outcome } from '../../../testbed/runner.ts'
 import { SourceRepository } from '../../../testbed/source-repository.ts'
 import { readStamps } from '../corpus/judge.ts'
-import { executedRuns, legacyEnv, Project, short, startInside } from '../harness.ts'
+import { executedRuns, Project, sharesWithBuildKit, short, startInside } from '../harness.ts'
 import { applicationOf, type BranchChain, DEPENDS_ON, type Moment, type RunName } from './chains.ts'
-import { type Built, judgeOrigin, judgeReuse, judgeTests, judgeWritten } from './judge.ts'
+import { type Built, judgeOrigin, judgeReuse, judgeTests, judgeWarnings, judgeWritten } from './judge.ts'
 
 /** How one moment went. */
 export interface PlayedMoment {
@@ -28,6 +28,7 @@ const TESTS = 'grep -H . stamp-* && test -s app.txt'
 export class BranchPlayer {
   readonly project: Project
   readonly #source: SourceRepository
+  readonly #strategy: 'inline' | 'legacy'
   readonly #played: PlayedMoment[] = []
   /** By `#contentOf`. */
   readonly #built = new Map<string, Built>()
@@ -37,7 +38,8 @@ export class BranchPlayer {
   readonly #contents = new Map<string, Record<'dependencies' | 'source', string>>()
 
   constructor(bed: TestBed, base: string, engine: EngineSpec, chain: BranchChain) {
-    this.project = new Project(bed, engine, `branches-${chain}`, legacyEnv(engine))
+    this.project = new Project(bed, engine, `branches-${chain}`)
+    this.#strategy = sharesWithBuildKit(engine) ? 'inline' : 'legacy'
     this.#source = new SourceRepository(bed.folder, applicationOf(base))
   }
 
@@ -65,6 +67,10 @@ export class BranchPlayer {
       ...(executed.join() === moment.executes.join() ? [] : [`it executed [${executed}], not [${moment.executes}]`]),
       ...(outcome.exitCode === (moment.fails ? 1 : 0) ? [] : [`exit code ${outcome.exitCode}: ${outcome.log}`]),
       ...(outcome.post.exitCode === 0 ? [] : ['the post step failed']),
+      ...(String(outcome.outputs.engine).includes(`"strategy":"${this.#strategy}"`)
+        ? []
+        : [`the engine is ${outcome.outputs.engine} instead of ${this.#strategy}`]),
+      ...judgeWarnings(moment, outcome),
       ...removed.map((tag) => `the tag ${tag} is gone`),
       ...judgeWritten(moment, sha, written, after, outcome),
       ...judgeTests(moment, outcome),
