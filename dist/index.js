@@ -39469,3142 +39469,17 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 8736:
+/***/ 63:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  u: () => (/* binding */ readEventCommit)
+  DV: () => (/* binding */ crossCheck),
+  In: () => (/* binding */ onePlatform),
+  Ko: () => (/* binding */ readInputs)
 });
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-;// CONCATENATED MODULE: ./src/action/event.ts
-
-
-/** No commit can be determined. The message is one sentence for users. */
-class EventError extends Error {
-    name = 'EventError';
-}
-/**
- * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
- * (docs.github.com, "Variables reference" and "Events that trigger workflows").
- *
- * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
- * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
- * for `workflow_run`, that is the tip of the default branch.
- *
- * @param env     the variables of the process; reads only `GITHUB_*`
- * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
- * @param git     the commit of the checkout; undefined without git or a repository
- * @throws EventError if no commit can be determined
- */
-function readCommit(env, payload, git) {
-    const event = env.GITHUB_EVENT_NAME || 'local';
-    const isPullRequest = event.startsWith('pull_request');
-    const ref = readRef(env);
-    const revision = readRevision(event, env, payload, ref, git);
-    const head = commitId(git?.sha);
-    const sha = head || revision.sha;
-    const pullHead = isPullRequest ? commitId((0,json.at)(payload, 'pull_request', 'head', 'sha')) : '';
-    const isOwn = sha === revision.sha || sha === pullHead;
-    // GITHUB_SHA of pull_request_target is the base branch, without the changes
-    const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target');
-    const number = hasChanges ? positive((0,json.at)(payload, 'pull_request', 'number')) : undefined;
-    const time = (head && git?.time) || commitTime(headCommit(event, payload), sha);
-    const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
-        // A schedule runs only on the default branch, and its payload has no repository.
-        (event === 'schedule' ? ref.branch : '');
-    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
-    return {
-        event,
-        sha,
-        shortSha: sha.slice(0, 7),
-        eventSha: revision.sha,
-        checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
-        branch: revision.branch,
-        tag: revision.tag,
-        isFork: isForeign(event, payload),
-        isDependabot: [
-            env.GITHUB_ACTOR,
-            (0,json.at)(payload, 'pull_request', 'user', 'login'),
-            (0,json.at)(payload, 'workflow_run', 'actor', 'login')
-        ].includes('dependabot[bot]'),
-        isPullRequest,
-        ...(number !== undefined && { pullRequest: number }),
-        ...(defaultBranch && { defaultBranch }),
-        repository,
-        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
-        ...(time && { commitTime: time })
-    };
-}
-function readRevision(event, env, payload, ref, git) {
-    if (event === 'workflow_run') {
-        return payloadRevision(event, 'workflow_run.head_sha', (0,json.at)(payload, 'workflow_run', 'head_sha'), {
-            branch: refName((0,json.at)(payload, 'workflow_run', 'head_branch')),
-            tag: ''
-        });
-    }
-    if (event === 'merge_group') {
-        return payloadRevision(event, 'merge_group.head_sha', (0,json.at)(payload, 'merge_group', 'head_sha'), {
-            branch: shortName((0,json.at)(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
-            tag: ''
-        });
-    }
-    if (event === 'push' && isDeletion(payload)) {
-        // For such an event, the variables name the default branch, which is not its subject.
-        throw new EventError(`The push event deletes ${(0,lib_text/* quote */.hD)((0,json/* text */.Qq)((0,json.at)(payload, 'ref')))}, so there is no commit to build.`);
-    }
-    if (event === 'local' && !env.GITHUB_SHA) {
-        const sha = commitId(git?.sha);
-        if (!sha)
-            throw new EventError('There is no commit to build: neither a GitHub event nor git names one.');
-        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
-    }
-    const sha = commitId(env.GITHUB_SHA);
-    if (!sha) {
-        throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
-    }
-    if (event.startsWith('pull_request')) {
-        return { sha, branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')), tag: '' };
-    }
-    // A release builds its tag, even if GITHUB_REF does not contain it.
-    if (event === 'release')
-        return { sha, branch: '', tag: ref.tag || refName((0,json.at)(payload, 'release', 'tag_name')) };
-    return { sha, ...ref };
-}
-/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
-function payloadRevision(event, field, value, ref) {
-    const sha = commitId(value);
-    if (!sha)
-        throw new EventError(`There is no commit to build: the ${(0,lib_text/* quote */.hD)(event)} event's payload has no ${field}.`);
-    return { sha, ...ref };
-}
-/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
-function readRef(env) {
-    const ref = env.GITHUB_REF ?? '';
-    if (ref.startsWith('refs/'))
-        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
-    const name = refName(env.GITHUB_REF_NAME || ref);
-    return {
-        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
-        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
-    };
-}
-function isDeletion(payload) {
-    return (0,json.at)(payload, 'deleted') === true || /^0+$/.test((0,json/* text */.Qq)((0,json.at)(payload, 'after')));
-}
-/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
-function isForeign(event, payload) {
-    const repository = (0,json.at)(payload, 'repository', 'id');
-    if (event.startsWith('pull_request'))
-        return !sameId((0,json.at)(payload, 'pull_request', 'head', 'repo', 'id'), repository);
-    if (event === 'workflow_run')
-        return !sameId((0,json.at)(payload, 'workflow_run', 'head_repository', 'id'), repository);
-    return false;
-}
-function positive(value) {
-    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
-}
-function sameId(a, b) {
-    return Number.isSafeInteger(a) && a === b;
-}
-function headCommit(event, payload) {
-    if (event === 'push')
-        return (0,json.at)(payload, 'head_commit');
-    if (event === 'merge_group')
-        return (0,json.at)(payload, 'merge_group', 'head_commit');
-    if (event === 'workflow_run')
-        return (0,json.at)(payload, 'workflow_run', 'head_commit');
-    return undefined;
-}
-/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
-function commitTime(commit, sha) {
-    if (commitId((0,json.at)(commit, 'id')) !== sha)
-        return '';
-    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec((0,json/* text */.Qq)((0,json.at)(commit, 'timestamp')));
-    const [, local = '', zone = ''] = match ?? [];
-    // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
-    if (isoSeconds(`${local}Z`) !== `${local}Z`)
-        return '';
-    return isoSeconds(`${local}${zone}`);
-}
-function isoSeconds(time) {
-    const date = new Date(time);
-    if (Number.isNaN(date.getTime()))
-        return '';
-    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
-    return seconds && `${seconds}Z`;
-}
-/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
-function commitId(value) {
-    const id = (0,json/* text */.Qq)(value).toLowerCase();
-    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
-}
-function shortName(ref, prefix) {
-    const name = (0,json/* text */.Qq)(ref);
-    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
-}
-/**
- * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
- * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
- * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
- */
-function refName(value) {
-    const name = (0,json/* text */.Qq)(value);
-    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
-    return refused ? '' : name;
-}
-function repositoryName(value) {
-    const name = (0,json/* text */.Qq)(value);
-    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
-}
-function sourceUrl(server, repository) {
-    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
-    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
-}
-
-;// CONCATENATED MODULE: ./src/action/read-commit.ts
-
-
-
-/**
- * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
- *
- * @param env the environment of the action
- * @throws UserError if no commit can be determined, or the event cannot be read
- */
-async function readEventCommit(env, git) {
-    const head = await git.commit('HEAD');
-    const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() };
-    try {
-        return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local);
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo((0,errors/* messageOf */.bD)(error));
-    }
-}
-function readPayload(path) {
-    if (!path)
-        return undefined;
-    try {
-        return JSON.parse((0,external_node_fs_.readFileSync)(path, 'utf8'));
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${(0,errors/* messageOf */.bD)(error)}`);
-    }
-}
-
-
-/***/ }),
-
-/***/ 7911:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   PX: () => (/* binding */ publicInputs),
-/* harmony export */   Sb: () => (/* binding */ Secrets),
-/* harmony export */   bt: () => (/* binding */ findSecretLike)
-/* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-
-
-/** The secrets in the inputs: values to redact, and values that only the build may receive. */
-class Secrets {
-    /** The input `secrets`. */
-    values;
-    /** The texts to redact, line by line: the runner masks only within lines. */
-    lines;
-    constructor(inputs) {
-        this.values = inputs.secrets;
-        this.lines = hiddenLines(inputs);
-    }
-    /** Redacts a text for a file: the runner masks only its log. */
-    redact(text) {
-        // the longest first, because one may be a part of another
-        const longestFirst = this.lines.toSorted((a, b) => b.length - a.length);
-        return longestFirst.reduce((shown, line) => shown.replaceAll(line, '***'), text);
-    }
-    /** Returns a copy of plain data with redacted texts. */
-    redactTexts(data) {
-        const shown = (value) => (typeof value === 'string' ? this.redact(value) : value);
-        return JSON.parse(JSON.stringify(data), (key, value) => {
-            if (!TEXTS.has(key))
-                return value;
-            return Array.isArray(value) ? value.map(shown) : shown(value);
-        });
-    }
-}
-/** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
-const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
-function publicInputs({ githubToken: _, ...inputs }) {
-    return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
-}
-function hiddenLines({ secrets, githubToken, buildArgs, testOptions }) {
-    // `--env NAME=value`, in one word or two
-    const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''));
-    const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '');
-    const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
-        .flatMap((value) => value.split(/\r?\n/))
-        .filter((line) => line.trim() !== '');
-    // the quoted form in a command line for users to paste
-    const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
-    return [...new Set([...lines, ...quoted])];
-}
-/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
-const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
-const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i;
-/** Prefixes of secrets of common services (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
-const SECRET_VALUES = /^(?:gh[pousr]_|github_pat_|glpat-|npm_|AKIA|ASIA|xox[abprs]-|dckr_pat_|pypi-|sk_live_|eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY)/;
-/** Minimum length: shorter values may be ordinary words, and masking these would make the log unreadable. */
-const SHORTEST_SECRET = 8;
-/** @param buildArgs NAME=value, or only NAME */
-function findSecretLike(buildArgs) {
-    return buildArgs.flatMap((arg) => {
-        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
-        const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='));
-        if (!isNamedSo && !SECRET_VALUES.test(value))
-            return [];
-        return [{ name, value: value.length >= SHORTEST_SECRET ? value : undefined }];
-    });
-}
-
-
-/***/ }),
-
-/***/ 3476:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   YO: () => (/* binding */ replayable),
-/* harmony export */   lq: () => (/* binding */ optional),
-/* harmony export */   uK: () => (/* binding */ option),
-/* harmony export */   x: () => (/* binding */ shellQuoted)
-/* harmony export */ });
-/**
- * Formats a command line that users can paste into a POSIX shell.
- *
- * @param input lines for its standard input, written by the action
- */
-function replayable(args, env = {}, input) {
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-    const line = [...variables, 'docker', ...args.map(quoted)].join(' ');
-    return input === undefined ? line : `${line} <<'EOF'\n${input}EOF`;
-}
-function quoted(word) {
-    return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);
-}
-/** Encloses a word in single quotes for a POSIX shell. */
-function shellQuoted(word) {
-    return `'${word.replaceAll("'", "'\\''")}'`;
-}
-/** Returns the words of a repeatable option. */
-function option(name, values) {
-    return values.flatMap((value) => [name, value]);
-}
-/** Returns zero or one value, for `option`. */
-function optional(value) {
-    return value === undefined ? [] : [value];
-}
-
-
-/***/ }),
-
-/***/ 7942:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Dn: () => (/* binding */ removeContainers),
-/* harmony export */   jQ: () => (/* binding */ RUN_LABEL),
-/* harmony export */   od: () => (/* binding */ removeContainer)
-/* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
-
-
-/** The action's label on every container; its value is the id of the run that created it. */
-const RUN_LABEL = 'shared-docker-layers.run';
-/** Time limit in milliseconds for an engine to list or remove containers. */
-const PATIENCE = 60_000;
-/**
- * Removes every container of a run, running or not. The run may have no containers.
- *
- * @returns why containers may be left, or undefined if none is left
- */
-async function removeContainers(docker, runId) {
-    const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
-    try {
-        const list = await docker.call(args, { patience: PATIENCE });
-        const ids = idsIn(list);
-        if (list.exitCode !== 0 || ids.length === 0)
-            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(list);
-        const removed = await remove(docker, ids);
-        if (removed.exitCode === 0)
-            return undefined;
-        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
-        const again = await docker.call(args, { patience: PATIENCE });
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(removed) : undefined);
-    }
-    catch (error) {
-        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error);
-    }
-}
-/**
- * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
- * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
- */
-async function removeContainer(docker, name) {
-    await remove(docker, [name]).catch(() => { });
-}
-function remove(docker, names) {
-    return docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
-}
-function idsIn({ stdout }) {
-    return stdout.split('\n').filter((id) => id !== '');
-}
-
-
-/***/ }),
-
-/***/ 5573:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Kj: () => (/* binding */ readBuilderDriver),
-/* harmony export */   Xc: () => (/* binding */ readEngineInfo),
-/* harmony export */   jZ: () => (/* binding */ atLeast)
-/* harmony export */ });
-/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2088);
-/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(semver__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
-
-
-
-
-/** Time limit in milliseconds for `docker info`, also on a busy machine. */
-const ENGINE_TELLS_WITHIN = 60_000;
-/**
- * Reads the properties of the engine.
- *
- * @throws UserError if docker or the engine is missing, its use is not permitted, or it runs Windows containers
- */
-async function readEngineInfo(docker, signal) {
-    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
-        patience: ENGINE_TELLS_WITHIN,
-        ...(signal && { signal })
-    });
-    const info = parseInfo(stdout);
-    const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
-    if (!info?.ServerVersion) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`);
-    }
-    if (info.OSType !== 'linux') {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`);
-    }
-    const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1];
-    return {
-        version: info.ServerVersion,
-        store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
-        buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
-        context: info.ClientInfo?.Context || 'default',
-        platform: platformOf(info),
-        insecure: {
-            hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) => index.Secure === false ? [name] : []),
-            ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
-        }
-    };
-}
-/** Go's names of machines as `uname -m` calls them (github.com/containerd/platforms, database.go). */
-const ARCHITECTURES = {
-    x86_64: 'amd64',
-    amd64: 'amd64',
-    aarch64: 'arm64',
-    arm64: 'arm64',
-    armv7l: 'arm/v7',
-    riscv64: 'riscv64',
-    ppc64le: 'ppc64le',
-    s390x: 's390x'
-};
-function platformOf({ OSType, Architecture = '' }) {
-    const architecture = ARCHITECTURES[Architecture];
-    return architecture === undefined ? undefined : `${OSType}/${architecture}`;
-}
-function parseInfo(text) {
-    try {
-        return JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-}
-/**
- * Reads the driver of a buildx builder: docker, docker-container, kubernetes, remote, cloud.
- *
- * @throws UserError if the buildx builder does not exist
- */
-async function readBuilderDriver(docker, builder, signal) {
-    const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
-    const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
-    if (result.exitCode !== 0 || driver === undefined) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input builder names ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(builder)}, but docker buildx inspect does not know it: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .lastLine */ .fM)(result.stderr)}`);
-    }
-    return driver;
-}
-/** Returns whether a version in the format of engines and plugins ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
-function atLeast(version, least) {
-    const coerced = semver__WEBPACK_IMPORTED_MODULE_0___default().coerce(version);
-    return coerced !== null && semver__WEBPACK_IMPORTED_MODULE_0___default().gte(coerced, least);
-}
-
-
-/***/ }),
-
-/***/ 7457:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   SI: () => (/* binding */ isEngineGone),
-/* harmony export */   cN: () => (/* binding */ whyEngineGone),
-/* harmony export */   fM: () => (/* binding */ lastLine),
-/* harmony export */   g5: () => (/* binding */ failureOf)
-/* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-
-/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
-function isEngineGone(text) {
-    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
-}
-/** Time limit in milliseconds for an engine to answer `docker version`. */
-const ENGINE_ANSWERS_WITHIN = 10_000;
-/** Returns docker's message if the engine no longer answers, or undefined if it does. */
-async function whyEngineGone(docker) {
-    const args = ['version', '--format', '{{.Server.Version}}'];
-    return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD);
-}
-/**
- * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
- * one: `error from registry: unknown`, then `unknown`.
- */
-function failureOf({ exitCode, stderr }) {
-    if (exitCode === 0)
-        return undefined;
-    const [last = '', before = ''] = linesOf(stderr).toReversed();
-    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
-}
-/** Returns the last line that is not blank, which contains docker's error. */
-function lastLine(text) {
-    return linesOf(text).at(-1) ?? '';
-}
-function linesOf(text) {
-    return text
-        .split(/[\r\n]+/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-
-
-/***/ }),
-
-/***/ 756:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   u: () => (/* binding */ LineReader)
-/* harmony export */ });
-/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6193);
-/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_0__);
-
-/** Characters after which the reader passes on an incomplete line: a line may never end. */
-const LONGEST_LINE = 4 * 1_024 * 1_024;
-/** Splits output into lines and prints the readable log. */
-class LineReader {
-    #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
-    #rest = '';
-    print;
-    /** The return value of `failure`. */
-    lastWord = '';
-    /** @param print receives the readable log in complete lines */
-    constructor(print) {
-        this.print = print;
-    }
-    write(chunk) {
-        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
-        this.#rest = lines.pop() ?? '';
-        for (const line of lines)
-            this.read(line.replace(/\r$/, ''));
-        if (this.#rest.length < LONGEST_LINE)
-            return;
-        this.read(this.#rest);
-        this.#rest = '';
-    }
-    end() {
-        const rest = this.#rest + this.#decoder.end();
-        this.#rest = '';
-        if (rest !== '')
-            this.read(rest);
-    }
-    failure() {
-        return this.lastWord;
-    }
-}
-
-
-/***/ }),
-
-/***/ 8476:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  V: () => (/* binding */ callInSection)
-});
-
-// EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
-;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
-
-/** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
-const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
-/** Milliseconds between two messages about a transfer: OFTEN if further layers have ended, SELDOM otherwise. */
-const OFTEN = 2_000;
-const SELDOM = 30_000;
-/** Prints the output of `docker push` and `docker pull`, but counts layers instead of naming each several times. */
-class TransferProgress extends line_reader/* LineReader */.u {
-    /** Final state by layer id; undefined if the layer has not ended. */
-    #layers = new Map();
-    #began;
-    #now;
-    #heartbeat;
-    #told;
-    #toldCount = 0;
-    constructor(print, now = () => performance.now()) {
-        super(print);
-        this.#now = now;
-        this.#began = now();
-        this.#told = this.#began;
-        this.#heartbeat = setInterval(() => this.#tell(), SELDOM);
-        this.#heartbeat.unref();
-    }
-    end() {
-        super.end();
-        clearInterval(this.#heartbeat);
-        if (this.#layers.size === 0)
-            return;
-        const ways = new Map();
-        for (const way of this.#layers.values()) {
-            const words = way === undefined ? 'not ended' : way.replace(/ from .*/, '').toLowerCase();
-            ways.set(words, (ways.get(words) ?? 0) + 1);
-        }
-        this.print(`${this.#layers.size} layers: ${[...ways].map(([way, count]) => `${count} ${way}`).join(', ')}\n`);
-    }
-    read(line) {
-        const [, id, state = ''] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
-        if (id === undefined) {
-            this.print(`${line}\n`);
-            return;
-        }
-        const ended = ENDED.test(state) ? state : this.#layers.get(id);
-        this.#layers.set(id, ended);
-        if (this.#count() > this.#toldCount && this.#now() - this.#told >= OFTEN)
-            this.#tell();
-    }
-    #count() {
-        return [...this.#layers.values()].filter((state) => state !== undefined).length;
-    }
-    #tell() {
-        this.#told = this.#now();
-        this.#toldCount = this.#count();
-        const time = Math.round((this.#told - this.#began) / 1_000);
-        this.print(`${this.#toldCount} of ${this.#layers.size} layers after ${time} s\n`);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/docker/transfer.ts
-
-
-/**
- * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
- * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
- */
-const LONGEST_SILENCE = 30 * 60_000;
-/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
-async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
-    const section = log.section(title);
-    section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
-    const progress = new TransferProgress((text) => section.write(text));
-    try {
-        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => progress.write(chunk) };
-        return await timeline.measure(kind, title, () => docker.call(args, options));
-    }
-    finally {
-        progress.end();
-        section.end();
-    }
-}
-
-
-/***/ }),
-
-/***/ 9742:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   CL: () => (/* binding */ referencesOf),
-/* harmony export */   Hi: () => (/* binding */ featuresOf),
-/* harmony export */   JL: () => (/* binding */ isGit),
-/* harmony export */   MS: () => (/* binding */ LEGACY_FLAGS),
-/* harmony export */   RJ: () => (/* binding */ stageNameOf),
-/* harmony export */   SH: () => (/* binding */ lastLineOf),
-/* harmony export */   Zo: () => (/* binding */ flagsOf)
-/* harmony export */ });
-/* unused harmony exports unquote, sourcesOf */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-/** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
-function stageNameOf(from) {
-    const [, as, name] = from.getArguments().map((argument) => argument.getValue());
-    return as?.toLowerCase() === 'as' ? name : undefined;
-}
-/** Returns the last line. In the library, an instruction that ends in a continuation ends on the empty line after the text. */
-function lastLineOf(instruction) {
-    const { start, end } = instruction.getRange();
-    return end.character === 0 && end.line > start.line ? end.line : end.line + 1;
-}
-/** Returns the names in `--from` and in the mounts of this instruction: stages, images, named contexts. */
-function referencesOf(instruction) {
-    const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
-    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Copy)
-        return named('from').map((flag) => unquote(flag.getValue()));
-    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Run))
-        return [];
-    const options = named('mount').flatMap((flag) => flag.getOptions());
-    const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
-    return froms.map((option) => unquote(option.getValue()));
-}
-/** Removes quotes: docker drops them anywhere in a flag (bk: parser/split_command.go), but the library keeps them. */
-function unquote(word) {
-    return (word ?? '').replaceAll(/["']/g, '');
-}
-/** Returns the flags of an instruction. The library also interprets `--words` after the first word of a command as flags. */
-function flagsOf(instruction) {
-    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.ModifiableInstruction))
-        return [];
-    const words = instruction.toString().split(' ').slice(1);
-    const end = words.findIndex((word) => word === '--' || !word.startsWith('--'));
-    return instruction.getFlags().slice(0, end === -1 ? words.length : end);
-}
-/**
- * The flags that the legacy builder supports (legacy: instructions/parse.go; dispatchers.go rejects flags of RUN, and
- * --chmod). Since Docker 23, its parser accepts --link, --checksum and others, and ignores them.
- */
-const LEGACY_FLAGS = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] };
-function featuresOf(instruction) {
-    const keyword = instruction?.getKeyword() ?? '';
-    const allowed = LEGACY_FLAGS[keyword];
-    if (allowed === undefined)
-        return [];
-    const names = flagsOf(instruction).map((flag) => flag.getName());
-    const features = names.filter((name) => !allowed.includes(name)).map((name) => `${keyword} --${name}`);
-    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add && sourcesOf(instruction).some(isGit))
-        features.push('ADD of a git repository');
-    return features;
-}
-function sourcesOf(instruction) {
-    const list = instruction.getJSONStrings().map((string) => string.getJSONValue());
-    return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1);
-}
-/** Returns whether BuildKit clones a source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder expects a page or a file. */
-function isGit(source) {
-    return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source);
-}
-
-
-/***/ }),
-
-/***/ 4011:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Cv: () => (/* binding */ listStages),
-/* harmony export */   U9: () => (/* binding */ findStage),
-/* harmony export */   V_: () => (/* binding */ ascending),
-/* harmony export */   _l: () => (/* binding */ findEarlier),
-/* harmony export */   tP: () => (/* binding */ DockerfileError)
-/* harmony export */ });
-/**
- * The stages of a Dockerfile and their dependencies, from the parser library dockerfile-ast.
- *
- * In this folder, these prefixes cite docker's behaviour: `bk:` github.com/moby/buildkit at 73ed682, folder
- * frontend/dockerfile; `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and its vendored parser.
- */
-/** A Dockerfile has no stages, or a stage cannot be replaced. The message is one sentence. */
-class DockerfileError extends Error {
-    name = 'DockerfileError';
-}
-/**
- * Finds the last stage with this name, ignoring case, or the stage with this number. (A stage that docker can build has a
- * name or is the last: `docker build --target` accepts no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
- */
-function findStage(dockerfile, nameOrIndex) {
-    const index = findEarlier(dockerfile.stages, nameOrIndex);
-    return index === undefined ? undefined : dockerfile.stages[index];
-}
-function findEarlier(stages, nameOrIndex) {
-    if (/^\d+$/.test(nameOrIndex))
-        return stages[Number(nameOrIndex)]?.index;
-    return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index;
-}
-/** Lists the stages in order for a message, by name or, for a stage without a name, by number. */
-function listStages({ stages }) {
-    return stages.map(({ name, index }) => name ?? String(index)).join(', ');
-}
-function ascending(numbers) {
-    return [...new Set(numbers)].sort((a, b) => a - b);
-}
-
-
-/***/ }),
-
-/***/ 6357:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   A: () => (/* binding */ parseDockerfile)
-/* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
-/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
-/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-
-
-
-/**
- * Parses a Dockerfile.
- *
- * A name refers to the last stage with that name before the stage that uses it. The name of a later stage, or of the
- * stage itself, fails a build with BuildKit (bk: dockerfile2llb/convert.go, "it needs to be defined before current
- * stage"), and the legacy builder interprets it as an image (legacy: evaluator.go), so it is not an edge. A variable in
- * `--from` is not an edge either, because neither builder expands it (bk: toCommand). A number is an index, but not in
- * FROM. RUN --mount accepts no numbers either (bk: detectRunMount); the parser ignores this, since no image has such a name.
- *
- * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's automatic
- *   ones (`TARGETARCH`) are unknown unless given here
- * @throws DockerfileError if the Dockerfile has no FROM
- */
-function parseDockerfile(text, buildArgs = {}) {
-    const source = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .readSource */ .o$)(text);
-    const first = source.instructions.findIndex((instruction) => instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From);
-    if (first === -1)
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_4__/* .DockerfileError */ .tP('The Dockerfile has no FROM instruction, so there is no stage to build');
-    const args = (0,_variables_js__WEBPACK_IMPORTED_MODULE_3__/* .globalArgs */ .J)(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
-    const stages = [];
-    const triggers = [];
-    const features = [];
-    const lines = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitLines */ .uz)(text);
-    for (const instruction of source.instructions) {
-        const line = instruction.getRange().start.line + 1;
-        const found = source.heredocEnds.has(line) ? ['heredoc'] : [];
-        if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
-            const stage = newStage(instruction, stages, args);
-            const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? []);
-            stage.copiesFrom = inherited.flatMap((reference) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, reference) ?? []);
-            if (stage.name !== undefined && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, stage.name) !== undefined) {
-                // legacy: evaluator.go, checkStageNameAvailable
-                found.push(`second stage named ${stage.name}`);
-            }
-            found.push(...args.automaticIn(instruction).map((name) => `$${name} in FROM`));
-            stages.push(stage);
-            triggers.push([]);
-        }
-        else if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild) {
-            // the stages whose FROM names this one execute it (bk: resolveStages, legacy: initializeStage)
-            const trigger = instruction.getTriggerInstruction();
-            triggers.at(-1)?.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(trigger));
-            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(trigger).map((what) => `ONBUILD ${what}`));
-        }
-        else {
-            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(instruction));
-            if (stages.length > 0)
-                found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`));
-        }
-        const stage = stages.at(-1);
-        if (stage && !(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From)) {
-            const earlier = stages.slice(0, -1);
-            // this stage does not execute its own triggers
-            const references = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? [] : (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(instruction);
-            const copiesFrom = references.flatMap((name) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) ?? []);
-            stage.copiesFrom.push(...copiesFrom);
-            const own = lines.slice(line - 1, (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction));
-            const heredocs = lines.slice((0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction), source.heredocEnds.get(line) ?? 0);
-            stage.instructions.push({
-                ...newInstruction(instruction, (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .logicalLineOf */ .f)(own, source.escapeChar), heredocs.join('')),
-                copiesFrom: (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(copiesFrom),
-                imagesFrom: references.filter((name) => name !== '' && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) === undefined)
-            });
-        }
-        if (stage)
-            stage.endLine = source.heredocEnds.get(line) ?? (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction);
-        features.push(...[...new Set(found)].map((what) => ({ what, line })));
-    }
-    for (const stage of stages)
-        stage.copiesFrom = (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(stage.copiesFrom);
-    return {
-        text,
-        globalArgs: first,
-        stages,
-        ...(source.syntax !== undefined && { syntax: source.syntax }),
-        buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
-    };
-}
-function newStage(from, earlier, args) {
-    const base = from.getArguments()[0]?.getValue() ?? '';
-    const image = args.expand(base).value;
-    // FROM accepts no numbers. Ignore case: BuildKit takes a base in another case for an image, but no image has capitals
-    const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
-    const name = (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .stageNameOf */ .RJ)(from)?.toLowerCase();
-    return {
-        index: earlier.length,
-        ...(name !== undefined && { name }),
-        base,
-        ...(image === undefined && { baseUnknown: true }),
-        ...(baseStage !== undefined && { baseStage }),
-        ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
-        ...(from.getPlatformFlag() !== null && { hasPlatform: true }),
-        copiesFrom: [],
-        instructions: [],
-        startLine: from.getRange().start.line + 1,
-        endLine: (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(from)
-    };
-}
-/** @param line the whole instruction on one line, with the text of the file: the library parsed a copy, see `plainLines` */
-function newInstruction(instruction, line, heredocs) {
-    const keyword = instruction.getKeyword();
-    const text = line.trim().replaceAll(/\s+/g, ' ');
-    return {
-        keyword,
-        text: `${keyword}${text.slice(keyword.length)}`,
-        line: instruction.getRange().start.line + 1,
-        hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
-    };
-}
-
-
-/***/ }),
-
-/***/ 2193:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   f: () => (/* binding */ logicalLineOf),
-/* harmony export */   o$: () => (/* binding */ readSource),
-/* harmony export */   uz: () => (/* binding */ splitLines)
-/* harmony export */ });
-/* unused harmony export MARK */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-/** Replaces `<<`, so that the library sees no heredocs; from Unicode's private use area. */
-const MARK = '\uE000';
-/** A word with its quotes; a heredoc may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
-const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g');
-const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`);
-/**
- * Parses a copy of the text that replaces everything that the library misreads. The line numbers stay the same.
- * Removes heredocs: the library interprets `<<` in quotes and JSON as a heredoc, but not `3<<EOF` or `<< EOF`.
- */
-function readSource(text) {
-    const lines = plainLines(text);
-    const heredocEnds = new Map();
-    for (;;) {
-        const parsed = dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.DockerfileParser.parse(lines.join(''));
-        const escapeChar = parsed.getEscapeCharacter();
-        const instructions = parsed.getInstructions();
-        const isCut = instructions.some((instruction) => {
-            const { start, end } = instruction.getRange();
-            if (heredocEnds.has(start.line + 1))
-                return false;
-            const heredocEnd = endOfHeredocs(instruction, escapeChar, lines);
-            if (heredocEnd === undefined)
-                return false;
-            heredocEnds.set(start.line + 1, heredocEnd);
-            lines.fill('\n', end.line + 1, heredocEnd);
-            return true;
-        });
-        if (isCut)
-            continue;
-        const syntax = parsed.getDirectives().find((directive) => directive.getName() === 'syntax');
-        return { instructions, escapeChar, heredocEnds, ...(syntax && { syntax: syntax.getValue() }) };
-    }
-}
-/** Joins continued lines (bk: parser/parser.go). Does not use getArgumentsContent(), which keeps indented comments. */
-function logicalLineOf(lines, escapeChar) {
-    const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
-    return lines
-        .filter((line) => !line.trimStart().startsWith('#'))
-        .map((line) => line.replace(/[\r\n]+$/, '').replace(continuation, '$1'))
-        .join('');
-}
-/** Returns the line of the last terminator, or undefined without heredocs or if a terminator is missing. */
-function endOfHeredocs(instruction, escapeChar, lines) {
-    const command = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? instruction.getTriggerInstruction() : instruction;
-    if (_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .LEGACY_FLAGS */ .MS[command?.getKeyword() ?? ''] === undefined)
-        return undefined;
-    const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar);
-    // if a quote is not closed, BuildKit finds no words at all
-    if (logicalLine.replaceAll(WORD, '').trim() !== '')
-        return undefined;
-    const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null);
-    let end = instruction.getRange().end.line + 1;
-    for (const [, dash, word = ''] of heredocs) {
-        const name = word.replaceAll(/\\(.)|["']/g, '$1');
-        const isEnd = (line) => line.replace(dash ? /^\t+/ : '', '').replace(/[\r\n]+$/, '') === name;
-        const offset = lines.slice(end).findIndex(isEnd);
-        if (offset === -1)
-            return undefined;
-        end += offset + 1;
-    }
-    return heredocs.length > 0 ? end : undefined;
-}
-/** A parser directive (bk: parser/directives.go). */
-const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/;
-/** Returns the lines for `readSource`, each with its line end. */
-function plainLines(text) {
-    // a single CR ends a line in the library, but is a blank in docker; the library does not treat the other two as blanks
-    const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK));
-    // the library stops reading directives at blanks after a value, but not at an unknown directive
-    for (const [index, line] of lines.entries()) {
-        const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
-        const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase());
-        lines[index] = isDirective ? `${before}#${name.toLowerCase()}=${value}\n` : line.replace(/^(\s*)#.*/, '$1#');
-        if (!isDirective)
-            break;
-    }
-    // two escapes do not continue a line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); the library differs
-    const escapeChar = dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
-    const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
-    return lines.map((line) => line.replace(noContinuation, '_'));
-}
-function splitLines(text) {
-    return text.split(/(?<=\n)/);
-}
-
-
-/***/ }),
-
-/***/ 445:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Rg: () => (/* binding */ imagesNeededFor),
-/* harmony export */   Vb: () => (/* binding */ nameOf),
-/* harmony export */   Wp: () => (/* binding */ stagesNeededFor),
-/* harmony export */   XJ: () => (/* binding */ triggersOf),
-/* harmony export */   dR: () => (/* binding */ chainOf),
-/* harmony export */   ek: () => (/* binding */ stageAt),
-/* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
-/* harmony export */   xB: () => (/* binding */ neededStages)
-/* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4011);
-
-/** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
-function nameOf({ name, index }) {
-    return name ?? `stage-${index}`;
-}
-/**
- * Returns the sorted indices of all stages that a build of `target` needs, including `target`.
- *
- * @param images stages that exist as images: the build needs them, but not their dependencies
- */
-function stagesNeededFor(dockerfile, target, images = new Set()) {
-    const needed = new Set([target.index]);
-    // the iteration includes elements that it adds to the set
-    for (const index of needed) {
-        const stage = dockerfile.stages[index];
-        if (stage === undefined || images.has(index))
-            continue;
-        for (const edge of [stage.baseStage ?? [], stage.copiesFrom].flat())
-            needed.add(edge);
-    }
-    return (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .ascending */ .V_)(needed);
-}
-/** Returns all stages that a build of any of `targets` needs, in the order of the file. */
-function neededStages(dockerfile, targets) {
-    const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)));
-    return dockerfile.stages.filter(({ index }) => needed.has(index));
-}
-/** Returns the images outside the Dockerfile that a build of any of `targets` reads, each once: bases, and sources of copies and mounts. */
-function imagesNeededFor(dockerfile, targets) {
-    const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
-        ...(baseImage === undefined ? [] : [baseImage]),
-        ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
-    ]);
-    return [...new Set(images)];
-}
-/** Returns the indices of the stages whose layers the image of `stage` contains: itself, and its bases by FROM. */
-function chainOf(dockerfile, stage) {
-    const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage];
-    return [...(base ? chainOf(dockerfile, base) : []), stage.index];
-}
-/** The line of an executed trigger: a builder reports no line for it. */
-const TRIGGER_LINE = 0;
-/** Returns the ONBUILD instructions of a stage in the form that the stages built on it execute. */
-function triggersOf(stage) {
-    const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD');
-    return triggers.map((trigger) => {
-        const text = trigger.text.replace(/^ONBUILD /, '');
-        return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE };
-    });
-}
-/** @throws Error if the stage does not exist */
-function stageAt({ stages }, index) {
-    const stage = stages[index];
-    if (!stage)
-        throw new Error(`The Dockerfile has no stage ${index}`);
-    return stage;
-}
-
-
-/***/ }),
-
-/***/ 2237:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   X: () => (/* binding */ instructionOfLegacyStep),
-/* harmony export */   k: () => (/* binding */ instructionOfBuildKitStep)
-/* harmony export */ });
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-/**
- * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
- * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
- * Triggers of the base image come before them, and a named context has no FROM: if the number belongs to another
- * instruction, the text identifies the right one, provided that it is unique.
- *
- * @param text the step without its number: `RUN npm ci`
- */
-function instructionOfBuildKitStep(stage, number, text) {
-    const executed = stage.instructions.filter(({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/');
-    const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true;
-    const instruction = executed[number - (isFromCounted ? 2 : 1)];
-    if (instruction && isStep(instruction, text))
-        return instruction;
-    const alike = executed.filter((other) => isStep(other, text));
-    return alike.length === 1 && !alike[0]?.hasVariable ? alike[0] : undefined;
-}
-/**
- * Finds the instruction of a step of the legacy builder, which counts every instruction of the file, including FROM and
- * the ARGs before the first FROM (legacy: builder.go, printCommand).
- *
- * @param dockerfile the Dockerfile that the builder received
- * @param text the step without its number: `RUN npm ci`
- */
-function instructionOfLegacyStep(dockerfile, number, text) {
-    let next = dockerfile.globalArgs + 1;
-    for (const stage of dockerfile.stages) {
-        const instruction = stage.instructions[number - next - 1];
-        if (number > next && instruction)
-            return isStep(instruction, text) ? { stage, instruction } : undefined;
-        next += stage.instructions.length + 1;
-    }
-    return undefined;
-}
-/** Compares an instruction with a step: a builder expands variables, drops quotes and escapes, and appends the beginning of a heredoc. */
-function isStep({ keyword, text }, step) {
-    const [word = ''] = step.trim().split(/\s/);
-    if (word.toUpperCase() !== keyword)
-        return false;
-    const own = bare(text.slice(keyword.length));
-    const other = bare(step.trim().slice(word.length));
-    const [known = ''] = own.split('$');
-    return own.includes('$') || own.includes('<<') ? other.startsWith(known) : other === own;
-}
-function bare(text) {
-    return text.replaceAll(/[\s'"\\`]/g, '');
-}
-
-
-/***/ }),
-
-/***/ 1763:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   J: () => (/* binding */ globalArgs),
-/* harmony export */   V: () => (/* binding */ expandWord)
-/* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
-const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
-    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
-    .concat('TARGETSTAGE');
-/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
-function globalArgs(instructions, escapeChar, buildArgs) {
-    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
-    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
-    const declared = new Set();
-    const expand = (word) => {
-        const names = [];
-        const value = expandWord(word, escapeChar, (name) => {
-            names.push(name);
-            return values.get(name);
-        });
-        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
-    };
-    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
-        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
-        if (value !== undefined) {
-            values.set(name, value);
-            unknown.delete(name);
-        }
-        else if (word !== undefined) {
-            unknown.add(name);
-        }
-        if (word !== undefined || buildArgs.has(name))
-            declared.add(name);
-    }
-    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
-    return {
-        expand,
-        automaticIn(instruction) {
-            if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
-                const words = [...instruction.getArguments(), ...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)].map((word) => word.getValue() ?? '');
-                return words.flatMap((word) => expand(word).names).filter(unset);
-            }
-            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
-            return asked.map(([name]) => name).filter(unset);
-        }
-    };
-}
-/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
-function wordsOfArg(instruction) {
-    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Arg))
-        return [];
-    return instruction.getPropertyArguments().map((argument) => {
-        const [name = '', ...value] = argument.getValue().split('=');
-        return [name, value.length > 0 ? value.join('=') : undefined];
-    });
-}
-/**
- * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
- *
- * @returns undefined for an unsupported form, such as `${A#b}`
- */
-function expandWord(word, escapeChar, lookUp) {
-    let at = 0;
-    let known = true;
-    const take = (pattern) => {
-        const [match] = pattern.exec(word.slice(at)) ?? [];
-        at += match?.length ?? 0;
-        return match;
-    };
-    const variable = () => {
-        const braced = take(/^\{/);
-        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
-        if (name === undefined) {
-            known &&= braced === undefined;
-            return '$';
-        }
-        const value = lookUp(name);
-        if (braced === undefined || take(/^\}/))
-            return value ?? '';
-        const modifier = take(/^:?[-+?]/);
-        const other = upTo('}');
-        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
-        if (modifier?.endsWith('-'))
-            return isSet ? value : other;
-        if (modifier?.endsWith('+'))
-            return isSet ? other : '';
-        known &&= modifier !== undefined && isSet;
-        return value ?? '';
-    };
-    const upTo = (stop) => {
-        let result = '';
-        while (at < word.length && word[at] !== stop) {
-            const char = word[at++] ?? '';
-            if (char === escapeChar) {
-                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
-                    result += escapeChar;
-                result += word[at++] ?? '';
-            }
-            else if (char === "'" && stop !== '"') {
-                result += take(/^[^']*/);
-                at++;
-            }
-            else if (char === '"') {
-                result += upTo('"');
-            }
-            else {
-                result += char === '$' ? variable() : char;
-            }
-        }
-        at++;
-        return result;
-    };
-    const result = upTo(undefined);
-    return known ? result : undefined;
-}
-
-
-/***/ }),
-
-/***/ 6267:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  C: () => (/* binding */ runAction)
-});
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "os"
-var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function utils_toCommandValue(input) {
-    if (input === null || input === undefined) {
-        return '';
-    }
-    else if (typeof input === 'string' || input instanceof String) {
-        return input;
-    }
-    return JSON.stringify(input);
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function toCommandProperties(annotationProperties) {
-    if (!Object.keys(annotationProperties).length) {
-        return {};
-    }
-    return {
-        title: annotationProperties.title,
-        file: annotationProperties.file,
-        line: annotationProperties.startLine,
-        endLine: annotationProperties.endLine,
-        col: annotationProperties.startColumn,
-        endColumn: annotationProperties.endColumn
-    };
-}
-//# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
-
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function command_issueCommand(command, properties, message) {
-    const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_.EOL);
-}
-function command_issue(name, message = '') {
-    command_issueCommand(name, {}, message);
-}
-const CMD_STRING = '::';
-class Command {
-    constructor(command, properties, message) {
-        if (!command) {
-            command = 'missing.command';
-        }
-        this.command = command;
-        this.properties = properties;
-        this.message = message;
-    }
-    toString() {
-        let cmdStr = CMD_STRING + this.command;
-        if (this.properties && Object.keys(this.properties).length > 0) {
-            cmdStr += ' ';
-            let first = true;
-            for (const key in this.properties) {
-                if (this.properties.hasOwnProperty(key)) {
-                    const val = this.properties[key];
-                    if (val) {
-                        if (first) {
-                            first = false;
-                        }
-                        else {
-                            cmdStr += ',';
-                        }
-                        cmdStr += `${key}=${escapeProperty(val)}`;
-                    }
-                }
-            }
-        }
-        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-        return cmdStr;
-    }
-}
-function escapeData(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A');
-}
-function escapeProperty(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A')
-        .replace(/:/g, '%3A')
-        .replace(/,/g, '%2C');
-}
-//# sourceMappingURL=command.js.map
-;// CONCATENATED MODULE: external "crypto"
-const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
-// For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-
-
-
-
-function file_command_issueFileCommand(command, message) {
-    const filePath = process.env[`GITHUB_${command}`];
-    if (!filePath) {
-        throw new Error(`Unable to find environment variable for file command ${command}`);
-    }
-    if (!external_fs_.existsSync(filePath)) {
-        throw new Error(`Missing file at path: ${filePath}`);
-    }
-    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
-        encoding: 'utf8'
-    });
-}
-function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
-    const convertedValue = utils_toCommandValue(value);
-    // These should realistically never happen, but just in case someone finds a
-    // way to exploit uuid generation let's not allow keys or values that contain
-    // the delimiter.
-    if (key.includes(delimiter)) {
-        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
-    }
-    if (convertedValue.includes(delimiter)) {
-        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
-    }
-    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
-}
-//# sourceMappingURL=file-command.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "http"
-var external_http_ = __nccwpck_require__(8611);
-// EXTERNAL MODULE: external "https"
-var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-    const usingSsl = reqUrl.protocol === 'https:';
-    if (checkBypass(reqUrl)) {
-        return undefined;
-    }
-    const proxyVar = (() => {
-        if (usingSsl) {
-            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
-        }
-        else {
-            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
-        }
-    })();
-    if (proxyVar) {
-        try {
-            return new DecodedURL(proxyVar);
-        }
-        catch (_a) {
-            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
-                return new DecodedURL(`http://${proxyVar}`);
-        }
-    }
-    else {
-        return undefined;
-    }
-}
-function checkBypass(reqUrl) {
-    if (!reqUrl.hostname) {
-        return false;
-    }
-    const reqHost = reqUrl.hostname;
-    if (isLoopbackAddress(reqHost)) {
-        return true;
-    }
-    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
-    if (!noProxy) {
-        return false;
-    }
-    // Determine the request port
-    let reqPort;
-    if (reqUrl.port) {
-        reqPort = Number(reqUrl.port);
-    }
-    else if (reqUrl.protocol === 'http:') {
-        reqPort = 80;
-    }
-    else if (reqUrl.protocol === 'https:') {
-        reqPort = 443;
-    }
-    // Format the request hostname and hostname with port
-    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-    if (typeof reqPort === 'number') {
-        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-    }
-    // Compare request host against noproxy
-    for (const upperNoProxyItem of noProxy
-        .split(',')
-        .map(x => x.trim().toUpperCase())
-        .filter(x => x)) {
-        if (upperNoProxyItem === '*' ||
-            upperReqHosts.some(x => x === upperNoProxyItem ||
-                x.endsWith(`.${upperNoProxyItem}`) ||
-                (upperNoProxyItem.startsWith('.') &&
-                    x.endsWith(`${upperNoProxyItem}`)))) {
-            return true;
-        }
-    }
-    return false;
-}
-function isLoopbackAddress(host) {
-    const hostLower = host.toLowerCase();
-    return (hostLower === 'localhost' ||
-        hostLower.startsWith('127.') ||
-        hostLower.startsWith('[::1]') ||
-        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
-}
-class DecodedURL extends URL {
-    constructor(url, base) {
-        super(url, base);
-        this._decodedUsername = decodeURIComponent(super.username);
-        this._decodedPassword = decodeURIComponent(super.password);
-    }
-    get username() {
-        return this._decodedUsername;
-    }
-    get password() {
-        return this._decodedPassword;
-    }
-}
-//# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
-/* eslint-disable @typescript-eslint/no-explicit-any */
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-var HttpCodes;
-(function (HttpCodes) {
-    HttpCodes[HttpCodes["OK"] = 200] = "OK";
-    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function (Headers) {
-    Headers["Accept"] = "accept";
-    Headers["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function (MediaTypes) {
-    MediaTypes["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-/**
- * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
- * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
- */
-function lib_getProxyUrl(serverUrl) {
-    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
-    return proxyUrl ? proxyUrl.href : '';
-}
-const HttpRedirectCodes = [
-    HttpCodes.MovedPermanently,
-    HttpCodes.ResourceMoved,
-    HttpCodes.SeeOther,
-    HttpCodes.TemporaryRedirect,
-    HttpCodes.PermanentRedirect
-];
-const HttpResponseRetryCodes = [
-    HttpCodes.BadGateway,
-    HttpCodes.ServiceUnavailable,
-    HttpCodes.GatewayTimeout
-];
-const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
-const ExponentialBackoffCeiling = 10;
-const ExponentialBackoffTimeSlice = 5;
-class HttpClientError extends Error {
-    constructor(message, statusCode) {
-        super(message);
-        this.name = 'HttpClientError';
-        this.statusCode = statusCode;
-        Object.setPrototypeOf(this, HttpClientError.prototype);
-    }
-}
-class HttpClientResponse {
-    constructor(message) {
-        this.message = message;
-    }
-    readBody() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                let output = Buffer.alloc(0);
-                this.message.on('data', (chunk) => {
-                    output = Buffer.concat([output, chunk]);
-                });
-                this.message.on('end', () => {
-                    resolve(output.toString());
-                });
-            }));
-        });
-    }
-    readBodyBuffer() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                const chunks = [];
-                this.message.on('data', (chunk) => {
-                    chunks.push(chunk);
-                });
-                this.message.on('end', () => {
-                    resolve(Buffer.concat(chunks));
-                });
-            }));
-        });
-    }
-}
-function isHttps(requestUrl) {
-    const parsedUrl = new URL(requestUrl);
-    return parsedUrl.protocol === 'https:';
-}
-class lib_HttpClient {
-    constructor(userAgent, handlers, requestOptions) {
-        this._ignoreSslError = false;
-        this._allowRedirects = true;
-        this._allowRedirectDowngrade = false;
-        this._maxRedirects = 50;
-        this._allowRetries = false;
-        this._maxRetries = 1;
-        this._keepAlive = false;
-        this._disposed = false;
-        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-        this.handlers = handlers || [];
-        this.requestOptions = requestOptions;
-        if (requestOptions) {
-            if (requestOptions.ignoreSslError != null) {
-                this._ignoreSslError = requestOptions.ignoreSslError;
-            }
-            this._socketTimeout = requestOptions.socketTimeout;
-            if (requestOptions.allowRedirects != null) {
-                this._allowRedirects = requestOptions.allowRedirects;
-            }
-            if (requestOptions.allowRedirectDowngrade != null) {
-                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-            }
-            if (requestOptions.maxRedirects != null) {
-                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-            }
-            if (requestOptions.keepAlive != null) {
-                this._keepAlive = requestOptions.keepAlive;
-            }
-            if (requestOptions.allowRetries != null) {
-                this._allowRetries = requestOptions.allowRetries;
-            }
-            if (requestOptions.maxRetries != null) {
-                this._maxRetries = requestOptions.maxRetries;
-            }
-        }
-    }
-    options(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    get(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('GET', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    del(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    post(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('POST', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    patch(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    put(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PUT', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    head(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    sendStream(verb, requestUrl, stream, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request(verb, requestUrl, stream, additionalHeaders);
-        });
-    }
-    /**
-     * Gets a typed object from an endpoint
-     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-     */
-    getJson(requestUrl_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            const res = yield this.get(requestUrl, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    postJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.post(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    putJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.put(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    patchJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.patch(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    /**
-     * Makes a raw http request.
-     * All other methods such as get, post, patch, and request ultimately call this.
-     * Prefer get, del, post and patch
-     */
-    request(verb, requestUrl, data, headers) {
-        return __awaiter(this, void 0, void 0, function* () {
-            if (this._disposed) {
-                throw new Error('Client has already been disposed.');
-            }
-            const parsedUrl = new URL(requestUrl);
-            let info = this._prepareRequest(verb, parsedUrl, headers);
-            // Only perform retries on reads since writes may not be idempotent.
-            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
-                ? this._maxRetries + 1
-                : 1;
-            let numTries = 0;
-            let response;
-            do {
-                response = yield this.requestRaw(info, data);
-                // Check if it's an authentication challenge
-                if (response &&
-                    response.message &&
-                    response.message.statusCode === HttpCodes.Unauthorized) {
-                    let authenticationHandler;
-                    for (const handler of this.handlers) {
-                        if (handler.canHandleAuthentication(response)) {
-                            authenticationHandler = handler;
-                            break;
-                        }
-                    }
-                    if (authenticationHandler) {
-                        return authenticationHandler.handleAuthentication(this, info, data);
-                    }
-                    else {
-                        // We have received an unauthorized response but have no handlers to handle it.
-                        // Let the response return to the caller.
-                        return response;
-                    }
-                }
-                let redirectsRemaining = this._maxRedirects;
-                while (response.message.statusCode &&
-                    HttpRedirectCodes.includes(response.message.statusCode) &&
-                    this._allowRedirects &&
-                    redirectsRemaining > 0) {
-                    const redirectUrl = response.message.headers['location'];
-                    if (!redirectUrl) {
-                        // if there's no location to redirect to, we won't
-                        break;
-                    }
-                    const parsedRedirectUrl = new URL(redirectUrl);
-                    if (parsedUrl.protocol === 'https:' &&
-                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
-                        !this._allowRedirectDowngrade) {
-                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
-                    }
-                    // we need to finish reading the response before reassigning response
-                    // which will leak the open socket.
-                    yield response.readBody();
-                    // strip authorization header if redirected to a different hostname
-                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-                        for (const header in headers) {
-                            // header names are case insensitive
-                            if (header.toLowerCase() === 'authorization') {
-                                delete headers[header];
-                            }
-                        }
-                    }
-                    // let's make the request with the new redirectUrl
-                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
-                    response = yield this.requestRaw(info, data);
-                    redirectsRemaining--;
-                }
-                if (!response.message.statusCode ||
-                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-                    // If not a retry code, return immediately instead of retrying
-                    return response;
-                }
-                numTries += 1;
-                if (numTries < maxTries) {
-                    yield response.readBody();
-                    yield this._performExponentialBackoff(numTries);
-                }
-            } while (numTries < maxTries);
-            return response;
-        });
-    }
-    /**
-     * Needs to be called if keepAlive is set to true in request options.
-     */
-    dispose() {
-        if (this._agent) {
-            this._agent.destroy();
-        }
-        this._disposed = true;
-    }
-    /**
-     * Raw request.
-     * @param info
-     * @param data
-     */
-    requestRaw(info, data) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => {
-                function callbackForResult(err, res) {
-                    if (err) {
-                        reject(err);
-                    }
-                    else if (!res) {
-                        // If `err` is not passed, then `res` must be passed.
-                        reject(new Error('Unknown error'));
-                    }
-                    else {
-                        resolve(res);
-                    }
-                }
-                this.requestRawWithCallback(info, data, callbackForResult);
-            });
-        });
-    }
-    /**
-     * Raw request with callback.
-     * @param info
-     * @param data
-     * @param onResult
-     */
-    requestRawWithCallback(info, data, onResult) {
-        if (typeof data === 'string') {
-            if (!info.options.headers) {
-                info.options.headers = {};
-            }
-            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
-        }
-        let callbackCalled = false;
-        function handleResult(err, res) {
-            if (!callbackCalled) {
-                callbackCalled = true;
-                onResult(err, res);
-            }
-        }
-        const req = info.httpModule.request(info.options, (msg) => {
-            const res = new HttpClientResponse(msg);
-            handleResult(undefined, res);
-        });
-        let socket;
-        req.on('socket', sock => {
-            socket = sock;
-        });
-        // If we ever get disconnected, we want the socket to timeout eventually
-        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
-            if (socket) {
-                socket.end();
-            }
-            handleResult(new Error(`Request timeout: ${info.options.path}`));
-        });
-        req.on('error', function (err) {
-            // err has statusCode property
-            // res should have headers
-            handleResult(err);
-        });
-        if (data && typeof data === 'string') {
-            req.write(data, 'utf8');
-        }
-        if (data && typeof data !== 'string') {
-            data.on('close', function () {
-                req.end();
-            });
-            data.pipe(req);
-        }
-        else {
-            req.end();
-        }
-    }
-    /**
-     * Gets an http agent. This function is useful when you need an http agent that handles
-     * routing through a proxy server - depending upon the url and proxy environment variables.
-     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-     */
-    getAgent(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        return this._getAgent(parsedUrl);
-    }
-    getAgentDispatcher(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (!useProxy) {
-            return;
-        }
-        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-    }
-    _prepareRequest(method, requestUrl, headers) {
-        const info = {};
-        info.parsedUrl = requestUrl;
-        const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? https : http;
-        const defaultPort = usingSsl ? 443 : 80;
-        info.options = {};
-        info.options.host = info.parsedUrl.hostname;
-        info.options.port = info.parsedUrl.port
-            ? parseInt(info.parsedUrl.port)
-            : defaultPort;
-        info.options.path =
-            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
-        info.options.method = method;
-        info.options.headers = this._mergeHeaders(headers);
-        if (this.userAgent != null) {
-            info.options.headers['user-agent'] = this.userAgent;
-        }
-        info.options.agent = this._getAgent(info.parsedUrl);
-        // gives handlers an opportunity to participate
-        if (this.handlers) {
-            for (const handler of this.handlers) {
-                handler.prepareRequest(info.options);
-            }
-        }
-        return info;
-    }
-    _mergeHeaders(headers) {
-        if (this.requestOptions && this.requestOptions.headers) {
-            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-        }
-        return lowercaseKeys(headers || {});
-    }
-    /**
-     * Gets an existing header value or returns a default.
-     * Handles converting number header values to strings since HTTP headers must be strings.
-     * Note: This returns string | string[] since some headers can have multiple values.
-     * For headers that must always be a single string (like Content-Type), use the
-     * specialized _getExistingOrDefaultContentTypeHeader method instead.
-     */
-    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-            if (headerValue) {
-                clientHeader =
-                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
-            }
-        }
-        const additionalValue = additionalHeaders[header];
-        if (additionalValue !== undefined) {
-            return typeof additionalValue === 'number'
-                ? additionalValue.toString()
-                : additionalValue;
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    /**
-     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-     * Always returns a single string (not an array) since Content-Type should be a single value.
-     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-     */
-    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-            if (headerValue) {
-                if (typeof headerValue === 'number') {
-                    clientHeader = String(headerValue);
-                }
-                else if (Array.isArray(headerValue)) {
-                    clientHeader = headerValue.join(', ');
-                }
-                else {
-                    clientHeader = headerValue;
-                }
-            }
-        }
-        const additionalValue = additionalHeaders[Headers.ContentType];
-        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
-        if (additionalValue !== undefined) {
-            if (typeof additionalValue === 'number') {
-                return String(additionalValue);
-            }
-            else if (Array.isArray(additionalValue)) {
-                return additionalValue.join(', ');
-            }
-            else {
-                return additionalValue;
-            }
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    _getAgent(parsedUrl) {
-        let agent;
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (this._keepAlive && useProxy) {
-            agent = this._proxyAgent;
-        }
-        if (!useProxy) {
-            agent = this._agent;
-        }
-        // if agent is already assigned use that agent.
-        if (agent) {
-            return agent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        let maxSockets = 100;
-        if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
-        }
-        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
-        if (proxyUrl && proxyUrl.hostname) {
-            const agentOptions = {
-                maxSockets,
-                keepAlive: this._keepAlive,
-                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
-                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-                })), { host: proxyUrl.hostname, port: proxyUrl.port })
-            };
-            let tunnelAgent;
-            const overHttps = proxyUrl.protocol === 'https:';
-            if (usingSsl) {
-                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-            }
-            else {
-                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-            }
-            agent = tunnelAgent(agentOptions);
-            this._proxyAgent = agent;
-        }
-        // if tunneling agent isn't assigned create a new agent
-        if (!agent) {
-            const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
-            this._agent = agent;
-        }
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            agent.options = Object.assign(agent.options || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return agent;
-    }
-    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-        let proxyAgent;
-        if (this._keepAlive) {
-            proxyAgent = this._proxyAgentDispatcher;
-        }
-        // if agent is already assigned use that agent.
-        if (proxyAgent) {
-            return proxyAgent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
-            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
-        })));
-        this._proxyAgentDispatcher = proxyAgent;
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return proxyAgent;
-    }
-    _getUserAgentWithOrchestrationId(userAgent) {
-        const baseUserAgent = userAgent || 'actions/http-client';
-        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
-        if (orchId) {
-            // Sanitize the orchestration ID to ensure it contains only valid characters
-            // Valid characters: 0-9, a-z, _, -, .
-            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
-            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-        }
-        return baseUserAgent;
-    }
-    _performExponentialBackoff(retryNumber) {
-        return __awaiter(this, void 0, void 0, function* () {
-            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-            return new Promise(resolve => setTimeout(() => resolve(), ms));
-        });
-    }
-    _processResponse(res, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
-                const statusCode = res.message.statusCode || 0;
-                const response = {
-                    statusCode,
-                    result: null,
-                    headers: {}
-                };
-                // not found leads to null obj returned
-                if (statusCode === HttpCodes.NotFound) {
-                    resolve(response);
-                }
-                // get the result from the body
-                function dateTimeDeserializer(key, value) {
-                    if (typeof value === 'string') {
-                        const a = new Date(value);
-                        if (!isNaN(a.valueOf())) {
-                            return a;
-                        }
-                    }
-                    return value;
-                }
-                let obj;
-                let contents;
-                try {
-                    contents = yield res.readBody();
-                    if (contents && contents.length > 0) {
-                        if (options && options.deserializeDates) {
-                            obj = JSON.parse(contents, dateTimeDeserializer);
-                        }
-                        else {
-                            obj = JSON.parse(contents);
-                        }
-                        response.result = obj;
-                    }
-                    response.headers = res.message.headers;
-                }
-                catch (err) {
-                    // Invalid resource (contents not json);  leaving result obj null
-                }
-                // note that 3xx redirects are handled by the http layer.
-                if (statusCode > 299) {
-                    let msg;
-                    // if exception/error in body, attempt to get better error
-                    if (obj && obj.message) {
-                        msg = obj.message;
-                    }
-                    else if (contents && contents.length > 0) {
-                        // it may be the case that the exception is in the body message as string
-                        msg = contents;
-                    }
-                    else {
-                        msg = `Failed request: (${statusCode})`;
-                    }
-                    const err = new HttpClientError(msg, statusCode);
-                    err.result = response.result;
-                    reject(err);
-                }
-                else {
-                    resolve(response);
-                }
-            }));
-        });
-    }
-}
-const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
-//# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
-var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-class BasicCredentialHandler {
-    constructor(username, password) {
-        this.username = username;
-        this.password = password;
-    }
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class auth_BearerCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Bearer ${this.token}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class PersonalAccessTokenCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-//# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
-var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-class oidc_utils_OidcClient {
-    static createHttpClient(allowRetry = true, maxRetry = 10) {
-        const requestOptions = {
-            allowRetries: allowRetry,
-            maxRetries: maxRetry
-        };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
-    }
-    static getRequestToken() {
-        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-        if (!token) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
-        }
-        return token;
-    }
-    static getIDTokenUrl() {
-        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-        if (!runtimeUrl) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
-        }
-        return runtimeUrl;
-    }
-    static getCall(id_token_url) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
-            const res = yield httpclient
-                .getJson(id_token_url)
-                .catch(error => {
-                throw new Error(`Failed to get ID Token. \n 
-        Error Code : ${error.statusCode}\n 
-        Error Message: ${error.message}`);
-            });
-            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-            if (!id_token) {
-                throw new Error('Response json body do not have ID Token field');
-            }
-            return id_token;
-        });
-    }
-    static getIDToken(audience) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            try {
-                // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
-                if (audience) {
-                    const encodedAudience = encodeURIComponent(audience);
-                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-                }
-                debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
-                setSecret(id_token);
-                return id_token;
-            }
-            catch (error) {
-                throw new Error(`Error message: ${error.message}`);
-            }
-        });
-    }
-}
-//# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
-var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { access, appendFile, writeFile } = external_fs_.promises;
-const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
-const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
-class Summary {
-    constructor() {
-        this._buffer = '';
-    }
-    /**
-     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-     * Also checks r/w permissions.
-     *
-     * @returns step summary file path
-     */
-    filePath() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            if (this._filePath) {
-                return this._filePath;
-            }
-            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-            if (!pathFromEnv) {
-                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-            }
-            try {
-                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
-            }
-            catch (_a) {
-                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-            }
-            this._filePath = pathFromEnv;
-            return this._filePath;
-        });
-    }
-    /**
-     * Wraps content in an HTML tag, adding any HTML attributes
-     *
-     * @param {string} tag HTML tag to wrap
-     * @param {string | null} content content within the tag
-     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-     *
-     * @returns {string} content wrapped in HTML element
-     */
-    wrap(tag, content, attrs = {}) {
-        const htmlAttrs = Object.entries(attrs)
-            .map(([key, value]) => ` ${key}="${value}"`)
-            .join('');
-        if (!content) {
-            return `<${tag}${htmlAttrs}>`;
-        }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-    }
-    /**
-     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-     *
-     * @param {SummaryWriteOptions} [options] (optional) options for write operation
-     *
-     * @returns {Promise<Summary>} summary instance
-     */
-    write(options) {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-            const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
-            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
-            return this.emptyBuffer();
-        });
-    }
-    /**
-     * Clears the summary buffer and wipes the summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    clear() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            return this.emptyBuffer().write({ overwrite: true });
-        });
-    }
-    /**
-     * Returns the current summary buffer as a string
-     *
-     * @returns {string} string of summary buffer
-     */
-    stringify() {
-        return this._buffer;
-    }
-    /**
-     * If the summary buffer is empty
-     *
-     * @returns {boolen} true if the buffer is empty
-     */
-    isEmptyBuffer() {
-        return this._buffer.length === 0;
-    }
-    /**
-     * Resets the summary buffer without writing to summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    emptyBuffer() {
-        this._buffer = '';
-        return this;
-    }
-    /**
-     * Adds raw text to the summary buffer
-     *
-     * @param {string} text content to add
-     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addRaw(text, addEOL = false) {
-        this._buffer += text;
-        return addEOL ? this.addEOL() : this;
-    }
-    /**
-     * Adds the operating system-specific end-of-line marker to the buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addEOL() {
-        return this.addRaw(external_os_.EOL);
-    }
-    /**
-     * Adds an HTML codeblock to the summary buffer
-     *
-     * @param {string} code content to render within fenced code block
-     * @param {string} lang (optional) language to syntax highlight code
-     *
-     * @returns {Summary} summary instance
-     */
-    addCodeBlock(code, lang) {
-        const attrs = Object.assign({}, (lang && { lang }));
-        const element = this.wrap('pre', this.wrap('code', code), attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML list to the summary buffer
-     *
-     * @param {string[]} items list of items to render
-     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addList(items, ordered = false) {
-        const tag = ordered ? 'ol' : 'ul';
-        const listItems = items.map(item => this.wrap('li', item)).join('');
-        const element = this.wrap(tag, listItems);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML table to the summary buffer
-     *
-     * @param {SummaryTableCell[]} rows table rows
-     *
-     * @returns {Summary} summary instance
-     */
-    addTable(rows) {
-        const tableBody = rows
-            .map(row => {
-            const cells = row
-                .map(cell => {
-                if (typeof cell === 'string') {
-                    return this.wrap('td', cell);
-                }
-                const { header, data, colspan, rowspan } = cell;
-                const tag = header ? 'th' : 'td';
-                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
-                return this.wrap(tag, data, attrs);
-            })
-                .join('');
-            return this.wrap('tr', cells);
-        })
-            .join('');
-        const element = this.wrap('table', tableBody);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds a collapsable HTML details element to the summary buffer
-     *
-     * @param {string} label text for the closed state
-     * @param {string} content collapsable content
-     *
-     * @returns {Summary} summary instance
-     */
-    addDetails(label, content) {
-        const element = this.wrap('details', this.wrap('summary', label) + content);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML image tag to the summary buffer
-     *
-     * @param {string} src path to the image you to embed
-     * @param {string} alt text description of the image
-     * @param {SummaryImageOptions} options (optional) addition image attributes
-     *
-     * @returns {Summary} summary instance
-     */
-    addImage(src, alt, options) {
-        const { width, height } = options || {};
-        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
-        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML section heading element
-     *
-     * @param {string} text heading text
-     * @param {number | string} [level=1] (optional) the heading level, default: 1
-     *
-     * @returns {Summary} summary instance
-     */
-    addHeading(text, level) {
-        const tag = `h${level}`;
-        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
-            ? tag
-            : 'h1';
-        const element = this.wrap(allowedTag, text);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML thematic break (<hr>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addSeparator() {
-        const element = this.wrap('hr', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML line break (<br>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addBreak() {
-        const element = this.wrap('br', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML blockquote to the summary buffer
-     *
-     * @param {string} text quote text
-     * @param {string} cite (optional) citation url
-     *
-     * @returns {Summary} summary instance
-     */
-    addQuote(text, cite) {
-        const attrs = Object.assign({}, (cite && { cite }));
-        const element = this.wrap('blockquote', text, attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML anchor tag to the summary buffer
-     *
-     * @param {string} text link text/content
-     * @param {string} href hyperlink
-     *
-     * @returns {Summary} summary instance
-     */
-    addLink(text, href) {
-        const element = this.wrap('a', text, { href });
-        return this.addRaw(element).addEOL();
-    }
-}
-const _summary = new Summary();
-/**
- * @deprecated use `core.summary`
- */
-const markdownSummary = (/* unused pure expression or super */ null && (_summary));
-const summary_summary = _summary;
-//# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
-
-/**
- * toPosixPath converts the given path to the posix form. On Windows, \\ will be
- * replaced with /.
- *
- * @param pth. Path to transform.
- * @return string Posix path.
- */
-function toPosixPath(pth) {
-    return pth.replace(/[\\]/g, '/');
-}
-/**
- * toWin32Path converts the given path to the win32 form. On Linux, / will be
- * replaced with \\.
- *
- * @param pth. Path to transform.
- * @return string Win32 path.
- */
-function toWin32Path(pth) {
-    return pth.replace(/[/]/g, '\\');
-}
-/**
- * toPlatformPath converts the given path to a platform-specific path. It does
- * this by replacing instances of / and \ with the platform-specific path
- * separator.
- *
- * @param pth The path to platformize.
- * @return string The platform-specific path.
- */
-function toPlatformPath(pth) {
-    return pth.replace(/[/\\]/g, path.sep);
-}
-//# sourceMappingURL=path-utils.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var lib_exec = __nccwpck_require__(2876);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
-var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
-        silent: true
-    });
-    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
-        silent: true
-    });
-    return {
-        name: name.trim(),
-        version: version.trim()
-    };
-});
-const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    var _a, _b, _c, _d;
-    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
-        silent: true
-    });
-    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
-    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
-    return {
-        name,
-        version
-    };
-});
-const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
-        silent: true
-    });
-    const [name, version] = stdout.trim().split('\n');
-    return {
-        name,
-        version
-    };
-});
-const platform = external_os_.platform();
-const arch = external_os_.arch();
-const isWindows = platform === 'win32';
-const isMacOS = platform === 'darwin';
-const isLinux = platform === 'linux';
-function getDetails() {
-    return platform_awaiter(this, void 0, void 0, function* () {
-        return Object.assign(Object.assign({}, (yield (isWindows
-            ? getWindowsInfo()
-            : isMacOS
-                ? getMacOsInfo()
-                : getLinuxInfo()))), { platform,
-            arch,
-            isWindows,
-            isMacOS,
-            isLinux });
-    });
-}
-//# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
-var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-/**
- * The code to exit an action
- */
-var ExitCode;
-(function (ExitCode) {
-    /**
-     * A code indicating that the action was successful
-     */
-    ExitCode[ExitCode["Success"] = 0] = "Success";
-    /**
-     * A code indicating that the action was a failure
-     */
-    ExitCode[ExitCode["Failure"] = 1] = "Failure";
-})(ExitCode || (ExitCode = {}));
-//-----------------------------------------------------------------------
-// Variables
-//-----------------------------------------------------------------------
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function exportVariable(name, val) {
-    const convertedVal = toCommandValue(val);
-    process.env[name] = convertedVal;
-    const filePath = process.env['GITHUB_ENV'] || '';
-    if (filePath) {
-        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
-    }
-    issueCommand('set-env', { name }, convertedVal);
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function core_setSecret(secret) {
-    command_issueCommand('add-mask', {}, secret);
-}
-/**
- * Prepends inputPath to the PATH (for this action and future actions)
- * @param inputPath
- */
-function addPath(inputPath) {
-    const filePath = process.env['GITHUB_PATH'] || '';
-    if (filePath) {
-        issueFileCommand('PATH', inputPath);
-    }
-    else {
-        issueCommand('add-path', {}, inputPath);
-    }
-    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
-    if (options && options.required && !val) {
-        throw new Error(`Input required and not supplied: ${name}`);
-    }
-    if (options && options.trimWhitespace === false) {
-        return val;
-    }
-    return val.trim();
-}
-/**
- * Gets the values of an multiline input.  Each value is also trimmed.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string[]
- *
- */
-function getMultilineInput(name, options) {
-    const inputs = getInput(name, options)
-        .split('\n')
-        .filter(x => x !== '');
-    if (options && options.trimWhitespace === false) {
-        return inputs;
-    }
-    return inputs.map(input => input.trim());
-}
-/**
- * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
- * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
- * The return value is also in boolean type.
- * ref: https://yaml.org/spec/1.2/spec.html#id2804923
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   boolean
- */
-function getBooleanInput(name, options) {
-    const trueValue = ['true', 'True', 'TRUE'];
-    const falseValue = ['false', 'False', 'FALSE'];
-    const val = getInput(name, options);
-    if (trueValue.includes(val))
-        return true;
-    if (falseValue.includes(val))
-        return false;
-    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
-        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function setOutput(name, value) {
-    const filePath = process.env['GITHUB_OUTPUT'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
-    }
-    process.stdout.write(external_os_.EOL);
-    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
-}
-/**
- * Enables or disables the echoing of commands into stdout for the rest of the step.
- * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
- *
- */
-function setCommandEcho(enabled) {
-    issue('echo', enabled ? 'on' : 'off');
-}
-//-----------------------------------------------------------------------
-// Results
-//-----------------------------------------------------------------------
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-    process.exitCode = ExitCode.Failure;
-    error(message);
-}
-//-----------------------------------------------------------------------
-// Logging Commands
-//-----------------------------------------------------------------------
-/**
- * Gets whether Actions Step Debug is on or not
- */
-function isDebug() {
-    return process.env['RUNNER_DEBUG'] === '1';
-}
-/**
- * Writes debug message to user log
- * @param message debug message
- */
-function core_debug(message) {
-    command_issueCommand('debug', {}, message);
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a notice issue
- * @param message notice issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function notice(message, properties = {}) {
-    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-    process.stdout.write(message + os.EOL);
-}
-/**
- * Begin an output group.
- *
- * Output until the next `groupEnd` will be foldable in this group
- *
- * @param name The name of the output group
- */
-function startGroup(name) {
-    issue('group', name);
-}
-/**
- * End an output group.
- */
-function endGroup() {
-    issue('endgroup');
-}
-/**
- * Wrap an asynchronous function call in a group.
- *
- * Returns the same type as the function itself.
- *
- * @param name The name of the group
- * @param fn The function to wrap in the group
- */
-function group(name, fn) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        startGroup(name);
-        let result;
-        try {
-            result = yield fn();
-        }
-        finally {
-            endGroup();
-        }
-        return result;
-    });
-}
-//-----------------------------------------------------------------------
-// Wrapper action state
-//-----------------------------------------------------------------------
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function saveState(name, value) {
-    const filePath = process.env['GITHUB_STATE'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
-    }
-    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-    return process.env[`STATE_${name}`] || '';
-}
-function getIDToken(aud) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        return yield OidcClient.getIDToken(aud);
-    });
-}
-/**
- * Summary exports
- */
-
-/**
- * @deprecated use core.summary
- */
-
-/**
- * Path exports
- */
-
-/**
- * Platform utilities exports
- */
-
-//# sourceMappingURL=core.js.map
 ;// CONCATENATED MODULE: ./node_modules/string-argv/index.js
 
 function parseArgsStringToArgv(value, env, file) {
@@ -44766,7 +41641,7 @@ function required(get, name, example) {
     return value;
 }
 /** Returns a path that docker cannot interpret as an option or as standard input. */
-function input_values_path(get, name) {
+function path(get, name) {
     const value = optional(get, name);
     return value?.startsWith('-') ? `./${value}` : value;
 }
@@ -44888,8 +41763,8 @@ function readInputs(get) {
     }
     return {
         image,
-        context: input_values_path(get, 'context') ?? '.',
-        file: input_values_path(get, 'file'),
+        context: path(get, 'context') ?? '.',
+        file: path(get, 'file'),
         builderTarget: argument(get, 'builder-target') ?? 'builder',
         target: argument(get, 'target'),
         tests: lines(get, 'tests'),
@@ -44897,7 +41772,7 @@ function readInputs(get) {
         testParallelism: wholeNumber(get, 'test-parallelism'),
         testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
         testReports: lines(get, 'test-reports').map(containerPath),
-        reportsDirectory: input_values_path(get, 'reports-directory') ?? 'test-reports',
+        reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
         skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
         buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
         labels: records(get, 'labels').map(label),
@@ -44905,7 +41780,7 @@ function readInputs(get) {
         ssh: lines(get, 'ssh'),
         addHosts: lines(get, 'add-hosts').map(hostLine),
         network: argument(get, 'network'),
-        platform: inputs_platform(get),
+        platform: platform(get),
         shmSize: argument(get, 'shm-size'),
         tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
@@ -44942,19 +41817,23 @@ const OWN_LABELS = 'shared-docker-layers.';
 function furtherTag(image, item) {
     const reference = check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
     const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-    if ((0,reserved_tags/* isReservedTag */.H)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
         throw reserved('tags has', item);
     return reference;
 }
 function movingTag(get, name, otherwise) {
     const tag = tagName(get, name, otherwise);
-    if ((0,reserved_tags/* isReservedTag */.H)(tag) || (0,reserved_tags/* isPullRequestTag */.l)(tag))
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
         throw reserved(`${name} is`, tag);
     return tag;
 }
 function reserved(what, tag) {
-    const form = (0,reserved_tags/* isPullRequestTag */.l)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
-    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${form}`);
+    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+}
+function formOf(tag) {
+    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+        return '7 hex digits';
+    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
 }
 function secret(item) {
     const equals = item.indexOf('=');
@@ -45013,12 +41892,20 @@ function retries(get) {
     }
     return Number(value);
 }
-function inputs_platform(get) {
+function platform(get) {
     const value = argument(get, 'platform');
-    if (value !== undefined && !/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) {
-        throw new errors/* UserError */.yo(`Input platform is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
-    }
-    return value;
+    return value === undefined ? undefined : onePlatform('Input platform', value);
+}
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+function onePlatform(what, value) {
+    if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
+        return value;
+    throw new errors/* UserError */.yo(`${what} is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
 }
 function cacheStages(get) {
     const items = lines(get, 'cache-stages');
@@ -45039,6 +41926,3147 @@ function containerPath(item) {
     return item;
 }
 
+
+/***/ }),
+
+/***/ 8736:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  u: () => (/* binding */ readEventCommit)
+});
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(7268);
+// EXTERNAL MODULE: ./src/lib/json.ts
+var json = __nccwpck_require__(8453);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(9112);
+;// CONCATENATED MODULE: ./src/action/event.ts
+
+
+/** No commit can be determined. The message is one sentence for users. */
+class EventError extends Error {
+    name = 'EventError';
+}
+/**
+ * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
+ * (docs.github.com, "Variables reference" and "Events that trigger workflows").
+ *
+ * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
+ * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
+ * for `workflow_run`, that is the tip of the default branch.
+ *
+ * @param env     the variables of the process; reads only `GITHUB_*`
+ * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
+ * @param git     the commit of the checkout; undefined without git or a repository
+ * @throws EventError if no commit can be determined
+ */
+function readCommit(env, payload, git) {
+    const event = env.GITHUB_EVENT_NAME || 'local';
+    const isPullRequest = event.startsWith('pull_request');
+    const ref = readRef(env);
+    const revision = readRevision(event, env, payload, ref, git);
+    const head = commitId(git?.sha);
+    const sha = head || revision.sha;
+    const pullHead = isPullRequest ? commitId((0,json.at)(payload, 'pull_request', 'head', 'sha')) : '';
+    const isOwn = sha === revision.sha || sha === pullHead;
+    // GITHUB_SHA of pull_request_target is the base branch, without the changes
+    const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target');
+    const number = hasChanges ? positive((0,json.at)(payload, 'pull_request', 'number')) : undefined;
+    const time = (head && git?.time) || commitTime(headCommit(event, payload), sha);
+    const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
+        // A schedule runs only on the default branch, and its payload has no repository.
+        (event === 'schedule' ? ref.branch : '');
+    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
+    return {
+        event,
+        sha,
+        shortSha: sha.slice(0, 7),
+        eventSha: revision.sha,
+        checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
+        branch: revision.branch,
+        tag: revision.tag,
+        isFork: isForeign(event, payload),
+        isDependabot: [
+            env.GITHUB_ACTOR,
+            (0,json.at)(payload, 'pull_request', 'user', 'login'),
+            (0,json.at)(payload, 'workflow_run', 'actor', 'login')
+        ].includes('dependabot[bot]'),
+        isPullRequest,
+        ...(number !== undefined && { pullRequest: number }),
+        ...(defaultBranch && { defaultBranch }),
+        repository,
+        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
+        ...(time && { commitTime: time })
+    };
+}
+function readRevision(event, env, payload, ref, git) {
+    if (event === 'workflow_run') {
+        return payloadRevision(event, 'workflow_run.head_sha', (0,json.at)(payload, 'workflow_run', 'head_sha'), {
+            branch: refName((0,json.at)(payload, 'workflow_run', 'head_branch')),
+            tag: ''
+        });
+    }
+    if (event === 'merge_group') {
+        return payloadRevision(event, 'merge_group.head_sha', (0,json.at)(payload, 'merge_group', 'head_sha'), {
+            branch: shortName((0,json.at)(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
+            tag: ''
+        });
+    }
+    if (event === 'push' && isDeletion(payload)) {
+        // For such an event, the variables name the default branch, which is not its subject.
+        throw new EventError(`The push event deletes ${(0,lib_text/* quote */.hD)((0,json/* text */.Qq)((0,json.at)(payload, 'ref')))}, so there is no commit to build.`);
+    }
+    if (event === 'local' && !env.GITHUB_SHA) {
+        const sha = commitId(git?.sha);
+        if (!sha)
+            throw new EventError('There is no commit to build: neither a GitHub event nor git names one.');
+        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
+    }
+    const sha = commitId(env.GITHUB_SHA);
+    if (!sha) {
+        throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
+    }
+    if (event.startsWith('pull_request')) {
+        return { sha, branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')), tag: '' };
+    }
+    // A release builds its tag, even if GITHUB_REF does not contain it.
+    if (event === 'release')
+        return { sha, branch: '', tag: ref.tag || refName((0,json.at)(payload, 'release', 'tag_name')) };
+    return { sha, ...ref };
+}
+/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
+function payloadRevision(event, field, value, ref) {
+    const sha = commitId(value);
+    if (!sha)
+        throw new EventError(`There is no commit to build: the ${(0,lib_text/* quote */.hD)(event)} event's payload has no ${field}.`);
+    return { sha, ...ref };
+}
+/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
+function readRef(env) {
+    const ref = env.GITHUB_REF ?? '';
+    if (ref.startsWith('refs/'))
+        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
+    const name = refName(env.GITHUB_REF_NAME || ref);
+    return {
+        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
+        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
+    };
+}
+function isDeletion(payload) {
+    return (0,json.at)(payload, 'deleted') === true || /^0+$/.test((0,json/* text */.Qq)((0,json.at)(payload, 'after')));
+}
+/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
+function isForeign(event, payload) {
+    const repository = (0,json.at)(payload, 'repository', 'id');
+    if (event.startsWith('pull_request'))
+        return !sameId((0,json.at)(payload, 'pull_request', 'head', 'repo', 'id'), repository);
+    if (event === 'workflow_run')
+        return !sameId((0,json.at)(payload, 'workflow_run', 'head_repository', 'id'), repository);
+    return false;
+}
+function positive(value) {
+    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+function sameId(a, b) {
+    return Number.isSafeInteger(a) && a === b;
+}
+function headCommit(event, payload) {
+    if (event === 'push')
+        return (0,json.at)(payload, 'head_commit');
+    if (event === 'merge_group')
+        return (0,json.at)(payload, 'merge_group', 'head_commit');
+    if (event === 'workflow_run')
+        return (0,json.at)(payload, 'workflow_run', 'head_commit');
+    return undefined;
+}
+/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
+function commitTime(commit, sha) {
+    if (commitId((0,json.at)(commit, 'id')) !== sha)
+        return '';
+    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec((0,json/* text */.Qq)((0,json.at)(commit, 'timestamp')));
+    const [, local = '', zone = ''] = match ?? [];
+    // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
+    if (isoSeconds(`${local}Z`) !== `${local}Z`)
+        return '';
+    return isoSeconds(`${local}${zone}`);
+}
+function isoSeconds(time) {
+    const date = new Date(time);
+    if (Number.isNaN(date.getTime()))
+        return '';
+    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
+    return seconds && `${seconds}Z`;
+}
+/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
+function commitId(value) {
+    const id = (0,json/* text */.Qq)(value).toLowerCase();
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
+}
+function shortName(ref, prefix) {
+    const name = (0,json/* text */.Qq)(ref);
+    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
+}
+/**
+ * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
+ * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
+ * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
+ */
+function refName(value) {
+    const name = (0,json/* text */.Qq)(value);
+    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
+    return refused ? '' : name;
+}
+function repositoryName(value) {
+    const name = (0,json/* text */.Qq)(value);
+    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
+}
+function sourceUrl(server, repository) {
+    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
+    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
+}
+
+;// CONCATENATED MODULE: ./src/action/read-commit.ts
+
+
+
+/**
+ * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
+ *
+ * @param env the environment of the action
+ * @throws UserError if no commit can be determined, or the event cannot be read
+ */
+async function readEventCommit(env, git) {
+    const head = await git.commit('HEAD');
+    const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() };
+    try {
+        return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local);
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo((0,errors/* messageOf */.bD)(error));
+    }
+}
+function readPayload(path) {
+    if (!path)
+        return undefined;
+    try {
+        return JSON.parse((0,external_node_fs_.readFileSync)(path, 'utf8'));
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+
+
+/***/ }),
+
+/***/ 7911:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   PX: () => (/* binding */ publicInputs),
+/* harmony export */   Sb: () => (/* binding */ Secrets),
+/* harmony export */   bt: () => (/* binding */ findSecretLike)
+/* harmony export */ });
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+
+
+/** The secrets in the inputs: values to redact, and values that only the build may receive. */
+class Secrets {
+    /** The input `secrets`. */
+    values;
+    /** The texts to redact, line by line: the runner masks only within lines. */
+    lines;
+    constructor(inputs) {
+        this.values = inputs.secrets;
+        this.lines = hiddenLines(inputs);
+    }
+    /** Redacts a text for a file: the runner masks only its log. */
+    redact(text) {
+        // the longest first, because one may be a part of another
+        const longestFirst = this.lines.toSorted((a, b) => b.length - a.length);
+        return longestFirst.reduce((shown, line) => shown.replaceAll(line, '***'), text);
+    }
+    /** Returns a copy of plain data with redacted texts. */
+    redactTexts(data) {
+        const shown = (value) => (typeof value === 'string' ? this.redact(value) : value);
+        return JSON.parse(JSON.stringify(data), (key, value) => {
+            if (!TEXTS.has(key))
+                return value;
+            return Array.isArray(value) ? value.map(shown) : shown(value);
+        });
+    }
+}
+/** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
+const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
+function publicInputs({ githubToken: _, ...inputs }) {
+    return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
+}
+function hiddenLines({ secrets, githubToken, buildArgs, testOptions }) {
+    // `--env NAME=value`, in one word or two
+    const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''));
+    const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '');
+    const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
+        .flatMap((value) => value.split(/\r?\n/))
+        .filter((line) => line.trim() !== '');
+    // the quoted form in a command line for users to paste
+    const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
+    return [...new Set([...lines, ...quoted])];
+}
+/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
+const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i;
+/** Prefixes of secrets of common services (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
+const SECRET_VALUES = /^(?:gh[pousr]_|github_pat_|glpat-|npm_|AKIA|ASIA|xox[abprs]-|dckr_pat_|pypi-|sk_live_|eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY)/;
+/** Minimum length: shorter values may be ordinary words, and masking these would make the log unreadable. */
+const SHORTEST_SECRET = 8;
+/** @param buildArgs NAME=value, or only NAME */
+function findSecretLike(buildArgs) {
+    return buildArgs.flatMap((arg) => {
+        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
+        const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='));
+        if (!isNamedSo && !SECRET_VALUES.test(value))
+            return [];
+        return [{ name, value: value.length >= SHORTEST_SECRET ? value : undefined }];
+    });
+}
+
+
+/***/ }),
+
+/***/ 3476:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   YO: () => (/* binding */ replayable),
+/* harmony export */   lq: () => (/* binding */ optional),
+/* harmony export */   uK: () => (/* binding */ option),
+/* harmony export */   x: () => (/* binding */ shellQuoted)
+/* harmony export */ });
+/**
+ * Formats a command line that users can paste into a POSIX shell.
+ *
+ * @param input lines for its standard input, written by the action
+ */
+function replayable(args, env = {}, input) {
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+    const line = [...variables, 'docker', ...args.map(quoted)].join(' ');
+    return input === undefined ? line : `${line} <<'EOF'\n${input}EOF`;
+}
+function quoted(word) {
+    return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuoted(word);
+}
+/** Encloses a word in single quotes for a POSIX shell. */
+function shellQuoted(word) {
+    return `'${word.replaceAll("'", "'\\''")}'`;
+}
+/** Returns the words of a repeatable option. */
+function option(name, values) {
+    return values.flatMap((value) => [name, value]);
+}
+/** Returns zero or one value, for `option`. */
+function optional(value) {
+    return value === undefined ? [] : [value];
+}
+
+
+/***/ }),
+
+/***/ 7942:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Dn: () => (/* binding */ removeContainers),
+/* harmony export */   jQ: () => (/* binding */ RUN_LABEL),
+/* harmony export */   od: () => (/* binding */ removeContainer)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
+
+
+/** The action's label on every container; its value is the id of the run that created it. */
+const RUN_LABEL = 'shared-docker-layers.run';
+/** Time limit in milliseconds for an engine to list or remove containers. */
+const PATIENCE = 60_000;
+/**
+ * Removes every container of a run, running or not. The run may have no containers.
+ *
+ * @returns why containers may be left, or undefined if none is left
+ */
+async function removeContainers(docker, runId) {
+    const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
+    try {
+        const list = await docker.call(args, { patience: PATIENCE });
+        const ids = idsIn(list);
+        if (list.exitCode !== 0 || ids.length === 0)
+            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(list);
+        const removed = await remove(docker, ids);
+        if (removed.exitCode === 0)
+            return undefined;
+        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+        const again = await docker.call(args, { patience: PATIENCE });
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(removed) : undefined);
+    }
+    catch (error) {
+        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error);
+    }
+}
+/**
+ * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
+ * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
+ */
+async function removeContainer(docker, name) {
+    await remove(docker, [name]).catch(() => { });
+}
+function remove(docker, names) {
+    return docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
+}
+function idsIn({ stdout }) {
+    return stdout.split('\n').filter((id) => id !== '');
+}
+
+
+/***/ }),
+
+/***/ 5573:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Kj: () => (/* binding */ readBuilderDriver),
+/* harmony export */   Xc: () => (/* binding */ readEngineInfo),
+/* harmony export */   jZ: () => (/* binding */ atLeast)
+/* harmony export */ });
+/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2088);
+/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(semver__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
+
+
+
+
+/** Time limit in milliseconds for `docker info`, also on a busy machine. */
+const ENGINE_TELLS_WITHIN = 60_000;
+/**
+ * Reads the properties of the engine.
+ *
+ * @throws UserError if docker or the engine is missing, its use is not permitted, or it runs Windows containers
+ */
+async function readEngineInfo(docker, signal) {
+    const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
+        patience: ENGINE_TELLS_WITHIN,
+        ...(signal && { signal })
+    });
+    const info = parseInfo(stdout);
+    const complaint = [...(info?.ServerErrors ?? []), stderr.trim()].find((text) => text !== '');
+    if (!info?.ServerVersion) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The Docker engine does not answer (${complaint ?? `docker info ended with exit code ${exitCode}`}); start it, or check DOCKER_HOST, the docker context and the permissions of its socket`);
+    }
+    if (info.OSType !== 'linux') {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The Docker engine runs ${info.OSType} containers; this action needs Linux containers, as on ubuntu-latest`);
+    }
+    const driverType = info.DriverStatus?.find(([name]) => name === 'driver-type')?.[1];
+    return {
+        version: info.ServerVersion,
+        store: driverType?.startsWith('io.containerd.snapshotter') ? 'containerd' : info.Driver,
+        buildx: info.ClientInfo?.Plugins?.find(({ Name }) => Name === 'buildx')?.Version,
+        context: info.ClientInfo?.Context || 'default',
+        platform: platformOf(info),
+        insecure: {
+            hosts: Object.entries(info.RegistryConfig?.IndexConfigs ?? {}).flatMap(([name, index]) => index.Secure === false ? [name] : []),
+            ranges: info.RegistryConfig?.InsecureRegistryCIDRs ?? []
+        }
+    };
+}
+/** Go's names of machines as `uname -m` calls them (github.com/containerd/platforms, database.go). */
+const ARCHITECTURES = {
+    x86_64: 'amd64',
+    amd64: 'amd64',
+    aarch64: 'arm64',
+    arm64: 'arm64',
+    armv7l: 'arm/v7',
+    riscv64: 'riscv64',
+    ppc64le: 'ppc64le',
+    s390x: 's390x'
+};
+function platformOf({ OSType, Architecture = '' }) {
+    const architecture = ARCHITECTURES[Architecture];
+    return architecture === undefined ? undefined : `${OSType}/${architecture}`;
+}
+function parseInfo(text) {
+    try {
+        return JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+/**
+ * Reads the driver of a buildx builder: docker, docker-container, kubernetes, remote, cloud.
+ *
+ * @throws UserError if the buildx builder does not exist
+ */
+async function readBuilderDriver(docker, builder, signal) {
+    const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
+    const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
+    if (result.exitCode !== 0 || driver === undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input builder names ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(builder)}, but docker buildx inspect does not know it: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .lastLine */ .fM)(result.stderr)}`);
+    }
+    return driver;
+}
+/** Returns whether a version in the format of engines and plugins ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
+function atLeast(version, least) {
+    const coerced = semver__WEBPACK_IMPORTED_MODULE_0___default().coerce(version);
+    return coerced !== null && semver__WEBPACK_IMPORTED_MODULE_0___default().gte(coerced, least);
+}
+
+
+/***/ }),
+
+/***/ 7457:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   SI: () => (/* binding */ isEngineGone),
+/* harmony export */   cN: () => (/* binding */ whyEngineGone),
+/* harmony export */   fM: () => (/* binding */ lastLine),
+/* harmony export */   g5: () => (/* binding */ failureOf)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+
+/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
+function isEngineGone(text) {
+    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
+}
+/** Time limit in milliseconds for an engine to answer `docker version`. */
+const ENGINE_ANSWERS_WITHIN = 10_000;
+/** Returns docker's message if the engine no longer answers, or undefined if it does. */
+async function whyEngineGone(docker) {
+    const args = ['version', '--format', '{{.Server.Version}}'];
+    return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD);
+}
+/**
+ * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
+ * one: `error from registry: unknown`, then `unknown`.
+ */
+function failureOf({ exitCode, stderr }) {
+    if (exitCode === 0)
+        return undefined;
+    const [last = '', before = ''] = linesOf(stderr).toReversed();
+    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
+}
+/** Returns the last line that is not blank, which contains docker's error. */
+function lastLine(text) {
+    return linesOf(text).at(-1) ?? '';
+}
+function linesOf(text) {
+    return text
+        .split(/[\r\n]+/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+
+
+/***/ }),
+
+/***/ 756:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   u: () => (/* binding */ LineReader)
+/* harmony export */ });
+/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6193);
+/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_0__);
+
+/** Characters after which the reader passes on an incomplete line: a line may never end. */
+const LONGEST_LINE = 4 * 1_024 * 1_024;
+/** Splits output into lines and prints the readable log. */
+class LineReader {
+    #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
+    #rest = '';
+    print;
+    /** The return value of `failure`. */
+    lastWord = '';
+    /** @param print receives the readable log in complete lines */
+    constructor(print) {
+        this.print = print;
+    }
+    write(chunk) {
+        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
+        this.#rest = lines.pop() ?? '';
+        for (const line of lines)
+            this.read(line.replace(/\r$/, ''));
+        if (this.#rest.length < LONGEST_LINE)
+            return;
+        this.read(this.#rest);
+        this.#rest = '';
+    }
+    end() {
+        const rest = this.#rest + this.#decoder.end();
+        this.#rest = '';
+        if (rest !== '')
+            this.read(rest);
+    }
+    failure() {
+        return this.lastWord;
+    }
+}
+
+
+/***/ }),
+
+/***/ 8476:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  V: () => (/* binding */ callInSection)
+});
+
+// EXTERNAL MODULE: ./src/docker/command-line.ts
+var command_line = __nccwpck_require__(3476);
+// EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
+var line_reader = __nccwpck_require__(756);
+;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
+
+/** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
+const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
+/** Milliseconds between two messages about a transfer: OFTEN if further layers have ended, SELDOM otherwise. */
+const OFTEN = 2_000;
+const SELDOM = 30_000;
+/** Prints the output of `docker push` and `docker pull`, but counts layers instead of naming each several times. */
+class TransferProgress extends line_reader/* LineReader */.u {
+    /** Final state by layer id; undefined if the layer has not ended. */
+    #layers = new Map();
+    #began;
+    #now;
+    #heartbeat;
+    #told;
+    #toldCount = 0;
+    constructor(print, now = () => performance.now()) {
+        super(print);
+        this.#now = now;
+        this.#began = now();
+        this.#told = this.#began;
+        this.#heartbeat = setInterval(() => this.#tell(), SELDOM);
+        this.#heartbeat.unref();
+    }
+    end() {
+        super.end();
+        clearInterval(this.#heartbeat);
+        if (this.#layers.size === 0)
+            return;
+        const ways = new Map();
+        for (const way of this.#layers.values()) {
+            const words = way === undefined ? 'not ended' : way.replace(/ from .*/, '').toLowerCase();
+            ways.set(words, (ways.get(words) ?? 0) + 1);
+        }
+        this.print(`${this.#layers.size} layers: ${[...ways].map(([way, count]) => `${count} ${way}`).join(', ')}\n`);
+    }
+    read(line) {
+        const [, id, state = ''] = /^([0-9a-f]{12}): (.+)$/.exec(line) ?? [];
+        if (id === undefined) {
+            this.print(`${line}\n`);
+            return;
+        }
+        const ended = ENDED.test(state) ? state : this.#layers.get(id);
+        this.#layers.set(id, ended);
+        if (this.#count() > this.#toldCount && this.#now() - this.#told >= OFTEN)
+            this.#tell();
+    }
+    #count() {
+        return [...this.#layers.values()].filter((state) => state !== undefined).length;
+    }
+    #tell() {
+        this.#told = this.#now();
+        this.#toldCount = this.#count();
+        const time = Math.round((this.#told - this.#began) / 1_000);
+        this.print(`${this.#toldCount} of ${this.#layers.size} layers after ${time} s\n`);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/docker/transfer.ts
+
+
+/**
+ * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
+ * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
+ */
+const LONGEST_SILENCE = 30 * 60_000;
+/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
+async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
+    const section = log.section(title);
+    section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
+    const progress = new TransferProgress((text) => section.write(text));
+    try {
+        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => progress.write(chunk) };
+        return await timeline.measure(kind, title, () => docker.call(args, options));
+    }
+    finally {
+        progress.end();
+        section.end();
+    }
+}
+
+
+/***/ }),
+
+/***/ 9742:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CL: () => (/* binding */ referencesOf),
+/* harmony export */   Hi: () => (/* binding */ featuresOf),
+/* harmony export */   JL: () => (/* binding */ isGit),
+/* harmony export */   MS: () => (/* binding */ LEGACY_FLAGS),
+/* harmony export */   RJ: () => (/* binding */ stageNameOf),
+/* harmony export */   SH: () => (/* binding */ lastLineOf),
+/* harmony export */   Zo: () => (/* binding */ flagsOf)
+/* harmony export */ });
+/* unused harmony exports unquote, sourcesOf */
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+/** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
+function stageNameOf(from) {
+    const [, as, name] = from.getArguments().map((argument) => argument.getValue());
+    return as?.toLowerCase() === 'as' ? name : undefined;
+}
+/** Returns the last line. In the library, an instruction that ends in a continuation ends on the empty line after the text. */
+function lastLineOf(instruction) {
+    const { start, end } = instruction.getRange();
+    return end.character === 0 && end.line > start.line ? end.line : end.line + 1;
+}
+/** Returns the names in `--from` and in the mounts of this instruction: stages, images, named contexts. */
+function referencesOf(instruction) {
+    const named = (name) => flagsOf(instruction).filter((flag) => flag.getName() === name);
+    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Copy)
+        return named('from').map((flag) => unquote(flag.getValue()));
+    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Run))
+        return [];
+    const options = named('mount').flatMap((flag) => flag.getOptions());
+    const froms = options.filter((option) => unquote(option.getName()).toLowerCase() === 'from');
+    return froms.map((option) => unquote(option.getValue()));
+}
+/** Removes quotes: docker drops them anywhere in a flag (bk: parser/split_command.go), but the library keeps them. */
+function unquote(word) {
+    return (word ?? '').replaceAll(/["']/g, '');
+}
+/** Returns the flags of an instruction. The library also interprets `--words` after the first word of a command as flags. */
+function flagsOf(instruction) {
+    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.ModifiableInstruction))
+        return [];
+    const words = instruction.toString().split(' ').slice(1);
+    const end = words.findIndex((word) => word === '--' || !word.startsWith('--'));
+    return instruction.getFlags().slice(0, end === -1 ? words.length : end);
+}
+/**
+ * The flags that the legacy builder supports (legacy: instructions/parse.go; dispatchers.go rejects flags of RUN, and
+ * --chmod). Since Docker 23, its parser accepts --link, --checksum and others, and ignores them.
+ */
+const LEGACY_FLAGS = { ADD: ['chown'], COPY: ['chown', 'from'], RUN: [] };
+function featuresOf(instruction) {
+    const keyword = instruction?.getKeyword() ?? '';
+    const allowed = LEGACY_FLAGS[keyword];
+    if (allowed === undefined)
+        return [];
+    const names = flagsOf(instruction).map((flag) => flag.getName());
+    const features = names.filter((name) => !allowed.includes(name)).map((name) => `${keyword} --${name}`);
+    if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Add && sourcesOf(instruction).some(isGit))
+        features.push('ADD of a git repository');
+    return features;
+}
+function sourcesOf(instruction) {
+    const list = instruction.getJSONStrings().map((string) => string.getJSONValue());
+    return (list.length > 0 ? list : instruction.getArguments().map((word) => unquote(word.getValue()))).slice(0, -1);
+}
+/** Returns whether BuildKit clones a source (bk: dfgitutil/git_ref.go, ParseGitRef). The legacy builder expects a page or a file. */
+function isGit(source) {
+    return /^(?:git|ssh):\/\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)|^\w+@[\w.-]+:/i.test(source);
+}
+
+
+/***/ }),
+
+/***/ 4011:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Cv: () => (/* binding */ listStages),
+/* harmony export */   U9: () => (/* binding */ findStage),
+/* harmony export */   V_: () => (/* binding */ ascending),
+/* harmony export */   _l: () => (/* binding */ findEarlier),
+/* harmony export */   tP: () => (/* binding */ DockerfileError)
+/* harmony export */ });
+/**
+ * The stages of a Dockerfile and their dependencies, from the parser library dockerfile-ast.
+ *
+ * In this folder, these prefixes cite docker's behaviour: `bk:` github.com/moby/buildkit at 73ed682, folder
+ * frontend/dockerfile; `legacy:` github.com/moby/moby at v20.10.24, folder builder/dockerfile and its vendored parser.
+ */
+/** A Dockerfile has no stages, or a stage cannot be replaced. The message is one sentence. */
+class DockerfileError extends Error {
+    name = 'DockerfileError';
+}
+/**
+ * Finds the last stage with this name, ignoring case, or the stage with this number. (A stage that docker can build has a
+ * name or is the last: `docker build --target` accepts no numbers; bk: resolveTarget, legacy: instructions/commands.go, HasStage.)
+ */
+function findStage(dockerfile, nameOrIndex) {
+    const index = findEarlier(dockerfile.stages, nameOrIndex);
+    return index === undefined ? undefined : dockerfile.stages[index];
+}
+function findEarlier(stages, nameOrIndex) {
+    if (/^\d+$/.test(nameOrIndex))
+        return stages[Number(nameOrIndex)]?.index;
+    return stages.findLast(({ name }) => name !== undefined && name === nameOrIndex.toLowerCase())?.index;
+}
+/** Lists the stages in order for a message, by name or, for a stage without a name, by number. */
+function listStages({ stages }) {
+    return stages.map(({ name, index }) => name ?? String(index)).join(', ');
+}
+function ascending(numbers) {
+    return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
+
+/***/ }),
+
+/***/ 6357:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A: () => (/* binding */ parseDockerfile)
+/* harmony export */ });
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+
+
+
+/**
+ * Parses a Dockerfile.
+ *
+ * A name refers to the last stage with that name before the stage that uses it. The name of a later stage, or of the
+ * stage itself, fails a build with BuildKit (bk: dockerfile2llb/convert.go, "it needs to be defined before current
+ * stage"), and the legacy builder interprets it as an image (legacy: evaluator.go), so it is not an edge. A variable in
+ * `--from` is not an edge either, because neither builder expands it (bk: toCommand). A number is an index, but not in
+ * FROM. RUN --mount accepts no numbers either (bk: detectRunMount); the parser ignores this, since no image has such a name.
+ *
+ * @param buildArgs override the defaults of the ARGs before the first FROM, as `--build-arg` does. BuildKit's automatic
+ *   ones (`TARGETARCH`) are unknown unless given here
+ * @throws DockerfileError if the Dockerfile has no FROM
+ */
+function parseDockerfile(text, buildArgs = {}) {
+    const source = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .readSource */ .o$)(text);
+    const first = source.instructions.findIndex((instruction) => instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From);
+    if (first === -1)
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_4__/* .DockerfileError */ .tP('The Dockerfile has no FROM instruction, so there is no stage to build');
+    const args = (0,_variables_js__WEBPACK_IMPORTED_MODULE_3__/* .globalArgs */ .J)(source.instructions.slice(0, first), source.escapeChar, new Map(Object.entries(buildArgs)));
+    const stages = [];
+    const triggers = [];
+    const features = [];
+    const lines = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitLines */ .uz)(text);
+    for (const instruction of source.instructions) {
+        const line = instruction.getRange().start.line + 1;
+        const found = source.heredocEnds.has(line) ? ['heredoc'] : [];
+        if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
+            const stage = newStage(instruction, stages, args);
+            const inherited = stage.baseStage === undefined ? [] : (triggers[stage.baseStage] ?? []);
+            stage.copiesFrom = inherited.flatMap((reference) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, reference) ?? []);
+            if (stage.name !== undefined && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(stages, stage.name) !== undefined) {
+                // legacy: evaluator.go, checkStageNameAvailable
+                found.push(`second stage named ${stage.name}`);
+            }
+            found.push(...args.automaticIn(instruction).map((name) => `$${name} in FROM`));
+            stages.push(stage);
+            triggers.push([]);
+        }
+        else if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild) {
+            // the stages whose FROM names this one execute it (bk: resolveStages, legacy: initializeStage)
+            const trigger = instruction.getTriggerInstruction();
+            triggers.at(-1)?.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(trigger));
+            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(trigger).map((what) => `ONBUILD ${what}`));
+        }
+        else {
+            found.push(...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .featuresOf */ .Hi)(instruction));
+            if (stages.length > 0)
+                found.push(...args.automaticIn(instruction).map((name) => `ARG ${name}`));
+        }
+        const stage = stages.at(-1);
+        if (stage && !(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From)) {
+            const earlier = stages.slice(0, -1);
+            // this stage does not execute its own triggers
+            const references = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? [] : (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .referencesOf */ .CL)(instruction);
+            const copiesFrom = references.flatMap((name) => (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) ?? []);
+            stage.copiesFrom.push(...copiesFrom);
+            const own = lines.slice(line - 1, (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction));
+            const heredocs = lines.slice((0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction), source.heredocEnds.get(line) ?? 0);
+            stage.instructions.push({
+                ...newInstruction(instruction, (0,_source_text_js__WEBPACK_IMPORTED_MODULE_2__/* .logicalLineOf */ .f)(own, source.escapeChar), heredocs.join('')),
+                copiesFrom: (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(copiesFrom),
+                imagesFrom: references.filter((name) => name !== '' && (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .findEarlier */ ._l)(earlier, name) === undefined)
+            });
+        }
+        if (stage)
+            stage.endLine = source.heredocEnds.get(line) ?? (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(instruction);
+        features.push(...[...new Set(found)].map((what) => ({ what, line })));
+    }
+    for (const stage of stages)
+        stage.copiesFrom = (0,_model_js__WEBPACK_IMPORTED_MODULE_4__/* .ascending */ .V_)(stage.copiesFrom);
+    return {
+        text,
+        globalArgs: first,
+        stages,
+        ...(source.syntax !== undefined && { syntax: source.syntax }),
+        buildKitFeatures: features.map(({ what, line }) => `${what} (line ${line})`)
+    };
+}
+function newStage(from, earlier, args) {
+    const base = from.getArguments()[0]?.getValue() ?? '';
+    const image = args.expand(base).value;
+    // FROM accepts no numbers. Ignore case: BuildKit takes a base in another case for an image, but no image has capitals
+    const baseStage = earlier.findLast(({ name }) => name !== undefined && name === image?.toLowerCase())?.index;
+    const name = (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .stageNameOf */ .RJ)(from)?.toLowerCase();
+    return {
+        index: earlier.length,
+        ...(name !== undefined && { name }),
+        base,
+        ...(image === undefined && { baseUnknown: true }),
+        ...(baseStage !== undefined && { baseStage }),
+        ...(baseStage === undefined && image !== undefined && image !== 'scratch' && { baseImage: image }),
+        ...(from.getPlatformFlag() !== null && { hasPlatform: true }),
+        copiesFrom: [],
+        instructions: [],
+        startLine: from.getRange().start.line + 1,
+        endLine: (0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .lastLineOf */ .SH)(from)
+    };
+}
+/** @param line the whole instruction on one line, with the text of the file: the library parsed a copy, see `plainLines` */
+function newInstruction(instruction, line, heredocs) {
+    const keyword = instruction.getKeyword();
+    const text = line.trim().replaceAll(/\s+/g, ' ');
+    return {
+        keyword,
+        text: `${keyword}${text.slice(keyword.length)}`,
+        line: instruction.getRange().start.line + 1,
+        hasVariable: /\$[A-Za-z_{]/.test(text + heredocs)
+    };
+}
+
+
+/***/ }),
+
+/***/ 2193:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   f: () => (/* binding */ logicalLineOf),
+/* harmony export */   o$: () => (/* binding */ readSource),
+/* harmony export */   uz: () => (/* binding */ splitLines)
+/* harmony export */ });
+/* unused harmony export MARK */
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+/** Replaces `<<`, so that the library sees no heredocs; from Unicode's private use area. */
+const MARK = '\uE000';
+/** A word with its quotes; a heredoc may have blanks after `<<` (bk: shell/lex.go, processPossibleHeredoc). */
+const WORD = new RegExp(`(?:${MARK}\\s*|[^\\s'"\\\\${MARK}]|\\\\[^]?|'[^']*'|"(?:\\\\[^]|[^"\\\\])*")+`, 'g');
+const HEREDOC = new RegExp(`^\\d*${MARK}(-?)\\s*([^<${MARK}]+)$`);
+/**
+ * Parses a copy of the text that replaces everything that the library misreads. The line numbers stay the same.
+ * Removes heredocs: the library interprets `<<` in quotes and JSON as a heredoc, but not `3<<EOF` or `<< EOF`.
+ */
+function readSource(text) {
+    const lines = plainLines(text);
+    const heredocEnds = new Map();
+    for (;;) {
+        const parsed = dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.DockerfileParser.parse(lines.join(''));
+        const escapeChar = parsed.getEscapeCharacter();
+        const instructions = parsed.getInstructions();
+        const isCut = instructions.some((instruction) => {
+            const { start, end } = instruction.getRange();
+            if (heredocEnds.has(start.line + 1))
+                return false;
+            const heredocEnd = endOfHeredocs(instruction, escapeChar, lines);
+            if (heredocEnd === undefined)
+                return false;
+            heredocEnds.set(start.line + 1, heredocEnd);
+            lines.fill('\n', end.line + 1, heredocEnd);
+            return true;
+        });
+        if (isCut)
+            continue;
+        const syntax = parsed.getDirectives().find((directive) => directive.getName() === 'syntax');
+        return { instructions, escapeChar, heredocEnds, ...(syntax && { syntax: syntax.getValue() }) };
+    }
+}
+/** Joins continued lines (bk: parser/parser.go). Does not use getArgumentsContent(), which keeps indented comments. */
+function logicalLineOf(lines, escapeChar) {
+    const continuation = escapeChar === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
+    return lines
+        .filter((line) => !line.trimStart().startsWith('#'))
+        .map((line) => line.replace(/[\r\n]+$/, '').replace(continuation, '$1'))
+        .join('');
+}
+/** Returns the line of the last terminator, or undefined without heredocs or if a terminator is missing. */
+function endOfHeredocs(instruction, escapeChar, lines) {
+    const command = instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Onbuild ? instruction.getTriggerInstruction() : instruction;
+    if (_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .LEGACY_FLAGS */ .MS[command?.getKeyword() ?? ''] === undefined)
+        return undefined;
+    const logicalLine = logicalLineOf(splitLines(instruction.getTextContent()), escapeChar);
+    // if a quote is not closed, BuildKit finds no words at all
+    if (logicalLine.replaceAll(WORD, '').trim() !== '')
+        return undefined;
+    const heredocs = (logicalLine.match(WORD) ?? []).map((word) => HEREDOC.exec(word)).filter((match) => match !== null);
+    let end = instruction.getRange().end.line + 1;
+    for (const [, dash, word = ''] of heredocs) {
+        const name = word.replaceAll(/\\(.)|["']/g, '$1');
+        const isEnd = (line) => line.replace(dash ? /^\t+/ : '', '').replace(/[\r\n]+$/, '') === name;
+        const offset = lines.slice(end).findIndex(isEnd);
+        if (offset === -1)
+            return undefined;
+        end += offset + 1;
+    }
+    return heredocs.length > 0 ? end : undefined;
+}
+/** A parser directive (bk: parser/directives.go). */
+const DIRECTIVE = /^(\uFEFF?[ \t]*)#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S+)/;
+/** Returns the lines for `readSource`, each with its line end. */
+function plainLines(text) {
+    // a single CR ends a line in the library, but is a blank in docker; the library does not treat the other two as blanks
+    const lines = splitLines(text.replaceAll(/\r(?!\n)|[\v\f]/g, ' ').replaceAll('<<', MARK));
+    // the library stops reading directives at blanks after a value, but not at an unknown directive
+    for (const [index, line] of lines.entries()) {
+        const [, before = '', name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
+        const isDirective = ['check', 'escape', 'syntax'].includes(name.toLowerCase());
+        lines[index] = isDirective ? `${before}#${name.toLowerCase()}=${value}\n` : line.replace(/^(\s*)#.*/, '$1#');
+        if (!isDirective)
+            break;
+    }
+    // two escapes do not continue a line, but `a\ \` does (bk: parser/parser.go, lineContinuationRegex); the library differs
+    const escapeChar = dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.DockerfileParser.parse(lines.join('')).getEscapeCharacter() === '`' ? '`' : '\\\\';
+    const noContinuation = new RegExp(`(?<!${escapeChar})${escapeChar}{2,}(?=\\s*$)|${escapeChar}(?=[ \\t]+${escapeChar}\\s*$)`);
+    return lines.map((line) => line.replace(noContinuation, '_'));
+}
+function splitLines(text) {
+    return text.split(/(?<=\n)/);
+}
+
+
+/***/ }),
+
+/***/ 445:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Rg: () => (/* binding */ imagesNeededFor),
+/* harmony export */   Vb: () => (/* binding */ nameOf),
+/* harmony export */   Wp: () => (/* binding */ stagesNeededFor),
+/* harmony export */   XJ: () => (/* binding */ triggersOf),
+/* harmony export */   dR: () => (/* binding */ chainOf),
+/* harmony export */   ek: () => (/* binding */ stageAt),
+/* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
+/* harmony export */   xB: () => (/* binding */ neededStages)
+/* harmony export */ });
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4011);
+
+/** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
+function nameOf({ name, index }) {
+    return name ?? `stage-${index}`;
+}
+/**
+ * Returns the sorted indices of all stages that a build of `target` needs, including `target`.
+ *
+ * @param images stages that exist as images: the build needs them, but not their dependencies
+ */
+function stagesNeededFor(dockerfile, target, images = new Set()) {
+    const needed = new Set([target.index]);
+    // the iteration includes elements that it adds to the set
+    for (const index of needed) {
+        const stage = dockerfile.stages[index];
+        if (stage === undefined || images.has(index))
+            continue;
+        for (const edge of [stage.baseStage ?? [], stage.copiesFrom].flat())
+            needed.add(edge);
+    }
+    return (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .ascending */ .V_)(needed);
+}
+/** Returns all stages that a build of any of `targets` needs, in the order of the file. */
+function neededStages(dockerfile, targets) {
+    const needed = new Set(targets.flatMap((target) => stagesNeededFor(dockerfile, target)));
+    return dockerfile.stages.filter(({ index }) => needed.has(index));
+}
+/** Returns the images outside the Dockerfile that a build of any of `targets` reads, each once: bases, and sources of copies and mounts. */
+function imagesNeededFor(dockerfile, targets) {
+    const images = neededStages(dockerfile, targets).flatMap(({ baseImage, instructions }) => [
+        ...(baseImage === undefined ? [] : [baseImage]),
+        ...instructions.flatMap(({ imagesFrom }) => imagesFrom)
+    ]);
+    return [...new Set(images)];
+}
+/** Returns the indices of the stages whose layers the image of `stage` contains: itself, and its bases by FROM. */
+function chainOf(dockerfile, stage) {
+    const base = stage.baseStage === undefined ? undefined : dockerfile.stages[stage.baseStage];
+    return [...(base ? chainOf(dockerfile, base) : []), stage.index];
+}
+/** The line of an executed trigger: a builder reports no line for it. */
+const TRIGGER_LINE = 0;
+/** Returns the ONBUILD instructions of a stage in the form that the stages built on it execute. */
+function triggersOf(stage) {
+    const triggers = (stage?.instructions ?? []).filter(({ keyword }) => keyword === 'ONBUILD');
+    return triggers.map((trigger) => {
+        const text = trigger.text.replace(/^ONBUILD /, '');
+        return { ...trigger, text, keyword: text.replace(/ .*/s, '').toUpperCase(), line: TRIGGER_LINE };
+    });
+}
+/** @throws Error if the stage does not exist */
+function stageAt({ stages }, index) {
+    const stage = stages[index];
+    if (!stage)
+        throw new Error(`The Dockerfile has no stage ${index}`);
+    return stage;
+}
+
+
+/***/ }),
+
+/***/ 2237:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ instructionOfLegacyStep),
+/* harmony export */   k: () => (/* binding */ instructionOfBuildKitStep)
+/* harmony export */ });
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+/**
+ * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
+ * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
+ * Triggers of the base image come before them, and a named context has no FROM: if the number belongs to another
+ * instruction, the text identifies the right one, provided that it is unique.
+ *
+ * @param text the step without its number: `RUN npm ci`
+ */
+function instructionOfBuildKitStep(stage, number, text) {
+    const executed = stage.instructions.filter(({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/');
+    const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true;
+    const instruction = executed[number - (isFromCounted ? 2 : 1)];
+    if (instruction && isStep(instruction, text))
+        return instruction;
+    const alike = executed.filter((other) => isStep(other, text));
+    return alike.length === 1 && !alike[0]?.hasVariable ? alike[0] : undefined;
+}
+/**
+ * Finds the instruction of a step of the legacy builder, which counts every instruction of the file, including FROM and
+ * the ARGs before the first FROM (legacy: builder.go, printCommand).
+ *
+ * @param dockerfile the Dockerfile that the builder received
+ * @param text the step without its number: `RUN npm ci`
+ */
+function instructionOfLegacyStep(dockerfile, number, text) {
+    let next = dockerfile.globalArgs + 1;
+    for (const stage of dockerfile.stages) {
+        const instruction = stage.instructions[number - next - 1];
+        if (number > next && instruction)
+            return isStep(instruction, text) ? { stage, instruction } : undefined;
+        next += stage.instructions.length + 1;
+    }
+    return undefined;
+}
+/** Compares an instruction with a step: a builder expands variables, drops quotes and escapes, and appends the beginning of a heredoc. */
+function isStep({ keyword, text }, step) {
+    const [word = ''] = step.trim().split(/\s/);
+    if (word.toUpperCase() !== keyword)
+        return false;
+    const own = bare(text.slice(keyword.length));
+    const other = bare(step.trim().slice(word.length));
+    const [known = ''] = own.split('$');
+    return own.includes('$') || own.includes('<<') ? other.startsWith(known) : other === own;
+}
+function bare(text) {
+    return text.replaceAll(/[\s'"\\`]/g, '');
+}
+
+
+/***/ }),
+
+/***/ 1763:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ globalArgs),
+/* harmony export */   V: () => (/* binding */ expandWord)
+/* harmony export */ });
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+/** The ARGs that BuildKit sets automatically, and the legacy builder does not (bk: dockerfile2llb/platform.go, defaultArgs). */
+const AUTOMATIC_ARGS = ['PLATFORM', 'OS', 'OSVERSION', 'ARCH', 'VARIANT']
+    .flatMap((what) => [`BUILD${what}`, `TARGET${what}`])
+    .concat('TARGETSTAGE');
+/** Evaluates the ARGs before the first FROM (bk: buildMetaArgs, legacy: processMetaArg, buildargs.go). */
+function globalArgs(instructions, escapeChar, buildArgs) {
+    const values = new Map([...buildArgs].filter(([name]) => AUTOMATIC_ARGS.includes(name)));
+    const unknown = new Set(AUTOMATIC_ARGS.filter((name) => !values.has(name)));
+    const declared = new Set();
+    const expand = (word) => {
+        const names = [];
+        const value = expandWord(word, escapeChar, (name) => {
+            names.push(name);
+            return values.get(name);
+        });
+        return { value: names.some((name) => unknown.has(name)) ? undefined : value, names };
+    };
+    for (const [name, word] of instructions.flatMap(wordsOfArg)) {
+        const value = buildArgs.get(name) ?? (word === undefined ? undefined : expand(word).value);
+        if (value !== undefined) {
+            values.set(name, value);
+            unknown.delete(name);
+        }
+        else if (word !== undefined) {
+            unknown.add(name);
+        }
+        if (word !== undefined || buildArgs.has(name))
+            declared.add(name);
+    }
+    const unset = (name) => AUTOMATIC_ARGS.includes(name) && !declared.has(name);
+    return {
+        expand,
+        automaticIn(instruction) {
+            if (instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.From) {
+                const words = [...instruction.getArguments(), ...(0,_instruction_js__WEBPACK_IMPORTED_MODULE_1__/* .flagsOf */ .Zo)(instruction)].map((word) => word.getValue() ?? '');
+                return words.flatMap((word) => expand(word).names).filter(unset);
+            }
+            const asked = wordsOfArg(instruction).filter(([name, word]) => word === undefined && !buildArgs.has(name));
+            return asked.map(([name]) => name).filter(unset);
+        }
+    };
+}
+/** Returns name and default of each ARG in this instruction. Does not use getProperty(), which supports only a single ARG. */
+function wordsOfArg(instruction) {
+    if (!(instruction instanceof dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__.Arg))
+        return [];
+    return instruction.getPropertyArguments().map((argument) => {
+        const [name = '', ...value] = argument.getValue().split('=');
+        return [name, value.length > 0 ? value.join('=') : undefined];
+    });
+}
+/**
+ * Processes quotes, escapes and variables as in bk: shell/lex.go. (The library supports neither `${A-b}` nor `${A:-${B}}`.)
+ *
+ * @returns undefined for an unsupported form, such as `${A#b}`
+ */
+function expandWord(word, escapeChar, lookUp) {
+    let at = 0;
+    let known = true;
+    const take = (pattern) => {
+        const [match] = pattern.exec(word.slice(at)) ?? [];
+        at += match?.length ?? 0;
+        return match;
+    };
+    const variable = () => {
+        const braced = take(/^\{/);
+        const name = take(/^(?:\d+|[A-Za-z_]\w*)/);
+        if (name === undefined) {
+            known &&= braced === undefined;
+            return '$';
+        }
+        const value = lookUp(name);
+        if (braced === undefined || take(/^\}/))
+            return value ?? '';
+        const modifier = take(/^:?[-+?]/);
+        const other = upTo('}');
+        const isSet = value !== undefined && !(modifier?.startsWith(':') && value === '');
+        if (modifier?.endsWith('-'))
+            return isSet ? value : other;
+        if (modifier?.endsWith('+'))
+            return isSet ? other : '';
+        known &&= modifier !== undefined && isSet;
+        return value ?? '';
+    };
+    const upTo = (stop) => {
+        let result = '';
+        while (at < word.length && word[at] !== stop) {
+            const char = word[at++] ?? '';
+            if (char === escapeChar) {
+                if (stop === '"' && !['"', '$', escapeChar].includes(word[at] ?? ''))
+                    result += escapeChar;
+                result += word[at++] ?? '';
+            }
+            else if (char === "'" && stop !== '"') {
+                result += take(/^[^']*/);
+                at++;
+            }
+            else if (char === '"') {
+                result += upTo('"');
+            }
+            else {
+                result += char === '$' ? variable() : char;
+            }
+        }
+        at++;
+        return result;
+    };
+    const result = upTo(undefined);
+    return known ? result : undefined;
+}
+
+
+/***/ }),
+
+/***/ 5826:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  C: () => (/* binding */ runAction)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "os"
+var external_os_ = __nccwpck_require__(857);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function utils_toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+
+
+/**
+ * Issues a command to the GitHub Actions runner
+ *
+ * @param command - The command name to issue
+ * @param properties - Additional properties for the command (key-value pairs)
+ * @param message - The message to include with the command
+ * @remarks
+ * This function outputs a specially formatted string to stdout that the Actions
+ * runner interprets as a command. These commands can control workflow behavior,
+ * set outputs, create annotations, mask values, and more.
+ *
+ * Command Format:
+ *   ::name key=value,key=value::message
+ *
+ * @example
+ * ```typescript
+ * // Issue a warning annotation
+ * issueCommand('warning', {}, 'This is a warning message');
+ * // Output: ::warning::This is a warning message
+ *
+ * // Set an environment variable
+ * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
+ * // Output: ::set-env name=MY_VAR::some value
+ *
+ * // Add a secret mask
+ * issueCommand('add-mask', {}, 'secretValue123');
+ * // Output: ::add-mask::secretValue123
+ * ```
+ *
+ * @internal
+ * This is an internal utility function that powers the public API functions
+ * such as setSecret, warning, error, and exportVariable.
+ */
+function command_issueCommand(command, properties, message) {
+    const cmd = new Command(command, properties, message);
+    process.stdout.write(cmd.toString() + external_os_.EOL);
+}
+function command_issue(name, message = '') {
+    command_issueCommand(name, {}, message);
+}
+const CMD_STRING = '::';
+class Command {
+    constructor(command, properties, message) {
+        if (!command) {
+            command = 'missing.command';
+        }
+        this.command = command;
+        this.properties = properties;
+        this.message = message;
+    }
+    toString() {
+        let cmdStr = CMD_STRING + this.command;
+        if (this.properties && Object.keys(this.properties).length > 0) {
+            cmdStr += ' ';
+            let first = true;
+            for (const key in this.properties) {
+                if (this.properties.hasOwnProperty(key)) {
+                    const val = this.properties[key];
+                    if (val) {
+                        if (first) {
+                            first = false;
+                        }
+                        else {
+                            cmdStr += ',';
+                        }
+                        cmdStr += `${key}=${escapeProperty(val)}`;
+                    }
+                }
+            }
+        }
+        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
+        return cmdStr;
+    }
+}
+function escapeData(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A');
+}
+function escapeProperty(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A')
+        .replace(/:/g, '%3A')
+        .replace(/,/g, '%2C');
+}
+//# sourceMappingURL=command.js.map
+;// CONCATENATED MODULE: external "crypto"
+const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+// EXTERNAL MODULE: external "fs"
+var external_fs_ = __nccwpck_require__(9896);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+// For internal use, subject to change.
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+
+
+
+function file_command_issueFileCommand(command, message) {
+    const filePath = process.env[`GITHUB_${command}`];
+    if (!filePath) {
+        throw new Error(`Unable to find environment variable for file command ${command}`);
+    }
+    if (!external_fs_.existsSync(filePath)) {
+        throw new Error(`Missing file at path: ${filePath}`);
+    }
+    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
+        encoding: 'utf8'
+    });
+}
+function file_command_prepareKeyValueMessage(key, value) {
+    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
+    const convertedValue = utils_toCommandValue(value);
+    // These should realistically never happen, but just in case someone finds a
+    // way to exploit uuid generation let's not allow keys or values that contain
+    // the delimiter.
+    if (key.includes(delimiter)) {
+        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
+    }
+    if (convertedValue.includes(delimiter)) {
+        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
+    }
+    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
+}
+//# sourceMappingURL=file-command.js.map
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
+// EXTERNAL MODULE: external "http"
+var external_http_ = __nccwpck_require__(8611);
+// EXTERNAL MODULE: external "https"
+var external_https_ = __nccwpck_require__(5692);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+// EXTERNAL MODULE: ./node_modules/tunnel/index.js
+var node_modules_tunnel = __nccwpck_require__(770);
+// EXTERNAL MODULE: ./node_modules/undici/index.js
+var undici = __nccwpck_require__(6752);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function lib_getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class lib_HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return __awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? https : http;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return __awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
+var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+class BasicCredentialHandler {
+    constructor(username, password) {
+        this.username = username;
+        this.password = password;
+    }
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class auth_BearerCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Bearer ${this.token}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class PersonalAccessTokenCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+//# sourceMappingURL=auth.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
+var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+class oidc_utils_OidcClient {
+    static createHttpClient(allowRetry = true, maxRetry = 10) {
+        const requestOptions = {
+            allowRetries: allowRetry,
+            maxRetries: maxRetry
+        };
+        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
+    }
+    static getRequestToken() {
+        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+        if (!token) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
+        }
+        return token;
+    }
+    static getIDTokenUrl() {
+        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+        if (!runtimeUrl) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
+        }
+        return runtimeUrl;
+    }
+    static getCall(id_token_url) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            var _a;
+            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const res = yield httpclient
+                .getJson(id_token_url)
+                .catch(error => {
+                throw new Error(`Failed to get ID Token. \n 
+        Error Code : ${error.statusCode}\n 
+        Error Message: ${error.message}`);
+            });
+            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
+            if (!id_token) {
+                throw new Error('Response json body do not have ID Token field');
+            }
+            return id_token;
+        });
+    }
+    static getIDToken(audience) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            try {
+                // New ID Token is requested from action service
+                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                if (audience) {
+                    const encodedAudience = encodeURIComponent(audience);
+                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
+                }
+                debug(`ID token url is ${id_token_url}`);
+                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                setSecret(id_token);
+                return id_token;
+            }
+            catch (error) {
+                throw new Error(`Error message: ${error.message}`);
+            }
+        });
+    }
+}
+//# sourceMappingURL=oidc-utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const { access, appendFile, writeFile } = external_fs_.promises;
+const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
+const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
+class Summary {
+    constructor() {
+        this._buffer = '';
+    }
+    /**
+     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
+     * Also checks r/w permissions.
+     *
+     * @returns step summary file path
+     */
+    filePath() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            if (this._filePath) {
+                return this._filePath;
+            }
+            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
+            if (!pathFromEnv) {
+                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
+            }
+            try {
+                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
+            }
+            catch (_a) {
+                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
+            }
+            this._filePath = pathFromEnv;
+            return this._filePath;
+        });
+    }
+    /**
+     * Wraps content in an HTML tag, adding any HTML attributes
+     *
+     * @param {string} tag HTML tag to wrap
+     * @param {string | null} content content within the tag
+     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
+     *
+     * @returns {string} content wrapped in HTML element
+     */
+    wrap(tag, content, attrs = {}) {
+        const htmlAttrs = Object.entries(attrs)
+            .map(([key, value]) => ` ${key}="${value}"`)
+            .join('');
+        if (!content) {
+            return `<${tag}${htmlAttrs}>`;
+        }
+        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
+    }
+    /**
+     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
+     *
+     * @param {SummaryWriteOptions} [options] (optional) options for write operation
+     *
+     * @returns {Promise<Summary>} summary instance
+     */
+    write(options) {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
+            const filePath = yield this.filePath();
+            const writeFunc = overwrite ? writeFile : appendFile;
+            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
+            return this.emptyBuffer();
+        });
+    }
+    /**
+     * Clears the summary buffer and wipes the summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    clear() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            return this.emptyBuffer().write({ overwrite: true });
+        });
+    }
+    /**
+     * Returns the current summary buffer as a string
+     *
+     * @returns {string} string of summary buffer
+     */
+    stringify() {
+        return this._buffer;
+    }
+    /**
+     * If the summary buffer is empty
+     *
+     * @returns {boolen} true if the buffer is empty
+     */
+    isEmptyBuffer() {
+        return this._buffer.length === 0;
+    }
+    /**
+     * Resets the summary buffer without writing to summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    emptyBuffer() {
+        this._buffer = '';
+        return this;
+    }
+    /**
+     * Adds raw text to the summary buffer
+     *
+     * @param {string} text content to add
+     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addRaw(text, addEOL = false) {
+        this._buffer += text;
+        return addEOL ? this.addEOL() : this;
+    }
+    /**
+     * Adds the operating system-specific end-of-line marker to the buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addEOL() {
+        return this.addRaw(external_os_.EOL);
+    }
+    /**
+     * Adds an HTML codeblock to the summary buffer
+     *
+     * @param {string} code content to render within fenced code block
+     * @param {string} lang (optional) language to syntax highlight code
+     *
+     * @returns {Summary} summary instance
+     */
+    addCodeBlock(code, lang) {
+        const attrs = Object.assign({}, (lang && { lang }));
+        const element = this.wrap('pre', this.wrap('code', code), attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML list to the summary buffer
+     *
+     * @param {string[]} items list of items to render
+     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addList(items, ordered = false) {
+        const tag = ordered ? 'ol' : 'ul';
+        const listItems = items.map(item => this.wrap('li', item)).join('');
+        const element = this.wrap(tag, listItems);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML table to the summary buffer
+     *
+     * @param {SummaryTableCell[]} rows table rows
+     *
+     * @returns {Summary} summary instance
+     */
+    addTable(rows) {
+        const tableBody = rows
+            .map(row => {
+            const cells = row
+                .map(cell => {
+                if (typeof cell === 'string') {
+                    return this.wrap('td', cell);
+                }
+                const { header, data, colspan, rowspan } = cell;
+                const tag = header ? 'th' : 'td';
+                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
+                return this.wrap(tag, data, attrs);
+            })
+                .join('');
+            return this.wrap('tr', cells);
+        })
+            .join('');
+        const element = this.wrap('table', tableBody);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds a collapsable HTML details element to the summary buffer
+     *
+     * @param {string} label text for the closed state
+     * @param {string} content collapsable content
+     *
+     * @returns {Summary} summary instance
+     */
+    addDetails(label, content) {
+        const element = this.wrap('details', this.wrap('summary', label) + content);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML image tag to the summary buffer
+     *
+     * @param {string} src path to the image you to embed
+     * @param {string} alt text description of the image
+     * @param {SummaryImageOptions} options (optional) addition image attributes
+     *
+     * @returns {Summary} summary instance
+     */
+    addImage(src, alt, options) {
+        const { width, height } = options || {};
+        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
+        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML section heading element
+     *
+     * @param {string} text heading text
+     * @param {number | string} [level=1] (optional) the heading level, default: 1
+     *
+     * @returns {Summary} summary instance
+     */
+    addHeading(text, level) {
+        const tag = `h${level}`;
+        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
+            ? tag
+            : 'h1';
+        const element = this.wrap(allowedTag, text);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML thematic break (<hr>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addSeparator() {
+        const element = this.wrap('hr', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML line break (<br>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addBreak() {
+        const element = this.wrap('br', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML blockquote to the summary buffer
+     *
+     * @param {string} text quote text
+     * @param {string} cite (optional) citation url
+     *
+     * @returns {Summary} summary instance
+     */
+    addQuote(text, cite) {
+        const attrs = Object.assign({}, (cite && { cite }));
+        const element = this.wrap('blockquote', text, attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML anchor tag to the summary buffer
+     *
+     * @param {string} text link text/content
+     * @param {string} href hyperlink
+     *
+     * @returns {Summary} summary instance
+     */
+    addLink(text, href) {
+        const element = this.wrap('a', text, { href });
+        return this.addRaw(element).addEOL();
+    }
+}
+const _summary = new Summary();
+/**
+ * @deprecated use `core.summary`
+ */
+const markdownSummary = (/* unused pure expression or super */ null && (_summary));
+const summary_summary = _summary;
+//# sourceMappingURL=summary.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+
+/**
+ * toPosixPath converts the given path to the posix form. On Windows, \\ will be
+ * replaced with /.
+ *
+ * @param pth. Path to transform.
+ * @return string Posix path.
+ */
+function toPosixPath(pth) {
+    return pth.replace(/[\\]/g, '/');
+}
+/**
+ * toWin32Path converts the given path to the win32 form. On Linux, / will be
+ * replaced with \\.
+ *
+ * @param pth. Path to transform.
+ * @return string Win32 path.
+ */
+function toWin32Path(pth) {
+    return pth.replace(/[/]/g, '\\');
+}
+/**
+ * toPlatformPath converts the given path to a platform-specific path. It does
+ * this by replacing instances of / and \ with the platform-specific path
+ * separator.
+ *
+ * @param pth The path to platformize.
+ * @return string The platform-specific path.
+ */
+function toPlatformPath(pth) {
+    return pth.replace(/[/\\]/g, path.sep);
+}
+//# sourceMappingURL=path-utils.js.map
+// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
+var lib_exec = __nccwpck_require__(2876);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
+var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
+        silent: true
+    });
+    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
+        silent: true
+    });
+    return {
+        name: name.trim(),
+        version: version.trim()
+    };
+});
+const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    var _a, _b, _c, _d;
+    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
+        silent: true
+    });
+    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
+    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
+    return {
+        name,
+        version
+    };
+});
+const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
+        silent: true
+    });
+    const [name, version] = stdout.trim().split('\n');
+    return {
+        name,
+        version
+    };
+});
+const platform = external_os_.platform();
+const arch = external_os_.arch();
+const isWindows = platform === 'win32';
+const isMacOS = platform === 'darwin';
+const isLinux = platform === 'linux';
+function getDetails() {
+    return platform_awaiter(this, void 0, void 0, function* () {
+        return Object.assign(Object.assign({}, (yield (isWindows
+            ? getWindowsInfo()
+            : isMacOS
+                ? getMacOsInfo()
+                : getLinuxInfo()))), { platform,
+            arch,
+            isWindows,
+            isMacOS,
+            isLinux });
+    });
+}
+//# sourceMappingURL=platform.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
+var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+
+/**
+ * The code to exit an action
+ */
+var ExitCode;
+(function (ExitCode) {
+    /**
+     * A code indicating that the action was successful
+     */
+    ExitCode[ExitCode["Success"] = 0] = "Success";
+    /**
+     * A code indicating that the action was a failure
+     */
+    ExitCode[ExitCode["Failure"] = 1] = "Failure";
+})(ExitCode || (ExitCode = {}));
+//-----------------------------------------------------------------------
+// Variables
+//-----------------------------------------------------------------------
+/**
+ * Sets env variable for this action and future actions in the job
+ * @param name the name of the variable to set
+ * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function exportVariable(name, val) {
+    const convertedVal = toCommandValue(val);
+    process.env[name] = convertedVal;
+    const filePath = process.env['GITHUB_ENV'] || '';
+    if (filePath) {
+        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
+    }
+    issueCommand('set-env', { name }, convertedVal);
+}
+/**
+ * Registers a secret which will get masked from logs
+ *
+ * @param secret - Value of the secret to be masked
+ * @remarks
+ * This function instructs the Actions runner to mask the specified value in any
+ * logs produced during the workflow run. Once registered, the secret value will
+ * be replaced with asterisks (***) whenever it appears in console output, logs,
+ * or error messages.
+ *
+ * This is useful for protecting sensitive information such as:
+ * - API keys
+ * - Access tokens
+ * - Authentication credentials
+ * - URL parameters containing signatures (SAS tokens)
+ *
+ * Note that masking only affects future logs; any previous appearances of the
+ * secret in logs before calling this function will remain unmasked.
+ *
+ * @example
+ * ```typescript
+ * // Register an API token as a secret
+ * const apiToken = "abc123xyz456";
+ * setSecret(apiToken);
+ *
+ * // Now any logs containing this value will show *** instead
+ * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
+ * ```
+ */
+function core_setSecret(secret) {
+    command_issueCommand('add-mask', {}, secret);
+}
+/**
+ * Prepends inputPath to the PATH (for this action and future actions)
+ * @param inputPath
+ */
+function addPath(inputPath) {
+    const filePath = process.env['GITHUB_PATH'] || '';
+    if (filePath) {
+        issueFileCommand('PATH', inputPath);
+    }
+    else {
+        issueCommand('add-path', {}, inputPath);
+    }
+    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
+}
+/**
+ * Gets the value of an input.
+ * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
+ * Returns an empty string if the value is not defined.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string
+ */
+function getInput(name, options) {
+    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
+    if (options && options.required && !val) {
+        throw new Error(`Input required and not supplied: ${name}`);
+    }
+    if (options && options.trimWhitespace === false) {
+        return val;
+    }
+    return val.trim();
+}
+/**
+ * Gets the values of an multiline input.  Each value is also trimmed.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string[]
+ *
+ */
+function getMultilineInput(name, options) {
+    const inputs = getInput(name, options)
+        .split('\n')
+        .filter(x => x !== '');
+    if (options && options.trimWhitespace === false) {
+        return inputs;
+    }
+    return inputs.map(input => input.trim());
+}
+/**
+ * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
+ * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
+ * The return value is also in boolean type.
+ * ref: https://yaml.org/spec/1.2/spec.html#id2804923
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   boolean
+ */
+function getBooleanInput(name, options) {
+    const trueValue = ['true', 'True', 'TRUE'];
+    const falseValue = ['false', 'False', 'FALSE'];
+    const val = getInput(name, options);
+    if (trueValue.includes(val))
+        return true;
+    if (falseValue.includes(val))
+        return false;
+    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
+        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
+}
+/**
+ * Sets the value of an output.
+ *
+ * @param     name     name of the output to set
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function setOutput(name, value) {
+    const filePath = process.env['GITHUB_OUTPUT'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
+    }
+    process.stdout.write(external_os_.EOL);
+    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
+}
+/**
+ * Enables or disables the echoing of commands into stdout for the rest of the step.
+ * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
+ *
+ */
+function setCommandEcho(enabled) {
+    issue('echo', enabled ? 'on' : 'off');
+}
+//-----------------------------------------------------------------------
+// Results
+//-----------------------------------------------------------------------
+/**
+ * Sets the action status to failed.
+ * When the action exits it will be with an exit code of 1
+ * @param message add error issue message
+ */
+function setFailed(message) {
+    process.exitCode = ExitCode.Failure;
+    error(message);
+}
+//-----------------------------------------------------------------------
+// Logging Commands
+//-----------------------------------------------------------------------
+/**
+ * Gets whether Actions Step Debug is on or not
+ */
+function isDebug() {
+    return process.env['RUNNER_DEBUG'] === '1';
+}
+/**
+ * Writes debug message to user log
+ * @param message debug message
+ */
+function core_debug(message) {
+    command_issueCommand('debug', {}, message);
+}
+/**
+ * Adds an error issue
+ * @param message error issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function error(message, properties = {}) {
+    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a warning issue
+ * @param message warning issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function warning(message, properties = {}) {
+    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a notice issue
+ * @param message notice issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function notice(message, properties = {}) {
+    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Writes info to log with console.log.
+ * @param message info message
+ */
+function info(message) {
+    process.stdout.write(message + os.EOL);
+}
+/**
+ * Begin an output group.
+ *
+ * Output until the next `groupEnd` will be foldable in this group
+ *
+ * @param name The name of the output group
+ */
+function startGroup(name) {
+    issue('group', name);
+}
+/**
+ * End an output group.
+ */
+function endGroup() {
+    issue('endgroup');
+}
+/**
+ * Wrap an asynchronous function call in a group.
+ *
+ * Returns the same type as the function itself.
+ *
+ * @param name The name of the group
+ * @param fn The function to wrap in the group
+ */
+function group(name, fn) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        startGroup(name);
+        let result;
+        try {
+            result = yield fn();
+        }
+        finally {
+            endGroup();
+        }
+        return result;
+    });
+}
+//-----------------------------------------------------------------------
+// Wrapper action state
+//-----------------------------------------------------------------------
+/**
+ * Saves state for current action, the state can only be retrieved by this action's post job execution.
+ *
+ * @param     name     name of the state to store
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function saveState(name, value) {
+    const filePath = process.env['GITHUB_STATE'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
+    }
+    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
+}
+/**
+ * Gets the value of an state set by this action's main execution.
+ *
+ * @param     name     name of the state to get
+ * @returns   string
+ */
+function getState(name) {
+    return process.env[`STATE_${name}`] || '';
+}
+function getIDToken(aud) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        return yield OidcClient.getIDToken(aud);
+    });
+}
+/**
+ * Summary exports
+ */
+
+/**
+ * @deprecated use core.summary
+ */
+
+/**
+ * Path exports
+ */
+
+/**
+ * Platform utilities exports
+ */
+
+//# sourceMappingURL=core.js.map
+// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
+var action_inputs = __nccwpck_require__(63);
 ;// CONCATENATED MODULE: ./src/action/passed-variables.ts
 /** Returns the names of environment variables that the user's inputs pass by name only. */
 function variablesAskedFor(inputs) {
@@ -45077,6 +45105,8 @@ function readState(temp) {
     return ours ? state : undefined;
 }
 
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(7268);
 // EXTERNAL MODULE: ./src/lib/exec.ts
 var src_lib_exec = __nccwpck_require__(766);
 ;// CONCATENATED MODULE: ./src/docker/docker.ts
@@ -45165,6 +45195,8 @@ function childEnvironment(env, asked = []) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(9112);
 ;// CONCATENATED MODULE: ./src/lib/log.ts
 
 
@@ -45806,14 +45838,14 @@ function phases(report) {
     const { timeline, publication } = report;
     const prepare = timeline.filter(({ kind }) => kind === 'prepare');
     return [
-        ...prepare.map((span) => ['Prepare', '', seconds(span.seconds)]),
+        ...prepare.map((span) => [span.name, '', seconds(span.seconds)]),
         ...(0,result_result/* buildsOf */.jV)(report).map((build) => {
             const cached = build.steps.filter((step) => step.cached).length;
             const steps = `${cached} of ${build.steps.length} steps from the cache`;
             return [`Build ${build.stage}`, build.failure === undefined ? steps : 'failed', seconds(build.seconds)];
         }),
         ...testRow(report),
-        ...(publication ? [['Publish', `${publication.pushed.length} references`, seconds(publication.seconds)]] : [])
+        ...(publication ? [['Publish', countOf(publication.pushed.length, 'reference'), seconds(publication.seconds)]] : [])
     ];
 }
 function testRow({ tests, timeline, cancelled }) {
@@ -45865,6 +45897,9 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }, movi
         return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`;
     }
     return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`;
+}
+function countOf(count, what) {
+    return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 function size(bytes) {
     return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
@@ -45976,12 +46011,12 @@ async function runAction(work) {
     let result = (0,result_result/* emptyResult */.$)();
     try {
         await (0,promises_.mkdir)(folder);
-        const inputs = readInputs((name) => getInput(name, { trimWhitespace: false }));
+        const inputs = (0,action_inputs/* readInputs */.Ko)((name) => getInput(name, { trimWhitespace: false }));
         secrets = new action_secrets/* Secrets */.Sb(inputs);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core_setSecret(line);
-        crossCheck(inputs);
+        (0,action_inputs/* crossCheck */.DV)(inputs);
         warnOfSecrets(inputs, log);
         const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
         const docker = new DockerCli(childEnv, timeline);
@@ -46074,7 +46109,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8403);
 /* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6267);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5826);
 
 
 
@@ -46092,7 +46127,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /** Runs the main step: plans, then builds, tests and publishes. */
 await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (action) => {
     const { inputs, docker, childEnv, log, timeline, signal } = action;
-    const git = new _git_git_js__WEBPACK_IMPORTED_MODULE_4__/* .Git */ .T(inputs.context, childEnv);
+    const git = await _git_git_js__WEBPACK_IMPORTED_MODULE_4__/* .Git */ .T.open(inputs.context, childEnv);
     const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
         const commit = await (0,_action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__/* .readEventCommit */ .u)(process.env, git);
         const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_5__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal);
@@ -46107,7 +46142,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (
         ...{ docker, log, timeline, signal },
         env: childEnv,
         insecure: plan.engine.insecure,
-        platform: inputs.platform ?? plan.engine.platform,
+        platform: plan.inputs.platform ?? plan.engine.platform,
         buildx: plan.engine.buildx,
         retries: inputs.retries
     });
@@ -46324,7 +46359,10 @@ function setMode(path, mode) {
 /* harmony export */   T: () => (/* binding */ Git),
 /* harmony export */   j: () => (/* binding */ isCommitId)
 /* harmony export */ });
-/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(766);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(766);
+
 
 /** Options of every call of git. */
 const OPTIONS = [
@@ -46347,19 +46385,45 @@ function isCommitId(text) {
 class Git {
     #folder;
     #env;
-    constructor(folder, env) {
+    #history;
+    /** @param history a folder of the repository whose commits are meant, if the folder is in a submodule of it */
+    constructor(folder, env, history = folder) {
         this.#folder = folder;
         this.#env = env;
+        this.#history = history;
+    }
+    /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
+    static async open(folder, env) {
+        let history = folder;
+        for (;;) {
+            const above = await new Git(history, env).superproject();
+            if (!above)
+                return new Git(folder, env, history);
+            history = above;
+        }
+    }
+    /** Returns the top of the repository of which the folder's is a submodule; '' if there is none. */
+    async superproject() {
+        const path = (await this.#run(['rev-parse', '--show-superproject-working-tree']))?.replace(/\n$/, '');
+        // git before 2.13 prints an option that it does not know
+        return path?.startsWith('-') ? '' : path;
+    }
+    /**
+     * Returns the commit that this repository has in a commit of `commit()`: the same or, in a submodule, the one that the
+     * superproject names. Undefined for a submodule of a submodule.
+     */
+    async ownCommit(sha) {
+        if (this.#history === this.#folder)
+            return sha;
+        const top = (await this.#run(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '');
+        if (top === undefined || !isCommitId(sha))
+            return undefined;
+        const named = await this.#ask(['rev-parse', '--verify', `${sha}:${(0,node_path__WEBPACK_IMPORTED_MODULE_0__.relative)(this.#history, top)}`], this.#history);
+        return named !== undefined && isCommitId(named) ? named : undefined;
     }
     /** Reads the commit that `revision` names: a full commit id or HEAD. */
     async commit(revision) {
-        const text = await this.#ask([
-            'show',
-            '--no-patch',
-            '--no-show-signature',
-            '--format=%H %ct',
-            `${revision}^{commit}`
-        ]);
+        const text = await this.#ask(['show', '--no-patch', '--no-show-signature', '--format=%H %ct', `${revision}^{commit}`], this.#history);
         const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? [];
         if (!sha)
             return undefined;
@@ -46373,9 +46437,9 @@ class Git {
         if (!isCommitId(base) || !isCommitId(head))
             return undefined;
         const [lacking, beyond, shallow] = await Promise.all([
-            this.#ask(['rev-list', '--max-count=1', base, `^${head}`]),
-            this.#ask(['rev-list', '--max-count=1', head, `^${base}`]),
-            this.#ask(['rev-parse', '--is-shallow-repository'])
+            this.#ask(['rev-list', '--max-count=1', base, `^${head}`], this.#history),
+            this.#ask(['rev-list', '--max-count=1', head, `^${base}`], this.#history),
+            this.#ask(['rev-parse', '--is-shallow-repository'], this.#history)
         ]);
         if (lacking === undefined || beyond === undefined)
             return undefined;
@@ -46387,7 +46451,7 @@ class Git {
     }
     /** Returns the checked-out branch, or '' for a detached HEAD. */
     async branch() {
-        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'])) ?? '';
+        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'], this.#history)) ?? '';
     }
     /**
      * Returns the files that differ between a commit and the current work tree: paths relative to the top of the repository,
@@ -46423,13 +46487,13 @@ class Git {
     async prefix() {
         return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
     }
-    async #ask(args) {
-        return (await this.#run(args))?.trim();
+    async #ask(args, folder = this.#folder) {
+        return (await this.#run(args, folder))?.trim();
     }
     /** Returns git's output byte for byte: a file name may begin or end with spaces. */
-    async #run(args) {
+    async #run(args, folder = this.#folder) {
         try {
-            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_0__/* .exec */ .m)('git', [...OPTIONS, '-C', this.#folder, ...args], {
+            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_1__/* .exec */ .m)('git', [...OPTIONS, '-C', folder, ...args], {
                 // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
                 env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
             });
@@ -59961,10 +60025,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ runPipeline)
 });
 
-// EXTERNAL MODULE: ./src/lib/json.ts
-var lib_json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var reference = __nccwpck_require__(9310);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./src/cache/key-tags.ts
@@ -60045,6 +60105,10 @@ function testedTagOf(image, parts) {
     return `${image}:tested-${hash.slice(0, DIGITS)}`;
 }
 
+// EXTERNAL MODULE: ./src/lib/json.ts
+var lib_json = __nccwpck_require__(8453);
+// EXTERNAL MODULE: ./src/registry/reference.ts
+var reference = __nccwpck_require__(9310);
 ;// CONCATENATED MODULE: ./src/cache/keys-label.ts
 
 
@@ -62439,9 +62503,6 @@ function decideMove(facts) {
         warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
     };
     switch (toPublished) {
-        case 'identical':
-        case 'ahead':
-            return { move: true };
         case 'behind':
             if (tipToCommit === 'identical') {
                 const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
@@ -62455,6 +62516,8 @@ function decideMove(facts) {
         const newer = retaggedFor.slice(0, 7);
         return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`);
     }
+    if (toPublished === 'identical' || toPublished === 'ahead')
+        return { move: true };
     if (tipToCommit === 'ahead' || tipToCommit === 'identical')
         return { move: true };
     if (tipToCommit === undefined || tipToCommit === 'unknown')
@@ -62483,10 +62546,15 @@ async function mayMove(run, reference = run.plan.refs.movingProduction) {
     if (published === undefined)
         return decideMove({ ...facts, published });
     const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha);
-    if (toPublished === 'identical' || toPublished === 'ahead' || toPublished === undefined) {
+    if (toPublished === undefined)
         return decideMove({ ...facts, published, toPublished });
-    }
     const tip = await run.github.tip(commit.branch);
+    if (toPublished === 'identical' || toPublished === 'ahead') {
+        const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha;
+        // a newer commit that reverts this one may have the image of an older one
+        const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined;
+        return decideMove({ ...facts, published, toPublished, retaggedFor });
+    }
     const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
     const retaggedFor = toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined;
     return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
@@ -62638,11 +62706,7 @@ async function findNewer(run, commit) {
  * set them back. Logs why one stays.
  */
 async function branchTagsToSet(run) {
-    const { refs, commit } = run.plan;
-    // the branch does not contain the merge commit of a pull request, so there is no order to keep
-    if (commit.isPullRequest)
-        return { references: refs.branch, failures: [] };
-    const decisions = await Promise.all(refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) })));
+    const decisions = await Promise.all(run.plan.refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) })));
     for (const { notice, warning } of decisions) {
         if (notice !== undefined)
             run.log.notice(notice);
@@ -62955,19 +63019,27 @@ function describeGivenBack({ commit, references }, moved) {
         : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`;
     return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
 }
-/** Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers. */
-async function tagUnchanged(run, unchanged) {
+/**
+ * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
+ *
+ * @param images by the moving tags of the other stages, the images of the same content
+ */
+async function tagUnchanged(run, unchanged, images) {
     const { refs, decision } = run.plan;
     const start = performance.now();
     const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
     const wanted = [refs.production, ...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
     const { tagged, failure } = await run.registry.tag(unchanged.image, wanted);
     const isTagged = failure === undefined && branch.failures.length === 0;
-    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false, failures: [] };
+    const moved = new Map();
+    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] };
+    if (moving.published)
+        await moveOthers(run, images, moved);
     const [failed] = wanted.filter((reference) => !tagged.has(reference));
     return {
-        ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
-        digests: Object.fromEntries(tagged),
+        pushed: [...tagged.keys(), ...moved.keys()],
+        ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+        digests: Object.fromEntries([...tagged, ...moved]),
         ...moving,
         failures: [
             ...(failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure }] : []),
@@ -62977,8 +63049,26 @@ async function tagUnchanged(run, unchanged) {
         seconds: (0,timeline/* secondsSince */.w)(start)
     };
 }
-/** Ensures that production's moving tag still names the image: a run of an older commit may have set it meanwhile. */
-async function keepMovingTag(run, { image, digest }) {
+/** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
+async function moveOthers({ registry, log }, images, moved) {
+    for (const [moving, image] of images) {
+        const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)]);
+        if (other.value === undefined || other.value === now.value)
+            continue;
+        const { tagged, failure } = await registry.tag(image, [moving]);
+        for (const [reference, digest] of tagged)
+            moved.set(reference, digest);
+        if (failure)
+            log.warning(`${moving} could not be set to ${image} (${failure.message})`);
+    }
+}
+/**
+ * Ensures that production's moving tag names the image: that may be of another branch, or a run of an older commit may have set
+ * the tag meanwhile.
+ *
+ * @param moved gets the tag, if the run sets it
+ */
+async function keepMovingTag(run, { image, digest }, moved) {
     const { movingProduction } = run.plan.refs;
     if ((await run.registry.current(movingProduction)).image?.digest === digest)
         return { published: true };
@@ -62995,7 +63085,10 @@ async function keepMovingTag(run, { image, digest }) {
         return { published: false, stays: notice };
     }
     const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
-    return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true };
+    if (newer)
+        return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
+    moved.set(movingProduction, digest);
+    return { published: true };
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/tested-tags.ts
@@ -63573,6 +63666,7 @@ class TestTimer {
 
 
 
+
 /**
  * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
  * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
@@ -63708,10 +63802,19 @@ async function reuseAll(run, keys, result) {
         // a host with this image has all of its layers
         if (manifest)
             result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, unchanged);
+        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys));
         result.failures.push(...result.publication.failures);
     }
     return true;
+}
+/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
+function imagesByMovingTag({ builds, inputs }, keys) {
+    return new Map(builds.flatMap((stage) => {
+        const [longest] = keysForTags(stage, keys);
+        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
+            return [];
+        return [[stage.moving, cacheTagOf(inputs.image, longest)]];
+    }));
 }
 /** The reports of earlier tests are not kept. */
 function sayNoReports({ plan, log }) {
@@ -63841,6 +63944,8 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
+var action_inputs = __nccwpck_require__(63);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
 var engine_info = __nccwpck_require__(5573);
 ;// CONCATENATED MODULE: ./src/dockerfile/dockerignore.ts
@@ -63849,10 +63954,14 @@ var engine_info = __nccwpck_require__(5573);
 
 /**
  * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). The legacy builder uses only the second. Returns '' if neither exists.
+ * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
+ *
+ * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
+ * cli/command/image/build/dockerignore.go)
  */
 async function readDockerignore(contextFolder, file) {
-    for (const path of [`${file}.dockerignore`, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
+    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
+    for (const path of [...besideFile, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
         // docker also ignores a file that it cannot read (bk: the same)
         const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
         if (text !== undefined)
@@ -64049,12 +64158,12 @@ function refusePublish(publishBranch, context) {
 }
 /**
  * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
- * the branch holds, so only a run of the branch itself sets it.
+ * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
  */
 function maySetTag(tag, commit, decision, publishBranch) {
     if ((0,references/* isOfBranch */.Av)(tag, publishBranch))
         return decision.publish;
-    return commit.checkout !== 'other';
+    return commit.checkout !== 'other' && !commit.isPullRequest;
 }
 /** Says that the checkout, which the run builds, is not the event's commit. */
 function describeOtherCheckout({ shortSha, eventSha }) {
@@ -64198,13 +64307,15 @@ var plan_variant = __nccwpck_require__(4762);
 
 
 
+
 /**
  * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
  * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
  */
 async function createPlan(planning) {
-    const { inputs, commit, git, github, docker, log, env, signal } = planning;
+    const { commit, git, github, docker, log, env, signal } = planning;
+    const inputs = withPlatform(planning.inputs, env.DOCKER_DEFAULT_PLATFORM);
     if (!(0,external_node_fs_.statSync)(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
         throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
     }
@@ -64219,24 +64330,24 @@ async function createPlan(planning) {
         findDirtyFiles(commit, git),
         git.prefix()
     ]);
-    describeCheckout(commit, dirty, log);
+    describeCheckout(inputs.context, commit, dirty, log);
     const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
     if (created === undefined) {
         log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
     }
-    const dockerignore = await readDockerignore(inputs.context, file);
+    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT);
+    const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
     const fingerprints = takeFingerprints(inputs, engine.platform);
     const decision = decidePublish(inputs.push, publishBranch, commit);
     const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
     const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
     if (decision.push)
-        noticeHeldTags({ inputs, made, refs, decision }, log);
+        noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const variant = (0,plan_variant/* variantOf */.Bp)({
         ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
         file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, prefix ?? '')
     });
     const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, variant);
-    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT);
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
     const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
     return {
@@ -64244,6 +64355,12 @@ async function createPlan(planning) {
         ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
         ...(dirty && { dirty })
     };
+}
+/** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
+function withPlatform(inputs, otherwise) {
+    if (inputs.platform !== undefined || !otherwise)
+        return inputs;
+    return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
 }
 async function readDockerfile(file, { buildArgs }) {
     let text;
@@ -64275,8 +64392,8 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     }
     return [builder, production];
 }
-/** Logs which of the user's tags the run does not push: moving tags, and tags that name a branch that it does not build. */
-function noticeHeldTags({ inputs, made, refs, decision }, log) {
+/** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
+function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
     const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)));
     if (moving.length > 0 && !decision.publish) {
         log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
@@ -64285,11 +64402,15 @@ function noticeHeldTags({ inputs, made, refs, decision }, log) {
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
+    const others = (0,references/* tagsOfOtherCommits */.pU)(inputs, commit);
+    if (others.length > 0) {
+        log.notice(`Skipping ${others.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+    }
 }
 /** Says which commit the images are tagged with, unless it is what everybody expects. */
-function describeCheckout(commit, dirty, log) {
+function describeCheckout(context, commit, dirty, log) {
     if (commit.checkout === 'unknown') {
-        log.warning(`Git cannot tell which commit is checked out; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, and install git`);
+        log.warning(`Git cannot tell which commit is checked out, because the context folder ${JSON.stringify(context)} is not in a git checkout, or git is missing; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, set the context to a folder in it, and install git`);
     }
     if (commit.checkout === 'other') {
         log.notice(`The images are tagged ${commit.shortSha}, and no tag that names a branch is set: ${describeOtherCheckout(commit)}`);
@@ -64298,7 +64419,8 @@ function describeCheckout(commit, dirty, log) {
         log.warning((0,plan_dirty/* describeDirty */.w)(commit.shortSha, dirty));
 }
 async function findDirtyFiles(commit, git) {
-    const files = commit.checkout === 'unknown' ? undefined : await (0,changes/* dirtyFiles */.y1)(git, commit.sha);
+    const own = commit.checkout === 'unknown' ? undefined : await git.ownCommit(commit.sha);
+    const files = own === undefined ? undefined : await (0,changes/* dirtyFiles */.y1)(git, own);
     return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
 }
 async function findPublishBranch(inputs, commit, github, log) {
@@ -64397,6 +64519,7 @@ function makeLabels(inputs, commit, created, variant) {
 /* harmony export */   Ui: () => (/* binding */ movingTags),
 /* harmony export */   bx: () => (/* binding */ makeRefs),
 /* harmony export */   mk: () => (/* binding */ tagsOfCommit),
+/* harmony export */   pU: () => (/* binding */ tagsOfOtherCommits),
 /* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
 /* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(445);
@@ -64421,7 +64544,8 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)];
     const stages = cacheStages.map(({ stage }) => {
         const name = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(stage);
-        const tag = taken.includes(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isReservedTag */ .H)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isPullRequestTag */ .l)(name) ? `stage-${name}` : name;
+        const isOurs = taken.includes(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isReservedTag */ .HW)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isPullRequestTag */ .le)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isCommitTag */ .OU)(name);
+        const tag = isOurs ? `stage-${name}` : name;
         return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }];
     });
     const refs = {
@@ -64434,7 +64558,10 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`);
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
-    const users = inputs.tags.filter((tag, index, tags) => !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) && tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
+    const others = tagsOfOtherCommits(inputs, commit);
+    const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
+        !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) &&
+        tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
     const names = (tag) => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch);
     return {
         ...refs,
@@ -64442,6 +64569,13 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
         further: users.filter((tag) => !names(tag)),
         branch: users.filter(names)
     };
+}
+/** Returns the user's tags that have the form of a commit tag, but of another commit: its image must keep its tag. */
+function tagsOfOtherCommits({ image, tags }, { shortSha }) {
+    return tags.filter((reference) => {
+        const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
+        return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isCommitTag */ .OU)(tag) && tag !== shortSha && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference);
+    });
 }
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 function isOfBranch(reference, branch) {
@@ -66286,12 +66420,17 @@ async function partOf(work) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   H: () => (/* binding */ isReservedTag),
-/* harmony export */   l: () => (/* binding */ isPullRequestTag)
+/* harmony export */   HW: () => (/* binding */ isReservedTag),
+/* harmony export */   OU: () => (/* binding */ isCommitTag),
+/* harmony export */   le: () => (/* binding */ isPullRequestTag)
 /* harmony export */ });
 /** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
 function isReservedTag(tag) {
     return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
+}
+/** Returns whether a tag has the form of a commit tag. */
+function isCommitTag(tag) {
+    return /^[0-9a-f]{7}$/.test(tag);
 }
 /** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
 function isPullRequestTag(tag) {

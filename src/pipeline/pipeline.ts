@@ -1,4 +1,4 @@
-import type { ContentKeys } from '../cache/key-tags.ts'
+import { type ContentKeys, cacheTagOf, keysForTags } from '../cache/key-tags.ts'
 import { baseLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
@@ -165,10 +165,21 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
     const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {}
     // a host with this image has all of its layers
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
-    result.publication = await tagUnchanged(run, unchanged)
+    result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys))
     result.failures.push(...result.publication.failures)
   }
   return true
+}
+
+/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
+function imagesByMovingTag({ builds, inputs }: Run['plan'], keys: ContentKeys): Map<string, string> {
+  return new Map(
+    builds.flatMap((stage): [string, string][] => {
+      const [longest] = keysForTags(stage, keys)
+      if (stage.moving === undefined || stage.kind === 'production' || longest === undefined) return []
+      return [[stage.moving, cacheTagOf(inputs.image, longest)]]
+    })
+  )
 }
 
 /** The reports of earlier tests are not kept. */

@@ -119,14 +119,14 @@ function phases(report: Report): string[][] {
   const { timeline, publication } = report
   const prepare = timeline.filter(({ kind }) => kind === 'prepare')
   return [
-    ...prepare.map((span) => ['Prepare', '', seconds(span.seconds)]),
+    ...prepare.map((span) => [span.name, '', seconds(span.seconds)]),
     ...buildsOf(report).map((build) => {
       const cached = build.steps.filter((step) => step.cached).length
       const steps = `${cached} of ${build.steps.length} steps from the cache`
       return [`Build ${build.stage}`, build.failure === undefined ? steps : 'failed', seconds(build.seconds)]
     }),
     ...testRow(report),
-    ...(publication ? [['Publish', `${publication.pushed.length} references`, seconds(publication.seconds)]] : [])
+    ...(publication ? [['Publish', countOf(publication.pushed.length, 'reference'), seconds(publication.seconds)]] : [])
   ]
 }
 
@@ -183,6 +183,10 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }: Pull
     return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`
   }
   return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function size(bytes: number): string {

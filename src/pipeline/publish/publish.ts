@@ -149,19 +149,31 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
   return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`
 }
 
-/** Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers. */
-export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promise<Publication> {
+/**
+ * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
+ *
+ * @param images by the moving tags of the other stages, the images of the same content
+ */
+export async function tagUnchanged(
+  run: PromoteRun,
+  unchanged: Unchanged,
+  images: ReadonlyMap<string, string>
+): Promise<Publication> {
   const { refs, decision } = run.plan
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
   const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
   const { tagged, failure } = await run.registry.tag(unchanged.image, wanted)
   const isTagged = failure === undefined && branch.failures.length === 0
-  const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged) : { published: false, failures: [] }
+  const moved = new Map<string, string>()
+  const moving =
+    isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] }
+  if (moving.published) await moveOthers(run, images, moved)
   const [failed] = wanted.filter((reference) => !tagged.has(reference))
   return {
-    ...{ pushed: [...tagged.keys()], digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
-    digests: Object.fromEntries(tagged),
+    pushed: [...tagged.keys(), ...moved.keys()],
+    ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+    digests: Object.fromEntries([...tagged, ...moved]),
     ...moving,
     failures: [
       ...(failure && failed !== undefined ? [{ kind: 'push' as const, reference: failed, failure }] : []),
@@ -172,10 +184,31 @@ export async function tagUnchanged(run: PromoteRun, unchanged: Unchanged): Promi
   }
 }
 
-/** Ensures that production's moving tag still names the image: a run of an older commit may have set it meanwhile. */
+/** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
+async function moveOthers(
+  { registry, log }: PromoteRun,
+  images: ReadonlyMap<string, string>,
+  moved: Map<string, string>
+): Promise<void> {
+  for (const [moving, image] of images) {
+    const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)])
+    if (other.value === undefined || other.value === now.value) continue
+    const { tagged, failure } = await registry.tag(image, [moving])
+    for (const [reference, digest] of tagged) moved.set(reference, digest)
+    if (failure) log.warning(`${moving} could not be set to ${image} (${failure.message})`)
+  }
+}
+
+/**
+ * Ensures that production's moving tag names the image: that may be of another branch, or a run of an older commit may have set
+ * the tag meanwhile.
+ *
+ * @param moved gets the tag, if the run sets it
+ */
 async function keepMovingTag(
   run: PromoteRun,
-  { image, digest }: Unchanged
+  { image, digest }: Unchanged,
+  moved: Map<string, string>
 ): Promise<Pick<Publication, 'published'> & Partial<Publication>> {
   const { movingProduction } = run.plan.refs
   if ((await run.registry.current(movingProduction)).image?.digest === digest) return { published: true }
@@ -190,5 +223,7 @@ async function keepMovingTag(
     return { published: false, stays: notice }
   }
   const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
-  return newer ? { published: false, stays: describeGivenBack(newer, [movingProduction]) } : { published: true }
+  if (newer) return { published: false, stays: describeGivenBack(newer, [movingProduction]) }
+  moved.set(movingProduction, digest)
+  return { published: true }
 }

@@ -582,7 +582,7 @@ describe('A run of which nothing had to be built', () => {
     const [repository, branch] = [new Repository({ latest: SECOND, ...byTag([FIRST]) }), new Branch()]
     branch.tip = 2
     const { run } = runWith(repository, branch, THIRD, { unreadable })
-    const publication = await tagUnchanged(run, unchanged)
+    const publication = await tagUnchanged(run, unchanged, new Map())
     expect(publication).toMatchObject({
       pushed: ['octo/app:3333333'],
       digests: { 'octo/app:3333333': digest },
@@ -600,7 +600,18 @@ describe('A run of which nothing had to be built', () => {
     // the third commit reverts the second one, whose run is still under way when the third one looks
     const repository = new Repository({ latest: SECOND, ...byTag([FIRST]) })
     const { run, log } = runWith(repository, branch, THIRD)
-    expect(await tagUnchanged(run, unchanged)).toMatchObject({ published: true, failures: [] })
+    // of the images of other stages, only one that exists gets its moving tag
+    repository.set('cache-1', THIRD)
+    const images = new Map([
+      ['octo/app:builder', 'octo/app:cache-1'],
+      ['octo/app:deps', 'octo/app:cache-2']
+    ])
+    expect(await tagUnchanged(run, unchanged, images)).toMatchObject({
+      pushed: ['octo/app:3333333', 'octo/app:latest', 'octo/app:builder'],
+      published: true,
+      failures: []
+    })
+    expect(repository.commitOf('builder')).toBe(THIRD)
     expect([repository.commitOf('latest'), repository.commitOf('3333333'), log.said(...TOLD)]).toEqual([
       FIRST,
       FIRST,
@@ -609,7 +620,7 @@ describe('A run of which nothing had to be built', () => {
     // and of another one that is late leaves it
     const late = runWith(repository, branch, SECOND)
     repository.set('latest', THIRD)
-    expect(await tagUnchanged(late.run, unchanged)).toMatchObject({ published: false })
+    expect(await tagUnchanged(late.run, unchanged, images)).toMatchObject({ published: false })
     expect(repository.commitOf('latest')).toBe(THIRD)
   })
 })
