@@ -60118,8 +60118,17 @@ const KEYS_LABEL = 'shared-docker-layers.keys';
 /** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
 const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
 const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
-/** Returns the labels that name the base image of a build, if its digest is known: `key=value` each. */
-function baseLabels({ baseImage }, digests) {
+/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
+const BASES_LABEL = 'shared-docker-layers.bases';
+/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
+function imageLabels({ kind, baseImage }, digests) {
+    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
+    return [
+        ...labelsOfBase(baseImage, digests),
+        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+    ];
+}
+function labelsOfBase(baseImage, digests) {
     const digest = baseImage === undefined ? undefined : digests.get(baseImage);
     if (baseImage === undefined || digest === undefined)
         return [];
@@ -63869,7 +63878,7 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources } }, s
     const labels = [
         ...stage.labels,
         keysLabel(stage, keys, nameOfEngine(plan.engine)),
-        ...baseLabels(stage, digests),
+        ...imageLabels(stage, digests),
         ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
     ];
     const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages });

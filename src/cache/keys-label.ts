@@ -12,11 +12,24 @@ export const KEYS_LABEL = 'shared-docker-layers.keys'
 export const BASE_NAME_LABEL = 'org.opencontainers.image.base.name'
 export const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest'
 
-/** Returns the labels that name the base image of a build, if its digest is known: `key=value` each. */
-export function baseLabels(
-  { baseImage }: Pick<StageBuild, 'baseImage'>,
+/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
+export const BASES_LABEL = 'shared-docker-layers.bases'
+
+/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
+export function imageLabels(
+  { kind, baseImage }: Pick<StageBuild, 'kind' | 'baseImage'>,
   digests: ReadonlyMap<string, string>
 ): string[] {
+  const all = [...digests].map(([reference, digest]) =>
+    reference.includes('@') ? reference : `${reference}@${digest}`
+  )
+  return [
+    ...labelsOfBase(baseImage, digests),
+    ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+  ]
+}
+
+function labelsOfBase(baseImage: string | undefined, digests: ReadonlyMap<string, string>): string[] {
   const digest = baseImage === undefined ? undefined : digests.get(baseImage)
   if (baseImage === undefined || digest === undefined) return []
   const { registry, path, target } = addressOf(baseImage)

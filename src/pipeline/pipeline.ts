@@ -1,5 +1,5 @@
 import { type ContentKeys, cacheTagOf, keysForTags } from '../cache/key-tags.ts'
-import { baseLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
+import { imageLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
@@ -252,7 +252,7 @@ async function buildOne(
   const labels = [
     ...stage.labels,
     keysLabel(stage, keys, nameOfEngine(plan.engine)),
-    ...baseLabels(stage, digests),
+    ...imageLabels(stage, digests),
     ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
   ]
   const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages })
