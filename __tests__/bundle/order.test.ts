@@ -18,6 +18,7 @@ const LABELS =
 const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
 const VARIANT = '--label shared-docker-layers.variant=HASH'
+const BUILT_ON = '--label shared-docker-layers.built-on=HASH'
 const KEYS = '--label shared-docker-layers.keys=KEYS'
 
 /** What only looks at images, containers and the engine. */
@@ -40,7 +41,7 @@ function build(stage: 'builder' | 'production', moving: boolean, branch = 'maste
     return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${branchLabel(branch)} ${KEYS} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
-  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${VARIANT} ${KEYS} ${ID_FILE} .`
+  return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${branchLabel('')} ${VARIANT} ${KEYS} ${BUILT_ON} ${ID_FILE} .`
 }
 
 function branchLabel(branch: string): string {

@@ -3,7 +3,7 @@ import { availableEngines } from '../../testbed/index.ts'
 import type { Outcome } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, legacyEnv, missesOf, Project } from '../support/harness.ts'
+import { annotations, ending, missesOf, Project } from '../support/harness.ts'
 
 /** One engine for each strategy. */
 const engines = availableEngines().filter(
@@ -20,7 +20,7 @@ describe.each(engines)('Docker $version, $store store, with expect-cache: fail',
   }
 
   it('names the changed file of a COPY whose source is a build argument', async () => {
-    const project = new Project(bed, engine, 'verdict-variable', legacyEnv(engine))
+    const project = new Project(bed, engine, 'verdict-variable')
     const dockerfile = [
       `FROM ${base} AS builder`,
       'WORKDIR /srv/app',
@@ -55,7 +55,7 @@ describe.each(engines)('Docker $version, $store store, with expect-cache: fail',
   })
 
   it('names an image outside the Dockerfile that moved', async () => {
-    const project = new Project(bed, engine, 'verdict-tool', legacyEnv(engine))
+    const project = new Project(bed, engine, 'verdict-tool')
     const repository = `base/tool-${engine.version}`
     const tool = `${bed.registry.host}/${repository}:latest`
     const moveTool = (version: number): Promise<void> =>
@@ -97,7 +97,7 @@ describe.each(engines)('Docker $version, $store store, with expect-cache: fail',
   })
 
   it('does not accuse the cache of a first folder on scratch', async () => {
-    const project = new Project(bed, engine, 'verdict-scratch', legacyEnv(engine))
+    const project = new Project(bed, engine, 'verdict-scratch')
     const text = `FROM ${base} AS builder\nRUN echo a > /a\nFROM scratch\nWORKDIR /app\nCOPY --from=builder /a ./\n`
     const source = new SourceRepository(bed.folder, { Dockerfile: text })
     expectGood(await project.play(source, source.head(), inputs))

@@ -193,7 +193,7 @@ export class FakeEngine {
       .replaceAll(/\S*\/temp(?=\/)/g, 'TEMP')
       .replaceAll(/id-[0-9a-f-]{36}/g, 'ID')
       .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'RUN')
-      .replaceAll(/(?<=shared-docker-layers\.\w+=)[0-9a-f]{16}(?![0-9a-f])/g, 'HASH')
+      .replaceAll(/(?<=shared-docker-layers\.[\w-]+=)[0-9a-f]{16}(?![0-9a-f])/g, 'HASH')
       .replaceAll(/(?<=shared-docker-layers\.keys=)\{"version":1.*?\}(?= |$)/g, 'KEYS')
       .replaceAll(this.sha, 'SHA')
       .replaceAll(this.sha.slice(0, 7), 'SHORT')

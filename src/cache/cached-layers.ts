@@ -50,8 +50,14 @@ function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
 function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): number[] | undefined {
   const start = ownHistoryStart(image, build)
   if (start === undefined) return undefined
-  const below = layersBelow(image, start)
+  const below = layersBelow(image, start) + (beginsWithFolder(start, build) ? 1 : 0)
   return Array.from({ length: image.layers.length - below }, (_, index) => below + index)
+}
+
+/** Returns whether the first layer is a folder on scratch: BuildKit makes it each time, and has no record of it. */
+function beginsWithFolder(start: number, { instructions }: Pick<StageBuild, 'instructions'>): boolean {
+  const first = instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword))
+  return start === 0 && first?.keyword === 'WORKDIR'
 }
 
 /** Counts the layers that the first entries of the history created. */
