@@ -237,7 +237,9 @@ describe('What is called, and in which order', () => {
 
 describe('What overlaps', () => {
   it('tests run at once and beside the production build; the moving tags go up together, after the commit', async () => {
-    const answers = [...slowTests, { to: PRODUCTION, seconds: 0.6 }, { to: `push ${IMAGE}:`, seconds: 0.2 }]
+    // long enough for a busy machine to begin the build of production meanwhile
+    const longTests = ['a', 'b', 'c'].map((name) => ({ to: `-c ${name}`, seconds: 2 }))
+    const answers = [...longTests, { to: PRODUCTION, seconds: 0.6 }, { to: `push ${IMAGE}:`, seconds: 0.2 }]
     const { calls } = await engine.run({ inputs: { tests: 'a\nb\nc' }, answers, registry: { delay: 200 } })
     const production = find(calls, PRODUCTION)
     const builder = find(calls, '--target builder')

@@ -13,6 +13,9 @@ import { annotations, ending, short } from '../support/harness.ts'
 const { SCHEDULES = process.env.CASES === 'long' ? '200' : '12', SEED = '1' } = process.env
 const seeds = Array.from({ length: Number(SCHEDULES) }, (_, index) => Number(SEED) + index)
 
+/** Cache tags and tested tags. */
+const CACHE_TAG = /^(cache|tested)-[0-9a-f]{16}$/
+
 /** Seconds after which a run must have ended, whatever the registry does. */
 const BOUND = 120
 /** The same where layers fail: docker itself asks five times within 50 s, and all of that is done again three times. */
@@ -90,8 +93,9 @@ async function play({ agent, proxy }: Runner, repository: string, sha: string): 
   return { ...outcome, left: readdirSync(action.temp) }
 }
 
+/** The tags that people use; what builds use is judged by `cachedBadly`. */
 async function stateOf(repository: string): Promise<State> {
-  const tags = await bed.registry.tags(repository)
+  const tags = (await bed.registry.tags(repository)).filter((tag) => !CACHE_TAG.test(tag))
   const manifests = await Promise.all(tags.map((tag) => bed.registry.manifest(repository, tag)))
   return Object.fromEntries(tags.map((tag, index) => [tag, manifests[index]?.digest]))
 }
@@ -185,6 +189,20 @@ function endedBadly({ schedule, outcome, image, injected }: Case): string[] {
     problems.push(`files are left: ${left.join(' ')}`)
   }
   if (post.exitCode !== 0 || post.log !== '') problems.push(`the post step: ${post.exitCode} ${post.log}`)
+  return problems
+}
+
+/** Whether the cache tags and the tested tags are whole, and a failing test has left no tested tag. */
+async function cachedBadly({ schedule, repository, runner }: Case): Promise<string[]> {
+  const problems: string[] = []
+  const tags = (await bed.registry.tags(repository)).filter((tag) => CACHE_TAG.test(tag))
+  for (const tag of tags) {
+    const missing = await missingBlobs(repository, tag)
+    if (missing.length > 0) problems.push(`${tag} lacks ${missing.join(' ')}`)
+  }
+  const before = await bed.registry.tags(runner.template)
+  const tested = tags.filter((tag) => tag.startsWith('tested-') && !before.includes(tag))
+  if (!schedule.testPasses && tested.length > 0) problems.push(`its test failed, but there is ${tested.join(' ')}`)
   return problems
 }
 
@@ -286,6 +304,7 @@ async function playSchedule(seed: number, runner: Runner): Promise<Judged> {
   const problems = [
     ...endedBadly(played),
     ...(await publishedBadly(played)),
+    ...(await cachedBadly(played)),
     ...toldBadly(played),
     ...repeatedBadly(played)
   ]

@@ -80,8 +80,13 @@ export function keysLabel(build: Pick<StageBuild, 'own'>, keys: ContentKeys, eng
   const parts = [...indices.keys()]
   const value = JSON.stringify({ version: 1, engine, parts: parts.map((part): unknown => JSON.parse(part)), chain })
   if (value.length <= LONGEST_LABEL) return `${KEYS_LABEL}=${value}`
-  const bare = { version: 1, engine, parts: [], chain: chain.map(([keyword, key]) => [keyword, key, []]) }
-  return `${KEYS_LABEL}=${JSON.stringify(bare)}`
+  const bare = JSON.stringify({
+    version: 1,
+    engine,
+    parts: [],
+    chain: chain.map(([keyword, key]) => [keyword, key, []])
+  })
+  return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`
 }
 
 /** Reads the label of an image; undefined if it has none of this form. */

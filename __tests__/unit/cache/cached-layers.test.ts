@@ -125,3 +125,18 @@ describe('ownHistoryStart', () => {
     expect(ownHistoryStart(image, stage)).toBe(expected)
   })
 })
+
+describe('a folder that is the first layer on scratch', () => {
+  const history = ['WORKDIR /app', 'COPY a a # buildkit'].map((createdBy) => ({ createdBy, empty: false }))
+  const image: ImageRecord = { labels: {}, runtime: '[]', layers: ['0', '1'], history, recorded: [1] }
+
+  it('needs no record: BuildKit makes it each time', () => {
+    expect(whyNoCache(image, build('WORKDIR /app', 'COPY a a'))).toBeUndefined()
+    expect(missingRecords(image, build('WORKDIR /app', 'COPY a a'))).toBe(0)
+  })
+
+  it('needs one on a base image', () => {
+    const based = { ...image, layers: ['base', '0', '1'], history: [{ createdBy: 'base', empty: false }, ...history] }
+    expect(missingRecords({ ...based, recorded: [2] }, build('WORKDIR /app', 'COPY a a'))).toBe(1)
+  })
+})

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { InstructionKey, StageKeys } from '../../../src/cache/content-keys.ts'
 import { cacheTagOf, keysForTags, keysToAsk, testedTagOf } from '../../../src/cache/key-tags.ts'
-import { keysLabel, readKeysLabel } from '../../../src/cache/keys-label.ts'
+import { imageLabels, keysLabel, readKeysLabel } from '../../../src/cache/keys-label.ts'
 
 /** An instruction as `KEYWORD key`; a `<` before the keyword says that it reads something from outside, no key that it is unknown. */
 function instruction(text: string, index: number): InstructionKey {
@@ -116,4 +116,43 @@ describe('the label', () => {
     })
     expect(readKeysLabel({ 'shared-docker-layers.keys': value })?.chain).toHaveLength(2)
   })
+})
+
+describe('imageLabels', () => {
+  const digests = new Map([
+    ['node:24', 'sha256:1'],
+    ['tools@sha256:2', 'sha256:2']
+  ])
+
+  it('name the base image of every image, and all external images of production', () => {
+    const base = [
+      'org.opencontainers.image.base.name=docker.io/library/node:24',
+      'org.opencontainers.image.base.digest=sha256:1'
+    ]
+    expect(imageLabels({ kind: 'builder', baseImage: 'node:24' }, digests)).toEqual(base)
+    expect(imageLabels({ kind: 'production', baseImage: 'node:24' }, digests)).toEqual([
+      ...base,
+      'shared-docker-layers.bases=node:24@sha256:1 tools@sha256:2'
+    ])
+  })
+
+  it('name nothing of which no digest is known', () => {
+    expect(imageLabels({ kind: 'production', baseImage: 'node:24' }, new Map())).toEqual([])
+    expect(imageLabels({ kind: 'builder', baseImage: 'other' }, digests)).toEqual([])
+  })
+})
+
+it('a label that would be too long for an argument has no ingredients', () => {
+  const texts = Array.from({ length: 2_500 }, (_, index) => `RUN k${index}`)
+  const label = keysLabel(OWN, new Map([stage(0, 'FROM f', ...texts)]), '28.5 containerd')
+  expect(label.length).toBeLessThan(61_000)
+  const recorded = readKeysLabel({ 'shared-docker-layers.keys': label.slice(label.indexOf('=') + 1) })
+  expect(recorded?.chain).toHaveLength(2_501)
+  expect(recorded?.chain.at(-1)).toEqual({ keyword: 'RUN', key: 'k2499', ingredients: [] })
+})
+
+it('a label that would be too long even then has no keys', () => {
+  const texts = Array.from({ length: 10_000 }, (_, index) => `RUN k${index}`)
+  const label = keysLabel(OWN, new Map([stage(0, 'FROM f', ...texts)]), '28.5 containerd')
+  expect(label).toMatch(/"chain":\[\]\}$/)
 })
