@@ -253,7 +253,9 @@ describe('Tests that do not behave', () => {
       expect(await agent.docker('ps', '--all', '--quiet')).toBe('')
       expect(await agent.docker('volume', 'ls', '--quiet')).toBe('')
       expectNothingLeft(started, outcome)
-      expect(await bed.registry.tags(started.repository)).toEqual([])
+      // what was built serves the next run, but nobody deploys it
+      const tags = await bed.registry.tags(started.repository)
+      expect(tags.filter((tag) => !/^cache-[0-9a-f]{16}$/.test(tag))).toEqual([])
     })
   })
 })
