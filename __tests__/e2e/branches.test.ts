@@ -9,7 +9,7 @@ const SELECTION: Record<string, BranchChain[]> = {
   '20.10 overlay2': ['trace'],
   '26.1 containerd': ['reusing'],
   '28.5 overlay2': ['failing'],
-  '28.5 containerd': ['ways', 'reusing'],
+  '28.5 containerd': ['ways'],
   'host overlay2': ['failing'],
   'host containerd': ['ways', 'reusing']
 }
