@@ -60163,8 +60163,13 @@ function keysLabel(build, keys, engine) {
     const value = JSON.stringify({ version: 1, engine, parts: parts.map((part) => JSON.parse(part)), chain });
     if (value.length <= LONGEST_LABEL)
         return `${KEYS_LABEL}=${value}`;
-    const bare = { version: 1, engine, parts: [], chain: chain.map(([keyword, key]) => [keyword, key, []]) };
-    return `${KEYS_LABEL}=${JSON.stringify(bare)}`;
+    const bare = JSON.stringify({
+        version: 1,
+        engine,
+        parts: [],
+        chain: chain.map(([keyword, key]) => [keyword, key, []])
+    });
+    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
 }
 /** Reads the label of an image; undefined if it has none of this form. */
 function readKeysLabel(labels) {
@@ -62894,8 +62899,12 @@ async function hold(run, stage, builds, why) {
         };
     }
     const kept = (0,plan_references/* keptCacheOf */.SK)(refs.movingProduction);
-    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${kept}`;
-    if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept)
+    const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
+    // the image of a cache tag stays where it is, and so does the kept cache
+    const isKept = source !== undefined && source !== refs.movingProduction;
+    const next = isKept ? source : kept;
+    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
+    if (isKept)
         return { reference, reason };
     const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
     if (failure === undefined)

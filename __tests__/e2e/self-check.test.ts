@@ -66,12 +66,13 @@ describe.each(lossy)('Docker $version, $store store, whose BuildKit loses the re
     const files = application(base)
     const Dockerfile = String(files.Dockerfile).replace('RUN cat', 'RUN --mount=type=cache,target=/cache cat')
     const source = new SourceRepository(bed.folder, { ...files, Dockerfile })
+    const inputs = { 'cache-tags': 'none' }
     const first = source.head()
-    expect(ending(await project.play(source, first))).toEqual({ exitCode: 0, log: '' })
+    expect(ending(await project.play(source, first, inputs))).toEqual({ exitCode: 0, log: '' })
     const builder = await project.digest('builder')
     for (const number of [1, 2, 3]) {
       const sha = source.commit({ 'src/main.txt': `version ${number}\n` })
-      const outcome = await project.play(source, sha)
+      const outcome = await project.play(source, sha, inputs)
       expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
       expect(executedRuns(outcome)).toEqual([expect.stringMatching(/^builder: RUN .* cat src/)])
       expect(outcome.outputs).toMatchObject({ published: 'true' })
@@ -79,6 +80,20 @@ describe.each(lossy)('Docker $version, $store store, whose BuildKit loses the re
       expect(await project.digest('builder')).toBe(builder)
       expect(await project.digest('latest')).toBe(await project.digest(short(sha)))
       expect(await project.labels('latest-cache')).toMatchObject({ 'org.opencontainers.image.revision': first })
+    }
+  })
+
+  it('finds every record by its cache tags, so no unchanged RUN is executed again', async () => {
+    const project = new Project(bed, engine, 'lossy-tags')
+    const files = application(base)
+    const Dockerfile = String(files.Dockerfile).replace('RUN cat', 'RUN --mount=type=cache,target=/cache cat')
+    const source = new SourceRepository(bed.folder, { ...files, Dockerfile })
+    expect(ending(await project.play(source, source.head()))).toEqual({ exitCode: 0, log: '' })
+    for (const number of [1, 2]) {
+      const outcome = await project.play(source, source.commit({ 'src/main.txt': `version ${number}\n` }))
+      expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
+      expect(executedRuns(outcome)).toEqual([expect.stringMatching(/^builder: RUN .* cat src/)])
+      expect(await project.imageTags()).not.toContain('latest-cache')
     }
   })
 })

@@ -165,8 +165,12 @@ export async function hold(
     }
   }
   const kept = keptCacheOf(refs.movingProduction)
-  const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${kept}`
-  if (builds.find(({ image }) => image === stage.reference)?.cacheSource === kept) return { reference, reason }
+  const source = builds.find(({ image }) => image === stage.reference)?.cacheSource
+  // the image of a cache tag stays where it is, and so does the kept cache
+  const isKept = source !== undefined && source !== refs.movingProduction
+  const next = isKept ? source : kept
+  const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`
+  if (isKept) return { reference, reason }
   const { failure } = await run.registry.tag(refs.movingProduction, [kept])
   if (failure === undefined) return { reference, reason }
   return {
