@@ -20,7 +20,10 @@ RUN grep version app.txt
 CMD ["md5sum", "noise"]
 `
 
-describe.each(availableEngines().filter(sharesWithBuildKit))('Docker $version, $store store', (engine) => {
+/** The newest engine: the others fetch alike. */
+const engines = availableEngines().filter(sharesWithBuildKit).slice(-1)
+
+describe.each(engines)('Docker $version, $store store', (engine) => {
   it("fetches production's own layers while the builder is built: once, and they are its cache", async () => {
     const project = new Project(bed, engine, 'prefetch')
     const source = new SourceRepository(bed.folder, {
@@ -50,7 +53,7 @@ describe.each(availableEngines().filter(sharesWithBuildKit))('Docker $version, $
     const [first, ...later] = runs
     expect(first?.log).not.toMatch(/etched/)
     for (const { log, pulled, starts } of later) {
-      expect(log).toMatch(new RegExp(`^::group::Prefetch ${project.image}:latest( \\(|$)`, 'm'))
+      expect(log).toMatch(new RegExp(`^::group::Prefetch ${project.image}:cache-[0-9a-f]{16}( \\(|$)`, 'm'))
       expect(starts.get('Prefetch')).toBeLessThan(Number(starts.get('Test grep version app.txt')))
       // base, both noises and what is small
       expect(pulled).toBeGreaterThan(8 * MEGABYTE)
