@@ -60046,43 +60046,42 @@ function keysOfOne(own, index, keys) {
     return index === 0 ? [of.base, ...of.instructions] : of.instructions;
 }
 /**
- * Returns the keys by which a later build may need the image of a build, the longest first: the key before each instruction that
- * reads the build context, another stage, an external image or a build argument of the workflow, the last key of each stage in
- * the image, and the last one that is known.
+ * Returns the keys by which a later build may need the image of a build, the longest first: those after each instruction that
+ * makes a layer. Files, stages, images and build arguments may change what follows, and so may an edit of the Dockerfile.
  */
 function keysForTags({ own }, keys) {
-    const found = new Set();
-    let last;
-    // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
-    let hasLayers = false;
-    const addLast = () => {
-        if (hasLayers && last !== undefined)
-            found.add(last);
-    };
-    for (const index of own.keys()) {
-        for (const { key, readsOutside, keyword } of keysOfOne(own, index, keys)) {
-            if (readsOutside)
-                addLast();
-            if (key === undefined) {
-                addLast();
-                return [...found].reverse().slice(0, MOST_TAGS);
-            }
-            last = key;
-            hasLayers ||= ['ADD', 'COPY', 'RUN'].includes(keyword);
-        }
-        addLast();
-    }
-    return [...found].reverse().slice(0, MOST_TAGS);
+    return [...layerKeys({ own }, keys).keys()].reverse().slice(0, MOST_TAGS);
 }
-/** Returns the keys to look up for a build, the longest first: of many, the longest half and some of the others. */
+/** Returns the keys after each layer, each with whether what follows it reads something from outside the Dockerfile. */
+function layerKeys({ own }, keys) {
+    const found = new Map();
+    let last;
+    for (const { key, readsOutside, keyword } of chainOfKeys({ own }, keys)) {
+        if (last !== undefined && readsOutside)
+            found.set(last, true);
+        if (key === undefined)
+            break;
+        // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
+        if (last === undefined && !['ADD', 'COPY', 'RUN'].includes(keyword))
+            continue;
+        last = key;
+        if (!found.has(key))
+            found.set(key, false);
+    }
+    return found;
+}
+/**
+ * Returns the keys to look up for a build, the longest first. Of many, it leaves out those that only an edit of the Dockerfile
+ * makes useful, but for the last one, and then the shortest.
+ */
 function keysToAsk(build, keys) {
-    const all = keysForTags(build, keys);
-    if (all.length <= MOST_QUESTIONS)
-        return all;
-    const longest = all.slice(0, MOST_QUESTIONS / 2);
-    const rest = all.slice(MOST_QUESTIONS / 2);
-    const step = rest.length / (MOST_QUESTIONS / 2);
-    return [...longest, ...Array.from({ length: MOST_QUESTIONS / 2 }, (_, index) => rest[Math.floor(index * step)] ?? '')];
+    const all = [...layerKeys(build, keys)].reverse();
+    const [longest] = all;
+    const likely = all.filter(([, isBoundary], index) => isBoundary || index === 0).slice(0, MOST_QUESTIONS);
+    const others = all.filter((one) => !likely.includes(one)).slice(0, MOST_QUESTIONS - likely.length);
+    if (longest === undefined)
+        return [];
+    return all.filter((one) => likely.includes(one) || others.includes(one)).map(([key]) => key);
 }
 /** Returns the beginning of a key, as tags and labels have it. */
 function shortKey(key) {

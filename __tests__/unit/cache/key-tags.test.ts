@@ -25,12 +25,12 @@ const BUILDER = stage(0, 'FROM f', '<WORKDIR w', '<COPY c', 'RUN r', '<COPY s', 
 const OWN = { own: [{ stage: 0, name: 'builder' }] }
 
 describe('keysForTags', () => {
-  it('returns the key before each instruction that reads something from outside, and the last, the longest first', () => {
-    expect(keysForTags(OWN, new Map([BUILDER]))).toEqual(['m', 'r'])
+  it('returns the key after each layer, the longest first', () => {
+    expect(keysForTags(OWN, new Map([BUILDER]))).toEqual(['m', 's', 'r', 'c'])
   })
 
   it.each<[string, string[], string[]]>([
-    ['an unknown key, which ends the chain', ['FROM f', 'RUN a', '<COPY b', 'RUN c', 'ADD', 'RUN'], ['c', 'a']],
+    ['an unknown key, which ends the chain', ['FROM f', 'RUN a', '<COPY b', 'RUN c', 'ADD', 'RUN'], ['c', 'b', 'a']],
     ['an unknown key that reads something', ['FROM f', 'RUN a', '<COPY b', '<ADD'], ['b', 'a']],
     ['nothing but an empty folder', ['FROM f', 'WORKDIR w', '<COPY'], []],
     ['no known key', ['FROM', 'RUN'], []],
@@ -39,13 +39,13 @@ describe('keysForTags', () => {
     expect(keysForTags(OWN, new Map([stage(0, ...texts)]))).toEqual(expected)
   })
 
-  it('returns the last key of each stage in the image', () => {
+  it('returns the keys of all stages in the image', () => {
     const own = [
       { stage: 0, name: 'deps' },
       { stage: 2, name: 'app' }
     ]
     const keys = new Map([stage(0, 'FROM f', 'RUN a', 'RUN b'), stage(2, 'FROM b', 'RUN c', 'RUN d')])
-    expect(keysForTags({ own }, keys)).toEqual(['d', 'b'])
+    expect(keysForTags({ own }, keys)).toEqual(['d', 'c', 'b', 'a'])
   })
 
   it('returns none for a stage without keys', () => {
@@ -68,8 +68,14 @@ describe('keysToAsk', () => {
     expect(keysOf(8)).toEqual(['k7', 'k6', 'k5', 'k4', 'k3', 'k2', 'k1', 'k0'])
   })
 
-  it('returns eight of many: the longest, and some of the others', () => {
-    expect(keysOf(16)).toEqual(['k15', 'k14', 'k13', 'k12', 'k11', 'k8', 'k5', 'k2'])
+  it('returns eight of many: the longest', () => {
+    expect(keysOf(16)).toEqual(['k15', 'k14', 'k13', 'k12', 'k11', 'k10', 'k9', 'k8'])
+  })
+
+  it('returns those first that need no edit of the Dockerfile to be useful', () => {
+    const texts = ['RUN a', '<COPY b', ...Array.from({ length: 12 }, (_, index) => `RUN k${index}`)]
+    const found = keysToAsk(OWN, new Map([stage(0, 'FROM f', ...texts)]))
+    expect(found).toEqual(['k11', 'k10', 'k9', 'k8', 'k7', 'k6', 'k5', 'a'])
   })
 })
 

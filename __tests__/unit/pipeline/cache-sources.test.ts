@@ -138,7 +138,7 @@ describe('A cache tag', () => {
   it('of the longest existing key is the cache source', async () => {
     const { world: given, tags } = await world({ latest: image('1', ALL) })
     const [longest = '', shorter = ''] = tags
-    expect(tags).toHaveLength(2)
+    expect(tags).toHaveLength(3)
     const { sources, builds } = ask({ ...given, others: { [longest]: labelled('2'), [shorter]: labelled('3') } })
     expect(await sources.of(production(builds))).toEqual({
       reference: longest,
@@ -152,7 +152,7 @@ describe('A cache tag', () => {
     const { world: given, tags } = await world({ latest: image('1', ALL) })
     const { sources, builds } = ask({ ...given, others: { [tags[1] ?? '']: labelled('3') } })
     expect(await sources.of(production(builds))).toMatchObject({ reference: tags[1], isWhole: false })
-    expect(tags.map((tag) => sources.exists(tag))).toEqual([undefined, true])
+    expect(tags.slice(0, 2).map((tag) => sources.exists(tag))).toEqual([undefined, true])
   })
 
   it('is no cache source if BuildKit could not use its image', async () => {
