@@ -26,14 +26,14 @@ export function allSteps(report: unknown): Step[] {
 /**
  * @param changed what differs from the commit that was published last
  * @param stamps of the commit's image, by name
- * @param before stamps of the image that was published last
+ * @param before stamps of the images of all earlier commits: content keys find any of them
  */
 export function judgeSteps(
   steps: Step[],
   instructions: Instruction[],
   changed: Kind[],
   stamps: Map<string, string>,
-  before: Map<string, string>
+  before: readonly Map<string, string>[]
 ): Judgement {
   const expected = instructions.filter(({ changes }) => changes.some((kind) => changed.includes(kind)))
   const executed = steps.filter(({ cached, instruction }) => !cached && COUNTED.test(instruction))
@@ -41,7 +41,7 @@ export function judgeSteps(
     const matching = steps.filter((step) => is(step, instruction))
     const wasExecuted = matching.some(({ cached }) => !cached)
     return instruction.stamps.flatMap((name) => {
-      const hasChanged = stamps.get(name) !== before.get(name)
+      const hasChanged = before.every((one) => stamps.get(name) !== one.get(name))
       // the legacy builder does not report the steps of ONBUILD
       if (matching.length === 0)
         return hasChanged && !expected.includes(instruction) ? [`stamp ${name} has changed`] : []
