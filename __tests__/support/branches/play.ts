@@ -113,7 +113,9 @@ export class BranchPlayer {
 
   /** Returns the stored RUN of the builder stage with which the content of a commit agrees the furthest. */
   #longest(sha: string, build: RunName): Built | undefined {
-    return [build, 'builder', 'tools'].flatMap((name) => this.#built.get(this.#contentOf(name, sha)) ?? [])[0]
+    // both Dockerfiles copy the same source before their own RUN
+    const other = build === 'build' ? 'worker-build' : 'build'
+    return [build, other, 'builder', 'tools'].flatMap((name) => this.#built.get(this.#contentOf(name, sha)) ?? [])[0]
   }
 
   /** Returns equal texts for what gives equal layers. */
