@@ -60183,6 +60183,15 @@ function readKeysLabel(labels) {
     });
     return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
 }
+/**
+ * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
+ * Dockerfile has made has others than the build that takes its cache from it.
+ */
+function ownInstructionsOf(labels) {
+    const chain = readKeysLabel(labels)?.chain.slice(1);
+    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
+    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
+}
 /** Returns whether an instruction has the recorded key. */
 function isRecorded({ key }, recorded) {
     return key !== undefined && recorded?.key === shortKey(key);
@@ -61732,6 +61741,7 @@ var plan_labels = __nccwpck_require__(3848);
 
 
 
+
 /** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
 const cache_sources_REGISTRY_ANSWERS_WITHIN = 20_000;
 /** Chooses the cache source of each build, once. */
@@ -61788,7 +61798,7 @@ class CacheSources {
         const { image } = await this.#run.registry.published(reference);
         if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
             return image;
-        if (whyNoCache(image, stage) === undefined)
+        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
             return image;
         this.reject(reference);
         return undefined;

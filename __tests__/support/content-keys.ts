@@ -7,7 +7,10 @@ import {
   type StageKeys
 } from '../../src/cache/content-keys.ts'
 import { describeContext } from '../../src/cache/context-entries.ts'
+import { keysLabel } from '../../src/cache/keys-label.ts'
 import { parseDockerfile } from '../../src/dockerfile/parse.ts'
+import { splitAtEquals } from '../../src/lib/text.ts'
+import type { StageBuild } from '../../src/plan/stage-builds.ts'
 
 export const AMD64 = { os: 'linux', architecture: 'amd64' }
 
@@ -61,4 +64,13 @@ export function firstDifference(
   const others = all(before)
   const found = all(now).find(({ key }, index) => key !== others[index]?.key)
   return found && `${found.keyword} ${found.line}`
+}
+
+/** The label with the keys of a build, as its image has it. */
+export function labelsWithKeys(
+  build: Pick<StageBuild, 'own'>,
+  keys: ReadonlyMap<number, StageKeys>,
+  engine = ''
+): Record<string, string> {
+  return Object.fromEntries([splitAtEquals(keysLabel(build, keys, engine))])
 }

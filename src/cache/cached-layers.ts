@@ -1,10 +1,14 @@
-import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
+
+/** The instructions of a build with an entry in the history of its image, in order. */
+export interface OwnInstructions {
+  instructions: readonly { keyword: string }[]
+}
 
 /** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
 export function ownHistoryStart(
   image: Pick<ImageRecord, 'history'>,
-  { instructions: own }: Pick<StageBuild, 'instructions'>
+  { instructions: own }: OwnInstructions
 ): number | undefined {
   const start = image.history.length - own.length
   const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword)
@@ -23,7 +27,7 @@ export function keywordOf(createdBy = ''): string {
  *
  * @returns a clause: "its cache metadata …"
  */
-export function whyNoCache(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): string | undefined {
+export function whyNoCache(image: ImageRecord, build: OwnInstructions): string | undefined {
   if (image.recorded === undefined) return 'it has no cache metadata'
   const own = ownLayers(image, build)
   if (image.recorded === 'unknown') return undefined
@@ -34,7 +38,7 @@ export function whyNoCache(image: ImageRecord, build: Pick<StageBuild, 'instruct
 }
 
 /** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
-export function missingRecords(image: ImageRecord | undefined, build: Pick<StageBuild, 'instructions'>): number {
+export function missingRecords(image: ImageRecord | undefined, build: OwnInstructions): number {
   if (image?.recorded === undefined) return Number.POSITIVE_INFINITY
   if (image.recorded === 'unknown') return 0
   const own = ownLayers(image, build)
@@ -47,7 +51,7 @@ function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
 }
 
 /** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
-function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>): number[] | undefined {
+function ownLayers(image: ImageRecord, build: OwnInstructions): number[] | undefined {
   const start = ownHistoryStart(image, build)
   if (start === undefined) return undefined
   const below = layersBelow(image, start) + (beginsWithFolder(start, build) ? 1 : 0)
@@ -55,7 +59,7 @@ function ownLayers(image: ImageRecord, build: Pick<StageBuild, 'instructions'>):
 }
 
 /** Returns whether the first layer is a folder on scratch: BuildKit makes it each time, and has no record of it. */
-function beginsWithFolder(start: number, { instructions }: Pick<StageBuild, 'instructions'>): boolean {
+function beginsWithFolder(start: number, { instructions }: OwnInstructions): boolean {
   const first = instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword))
   return start === 0 && first?.keyword === 'WORKDIR'
 }

@@ -2,6 +2,7 @@ import type { EngineInfo } from '../docker/engine-info.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { addressOf, isDigest } from '../registry/reference.ts'
+import type { OwnInstructions } from './cached-layers.ts'
 import type { Ingredient, InstructionKey } from './content-keys.ts'
 import { type ContentKeys, chainOfKeys, shortKey } from './key-tags.ts'
 
@@ -100,6 +101,16 @@ export function readKeysLabel(labels: Readonly<Record<string, string>>): Recorde
     return { keyword: text(keyword), key: text(key), ingredients }
   })
   return chain.length === 0 ? undefined : { engine: text(at(json, 'engine')), chain }
+}
+
+/**
+ * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
+ * Dockerfile has made has others than the build that takes its cache from it.
+ */
+export function ownInstructionsOf(labels: Readonly<Record<string, string>>): OwnInstructions | undefined {
+  const chain = readKeysLabel(labels)?.chain.slice(1)
+  // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
+  return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') }
 }
 
 /** Returns whether an instruction has the recorded key. */

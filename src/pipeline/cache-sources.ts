@@ -1,5 +1,6 @@
 import { missingRecords, whyNoCache } from '../cache/cached-layers.ts'
 import { type ContentKeys, cacheTagOf, keysToAsk } from '../cache/key-tags.ts'
+import { ownInstructionsOf } from '../cache/keys-label.ts'
 import { within } from '../lib/within.ts'
 import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
@@ -77,7 +78,7 @@ export class CacheSources {
   async #usable(reference: string, stage: StageBuild): Promise<ImageRecord | undefined> {
     const { image } = await this.#run.registry.published(reference)
     if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata) return image
-    if (whyNoCache(image, stage) === undefined) return image
+    if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined) return image
     this.reject(reference)
     return undefined
   }

@@ -5,7 +5,7 @@ import { CacheSources } from '../../../src/pipeline/cache-sources.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
-import { image as identity, keysOf } from '../../support/content-keys.ts'
+import { image as identity, keysOf, labelsWithKeys } from '../../support/content-keys.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan } from '../../support/make-plan.ts'
 
@@ -160,6 +160,27 @@ describe('A cache tag', () => {
     const { sources, builds } = ask({ ...given, others: { [tags[0] ?? '']: labelled('2', 'none') } })
     expect(await sources.of(production(builds))).toEqual({ reference: LATEST })
     expect(sources.exists(tags[0] ?? '')).toBe(false)
+  })
+
+  it('may name an image of a shorter Dockerfile, whose history the build does not fit', async () => {
+    // with a second RUN, the base image's own RUN would seem to be a step without a record
+    const before = 'FROM alpine AS builder\nRUN make\nFROM alpine\nRUN a\n'
+    const build = makePlan({ text: before }).builds.at(-1) as StageBuild
+    const older = imageOf(`sha256:${'4'.repeat(64)}`, {
+      labels: { ...LABELS, ...labelsWithKeys(build, await keysOf(before, images)) },
+      layers: ['0', '1', 'a'],
+      history: ['COPY / /', 'RUN prepare', 'RUN a'].map((createdBy) => ({ createdBy, empty: false })),
+      recorded: [2]
+    })
+    const text = `${before}RUN c\n`
+    const keys = await keysOf(text, images)
+    const plan = makePlan({ text })
+    const production = plan.builds.at(-1) as StageBuild
+    const [, shorter = ''] = keysForTags(production, keys).map((key) => cacheTagOf('octo/app', key))
+    const contents = new Contents()
+    contents.put(shorter, older)
+    const sources = new CacheSources({ plan, registry: new FakeRegistry(contents) }, keys)
+    expect(await sources.of(production)).toMatchObject({ reference: shorter })
   })
 
   it('needs no cache metadata for the legacy builder', async () => {
