@@ -43050,10 +43050,21 @@ function stageAt({ stages }, index) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   X: () => (/* binding */ instructionOfLegacyStep),
-/* harmony export */   k: () => (/* binding */ instructionOfBuildKitStep)
+/* harmony export */   Ov: () => (/* binding */ firstFolderIn),
+/* harmony export */   XK: () => (/* binding */ instructionOfLegacyStep),
+/* harmony export */   cx: () => (/* binding */ isExecuted),
+/* harmony export */   k$: () => (/* binding */ instructionOfBuildKitStep)
 /* harmony export */ });
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
+/** Returns whether BuildKit executes an instruction: all others change only the image's config (bk: dockerfile2llb/convert.go, dispatch). */
+function isExecuted({ keyword }) {
+    return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword);
+}
+/** Returns the first executed instruction if it is a WORKDIR. */
+function firstFolderIn(instructions) {
+    const first = instructions.find(isExecuted);
+    return first?.keyword === 'WORKDIR' ? first : undefined;
+}
 /**
  * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
  * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
@@ -43063,7 +43074,7 @@ function stageAt({ stages }, index) {
  * @param text the step without its number: `RUN npm ci`
  */
 function instructionOfBuildKitStep(stage, number, text) {
-    const executed = stage.instructions.filter(({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/');
+    const executed = stage.instructions.filter((instruction) => isExecuted(instruction) && bare(instruction.text) !== 'WORKDIR/');
     const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true;
     const instruction = executed[number - (isFromCounted ? 2 : 1)];
     if (instruction && isStep(instruction, text))
@@ -51833,6 +51844,23 @@ class Text {
 
 /***/ }),
 
+/***/ 9639:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ hashOf)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
+
+/** Returns the SHA-256 of any JSON value: 64 hex digits. */
+function hashOf(value) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.hash)('sha256', JSON.stringify(value), 'hex');
+}
+
+
+/***/ }),
+
 /***/ 8453:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -60025,8 +60053,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ runPipeline)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/lib/hash.ts
+var hash = __nccwpck_require__(9639);
 ;// CONCATENATED MODULE: ./src/cache/key-tags.ts
 
 /** Maximum number of cache tags of one image, and of questions to the registry for one build. */
@@ -60034,16 +60062,15 @@ const MOST_TAGS = 16;
 const MOST_QUESTIONS = 8;
 /** Hex digits of a key in a tag, and in a label. */
 const DIGITS = 16;
-/** Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. */
+/**
+ * Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. The FROM of its
+ * other stages names the stage before.
+ */
 function chainOfKeys({ own }, keys) {
-    return own.flatMap((_, index) => keysOfOne(own, index, keys));
-}
-/** Returns the keys of one of the stages of a build; the FROM of the others names the stage before it. */
-function keysOfOne(own, index, keys) {
-    const of = keys.get(own[index]?.stage ?? -1);
-    if (of === undefined)
-        return [];
-    return index === 0 ? [of.base, ...of.instructions] : of.instructions;
+    return own.flatMap(({ stage }, index) => {
+        const of = keys.get(stage);
+        return of === undefined ? [] : [...(index === 0 ? [of.base] : []), ...of.instructions];
+    });
 }
 /**
  * Returns the keys by which a later build may need the image of a build, the longest first: those after each instruction that
@@ -60075,13 +60102,12 @@ function layerKeys({ own }, keys) {
  * makes useful, but for the last one, and then the shortest.
  */
 function keysToAsk(build, keys) {
-    const all = [...layerKeys(build, keys)].reverse();
-    const [longest] = all;
-    const likely = all.filter(([, isBoundary], index) => isBoundary || index === 0).slice(0, MOST_QUESTIONS);
-    const others = all.filter((one) => !likely.includes(one)).slice(0, MOST_QUESTIONS - likely.length);
-    if (longest === undefined)
-        return [];
-    return all.filter((one) => likely.includes(one) || others.includes(one)).map(([key]) => key);
+    const all = [...layerKeys(build, keys)]
+        .reverse()
+        .map(([key, isBoundary], index) => ({ key, isLikely: isBoundary || index === 0 }));
+    const chosen = [...all.filter(({ isLikely }) => isLikely), ...all.filter(({ isLikely }) => !isLikely)];
+    const asked = new Set(chosen.slice(0, MOST_QUESTIONS));
+    return all.filter((one) => asked.has(one)).map(({ key }) => key);
 }
 /** Returns the beginning of a key, as tags and labels have it. */
 function shortKey(key) {
@@ -60090,6 +60116,10 @@ function shortKey(key) {
 /** Returns the reference of the cache tag of a key. */
 function cacheTagOf(image, key) {
     return `${image}:cache-${shortKey(key)}`;
+}
+/** Returns the cache tags of the image of a build, that of the longest key first. */
+function cacheTagsOf(image, build, keys) {
+    return keysForTags(build, keys).map((key) => cacheTagOf(image, key));
 }
 /**
  * Returns the reference of the tested tag: only a run in which every test passed sets it.
@@ -60100,8 +60130,7 @@ function cacheTagOf(image, key) {
 function testedTagOf(image, parts) {
     if (parts.includes(undefined))
         return undefined;
-    const hash = (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
-    return `${image}:tested-${hash.slice(0, DIGITS)}`;
+    return `${image}:tested-${shortKey((0,hash/* hashOf */.q)(parts))}`;
 }
 
 // EXTERNAL MODULE: ./src/lib/json.ts
@@ -60146,11 +60175,13 @@ const LONGEST_LABEL = 60_000;
  * its base image. An ingredient that several keys share is written once.
  */
 function keysLabel(build, keys, engine) {
+    const parts = [];
     const indices = new Map();
     const indexOf = ({ kind, name = '', hash, count }) => {
-        const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])]);
-        const index = indices.get(part) ?? indices.size;
-        indices.set(part, index);
+        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
+        const text = JSON.stringify(part);
+        const index = indices.get(text) ?? parts.push(part) - 1;
+        indices.set(text, index);
         return index;
     };
     const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
@@ -60158,8 +60189,7 @@ function keysLabel(build, keys, engine) {
         key === undefined ? '' : shortKey(key),
         ingredients.map(indexOf)
     ]);
-    const parts = [...indices.keys()];
-    const value = JSON.stringify({ version: 1, engine, parts: parts.map((part) => JSON.parse(part)), chain });
+    const value = JSON.stringify({ version: 1, engine, parts, chain });
     if (value.length <= LONGEST_LABEL)
         return `${KEYS_LABEL}=${value}`;
     const bare = JSON.stringify({
@@ -60555,6 +60585,8 @@ function isOne(token, character) {
     return isIn !== token.not;
 }
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./src/cache/context-tree.ts
 /**
  * What an instruction takes of the build context, and the hash of it.
@@ -60819,7 +60851,7 @@ class StepCollector {
 }
 /** 64 hex of anything that JSON can express. */
 function sha256(value) {
-    return (0,external_node_crypto_.hash)('sha256', JSON.stringify([value]), 'hex');
+    return (0,hash/* hashOf */.q)([value]);
 }
 function step_parts_short(value) {
     return sha256(value).slice(0, 8);
@@ -61672,7 +61704,10 @@ function createStrategy(run) {
     return run.plan.strategy.name === 'legacy' ? new legacy/* LegacyStrategy */.X2(run) : new inline/* InlineStrategy */.hU(run);
 }
 
+// EXTERNAL MODULE: ./src/dockerfile/steps.ts
+var steps = __nccwpck_require__(2237);
 ;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
+
 /** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
 function ownHistoryStart(image, { instructions: own }) {
     const start = image.history.length - own.length;
@@ -61721,13 +61756,10 @@ function ownLayers(image, build) {
     const start = ownHistoryStart(image, build);
     if (start === undefined)
         return undefined;
-    const below = layersBelow(image, start) + (beginsWithFolder(start, build) ? 1 : 0);
+    // on scratch, BuildKit makes the first folder each time, and has no record of it
+    const isOnScratch = start === 0 && (0,steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
+    const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
     return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
-}
-/** Returns whether the first layer is a folder on scratch: BuildKit makes it each time, and has no record of it. */
-function beginsWithFolder(start, { instructions }) {
-    const first = instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword));
-    return start === 0 && first?.keyword === 'WORKDIR';
 }
 /** Counts the layers that the first entries of the history created. */
 function layersBelow({ history }, entries) {
@@ -62075,11 +62107,11 @@ var git_git = __nccwpck_require__(308);
 async function explain_explain(run, { keys, digests }, builds) {
     const { plan, git, changesSince, registry } = run;
     const { inputs, dockerfile } = plan;
-    const executedStages = new Set(builds
-        .flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
-        .flatMap((name) => [name, String(dockerfile.stages.find((stage) => (0,stage_graph/* nameOf */.Vb)(stage) === name)?.index)]));
-    if (executedStages.size === 0)
+    const names = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
+    if (names.size === 0)
         return;
+    const indices = dockerfile.stages.filter((stage) => names.has((0,stage_graph/* nameOf */.Vb)(stage))).map(({ index }) => String(index));
+    const executedStages = new Set([...names, ...indices]);
     const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
     const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
     const explainOne = async (build, stageBuild) => {
@@ -62424,7 +62456,7 @@ async function writeCacheTags(run, builds, caches, digests) {
 async function writeForOne(run, stage, build, { keys, sources }, digests) {
     const { plan, registry } = run;
     const { image } = plan.inputs;
-    const wanted = keysForTags(stage, keys).map((key) => cacheTagOf(image, key));
+    const wanted = cacheTagsOf(image, stage, keys);
     const [longest] = wanted;
     if (longest === undefined)
         return [];
@@ -63126,6 +63158,15 @@ async function keepMovingTag(run, { image, digest }, moved) {
 ;// CONCATENATED MODULE: ./src/pipeline/publish/tested-tags.ts
 
 
+function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
+    const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
+    const { tests, inputs: others } = fingerprints;
+    return {
+        production: testedTagOf(inputs.image, [builder, production, tests, others]),
+        // without tests nothing is skipped
+        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+    };
+}
 /**
  * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
  * fails the run.
@@ -63163,7 +63204,7 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
     // what people deploy must be the very image of this run
     if (stage.kind === 'production')
         return undefined;
-    const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key));
+    const [longest] = cacheTagsOf(repository, stage, keys);
     const build = builds.find(({ image }) => image === stage.reference);
     // then the image of the cache tag has the same layers
     const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached);
@@ -63174,15 +63215,6 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
 
 
 
-function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
-    const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
-    const { tests, inputs: others } = fingerprints;
-    return {
-        production: testedTagOf(inputs.image, [builder, production, tests, others]),
-        // without tests nothing is skipped
-        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
-    };
-}
 /**
  * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
  * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
@@ -63842,10 +63874,10 @@ async function reuseAll(run, keys, result) {
 /** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
 function imagesByMovingTag({ builds, inputs }, keys) {
     return new Map(builds.flatMap((stage) => {
-        const [longest] = keysForTags(stage, keys);
+        const [longest] = cacheTagsOf(inputs.image, stage, keys);
         if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
             return [];
-        return [[stage.moving, cacheTagOf(inputs.image, longest)]];
+        return [[stage.moving, longest]];
     }));
 }
 /** The reports of earlier tests are not kept. */
@@ -64063,8 +64095,8 @@ function find(dockerfile, name, needed, published) {
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
 var plan_dirty = __nccwpck_require__(7251);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./src/lib/hash.ts
+var hash = __nccwpck_require__(9639);
 ;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
 
 
@@ -64076,12 +64108,9 @@ function takeFingerprints(inputs, platform) {
     const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
     const runsOn = inputs.platform ?? platform;
     return {
-        tests: isSelfContained(testOptions) && runsOn !== undefined ? hash([tests, testOptions, runsOn, platform]) : undefined,
-        inputs: hash([labels, inputs.secrets, inputs.ssh])
+        tests: isSelfContained(testOptions) && runsOn !== undefined ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
     };
-}
-function hash(value) {
-    return (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(value)).digest('hex');
 }
 /** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
 const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
@@ -64760,12 +64789,11 @@ function splitAtBuilder(builds) {
 /* harmony export */   z: () => (/* binding */ VARIANT_LABEL),
 /* harmony export */   zB: () => (/* binding */ pathInRepository)
 /* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_2__);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9639);
 
 
 
@@ -64774,7 +64802,7 @@ const VARIANT_LABEL = 'shared-docker-layers.variant';
 /** Returns 16 hex digits: equal for all runs of one job, different for another job that builds another image. */
 function variantOf({ inputs, target, file }) {
     const parts = [inputs.builderTag, inputs.latestTag, target, inputs.platform?.toLowerCase() ?? '', file];
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+    return (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_2__/* .hashOf */ .q)(parts).slice(0, 16);
 }
 /**
  * Returns the path of the Dockerfile below the top of the repository: the same on every machine.
@@ -64782,8 +64810,8 @@ function variantOf({ inputs, target, file }) {
  * @param prefix the path of the build context there, '' or `sub/`
  */
 async function pathInRepository(file, context, prefix) {
-    const [folder, top] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.dirname)(file)), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.realpath)(context)]);
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.posix.join(prefix, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.relative)(top, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, (0,node_path__WEBPACK_IMPORTED_MODULE_2__.basename)(file))));
+    const [folder, top] = await Promise.all([(0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(file)), (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.realpath)(context)]);
+    return node_path__WEBPACK_IMPORTED_MODULE_1__.posix.join(prefix, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.relative)(top, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.basename)(file))));
 }
 
 
@@ -67049,7 +67077,7 @@ class InlineStrategy {
         const { dockerfile } = this.#run.plan;
         const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
         const stage = (0,model/* findStage */.U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
-        return stage && { stage, instruction: (0,steps/* instructionOfBuildKitStep */.k)(stage, number, instruction) };
+        return stage && { stage, instruction: (0,steps/* instructionOfBuildKitStep */.k$)(stage, number, instruction) };
     }
 }
 function executedAgain(step) {
@@ -67244,7 +67272,7 @@ class LegacyStrategy {
             }),
             env: LEGACY,
             reader: (print) => new LegacyProgress(print),
-            locate: (step) => (0,steps/* instructionOfLegacyStep */.X)(source.dockerfile, step.number, step.instruction)
+            locate: (step) => (0,steps/* instructionOfLegacyStep */.XK)(source.dockerfile, step.number, step.instruction)
         });
         built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
         if (built.failure !== undefined)
@@ -67366,11 +67394,13 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3476);
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7457);
 /* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(445);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2237);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7268);
 /* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9520);
 /* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5112);
 /* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8860);
 /* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6452);
+
 
 
 
@@ -67514,8 +67544,7 @@ function located({ number: _, ...step }, place) {
     };
 }
 function isFirstFolderOnScratch({ stage, instruction }) {
-    const first = stage.instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword));
-    return stage.base === 'scratch' && first?.keyword === 'WORKDIR' && first.line === instruction?.line;
+    return stage.base === 'scratch' && instruction !== undefined && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__/* .firstFolderIn */ .Ov)(stage.instructions) === instruction;
 }
 
 
@@ -67531,7 +67560,9 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 /* harmony export */   y5: () => (/* binding */ ownSteps)
 /* harmony export */ });
 /* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(445);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8453);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2237);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
+
 
 
 function stagesBuiltBefore(dockerfile, { stage: index, images }) {
@@ -67590,7 +67621,7 @@ function ownSteps(steps, { before, own }) {
 function hiddenSteps(steps, stage, stages) {
     const name = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)(stage);
     return stage.instructions
-        .filter(({ keyword }) => isExecuted(keyword))
+        .filter(_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__/* .isExecuted */ .cx)
         .filter(({ line }) => !steps.some((step) => step.stage === name && step.line === line))
         .map(({ line }) => ({ stage: name, line, origin: originAt(stage, line, stages) }));
 }
@@ -67598,15 +67629,12 @@ function hiddenSteps(steps, stage, stages) {
 function originAt(stage, line, stages) {
     const base = stages.find(({ index }) => index === stage.baseStage);
     const below = base ? originAt(base, Number.POSITIVE_INFINITY, stages) : (stage.baseImage ?? stage.base);
-    const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction.keyword));
+    const own = stage.instructions.filter((instruction) => instruction.line <= line && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__/* .isExecuted */ .cx)(instruction));
     return [below, ...own.map(({ text }) => text)].join('\n');
 }
 function originOf(step, stages) {
     const stage = stages.find((other) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__/* .nameOf */ .Vb)(other) === step.stage);
     return stage && originAt(stage, step.line ?? 0, stages);
-}
-function isExecuted(keyword) {
-    return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword);
 }
 function placeOf({ stage, line, instruction }) {
     return `${stage} ${line ?? instruction}`;
@@ -67619,9 +67647,9 @@ async function missingBelow(docker, dockerfile, { stage, images, reference }, si
         return undefined;
     const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
     const { stdout } = await docker.call(args, { signal });
-    const [below, built] = stdout.split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(line));
+    const [below, built] = stdout.split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(line));
     // an image without layers has null
-    const isBelow = below !== undefined && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(below).every((layer, index) => layer === (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)(built)[index]);
+    const isBelow = below !== undefined && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(below).every((layer, index) => layer === (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(built)[index]);
     return isBelow ? undefined : base;
 }
 

@@ -1,3 +1,4 @@
+import { firstFolderIn } from '../dockerfile/steps.ts'
 import type { ImageRecord } from '../registry/image.ts'
 
 /** The instructions of a build with an entry in the history of its image, in order. */
@@ -54,14 +55,10 @@ function unrecorded({ recorded = [] }: ImageRecord, layers: number[]): number {
 function ownLayers(image: ImageRecord, build: OwnInstructions): number[] | undefined {
   const start = ownHistoryStart(image, build)
   if (start === undefined) return undefined
-  const below = layersBelow(image, start) + (beginsWithFolder(start, build) ? 1 : 0)
+  // on scratch, BuildKit makes the first folder each time, and has no record of it
+  const isOnScratch = start === 0 && firstFolderIn(build.instructions) !== undefined
+  const below = layersBelow(image, start) + (isOnScratch ? 1 : 0)
   return Array.from({ length: image.layers.length - below }, (_, index) => below + index)
-}
-
-/** Returns whether the first layer is a folder on scratch: BuildKit makes it each time, and has no record of it. */
-function beginsWithFolder(start: number, { instructions }: OwnInstructions): boolean {
-  const first = instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword))
-  return start === 0 && first?.keyword === 'WORKDIR'
 }
 
 /** Counts the layers that the first entries of the history created. */

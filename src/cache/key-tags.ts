@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashOf } from '../lib/hash.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { InstructionKey, StageKeys } from './content-keys.ts'
 
@@ -12,16 +12,15 @@ const MOST_QUESTIONS = 8
 /** Hex digits of a key in a tag, and in a label. */
 const DIGITS = 16
 
-/** Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. */
+/**
+ * Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. The FROM of its
+ * other stages names the stage before.
+ */
 export function chainOfKeys({ own }: Pick<StageBuild, 'own'>, keys: ContentKeys): InstructionKey[] {
-  return own.flatMap((_, index) => keysOfOne(own, index, keys))
-}
-
-/** Returns the keys of one of the stages of a build; the FROM of the others names the stage before it. */
-function keysOfOne(own: StageBuild['own'], index: number, keys: ContentKeys): InstructionKey[] {
-  const of = keys.get(own[index]?.stage ?? -1)
-  if (of === undefined) return []
-  return index === 0 ? [of.base, ...of.instructions] : of.instructions
+  return own.flatMap(({ stage }, index) => {
+    const of = keys.get(stage)
+    return of === undefined ? [] : [...(index === 0 ? [of.base] : []), ...of.instructions]
+  })
 }
 
 /**
@@ -52,12 +51,12 @@ function layerKeys({ own }: Pick<StageBuild, 'own'>, keys: ContentKeys): Map<str
  * makes useful, but for the last one, and then the shortest.
  */
 export function keysToAsk(build: Pick<StageBuild, 'own'>, keys: ContentKeys): string[] {
-  const all = [...layerKeys(build, keys)].reverse()
-  const [longest] = all
-  const likely = all.filter(([, isBoundary], index) => isBoundary || index === 0).slice(0, MOST_QUESTIONS)
-  const others = all.filter((one) => !likely.includes(one)).slice(0, MOST_QUESTIONS - likely.length)
-  if (longest === undefined) return []
-  return all.filter((one) => likely.includes(one) || others.includes(one)).map(([key]) => key)
+  const all = [...layerKeys(build, keys)]
+    .reverse()
+    .map(([key, isBoundary], index) => ({ key, isLikely: isBoundary || index === 0 }))
+  const chosen = [...all.filter(({ isLikely }) => isLikely), ...all.filter(({ isLikely }) => !isLikely)]
+  const asked = new Set(chosen.slice(0, MOST_QUESTIONS))
+  return all.filter((one) => asked.has(one)).map(({ key }) => key)
 }
 
 /** Returns the beginning of a key, as tags and labels have it. */
@@ -70,6 +69,11 @@ export function cacheTagOf(image: string, key: string): string {
   return `${image}:cache-${shortKey(key)}`
 }
 
+/** Returns the cache tags of the image of a build, that of the longest key first. */
+export function cacheTagsOf(image: string, build: Pick<StageBuild, 'own'>, keys: ContentKeys): string[] {
+  return keysForTags(build, keys).map((key) => cacheTagOf(image, key))
+}
+
 /**
  * Returns the reference of the tested tag: only a run in which every test passed sets it.
  *
@@ -78,6 +82,5 @@ export function cacheTagOf(image: string, key: string): string {
  */
 export function testedTagOf(image: string, parts: readonly (string | undefined)[]): string | undefined {
   if (parts.includes(undefined)) return undefined
-  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  return `${image}:tested-${hash.slice(0, DIGITS)}`
+  return `${image}:tested-${shortKey(hashOf(parts))}`
 }

@@ -66,11 +66,13 @@ const LONGEST_LABEL = 60_000
  * its base image. An ingredient that several keys share is written once.
  */
 export function keysLabel(build: Pick<StageBuild, 'own'>, keys: ContentKeys, engine: string): string {
+  const parts: unknown[] = []
   const indices = new Map<string, number>()
   const indexOf = ({ kind, name = '', hash, count }: Ingredient): number => {
-    const part = JSON.stringify([kind, name, hash, ...(count === undefined ? [] : [count])])
-    const index = indices.get(part) ?? indices.size
-    indices.set(part, index)
+    const part = [kind, name, hash, ...(count === undefined ? [] : [count])]
+    const text = JSON.stringify(part)
+    const index = indices.get(text) ?? parts.push(part) - 1
+    indices.set(text, index)
     return index
   }
   const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
@@ -78,8 +80,7 @@ export function keysLabel(build: Pick<StageBuild, 'own'>, keys: ContentKeys, eng
     key === undefined ? '' : shortKey(key),
     ingredients.map(indexOf)
   ])
-  const parts = [...indices.keys()]
-  const value = JSON.stringify({ version: 1, engine, parts: parts.map((part): unknown => JSON.parse(part)), chain })
+  const value = JSON.stringify({ version: 1, engine, parts, chain })
   if (value.length <= LONGEST_LABEL) return `${KEYS_LABEL}=${value}`
   const bare = JSON.stringify({
     version: 1,

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import type { RawInstruction } from '../dockerfile/raw-instruction.ts'
+import { hashOf } from '../lib/hash.ts'
 import { type Selection, sorted, type Taken } from './context-tree.ts'
 import type { Ingredient, RunOptions } from './key-types.ts'
 import type { StageScope } from './stage-scope.ts'
@@ -106,7 +106,7 @@ export class StepCollector {
 
 /** 64 hex of anything that JSON can express. */
 export function sha256(value: unknown): string {
-  return hash('sha256', JSON.stringify([value]), 'hex')
+  return hashOf([value])
 }
 
 function short(value: unknown): string {

@@ -2,6 +2,17 @@
 
 import type { Dockerfile, Stage, StageInstruction } from './model.ts'
 
+/** Returns whether BuildKit executes an instruction: all others change only the image's config (bk: dockerfile2llb/convert.go, dispatch). */
+export function isExecuted({ keyword }: Pick<StageInstruction, 'keyword'>): boolean {
+  return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword)
+}
+
+/** Returns the first executed instruction if it is a WORKDIR. */
+export function firstFolderIn<I extends Pick<StageInstruction, 'keyword'>>(instructions: readonly I[]): I | undefined {
+  const first = instructions.find(isExecuted)
+  return first?.keyword === 'WORKDIR' ? first : undefined
+}
+
 /**
  * Finds the instruction of a BuildKit step. In a stage, BuildKit counts FROM, unless it names a stage or scratch, and then
  * each ADD, COPY, RUN and WORKDIR except `WORKDIR /` (bk: dockerfile2llb/convert.go, prefixCommand and dispatchWorkdir).
@@ -12,7 +23,7 @@ import type { Dockerfile, Stage, StageInstruction } from './model.ts'
  */
 export function instructionOfBuildKitStep(stage: Stage, number: number, text: string): StageInstruction | undefined {
   const executed = stage.instructions.filter(
-    ({ keyword, text }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword) && bare(text) !== 'WORKDIR/'
+    (instruction) => isExecuted(instruction) && bare(instruction.text) !== 'WORKDIR/'
   )
   const isFromCounted = stage.baseImage !== undefined || stage.baseUnknown === true
   const instruction = executed[number - (isFromCounted ? 2 : 1)]

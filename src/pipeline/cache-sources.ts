@@ -16,6 +16,14 @@ export interface CacheSource {
   isWhole?: boolean
 }
 
+/** What the builds of a run were made of, and where they took their caches from. */
+export interface Caches {
+  keys: ContentKeys
+  /** Digests of the external images that the keys are made of, by reference. */
+  digests: ReadonlyMap<string, string>
+  sources: CacheSources
+}
+
 /** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
 const REGISTRY_ANSWERS_WITHIN = 20_000
 

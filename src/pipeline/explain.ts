@@ -8,7 +8,7 @@ import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { Build } from '../result/result.ts'
-import type { Caches } from './publish/cache-tags.ts'
+import type { Caches } from './cache-sources.ts'
 
 /** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
 export async function explain(
@@ -18,12 +18,10 @@ export async function explain(
 ): Promise<void> {
   const { plan, git, changesSince, registry } = run
   const { inputs, dockerfile } = plan
-  const executedStages = new Set(
-    builds
-      .flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage))
-      .flatMap((name) => [name, String(dockerfile.stages.find((stage) => nameOf(stage) === name)?.index)])
-  )
-  if (executedStages.size === 0) return
+  const names = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)))
+  if (names.size === 0) return
+  const indices = dockerfile.stages.filter((stage) => names.has(nameOf(stage))).map(({ index }) => String(index))
+  const executedStages = new Set([...names, ...indices])
 
   const oddModes = unusualModes(inputs.context, (await git.tracked()) ?? [])
   const argumentNames = new Set(

@@ -1,4 +1,4 @@
-import { type ContentKeys, cacheTagOf, keysForTags } from '../cache/key-tags.ts'
+import { type ContentKeys, cacheTagsOf } from '../cache/key-tags.ts'
 import { imageLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
@@ -18,15 +18,15 @@ import {
 } from '../result/result.ts'
 import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
-import { type CacheSource, CacheSources } from './cache-sources.ts'
+import { type CacheSource, CacheSources, type Caches } from './cache-sources.ts'
 import { explain } from './explain.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
-import { type Caches, whichMoved, writeCacheTags } from './publish/cache-tags.ts'
+import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
 import { pullSize } from './publish/pull-size.ts'
-import { writeTestedTags } from './publish/tested-tags.ts'
-import { findPassedTests, findUnchanged, testedTags } from './reuse.ts'
+import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
+import { findPassedTests, findUnchanged } from './reuse.ts'
 import { runTests } from './test.ts'
 
 /**
@@ -175,9 +175,9 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
 function imagesByMovingTag({ builds, inputs }: Run['plan'], keys: ContentKeys): Map<string, string> {
   return new Map(
     builds.flatMap((stage): [string, string][] => {
-      const [longest] = keysForTags(stage, keys)
+      const [longest] = cacheTagsOf(inputs.image, stage, keys)
       if (stage.moving === undefined || stage.kind === 'production' || longest === undefined) return []
-      return [[stage.moving, cacheTagOf(inputs.image, longest)]]
+      return [[stage.moving, longest]]
     })
   )
 }

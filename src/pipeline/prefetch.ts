@@ -10,7 +10,7 @@ import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { isReference, sameImage } from '../registry/image-reference.ts'
-import type { Caches } from './publish/cache-tags.ts'
+import type { Caches } from './cache-sources.ts'
 
 /**
  * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the

@@ -1,4 +1,4 @@
-import { type ContentKeys, testedTagOf } from '../cache/key-tags.ts'
+import type { ContentKeys } from '../cache/key-tags.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -6,24 +6,7 @@ import type { Run } from '../plan/run-context.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import type { Build, TestResult, Unchanged } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
-
-/** The tested tags of a run; undefined without the content keys of its images, or if tests may depend on anything outside them. */
-export interface TestedTags {
-  /** Of the production image: everything that the run builds and tests is the same. */
-  production: string | undefined
-  /** Of the builder image: what the tests run in is the same, and the tests are. */
-  builder: string | undefined
-}
-
-export function testedTags({ inputs, fingerprints, builderStage, targetStage }: Plan, keys: ContentKeys): TestedTags {
-  const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image)
-  const { tests, inputs: others } = fingerprints
-  return {
-    production: testedTagOf(inputs.image, [builder, production, tests, others]),
-    // without tests nothing is skipped
-    builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
-  }
-}
+import { testedTags } from './publish/tested-tags.ts'
 
 /**
  * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same

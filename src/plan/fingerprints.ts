@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { PublicInputs } from '../action/secrets.ts'
+import { hashOf } from '../lib/hash.ts'
 import { splitAtEquals } from '../lib/text.ts'
 
 /** Fingerprints of what content keys do not cover: 64 hex digits each. */
@@ -23,13 +23,9 @@ export function takeFingerprints(
   const runsOn = inputs.platform ?? platform
   return {
     tests:
-      isSelfContained(testOptions) && runsOn !== undefined ? hash([tests, testOptions, runsOn, platform]) : undefined,
-    inputs: hash([labels, inputs.secrets, inputs.ssh])
+      isSelfContained(testOptions) && runsOn !== undefined ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
+    inputs: hashOf([labels, inputs.secrets, inputs.ssh])
   }
-}
-
-function hash(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
 /** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, posix, relative } from 'node:path'
 import type { PublicInputs } from '../action/secrets.ts'
+import { hashOf } from '../lib/hash.ts'
 
 /** Label of the production image: what tells it from other images that a workflow makes of the same commit. */
 export const VARIANT_LABEL = 'shared-docker-layers.variant'
@@ -18,7 +18,7 @@ interface Variant {
 /** Returns 16 hex digits: equal for all runs of one job, different for another job that builds another image. */
 export function variantOf({ inputs, target, file }: Variant): string {
   const parts = [inputs.builderTag, inputs.latestTag, target, inputs.platform?.toLowerCase() ?? '', file]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+  return hashOf(parts).slice(0, 16)
 }
 
 /**

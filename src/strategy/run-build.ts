@@ -7,6 +7,7 @@ import { lastLine } from '../docker/errors.ts'
 import type { PrintedStep, ProgressReader } from '../docker/progress/reader.ts'
 import type { Stage, StageInstruction } from '../dockerfile/model.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
+import { firstFolderIn } from '../dockerfile/steps.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { retry } from '../lib/retry.ts'
 import { secondsSince } from '../lib/timeline.ts'
@@ -210,6 +211,5 @@ function located({ number: _, ...step }: PrintedStep, place: ReturnType<BuildCom
 }
 
 function isFirstFolderOnScratch({ stage, instruction }: NonNullable<ReturnType<BuildCommand['locate']>>): boolean {
-  const first = stage.instructions.find(({ keyword }) => ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword))
-  return stage.base === 'scratch' && first?.keyword === 'WORKDIR' && first.line === instruction?.line
+  return stage.base === 'scratch' && instruction !== undefined && firstFolderIn(stage.instructions) === instruction
 }

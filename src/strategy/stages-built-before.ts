@@ -1,6 +1,7 @@
 import type { Docker } from '../docker/docker.ts'
 import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts'
 import { chainOf, nameOf, neededStages, stageAt, stagesNeededFor } from '../dockerfile/stage-graph.ts'
+import { isExecuted } from '../dockerfile/steps.ts'
 import { list, parseJson } from '../lib/json.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { Step } from '../result/result.ts'
@@ -85,7 +86,7 @@ interface HiddenStep {
 function hiddenSteps(steps: readonly Step[], stage: Stage, stages: readonly Stage[]): HiddenStep[] {
   const name = nameOf(stage)
   return stage.instructions
-    .filter(({ keyword }) => isExecuted(keyword))
+    .filter(isExecuted)
     .filter(({ line }) => !steps.some((step) => step.stage === name && step.line === line))
     .map(({ line }) => ({ stage: name, line, origin: originAt(stage, line, stages) }))
 }
@@ -94,17 +95,13 @@ function hiddenSteps(steps: readonly Step[], stage: Stage, stages: readonly Stag
 function originAt(stage: Stage, line: number, stages: readonly Stage[]): string {
   const base = stages.find(({ index }) => index === stage.baseStage)
   const below = base ? originAt(base, Number.POSITIVE_INFINITY, stages) : (stage.baseImage ?? stage.base)
-  const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction.keyword))
+  const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction))
   return [below, ...own.map(({ text }) => text)].join('\n')
 }
 
 function originOf(step: Step, stages: readonly Stage[]): string | undefined {
   const stage = stages.find((other) => nameOf(other) === step.stage)
   return stage && originAt(stage, step.line ?? 0, stages)
-}
-
-function isExecuted(keyword: string): boolean {
-  return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword)
 }
 
 function placeOf({ stage, line, instruction }: Step): string {

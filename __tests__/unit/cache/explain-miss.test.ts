@@ -5,12 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Evidence } from '../../../src/cache/evidence.ts'
 import { explainMisses } from '../../../src/cache/explain-miss.ts'
 import { type ContentKeys, chainOfKeys } from '../../../src/cache/key-tags.ts'
-import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
 import type { Step } from '../../../src/result/result.ts'
-import { image as identity, keysOf, type World } from '../../support/content-keys.ts'
+import { image as identity, keysOf, labelsWithKeys, type World } from '../../support/content-keys.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 import { builderBuild } from '../../support/make-plan.ts'
 import { makeBuild } from '../../support/results.ts'
@@ -43,10 +42,9 @@ function write(name: string, content = ''): void {
 
 function published(keys: ContentKeys, text = TEXT, { engine = ENGINE, recorded = [1, 2, 3, 4] } = {}): ImageRecord {
   const build = builderBuild(text)
-  const label = keysLabel(build, keys, engine)
   const own = build.instructions.map(({ text: createdBy, keyword }) => ({ createdBy, empty: keyword === 'ARG' }))
   return {
-    labels: { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1) },
+    labels: labelsWithKeys(build, keys, engine),
     ...{ runtime: '[]', layers: ['base', 'a', 'b', 'c', 'd'], recorded },
     history: [{ createdBy: 'base', empty: false }, ...own]
   }

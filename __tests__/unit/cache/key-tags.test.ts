@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { InstructionKey, StageKeys } from '../../../src/cache/content-keys.ts'
 import { cacheTagOf, keysForTags, keysToAsk, testedTagOf } from '../../../src/cache/key-tags.ts'
 import { imageLabels, keysLabel, readKeysLabel } from '../../../src/cache/keys-label.ts'
+import { splitAtEquals } from '../../../src/lib/text.ts'
 
 /** An instruction as `KEYWORD key`; a `<` before the keyword says that it reads something from outside, no key that it is unknown. */
 function instruction(text: string, index: number): InstructionKey {
@@ -19,6 +20,11 @@ function stage(index: number, ...texts: string[]): [number, StageKeys] {
   const [base, ...instructions] = texts.map(instruction)
   if (!base) throw new Error('a stage has a FROM')
   return [index, { stage: index, base, instructions, image: undefined }]
+}
+
+/** The label as an image has it. */
+function labelOf(label: string): Record<string, string> {
+  return Object.fromEntries([splitAtEquals(label)])
 }
 
 const BUILDER = stage(0, 'FROM f', '<WORKDIR w', '<COPY c', 'RUN r', '<COPY s', 'RUN m')
@@ -90,7 +96,7 @@ describe('the label', () => {
   it('has the keys of an image and their ingredients', () => {
     const label = keysLabel(OWN, new Map([BUILDER]), '28.5 containerd')
     expect(label).toMatch(/^shared-docker-layers\.keys=\{/)
-    const recorded = readKeysLabel({ 'shared-docker-layers.keys': label.slice(label.indexOf('=') + 1) })
+    const recorded = readKeysLabel(labelOf(label))
     expect(recorded?.engine).toBe('28.5 containerd')
     expect(recorded?.chain.map(({ keyword, key }) => `${keyword} ${key}`)).toEqual(
       'FROM f,WORKDIR w,COPY c,RUN r,COPY s,RUN m'.split(',')
@@ -104,7 +110,7 @@ describe('the label', () => {
   it('has a value without keys, too: an image inherits the labels of its base image', () => {
     const label = keysLabel(OWN, new Map(), '28.5 containerd')
     expect(label).not.toMatch(/=$/)
-    expect(readKeysLabel({ 'shared-docker-layers.keys': label.slice(label.indexOf('=') + 1) })).toBeUndefined()
+    expect(readKeysLabel(labelOf(label))).toBeUndefined()
   })
 
   it.each(['', '{', '[]', '{"version":2,"chain":[["RUN","a",[]]]}', '{"version":1}', '{"version":1,"chain":7}'])(
@@ -152,7 +158,7 @@ it('a label that would be too long for an argument has no ingredients', () => {
   const texts = Array.from({ length: 2_500 }, (_, index) => `RUN k${index}`)
   const label = keysLabel(OWN, new Map([stage(0, 'FROM f', ...texts)]), '28.5 containerd')
   expect(label.length).toBeLessThan(61_000)
-  const recorded = readKeysLabel({ 'shared-docker-layers.keys': label.slice(label.indexOf('=') + 1) })
+  const recorded = readKeysLabel(labelOf(label))
   expect(recorded?.chain).toHaveLength(2_501)
   expect(recorded?.chain.at(-1)).toEqual({ keyword: 'RUN', key: 'k2499', ingredients: [] })
 })

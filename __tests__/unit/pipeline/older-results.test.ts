@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
 import type { Docker } from '../../../src/docker/docker.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from '../../../src/pipeline/older-results.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
-import { image as identity, keysOf } from '../../support/content-keys.ts'
+import { image as identity, keysOf, labelsWithKeys } from '../../support/content-keys.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan } from '../../support/make-plan.ts'
 import { makeRun } from '../../support/make-run.ts'
@@ -25,8 +24,8 @@ async function ask(text: string, now: string | undefined, source: Source = {}): 
   const world = { images: new Map([['alpine', identity('alpine')]]) }
   const plan = makePlan({ text })
   const production = plan.builds.at(-1) as StageBuild
-  const label = keysLabel(production, await keysOf(source.before ?? text, world), '')
-  const labels = { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1), [BUILT_ON_LABEL]: source.builtOn ?? 'old' }
+  const recorded = labelsWithKeys(production, await keysOf(source.before ?? text, world))
+  const labels = { ...recorded, [BUILT_ON_LABEL]: source.builtOn ?? 'old' }
   const contents = new Contents()
   contents.put('octo/app:latest', imageOf(`sha256:${'1'.repeat(64)}`, { labels: source.labels ?? labels }))
   const run = makeRun({ plan, registry: new FakeRegistry(contents) })

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
 import { readContentKeys } from '../../../src/cache/read-keys.ts'
 import type { CallOptions, Docker } from '../../../src/docker/docker.ts'
 import { Git } from '../../../src/git/git.ts'
@@ -20,6 +19,7 @@ import type { ImageRecord } from '../../../src/registry/image.ts'
 import { annotateMisses } from '../../../src/report/annotations.ts'
 import { describeFailure } from '../../../src/report/messages.ts'
 import type { RunResult } from '../../../src/result/result.ts'
+import { labelsWithKeys } from '../../support/content-keys.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan, makeSecrets, SHA, TWO_STAGES } from '../../support/make-plan.ts'
 
@@ -264,8 +264,7 @@ async function putKeys(plan: Plan, contents: Contents): Promise<void> {
   const { keys } = await readContentKeys({ plan, docker, registry: new FakeRegistry(contents), childEnv: {}, signal })
   for (const build of plan.builds) {
     const image = contents.get(build.cacheSource)
-    const label = keysLabel(build, keys, '28.5.1 overlay2')
-    const labels = { ...image?.labels, [KEYS_LABEL]: label.slice(label.indexOf('=') + 1) }
+    const labels = { ...image?.labels, ...labelsWithKeys(build, keys, '28.5.1 overlay2') }
     if (image) contents.put(build.cacheSource, { ...image, labels })
   }
 }

@@ -2,12 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { KEYS_LABEL, keysLabel } from '../../../src/cache/keys-label.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { choosePrefetched, prefetchDockerfile } from '../../../src/pipeline/prefetch.ts'
 import { splitAtBuilder } from '../../../src/plan/stage-builds.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
-import { image as identity, keysOf } from '../../support/content-keys.ts'
+import { image as identity, keysOf, labelsWithKeys } from '../../support/content-keys.ts'
 import { makePlan } from '../../support/make-plan.ts'
 
 const BUILDER = 'FROM node:24 AS builder\nCOPY src src\nRUN make\n'
@@ -58,8 +57,7 @@ async function choose(text: string, published: (Published | undefined)[], change
   for (const name of changed) writeFileSync(join(folder, name), 'changed')
   const sources = afterBuilder.map((build, index) => {
     const one = published[index]
-    const label = keysLabel(build, before, '')
-    const labels = { [KEYS_LABEL]: label.slice(label.indexOf('=') + 1) }
+    const labels = labelsWithKeys(build, before)
     return { reference: build.cacheSource, image: one && { ...image(one), labels } }
   })
   return choosePrefetched(plan, sources, await keysOf(text, world))

@@ -1,24 +1,16 @@
 import { whyNoCache } from '../../cache/cached-layers.ts'
-import { type ContentKeys, cacheTagOf, keysForTags } from '../../cache/key-tags.ts'
+import { cacheTagsOf } from '../../cache/key-tags.ts'
 import { failureOf } from '../../docker/errors.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
 import { sameImage } from '../../registry/image-reference.ts'
 import type { Build } from '../../result/result.ts'
-import type { CacheSources } from '../cache-sources.ts'
+import type { CacheSources, Caches } from '../cache-sources.ts'
 import { Pushes } from './push.ts'
 
 /** The part of a run that cache tags need. */
 export type CacheTagsRun = Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
-
-/** What the builds of a run were made of, and where they took their caches from. */
-export interface Caches {
-  keys: ContentKeys
-  /** Digests of the external images that the keys are made of, by reference. */
-  digests: ReadonlyMap<string, string>
-  sources: CacheSources
-}
 
 /** Returns whether a run may write cache tags: never one that may not push. */
 export function mayWriteCacheTags({ inputs, decision }: Run['plan']): boolean {
@@ -74,7 +66,7 @@ async function writeForOne(
 ): Promise<string[]> {
   const { plan, registry } = run
   const { image } = plan.inputs
-  const wanted = keysForTags(stage, keys).map((key) => cacheTagOf(image, key))
+  const wanted = cacheTagsOf(image, stage, keys)
   const [longest] = wanted
   if (longest === undefined) return []
   const missing = await whichMissing(run, wanted, sources)

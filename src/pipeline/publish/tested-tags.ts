@@ -1,8 +1,27 @@
-import { cacheTagOf, keysForTags } from '../../cache/key-tags.ts'
+import { type ContentKeys, cacheTagsOf, testedTagOf } from '../../cache/key-tags.ts'
+import type { Plan } from '../../plan/plan.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, TestResult } from '../../result/result.ts'
-import type { TestedTags } from '../reuse.ts'
-import { type Caches, type CacheTagsRun, mayWriteCacheTags } from './cache-tags.ts'
+import type { Caches } from '../cache-sources.ts'
+import { type CacheTagsRun, mayWriteCacheTags } from './cache-tags.ts'
+
+/** The tested tags of a run; undefined without the content keys of its images, or if tests may depend on anything outside them. */
+export interface TestedTags {
+  /** Of the production image: everything that the run builds and tests is the same. */
+  production: string | undefined
+  /** Of the builder image: what the tests run in is the same, and the tests are. */
+  builder: string | undefined
+}
+
+export function testedTags({ inputs, fingerprints, builderStage, targetStage }: Plan, keys: ContentKeys): TestedTags {
+  const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image)
+  const { tests, inputs: others } = fingerprints
+  return {
+    production: testedTagOf(inputs.image, [builder, production, tests, others]),
+    // without tests nothing is skipped
+    builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+  }
+}
 
 /** The images of a run in which everything passed. */
 export interface Tested {
@@ -56,7 +75,7 @@ function imageOf(
   if (digest !== '') return `${repository}@${digest}`
   // what people deploy must be the very image of this run
   if (stage.kind === 'production') return undefined
-  const [longest] = keysForTags(stage, keys).map((key) => cacheTagOf(repository, key))
+  const [longest] = cacheTagsOf(repository, stage, keys)
   const build = builds.find(({ image }) => image === stage.reference)
   // then the image of the cache tag has the same layers
   const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached)

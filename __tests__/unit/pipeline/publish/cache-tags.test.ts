@@ -2,15 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import { cacheTagOf, keysForTags } from '../../../../src/cache/key-tags.ts'
 import type { Docker } from '../../../../src/docker/docker.ts'
 import type { ExecResult } from '../../../../src/lib/exec.ts'
-import { CacheSources } from '../../../../src/pipeline/cache-sources.ts'
-import {
-  type Caches,
-  mayWriteCacheTags,
-  whichMoved,
-  writeCacheTags
-} from '../../../../src/pipeline/publish/cache-tags.ts'
-import { writeTestedTags } from '../../../../src/pipeline/publish/tested-tags.ts'
-import { testedTags } from '../../../../src/pipeline/reuse.ts'
+import { CacheSources, type Caches } from '../../../../src/pipeline/cache-sources.ts'
+import { mayWriteCacheTags, whichMoved, writeCacheTags } from '../../../../src/pipeline/publish/cache-tags.ts'
+import { testedTags, writeTestedTags } from '../../../../src/pipeline/publish/tested-tags.ts'
 import type { RegistryFailure } from '../../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../../src/registry/image.ts'
 import type { Build, TestStatus } from '../../../../src/result/result.ts'
