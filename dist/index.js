@@ -61821,7 +61821,9 @@ class CacheSources {
                 continue;
             for (const other of found.slice(found.indexOf(reference)))
                 this.#existing.set(other, true);
-            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
+            if (reference === asked[0])
+                return { reference, origin: originOf(record), isWhole: true };
+            return (await this.#newestWith(reference, stage)) ?? { reference, origin: originOf(record), isWhole: false };
         }
         return { reference: await this.#newest(stage) };
     }
@@ -61834,6 +61836,18 @@ class CacheSources {
             return image;
         this.reject(reference);
         return undefined;
+    }
+    /**
+     * Returns the newest image of a stage if it has the same layers as a cache tag. A cache tag names the first image with these
+     * layers; compared with the newest one, fewer instructions differ.
+     */
+    async #newestWith(cacheTag, stage) {
+        const { cacheSource: reference } = stage;
+        const { image } = await this.#run.registry.published(reference);
+        const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
+        if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
+            return undefined;
+        return (await this.#usable(reference, stage)) && { reference };
     }
     /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
     async #newest(stage) {
