@@ -15,6 +15,17 @@ export function sharesWithBuildKit({ version, store }: EngineSpec): boolean {
   return version !== '20.10' && !(version === '26.1' && store === 'overlay2')
 }
 
+/** Returns the engines of a test: `npm test` plays those that differ most, `npm run long` all. */
+export function sampled(engines: EngineSpec[], sample: (engine: EngineSpec) => boolean): EngineSpec[] {
+  const chosen = engines.filter(sample)
+  return process.env.CASES === 'long' || chosen.length === 0 ? engines : chosen
+}
+
+/** Whether an engine is the one that is most like a hosted runner's: BuildKit with the containerd store. */
+export function isNewest({ version, store }: EngineSpec): boolean {
+  return (version === '28.5' || version === 'host') && store === 'containerd'
+}
+
 /** Whether an engine's legacy builder can use a cache at all, likewise. */
 export function canBeLegacy({ store }: EngineSpec): boolean {
   return store !== 'containerd'
