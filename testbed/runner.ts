@@ -92,6 +92,11 @@ export class RunningAction {
     return this.#log
   }
 
+  /** Fulfilled with the exit code of the main step. */
+  get ended(): Promise<number | null> {
+    return this.#ended
+  }
+
   /** The folder that the step sees as RUNNER_TEMP. */
   get temp(): string {
     return this.#file('temp')

@@ -13,10 +13,10 @@ const onOutput = (chunk: Buffer): void => {
 const docker = new DockerCli({ PATH: process.env.PATH ?? '' }, new Timeline())
 switch (process.argv[2]) {
   case 'passed on':
-    await docker.call(['run'], { capture: false, onOutput })
+    await docker.call(['run'], { bound: 'test', capture: false, onOutput })
     break
   case 'captured':
-    await docker.call(['run'], { capture: true, onOutput })
+    await docker.call(['run'], { bound: 'test', capture: true, onOutput })
     break
   case 'by @actions/exec':
     await exec('docker', ['run'], { silent: true, listeners: { stdout: onOutput } })

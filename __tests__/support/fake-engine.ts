@@ -50,6 +50,8 @@ export interface JobOptions {
   event?: Event
   answers?: Answer[]
   env?: Record<string, string>
+  /** Further programs on PATH, or others than the usual ones: shell scripts by name. */
+  programs?: Record<string, string>
   /** How the registry behaves towards the action; what docker pushes always gets there. */
   registry?: Partial<Behaviour>
 }
@@ -101,10 +103,14 @@ export class FakeEngine {
     event = this.push('master'),
     answers = [],
     env = {},
+    programs = {},
     registry = {}
   }: JobOptions = {}): Promise<Started> {
     await this.hub.empty(registry)
     const { folder, env: agentEnv } = this.#fakeDocker(answers)
+    for (const [name, script] of Object.entries(programs)) {
+      writeFileSync(join(folder, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    }
     const agent = { folder, prefix: [], env: agentEnv }
     const job = { workspace: this.workspace, event, inputs: { image: IMAGE, ...inputs }, env }
     return new Started(this, folder, new RunningAction(agent as unknown as Agent, job))
@@ -225,12 +231,17 @@ export class Started {
   }
 
   /** Waits for a call of docker that contains a text; a space at the text's end stands for the end of a word. */
-  async untilCalled(text: string): Promise<void> {
-    const deadline = Date.now() + 10_000
+  async untilCalled(text: string, longest = 10_000): Promise<void> {
+    const deadline = Date.now() + longest
     while (!this.calls().some((call) => `${call.text} `.includes(text))) {
       if (Date.now() > deadline) throw new Error(`docker ${text} was never called:\n${this.#action.log}`)
       await sleep(10)
     }
+  }
+
+  /** Waits for the end of the main step. */
+  async untilEnded(): Promise<void> {
+    await this.#action.ended
   }
 
   async end(): Promise<Ran> {

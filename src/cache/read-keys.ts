@@ -1,10 +1,10 @@
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
 import { splitAtEquals } from '../lib/text.ts'
-import { within } from '../lib/within.ts'
 import type { Plan } from '../plan/plan.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'
+import { look } from '../registry/look.ts'
 import type { Registry } from '../registry/registry.ts'
 import {
   computeContentKeys,
@@ -82,12 +82,6 @@ function buildArgsOf({ plan, childEnv }: Pick<KeysRun, 'plan' | 'childEnv'>): Ma
   )
 }
 
-/** Milliseconds for a registry to describe an image, with retries: the builds wait for the keys, and work without. */
-const REGISTRY_ANSWERS_WITHIN = 20_000
-
-/** Milliseconds for the engine to list its images. */
-const ENGINE_ANSWERS_WITHIN = 30_000
-
 interface ExternalImage {
   reference: string
   /** undefined if it cannot be read. */
@@ -108,7 +102,7 @@ async function readImages(
         inEngine === undefined || inEngine.some((other) => isReference(other) && sameReference(other, reference))
       const here = isHere ? (await inspectInEngine(docker, reference, signal)).image : undefined
       if (here) return { reference, identity: identityOf(here) }
-      const image = (await within(REGISTRY_ANSWERS_WITHIN, registry.published(reference)))?.image
+      const image = (await look(registry, reference)).image
       if (!image) return { reference }
       return { reference, identity: identityOf(image), ...(image.digest !== undefined && { digest: image.digest }) }
     })
@@ -119,7 +113,7 @@ async function readImages(
 async function listImages(docker: Docker, signal: AbortSignal): Promise<string[] | undefined> {
   const result = await docker.call(
     ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'],
-    { signal, patience: ENGINE_ANSWERS_WITHIN }
+    { signal, bound: 'image' }
   )
   return failureOf(result) === undefined
     ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))

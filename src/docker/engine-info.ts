@@ -4,9 +4,6 @@ import { quote } from '../lib/text.ts'
 import type { Docker } from './docker.ts'
 import { lastLine } from './errors.ts'
 
-/** Time limit in milliseconds for `docker info`, also on a busy machine. */
-const ENGINE_TELLS_WITHIN = 60_000
-
 /** Properties of the engine, from `docker info`. */
 export interface EngineInfo {
   version: string
@@ -29,7 +26,7 @@ export interface EngineInfo {
  */
 export async function readEngineInfo(docker: Docker, signal?: AbortSignal): Promise<EngineInfo> {
   const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
-    patience: ENGINE_TELLS_WITHIN,
+    bound: 'engine',
     ...(signal && { signal })
   })
   const info = parseInfo(stdout)
@@ -106,7 +103,12 @@ function parseInfo(text: string): Info | undefined {
  * @throws UserError if the buildx builder does not exist
  */
 export async function readBuilderDriver(docker: Docker, builder: string, signal?: AbortSignal): Promise<string> {
-  const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal })
+  const result = await docker.call(['buildx', 'inspect', builder], {
+    bound: 'buildx-builder',
+    ...(signal && { signal })
+  })
+  if (result.exitCode === null)
+    throw new UserError(`The driver of the builder ${quote(builder)} is unknown: ${result.stderr}`)
   const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1]
   if (result.exitCode !== 0 || driver === undefined) {
     throw new UserError(

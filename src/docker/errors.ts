@@ -9,13 +9,10 @@ export function isEngineGone(text: string): boolean {
   )
 }
 
-/** Time limit in milliseconds for an engine to answer `docker version`. */
-const ENGINE_ANSWERS_WITHIN = 10_000
-
 /** Returns docker's message if the engine no longer answers, or undefined if it does. */
-export async function whyEngineGone(docker: Docker): Promise<string | undefined> {
+export async function whyEngineGone(docker: Docker, signal: AbortSignal): Promise<string | undefined> {
   const args = ['version', '--format', '{{.Server.Version}}']
-  return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, messageOf)
+  return docker.call(args, { bound: 'engine-alive', signal }).then(failureOf, messageOf)
 }
 
 /**

@@ -6,12 +6,10 @@ import type { Docker } from './docker.ts'
 import { TransferProgress } from './progress/transfer.ts'
 
 /**
- * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
- * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
+ * Runs a docker command that transfers images. Docker waits for ever if a registry accepts its request and does not answer (seen on
+ * 20.10 to 28.5). It reports only complete layers, so the bound must suffice for the largest layer.  Its section in the log
+ * and its span in the timeline have the title `title`.
  */
-const LONGEST_SILENCE = 30 * 60_000
-
-/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
 export async function callInSection(
   { docker, log, timeline }: { docker: Docker; log: Log; timeline: Timeline },
   kind: 'fetch' | 'publish',
@@ -23,7 +21,7 @@ export async function callInSection(
   section.write(`${replayable(args)}\n`)
   const progress = new TransferProgress((text) => section.write(text))
   try {
-    const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk: Buffer) => progress.write(chunk) }
+    const options = { signal, bound: 'transfer' as const, onOutput: (chunk: Buffer) => progress.write(chunk) }
     return await timeline.measure(kind, title, () => docker.call(args, options))
   } finally {
     progress.end()

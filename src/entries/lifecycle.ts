@@ -97,6 +97,8 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
       log,
       path: join(temp, `shared-docker-layers-report-${runId}.json`)
     })
+    // work that the run did without may still go on, and would keep this process alive
+    cancel()
   }
 }
 

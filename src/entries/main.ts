@@ -19,10 +19,10 @@ import { type Action, runAction } from './lifecycle.ts'
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
   const { inputs, docker, childEnv, log, timeline, signal } = action
-  const git = await Git.open(inputs.context, childEnv)
+  const git = await Git.open(inputs.context, childEnv, { signal, log })
   const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
     const commit = await readEventCommit(process.env, git)
-    const github = new GitHub(inputs.githubToken, commit.repository, signal)
+    const github = new GitHub(inputs.githubToken, commit.repository, signal, log)
     const services = { git, github, docker, log, env: process.env, signal }
     return { github, plan: await createPlan({ ...services, inputs: publicInputs(inputs), commit }) }
   })
@@ -54,7 +54,7 @@ async function runWithContext(run: Run): Promise<RunResult> {
     restoreModes()
     // after the last build has read the build context
     await handOver({ plan, log, folder })
-    const left = await removeContainers(docker, runId)
+    const left = await removeContainers(docker, runId, run.signal)
     if (left !== undefined) log.warning(`Cannot remove all containers of this run: ${left}`)
   }
 }

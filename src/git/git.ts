@@ -1,5 +1,8 @@
 import { relative } from 'node:path'
+import { BoundError } from '../lib/bounds.ts'
+import { CancelledError } from '../lib/errors.ts'
 import { exec } from '../lib/exec.ts'
+import type { Log } from '../lib/log.ts'
 
 /** A commit in the checkout. */
 export interface GitCommit {
@@ -30,25 +33,41 @@ export function isCommitId(text: string): boolean {
   return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text)
 }
 
-/** Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist. */
+interface GitOptions {
+  /** The run's. */
+  signal?: AbortSignal
+  /** Says which answers are missing because git did not give them in time. */
+  log?: Pick<Log, 'info'>
+  /** A folder of the repository whose commits are meant, if git's folder is in a submodule of it. */
+  history?: string
+}
+
+/**
+ * Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist.
+ *
+ * @throws CancelledError; BoundError from `open`, `commit`, `branch` and `prefix` if git does not answer: they determine what the
+ * images are, and a run must not guess it
+ */
 export class Git {
   readonly #folder: string
   readonly #env: Record<string, string>
   readonly #history: string
 
-  /** @param history a folder of the repository whose commits are meant, if the folder is in a submodule of it */
-  constructor(folder: string, env: Record<string, string>, history = folder) {
+  readonly #options: GitOptions
+
+  constructor(folder: string, env: Record<string, string>, options: GitOptions = {}) {
     this.#folder = folder
     this.#env = env
-    this.#history = history
+    this.#options = options
+    this.#history = options.history ?? folder
   }
 
   /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
-  static async open(folder: string, env: Record<string, string>): Promise<Git> {
+  static async open(folder: string, env: Record<string, string>, options: GitOptions = {}): Promise<Git> {
     let history = folder
     for (;;) {
-      const above = await new Git(history, env).superproject()
-      if (!above) return new Git(folder, env, history)
+      const above = await new Git(history, env, options).superproject()
+      if (!above) return new Git(folder, env, { ...options, history })
       history = above
     }
   }
@@ -66,9 +85,10 @@ export class Git {
    */
   async ownCommit(sha: string): Promise<string | undefined> {
     if (this.#history === this.#folder) return sha
-    const top = (await this.#run(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '')
+    const top = (await this.#tryToRun(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '')
     if (top === undefined || !isCommitId(sha)) return undefined
-    const named = await this.#ask(['rev-parse', '--verify', `${sha}:${relative(this.#history, top)}`], this.#history)
+    const path = relative(this.#history, top)
+    const named = (await this.#tryToRun(['rev-parse', '--verify', `${sha}:${path}`], this.#history))?.trim()
     return named !== undefined && isCommitId(named) ? named : undefined
   }
 
@@ -89,11 +109,13 @@ export class Git {
    */
   async relation(base: string, head: string): Promise<Relation | undefined> {
     if (!isCommitId(base) || !isCommitId(head)) return undefined
-    const [lacking, beyond, shallow] = await Promise.all([
-      this.#ask(['rev-list', '--max-count=1', base, `^${head}`], this.#history),
-      this.#ask(['rev-list', '--max-count=1', head, `^${base}`], this.#history),
-      this.#ask(['rev-parse', '--is-shallow-repository'], this.#history)
-    ])
+    const questions = [
+      ['rev-list', '--max-count=1', base, `^${head}`],
+      ['rev-list', '--max-count=1', head, `^${base}`],
+      ['rev-parse', '--is-shallow-repository']
+    ]
+    const answers = await Promise.all(questions.map((question) => this.#tryToRun(question, this.#history)))
+    const [lacking, beyond, shallow] = answers.map((answer) => answer?.trim())
     if (lacking === undefined || beyond === undefined) return undefined
     if (lacking === '') return beyond === '' ? 'identical' : 'ahead'
     if (beyond === '') return 'behind'
@@ -113,7 +135,7 @@ export class Git {
    */
   async changedSince(revision: string): Promise<string[] | undefined> {
     if (!isCommitId(revision)) return undefined
-    const text = await this.#run([
+    const text = await this.#tryToRun([
       'diff',
       '--name-only',
       '-z',
@@ -132,7 +154,7 @@ export class Git {
 
   /** Returns the tracked files below the folder, as paths relative to it. */
   async tracked(): Promise<string[] | undefined> {
-    const text = await this.#run(['ls-files', '--cached', '-z'])
+    const text = await this.#tryToRun(['ls-files', '--cached', '-z'])
     return text === undefined ? undefined : readNames(text)
   }
 
@@ -145,15 +167,31 @@ export class Git {
     return (await this.#run(args, folder))?.trim()
   }
 
+  /** Runs git for an answer without which the run goes on. */
+  async #tryToRun(args: string[], folder = this.#folder): Promise<string | undefined> {
+    try {
+      return await this.#run(args, folder)
+    } catch (error) {
+      if (!(error instanceof BoundError)) throw error
+      this.#options.log?.info(`${error.message}; the run goes on without this answer`)
+      return undefined
+    }
+  }
+
   /** Returns git's output byte for byte: a file name may begin or end with spaces. */
-  async #run(args: string[], folder: string = this.#folder): Promise<string | undefined> {
+  async #run(args: string[], folder = this.#folder): Promise<string | undefined> {
+    const { signal } = this.#options
     try {
       const result = await exec('git', [...OPTIONS, '-C', folder, ...args], {
+        bound: 'git',
+        ...(signal && { signal }),
         // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
         env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
       })
       return result.exitCode === 0 ? result.stdout : undefined
-    } catch {
+    } catch (error) {
+      if (error instanceof BoundError) throw new BoundError(`git ${args[0]}`, 'git')
+      if (error instanceof CancelledError) throw error
       return undefined
     }
   }

@@ -1,11 +1,10 @@
 import { getOctokit } from '@actions/github'
+import { deadline, describeLateness } from '../lib/bounds.ts'
 import { at } from '../lib/json.ts'
+import type { Log } from '../lib/log.ts'
 import { isCommitId, type Relation } from './git.ts'
 
 type Octokit = ReturnType<typeof getOctokit>
-
-/** Time limit in milliseconds for an answer; a run works without it. */
-const PATIENCE = 10_000
 
 /** Maximum number of files in GitHub's list for one comparison (docs.github.com, REST API, "Compare two commits"). */
 const MOST_FILES = 300
@@ -25,9 +24,16 @@ export class GitHub {
   readonly #repo: string
   readonly #signal: AbortSignal
 
-  /** @param repository owner/name */
-  constructor(token: string | undefined, repository: string, signal: AbortSignal) {
+  readonly #log: Pick<Log, 'info'> | undefined
+  #isSilent: boolean = false
+
+  /**
+   * @param repository owner/name
+   * @param log says if GitHub does not answer
+   */
+  constructor(token: string | undefined, repository: string, signal: AbortSignal, log?: Pick<Log, 'info'>) {
     this.#token = token
+    this.#log = log
     this.#signal = signal
     const [owner = '', repo = ''] = repository.split('/')
     this.#owner = owner
@@ -136,13 +142,20 @@ export class GitHub {
   }
 
   async #ask<T>(question: (octokit: Octokit) => Promise<T>): Promise<T | undefined> {
-    if (this.#token === undefined || this.#repo === '') return undefined
+    // many questions to a server that does not answer would delay the run by many bounds
+    if (this.#token === undefined || this.#repo === '' || this.#isSilent) return undefined
+    const signal = deadline('github', this.#signal)
     try {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)])
       return await question(getOctokit(this.#token, { request: { signal } }))
     } catch {
+      if (signal.aborted && !this.#signal.aborted) this.#tellSilence()
       return undefined
     }
+  }
+
+  #tellSilence(): void {
+    if (!this.#isSilent) this.#log?.info(`GitHub's API: ${describeLateness('github')}; the run goes on without it`)
+    this.#isSilent = true
   }
 }
 

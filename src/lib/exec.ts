@@ -3,9 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import { StringDecoder } from 'node:string_decoder'
 import { exec as actionsExec } from '@actions/exec'
+import { BoundError, type BoundName, boundOf } from './bounds.ts'
 import { CancelledError } from './errors.ts'
 
 export interface ExecOptions {
+  /** What ends the program if nothing else does. */
+  bound: BoundName
   cwd?: string
   /** The whole environment of the child, which inherits nothing. */
   env: Record<string, string>
@@ -34,6 +37,8 @@ const STREAMS_CLOSE_WITHIN = 2_000
 
 interface Call {
   child?: ChildProcess
+  /** Set before a signal of the bound. */
+  isLate: boolean
   signal: AbortSignal | undefined
   hasInput: boolean
 }
@@ -51,14 +56,14 @@ subscribe('child_process', (message) => {
     child.stdin?.on('error', () => {})
     // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
     if (!call.hasInput) child.stdin?.end()
-    if (call.signal?.aborted) end(child)
+    if (call.signal?.aborted || call.isLate) end(child)
   })
   child.once('exit', () => {
     const close = (): void => {
       child.stdout?.destroy()
       child.stderr?.destroy()
     }
-    const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN)
+    const timer = setTimeout(close, call.signal?.aborted || call.isLate ? 0 : STREAMS_CLOSE_WITHIN)
     child.once('close', () => clearTimeout(timer))
   })
 })
@@ -75,18 +80,27 @@ function end(child: ChildProcess | undefined): void {
  *
  * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
  * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws BoundError if the program reached its bound, which terminated it
  * @throws any error of `onOutput`, after terminating the child
  * @throws Error if the program is not on PATH
  */
 export async function exec(tool: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const { signal, onOutput, capture = true } = options
+  const bound = boundOf(options.bound, commandOf(tool, args))
   if (signal?.aborted) throw new CancelledError()
   const stdout = new Text()
   const stderr = new Text()
   let failure: unknown
-  const call: Call = { signal, hasInput: options.input !== undefined }
+  const call: Call = { signal, hasInput: options.input !== undefined, isLate: false }
   const abort = (): void => end(call.child)
+  const late = (): void => {
+    call.isLate = true
+    end(call.child)
+  }
+  const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined
+  const timer = time === undefined ? undefined : setTimeout(late, time)
   const pass = (chunk: Buffer): void => {
+    if ('silence' in bound && !call.isLate) timer?.refresh()
     // an error in a stream's listener, for example because the disk is full, would terminate this process
     try {
       onOutput?.(chunk)
@@ -119,12 +133,21 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
       })
     )
     if (failure !== undefined) throw failure
+    // docker may exit with 0 after SIGTERM although the work is not complete
+    if (call.isLate && !signal?.aborted) throw new BoundError(commandOf(tool, args), options.bound)
     // a program that succeeded in spite of SIGTERM has done its work
     if (signal?.aborted && exitCode !== 0) throw new CancelledError()
     return { exitCode, stdout: stdout.end(), stderr: stderr.end() }
   } finally {
+    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
+}
+
+/** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
+export function commandOf(tool: string, args: readonly string[]): string {
+  const end = args.findIndex((word) => !/^[a-z]+$/.test(word))
+  return [tool, ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ')
 }
 
 /** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */

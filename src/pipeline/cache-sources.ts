@@ -1,6 +1,7 @@
 import { missingRecords, whyNoCache } from '../cache/cached-layers.ts'
 import { type ContentKeys, cacheTagOf, keysToAsk } from '../cache/key-tags.ts'
 import { ownInstructionsOf, readKeysLabel } from '../cache/keys-label.ts'
+import { timeOf } from '../lib/bounds.ts'
 import { within } from '../lib/within.ts'
 import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
@@ -24,9 +25,6 @@ export interface Caches {
   sources: CacheSources
 }
 
-/** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
-const REGISTRY_ANSWERS_WITHIN = 20_000
-
 /** Chooses the cache source of each build, once. */
 export class CacheSources {
   readonly #run: Pick<Run, 'plan' | 'registry'>
@@ -47,7 +45,7 @@ export class CacheSources {
   }
 
   of(stage: StageBuild): Promise<CacheSource> {
-    const source = this.#chosen.get(stage.stage) ?? this.#choose(stage)
+    const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage)
     this.#chosen.set(stage.stage, source)
     // prevents an unhandled rejection; the code that awaits it still receives a cancellation
     source.catch(() => {})
@@ -64,14 +62,17 @@ export class CacheSources {
     this.#existing.set(reference, false)
   }
 
+  /** A build works with its moving tag, too. */
+  async #chooseInTime(stage: StageBuild): Promise<CacheSource> {
+    return (await within(timeOf('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource }
+  }
+
   /** Chooses the image with the longest content key of this build, or else the newest published one. */
   async #choose(stage: StageBuild): Promise<CacheSource> {
     const { plan, registry } = this.#run
     const { image, cacheTags } = plan.inputs
     const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key))
-    const answers = await Promise.all(
-      asked.map((reference) => within(REGISTRY_ANSWERS_WITHIN, registry.digest(reference)))
-    )
+    const answers = await Promise.all(asked.map((reference) => within(timeOf('look'), registry.digest(reference))))
     const found = asked.filter((_, index) => answers[index]?.value !== undefined)
     for (const reference of found) {
       const record = await this.#usable(reference, stage)

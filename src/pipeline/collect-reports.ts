@@ -8,9 +8,6 @@ import type { Run } from '../plan/run-context.ts'
 import { readFailedCases } from '../result/junit.ts'
 import type { FailedCase } from '../result/result.ts'
 
-/** Milliseconds that docker may be silent during a copy: it prints nothing before the end. */
-const PATIENCE = 300_000
-
 /** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024
 const MOST_CASES = 100
@@ -68,7 +65,7 @@ async function collectOne(
   // docker would write through an existing link; a new folder has none
   const copied = await mkdtemp(join(run.folder, `copied-${number}-`))
   const args = ['cp', `${container}:${source}`, copied]
-  const failure = failureOf(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }))
+  const failure = failureOf(await run.docker.call(args, { signal: run.signal, bound: 'reports' }))
   if (failure !== undefined) run.log.info(`No report ${source} of the test ${command}: ${failure}`)
   // below its path in the container: two reports may have the same name
   const place = posix.dirname(

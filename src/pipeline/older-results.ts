@@ -4,6 +4,7 @@ import { isRecorded, readKeysLabel } from '../cache/keys-label.ts'
 import { failureOf } from '../docker/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
+import { look } from '../registry/look.ts'
 
 /** Label of an image that was built on the images of other stages: a hash of their layers. */
 export const BUILT_ON_LABEL = 'shared-docker-layers.built-on'
@@ -18,7 +19,9 @@ export async function hashOfImages(
 ): Promise<string | undefined> {
   if (images.length === 0) return ''
   const names = images.map(({ image }) => image)
-  const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], { signal })
+  const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
+    ...{ signal, bound: 'image' }
+  })
   if (failureOf(result) !== undefined) return undefined
   return createHash('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16)
 }
@@ -37,7 +40,7 @@ export async function hasOlderResults(
   keys: ContentKeys
 ): Promise<boolean> {
   if (builtOn === '') return false
-  const { image, failure } = await registry.published(cacheSource)
+  const { image, failure } = await look(registry, cacheSource)
   if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn)) return false
   const recorded = readKeysLabel(image?.labels ?? {})?.chain
   const chain = chainOfKeys(stage, keys)

@@ -2,7 +2,9 @@ import { type ContentKeys, cacheTagsOf } from '../cache/key-tags.ts'
 import { imageLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
+import { describeLateness, timeOf } from '../lib/bounds.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
+import { within } from '../lib/within.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { describeUnreadable } from '../registry/client-words.ts'
@@ -47,7 +49,7 @@ export async function runPipeline(run: Run): Promise<RunResult> {
     await strategy.end()
   }
   // each failure that a stopped engine caused has another message
-  const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker) : undefined
+  const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker, run.signal) : undefined
   if (gone !== undefined) result.failures.unshift({ kind: 'engine-gone', message: gone })
   return result
 }
@@ -204,12 +206,15 @@ async function explainAll(
   caches: Caches,
   result: RunResult
 ): Promise<void> {
-  const work = run.timeline.measure('look', 'Explain', () => explain(run, caches, buildsOf(result)))
-  await work.catch((error: unknown) => {
+  const work = (): Promise<'done'> => explain(run, caches, buildsOf(result)).then(() => 'done')
+  try {
+    const end = await run.timeline.measure('look', 'Explain', () => within(timeOf('explain'), work()))
+    if (end === undefined) run.log.warning(`Cannot explain all cache misses: ${describeLateness('explain')}`)
+  } catch (error) {
     if (error instanceof CancelledError) throw error
     // a missing explanation must not fail the run
     run.log.warning(`Cannot explain the cache misses: ${messageOf(error)}`)
-  })
+  }
 }
 
 /**

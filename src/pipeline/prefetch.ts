@@ -3,13 +3,16 @@ import { type ContentKeys, chainOfKeys } from '../cache/key-tags.ts'
 import { isRecorded, readKeysLabel } from '../cache/keys-label.ts'
 import { replayable } from '../docker/command-line.ts'
 import { lastLine } from '../docker/errors.ts'
+import { createReader } from '../docker/progress/buildkit.ts'
 import { imagesNeededFor, stageAt } from '../dockerfile/stage-graph.ts'
+import { describeLateness } from '../lib/bounds.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { isReference, sameImage } from '../registry/image-reference.ts'
+import { ProgressWatch } from '../strategy/build-watch.ts'
 import type { Caches } from './cache-sources.ts'
 
 /**
@@ -17,7 +20,8 @@ import type { Caches } from './cache-sources.ts'
  * layers of an image one after the other, so a CPU core is free for it.
  *
  * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
- * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves.
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
+ * progress, because it fetches what they need.
  */
 export class Prefetch {
   readonly #run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
@@ -60,11 +64,23 @@ export class Prefetch {
     const { platform } = plan.inputs
     const args = [
       ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+      ...['--progress', plan.strategy.progress],
       ...(platform === undefined ? [] : ['--platform', platform]),
       '-'
     ]
     const input = prefetchDockerfile(references)
-    const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input }
+    const reader = createReader(plan.strategy.progress, () => {})
+    const stuck = new AbortController()
+    const watch = new ProgressWatch(reader, 'prefetch-progress', () => stuck.abort())
+    const options = {
+      bound: 'prefetch' as const,
+      signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
+      input,
+      onOutput: (chunk: Buffer) => {
+        reader.write(chunk)
+        watch.look()
+      }
+    }
     const began = performance.now()
     try {
       const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options))
@@ -74,7 +90,10 @@ export class Prefetch {
       section.end()
       if (exitCode !== 0) this.#tell(lastLine(stderr))
     } catch (error) {
-      this.#tell(error)
+      // the builds fetch what they need themselves
+      this.#tell(stuck.signal.aborted ? new Error(describeLateness('prefetch-progress')) : error)
+    } finally {
+      watch.end()
     }
   }
 

@@ -4,6 +4,7 @@ import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { ImageRecord } from '../registry/image.ts'
+import { look } from '../registry/look.ts'
 import type { Build, TestResult, Unchanged } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { testedTags } from './publish/tested-tags.ts'
@@ -22,7 +23,7 @@ export async function findPassedTests(
   const tag = testedTags(run.plan, keys).builder
   if (!inputs.skipUnchangedTests || tag === undefined) return undefined
   const [{ image: tested }, { image: built }] = await Promise.all([
-    run.registry.published(tag),
+    look(run.registry, tag),
     strategy.readBuilt(builder)
   ])
   const commit = tested && commitOf(tested)
@@ -56,7 +57,7 @@ export async function findUnchanged(
   const { inputs } = plan
   const tag = testedTags(plan, keys).production
   if (tag === undefined) return { why: whyNoTag(plan, keys) }
-  const { image, failure } = await registry.published(tag)
+  const { image, failure } = await look(registry, tag)
   if (failure) {
     return {
       why:

@@ -6,6 +6,7 @@ import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
 import type { Docker } from '../docker/docker.ts'
 import { lastLine } from '../docker/errors.ts'
+import { soonAfter } from '../lib/bounds.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
 import { secondsSince } from '../lib/timeline.ts'
@@ -43,7 +44,7 @@ async function runTest(run: TestRun, command: string, number: number): Promise<T
   const section = log.section(`Test ${command}`)
   section.write(`${replayable(args)}\n`)
   const start = performance.now()
-  const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
+  const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes, signal)
   let tail = ''
   try {
     const exitCode = await run.timeline.measure('test', `Test ${command}`, () =>
@@ -54,8 +55,8 @@ async function runTest(run: TestRun, command: string, number: number): Promise<T
     )
     const seconds = secondsSince(start)
     timer.stop()
-    const container = await readContainer(docker, name)
-    const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
+    const { container, late } = await readContainer(docker, name, signal)
+    const outcome = judge({ exitCode, timer, tail, container, late, image: plan.refs.builder, command })
     section.end(outcome.status)
     const workingDir = container?.workingDir ?? '/'
     const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
@@ -70,7 +71,7 @@ async function runTest(run: TestRun, command: string, number: number): Promise<T
   } finally {
     timer.stop()
     section.end()
-    await removeContainer(docker, name)
+    await removeContainer(docker, name, signal)
   }
 }
 
@@ -94,7 +95,7 @@ async function callUntil(
 ): Promise<number | null> {
   try {
     const either = AbortSignal.any([signal, timer.signal])
-    return (await docker.call(args, { signal: either, capture: false, onOutput })).exitCode
+    return (await docker.call(args, { bound: 'test', signal: either, capture: false, onOutput })).exitCode
   } catch (error) {
     if (error instanceof CancelledError && !signal.aborted) return null
     throw error
@@ -107,16 +108,26 @@ interface Ending {
   /** The end of its output. */
   tail: string
   container: Container | undefined
+  /** Why it is unknown whether there is one, if it is. */
+  late: string | undefined
   /** The expected image. */
   image: string
   command: string
 }
 
 /** Judges by the exit code and the container: options could make the docker client report on another container, or on none. */
-function judge({ exitCode, timer, tail, container, image, command }: Ending): Pick<TestResult, 'status' | 'failure'> {
+function judge({
+  exitCode,
+  timer,
+  tail,
+  container,
+  late,
+  image,
+  command
+}: Ending): Pick<TestResult, 'status' | 'failure'> {
   if (timer.hasFired()) return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` }
   if (exitCode === 0) {
-    const why = whyNotOurs(container, image, command)
+    const why = late ?? whyNotOurs(container, image, command)
     return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` }
   }
   if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
@@ -155,17 +166,25 @@ interface Container {
   workingDir: string
 }
 
-/** Milliseconds that the engine may be silent when it inspects or kills a container. */
-const PATIENCE = 30_000
-
 /**
- * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns undefined if the engine has no such container.
- * Ignores the signal of the run: a later cancellation must not change how a test ended.
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns no container if the engine has none of this name.
+ * A cancellation must not change how a test ended, so the call ends only some time after it.
  */
-async function readContainer(docker: Docker, name: string): Promise<Container | undefined> {
-  const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE })
+async function readContainer(
+  docker: Docker,
+  name: string,
+  signal: AbortSignal
+): Promise<{ container?: Container; late?: string }> {
+  const { exitCode, stdout, stderr } = await docker.call(['container', 'inspect', name], {
+    bound: 'container',
+    signal: soonAfter(signal)
+  })
   const [container] = exitCode === 0 ? list(parseJson(stdout)) : []
-  if (container === undefined) return undefined
+  if (container === undefined) return exitCode === null ? { late: stderr } : {}
+  return { container: describe(container) }
+}
+
+function describe(container: unknown): Container {
   return {
     image: text(at(container, 'Config', 'Image')),
     imageId: text(at(container, 'Image')),
@@ -190,13 +209,13 @@ class TestTimer {
   #timer: NodeJS.Timeout | undefined
   #fired = false
 
-  constructor(docker: Docker, container: string, minutes: number | undefined) {
+  constructor(docker: Docker, container: string, minutes: number | undefined, signal: AbortSignal) {
     this.minutes = minutes
     if (minutes === undefined) return
     this.#timer = setTimeout(() => {
       this.#fired = true
       this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN)
-      docker.call(['kill', container], { patience: PATIENCE }).catch(() => {})
+      docker.call(['kill', container], { bound: 'container', signal }).catch(() => {})
     }, minutes * 60_000)
   }
 

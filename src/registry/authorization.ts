@@ -1,3 +1,4 @@
+import type { BoundedSignal } from '../lib/bounds.ts'
 import { at, parseJson, text } from '../lib/json.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { type Credentials, type FoundCredentials, findCredentials, secretsOf } from './credentials.ts'
@@ -72,7 +73,7 @@ export class Authorization {
    * Returns the challenge of a registry that hides a repository from anonymous users, with 403 or 404 instead of 401; undefined if
    * there is none, or no credentials for it.
    */
-  async #findHidden({ origin }: URL, { status }: HttpAnswer, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+  async #findHidden({ origin }: URL, { status }: HttpAnswer, signal: BoundedSignal): Promise<HttpAnswer | undefined> {
     if (![403, 404].includes(status) || !(await this.#readCredentials(signal)).credentials) return undefined
     const ping = await this.#transport.send(new URL('/v2/', origin), {
       method: 'GET',
@@ -88,7 +89,7 @@ export class Authorization {
     url: URL,
     scope: string,
     refused: HttpAnswer,
-    signal: AbortSignal
+    signal: BoundedSignal
   ): Promise<void> {
     const found = await this.#readCredentials(signal)
     if (this.#tokens.get(scope) === used) {
@@ -115,7 +116,7 @@ export class Authorization {
     return this.#transport.send(url, { ...request, headers })
   }
 
-  async #readCredentials(signal: AbortSignal): Promise<FoundCredentials> {
+  async #readCredentials(signal: BoundedSignal): Promise<FoundCredentials> {
     this.#credentials ??= this.#find(signal)
     const credentials = this.#credentials
     const found = await credentials.catch((error: unknown) => {
@@ -132,7 +133,7 @@ export class Authorization {
     scope: string,
     refused: HttpAnswer,
     credentials: Credentials | undefined,
-    signal: AbortSignal
+    signal: BoundedSignal
   ): Promise<Token> {
     const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '')
     const mayHave = this.#transport.mayHaveCredentials(url)
@@ -150,7 +151,7 @@ export class Authorization {
     { parameters }: Challenge,
     scope: string,
     credentials: Credentials | undefined,
-    signal: AbortSignal
+    signal: BoundedSignal
   ): Promise<Token> {
     const { realm = '', service } = parameters
     const url = URL.canParse(realm) ? new URL(realm) : undefined
@@ -189,7 +190,7 @@ export class Authorization {
     credentials: Credentials | undefined,
     service: string | undefined,
     scopes: string[],
-    signal: AbortSignal
+    signal: BoundedSignal
   ): Promise<HttpAnswer> {
     const url = new URL(realm)
     if (service !== undefined) url.searchParams.set('service', service)
@@ -207,7 +208,7 @@ export class Authorization {
     refreshToken: string,
     service: string | undefined,
     scopes: string[],
-    signal: AbortSignal
+    signal: BoundedSignal
   ): Promise<HttpAnswer> {
     const form = new URLSearchParams({
       ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },

@@ -11,9 +11,6 @@ import { childOf, parseConfig, parseManifest, type ReadImage, runtimeOf, strings
 import type { RegistryOptions } from './options.ts'
 import { addressOf, digestInRepository, digestOf, isDigest, repositoryOf } from './reference.ts'
 
-/** Time limit in milliseconds for the docker client to inspect an image: it would wait for ever. */
-const PATIENCE = 60_000
-
 /**
  * Inspects an image through the docker client, for a registry that the action cannot access itself. Documented in
  * docker/buildx docs/reference/buildx_imagetools_inspect.md: `--raw` (the manifest or index) and
@@ -27,7 +24,7 @@ export async function inspectByClient(
 ): Promise<ReadImage> {
   const inspect = async (name: string, ...options: string[]): Promise<Answer<string>> => {
     const args = ['buildx', 'imagetools', 'inspect', ...options, name]
-    const result = await docker.call(args, { signal, patience: PATIENCE })
+    const result = await docker.call(args, { signal, bound: 'client-inspect' })
     const error = failureOf(result)
     return error === undefined ? { value: result.stdout } : { failure: failureOfWords(error, reference) }
   }
@@ -56,7 +53,7 @@ export async function inspectInEngine(docker: Docker, reference: string, signal:
     ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
     ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
   ]
-  const results = await Promise.all(calls.map((args) => docker.call(args, { signal })))
+  const results = await Promise.all(calls.map((args) => docker.call(args, { signal, bound: 'image' })))
   const [error] = results.flatMap((result) => failureOf(result) ?? [])
   if (error !== undefined) return { failure: { kind: 'unknown', message: error } }
   const [config, layers, digests] = (results[0]?.stdout ?? '').split('\n').map((line) => parseJson(line))
@@ -98,11 +95,11 @@ export async function pull(options: Engine, reference: string): Promise<Registry
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 export async function pullAndInspect(options: Engine, reference: string): Promise<ReadImage> {
   const { docker, signal } = options
-  const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal })
+  const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' })
   const failure = await pull(options, reference)
   const read = failure ? { failure } : await inspectInEngine(docker, reference, signal)
   const id = before.stdout.trim()
-  if (before.exitCode === 0 && id !== '') await docker.call(['tag', id, reference], { signal })
+  if (before.exitCode === 0 && id !== '') await docker.call(['tag', id, reference], { signal, bound: 'image' })
   return read
 }
 

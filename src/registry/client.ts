@@ -1,3 +1,4 @@
+import { type BoundedSignal, deadline } from '../lib/bounds.ts'
 import { Authorization, wordsOf } from './authorization.ts'
 import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
@@ -23,9 +24,6 @@ const MEDIA_TYPES = [
 /** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
 const LONGEST_MANIFEST = 4_194_304
 const LONGEST_ANSWER = 65_536
-
-/** Time limit in milliseconds for one method of RepositoryClient, including logins and redirects. */
-const PATIENCE = 60_000
 
 const MOST_REDIRECTS = 5
 
@@ -59,7 +57,7 @@ export class RepositoryClient {
     return this.#manifest(target, this.#deadline())
   }
 
-  async #manifest(target: string, signal: AbortSignal): Promise<RawManifest> {
+  async #manifest(target: string, signal: BoundedSignal): Promise<RawManifest> {
     const headers = { accept: MEDIA_TYPES.join(', ') }
     const answer = await this.#ask('GET', `manifests/${target}`, signal, headers, LONGEST_MANIFEST)
     if (answer.status !== 200) throw this.#failure(answer)
@@ -105,14 +103,14 @@ export class RepositoryClient {
     if (answer.status !== 202) throw this.#failure(answer)
   }
 
-  #deadline(): AbortSignal {
-    return AbortSignal.any([this.#signal, AbortSignal.timeout(this.#registry.patience)])
+  #deadline(): BoundedSignal {
+    return deadline('registry', this.#signal, this.#registry.patience)
   }
 
   async #ask(
     method: 'GET' | 'HEAD' | 'PUT' | 'DELETE',
     path: string,
-    signal: AbortSignal,
+    signal: BoundedSignal,
     headers: Record<string, string>,
     mostBytes = LONGEST_ANSWER,
     body?: Buffer
@@ -145,11 +143,11 @@ export class RegistryConnection {
   readonly host: string
   readonly transport: Transport
   readonly authorization: Authorization
-  /** Time limit in milliseconds for one method of RepositoryClient. */
-  readonly patience: number
+  /** Time limit in milliseconds for one method of RepositoryClient, instead of the usual bound. */
+  readonly patience: number | undefined
 
   /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
-  constructor(registry: string, env: Environment, insecure: InsecureRegistries, patience = PATIENCE) {
+  constructor(registry: string, env: Environment, insecure: InsecureRegistries, patience?: number) {
     this.patience = patience
     // docker uses this name for it (moby/moby registry/config.go)
     this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BoundError, describeLateness } from '../lib/bounds.ts'
 import { exec } from '../lib/exec.ts'
 import { at, parseJson, text } from '../lib/json.ts'
 import { isTimeout, RegistryError } from './failure.ts'
@@ -22,9 +23,6 @@ export interface FoundCredentials {
 
 /** The name under which docker stores the login to Docker Hub (moby/moby registry/config.go, IndexServer). */
 const HUB = 'https://index.docker.io/v1/'
-
-/** Time limit in milliseconds for a credential helper, which may call a cloud API. */
-const HELPER_ANSWERS_WITHIN = 30_000
 
 /**
  * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores;
@@ -104,14 +102,17 @@ async function askHelper(
   // it becomes part of the name of a program
   if (!/^[\w.-]+$/.test(helper)) return { failure: 'the name of the credential helper in config.json is not valid' }
   const program = `docker-credential-${helper}`
-  const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)])
   const input = namesOf(registry)[0] ?? registry
-  const result = await exec(program, ['get'], { env, input, signal: either }).catch((error: unknown) => {
+  const options = { bound: 'credential-helper' as const, env, input, signal }
+  const result = await exec(program, ['get'], options).catch((error: unknown) => {
+    if (error instanceof BoundError) return error
     if (!signal.aborted) return undefined
     throw isTimeout(signal.reason)
       ? new RegistryError({ kind: 'unreachable', message: `no answer from ${program} in time` })
       : error
   })
+  if (result instanceof BoundError)
+    return { failure: `the credential helper ${program} gave ${describeLateness('credential-helper')}` }
   if (result === undefined) return { failure: `the credential helper ${program} could not be run` }
   if (result.exitCode !== 0) {
     // the helpers' constant for a missing login, which is not an error (docker-credential-helpers credentials/error.go)

@@ -15,7 +15,7 @@ export interface RegistryOptions {
   /** Version of the client's buildx plugin; undefined if it has none. */
   buildx: string | undefined
   retries: number
-  /** Time limit in milliseconds for inspecting or tagging one image, including logins and redirects; a minute by default. */
+  /** Time limit in milliseconds for inspecting or tagging one image, including logins and redirects; instead of the usual bound. */
   patience?: number
   log: Log
   timeline: Timeline

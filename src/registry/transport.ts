@@ -1,5 +1,6 @@
 import type { SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
+import { type BoundedSignal, requireBounded } from '../lib/bounds.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { makeSecureContext } from './certificates.ts'
 import { failureOfConnection, isTimeout, RegistryError } from './failure.ts'
@@ -20,7 +21,7 @@ export interface HttpRequest {
   /** Maximum size of the answer's body in bytes; a larger one is a failure. */
   mostBytes: number
   /** Aborts the request: after a cancellation of the run, or a timeout of the operation that contains it. */
-  signal: AbortSignal
+  signal: BoundedSignal
 }
 
 export interface HttpAnswer {
@@ -53,7 +54,7 @@ export class Transport {
   }
 
   /** Returns `https` or, if the engine may use plain HTTP and the registry does not support TLS, `http`. */
-  scheme(host: string, signal: AbortSignal): Promise<'https' | 'http'> {
+  scheme(host: string, signal: BoundedSignal): Promise<'https' | 'http'> {
     this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https')
     return this.#scheme
   }
@@ -70,6 +71,7 @@ export class Transport {
    * @throws CancelledError if the signal aborts the request for another reason than a timeout
    */
   async send(url: URL, { method, headers = {}, body, mostBytes, signal }: HttpRequest): Promise<HttpAnswer> {
+    requireBounded(signal, `${method} ${url.origin}`)
     try {
       const dispatcher = await this.#dispatcherFor(url)
       const sent = request(url, {
@@ -94,7 +96,7 @@ export class Transport {
   }
 
   /** Tries TLS first, then plain HTTP, as engines do (moby/moby registry/service_v2.go). */
-  async #findScheme(host: string, signal: AbortSignal): Promise<'https' | 'http'> {
+  async #findScheme(host: string, signal: BoundedSignal): Promise<'https' | 'http'> {
     try {
       await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal })
       return 'https'

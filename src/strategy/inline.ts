@@ -1,5 +1,5 @@
 import { atLeast } from '../docker/engine-info.ts'
-import { PlainProgress, RawJsonProgress } from '../docker/progress/buildkit.ts'
+import { createReader } from '../docker/progress/buildkit.ts'
 import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'
 import { instructionOfBuildKitStep } from '../dockerfile/steps.ts'
@@ -82,7 +82,7 @@ export class InlineStrategy implements Strategy {
       args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels: stage.labels, idFile }),
       env: inlineEnvironment(plan),
       secretEnv: secretEnvironment(plan.inputs, secrets.values),
-      reader: (print) => (plan.strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+      reader: (print) => createReader(plan.strategy.progress, print),
       locate: (step) => this.#locate(step),
       ...(onSteps && { onSteps })
     })

@@ -124,7 +124,7 @@ export class LegacyStrategy implements Strategy {
     const reference = stage.baseImage
     if (reference === undefined) return []
     const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference]
-    const { stdout } = await docker.call(args, { signal })
+    const { stdout } = await docker.call(args, { signal, bound: 'image' })
     const [digest] = list(parseJson(stdout)).flatMap((one) => digestInRepository(text(one), reference) ?? [])
     return digest === undefined ? [] : [{ reference, digest }]
   }

@@ -8,6 +8,7 @@ import type { PrintedStep, ProgressReader } from '../docker/progress/reader.ts'
 import type { Stage, StageInstruction } from '../dockerfile/model.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { firstFolderIn } from '../dockerfile/steps.ts'
+import { describeLateness } from '../lib/bounds.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { retry } from '../lib/retry.ts'
 import { secondsSince } from '../lib/timeline.ts'
@@ -16,6 +17,7 @@ import type { StageBuild } from '../plan/stage-builds.ts'
 import { failureOfWords, transientFailure } from '../registry/client-words.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 import type { Build, Step } from '../result/result.ts'
+import { BuildWatch } from './build-watch.ts'
 
 /** A call of docker that builds an image. */
 export interface BuildCommand {
@@ -70,18 +72,15 @@ interface Attempt extends Build {
   isStepFailure: boolean
 }
 
-/** Milliseconds for BuildKit to read the records of a cache source, a few kilobytes: BuildKit itself waits forever. */
-const CACHE_PATIENCE = 120_000
-const LOOK_AT_CACHES_EVERY = 5_000
-const SILENCE = `no answer within ${CACHE_PATIENCE / 1_000} seconds`
-
 /** How docker ended, and its progress until then. */
 interface Ended {
   /** null if the action stopped docker before it had built anything. */
   exitCode: number | null
   reader: ProgressReader
   /** Cache sources that did not answer in time. */
-  late: string[]
+  lateCaches: string[]
+  /** Why the action stopped docker because it reached a bound. */
+  why: string | undefined
   isDiskFull: boolean
 }
 
@@ -96,7 +95,7 @@ async function buildOnce(
   const idFile = join(run.folder, `id-${randomUUID()}`)
   const start = performance.now()
   const ended = await callBuild(run, command, idFile, mayBeAgain)
-  const { exitCode, reader, late } = ended
+  const { exitCode, reader, lateCaches } = ended
   const steps = reader.steps().map((step) => located(step, command.locate(step)))
   command.onSteps?.(steps)
   const outcome = {
@@ -107,9 +106,10 @@ async function buildOnce(
     seconds: secondsSince(start),
     steps,
     bases: reader.bases(),
-    unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: SILENCE }))].map(
-      ({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })
-    ),
+    unreadableCaches: [
+      ...reader.unreadableCaches(),
+      ...lateCaches.map((reference) => ({ reference, error: describeLateness('build-question') }))
+    ].map(({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })),
     isStepFailure: false
   }
   // docker may exit with 0 although a signal stopped it
@@ -120,7 +120,7 @@ async function buildOnce(
   return { ...outcome, imageId }
 }
 
-/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache. */
+/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache, or reaches a bound. */
 async function callBuild(
   run: Pick<Run, 'docker' | 'log' | 'timeline' | 'signal'>,
   command: BuildCommand,
@@ -136,14 +136,16 @@ async function callBuild(
     section.write(text)
   })
   const inVain = new AbortController()
-  const watch = new CacheWatch(reader, inVain)
+  const watch = new BuildWatch(reader, inVain)
   const options = {
+    bound: 'build' as const,
     env: { ...command.env, ...command.secretEnv },
     ...(command.input === undefined ? {} : { input: command.input }),
     signal: AbortSignal.any([run.signal, inVain.signal]),
     capture: false,
     onOutput: (chunk: Buffer) => {
       reader.write(chunk)
+      watch.look()
       const caches = mayBeAgain ? reader.unreadableCaches() : []
       // without its cache the build would execute every step
       if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference)))) inVain.abort()
@@ -159,40 +161,15 @@ async function callBuild(
     reader.end()
     section.end()
   }
-  return { exitCode, reader, late: watch.late, isDiskFull }
-}
-
-/** Stops a build if it does not read its cache sources in time. */
-class CacheWatch {
-  /** Cache sources that did not answer in time. */
-  late: string[] = []
-  readonly #looks = new Map<string, number>()
-  readonly #timer: NodeJS.Timeout
-
-  constructor(reader: ProgressReader, inVain: AbortController) {
-    this.#timer = setInterval(() => this.#look(reader, inVain), LOOK_AT_CACHES_EVERY)
-  }
-
-  end(): void {
-    clearInterval(this.#timer)
-  }
-
-  #look(reader: ProgressReader, inVain: AbortController): void {
-    if (this.late.length > 0) return
-    const pending = reader.pendingCaches()
-    for (const cache of pending) this.#looks.set(cache, (this.#looks.get(cache) ?? 0) + 1)
-    this.late = pending.filter((cache) => (this.#looks.get(cache) ?? 0) * LOOK_AT_CACHES_EVERY > CACHE_PATIENCE)
-    if (this.late.length > 0) inVain.abort()
-  }
+  return { exitCode, reader, lateCaches: watch.lateCaches, why: watch.why, isDiskFull }
 }
 
 function whyFailed(
-  { exitCode, reader, late, isDiskFull }: Ended,
+  { exitCode, reader, why: late, isDiskFull }: Ended,
   steps: readonly Step[]
 ): Pick<Attempt, 'isStepFailure'> & { failure: string } {
   const failed = steps.find(({ error }) => error !== undefined)
-  const why =
-    (late[0] && `${late[0]}: ${SILENCE}`) || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`
+  const why = late || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`
   const failure = failed ? `${failed.instruction}: ${failed.error}` : why
   return {
     isStepFailure: OWN_FAILURE.test(failure),

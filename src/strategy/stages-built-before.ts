@@ -119,7 +119,7 @@ export async function missingBelow(
   const base = images.findLast((image) => chain.includes(image.stage))?.image
   if (base === undefined) return undefined
   const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference]
-  const { stdout } = await docker.call(args, { signal })
+  const { stdout } = await docker.call(args, { signal, bound: 'image' })
   const [below, built] = stdout.split('\n').map((line) => parseJson(line))
   // an image without layers has null
   const isBelow = below !== undefined && list(below).every((layer, index) => layer === list(built)[index])

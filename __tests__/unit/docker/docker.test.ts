@@ -1,27 +1,64 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import type { CallOptions } from '../../../src/docker/docker.ts'
 import { CancelledError } from '../../../src/lib/errors.ts'
 import { scriptedDocker } from '../../support/scripted-docker.ts'
+import { shortBounds } from '../../support/short-bounds.ts'
 
 const docker = scriptedDocker()
+const shorten = shortBounds()
 
-describe('The patience of a call', () => {
-  it('ends what says nothing', async () => {
-    const result = await docker('exec sleep 30').call(['push'], { patience: 300 })
-    expect(result).toEqual({ exitCode: null, stdout: '', stderr: 'no answer within 0.3 seconds' })
+describe('The bound of a call', () => {
+  it('ends what goes on after it, although it prints something', async () => {
+    shorten({ image: 400 })
+    const talking = docker('while :; do echo a; sleep 0.05; done')
+    expect(await talking.call(['image', 'inspect', 'a:1'], { bound: 'image' })).toEqual({
+      exitCode: null,
+      stdout: '',
+      stderr: 'docker image inspect: no answer within 0.4 seconds'
+    })
   })
 
-  it('lasts as long as something is said', async () => {
+  it('ends what does not mind SIGTERM', async () => {
+    shorten({ image: 300 })
+    const stubborn = docker("trap '' TERM; while :; do sleep 0.1; done")
+    expect(await stubborn.call(['info'], { bound: 'image' })).toMatchObject({ exitCode: null })
+  })
+
+  it('of silence ends what says nothing', async () => {
+    shorten({ transfer: 300 })
+    const result = await docker('exec sleep 30').call(['push', 'a:1'], { bound: 'transfer' })
+    expect(result).toEqual({ exitCode: null, stdout: '', stderr: 'docker push: no answer within 0.3 seconds' })
+  })
+
+  it('of silence lasts as long as something is said', async () => {
+    shorten({ transfer: 600 })
     const talking = docker('for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done')
-    expect(await talking.call(['push'], { patience: 600 })).toMatchObject({ exitCode: 0, stdout: '1\n2\n3\n4\n5\n6\n' })
+    expect(await talking.call(['push'], { bound: 'transfer' })).toMatchObject({
+      exitCode: 0,
+      stdout: '1\n2\n3\n4\n5\n6\n'
+    })
+  })
+
+  it('is a failure although docker exits with 0 after SIGTERM', async () => {
+    shorten({ transfer: 300 })
+    const pushing = docker("trap 'exit 0' TERM; while :; do sleep 0.05; done")
+    expect(await pushing.call(['push'], { bound: 'transfer' })).toMatchObject({ exitCode: null })
   })
 
   it('does not hide a cancellation', async () => {
     const cancellation = new AbortController()
     setTimeout(() => cancellation.abort(), 200)
-    const call = docker('exec sleep 30').call(['push'], { patience: 10_000, signal: cancellation.signal })
+    const call = docker('exec sleep 30').call(['push'], { bound: 'transfer', signal: cancellation.signal })
     await expect(call).rejects.toThrow(CancelledError)
+  })
+
+  it('is required', async () => {
+    const options = {} as CallOptions
+    await expect(docker('exit 0').call(['push'], options)).rejects.toThrow(/^docker push has no bound/)
+    const unknown = { bound: 'toString' } as unknown as CallOptions
+    await expect(docker('exit 0').call(['push'], unknown)).rejects.toThrow(/^docker push has no bound/)
   })
 })
 

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, test } from '@jest/globals'
+import { afterEach, describe, expect, it, test } from '@jest/globals'
 import { readEventCommit } from '../../../src/action/read-commit.ts'
 import { Git, isCommitId } from '../../../src/git/git.ts'
+import { CancelledError } from '../../../src/lib/errors.ts'
 import { commit, env, repository, run, top, write } from '../../support/git-repository.ts'
+import { shortBounds } from '../../support/short-bounds.ts'
 
 /** A program that tells that it ran. */
 function spy(): { program: string; ran: () => boolean } {
@@ -12,6 +14,10 @@ function spy(): { program: string; ran: () => boolean } {
   writeFileSync(program, `#!/bin/sh\necho "$0 $*" >> ${trace}\nexit 1\n`, { mode: 0o755 })
   return { program, ran: () => existsSync(trace) }
 }
+
+const PATH = process.env.PATH ?? ''
+const REAL_GIT = execFileSync('which', ['git'], { encoding: 'utf8' }).trim()
+const shorten = shortBounds()
 
 const git = (folder = repository): Git => new Git(folder, env)
 
@@ -294,5 +300,47 @@ describe('In a submodule', () => {
     const { above } = addSubmodule()
     const event = { GITHUB_EVENT_NAME: 'push', GITHUB_SHA: above, GITHUB_REF: 'refs/heads/master' }
     expect(await readEventCommit(event, await Git.open(inModule(), env))).toMatchObject({ sha: above, checkout: 'own' })
+  })
+})
+
+describe('Git that does not answer', () => {
+  const slow = (words: string, options: ConstructorParameters<typeof Git>[2]): Git => {
+    const folder = join(top, 'slow')
+    mkdirSync(folder, { recursive: true })
+    const script = `#!/bin/sh\ncase "$*" in *"${words}"*) exec sleep 30;; esac\nexec ${REAL_GIT} "$@"\n`
+    writeFileSync(join(folder, 'git'), script, { mode: 0o755 })
+    process.env.PATH = `${folder}:${PATH}`
+    return new Git(repository, env, options)
+  }
+
+  afterEach(() => {
+    process.env.PATH = PATH
+  })
+
+  it.each<[string, (git: Git) => Promise<unknown>]>([
+    ['show', (one) => one.commit('HEAD')],
+    ['--show-prefix', (one) => one.prefix()],
+    ['symbolic-ref', (one) => one.branch()]
+  ])('is an error if the run depends on the answer: %s', async (words, ask) => {
+    shorten({ git: 500 })
+    await expect(ask(slow(words, {}))).rejects.toThrow(/^git [a-z-]+: no answer within 0\.5 seconds$/)
+  })
+
+  it.each<[string, (git: Git) => Promise<unknown>]>([
+    ['diff', (one) => one.changedSince('a'.repeat(40))],
+    ['ls-files', (one) => one.tracked()],
+    ['rev-list', (one) => one.relation('a'.repeat(40), 'b'.repeat(40))]
+  ])('is no answer otherwise, and is told: %s', async (words, ask) => {
+    shorten({ git: 500 })
+    const said: string[] = []
+    expect(await ask(slow(words, { log: { info: (text) => said.push(text) } }))).toBeUndefined()
+    expect(said[0]).toMatch(/^git [a-z-]+: no answer within 0\.5 seconds; the run goes on without this answer$/)
+  })
+
+  it('hears a cancellation', async () => {
+    const cancellation = new AbortController()
+    setTimeout(() => cancellation.abort(), 200)
+    const asked = slow('ls-files', { signal: cancellation.signal }).tracked()
+    await expect(asked).rejects.toThrow(CancelledError)
   })
 })

@@ -2,6 +2,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { GitHub } from '../../../src/git/github.ts'
+import type { Log } from '../../../src/lib/log.ts'
+import { shortBounds } from '../../support/short-bounds.ts'
 
 interface File {
   filename: string
@@ -21,7 +23,8 @@ const BACK = `${HEAD}...${BASE}`
 let server: Server
 let answers: Answers
 let requests: { url: string; token: string | undefined }[]
-let make: (token?: string, signal?: AbortSignal, repository?: string) => GitHub
+let make: (token?: string, signal?: AbortSignal, repository?: string, log?: Pick<Log, 'info'>) => GitHub
+const shorten = shortBounds()
 
 beforeAll(async () => {
   server = createServer((request, response) => {
@@ -48,8 +51,8 @@ beforeAll(async () => {
   // @actions/github reads it when it is loaded
   process.env.GITHUB_API_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const { GitHub } = await import('../../../src/git/github.ts')
-  make = (token = 'secret', signal = new AbortController().signal, repository = 'octocat/hello') =>
-    new GitHub(token || undefined, repository, signal)
+  make = (token = 'secret', signal = new AbortController().signal, repository = 'octocat/hello', log) =>
+    new GitHub(token || undefined, repository, signal, log)
 })
 afterAll(() => {
   server.closeAllConnections()
@@ -160,6 +163,15 @@ describe('changedFiles', () => {
   it('gives up when the run is cancelled', async () => {
     expect(await make('secret', AbortSignal.timeout(50)).changedFiles(BASE, HEAD)).toBeUndefined()
     expect(requests).toHaveLength(1)
+  })
+
+  it('asks nothing more of a server that does not answer', async () => {
+    shorten({ github: 200 })
+    const said: string[] = []
+    const gitHub = make('secret', undefined, undefined, { info: (text) => said.push(text) })
+    for (let count = 0; count < 3; count++) expect(await gitHub.tip('master')).toBeUndefined()
+    expect(requests).toHaveLength(1)
+    expect(said).toEqual(["GitHub's API: no answer within 0.2 seconds; the run goes on without it"])
   })
 })
 

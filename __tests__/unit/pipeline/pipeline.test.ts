@@ -114,7 +114,7 @@ class FakeDocker implements Docker {
     this.#onPush = onPush
   }
 
-  async call(args: readonly string[], { signal, onOutput }: CallOptions = {}): Promise<ExecResult> {
+  async call(args: readonly string[], { signal, onOutput }: CallOptions): Promise<ExecResult> {
     const text = args.join(' ')
     if (signal?.aborted) throw new CancelledError()
     this.calls.push(text)
@@ -585,7 +585,7 @@ describe('A registry that takes a request and never answers', () => {
     const { result, sentences, docker } = await ran
     expect(docker.calls.filter((text) => text.includes('--target builder'))).toHaveLength(1)
     expect(sentences).toEqual([
-      'Building octo/app:builder-0123456 failed: octo/app:builder: no answer within 120 seconds'
+      'Building octo/app:builder-0123456 failed: octo/app:builder: no answer within 2 minutes'
     ])
     expect(result.cancelled).toBe(false)
   })

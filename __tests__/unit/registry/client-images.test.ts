@@ -33,7 +33,7 @@ class FakeDocker implements Docker {
     this.#answers = new Map(Object.entries(answers).map(([words, answer]) => [words, [answer].flat()]))
   }
 
-  async call(args: readonly string[], options: CallOptions = {}): Promise<ExecResult> {
+  async call(args: readonly string[], options: CallOptions): Promise<ExecResult> {
     const text = args.join(' ')
     this.calls.push(text)
     this.options.push(options)
@@ -101,7 +101,7 @@ describe('inspectByClient', () => {
     })
     expect(docker.calls.every((call) => call.startsWith('buildx imagetools inspect '))).toBe(true)
     // docker itself would wait for ever
-    expect(docker.options.every(({ patience }) => patience === 60_000)).toBe(true)
+    expect(docker.options.every(({ bound }) => bound === 'client-inspect')).toBe(true)
   })
 
   it('does not know of cache metadata and triggers', async () => {

@@ -54,7 +54,7 @@ async function play(
   const log = new RecordingLog()
   const played: Played = { builds: [], files: [], said: [] }
   const docker: Docker = {
-    call: async (args, { onOutput } = {}) => {
+    call: async (args, { onOutput }) => {
       const option = (name: string): string => args[args.indexOf(name) + 1] ?? ''
       if (args[0] === 'image')
         return { exitCode: 0, stdout: args.includes('{{json .RootFS.Layers}}') ? layers : '', stderr: '' }

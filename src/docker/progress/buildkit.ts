@@ -1,5 +1,5 @@
 import { LineReader } from './line-reader.ts'
-import type { Base, PrintedStep, ProgressReader } from './reader.ts'
+import { type Base, isCommand, type PrintedStep, type ProgressReader } from './reader.ts'
 
 /**
  * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
@@ -28,6 +28,17 @@ function pendingAmong(vertices: Iterable<{ name: string; ended: boolean }>): str
   return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])))
 }
 
+/** Questions for the manifest of an image (moby/buildkit frontend/dockerfile/dockerfile2llb, solver/llbsolver, frontend/gateway). */
+const METADATA_NAME = /^(?:\[internal\] load metadata for|resolve image config for(?: docker-image:\/\/)?) *(\S+)$/
+
+function pendingMetadataAmong(vertices: Iterable<{ name: string; ended: boolean }>): string[] {
+  return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (METADATA_NAME.exec(name)?.[1] ?? [])))
+}
+
+function isRunningAmong(vertices: Iterable<{ name: string; ended: boolean }>): boolean {
+  return [...vertices].some(({ name, ended }) => !ended && isCommand(stepOf(name)?.instruction ?? ''))
+}
+
 function unreadableAmong(vertices: Iterable<{ name: string; error?: string }>): { reference: string; error: string }[] {
   return [...vertices].flatMap(({ name, error }) => {
     const reference = IMPORT_NAME.exec(name)?.[1]
@@ -52,6 +63,8 @@ interface VertexLog {
 
 interface SolveStatus {
   vertexes?: Vertex[]
+  /** Parts of a vertex, such as the transfer of a layer. */
+  statuses?: { id: string; vertex: string; current?: number; completed?: string }[]
   logs?: VertexLog[]
   warnings?: { short?: string }[]
 }
@@ -71,7 +84,10 @@ interface SeenVertex {
 export class RawJsonProgress extends LineReader implements ProgressReader {
   readonly #vertices = new Map<string, SeenVertex>()
   readonly #bases = new Map<string, Base>()
+  /** By status, what was last reported. */
+  readonly #statuses = new Map<string, string>()
   #object = ''
+  #news = 0
 
   bases(): Base[] {
     return [...this.#bases.values()]
@@ -86,7 +102,23 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
   }
 
   pendingCaches(): string[] {
-    return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })))
+    return pendingAmong(this.#running())
+  }
+
+  pendingMetadata(): string[] {
+    return pendingMetadataAmong(this.#running())
+  }
+
+  news(): number {
+    return this.#news
+  }
+
+  isRunning(): boolean {
+    return isRunningAmong(this.#running())
+  }
+
+  #running(): { name: string; ended: boolean }[] {
+    return [...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed }))
   }
 
   unreadableCaches(): { reference: string; error: string }[] {
@@ -103,16 +135,26 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
     }
     const status = parseStatus(line)
     if (!status) {
+      this.#news++
       // buildx prints its final error as text
       this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord
       this.print(`${line}\n`)
       return
     }
     for (const vertex of status.vertexes ?? []) this.#see(vertex)
+    if ((status.vertexes ?? status.logs ?? []).length > 0) this.#news++
+    for (const { id, vertex, current, completed } of status.statuses ?? [])
+      this.#note(`${vertex} ${id}`, `${current} ${completed}`)
     for (const log of status.logs ?? []) this.#log(log)
     for (const { short } of status.warnings ?? []) {
       if (short) this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`)
     }
+  }
+
+  /** BuildKit repeats the state of a transfer although nothing arrives. */
+  #note(status: string, state: string): void {
+    if (this.#statuses.get(status) !== state) this.#news++
+    this.#statuses.set(status, state)
   }
 
   #see(vertex: Vertex): void {
@@ -172,6 +214,9 @@ export class PlainProgress extends LineReader implements ProgressReader {
     string,
     { name: string; cached: boolean; ended: boolean; seconds: number; error?: string }
   >()
+  /** By layer, how far its transfer was. */
+  readonly #transfers = new Map<string, string>()
+  #news = 0
 
   bases(): Base[] {
     return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? [])
@@ -188,13 +233,29 @@ export class PlainProgress extends LineReader implements ProgressReader {
     return pendingAmong(this.#vertices.values())
   }
 
+  pendingMetadata(): string[] {
+    return pendingMetadataAmong(this.#vertices.values())
+  }
+
+  news(): number {
+    return this.#news
+  }
+
+  isRunning(): boolean {
+    return isRunningAmong([...this.#vertices.values()].filter(({ cached }) => !cached))
+  }
+
   unreadableCaches(): { reference: string; error: string }[] {
     return unreadableAmong(this.#vertices.values())
   }
 
   protected read(line: string): void {
     // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
-    if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line)) this.print(`${line}\n`)
+    const [layer] = /^#\d+ (?:extracting )?sha256:[0-9a-f]{64} /.exec(line) ?? []
+    if (layer === undefined) {
+      this.print(`${line}\n`)
+      this.#news++
+    } else this.#note(layer, line.replace(/ [\d.]+s( done)?$/, '$1'))
     this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
@@ -209,4 +270,14 @@ export class PlainProgress extends LineReader implements ProgressReader {
       vertex.ended = true
     }
   }
+
+  #note(layer: string, state: string): void {
+    if (this.#transfers.get(layer) !== state) this.#news++
+    this.#transfers.set(layer, state)
+  }
+}
+
+/** Creates the reader for a value of `--progress`. */
+export function createReader(progress: 'rawjson' | 'plain', print: (text: string) => void): ProgressReader {
+  return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)
 }

@@ -1,5 +1,5 @@
 import { LineReader } from './line-reader.ts'
-import type { Base, PrintedStep, ProgressReader } from './reader.ts'
+import { type Base, isCommand, type PrintedStep, type ProgressReader } from './reader.ts'
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s
@@ -14,6 +14,7 @@ export class LegacyProgress extends LineReader implements ProgressReader {
   #started = 0
   #stage = 'stage-0'
   #stages = 0
+  #lines = 0
 
   constructor(print: (text: string) => void, now: () => number = Date.now) {
     super(print)
@@ -38,11 +39,24 @@ export class LegacyProgress extends LineReader implements ProgressReader {
     return []
   }
 
+  pendingMetadata(): string[] {
+    return []
+  }
+
+  news(): number {
+    return this.#lines
+  }
+
+  isRunning(): boolean {
+    return this.#open !== undefined && isCommand(this.#open.instruction)
+  }
+
   unreadableCaches(): { reference: string; error: string }[] {
     return []
   }
 
   protected read(line: string): void {
+    this.#lines++
     // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
     if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line)) this.print(`${line}\n`)
     const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []

@@ -31,8 +31,19 @@ export interface ProgressReader {
   bases(): Base[]
   /** Returns the cache sources that the builder has not finished reading. */
   pendingCaches(): string[]
+  /** Returns what else the builder has asked a registry for, without an answer: the manifest of an image. */
+  pendingMetadata(): string[]
+  /** Returns a number that changes whenever the output shows that the builder has done something. */
+  news(): number
+  /** Returns whether a command of the Dockerfile is running. */
+  isRunning(): boolean
   /** Returns the cache sources that the builder could not read, with its messages. */
   unreadableCaches(): { reference: string; error: string }[]
   /** Returns the builder's last message about its failure, or '' if it printed none. */
   failure(): string
+}
+
+/** Returns whether an instruction executes a command of the user; an instruction may be a trigger of the base image. */
+export function isCommand(instruction: string): boolean {
+  return /^(ONBUILD\s+)?RUN\s/i.test(instruction)
 }

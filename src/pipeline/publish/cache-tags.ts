@@ -1,10 +1,13 @@
 import { whyNoCache } from '../../cache/cached-layers.ts'
 import { cacheTagsOf } from '../../cache/key-tags.ts'
 import { failureOf } from '../../docker/errors.ts'
+import { describeLateness, timeOf } from '../../lib/bounds.ts'
+import { within } from '../../lib/within.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
 import { sameImage } from '../../registry/image-reference.ts'
+import { look } from '../../registry/look.ts'
 import type { Build } from '../../result/result.ts'
 import type { CacheSources, Caches } from '../cache-sources.ts'
 import { Pushes } from './push.ts'
@@ -70,6 +73,7 @@ async function writeForOne(
   const [longest] = wanted
   if (longest === undefined) return []
   const missing = await whichMissing(run, wanted, sources)
+  if (missing === undefined) return tell(run, longest, { kind: 'unreachable', message: describeLateness('look') })
   if (missing.length === 0) return []
   const isNew = missing.includes(longest)
   const pushed = digests.get(stage.reference) ?? ''
@@ -78,7 +82,7 @@ async function writeForOne(
   if (digest !== '') digests.set(stage.reference, digest)
   const added = isNew && pushed === '' ? [longest] : []
   const source = isNew ? `${image}@${digest}` : longest
-  const { image: record } = await registry.published(source)
+  const { image: record } = await look(registry, source)
   if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
     run.log.warning(
       `${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`
@@ -101,18 +105,23 @@ async function writeForOne(
   return added
 }
 
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
+/**
+ * Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache; undefined if the registry does
+ * not answer in time.
+ */
 async function whichMissing(
   { registry }: CacheTagsRun,
   references: readonly string[],
   sources: CacheSources
-): Promise<string[]> {
-  const answers = await Promise.all(
-    references.map(
-      async (reference) => sources.exists(reference) ?? (await registry.digest(reference)).value !== undefined
-    )
-  )
-  return references.filter((_, index) => !answers[index])
+): Promise<string[] | undefined> {
+  const exists = async (reference: string): Promise<boolean | undefined> => {
+    const known = sources.exists(reference)
+    if (known !== undefined) return known
+    const answer = await within(timeOf('look'), registry.digest(reference))
+    return answer && answer.value !== undefined
+  }
+  const answers = await Promise.all(references.map(exists))
+  return answers.includes(undefined) ? undefined : references.filter((_, index) => !answers[index])
 }
 
 /** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
@@ -124,12 +133,12 @@ async function digestOfNew(
 ): Promise<{ digest: string; failure?: RegistryFailure }> {
   if (pushed !== '') return { digest: pushed }
   const { docker, signal } = run
-  const failed = failureOf(await docker.call(['tag', stage.reference, reference], { signal }))
+  const failed = failureOf(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }))
   if (failed !== undefined) return { digest: '', failure: { kind: 'unknown', message: failed } }
   const pushes = new Pushes(run)
   await pushes.push(reference)
   // a local name would hide the image in the registry from later builds on this engine
-  await docker.call(['image', 'rm', reference], { signal })
+  await docker.call(['image', 'rm', reference], { signal, bound: 'image' })
   const [failure] = pushes.failures
   const digest = pushes.digests.get(reference) ?? ''
   if (failure?.kind === 'push') return { digest, failure: failure.failure }

@@ -3,6 +3,7 @@ import { REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
 import { VARIANT_LABEL } from '../../plan/variant.ts'
 import type { ImageRecord } from '../../registry/image.ts'
+import { look } from '../../registry/look.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** The part of a run that promotion needs. */
@@ -153,7 +154,7 @@ export async function warnOfOtherVariant({
   registry,
   log
 }: Pick<Run, 'plan' | 'registry' | 'log'>): Promise<void> {
-  const { image } = await registry.published(plan.refs.production)
+  const { image } = await look(registry, plan.refs.production)
   const variant = image?.labels[VARIANT_LABEL]
   if (revisionOf(image) !== plan.commit.sha || variant === undefined || variant === plan.variant) return
   log.warning(

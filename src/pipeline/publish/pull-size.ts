@@ -1,5 +1,6 @@
 import type { Run } from '../../plan/run-context.ts'
 import type { ManifestRecord, ReadImage } from '../../registry/image.ts'
+import { look } from '../../registry/look.ts'
 import type { PullSize } from '../../result/result.ts'
 
 /**
@@ -35,7 +36,7 @@ export async function weigh(
   image: string
 ): Promise<PullSize | undefined> {
   const previous = plan.refs.movingProduction
-  const [now, before] = await Promise.all([registry.published(image), registry.published(previous)])
+  const [now, before] = await Promise.all([look(registry, image), look(registry, previous)])
   const why = now.failure?.message ?? whyUnknown(before)
   if (now.image?.manifest && why === undefined) return pullSize(now.image.manifest, before.image?.manifest, previous)
   log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`)

@@ -1,4 +1,6 @@
 import { type ContentKeys, cacheTagsOf, testedTagOf } from '../../cache/key-tags.ts'
+import { describeLateness, timeOf } from '../../lib/bounds.ts'
+import { within } from '../../lib/within.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, TestResult } from '../../result/result.ts'
@@ -53,8 +55,9 @@ export async function writeTestedTags(
     const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]
     const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches)
     if (tag === undefined || image === undefined) continue
-    if ((await registry.digest(tag)).value !== undefined) continue
-    const { failure } = await registry.tag(image, [tag])
+    const known = await within(timeOf('look'), registry.digest(tag))
+    if (known?.value !== undefined) continue
+    const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: describeLateness('look') } }
     if (failure)
       log.warning(
         `The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`

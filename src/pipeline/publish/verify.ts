@@ -6,6 +6,7 @@ import { keptCacheOf, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import { stringsOf } from '../../registry/image.ts'
+import { look } from '../../registry/look.ts'
 import type { Build, Failure, Publication, TestResult } from '../../result/result.ts'
 import type { Pushes } from './push.ts'
 
@@ -23,7 +24,7 @@ export async function whyTaken(
 ): Promise<Failure | undefined> {
   const namesOf = (stage: StageBuild): string[] => (stages.includes(stage) ? stage.tags : [stage.reference])
   const names = plan.builds.flatMap(namesOf)
-  const result = await docker.call(['image', 'inspect', ...names], { signal })
+  const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' })
   const failure = failureOf(result)
   if (failure !== undefined) return { kind: 'images-gone', message: failure }
   const images = new Map(list(parseJson(result.stdout)).map((image, index) => [names[index], imageOf(image)]))
@@ -138,7 +139,7 @@ async function whyWorse(
   const { image } = await registry.published(`${plan.inputs.image}@${digest}`)
   const why = image && whyNoCache(image, stage)
   if (image === undefined || why === undefined) return undefined
-  const published = (await registry.published(cacheSource)).image
+  const published = (await look(registry, cacheSource)).image
   const cached = steps.filter((step) => step.cached).length
   // from the published image, a run executes what this run executed; from the new one, what this run found cached
   if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {

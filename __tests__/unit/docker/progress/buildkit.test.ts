@@ -192,3 +192,62 @@ describe('PlainProgress', () => {
     expect(text).toContain('#4 0.201 #3 CACHED\n')
   })
 })
+
+describe('What a builder waits for', () => {
+  const started = `${AT}0Z`
+  const vertex = (name: string, more: object = {}): object => ({ vertexes: [{ digest: name, name, started, ...more }] })
+
+  it.each([
+    ['[internal] load metadata for docker.io/library/node:24', 'docker.io/library/node:24'],
+    ['resolve image config for docker-image://docker.io/docker/dockerfile:1', 'docker.io/docker/dockerfile:1'],
+    ['resolve image config for docker.io/docker/dockerfile:1', 'docker.io/docker/dockerfile:1']
+  ])('is the manifest of an image: %s', (name, reference) => {
+    expect(rawJson(vertex(name)).reader.pendingMetadata()).toEqual([reference])
+    expect(rawJson(vertex(name), vertex(name, { completed: `${AT}1Z` })).reader.pendingMetadata()).toEqual([])
+    const plain = new PlainProgress(() => {})
+    plain.write(Buffer.from(`#3 ${name}\n`))
+    expect(plain.pendingMetadata()).toEqual([reference])
+    plain.write(Buffer.from('#3 DONE 0.1s\n'))
+    expect(plain.pendingMetadata()).toEqual([])
+  })
+
+  it.each([
+    ['[builder 3/3] RUN make', true],
+    ['[builder 3/3] COPY a a', false],
+    ['[builder 1/3] FROM docker.io/library/node:24', false],
+    ['[internal] load build context', false]
+  ])('is a command of the Dockerfile: %s, %s', (name, isRunning) => {
+    expect(rawJson(vertex(name)).reader.isRunning()).toBe(isRunning)
+    expect(rawJson(vertex(name), vertex(name, { completed: `${AT}1Z` })).reader.isRunning()).toBe(false)
+    const plain = new PlainProgress(() => {})
+    plain.write(Buffer.from(`#3 ${name}\n`))
+    expect(plain.isRunning()).toBe(isRunning)
+    plain.write(Buffer.from('#3 CACHED\n'))
+    expect(plain.isRunning()).toBe(false)
+  })
+
+  it('is no news if only the state of a transfer is repeated', () => {
+    const reader = new RawJsonProgress(() => {})
+    const news = (status: object): boolean => {
+      const before = reader.news()
+      reader.write(Buffer.from(`${JSON.stringify(status)}\n`))
+      return reader.news() !== before
+    }
+    const layer = (current: number): object => ({ statuses: [{ id: 'sha256:1', vertex: 'a', current, total: 9 }] })
+    expect([vertex('[1/2] FROM a'), layer(1), layer(1), layer(2), layer(2)].map(news)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      false
+    ])
+    const digest = `sha256:${'1'.repeat(64)}`
+    const plain = new PlainProgress(() => {})
+    const told = ['1.05MB / 9MB 0.1s', '1.05MB / 9MB 5.1s', '2.10MB / 9MB 5.2s', '9MB / 9MB 6.0s done'].map((state) => {
+      const before = plain.news()
+      plain.write(Buffer.from(`#4 ${digest} ${state}\n`))
+      return plain.news() !== before
+    })
+    expect(told).toEqual([true, false, true, true])
+  })
+})

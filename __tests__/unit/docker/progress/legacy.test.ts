@@ -61,3 +61,17 @@ describe('LegacyProgress', () => {
     expect(text).toContain('4fdb4f3aa105: What b printed\n')
   })
 })
+
+describe('isRunning', () => {
+  it('is true between a RUN and the next step', () => {
+    const reader = new LegacyProgress(() => {})
+    const after = (line: string): boolean => {
+      reader.write(Buffer.from(`${line}\n`))
+      return reader.isRunning()
+    }
+    expect(
+      ['Step 1/4 : FROM a', 'Step 2/4 : COPY a a', 'Step 3/4 : RUN make', 'made', 'Step 4/4 : COPY b b'].map(after)
+    ).toEqual([false, false, true, true, false])
+    expect(reader.news()).toBe(5)
+  })
+})
