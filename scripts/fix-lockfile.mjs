@@ -1,4 +1,5 @@
-// `npm run lockfile`: adds entries for optional platform packages that are missing in the registry that produced the lock file
+// `npm run lockfile`: adds entries for optional platform packages that npm left out, and every missing integrity
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const f = process.argv[2] ?? 'package-lock.json',
@@ -48,6 +49,14 @@ for (const [k, p] of Object.entries(P))
     }
     n++
   }
+for (const [k, p] of Object.entries(P)) {
+  if (k === '' || p.integrity || p.link || p.inBundle) continue
+  const wanted = `${k.replace(/^.*node_modules\//, '')}@${p.version}`
+  const integrity = execFileSync('npm', ['view', wanted, 'dist.integrity'], { encoding: 'utf8' }).trim()
+  if (!/^sha512-\S+$/.test(integrity)) throw new Error(`The registry gives no integrity of ${wanted}`)
+  const { version, ...rest } = p
+  P[k] = { version, integrity, ...rest }
+}
 lock.packages = Object.fromEntries(Object.entries(P).sort(([a], [b]) => a.localeCompare(b, 'en')))
 writeFileSync(f, `${JSON.stringify(lock, null, 2)}\n`)
 console.log('added', n)

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { INFO } from '../support/fake-docker.ts'
-import { errorsIn, FakeEngine, OUTPUTS, type Ran } from '../support/fake-engine.ts'
+import { commandsIn, errorsIn, FakeEngine, OUTPUTS, type Ran } from '../support/fake-engine.ts'
 
 let engine: FakeEngine
 
@@ -46,6 +46,8 @@ describe('A wrong input', () => {
     ['build-args', { 'build-args': '=x' }],
     ['labels', { labels: 'team' }],
     ['secrets', { secrets: 'hunter2' }],
+    ['secrets', { secrets: 'a=hunter2,b=hunter2' }],
+    ['one item a line', { tags: 'v1,v2' }],
     ['add-hosts', { 'add-hosts': 'host' }],
     ['platform', { platform: 'linux/amd64,linux/arm64' }],
     ['tags', { tags: 'v1 v2' }],
@@ -73,6 +75,72 @@ describe('A wrong input', () => {
     const ran = await engine.run({ event })
     expectFailure(ran, 'no commit')
     expect(ran.calls).toEqual([])
+  })
+})
+
+/** Notices and warnings. */
+function toldIn(log: string): string[] {
+  return commandsIn(log)
+    .filter((line) => /^::(notice|warning)/.test(line))
+    .map((line) => line.replace(/^::.*?::/, ''))
+}
+
+describe('A secret without a value', () => {
+  it.each(['npm_token=', '"npm_token="', 'npm_token=\r\n\r\n', '"npm_token=\n"'])(
+    '%j is left out, with a notice',
+    async (secrets) => {
+      const inputs = { secrets: `${secrets}\n"mirror=a mirror=b"` }
+      const { exitCode, log, calls } = await engine.run({ inputs, event: engine.push('feature') })
+      expect(exitCode).toBe(0)
+      expect(toldIn(log).filter((line) => line.includes('npm_token'))).toEqual([
+        'No value in the input secrets for npm_token: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot'
+      ])
+      const builds = calls.filter(({ args }) => args[1] === 'build')
+      expect(builds).toHaveLength(2)
+      for (const { text, env } of builds) {
+        expect(text).toContain('--secret id=mirror,env=SHARED_DOCKER_LAYERS_SECRET_1')
+        expect(text).not.toContain('npm_token')
+        expect(env.SHARED_DOCKER_LAYERS_SECRET_1).toBe('a mirror=b')
+      }
+    }
+  )
+})
+
+describe('A build argument that only sounds like a secret', () => {
+  const inputs = {
+    'build-args': 'AUTH_MODULE_VERSION=2025.11.0\nSESSION_SECRET_FILE=/run/secrets/session',
+    tags: '2025.11.0',
+    tests: "grep -q 'auth module 2025.11.0' built.txt"
+  }
+
+  it('is neither masked nor warned of, and readable everywhere', async () => {
+    const { log, outputs, report, summary } = await engine.run({ inputs })
+    expect(log).not.toContain('::add-mask::')
+    expect(toldIn(log).join()).not.toMatch(/secret/i)
+    expect(String(outputs.tags).split('\n')).toContain('octo/app:2025.11.0')
+    expect(JSON.stringify([outputs, report, summary])).not.toContain('***')
+    expect(report).toMatchObject({ tests: [{ command: inputs.tests }] })
+  })
+
+  it('is not masked if the mask would hide a tag, but warned of', async () => {
+    const { log, outputs, report, summary } = await engine.run({
+      inputs: {
+        ...inputs,
+        'build-args': 'RELEASE_KEY=2025-release\nNPM_TOKEN=abcdefgh\nX=ghp_0123456789',
+        tags: 'v2025-release'
+      }
+    })
+    expect(log.split('\n').filter((line) => line.startsWith('::add-mask::'))).toEqual([
+      '::add-mask::abcdefgh',
+      '::add-mask::ghp_0123456789'
+    ])
+    const told = toldIn(log)
+    for (const name of ['RELEASE_KEY', 'NPM_TOKEN', 'X']) {
+      expect(told).toContainEqual(expect.stringMatching(new RegExp(`^Build argument "${name}" looks like a secret`)))
+    }
+    expect(told).toContainEqual(expect.stringMatching(/^The value of "RELEASE_KEY" is not masked in the log/))
+    expect(String(outputs.tags).split('\n')).toContain('octo/app:v2025-release')
+    expect(JSON.stringify([outputs, report, summary])).not.toContain('***')
   })
 })
 

@@ -82,7 +82,7 @@ export function makePlan({
     ...planned,
     ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },
     fingerprints: { tests: 'tests', inputs: 'inputs' },
-    variant: 'variant',
+    ...{ variant: 'variant', buildArgs: 'build-args' },
     builds: planBuilds({ ...parts, labels: { builder: [], stages: [], production: [] } })
   }
 }

@@ -37,6 +37,8 @@ function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (ite
 }
 
 const line = oneLine(hostile(',', ', ', '"a, b"'))
+/** A line without commas, and not in quotes. */
+const item = line.map((text) => text.replaceAll(/[,"]/g, '').trim()).filter((text) => text !== '')
 const word = hostile(',')
   .map((text) => text.replaceAll(/\s/g, '').replace(/^-+/, ''))
   .filter((text) => text !== '')
@@ -46,12 +48,15 @@ function forCsv(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return texts.map((text) => text.replaceAll(/[\0\p{Cs}]/gu, ''))
 }
 
+/** What looks like several items on one line. */
+const LIST = /^[A-Za-z_][\w.-]*=[^=]*(,\s*[A-Za-z_][\w.-]*=[^=]*)+$/
+
 /** A line `key=value`, and the same in quotes, where it may span lines and end in a space. */
 function records(keys: fc.Arbitrary<string>, means: (pairs: [string, string][]) => unknown) {
   const value = forCsv(hostile(',', '"a, b"', '=')).map((text) => text.replaceAll('\n', '').trimEnd() || 'v')
   const plain = fc
     .tuple(keys, value)
-    .filter(([key]) => !key.startsWith('"'))
+    .filter(([key, text]) => !key.startsWith('"') && !LIST.test(`${key}=${text}`))
     .map(([key, text]) => ({ pair: [key, text] as [string, string], text: `${key}=${text}` }))
   const spanning = forCsv(hostile('\n', '""', ' ')).map((text) => text || '\n')
   const quoted = fc.tuple(keys, spanning).map(([key, text]) => ({
@@ -111,7 +116,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
     (most) => most / 1_000
   ),
   'test-reports': lines(
-    line.map((text) => text.replaceAll(/[*?\0]/g, '').trim()).filter((text) => text !== ''),
+    item.map((text) => text.replaceAll(/[*?\0]/g, '').trim()).filter((text) => text !== ''),
     itself,
     (items) => items
   ),
@@ -119,8 +124,10 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'skip-unchanged-tests': valid(fc.boolean(), String, Boolean),
   'build-args': records(key, joined),
   labels: records(key, joined),
-  secrets: records(fc.stringMatching(/^[A-Za-z0-9_.-]+$/), (pairs) => pairs.map(([id, value]) => ({ id, value }))),
-  ssh: lines(line, itself, (items) => items),
+  secrets: records(fc.stringMatching(/^[A-Za-z0-9_.-]+$/), (pairs) =>
+    pairs.filter(([, value]) => value.trim() !== '').map(([id, value]) => ({ id, value }))
+  ),
+  ssh: lines(item, itself, (items) => items),
   'add-hosts': lines(
     fc.tuple(
       fc.stringMatching(/^[a-z0-9.]([a-z0-9.-]*)$/),
@@ -146,7 +153,9 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'cache-stages': fc.oneof(
     as(fc.constantFrom('auto', 'none'), itself),
     lines(
-      word.filter((name) => name !== 'auto' && name !== 'none'),
+      word
+        .map((name) => name.replaceAll(/[,"]/g, ''))
+        .filter((name) => !['', 'auto', 'none'].includes(name) && !name.startsWith('-')),
       itself,
       (names) => [...new Set(names)]
     )

@@ -201,6 +201,19 @@ describe('package.json', () => {
   })
 })
 
+describe('package-lock.json', () => {
+  it('has the integrity of every package, also of those that this platform never installs', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { integrity?: string }>
+    }
+    const others = Object.entries(packages).filter(
+      ([path, { integrity }]) => path !== '' && !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? '')
+    )
+    expect(others).toEqual([])
+    expect(Object.keys(packages).length).toBeGreaterThan(100)
+  })
+})
+
 describe('dist/licenses.txt', () => {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; optional?: boolean }>

@@ -40,9 +40,39 @@ export function lines(get: Get, name: string): string[] {
     .filter((line) => line !== '')
 }
 
-/** Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+/** Says that an input lists items on one line. */
+export function oneALine(name: string, what: string): UserError {
+  return new UserError(`Input ${name} has ${what}, with a comma between items; give one item a line`)
+}
+
+/**
+ * Reads items like `lines` that contain no commas; one in double quotes is taken as it is, as in docker/build-push-action.
+ *
+ * @param isList whether an item without quotes is a list with commas
+ * @throws UserError for such a list
+ */
+export function words(get: Get, name: string, isList = (line: string): boolean => line.includes(',')): string[] {
+  const items = lines(get, name).map((line) => {
+    if (/^"([^"]|"")*"$/.test(line)) return line.slice(1, -1).replaceAll('""', '"').trim()
+    if (isList(line)) throw oneALine(name, `the line ${quote(line)}`)
+    return line
+  })
+  return items.filter((item) => item !== '')
+}
+
+/** An item of `records`. */
+interface Item {
+  text: string
+  isQuoted: boolean
+}
+
+/**
+ * Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action.
+ *
+ * @throws UserError, also for a list with commas on one line
+ */
 export function records(get: Get, name: string): string[] {
-  let rows: string[][]
+  let rows: Item[][]
   try {
     rows = parse(get(name), {
       // one field per record, whatever its content: commas do not separate items
@@ -51,12 +81,26 @@ export function records(get: Get, name: string): string[] {
       record_delimiter: ['\r\n', '\n'],
       relax_quotes: true,
       skip_empty_lines: true,
-      trim: true
-    })
+      trim: true,
+      cast: (text, { quoting }): Item => ({ text, isQuoted: quoting })
+    }) as unknown as Item[][]
   } catch (error) {
     throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
   }
-  return rows.flat().filter((item) => item !== '')
+  const items = rows.flat().filter(({ text }) => text !== '')
+  const [only] = items
+  if (items.length === 1 && only && !only.isQuoted && isListOfPairs(only.text)) {
+    throw new UserError(
+      `Input ${name} has a list on one line, with a comma between items; give one item a line, or put the line into double quotes if it is one item`
+    )
+  }
+  return items.map(({ text }) => text)
+}
+
+/** Returns whether a line is `a=1,b=2`; a value with further equals signs is not taken apart. */
+function isListOfPairs(line: string): boolean {
+  const pieces = line.split(',')
+  return pieces.length > 1 && pieces.every((piece) => /^\s*[A-Za-z_][\w.-]*=[^=]*$/.test(piece))
 }
 
 export function pair(name: string, form: string, item: string, valueOptional = false): string {
@@ -116,8 +160,11 @@ export function oneOf<T extends string>(get: Get, name: string, values: readonly
   throw new UserError(`Input ${name} is ${quote(value)}; it must be ${list}`)
 }
 
+/** Reads a boolean in the spellings of YAML, as @actions/core does. */
 export function yesOrNo(get: Get, name: string): boolean {
-  return oneOf(get, name, ['true', 'false'], 'false') === 'true'
+  const value = optional(get, name) ?? 'false'
+  if (/^(true|True|TRUE|false|False|FALSE)$/.test(value)) return value.toLowerCase() === 'true'
+  throw new UserError(`Input ${name} is ${quote(value)}; it must be true or false`)
 }
 
 /** Adds the name of the input to the error of a parser that does not know it. */

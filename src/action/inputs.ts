@@ -1,8 +1,7 @@
-import { parseArgsStringToArgv } from 'string-argv'
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
 import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import { isCommitTag, isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag, keptCacheOf, ownUseOf } from '../registry/reserved-tags.ts'
 import {
   argument,
   check,
@@ -18,8 +17,10 @@ import {
   required,
   tagName,
   wholeNumber,
+  words,
   yesOrNo
 } from './input-values.ts'
+import { readTestOptions } from './test-options.ts'
 
 /** A build secret: docker receives its value by id in the environment, never in an argument. */
 export interface Secret {
@@ -62,6 +63,8 @@ export interface Inputs {
   /** key=value */
   labels: string[]
   secrets: Secret[]
+  /** Ids in the input `secrets` without a value: GitHub gives no secrets to forks and Dependabot. */
+  emptySecrets: string[]
   ssh: string[]
   addHosts: string[]
   network: string | undefined
@@ -99,6 +102,7 @@ export function readInputs(get: (name: string) => string): Inputs {
       `Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`
     )
   }
+  const [secrets, empty] = readSecrets(get)
   return {
     image,
     context: path(get, 'context') ?? '.',
@@ -106,21 +110,22 @@ export function readInputs(get: (name: string) => string): Inputs {
     builderTarget: argument(get, 'builder-target') ?? 'builder',
     target: argument(get, 'target'),
     tests: lines(get, 'tests'),
-    testOptions: testOptions(get),
+    testOptions: readTestOptions(get),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
-    testReports: lines(get, 'test-reports').map(containerPath),
+    testReports: words(get, 'test-reports').map(containerPath),
     reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
     skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
     labels: records(get, 'labels').map(label),
-    secrets: records(get, 'secrets').map(secret),
-    ssh: lines(get, 'ssh'),
-    addHosts: lines(get, 'add-hosts').map(hostLine),
+    secrets,
+    emptySecrets: empty,
+    ssh: words(get, 'ssh', sshList),
+    addHosts: words(get, 'add-hosts').map(hostLine),
     network: argument(get, 'network'),
     platform: platform(get),
     shmSize: argument(get, 'shm-size'),
-    tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
+    tags: words(get, 'tags').map((item) => furtherTag(image, item)),
     builderTag: movingTag(get, 'builder-tag', 'builder'),
     latestTag: movingTag(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
@@ -141,10 +146,26 @@ export function readInputs(get: (name: string) => string): Inputs {
  * @throws UserError
  */
 export function crossCheck(inputs: Inputs): void {
-  if (inputs.builderTag === inputs.latestTag) {
+  const { image, builderTag, latestTag, tags } = inputs
+  if (builderTag === latestTag) {
     throw new UserError(
-      `Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`
+      `Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`
     )
+  }
+  const twice = builderTag === keptCacheOf(latestTag) ? builderTag : latestTag
+  if (twice === builderTag || ownUseOf(latestTag, inputs) !== undefined) {
+    throw new UserError(
+      `Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`
+    )
+  }
+  for (const reference of tags.filter((one) => sameRepository(image, one))) {
+    const { tag = '' } = parseReference(reference)
+    const taken = ownUseOf(tag, inputs)
+    if (taken !== undefined) {
+      throw new UserError(
+        `Input tags has ${show(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`
+      )
+    }
   }
 }
 
@@ -158,7 +179,8 @@ function label(item: string): string {
   return item
 }
 
-const OWN_LABELS = 'shared-docker-layers.'
+/** With which the names of the action's own labels begin. */
+export const OWN_LABELS = 'shared-docker-layers.'
 
 function furtherTag(image: string, item: string): string {
   const reference = check('tags', () => resolveTag(image, item))
@@ -184,14 +206,32 @@ function formOf(tag: string): string {
   return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
 }
 
+/** Returns the secrets, and the ids of those without a value. */
+function readSecrets(get: Get): [Secret[], string[]] {
+  const all = records(get, 'secrets').map(secret)
+  const secrets = all.filter(({ value }) => value.trim() !== '')
+  const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id))
+  return [secrets, [...new Set(ids)]]
+}
+
 function secret(item: string): Secret {
   const equals = item.indexOf('=')
   const id = item.slice(0, Math.max(equals, 0))
-  if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
+  if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
     // the line may be the secret itself, so the message omits it
     throw new UserError('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc')
   }
   return { id, value: item.slice(equals + 1) }
+}
+
+/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
+function sshList(line: string): boolean {
+  return (
+    line
+      .split(',')
+      .slice(1)
+      .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line)
+  )
 }
 
 function hostLine(item: string): string {
@@ -199,47 +239,6 @@ function hostLine(item: string): string {
     throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
   }
   return item
-}
-
-/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
-const OWN_RUN_OPTIONS = new Map([
-  ['--detach', 'a test must run in the foreground'],
-  ['--tty', 'a runner has no terminal'],
-  ['--interactive', 'a test has no standard input'],
-  ['--help', 'docker would print its help and run no test'],
-  ['--rm', 'containers are removed anyway'],
-  ['--name', 'tests run in parallel and get names of their own'],
-  ['--cidfile', 'tests run in parallel and would write the same file'],
-  ['--entrypoint', 'the command runs through sh -c']
-])
-const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
-
-/** Options without a value: docker would interpret a word after one as the image. */
-const SWITCHES =
-  /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/
-
-function testOptions(get: Get): string[] {
-  return lines(get, 'test-options').flatMap((line) => {
-    const words = parseArgsStringToArgv(line)
-    const [first = '', value] = words
-    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? []
-    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''))
-    if (why) {
-      throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`)
-    }
-    // an option without its value would take the next argument as its value, whatever it is
-    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first)
-    if (
-      !/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
-      words.length !== (takesValue ? 2 : 1) ||
-      value?.startsWith('-')
-    ) {
-      throw new UserError(
-        `Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
-      )
-    }
-    return words
-  })
 }
 
 /** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
@@ -272,7 +271,7 @@ export function onePlatform(what: string, value: string): string {
 }
 
 function cacheStages(get: Get): CacheStagesInput {
-  const items = lines(get, 'cache-stages')
+  const items = words(get, 'cache-stages')
   const [only = 'auto'] = items
   if (items.length <= 1 && (only === 'auto' || only === 'none')) return only
   const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item))

@@ -8,10 +8,25 @@ export class Secrets {
   readonly values: readonly Secret[]
   /** The texts to redact, line by line: the runner masks only within lines. */
   readonly lines: readonly string[]
+  /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
+  readonly shown: readonly string[]
 
-  constructor(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>) {
+  /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
+  constructor(
+    inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>,
+    names: readonly string[] = []
+  ) {
     this.values = inputs.secrets
-    this.lines = hiddenLines(inputs)
+    const all = hiddenTexts(inputs)
+    const isShown = (line: string): boolean => [...names, OUTPUT_WORDS].some((name) => name.includes(line))
+    const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line))
+    // the quoted form in a command line for users to paste
+    const quoted = lines.filter((line) => line.includes("'")).map((line) => shellQuoted(line).slice(1, -1))
+    this.lines = [...new Set([...lines, ...quoted])]
+    this.shown = all
+      // a brace on a line of its own tells nothing, but a short secret does
+      .filter(({ text }) => linesOf(text).some(isShown) || linesOf(text).every(isTooShort))
+      .map(({ name }) => name)
   }
 
   /** Redacts a text for a file: the runner masks only its log. */
@@ -46,26 +61,61 @@ export function publicInputs({ githubToken: _, ...inputs }: Inputs): PublicInput
   return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) }
 }
 
-function hiddenLines({
+/** Words in the outputs that other steps and jobs read. */
+const OUTPUT_WORDS = [
+  'true false full partial none passed failed timed-out error unchanged inline legacy overlay2 containerd',
+  'stage cached total miss instruction line kind reason unexpected command status exitCode seconds passedFor',
+  'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next'
+].join(' ')
+
+function linesOf(text: string): string[] {
+  return text.split(/\r?\n/).filter((line) => line.trim() !== '')
+}
+
+/** Returns whether a line is so short that it occurs in ordinary texts: a brace, a number, a few digits of a digest. */
+function isTooShort(line: string): boolean {
+  const { length } = line.trim()
+  return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()))
+}
+
+/** A text that must not be shown, by the id of its secret or the name of its variable. */
+interface HiddenText {
+  name: string
+  text: string
+}
+
+function hiddenTexts({
   secrets,
   githubToken,
   buildArgs,
   testOptions
-}: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>): string[] {
+}: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>): HiddenText[] {
   // `--env NAME=value`, in one word or two
   const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''))
-  const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '')
-  const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
-    .flatMap((value) => value.split(/\r?\n/))
-    .filter((line) => line.trim() !== '')
-  // the quoted form in a command line for users to paste
-  const quoted = lines.filter((line) => line.includes("'")).map((line) => shellQuoted(line).slice(1, -1))
-  return [...new Set([...lines, ...quoted])]
+  return [
+    ...secrets.map(({ id, value }) => ({ name: id, text: value })),
+    ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) =>
+      value === undefined ? [] : [{ name, text: value }]
+    ),
+    { name: 'github-token', text: githubToken ?? '' }
+  ].filter(({ text }) => text.trim() !== '')
 }
 
-/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Words in a name that indicate a secret, and those that exclude it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i
-const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i
+const PUBLIC_WORDS = /(?:^|_)(?:file|public|version)(?:_|$)/i
+
+/** A version number: two or more numbers, perhaps with a short suffix such as `-rc.1` or `-alpine3.20`. */
+const VERSION = /^v?\d+(?:\.\d+)+(?:[-+.][\w.]{1,16}){0,2}$/i
+
+/** A path: it begins like one or ends in a file extension. */
+const PATH = /^(?:(?:~|\.{1,2})?(?:\/[\w.@-]+)+\/?|(?:[\w.@-]+\/)+[\w@-]+\.[a-z]{1,5}|[A-Za-z]:\\[\w.@\\ -]+)$/
+
+/** Returns whether a value, whatever its name, is a version number or a path; a part of a path is no random text. */
+function isVersionOrPath(value: string): boolean {
+  const isRandom = (part: string): boolean => /[a-z]/.test(part) && /[A-Z]/.test(part) && /\d/.test(part)
+  return VERSION.test(value) || (PATH.test(value) && !value.split(/[\\/]/).some(isRandom))
+}
 
 /** Prefixes of secrets of common services (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
 const SECRET_VALUES =
@@ -85,8 +135,8 @@ export interface SecretLike {
 export function findSecretLike(buildArgs: readonly string[]): SecretLike[] {
   return buildArgs.flatMap((arg) => {
     const [name, value] = arg.includes('=') ? splitAtEquals(arg) : [arg, '']
-    const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='))
-    if (!isNamedSo && !SECRET_VALUES.test(value)) return []
+    const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORDS.test(name) && (value !== '' || !arg.includes('='))
+    if (!(isNamedSo && !isVersionOrPath(value)) && !SECRET_VALUES.test(value)) return []
     return [{ name, value: value.length >= SHORTEST_SECRET ? value : undefined }]
   })
 }

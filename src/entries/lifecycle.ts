@@ -75,10 +75,10 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   try {
     await mkdir(folder)
     const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
-    secrets = new Secrets(inputs)
+    secrets = new Secrets(inputs, namesShown(inputs, temp))
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
     crossCheck(inputs)
-    warnOfSecrets(inputs, log)
+    warnOfSecrets(inputs, secrets, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
     const { signal } = cancellation
@@ -102,10 +102,42 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   }
 }
 
-function warnOfSecrets({ buildArgs }: Inputs, log: Log): void {
+/** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
+function namesShown(inputs: Inputs, temp: string): string[] {
+  const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env
+  const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs
+  const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : []
+  return [
+    image,
+    builderTag,
+    latestTag,
+    ...tags,
+    builderTarget,
+    target,
+    ...stages,
+    publishBranch,
+    context,
+    file,
+    platform
+  ]
+    .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
+    .flatMap((name) => name ?? [])
+}
+
+function warnOfSecrets({ buildArgs, emptySecrets }: Inputs, { shown }: Secrets, log: Log): void {
+  if (emptySecrets.length > 0) {
+    log.notice(
+      `No value in the input secrets for ${emptySecrets.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
+    )
+  }
   for (const { name } of findSecretLike(buildArgs)) {
     log.warning(
       `Build argument ${quote(name)} looks like a secret, and anyone who has the image can read build arguments in its history; use the input secrets with RUN --mount=type=secret instead`
+    )
+  }
+  if (shown.length > 0) {
+    log.warning(
+      `The value of ${shown.map((name) => quote(name)).join(', ')} is not masked in the log: it is very short, or occurs in a tag, a branch or another name, and a mask would make outputs unreadable`
     )
   }
 }

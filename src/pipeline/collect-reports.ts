@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
-import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path'
 import { failureOf } from '../docker/errors.ts'
 import { messageOf } from '../lib/errors.ts'
 import { shortened } from '../lib/text.ts'
@@ -137,7 +137,7 @@ export async function handOver(run: Pick<Run, 'plan' | 'log' | 'folder'>): Promi
 
 function isBelow(folder: string, path: string): boolean {
   const way = relative(folder, path)
-  return !way.startsWith('..') && !isAbsolute(way)
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
 /** Returns the real path of the deepest existing folder of a path. */

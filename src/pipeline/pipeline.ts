@@ -25,6 +25,7 @@ import { explain } from './explain.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
+import { warnOfReplacement } from './publish/promote.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
 import { pullSize } from './publish/pull-size.ts'
 import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
@@ -86,6 +87,8 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (size) result.pullSize = size
   result.failures.push(...publication.failures)
   if (publication.failures.length === 0) await addCacheTags(run, caches, result, digests)
+  // as late as possible: a concurrent run may end after this one
+  if (publication.failures.length === 0) await warnOfReplacement(run, publication.digest)
   if (run.signal.aborted) throw new CancelledError()
 }
 
@@ -169,6 +172,8 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
     result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys))
     result.failures.push(...result.publication.failures)
+    if (run.signal.aborted) throw new CancelledError()
+    await warnOfReplacement(run, result.publication.digest)
   }
   return true
 }

@@ -16,17 +16,18 @@ import type { GitHub } from '../git/github.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { quote, splitAtEquals } from '../lib/text.ts'
-import { sameReference } from '../registry/image-reference.ts'
+import { parseReference, sameReference } from '../registry/image-reference.ts'
+import { isCommitTag } from '../registry/reserved-tags.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
-import { makeRefs, movingTags, type Refs, tagsOfOtherCommits } from './references.ts'
+import { makeRefs, movingTags, type Refs, tagsOfOthers } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
-import { pathInRepository, variantOf } from './variant.ts'
+import { buildArgsOf, pathInRepository, variantOf } from './variant.ts'
 
 /** The inputs and services from which `createPlan` makes a plan. */
 export interface Planning {
@@ -80,16 +81,18 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
   const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
   if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
+  const folder = prefix ?? ''
   const variant = variantOf({
     ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
-    file: await pathInRepository(file, inputs.context, prefix ?? '')
+    ...{ file: await pathInRepository(file, inputs.context, folder), folder }
   })
-  const labels = makeLabels(inputs, commit, created, variant)
+  const buildArgs = buildArgsOf(dockerfile, inputs.buildArgs, env)
+  const labels = makeLabels(inputs, commit, created, { variant, buildArgs })
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
   const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
   return {
     ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
-    ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
+    ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
     ...(dirty && { dirty })
   }
 }
@@ -149,10 +152,17 @@ function noticeHeldTags(
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
   }
-  const others = tagsOfOtherCommits(inputs, commit)
-  if (others.length > 0) {
+  const others = tagsOfOthers(inputs, commit)
+  const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? ''))
+  if (commits.length > 0) {
     log.notice(
-      `Skipping ${others.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+      `Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+    )
+  }
+  const pulls = others.filter((tag) => !commits.includes(tag))
+  if (pulls.length > 0) {
+    log.notice(
+      `Skipping ${pulls.join(', ')} of the input tags: pr- and a number are the tag of a pull request that this run does not build`
     )
   }
 }

@@ -32,6 +32,8 @@ export interface Plan {
   refs: Refs
   /** What tells the production image from others of the same commit; the value of its label. */
   variant: string
+  /** What tells it from others of the same commit and variant; the value of its label. */
+  buildArgs: string
   /** In build order; the production stage is last. */
   builds: StageBuild[]
   /** Name of the buildx builder; its driver is docker. */

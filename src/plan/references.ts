@@ -1,9 +1,9 @@
 import type { Commit } from '../action/event.ts'
 import type { PublicInputs } from '../action/secrets.ts'
-import { nameOf } from '../dockerfile/stage-graph.ts'
+import type { Stage } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 import { isTag, parseReference, sameReference, sameRepository } from '../registry/image-reference.ts'
-import { isCommitTag, isPullRequestTag, isReservedTag } from '../registry/reserved-tags.ts'
+import { candidateOf, isCommitTag, isPullRequestTag, stageTagOf } from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
 
 /** Full references of the images of a run. */
@@ -14,14 +14,22 @@ export interface Refs {
   production: string
   movingBuilder: string
   movingProduction: string
-  /** By the name of the cache stage: this commit's image, only in the engine, and the moving tag. */
-  stages: Record<string, { local: string; moving: string }>
+  /** By the name of the cache stage, or its number if it has none. */
+  stages: Record<string, StageRefs>
   /** The image of the pull request, `IMAGE:pr-N`; only if the commit contains its changes. */
   pullRequest?: string
   /** Further tags of the production image from the user, without the references above and below. */
   further: string[]
   /** Those that are named after the branch of the run or the publishing branch: a late run must not set them. */
   branch: string[]
+}
+
+/** References of the images of a cache stage. */
+export interface StageRefs {
+  /** This commit's image, only in the engine. */
+  local: string
+  moving: string
+  candidate: string
 }
 
 /**
@@ -40,25 +48,27 @@ export function makeRefs(
       `The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`
     )
   }
-  const ours = [inputs.builderTag, inputs.latestTag]
-  const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)]
-  const stages = cacheStages.map(({ stage }) => {
-    const name = nameOf(stage)
-    const isOurs = taken.includes(name) || isReservedTag(name) || isPullRequestTag(name) || isCommitTag(name)
-    const tag = isOurs ? `stage-${name}` : name
-    return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }] as const
-  })
+  const { builderTag, latestTag } = inputs
+  const builder = `${builderTag}-${commit.shortSha}`
+  const stages = cacheStages.map(({ stage }): [string, StageRefs] => [
+    keyOf(stage),
+    {
+      local: reference(stageTagOf(builder, stage)),
+      moving: reference(stageTagOf(builderTag, stage)),
+      candidate: reference(stageTagOf(candidateOf(builderTag), stage))
+    }
+  ])
   const refs = {
-    builder: reference(`${inputs.builderTag}-${commit.shortSha}`),
+    builder: reference(builder),
     production: reference(commit.shortSha),
-    movingBuilder: reference(inputs.builderTag),
-    movingProduction: reference(inputs.latestTag),
+    movingBuilder: reference(builderTag),
+    movingProduction: reference(latestTag),
     stages: Object.fromEntries(stages)
   }
-  const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`)
+  const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest))
   // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
   const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])]
-  const others = tagsOfOtherCommits(inputs, commit)
+  const others = tagsOfOthers(inputs, commit)
   const users = inputs.tags.filter(
     (tag, index, tags) =>
       !others.includes(tag) &&
@@ -74,15 +84,29 @@ export function makeRefs(
   }
 }
 
-/** Returns the user's tags that have the form of a commit tag, but of another commit: its image must keep its tag. */
-export function tagsOfOtherCommits(
+/** Returns the key of a cache stage in `Refs.stages`. */
+export function keyOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
+  return name ?? String(index)
+}
+
+/**
+ * Returns the user's tags that have the form of the tag of a commit or of a pull request, but of another one than this run
+ * builds: its image must keep its tag.
+ */
+export function tagsOfOthers(
   { image, tags }: Pick<PublicInputs, 'image' | 'tags'>,
-  { shortSha }: Pick<Commit, 'shortSha'>
+  { shortSha, pullRequest }: Pick<Commit, 'shortSha' | 'pullRequest'>
 ): string[] {
   return tags.filter((reference) => {
     const { tag = '' } = parseReference(reference)
-    return isCommitTag(tag) && tag !== shortSha && sameRepository(image, reference)
+    const isOther =
+      (isCommitTag(tag) && tag !== shortSha) || (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest))
+    return isOther && sameRepository(image, reference)
   })
+}
+
+function pullRequestTag(number: number | undefined): string {
+  return `pr-${number}`
 }
 
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
@@ -104,14 +128,4 @@ export function productionRefs(refs: Refs): string[] {
 /** Returns the moving tags, which only runs of the publishing branch set. */
 export function movingTags(refs: Pick<Refs, 'movingBuilder' | 'movingProduction' | 'stages'>): string[] {
   return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction]
-}
-
-/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag or its reference. */
-export function candidateOf(moving: string): string {
-  return `${moving}-next`
-}
-
-/** Returns the tag of the kept cache, for production's moving tag or its reference. */
-export function keptCacheOf(latest: string): string {
-  return `${latest}-cache`
 }

@@ -1,8 +1,9 @@
 import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/model.ts'
 import { chainOf, nameOf, stageAt, stagesNeededFor, triggersOf } from '../dockerfile/stage-graph.ts'
+import { candidateOf, keptCacheOf } from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
 import type { PublishDecision } from './publish-policy.ts'
-import { candidateOf, keptCacheOf, productionRefs, type Refs } from './references.ts'
+import { keyOf, productionRefs, type Refs } from './references.ts'
 import type { StrategyChoice } from './select-strategy.ts'
 
 /** The image of a stage. */
@@ -18,7 +19,7 @@ export interface StageBuild {
   kind: 'builder' | 'cache' | 'production'
   /** Index of the stage. */
   stage: number
-  /** Name of the stage in messages and tags: `stage-2` for a third stage without a name, as BuildKit calls it. */
+  /** Name of the stage in messages: `stage-2` for a third stage without a name, as BuildKit calls it. */
   name: string
   /** The image of this commit. That of a builder or cache stage is only in the engine. */
   reference: string
@@ -79,7 +80,7 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
   }
 
   const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache)
-  const candidate = candidateFor(parts, refs.movingBuilder)
+  const candidate = candidateFor(parts, candidateOf(refs.movingBuilder))
   builds.push({
     kind: 'builder',
     ...placeOf(parts, builder, builder, images),
@@ -113,20 +114,20 @@ type Place = Pick<StageBuild, 'stage' | 'name' | 'images' | 'own' | 'instruction
 
 function planCache(parts: StageBuildParts, { stage, containedIn }: CacheStage): Omit<StageBuild, keyof Place> {
   const { refs, decision, labels } = parts
-  const { local = '', moving = '' } = refs.stages[nameOf(stage)] ?? {}
+  const { local = '', moving = '', candidate: inspected = '' } = refs.stages[keyOf(stage)] ?? {}
   const common = { kind: 'cache', reference: local, labels: labels.stages } as const
   if (containedIn !== undefined) {
     const source = { builder: refs.movingBuilder, production: refs.movingProduction }
     return { ...common, cacheSource: source[containedIn], tags: [local] }
   }
-  const candidate = candidateFor(parts, moving)
+  const candidate = candidateFor(parts, inspected)
   const tags = [local, ...(decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])]
   return { ...common, cacheSource: moving, moving, ...(candidate !== undefined && { candidate }), tags }
 }
 
 /** Returns the candidate tag if the run promotes; undefined without cache metadata, because then there is nothing to inspect. */
-function candidateFor({ decision, strategy }: StageBuildParts, moving: string): string | undefined {
-  return decision.publish && strategy.capabilities.cacheMetadata ? candidateOf(moving) : undefined
+function candidateFor({ decision, strategy }: StageBuildParts, candidate: string): string | undefined {
+  return decision.publish && strategy.capabilities.cacheMetadata ? candidate : undefined
 }
 
 /** Returns the properties that follow from the place of a stage in the Dockerfile. */

@@ -12,3 +12,38 @@ export function isCommitTag(tag: string): boolean {
 export function isPullRequestTag(tag: string): boolean {
   return /^pr-[0-9]+$/.test(tag)
 }
+
+/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
+export function candidateOf(builderTag: string): string {
+  return `${builderTag}-next`
+}
+
+/** Returns the tag of the kept cache, for production's moving tag or its reference. */
+export function keptCacheOf(latest: string): string {
+  return `${latest}-cache`
+}
+
+/**
+ * Returns the tag of a cache stage's image for the corresponding tag of the builder image: moving, candidate or local. No two
+ * stages of a Dockerfile share one, because docker allows no stage name that begins with a digit (bk: instructions/parse.go).
+ */
+export function stageTagOf(builderTag: string, { name, index }: { name?: string; index: number }): string {
+  return `${builderTag}-stage-${name ?? index}`
+}
+
+/** The moving tags that the inputs name. */
+export interface NamedTags {
+  builderTag: string
+  latestTag: string
+}
+
+/** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
+export function ownUseOf(tag: string, { builderTag, latestTag }: NamedTags): string | undefined {
+  if (tag === builderTag) return 'the builder image (input builder-tag)'
+  if (tag === keptCacheOf(latestTag)) return 'the kept cache of the production image (input latest-tag)'
+  const rest = tag.startsWith(`${builderTag}-`) ? tag.slice(builderTag.length + 1) : ''
+  const [, prefix, stage] = /^(next|[0-9a-f]{7})?(?:(?:^|-)(stage)-.+)?$/.exec(rest) ?? []
+  if (stage !== undefined) return 'the images of cache stages (input builder-tag)'
+  if (prefix === undefined) return undefined
+  return `${prefix === 'next' ? 'candidates for' : 'local copies of'} the builder image (input builder-tag)`
+}

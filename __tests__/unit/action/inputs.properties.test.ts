@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import { crossCheck, type Inputs, readInputs } from '../../../src/action/inputs.ts'
 import { UserError } from '../../../src/lib/errors.ts'
 import { isReference, isTag } from '../../../src/registry/image-reference.ts'
+import { ownUseOf } from '../../../src/registry/reserved-tags.ts'
 import { cases, faultsOf, hostile, mutated, oneLine } from '../../support/cases.ts'
 import { VALID } from '../../support/valid-inputs.ts'
 
@@ -84,8 +85,17 @@ describe('inputs that are right', () => {
         const texts = Object.fromEntries(Object.entries(all).map(([name, { text }]) => [name, text]))
         const image = String(all.image?.means(''))
         const expected = Object.fromEntries(Object.entries(all).map(([name, { means }]) => [field(name), means(image)]))
-        const areSame = expected.builderTag === expected.latestTag
-        expect(read(texts)).toEqual(areSame ? expect.stringMatching(/^Inputs builder-tag and latest-tag /) : expected)
+        const actual = read(texts)
+        const { builderTag, latestTag, tags } = expected as unknown as Inputs
+        const own = { builderTag, latestTag }
+        const taken = tags.some((tag) => tag.startsWith(`${image}:`) && ownUseOf(tag.slice(image.length + 1), own))
+        if (builderTag === latestTag || builderTag === `${latestTag}-cache` || ownUseOf(latestTag, own)) {
+          expect(actual).toMatch(/^Inputs builder-tag and latest-tag /)
+        } else if (taken) {
+          expect(actual).toMatch(/^Input tags has .*, but the action uses this tag for /)
+        } else {
+          expect(actual).toEqual({ ...expected, emptySecrets: expect.any(Array) })
+        }
       }),
       cases()
     )

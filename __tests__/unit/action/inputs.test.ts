@@ -26,6 +26,7 @@ describe('readInputs', () => {
       buildArgs: [],
       labels: [],
       secrets: [],
+      emptySecrets: [],
       ssh: [],
       addHosts: [],
       network: undefined,
@@ -92,6 +93,23 @@ describe('readInputs', () => {
         { id: 'pem', value: '-----\nabc\n-----' }
       ]
     ],
+    ['secrets', 'npm_token=\n"mirror=a=b"\r\n"other="', 'secrets', [{ id: 'mirror', value: 'a=b' }]],
+    ['secrets', 'npm_token=\r\n"mirror=a=b"\n"other= \n"', 'emptySecrets', ['npm_token', 'other']],
+    ['secrets', 'a=\na=b', 'emptySecrets', []],
+    ['secrets', '"a=1,b=2"', 'secrets', [{ id: 'a', value: '1,b=2' }]],
+    ['build-args', '"A=1,B=2"', 'buildArgs', ['A=1,B=2']],
+    ['build-args', 'LDAP=dc=example,dc=com', 'buildArgs', ['LDAP=dc=example,dc=com']],
+    ['build-args', 'A=1,B=2\nC=3', 'buildArgs', ['A=1,B=2', 'C=3']],
+    ['labels', 'a.b=one, and two', 'labels', ['a.b=one, and two']],
+    ['build-args', ' A=1 \r\n\r\n  \r\nB=2\t\r\n', 'buildArgs', ['A=1', 'B=2']],
+    ['tags', '\r\n v1 \r\n\r\n"v2"\r\n  \r\n""\r\n', 'tags', [`${IMAGE}:v1`, `${IMAGE}:v2`]],
+    ['cache-stages', '"deps"\r\n"assets" \r\n', 'cacheStages', ['deps', 'assets']],
+    ['cache-stages', '"none"', 'cacheStages', 'none'],
+    ['add-hosts', '"db:10.0.0.1"\r\n\r\n', 'addHosts', ['db:10.0.0.1']],
+    ['test-reports', '"a, b.xml"', 'testReports', ['a, b.xml']],
+    ['ssh', 'key=/k1,/k2\n"default"', 'ssh', ['key=/k1,/k2', 'default']],
+    ['dry-run', 'True', 'dryRun', true],
+    ['dry-run', 'FALSE', 'dryRun', false],
     ['ssh', 'default\nkey=/k', 'ssh', ['default', 'key=/k']],
     ['add-hosts', 'db:10.0.0.1\nv6:::1', 'addHosts', ['db:10.0.0.1', 'v6:::1']],
     ['tags', 'v1.2\ndocker.io/octo/app:v1', 'tags', [`${IMAGE}:v1.2`, 'docker.io/octo/app:v1']],
@@ -168,6 +186,35 @@ describe('readInputs', () => {
     ],
     ['labels', '"open', 'Input labels cannot be read: '],
     ['secrets', 'topsecret', 'Input secrets has a line that is not id=value'],
+    ['secrets', '=topsecret', 'Input secrets has a line that is not id=value'],
+    [
+      'secrets',
+      'a=topsecret,b=topsecret',
+      'Input secrets has a list on one line, with a comma between items; give one item a line'
+    ],
+    [
+      'build-args',
+      'A=1, B=2',
+      'Input build-args has a list on one line, with a comma between items; give one item a line'
+    ],
+    ['labels', 'a=1,b.c=2', 'Input labels has a list on one line, with a comma between items; give one item a line'],
+    ['tags', 'v1,v2', 'Input tags has the line "v1,v2", with a comma between items; give one item a line'],
+    ['tags', '"v1","v2"', 'with a comma between items; give one item a line'],
+    ['tags', 'ghcr.io/octo/app:v1, ghcr.io/octo/app:v2', 'give one item a line'],
+    [
+      'cache-stages',
+      'deps,assets',
+      'Input cache-stages has the line "deps,assets", with a comma between items; give one item a line'
+    ],
+    ['add-hosts', 'a:10.0.0.1,b:10.0.0.2', 'Input add-hosts has the line "a:10.0.0.1,b:10.0.0.2", with a comma'],
+    ['test-reports', 'a.xml,b.xml', 'Input test-reports has the line "a.xml,b.xml", with a comma between items'],
+    ['ssh', 'default,key=/k', 'Input ssh has the line "default,key=/k", with a comma between items'],
+    ['ssh', 'key=/k,default', 'Input ssh has the line "key=/k,default", with a comma between items'],
+    [
+      'test-options',
+      '--env=A=1,--env=B=2',
+      'Input test-options has a line that begins with "--env=", with a comma between items; give one item a line'
+    ],
     ['add-hosts', 'db', 'Input add-hosts has the line "db"; each line must be host:ip'],
     ['platform', 'linux/amd64,linux/arm64', 'Input platform is "linux/amd64,linux/arm64"; it must be one platform'],
     ['tags', 'docker.io/octo/app', 'Input tags: '],
@@ -207,7 +254,9 @@ describe('readInputs', () => {
   })
 
   it('does not show a secret in its error', () => {
-    expect(() => read({ secrets: 'topsecret' })).not.toThrow('topsecret')
+    for (const secrets of ['topsecret', '=topsecret', 'a=topsecret,b=topsecret']) {
+      expect(() => read({ secrets })).not.toThrow('topsecret')
+    }
   })
 })
 
@@ -218,4 +267,36 @@ describe('crossCheck', () => {
     )
     expect(() => crossCheck(read({}))).not.toThrow()
   })
+
+  it.each([
+    ['latest-cache', 'latest', 'latest-cache'],
+    ['app', 'app-next', 'app-next'],
+    ['app', 'app-stage-web', 'app-stage-web'],
+    ['app', 'app-0123abc', 'app-0123abc']
+  ])('refuses builder-tag %s with latest-tag %s: both are %s', (builder, latest, twice) => {
+    expect(() => crossCheck(read({ 'builder-tag': builder, 'latest-tag': latest }))).toThrow(
+      `Inputs builder-tag and latest-tag are "${builder}" and "${latest}", so the action would use the tag "${twice}" for two images; change one of them`
+    )
+  })
+
+  it.each([
+    ['builder', 'the builder image (input builder-tag)'],
+    ['builder-next', 'candidates for the builder image (input builder-tag)'],
+    ['latest-cache', 'the kept cache of the production image (input latest-tag)'],
+    [`${IMAGE}:builder-stage-deps`, 'the images of cache stages (input builder-tag)'],
+    ['ghcr.io:443/octo/app:builder-0123abc', 'local copies of the builder image (input builder-tag)']
+  ])('refuses the tag %s of the user', (tag, use) => {
+    expect(() => crossCheck(read({ tags: `v1\n${tag}` }))).toThrow(UserError)
+    expect(() => crossCheck(read({ tags: `v1\n${tag}` }))).toThrow(
+      `, but the action uses this tag for ${use}; remove it, or change that input`
+    )
+    expect(() => crossCheck(read({ tags: tag, 'builder-tag': 'b', 'latest-tag': 'l' }))).not.toThrow()
+  })
+
+  it.each(['latest', 'release', 'deps', 'stage-deps', 'builder-2', 'ghcr.io/octo/other:builder', 'pr-7', 'c0ffee1'])(
+    'accepts the tag %s of the user',
+    (tag) => {
+      expect(() => crossCheck(read({ tags: tag }))).not.toThrow()
+    }
+  )
 })

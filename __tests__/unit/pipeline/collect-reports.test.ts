@@ -116,7 +116,8 @@ describe('handOver', () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'))
     try {
       symlinkSync(elsewhere, join(workspace, 'test-reports'))
-      for (const directory of ['test-reports', 'test-reports/deep', join(workspace, 'test-reports')]) {
+      symlinkSync(elsewhere, join(workspace, '..reports'))
+      for (const directory of ['test-reports', 'test-reports/deep', join(workspace, 'test-reports'), '..reports']) {
         const run = runWith({ 'test-reports': 'a.txt', 'reports-directory': directory }, write)
         await collect(run, TEST)
         await handOver(run)

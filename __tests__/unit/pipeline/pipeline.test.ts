@@ -301,10 +301,12 @@ describe.each(['inline', 'legacy'] as const)('runPipeline, strategy %s', (strate
     expect(docker.verbs).toEqual(expect.arrayContaining([...tests, 'production']))
     expect(changesIn(order)).toEqual([...pushes, ...moves])
     const firstPush = order.indexOf(pushes[0] ?? '')
-    expect(order.slice(firstPush).filter((what) => !/^(get|push|put) /.test(what))).toEqual([])
+    // at the end, whether the tag of the commit still names the image
+    expect(order.slice(firstPush).filter((what) => !/^(get|push|put) /.test(what))).toEqual(['head octo/app:0123456'])
+    expect(order.at(-1)).toBe('head octo/app:0123456')
     // what is published is asked for once more after the push; once the tags move nothing is asked but for the image that they get
     expect(order.lastIndexOf('get octo/app:latest')).toBeGreaterThan(firstPush)
-    const sinceMove = order.slice(order.indexOf(moves[0] ?? ''))
+    const sinceMove = order.slice(order.indexOf(moves[0] ?? ''), -1)
     expect(sinceMove.filter((what) => what !== `get octo/app@${DIGEST}`)).toEqual(moves)
     expect(result).toMatchObject({
       builder: { image: 'octo/app:builder-0123456', imageId: IMAGE_ID },
@@ -532,21 +534,24 @@ describe('runPipeline, further stages', () => {
       // nothing is published that could have been built on other images
       const { docker, result } = await play(strategy, {}, { text: THREE_STAGES, contents: new Contents() })
       const tagged = docker.calls.flatMap((text) => /--tag (octo\/app:\S+) .*--iidfile/.exec(text)?.[1] ?? [])
-      const names = ['assets-0123456', 'builder-0123456', 'prod-deps-0123456', '0123456']
+      const builder = 'builder-0123456'
+      const names = [`${builder}-stage-assets`, builder, `${builder}-stage-prod-deps`, '0123456']
       expect(tagged).toEqual(names.map((name) => `octo/app:${name}`))
       expect(result.failures).toEqual([])
       expect(result.cacheStages.map(({ image, stage }) => [image, stage])).toEqual([
-        ['octo/app:assets-0123456', 'assets'],
-        ['octo/app:prod-deps-0123456', 'prod-deps']
+        ['octo/app:builder-0123456-stage-assets', 'assets'],
+        ['octo/app:builder-0123456-stage-prod-deps', 'prod-deps']
       ])
       expect(result.publication?.pushed).toEqual(
-        ['0123456', 'assets', 'builder', 'prod-deps', 'latest'].map((tag) => `octo/app:${tag}`)
+        ['0123456', 'builder-stage-assets', 'builder', 'builder-stage-prod-deps', 'latest'].map(
+          (tag) => `octo/app:${tag}`
+        )
       )
       if (strategy === 'legacy') return
       const sources = docker.calls.flatMap(
         (text) => /--cache-from type=registry,ref=octo\/app:(\S+)/.exec(text)?.[1] ?? []
       )
-      expect(sources).toEqual(['assets', 'builder', 'prod-deps', 'latest'])
+      expect(sources).toEqual(['builder-stage-assets', 'builder', 'builder-stage-prod-deps', 'latest'])
       // each from the user's own Dockerfile
       const targets = docker.calls.flatMap((text) => /--file Dockerfile( --target \S+)? /.exec(text)?.slice(1) ?? [])
       expect(targets).toEqual([...['assets', 'builder', 'prod-deps'].map((name) => ` --target ${name}`), undefined])
@@ -556,7 +561,7 @@ describe('runPipeline, further stages', () => {
   it('pushes none of them unless they may move', async () => {
     const { docker, order } = await play('inline', {}, { text: THREE_STAGES, push: false })
     expect(changesIn(order)).toEqual([])
-    expect(docker.calls.filter((text) => /--tag octo\/app:(assets|prod-deps)(-next)?( |$)/.test(text))).toEqual([])
+    expect(docker.calls.filter((text) => /--tag octo\/app:builder(-next)?-stage-/.test(text))).toEqual([])
   })
 })
 

@@ -130,7 +130,7 @@ describe('choosePrefetched', () => {
         { sizes: [50, 100, 3], history: ['COPY /d /d', 'COPY /a /a'] }
       ],
       [],
-      ['app:deps', 'app:latest']
+      ['app:builder-stage-deps', 'app:latest']
     ],
     [
       'neither a stage whose files have changed nor what copies from it',

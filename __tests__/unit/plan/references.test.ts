@@ -1,9 +1,16 @@
 import { describe, expect, it } from '@jest/globals'
+import type { Stage } from '../../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
-import { makeRefs, tagsOfOtherCommits } from '../../../src/plan/references.ts'
+import { makeRefs, tagsOfOthers } from '../../../src/plan/references.ts'
+import { ownUseOf } from '../../../src/registry/reserved-tags.ts'
 import { makeInputs } from '../../support/make-plan.ts'
 
 const COMMIT = { shortSha: '0123456', branch: 'feature/größe-2' }
+
+/** All stages of a Dockerfile, as cache stages. */
+function stagesOf(text: string): { stage: Stage }[] {
+  return parseDockerfile(text).stages.map((stage) => ({ stage }))
+}
 
 describe('makeRefs', () => {
   it('names the images of the commit and the moving tags', () => {
@@ -22,14 +29,14 @@ describe('makeRefs', () => {
     const refs = makeRefs(
       makeInputs({
         'latest-tag': 'stable',
-        tags: 'v1\ndocker.io/octo/app:v1\nocto/app:stable\nindex.docker.io/octo/app:builder\nghcr.io/octo/app:stable'
+        tags: 'v1\ndocker.io/octo/app:v1\nindex.docker.io/octo/app:stable\nghcr.io/octo/app:builder'
       }),
       COMMIT,
       [],
       'master'
     )
     expect(refs.movingProduction).toBe('octo/app:stable')
-    expect(refs.further).toEqual(['octo/app:v1', 'ghcr.io/octo/app:stable'])
+    expect(refs.further).toEqual(['octo/app:v1', 'ghcr.io/octo/app:builder'])
   })
 
   it('sets apart the tags that docker/metadata-action names after a branch', () => {
@@ -48,7 +55,7 @@ describe('makeRefs', () => {
     const { further, branch } = makeRefs(inputs, { ...COMMIT, branch: 'c0ffee1' }, [], 'master')
     expect(further).toEqual(['octo/app:C0FFEE1', 'octo/app:c0ffee12'])
     expect(branch).toEqual(['ghcr.io/octo/app:c0ffee1'])
-    expect(tagsOfOtherCommits(inputs, COMMIT)).toEqual(['octo/app:c0ffee1', 'docker.io/octo/app:c0ffee2'])
+    expect(tagsOfOthers(inputs, COMMIT)).toEqual(['octo/app:c0ffee1', 'docker.io/octo/app:c0ffee2'])
   })
 
   it('names the pull request once, although docker/metadata-action does, too', () => {
@@ -56,23 +63,60 @@ describe('makeRefs', () => {
     const refs = makeRefs(inputs, { ...COMMIT, pullRequest: 7 }, [], 'master')
     expect(refs.pullRequest).toBe('octo/app:pr-7')
     expect(refs.further).toEqual(['ghcr.io/octo/app:pr-7'])
-    expect(makeRefs(inputs, COMMIT, [], 'master').further).toEqual(['octo/app:pr-7', 'ghcr.io/octo/app:pr-7'])
+  })
+
+  it.each([undefined, 8])('takes no tag of another pull request: %s', (pullRequest) => {
+    const inputs = makeInputs({ tags: 'pr-7\ndocker.io/octo/app:pr-7\nghcr.io/octo/app:pr-7\npr-seven' })
+    const commit = { ...COMMIT, ...(pullRequest !== undefined && { pullRequest }) }
+    expect(makeRefs(inputs, commit, [], 'master').further).toEqual(['ghcr.io/octo/app:pr-7', 'octo/app:pr-seven'])
+    expect(tagsOfOthers(inputs, commit)).toEqual(['octo/app:pr-7', 'docker.io/octo/app:pr-7'])
   })
 
   it.each([
-    ['cache-0123456789abcdef', 'stage-cache-0123456789abcdef'],
-    ['tested-0123456789abcdef', 'stage-tested-0123456789abcdef'],
-    ['pr-7', 'stage-pr-7'],
-    ['builder-next', 'stage-builder-next'],
-    ['c0ffee1', 'stage-c0ffee1'],
-    ['c0ffee12', 'c0ffee12'],
-    ['cache', 'cache'],
-    ['cache-0123456789abcdef0', 'cache-0123456789abcdef0'],
-    ['pr-seven', 'pr-seven']
-  ])('gives the stage %s the tag %s', (name, tag) => {
-    const dockerfile = parseDockerfile(`FROM alpine AS ${name}`)
-    const [stage] = dockerfile.stages
-    if (!stage) throw new Error('there is a stage')
-    expect(makeRefs(makeInputs(), COMMIT, [{ stage }], '').stages[name]?.moving).toBe(`octo/app:${tag}`)
+    'release',
+    'latest',
+    'builder',
+    'dev',
+    'builder-next',
+    'pr-7',
+    'c0ffee1',
+    'cache-0123456789abcdef',
+    'stage-1'
+  ])('never gives the stage %s a tag of that name', (name) => {
+    const { stages } = makeRefs(makeInputs(), COMMIT, stagesOf(`FROM alpine AS ${name}`), '')
+    expect(stages).toEqual({
+      [name]: {
+        local: `octo/app:builder-0123456-stage-${name}`,
+        moving: `octo/app:builder-stage-${name}`,
+        candidate: `octo/app:builder-next-stage-${name}`
+      }
+    })
+  })
+
+  it('gives no two images one tag, whatever the stages are called', () => {
+    const names = ['deps', 'deps-next', 'next', 'next-stage-deps', 'stage-3', '', 'stage', '0123456', 'stage-deps', '']
+    const text = names.map((name) => `FROM alpine${name && ` AS s${name}`.replace(/ s(?=[a-z])/, ' ')}`).join('\n')
+    const stages = stagesOf(text)
+    const { stages: ofStages, ...others } = makeRefs(makeInputs({ tags: 'v1' }), COMMIT, stages, 'master')
+    const references = [
+      ...Object.values(ofStages).flatMap((refs) => Object.values(refs)),
+      ...Object.values(others).flat(),
+      ...['builder-next', 'latest-cache'].map((tag) => `octo/app:${tag}`)
+    ]
+    expect(stages).toHaveLength(names.length)
+    expect(references).toHaveLength(3 * names.length + 5 + 2)
+    expect(new Set(references).size).toBe(references.length)
+    // no user can ask for one of them
+    for (const reference of Object.values(ofStages).flatMap((refs) => Object.values(refs))) {
+      expect(ownUseOf(reference.replace('octo/app:', ''), { builderTag: 'builder', latestTag: 'latest' })).toMatch(
+        /^the images of cache stages/
+      )
+    }
+  })
+
+  it('refuses a stage whose tag would be too long', () => {
+    expect(() => makeRefs(makeInputs(), COMMIT, stagesOf(`FROM alpine AS ${'a'.repeat(115)}`), '')).toThrow(
+      /^The tag builder-0123456-stage-a+ would be too long for a registry; give the stage a shorter name/
+    )
   })
 })

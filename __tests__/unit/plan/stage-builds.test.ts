@@ -42,12 +42,12 @@ describe('planBuilds', () => {
   })
 
   it('gives each the images that there are by then, but of what it is built on only the builder', () => {
-    expect(buildOf('deps').images).toEqual([{ stage: 0, image: 'octo/app:assets-0123456' }])
-    expect(buildOf('builder').images).toEqual([{ stage: 0, image: 'octo/app:assets-0123456' }])
+    expect(buildOf('deps').images).toEqual([{ stage: 0, image: 'octo/app:builder-0123456-stage-assets' }])
+    expect(buildOf('builder').images).toEqual([{ stage: 0, image: 'octo/app:builder-0123456-stage-assets' }])
     expect(buildOf('stage-5').images).toEqual([
-      { stage: 0, image: 'octo/app:assets-0123456' },
+      { stage: 0, image: 'octo/app:builder-0123456-stage-assets' },
       { stage: 2, image: 'octo/app:builder-0123456' },
-      { stage: 3, image: 'octo/app:tools-0123456' }
+      { stage: 3, image: 'octo/app:builder-0123456-stage-tools' }
     ])
   })
 
@@ -85,10 +85,13 @@ describe('planBuilds', () => {
 
   it('has a candidate for what is inspected before its tag moves, and a kept cache for production', () => {
     const [assets, deps, builder, production] = ['assets', 'deps', 'builder', 'stage-5'].map((name) => buildOf(name))
-    expect(assets).toMatchObject({ cacheSource: 'octo/app:assets', candidate: 'octo/app:assets-next' })
+    expect(assets).toMatchObject({
+      cacheSource: 'octo/app:builder-stage-assets',
+      candidate: 'octo/app:builder-next-stage-assets'
+    })
     expect(builder).toMatchObject({ moving: 'octo/app:builder', candidate: 'octo/app:builder-next' })
     // its layers are in the image of the builder
-    expect(deps).toMatchObject({ cacheSource: 'octo/app:builder', tags: ['octo/app:deps-0123456'] })
+    expect(deps).toMatchObject({ cacheSource: 'octo/app:builder', tags: ['octo/app:builder-0123456-stage-deps'] })
     expect(deps).not.toHaveProperty('moving')
     expect(production).toMatchObject({ cacheSource: 'octo/app:latest', keptCache: 'octo/app:latest-cache' })
     expect(production).not.toHaveProperty('candidate')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { isCommitTag, isPullRequestTag, isReservedTag } from '../../../src/registry/reserved-tags.ts'
+import { isCommitTag, isPullRequestTag, isReservedTag, ownUseOf } from '../../../src/registry/reserved-tags.ts'
 
 describe('Tags of the action', () => {
   it.each([
@@ -25,5 +25,33 @@ describe('Tags of the action', () => {
     ['0123abcd', false]
   ])('%s: of a commit %s', (tag, ofCommit) => {
     expect(isCommitTag(tag)).toBe(ofCommit)
+  })
+})
+
+describe('Tags that the inputs builder-tag and latest-tag take', () => {
+  it.each([
+    ['builder', 'the builder image (input builder-tag)'],
+    ['builder-next', 'candidates for the builder image (input builder-tag)'],
+    ['builder-0123abc', 'local copies of the builder image (input builder-tag)'],
+    ['latest-cache', 'the kept cache of the production image (input latest-tag)'],
+    ['builder-stage-deps', 'the images of cache stages (input builder-tag)'],
+    ['builder-stage-2', 'the images of cache stages (input builder-tag)'],
+    ['builder-next-stage-deps', 'the images of cache stages (input builder-tag)'],
+    ['builder-0123abc-stage-deps', 'the images of cache stages (input builder-tag)'],
+    ['latest', undefined],
+    ['latest-next', undefined],
+    ['builder-cache', undefined],
+    ['builder-alpine', undefined],
+    ['builder-nextstage-a', undefined],
+    ['builder-next-1', undefined],
+    ['builder-stage-', undefined],
+    ['builder-0123abc4', undefined],
+    ['stage-deps', undefined],
+    ['release', undefined],
+    ['my-builder-next', undefined]
+  ])('%s: %s', (tag, use) => {
+    expect(ownUseOf(tag, { builderTag: 'builder', latestTag: 'latest' })).toBe(use)
+    // another name of the moving tags takes others
+    expect(ownUseOf(tag, { builderTag: 'b', latestTag: 'l' })).toBeUndefined()
   })
 })

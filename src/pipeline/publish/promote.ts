@@ -1,7 +1,7 @@
 import { isCommitId, type Relation } from '../../git/git.ts'
 import { REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
-import { VARIANT_LABEL } from '../../plan/variant.ts'
+import { BUILD_ARGS_LABEL, VARIANT_LABEL } from '../../plan/variant.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { look } from '../../registry/look.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
@@ -145,20 +145,41 @@ function whyNotOurs({ plan }: Pick<Run, 'plan'>, image: ImageRecord | undefined,
   return `it is another variant of the image (label ${VARIANT_LABEL}); give each variant a repository of its own`
 }
 
+/** Returns how an image differs from that of this run, so that their jobs need repositories of their own; undefined if it does not. */
+function whyOtherVariant({ plan }: Pick<Run, 'plan'>, image: ImageRecord | undefined): string | undefined {
+  const { [VARIANT_LABEL]: variant = '', [BUILD_ARGS_LABEL]: buildArgs = '' } = image?.labels ?? {}
+  if (variant !== '' && variant !== plan.variant)
+    return 'with other tags, another target, platform, context or Dockerfile'
+  return buildArgs === '' || buildArgs === plan.buildArgs ? undefined : 'with other build arguments'
+}
+
 /**
  * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
  * that its readers do not expect.
  */
-export async function warnOfOtherVariant({
-  plan,
-  registry,
-  log
-}: Pick<Run, 'plan' | 'registry' | 'log'>): Promise<void> {
-  const { image } = await look(registry, plan.refs.production)
-  const variant = image?.labels[VARIANT_LABEL]
-  if (revisionOf(image) !== plan.commit.sha || variant === undefined || variant === plan.variant) return
-  log.warning(
-    `Another image of this commit is published as ${plan.refs.production}, with other tags, another target, platform or Dockerfile, and this run replaces it; give each variant a repository of its own (input image)`
+export async function warnOfOtherVariant(run: Pick<Run, 'plan' | 'registry' | 'log'>): Promise<void> {
+  const { production } = run.plan.refs
+  const why = whyOtherVariant(run, (await look(run.registry, production)).image)
+  if (why === undefined) return
+  run.log.warning(
+    `Another image of this commit is published as ${production}, ${why}, and this run replaces it; give each variant a repository of its own (input image)`
+  )
+}
+
+/**
+ * Warns if a concurrent run has given the tag of this commit to an image of another variant after this run has.
+ *
+ * @param digest of this run's image; '' if it was not pushed
+ */
+export async function warnOfReplacement(run: Pick<Run, 'plan' | 'registry' | 'log'>, digest: string): Promise<void> {
+  const { production } = run.plan.refs
+  if (digest === '') return
+  const { value: now } = await run.registry.digest(production)
+  if (now === undefined || now === digest) return
+  const why = whyOtherVariant(run, (await run.registry.current(production)).image)
+  if (why === undefined) return
+  run.log.warning(
+    `A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`
   )
 }
 

@@ -3,12 +3,13 @@ import { secondsSince } from '../../lib/timeline.ts'
 import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
+import type { RegistryFailure } from '../../registry/failure.ts'
 import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { branchTagsToSet } from './branch-tags.ts'
 import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
-import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
+import { hold, type Judged, pushForLook, whyNotOurTag, whyTaken } from './verify.ts'
 
 /**
  * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
@@ -98,7 +99,7 @@ async function move(
   builds: readonly Build[],
   isUnsure: boolean
 ): Promise<{ moving: string[]; held: Publication['held']; newer: GivenBack | undefined }> {
-  const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)))
+  const holds = await settle(judged.map((one) => hold(run, one, builds)))
   const held = holds.flatMap((one) => one ?? [])
   for (const { reason } of held) run.log.warning(reason)
   // production moves anyway: hosts deploy it
@@ -155,7 +156,7 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
  * @param images by the moving tags of the other stages, the images of the same content
  */
 export async function tagUnchanged(
-  run: PromoteRun,
+  run: PromoteRun & Pick<Run, 'signal'>,
   unchanged: Unchanged,
   images: ReadonlyMap<string, string>
 ): Promise<Publication> {
@@ -163,12 +164,12 @@ export async function tagUnchanged(
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
   const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
-  const { tagged, failure } = await run.registry.tag(unchanged.image, wanted)
-  const isTagged = failure === undefined && branch.failures.length === 0
+  const { tagged, failure } = await tagAll(run, unchanged.image, wanted)
+  const isTagged = wanted.every((reference) => tagged.has(reference)) && branch.failures.length === 0
   const moved = new Map<string, string>()
-  const moving =
-    isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] }
-  if (moving.published) await moveOthers(run, images, moved)
+  const nothing = { published: false, failures: [] }
+  const [moving = nothing] = await settle(isTagged && decision.publish ? [keepMovingTag(run, unchanged, moved)] : [])
+  if (moving.published) await settle([moveOthers(run, images, moved)])
   const [failed] = wanted.filter((reference) => !tagged.has(reference))
   return {
     pushed: [...tagged.keys(), ...moved.keys()],
@@ -184,13 +185,35 @@ export async function tagUnchanged(
   }
 }
 
+/** Sets one tag after the other, until a failure or a cancellation. */
+async function tagAll(
+  { registry, signal }: Pick<Run, 'registry' | 'signal'>,
+  image: string,
+  references: readonly string[]
+): Promise<{ tagged: Map<string, string>; failure?: RegistryFailure }> {
+  const tagged = new Map<string, string>()
+  for (const reference of references) {
+    // a cancellation here must not hide which tags were set before
+    const [one] = await settle(signal.aborted ? [] : [registry.tag(image, [reference])])
+    for (const [name, digest] of one?.tagged ?? []) tagged.set(name, digest)
+    if (one?.failure) return { tagged, failure: one.failure }
+  }
+  return { tagged }
+}
+
 /** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
 async function moveOthers(
-  { registry, log }: PromoteRun,
+  run: PromoteRun,
   images: ReadonlyMap<string, string>,
   moved: Map<string, string>
 ): Promise<void> {
+  const { registry, log } = run
   for (const [moving, image] of images) {
+    const notOurs = await whyNotOurTag(run, moving)
+    if (notOurs !== undefined) {
+      log.warning(`${moving} is not updated: ${notOurs}`)
+      continue
+    }
     const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)])
     if (other.value === undefined || other.value === now.value) continue
     const { tagged, failure } = await registry.tag(image, [moving])

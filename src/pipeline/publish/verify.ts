@@ -2,11 +2,13 @@ import { missingRecords, whyNoCache } from '../../cache/cached-layers.ts'
 import { failureOf } from '../../docker/errors.ts'
 import { at, list, parseJson, text } from '../../lib/json.ts'
 import { splitAtEquals } from '../../lib/text.ts'
-import { keptCacheOf, tagsOfCommit } from '../../plan/references.ts'
+import { isOfAction, isProduction } from '../../plan/labels.ts'
+import { tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import { stringsOf } from '../../registry/image.ts'
 import { look } from '../../registry/look.ts'
+import { keptCacheOf } from '../../registry/reserved-tags.ts'
 import type { Build, Failure, Publication, TestResult } from '../../result/result.ts'
 import type { Pushes } from './push.ts'
 
@@ -81,6 +83,24 @@ export interface Judged {
   digest: string
   /** Why it is a worse cache source than the published one; undefined if it is not. */
   why: string | undefined
+  /** Why the moving tag must stay whatever the image is. */
+  stays?: string
+}
+
+/**
+ * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
+ * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ */
+export async function whyNotOurTag(
+  { plan, registry }: Pick<Run, 'plan' | 'registry'>,
+  reference: string
+): Promise<string | undefined> {
+  const labels = (await registry.published(reference)).image?.labels
+  if (labels === undefined) return undefined
+  const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels)
+  if (isOurs && !isProduction(labels)) return undefined
+  const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make'
+  return `${reference} names ${what}; delete that tag, or set the input builder-tag`
 }
 
 /** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
@@ -91,8 +111,10 @@ export async function pushForLook(
   builds: readonly Build[]
 ): Promise<Judged> {
   const { refs, decision } = run.plan
-  const isProduction = stage.kind === 'production'
-  const reference = isProduction ? stage.reference : stage.candidate
+  const isTarget = stage.kind === 'production'
+  const reference = isTarget ? stage.reference : stage.candidate
+  const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage)
+  if (stays !== undefined) return { stage, digest: '', why: undefined, stays }
   if (reference !== undefined && pushes.mayGoOn()) await pushes.push(reference)
   const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
   if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
@@ -105,9 +127,18 @@ export async function pushForLook(
   const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== ''
   const [why] = await Promise.all([
     isJudged ? whyWorse(run, stage, build, digest) : undefined,
-    ...(isProduction ? tagsOfCommit(refs).map((further) => pushes.tag(further, digest)) : [])
+    ...(isTarget ? tagsOfCommit(refs).map((further) => pushes.tag(further, digest)) : [])
   ])
   return { stage, digest, why }
+}
+
+async function whyStays(
+  run: Pick<Run, 'plan' | 'registry'>,
+  { moving, candidate }: StageBuild
+): Promise<string | undefined> {
+  const own = [candidate ?? [], moving ?? []].flat()
+  const reasons = await Promise.all(own.map((reference) => whyNotOurTag(run, reference)))
+  return reasons.find((reason) => reason !== undefined)
 }
 
 /** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
@@ -149,16 +180,20 @@ async function whyWorse(
   return why
 }
 
-/** Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. */
+/**
+ * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
+ * says if the moving tag stays for another reason.
+ */
 export async function hold(
   run: Pick<Run, 'plan' | 'registry'>,
-  stage: StageBuild,
-  builds: readonly Build[],
-  why: string | undefined
+  { stage, why, stays }: Judged,
+  builds: readonly Build[]
 ): Promise<Publication['held'][number] | undefined> {
   const { refs } = run.plan
-  if (why === undefined || stage.moving === undefined) return undefined
   const reference = stage.moving
+  if (reference === undefined) return undefined
+  if (stays !== undefined) return { reference, reason: `${reference} is not updated: ${stays}` }
+  if (why === undefined) return undefined
   if (stage.kind !== 'production') {
     return {
       reference,
@@ -172,10 +207,24 @@ export async function hold(
   const next = isKept ? source : kept
   const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`
   if (isKept) return { reference, reason }
+  const notOurs = await whyNotKept(run, kept)
+  if (notOurs !== undefined) {
+    return {
+      reference,
+      reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
+    }
+  }
   const { failure } = await run.registry.tag(refs.movingProduction, [kept])
   if (failure === undefined) return { reference, reason }
   return {
     reference,
     reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
   }
+}
+
+/** Returns why the tag of the kept cache, which is a production image, must not be set. */
+async function whyNotKept({ registry }: Pick<Run, 'registry'>, kept: string): Promise<string | undefined> {
+  const labels = (await registry.published(kept)).image?.labels
+  if (labels === undefined || isOfAction(labels)) return undefined
+  return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`
 }

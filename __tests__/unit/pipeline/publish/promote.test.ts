@@ -5,11 +5,12 @@ import { Git, type Relation } from '../../../../src/git/git.ts'
 import type { GitHub } from '../../../../src/git/github.ts'
 import { CancelledError } from '../../../../src/lib/errors.ts'
 import type { ExecResult } from '../../../../src/lib/exec.ts'
+import { warnOfOtherVariant, warnOfReplacement } from '../../../../src/pipeline/publish/promote.ts'
 import { publish, tagUnchanged } from '../../../../src/pipeline/publish/publish.ts'
 import { REVISION_LABEL } from '../../../../src/plan/labels.ts'
 import type { Run } from '../../../../src/plan/run-context.ts'
-import { VARIANT_LABEL } from '../../../../src/plan/variant.ts'
-import type { FailureKind } from '../../../../src/registry/failure.ts'
+import { BUILD_ARGS_LABEL, VARIANT_LABEL } from '../../../../src/plan/variant.ts'
+import type { FailureKind, RegistryFailure } from '../../../../src/registry/failure.ts'
 import { describeFailure } from '../../../../src/report/messages.ts'
 import type { Publication } from '../../../../src/result/result.ts'
 import { cases } from '../../../support/cases.ts'
@@ -35,7 +36,8 @@ class Repository extends Contents {
     for (const [tag, commit] of Object.entries(tags)) this.set(tag, commit)
   }
 
-  set(tag: string, commit: string, variant = 'variant'): void {
+  /** @param variant that of a production image, unless the tag is one of the builder image */
+  set(tag: string, commit: string, variant = /^(builder|cache)/.test(tag) ? '' : 'variant'): void {
     const labels = { [REVISION_LABEL]: commit, [VARIANT_LABEL]: variant }
     this.put(`octo/app:${tag}`, imageOf(digestOf(commit), { labels }))
   }
@@ -365,8 +367,9 @@ describe('A run whose commit follows the published one', () => {
 describe('A run whose commit has an image of another variant', () => {
   it.each<[string, commit: string, variant: string | undefined, warns: boolean]>([
     ['of the same commit', FIRST, 'debian', true],
-    ['of an image that was only tagged', SECOND, 'debian', false],
-    ['which is this one', FIRST, 'variant', false]
+    ['of an earlier commit, which a run has only tagged', SECOND, 'debian', true],
+    ['which is this one', FIRST, 'variant', false],
+    ['which is this one of an earlier commit', SECOND, 'variant', false]
   ])('warns before it pushes its own: %s', async (_, commit, variant, warns) => {
     const repository = new Repository()
     repository.set('1111111', commit, variant)
@@ -377,6 +380,78 @@ describe('A run whose commit has an image of another variant', () => {
         ? [expect.stringMatching(/^Another image of this commit is published as octo\/app:1111111, with other/)]
         : []
     )
+  })
+})
+
+describe('The images of two jobs for one commit', () => {
+  /** The images of this many runs in order, each with its own variant and build arguments. */
+  interface Job {
+    variant: string
+    buildArgs: string
+  }
+
+  const ALPINE = { variant: 'alpine', buildArgs: 'a' }
+  const DEBIAN = { variant: 'debian', buildArgs: 'a' }
+  const NODE_22 = { variant: 'alpine', buildArgs: 'b' }
+
+  function image(digit: string, { variant, buildArgs }: Job, commit = FIRST) {
+    const labels = { [REVISION_LABEL]: commit, [VARIANT_LABEL]: variant, [BUILD_ARGS_LABEL]: buildArgs }
+    return imageOf(`sha256:${digit.repeat(64)}`, { labels })
+  }
+
+  function jobOf(repository: Repository, job: Job) {
+    const { run, log } = runWith(repository, new Branch(), FIRST)
+    Object.assign(run.plan, job)
+    return { run, log }
+  }
+
+  it.each<[string, Job, Job, string]>([
+    ['variants', ALPINE, DEBIAN, 'with other tags, another target, platform, context or Dockerfile'],
+    ['variants in the other order', DEBIAN, ALPINE, 'with other tags, another target, platform, context or Dockerfile'],
+    ['build arguments', ALPINE, NODE_22, 'with other build arguments'],
+    ['build arguments in the other order', NODE_22, ALPINE, 'with other build arguments']
+  ])('are told apart by their %s, before the second one is pushed', async (_, first, second, how) => {
+    const repository = new Repository()
+    repository.put('octo/app:1111111', image('a', first))
+    const { run, log } = jobOf(repository, second)
+    await warnOfOtherVariant(run)
+    expect(log.said('warning')).toEqual([
+      `Another image of this commit is published as octo/app:1111111, ${how}, and this run replaces it; give each variant a repository of its own (input image)`
+    ])
+    const same = jobOf(repository, first)
+    await warnOfOtherVariant(same.run)
+    expect(same.log.said(...TOLD)).toEqual([])
+  })
+
+  it.each<[string, Job, boolean]>([
+    ['another variant', DEBIAN, true],
+    ['other build arguments', NODE_22, true],
+    ['the same job', ALPINE, false]
+  ])('are told apart after the push if a concurrent run was later: %s', async (_, job, warns) => {
+    const repository = new Repository()
+    const { run, log } = jobOf(repository, ALPINE)
+    const own = image('a', ALPINE)
+    // nothing was there before the push
+    await warnOfOtherVariant(run)
+    repository.put('octo/app:1111111', own)
+    await warnOfReplacement(run, own.digest ?? '')
+    expect(log.said(...TOLD)).toEqual([])
+    repository.put('octo/app:1111111', image('b', job))
+    await warnOfReplacement(run, own.digest ?? '')
+    const warning =
+      /^A concurrent run has replaced the image of this run at octo\/app:1111111 by another image of this commit, with other/
+    expect(log.said(...TOLD)).toEqual(warns ? [expect.stringMatching(warning)] : [])
+  })
+
+  it('are not compared if this run pushed none, or the registry does not answer', async () => {
+    const repository = new Repository()
+    repository.put('octo/app:1111111', image('b', DEBIAN))
+    const { run, log } = jobOf(repository, ALPINE)
+    await warnOfReplacement(run, '')
+    const fail = (): RegistryFailure => failureOf('unreachable')
+    const registry = new FakeRegistry(repository, { fail })
+    await warnOfReplacement({ ...run, registry }, `sha256:${'a'.repeat(64)}`)
+    expect(log.said(...TOLD)).toEqual([])
   })
 })
 
@@ -592,6 +667,27 @@ describe('A run of which nothing had to be built', () => {
       expect.stringMatching(/^Cannot inspect the published image octo\/app:latest/)
     ])
     expect([repository.commitOf('latest'), repository.commitOf('3333333')]).toEqual([SECOND, FIRST])
+  })
+
+  it.each([
+    ['fails', { failures: [{ kind: 'push', reference: 'octo/app:v2' }] }],
+    ['is cancelled', { failures: [] }]
+  ])('tells which tags it had set before it %s', async (what, told) => {
+    const repository = new Repository(byTag([FIRST]))
+    const cancellation = new AbortController()
+    const { run } = runWith(repository, new Branch(), THIRD, { cancellation })
+    run.plan.refs.further.push('octo/app:v1', 'octo/app:v2', 'octo/app:v3')
+    const turn = (request: string): void => {
+      if (request === 'put octo/app:v2' && what === 'is cancelled') cancellation.abort()
+    }
+    const fail = (request: string): RegistryFailure | undefined =>
+      request === 'put octo/app:v2' ? failureOf('refused') : undefined
+    const registry = new FakeRegistry(repository, { turn, fail, signal: cancellation.signal })
+    const publication = await tagUnchanged({ ...run, registry }, unchanged, new Map())
+    expect(publication).toMatchObject({ pushed: ['octo/app:3333333', 'octo/app:v1'], published: false, ...told })
+    expect([repository.commitOf('v1'), repository.commitOf('v2'), repository.commitOf('latest')]).toEqual([
+      ...[FIRST, undefined, undefined]
+    ])
   })
 
   it('takes the moving tag back that an older commit has taken since it looked', async () => {
