@@ -1,10 +1,12 @@
+import type { ContentKeys } from '../../cache/key-tags.ts'
 import { settle } from '../../lib/settle.ts'
 import { secondsSince } from '../../lib/timeline.ts'
 import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
+import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { branchTagsToSet } from './branch-tags.ts'
+import { describeKept, findCommitImage } from './commit-image.ts'
 import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
@@ -21,7 +23,8 @@ import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
 export async function publish(
   run: Run,
   builds: readonly Build[],
-  tests: readonly TestResult[]
+  tests: readonly TestResult[],
+  keys: ContentKeys
 ): Promise<{ publication: Publication; digests: Map<string, string>; pullSize?: PullSize }> {
   const { refs, decision, inputs, builds: stageBuilds } = run.plan
   const start = performance.now()
@@ -30,7 +33,7 @@ export async function publish(
     const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] }
     return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] }, digests: new Map() }
   }
-  const pushes = new Pushes(run)
+  const pushes = new Pushes(run, keys)
   const pushed = new Map<StageBuild, Promise<Judged>>()
   // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
   for (const stage of stageBuilds.toReversed()) {
@@ -76,7 +79,9 @@ export async function publish(
     seconds: secondsSince(start),
     failures: pushes.failures
   }
-  const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]))
+  // a kept tag names another image than the one that this run built
+  const built = judged.filter(({ stage }) => !pushes.kept.has(stage.reference))
+  const digests = new Map(built.map(({ stage, digest }) => [stage.reference, digest]))
   return { publication, digests, ...(size && { pullSize: size }) }
 }
 
@@ -157,31 +162,57 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 export async function tagUnchanged(
   run: PromoteRun,
   unchanged: Unchanged,
-  images: ReadonlyMap<string, string>
+  images: ReadonlyMap<string, string>,
+  keys: ContentKeys
 ): Promise<Publication> {
-  const { refs, decision } = run.plan
+  const { refs, decision, inputs } = run.plan
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
-  const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
-  const { tagged, failure } = await run.registry.tag(unchanged.image, wanted)
-  const isTagged = failure === undefined && branch.failures.length === 0
+  const tagged = new Map<string, string>()
+  const failed = await tagOne(run, unchanged.image, refs.production, keys, tagged)
+  const digest = tagged.get(refs.production) ?? ''
+  // a kept commit tag names another image of the same content: all tags name that one
+  const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` }
+  const failures: Failure[] = failed ? [failed] : []
+  for (const reference of [...tagsOfCommit(refs), ...branch.references]) {
+    if (failures.length > 0) break
+    const failure = await tagOne(run, published.image, reference, keys, tagged)
+    if (failure) failures.push(failure)
+  }
+  const isTagged = failures.length === 0 && branch.failures.length === 0
   const moved = new Map<string, string>()
   const moving =
-    isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] }
+    isTagged && decision.publish ? await keepMovingTag(run, published, moved) : { published: false, failures: [] }
   if (moving.published) await moveOthers(run, images, moved)
-  const [failed] = wanted.filter((reference) => !tagged.has(reference))
   return {
     pushed: [...tagged.keys(), ...moved.keys()],
-    ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+    ...{ digest, held: [] },
     digests: Object.fromEntries([...tagged, ...moved]),
     ...moving,
-    failures: [
-      ...(failure && failed !== undefined ? [{ kind: 'push' as const, reference: failed, failure }] : []),
-      ...branch.failures,
-      ...(moving.failures ?? [])
-    ],
+    failures: [...failures, ...branch.failures, ...(moving.failures ?? [])],
     seconds: secondsSince(start)
   }
+}
+
+/** Sets one tag of this commit, unless it already names an image of the same content and cannot change. */
+async function tagOne(
+  run: PromoteRun,
+  image: string,
+  reference: string,
+  keys: ContentKeys,
+  tagged: Map<string, string>
+): Promise<Failure | undefined> {
+  const { failure, ...set } = await run.registry.tag(image, [reference])
+  for (const [one, digest] of set.tagged) tagged.set(one, digest)
+  if (failure === undefined) return undefined
+  const { production, further } = run.plan.refs
+  if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
+    return { kind: 'push', reference, failure }
+  const { digest, holds } = await findCommitImage(run, reference, keys)
+  if (digest === undefined) return { kind: 'push', reference, failure, holds }
+  run.log.notice(describeKept(reference, digest))
+  tagged.set(reference, digest)
+  return undefined
 }
 
 /** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
