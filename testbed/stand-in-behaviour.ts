@@ -25,6 +25,16 @@ export interface Refusal {
   reference?: string
 }
 
+/** Refuses to change a tag that names another manifest. */
+export interface Immutable {
+  /** The tags that may move. */
+  except: readonly string[]
+  status: number
+  /** Error code of the distribution specification, such as TAG_INVALID. */
+  code: string
+  message: string
+}
+
 /** The differences between registries, and their faults. */
 export interface Behaviour {
   /** Status of GET and HEAD /manifests/DIGEST for the digest of a config or another blob. */
@@ -66,6 +76,9 @@ export interface Behaviour {
   /** Accepts the request and never answers; `tag` is the PUT of a manifest. */
   silent?: Subject | 'tag' | undefined
   refuse?: Refusal | undefined
+  immutable?: Immutable | undefined
+  /** Answers a request to mount a blob from another repository with 403. */
+  refuseMount: boolean
 }
 
 /** A registry that follows the distribution specification. */
@@ -82,5 +95,6 @@ export const specified: Behaviour = {
   noDigestHeader: false,
   lyingDigest: false,
   refuseIndex: false,
+  refuseMount: false,
   delay: 0
 }

@@ -165,11 +165,19 @@ export class Distribution {
     if (isIndex(mediaType) && this.#behaviour().refuseIndex) {
       throw new RegistryError(400, 'MANIFEST_INVALID', 'manifest invalid')
     }
+    this.#checkImmutable(route, body)
     const { digest } = this.repository(route.repository).putManifest(route.reference, mediaType, body)
     return empty(201, {
       location: `/v2/${route.repository}/manifests/${digest}`,
       'docker-content-digest': digest
     })
+  }
+
+  #checkImmutable({ repository, reference }: Route, body: Buffer): void {
+    const { immutable } = this.#behaviour()
+    const digest = this.existing(repository)?.manifest(reference)?.digest
+    if (!immutable || immutable.except.includes(reference) || digest === undefined || digest === sha256(body)) return
+    throw new RegistryError(immutable.status, immutable.code, immutable.message)
   }
 
   #blob({ method, route: { repository, reference }, headers }: Call): Reply {
@@ -181,6 +189,9 @@ export class Distribution {
 
   #startUpload({ method, route: { repository: name }, query, body }: Call): Reply {
     if (method !== 'POST') throw notAllowed()
+    if (query.has('from') && this.#behaviour().refuseMount) {
+      throw new RegistryError(403, 'DENIED', 'requested access to the resource is denied')
+    }
     const mounted = this.existing(query.get('from') ?? '')?.blobs.get(query.get('mount') ?? '')
     if (mounted) return created(name, this.repository(name).putBlob(mounted))
     const digest = query.get('digest')

@@ -163,8 +163,8 @@ export async function startInside(agent: Agent, script: string): Promise<void> {
   })
 }
 
-/** The lines of the log that are warnings or errors. */
-export function annotations(outcome: Outcome, kind: 'warning' | 'error'): string[] {
+/** The lines of the log that are annotations of a kind. */
+export function annotations(outcome: Outcome, kind: 'notice' | 'warning' | 'error'): string[] {
   return outcome.log
     .split('\n')
     .filter((line) => line.startsWith(`::${kind}`))

@@ -17,12 +17,14 @@ export async function whyEngineGone(docker: Docker, signal: AbortSignal): Promis
 
 /**
  * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
- * one: `error from registry: unknown`, then `unknown`.
+ * one: `error from registry: unknown`, then `unknown`. Since containerd 2.2, the code and message of the registry follow the status
+ * on a line of their own (containerd remotes/docker/errcode.go).
  */
 export function failureOf({ exitCode, stderr }: ExecResult): string | undefined {
   if (exitCode === 0) return undefined
   const [last = '', before = ''] = linesOf(stderr).toReversed()
-  return (before.includes(last) ? before : last) || `exit code ${exitCode}`
+  const hasStatus = /unexpected status (from|code) /.test(before) && !before.includes(last)
+  return (hasStatus ? `${before}: ${last}` : before.includes(last) ? before : last) || `exit code ${exitCode}`
 }
 
 /** Returns the last line that is not blank, which contains docker's error. */

@@ -8,6 +8,8 @@ const MINUTES = 60 * SECONDS
 export const BOUNDS = {
   engine: { within: 60 * SECONDS },
   'engine-alive': { within: 10 * SECONDS },
+  'engine-address': { within: 10 * SECONDS },
+  'engine-api': { within: 30 * SECONDS },
   'buildx-builder': { within: 60 * SECONDS },
   image: { within: 60 * SECONDS },
   container: { within: 60 * SECONDS },

@@ -82,7 +82,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
     return
   }
 
-  const { publication, digests, pullSize: size } = await publish(run, buildsOf(result), result.tests)
+  const { publication, digests, pullSize: size } = await publish(run, buildsOf(result), result.tests, caches.keys)
   result.publication = publication
   if (size) result.pullSize = size
   result.failures.push(...publication.failures)
@@ -170,7 +170,7 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
     const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {}
     // a host with this image has all of its layers
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
-    result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys))
+    result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys)
     result.failures.push(...result.publication.failures)
     if (run.signal.aborted) throw new CancelledError()
     await warnOfReplacement(run, result.publication.digest)

@@ -1,4 +1,5 @@
 import type { Docker } from '../docker/docker.ts'
+import { askEngine, digestIn } from '../docker/engine-api.ts'
 import { atLeast } from '../docker/engine-info.ts'
 import { failureOf } from '../docker/errors.ts'
 import { callInSection } from '../docker/transfer.ts'
@@ -6,7 +7,8 @@ import { CancelledError } from '../lib/errors.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
 import { retry } from '../lib/retry.ts'
 import { failureOfWords, transientFailure } from './client-words.ts'
-import type { Answer, RegistryFailure } from './failure.ts'
+import { findCredentials, registryAuth } from './credentials.ts'
+import { type Answer, answer, type RegistryFailure } from './failure.ts'
 import { childOf, parseConfig, parseManifest, type ReadImage, runtimeOf, stringsOf } from './image.ts'
 import type { RegistryOptions } from './options.ts'
 import { addressOf, digestInRepository, digestOf, isDigest, repositoryOf } from './reference.ts'
@@ -72,6 +74,30 @@ export async function inspectInEngine(docker: Docker, reference: string, signal:
       ...(digest !== undefined && { digest })
     }
   }
+}
+
+/**
+ * Returns the digest of an image by the engine, which reads the registry with its own mirrors, certificates and list of insecure
+ * registries, and pulls nothing (API DistributionInspect, since 1.30).
+ *
+ * @returns undefined if the engine cannot read it either
+ */
+export async function digestByEngine(
+  { docker, env, signal }: Pick<RegistryOptions, 'docker' | 'env' | 'signal'>,
+  reference: string
+): Promise<Answer<string> | undefined> {
+  const { registry, path, target } = addressOf(reference)
+  const name = `${registry}/${path}${isDigest(target) ? '@' : ':'}${target}`
+  const { value: found } = await answer(findCredentials(registry, env, signal))
+  const { credentials } = found ?? {}
+  const headers = credentials && { 'x-registry-auth': registryAuth(registry, credentials) }
+  const told = await askEngine(docker, env, `/distribution/${name}/json`, headers ?? {}, signal)
+  const digest = told?.status === 200 ? digestIn(told) : ''
+  if (isDigest(digest)) return { value: digest }
+  const message = text(at(told?.json, 'message'))
+  // with 404, and 403 or 500 as well, the message is that of the registry
+  const failure = message === '' ? undefined : failureOfWords(message, reference)
+  return failure?.kind === 'absent' ? { failure } : undefined
 }
 
 type Engine = Pick<RegistryOptions, 'docker' | 'platform' | 'retries' | 'log' | 'timeline' | 'signal'>

@@ -1,6 +1,6 @@
 import { type BoundedSignal, deadline } from '../lib/bounds.ts'
 import { Authorization, wordsOf } from './authorization.ts'
-import { kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
+import { isImmutableTag, kindOfStatus, RegistryError, readRetryAfter } from './failure.ts'
 import type { Environment } from './proxy.ts'
 import { digestOf, isDigest } from './reference.ts'
 import { type HttpAnswer, type InsecureRegistries, isRedirect, Transport } from './transport.ts'
@@ -92,7 +92,7 @@ export class RepositoryClient {
   async putManifest(tag: string, { mediaType, bytes, digest }: RawManifest): Promise<void> {
     const headers = { 'content-type': mediaType }
     const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes)
-    if (answer.status < 200 || answer.status > 299) throw this.#failure(answer)
+    if (answer.status < 200 || answer.status > 299) throw asImmutable(this.#failure(answer), this.#path)
     const told = answer.headers['docker-content-digest'] ?? ''
     if (isDigest(told) && told !== digest) throw mismatch(digest, told)
   }
@@ -158,6 +158,14 @@ export class RegistryConnection {
   end(): Promise<void> {
     return this.transport.end()
   }
+}
+
+/** @param path of the repository, which the message may contain */
+function asImmutable(error: RegistryError, path: string): RegistryError {
+  const { failure } = error
+  const isImmutable =
+    ['refused', 'unknown'].includes(failure.kind) && isImmutableTag(failure.message.replaceAll(path, ''))
+  return isImmutable ? new RegistryError({ ...failure, kind: 'immutable' }) : error
 }
 
 function mismatch(expected: string, found: string): RegistryError {

@@ -127,6 +127,16 @@ async function askHelper(
   return { credentials: { kind: 'password', username, password: secret } }
 }
 
+/** Returns credentials as the engine takes them, in the header X-Registry-Auth (API, "Authentication"). */
+export function registryAuth(registry: string, credentials: Credentials): string {
+  const serveraddress = registry === 'docker.io' ? HUB : registry
+  const auth =
+    credentials.kind === 'password'
+      ? { username: credentials.username, password: credentials.password, serveraddress }
+      : { [credentials.kind.replace('-', '')]: credentials.token, serveraddress }
+  return Buffer.from(JSON.stringify(auth)).toString('base64url')
+}
+
 /** Returns the texts to redact for these credentials. */
 export function secretsOf(credentials: Credentials): string[] {
   if (credentials.kind !== 'password') return [credentials.token]

@@ -3,8 +3,9 @@
  * `absent`: the tag, digest or repository does not exist. `refused`: the credentials are missing, wrong or not sufficient;
  * some registries return the same error for a repository that does not exist. `unreachable`: a transient error, the only
  * kind that is worth a retry. `untrusted`: the registry's certificate is not accepted, or it does not support TLS.
+ * `immutable`: the tag names another manifest, and the registry does not let it change.
  */
-export type FailureKind = 'absent' | 'refused' | 'unreachable' | 'untrusted' | 'unknown'
+export type FailureKind = 'absent' | 'refused' | 'unreachable' | 'untrusted' | 'immutable' | 'unknown'
 
 /** A failed request to a registry. */
 export interface RegistryFailure {
@@ -45,6 +46,18 @@ export function kindOfStatus(status: number): FailureKind {
   if (status === 404) return 'absent'
   if (status === 401 || status === 403) return 'refused'
   return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown'
+}
+
+/**
+ * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis and Nexus if a tag must not change;
+ * their status is 400, 403, 409 or 412.
+ */
+const IMMUTABLE =
+  /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists/i
+
+/** Returns whether a registry's message says that a tag must not change. The message must not contain names of images. */
+export function isImmutableTag(message: string): boolean {
+  return IMMUTABLE.test(message)
 }
 
 /** Maximum pause that a registry may request, in milliseconds. */

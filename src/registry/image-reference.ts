@@ -225,3 +225,10 @@ function explain(name: string, rest: string, wrong: string): string {
 export function sameImage(a: string, b: string): boolean {
   return isReference(a) && isReference(b) && sameReference(a, b)
 }
+
+/** Returns whether a registry can mount layers of one image for the other: it holds both, in two repositories. */
+export function isMountSource(source: string, target: string): boolean {
+  if (!isReference(source) || !isReference(target) || sameRepository(source, target)) return false
+  const [from, to] = [source, target].map((one) => canonicalRepository(one).replace(/\/.*$/, ''))
+  return from === to
+}

@@ -2,7 +2,7 @@ import { CancelledError } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
 import { type Retry, retry } from '../lib/retry.ts'
 import { type RawManifest, RegistryConnection, RepositoryClient } from './client.ts'
-import { inspectByClient, pullAndInspect, tagByClient } from './client-images.ts'
+import { digestByEngine, inspectByClient, pullAndInspect, tagByClient } from './client-images.ts'
 import { transientFailure } from './client-words.ts'
 import { type Answer, answer, RegistryError, type RegistryFailure } from './failure.ts'
 import { childOf, configOf, type ImageRecord, parseConfig, parseManifest, type ReadImage } from './image.ts'
@@ -46,6 +46,10 @@ export class HttpRegistry implements Registry {
   readonly #manifests = new Map<string, RawManifest>()
   /** For each registry that the action cannot access, whether the docker client can. */
   readonly #byClient = new Map<string, boolean>()
+  /** For each registry that the action cannot access, whether the engine can. */
+  readonly #byEngine = new Map<string, boolean>()
+  /** The registries of which the log says which program inspects the images. */
+  readonly #told = new Set<string>()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -68,14 +72,21 @@ export class HttpRegistry implements Registry {
     return pulled
   }
 
-  digest(reference: string): Promise<Answer<string>> {
+  async digest(reference: string): Promise<Answer<string>> {
     // the digest is optional, so do not retry if the action cannot access the registry
-    return this.#try(
+    const own = await this.#try(
       reference,
       () => answer(this.#digest(reference)),
       'look',
       ({ failure }) => (failure?.clientMaySucceed ? undefined : transientFailure(failure))
     )
+    if (!own.failure?.clientMaySucceed) return own
+    const { registry } = addressOf(reference)
+    if (this.#byEngine.get(registry) === false) return own
+    const answered = await digestByEngine({ ...this.#options, signal: this.#signal }, reference)
+    this.#byEngine.set(registry, answered !== undefined)
+    if (answered) this.#say(reference, 'The engine', own.failure)
+    return answered ?? own
   }
 
   async tag(
@@ -120,8 +131,8 @@ export class HttpRegistry implements Registry {
   /** Logs once for each registry which program inspected the image instead. */
   #say(reference: string, who: string, { message }: RegistryFailure): void {
     const { registry } = addressOf(reference)
-    if (this.#byClient.get(registry) === true) return
-    this.#byClient.set(registry, true)
+    if (this.#told.has(`${who} ${registry}`)) return
+    this.#told.add(`${who} ${registry}`)
     this.#options.log.info(`${who} inspected ${reference}, because this action cannot access ${registry}: ${message}`)
   }
 

@@ -114,7 +114,8 @@ export type Failure =
   | { kind: 'test'; index: number }
   /** An unexpected cache miss in a stage. */
   | { kind: 'miss'; stage: string }
-  | { kind: 'push'; reference: string; failure: RegistryFailure }
+  /** If the registry does not let the tag change, `holds` is one clause about the image that it names; undefined for a tag that moves. */
+  | { kind: 'push'; reference: string; failure: RegistryFailure; holds?: string }
   /** The published image could not be read, so the run did not promote. */
   | { kind: 'guard'; reference: string; failure: RegistryFailure }
   /** A built image is no longer in the engine. */

@@ -7,6 +7,11 @@ describe('failureOf', () => {
     [1, 'first\nlast\n', 'last'],
     [1, 'error from registry: unknown\nunknown\n', 'error from registry: unknown'],
     [1, 'errors:\nunauthorized: authentication required\nunauthorized\n', 'unauthorized: authentication required'],
+    [
+      1,
+      'unexpected status from PUT request to http://r.io/v2/a/manifests/b: 500 Internal Server Error\nunknown\n',
+      'unexpected status from PUT request to http://r.io/v2/a/manifests/b: 500 Internal Server Error: unknown'
+    ],
     [1, '', 'exit code 1'],
     [null, 'no answer within 1 seconds', 'no answer within 1 seconds']
   ])('exit code %p, %j', (exitCode, stderr, expected) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { KEYS_LABEL } from '../../../src/cache/keys-label.ts'
 import { readContentKeys } from '../../../src/cache/read-keys.ts'
 import type { CallOptions, Docker } from '../../../src/docker/docker.ts'
 import { Git } from '../../../src/git/git.ts'
@@ -14,6 +15,7 @@ import { Timeline } from '../../../src/lib/timeline.ts'
 import { runPipeline } from '../../../src/pipeline/pipeline.ts'
 import { REVISION_LABEL } from '../../../src/plan/labels.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
+import { VARIANT_LABEL } from '../../../src/plan/variant.ts'
 import type { RegistryFailure } from '../../../src/registry/failure.ts'
 import type { ImageRecord } from '../../../src/registry/image.ts'
 import { annotateMisses } from '../../../src/report/annotations.ts'
@@ -169,6 +171,7 @@ interface Ran {
   /** The calls of docker and the requests to the registry, in the order in which they began. */
   order: string[]
   printed: string
+  notices: string[]
 }
 
 interface How {
@@ -226,6 +229,8 @@ async function play(
   const log = new Log(folder, false, (part) => {
     printed += part
   })
+  const notices: string[] = []
+  log.notice = (message) => notices.push(message)
   const { signal } = cancellation
   const turn = async (what: string): Promise<void> => {
     if (!what.startsWith('answer ')) order.push(what)
@@ -253,7 +258,7 @@ async function play(
     signal
   })
   const sentences = result.failures.map((failure) => describeFailure(failure, result))
-  return { result, sentences, docker, contents, order, printed }
+  return { result, sentences, docker, contents, order, printed, notices }
 }
 
 /** Gives the published builder image the content keys of a plan, and the registry the base image of which they are made. */
@@ -263,9 +268,12 @@ async function putKeys(plan: Plan, contents: Contents): Promise<void> {
   const docker: Docker = { call: async () => ({ exitCode: 0, stdout: '', stderr: '' }) }
   const { keys } = await readContentKeys({ plan, docker, registry: new FakeRegistry(contents), childEnv: {}, signal })
   for (const build of plan.builds) {
-    const image = contents.get(build.cacheSource)
-    const labels = { ...image?.labels, ...labelsWithKeys(build, keys, '28.5.1 overlay2') }
-    if (image) contents.put(build.cacheSource, { ...image, labels })
+    const ofCommit = build.kind === 'production' ? [plan.refs.production, ...plan.refs.further] : []
+    for (const reference of [build.cacheSource, ...ofCommit]) {
+      const image = contents.get(reference)
+      const labels = { ...labelsWithKeys(build, keys, '28.5.1 overlay2'), ...image?.labels }
+      if (image) contents.put(reference, { ...image, labels })
+    }
   }
 }
 
@@ -707,6 +715,132 @@ describe('A registry that fails for the moment', () => {
     expect(changesIn(order).slice(-2)).toEqual(['put octo/app:builder', 'put octo/app:latest'])
     expect(result.publication).toMatchObject({ pushed: ['octo/app:0123456', 'octo/app:builder'], published: false })
     expect(sentences).toEqual([expect.stringMatching(/could not be reached to push octo\/app:latest.*\(502\)$/)])
+  })
+})
+
+describe('A registry that does not let tags change', () => {
+  const KEPT = `sha256:${'f'.repeat(64)}`
+  const COMMIT = 'octo/app:0123456'
+  const labels = { [REVISION_LABEL]: SHA, [VARIANT_LABEL]: 'variant' }
+  const ofCommit = { ...EARLIER_IMAGE, digest: KEPT, labels }
+  const refusal = (tag: string, words = `tag invalid: tag ${tag} is immutable`): Record<string, Answer> => ({
+    [`push octo/app:${tag}`]: { exitCode: 1, stderr: `${words}\n` }
+  })
+  /** Of containerd before 2.0: without the words of the registry. */
+  const rejected = (tag: string, status: string): string =>
+    `unexpected status from PUT request to http://r.io/v2/octo/app/manifests/${tag}: ${status}`
+
+  function withCommit(image: ImageRecord = ofCommit): Contents {
+    const contents = published()
+    contents.put(COMMIT, image)
+    return contents
+  }
+
+  it.each([
+    [undefined, 1],
+    [rejected('0123456', '400 Bad Request'), 2],
+    [rejected('0123456', '403 Forbidden'), 1],
+    [rejected('0123456', '409 Conflict'), 1],
+    [rejected('0123456', '412 Precondition Failed'), 1]
+  ])('publishes the image of the same commit and content that the commit tag names: %s', async (words, count) => {
+    const how = { contents: withCommit(), keyed: true, retries: 1 }
+    const { result, sentences, order, contents, notices } = await play('inline', refusal('0123456', words), how)
+    expect(sentences).toEqual([])
+    expect(order.filter((what) => what === `push ${COMMIT}`)).toHaveLength(count)
+    expect(result.publication).toMatchObject({
+      pushed: [COMMIT, 'octo/app:builder', 'octo/app:latest'],
+      published: true,
+      digest: KEPT
+    })
+    expect([contents.get('octo/app:latest')?.digest, contents.get('octo/app:builder')?.digest]).toEqual([KEPT, DIGEST])
+    expect(notices).toEqual([
+      expect.stringContaining(`${COMMIT} already names an image of this commit with the same content, `)
+    ])
+    // tested tags name what this run tested
+    const tested = result.cacheTags.filter((tag) => tag.includes(':tested-'))
+    expect(tested.map((tag) => contents.get(tag)?.digest)).toEqual([DIGEST, DIGEST])
+  })
+
+  it.each<[string, Partial<ImageRecord>]>([
+    ['an image of commit 3333333', { labels: { ...labels, [REVISION_LABEL]: '3333333' } }],
+    ['an image of no commit', { labels: {} }],
+    ['another variant of the image of this commit', { labels: { ...labels, [VARIANT_LABEL]: 'other' } }],
+    [
+      'an image of this commit that was made of other content',
+      {
+        labels: {
+          ...labels,
+          [KEYS_LABEL]: JSON.stringify({ version: 1, engine: '', parts: [], chain: [['FROM', 'aa', []]] })
+        }
+      }
+    ],
+    ['an image of this commit, but it is unknown of what content', { labels: { ...labels, [KEYS_LABEL]: '' } }]
+  ])('fails at once and moves nothing if the commit tag names %s', async (holds, more) => {
+    const how = { contents: withCommit({ ...ofCommit, ...more }), keyed: true, retries: 1 }
+    const { sentences, order } = await play('inline', refusal('0123456'), how)
+    expect(sentences).toEqual([
+      expect.stringMatching(new RegExp(`^${COMMIT} already names ${holds}.*does not let this tag change: delete`))
+    ])
+    expect(new Set(changesIn(order))).toEqual(new Set([`push ${COMMIT}`, 'push octo/app:builder-next']))
+  })
+
+  it('keeps a further tag that names an image of this commit with the same content', async () => {
+    const contents = published()
+    contents.put('octo/app:1.2', ofCommit)
+    const fail = (request: string): RegistryFailure | undefined =>
+      request === 'put octo/app:1.2' ? failureOf('immutable') : undefined
+    const how = { contents, keyed: true, fail, inputs: { tags: '1.2' } }
+    const { result, sentences, order } = await play('inline', {}, how)
+    expect(sentences).toEqual([])
+    expect(order).not.toContain('push octo/app:1.2')
+    expect(result.publication).toMatchObject({
+      published: true,
+      digests: { [COMMIT]: DIGEST, 'octo/app:1.2': KEPT, 'octo/app:latest': DIGEST }
+    })
+  })
+
+  it.each([
+    ['builder-next', refusal('builder-next'), undefined],
+    ['builder-next', refusal('builder-next', rejected('builder-next', '409 Conflict')), undefined],
+    ['latest', {}, 'put octo/app:latest']
+  ])('fails at once at a moving tag, after the commit tag: %s, %#', async (tag, answers, refused) => {
+    const contents = published()
+    contents.put('octo/app:builder-next', EARLIER_IMAGE)
+    const fail = (request: string): RegistryFailure | undefined =>
+      request === refused ? failureOf('immutable') : undefined
+    const { result, sentences, order } = await play('inline', answers, { contents, keyed: true, fail, retries: 1 })
+    expect(sentences).toEqual([
+      expect.stringMatching(new RegExp(`^octo/app:${tag} cannot move .*: moving tags must be allowed to move`))
+    ])
+    expect(order.filter((what) => what.endsWith(`octo/app:${tag}`) && /^pu/.test(what))).toHaveLength(1)
+    expect(result.publication).toMatchObject({ published: false, digest: DIGEST })
+    expect(result.publication?.pushed).toContain(COMMIT)
+  })
+
+  it('which rejects the manifest of a tag that does not exist: that is tried again, or denied', async () => {
+    const again = await play('inline', refusal('0123456', rejected('0123456', '400 Bad Request')), { retries: 1 })
+    expect(again.order.filter((what) => what === `push ${COMMIT}`)).toHaveLength(2)
+    expect(again.sentences).toEqual([expect.stringMatching(/^The registry could not be reached to push/)])
+    const denied = await play('inline', refusal('0123456', rejected('0123456', '403 Forbidden')), { retries: 1 })
+    expect(denied.sentences).toEqual([expect.stringMatching(/^Access denied to push/)])
+  })
+
+  it('publishes the image of the commit tag if nothing had to be built', async () => {
+    const inputs = { 'skip-unchanged-tests': 'true' }
+    const contents = withCommit()
+    const first = await play('inline', {}, { contents: published(), keyed: true, inputs })
+    const tag = first.result.cacheTags.find((one) => one.includes(':tested-')) ?? ''
+    const tested = first.result.cacheTags.filter((one) => one.includes(':tested-'))
+    expect(tested).toHaveLength(2)
+    for (const one of tested) contents.put(one, { ...EARLIER_IMAGE, digest: DIGEST })
+    expect(tag).not.toBe('')
+    const fail = (request: string): RegistryFailure | undefined =>
+      request === `put ${COMMIT}` ? failureOf('immutable') : undefined
+    const { result, sentences } = await play('inline', {}, { contents, keyed: true, inputs, fail })
+    expect(sentences).toEqual([])
+    expect(result.unchanged).toBeDefined()
+    expect(contents.get('octo/app:latest')?.digest).toBe(KEPT)
+    expect(result.publication).toMatchObject({ published: true, digest: KEPT })
   })
 })
 

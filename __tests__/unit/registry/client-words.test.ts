@@ -4,6 +4,7 @@ import {
   classifyRegistryError,
   describeUnreadable,
   failureOfWords,
+  statusOfRejectedManifest,
   transientFailure
 } from '../../../src/registry/client-words.ts'
 import type { FailureKind } from '../../../src/registry/failure.ts'
@@ -73,6 +74,53 @@ describe('classifyRegistryError', () => {
     ['tls: failed to verify certificate: x509: certificate signed by unknown authority', 'untrusted'],
     ['http: server gave HTTP response to HTTPS client', 'untrusted'],
     ['Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?', 'unknown'],
+    // containerd 2.x and Docker 29
+    ['unexpected status code [manifests latest]: 401', 'refused'],
+    ['unexpected status code [manifests 1.2]: 403 Forbidden', 'refused'],
+    ['unexpected status code [blobs]: 404', 'absent'],
+    ['unexpected status code [manifests latest]: 408', 'unreachable'],
+    ['unexpected status from GET request to https://r.io:8443/v2/x/blobs/sha256:aa: 425', 'unreachable'],
+    ['received unexpected HTTP status: 408 Request Timeout', 'unreachable'],
+    [
+      'failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://auth.io/token: 503',
+      'unreachable'
+    ],
+    [
+      'failed to authorize: failed to fetch anonymous token: Get "https://auth.io/token": net/http: TLS handshake timeout',
+      'unreachable'
+    ],
+    [
+      'pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed',
+      'refused'
+    ],
+    ['connection error: desc = "transport: error while dialing: dial tcp 10.0.0.1:443: i/o"', 'unreachable'],
+    ['rpc error: code = Unavailable desc = transport is closing', 'unreachable'],
+    ['net/http: HTTP/1.x transport connection broken: malformed chunk', 'unreachable'],
+    // the secondary rate limit of GitHub
+    ['error from registry: You have exceeded a secondary rate limit. Please wait a few minutes', 'unreachable'],
+    [
+      'unexpected status from HEAD request to https://ghcr.io/v2/x/manifests/y: 403 Forbidden: denied: retry-after: 60s',
+      'unreachable'
+    ],
+    // sizes, ids and ports are no statuses
+    ['failed commit on ref "x": failed size validation: 403 != 512: failed precondition', 'unreachable'],
+    ["name unknown: The repository with name 'x' does not exist in the registry with id '403'", 'absent'],
+    ['unexpected commit size 503, expected 401: failed precondition', 'unknown'],
+    ['wrote 512 bytes, and 404 bytes are missing', 'unknown'],
+    ['failed to do request: Head "http://10.0.0.1:403/v2/x/manifests/y": dial tcp: no such host', 'unreachable'],
+    // a tag that must not change: Amazon ECR, Google Artifact Registry, Harbor, Mirantis, Alibaba Cloud, Nexus
+    [
+      "tag invalid: The image tag '1a2b3c4' already exists in the 'app' repository and cannot be overwritten because the repository is immutable.",
+      'immutable'
+    ],
+    ['error from registry: The image tag 1a2b3c4 already exists in the app repository', 'immutable'],
+    ['ImageTagAlreadyExistsException: 403 Forbidden', 'immutable'],
+    ['manifest invalid: cannot update tag 1a2b3c4. The repository has enabled tag immutability', 'immutable'],
+    ["unknown: Failed to process request due to 'app:1a2b3c4' configured as immutable.", 'immutable'],
+    ["denied: Failed to process request, due to 'app:1a2b3c4' is a immutable tag.", 'immutable'],
+    ['unknown: tag=1a2b3c4 cannot be overwritten because r.io/x is an immutable repository', 'immutable'],
+    ['denied: The requested tag already exists and cannot be overwritten.', 'immutable'],
+    ['error from registry: Repository does not allow updating assets: docker', 'immutable'],
     ['error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.51/images/x/push": EOF', 'unknown']
   ])('%s', (text, expected) => {
     expect(classifyRegistryError(text, 'r.io/x:y')).toBe(expected)
@@ -80,19 +128,21 @@ describe('classifyRegistryError', () => {
 })
 
 describe('the name of an image', () => {
-  it.each(['ghcr.io/acme/api-gateway:builder', 'denied/app-500:builder', '127.0.0.1:5000/timeout:builder'])(
-    '%s is no reason',
-    (reference) => {
-      const path = reference.replace(/^[^/]*[.:][^/]*\//, '').replace(/:builder$/, '')
-      for (const text of [
-        `${reference}: not found`,
-        `manifest for ${reference} not found: manifest unknown: manifest unknown`,
-        `http://127.0.0.1:5000/v2/${path}/manifests/builder: not found`
-      ]) {
-        expect(classifyRegistryError(text, reference)).toBe('absent')
-      }
+  it.each([
+    'ghcr.io/acme/api-gateway:builder',
+    'octo/immutable:builder',
+    'denied/app-500:builder',
+    '127.0.0.1:5000/timeout:builder'
+  ])('%s is no reason', (reference) => {
+    const path = reference.replace(/^[^/]*[.:][^/]*\//, '').replace(/:builder$/, '')
+    for (const text of [
+      `${reference}: not found`,
+      `manifest for ${reference} not found: manifest unknown: manifest unknown`,
+      `http://127.0.0.1:5000/v2/${path}/manifests/builder: not found`
+    ]) {
+      expect(classifyRegistryError(text, reference)).toBe('absent')
     }
-  )
+  })
 })
 
 describe('failureOfWords', () => {
@@ -117,6 +167,21 @@ describe('describeUnreadable', () => {
     const sentence = describeUnreadable('a:builder', failureOfWords(text, 'a:builder'))
     expect(sentence).toMatch(expected)
     expect(sentence).toContain(`(${text})`)
+  })
+})
+
+describe('statusOfRejectedManifest', () => {
+  it.each<[string, number | undefined]>([
+    [
+      'failed commit on ref "manifest-sha256:aa": unexpected status from PUT request to http://r.io/v2/x/manifests/y: 409 Conflict',
+      409
+    ],
+    ['unexpected status from PUT request to http://r.io/v2/x/manifests/y: 403 Forbidden', 403],
+    ['unexpected status from PUT request to http://r.io/v2/x/manifests/y: 401 Unauthorized', undefined],
+    ['unexpected status from PUT request to http://r.io/v2/x/blobs/uploads/y: 403 Forbidden', undefined],
+    ['unexpected status from HEAD request to http://r.io/v2/x/manifests/y: 403 Forbidden', undefined]
+  ])('%s', (text, expected) => {
+    expect(statusOfRejectedManifest(text)).toBe(expected)
   })
 })
 

@@ -53,7 +53,7 @@ interface Opened {
 }
 
 /** A client with docker's login, and a docker that knows nothing. */
-function open({ login = true, retries = 0, patience = 5_000, buildx = '0.29.1', env = {} } = {}): Opened {
+function open({ login = true, retries = 0, patience = 5_000, buildx = '0.29.1', env = {}, engine = '' } = {}): Opened {
   const { username, password, identityToken, auth } = registry.behaviour
   const entry =
     auth === 'bearer-identity'
@@ -64,6 +64,7 @@ function open({ login = true, retries = 0, patience = 5_000, buildx = '0.29.1', 
   const docker: Docker = {
     call: async (args) => {
       calls.push(args.join(' '))
+      if (args[0] === 'context' && engine !== '') return { exitCode: 0, stdout: `unix://${engine}\n`, stderr: '' }
       return { exitCode: 1, stdout: '', stderr: 'ERROR: connection refused' }
     }
   }
@@ -88,6 +89,57 @@ function open({ login = true, retries = 0, patience = 5_000, buildx = '0.29.1', 
 }
 
 const latest = (): string => `${registry.host}/octo/app:latest`
+
+describe('A registry that only the engine can access', () => {
+  const NOWHERE = '127.0.0.1:1/octo/app:latest'
+  let socket: string
+  let asked: { url: string | undefined; auth: string }[]
+
+  /** Starts an engine that answers all questions so. */
+  async function startEngine(status: number, json: object): Promise<void> {
+    asked = []
+    socket = join(folder, 'docker.sock')
+    const server = createServer(({ url, headers }, response) => {
+      asked.push({ url, auth: Buffer.from(String(headers['x-registry-auth'] ?? ''), 'base64url').toString() })
+      response.writeHead(status).end(JSON.stringify(json))
+    })
+    await new Promise<void>((resolve) => server.listen(socket, resolve))
+    opened.push(async () => server.close())
+  }
+
+  it('the engine tells the digest, with the login', async () => {
+    await startEngine(200, { Descriptor: { digest } })
+    const { client, log } = open({ engine: socket })
+    const auths = { '127.0.0.1:1': { auth: Buffer.from('me:secret').toString('base64') } }
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths }))
+    expect(await client.digest(NOWHERE)).toEqual({ value: digest })
+    expect(await client.digest(`127.0.0.1:1/octo/app@${digest}`)).toEqual({ value: digest })
+    expect(asked.map(({ url }) => url)).toEqual([
+      `/distribution/${NOWHERE}/json`,
+      `/distribution/127.0.0.1:1/octo/app@${digest}/json`
+    ])
+    expect(JSON.parse(asked[0]?.auth ?? '')).toEqual({
+      ...{ username: 'me', password: 'secret', serveraddress: '127.0.0.1:1' }
+    })
+    expect(log().match(/The engine inspected/g)).toHaveLength(1)
+    expect(log()).not.toContain('secret')
+  })
+
+  it('the engine tells that an image does not exist', async () => {
+    await startEngine(404, { message: 'manifest unknown: manifest unknown' })
+    expect((await open({ engine: socket }).client.digest(NOWHERE)).failure?.kind).toBe('absent')
+  })
+
+  it('nobody tells it: the failure is the own one, and the engine is asked once', async () => {
+    await startEngine(500, { message: 'Get "https://127.0.0.1:1/v2/": x509: certificate signed by unknown authority' })
+    const { client, calls } = open({ engine: socket })
+    for (const tag of ['a', 'b']) {
+      const { failure } = await client.digest(`127.0.0.1:1/octo/app:${tag}`)
+      expect(failure).toMatchObject({ kind: 'unreachable', message: expect.stringContaining('ECONNREFUSED') })
+    }
+    expect([asked.length, calls.length]).toEqual([1, 1])
+  })
+})
 
 describe('published', () => {
   it.each<[string, Partial<Behaviour>]>([

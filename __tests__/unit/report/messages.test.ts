@@ -48,6 +48,29 @@ describe('describeFailure', () => {
 })
 
 describe('A push that failed', () => {
+  it('names the base images of the same registry, from which the engine may mount layers', () => {
+    const bases = ['r.io/base:1', 'r.io/octo/app:builder', 'docker.io/library/node:24', 'r.io/base:1'].map(
+      (reference) => ({
+        reference,
+        digest: ''
+      })
+    )
+    const result: RunResult = { ...NOTHING, builder: { ...buildWith('b', ['builder', false]), bases } }
+    const failure = failureOfWords('error from registry: denied', 'r.io/octo/app:1')
+    expect(describeFailure({ kind: 'push', reference: 'r.io/octo/app:1', failure }, result)).toMatch(
+      /packages: write\) and read r\.io\/base:1, from which the engine may mount layers \(error/
+    )
+  })
+
+  it('says what a tag names that must not change', () => {
+    const failure = failureOfWords('tag b is immutable', 'a:b')
+    expect(
+      describeFailure({ kind: 'push', reference: 'a:b', failure, holds: 'an image of commit 1' }, NOTHING)
+    ).toMatch(
+      /^a:b already names an image of commit 1, and the registry does not let this tag change: delete the tag, .*\(tag b is immutable\)$/
+    )
+  })
+
   it.each([
     [
       'unauthorized: authentication required',
@@ -70,6 +93,11 @@ describe('A push that failed', () => {
     // as a registry answers by HTTP
     ['HTTP status 401 (UNAUTHORIZED: authentication required)', /missing, wrong or expired/],
     ['HTTP status 403 (DENIED: requested access is denied)', /a token that may write to this repository/],
+    [
+      'unexpected status from POST request to http://r.io/v2/b/blobs/uploads/?mount=sha256:aa&from=octo%2Fbase: 403 Forbidden',
+      /does not let the engine mount a layer from its repository octo\/base; log in with a token that may also read that repository/
+    ],
+    ['tag b is immutable', /^a:b cannot move to the new image, .*moving tags must be allowed to move/],
     ['something else', /^a:b could not be pushed \(something else\)$/]
   ])('%s', (text, expected) => {
     const sentence = describeFailure({ kind: 'push', reference: 'a:b', failure: failureOfWords(text, 'a:b') }, NOTHING)

@@ -135,7 +135,7 @@ async function digestOfNew(
   const { docker, signal } = run
   const failed = failureOf(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }))
   if (failed !== undefined) return { digest: '', failure: { kind: 'unknown', message: failed } }
-  const pushes = new Pushes(run)
+  const pushes = new Pushes(run, new Map())
   await pushes.push(reference)
   // a local name would hide the image in the registry from later builds on this engine
   await docker.call(['image', 'rm', reference], { signal, bound: 'image' })
@@ -145,7 +145,11 @@ async function digestOfNew(
   return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest }
 }
 
-function tell({ log }: CacheTagsRun, reference: string, { message }: RegistryFailure): [] {
+function tell({ log }: CacheTagsRun, reference: string, { kind, message }: RegistryFailure): [] {
+  if (kind === 'immutable') {
+    log.info(`${reference} keeps its image, because the registry does not let this tag change (${message})`)
+    return []
+  }
   log.warning(
     `The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`
   )

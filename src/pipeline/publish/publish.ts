@@ -1,11 +1,12 @@
+import type { ContentKeys } from '../../cache/key-tags.ts'
 import { settle } from '../../lib/settle.ts'
 import { secondsSince } from '../../lib/timeline.ts'
 import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import type { RegistryFailure } from '../../registry/failure.ts'
-import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
+import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { branchTagsToSet } from './branch-tags.ts'
+import { describeKept, findCommitImage } from './commit-image.ts'
 import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
@@ -22,7 +23,8 @@ import { hold, type Judged, pushForLook, whyNotOurTag, whyTaken } from './verify
 export async function publish(
   run: Run,
   builds: readonly Build[],
-  tests: readonly TestResult[]
+  tests: readonly TestResult[],
+  keys: ContentKeys
 ): Promise<{ publication: Publication; digests: Map<string, string>; pullSize?: PullSize }> {
   const { refs, decision, inputs, builds: stageBuilds } = run.plan
   const start = performance.now()
@@ -31,7 +33,7 @@ export async function publish(
     const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] }
     return { publication: { ...nothing, seconds: secondsSince(start), failures: [taken] }, digests: new Map() }
   }
-  const pushes = new Pushes(run)
+  const pushes = new Pushes(run, keys)
   const pushed = new Map<StageBuild, Promise<Judged>>()
   // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
   for (const stage of stageBuilds.toReversed()) {
@@ -77,7 +79,9 @@ export async function publish(
     seconds: secondsSince(start),
     failures: pushes.failures
   }
-  const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]))
+  // a kept tag names another image than the one that this run built
+  const built = judged.filter(({ stage }) => !pushes.kept.has(stage.reference))
+  const digests = new Map(built.map(({ stage, digest }) => [stage.reference, digest]))
   return { publication, digests, ...(size && { pullSize: size }) }
 }
 
@@ -158,47 +162,60 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
 export async function tagUnchanged(
   run: PromoteRun & Pick<Run, 'signal'>,
   unchanged: Unchanged,
-  images: ReadonlyMap<string, string>
+  images: ReadonlyMap<string, string>,
+  keys: ContentKeys
 ): Promise<Publication> {
-  const { refs, decision } = run.plan
+  const { refs, decision, inputs } = run.plan
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
-  const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
-  const { tagged, failure } = await tagAll(run, unchanged.image, wanted)
-  const isTagged = wanted.every((reference) => tagged.has(reference)) && branch.failures.length === 0
+  const tagged = new Map<string, string>()
+  const failures: Failure[] = []
+  // a cancellation here must not hide which tags were set before
+  const tag = async (reference: string, image: string): Promise<void> => {
+    if (failures.length > 0 || run.signal.aborted) return
+    const [failure] = await settle([tagOne(run, image, reference, keys, tagged)])
+    if (failure) failures.push(failure)
+  }
+  await tag(refs.production, unchanged.image)
+  const digest = tagged.get(refs.production) ?? ''
+  // a kept commit tag names another image of the same content: all tags name that one
+  const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` }
+  const others = [...tagsOfCommit(refs), ...branch.references]
+  for (const reference of others) await tag(reference, published.image)
+  const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0
   const moved = new Map<string, string>()
   const nothing = { published: false, failures: [] }
-  const [moving = nothing] = await settle(isTagged && decision.publish ? [keepMovingTag(run, unchanged, moved)] : [])
+  const [moving = nothing] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : [])
   if (moving.published) await settle([moveOthers(run, images, moved)])
-  const [failed] = wanted.filter((reference) => !tagged.has(reference))
   return {
     pushed: [...tagged.keys(), ...moved.keys()],
-    ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+    ...{ digest, held: [] },
     digests: Object.fromEntries([...tagged, ...moved]),
     ...moving,
-    failures: [
-      ...(failure && failed !== undefined ? [{ kind: 'push' as const, reference: failed, failure }] : []),
-      ...branch.failures,
-      ...(moving.failures ?? [])
-    ],
+    failures: [...failures, ...branch.failures, ...(moving.failures ?? [])],
     seconds: secondsSince(start)
   }
 }
 
-/** Sets one tag after the other, until a failure or a cancellation. */
-async function tagAll(
-  { registry, signal }: Pick<Run, 'registry' | 'signal'>,
+/** Sets one tag of this commit, unless it already names an image of the same content and cannot change. */
+async function tagOne(
+  run: PromoteRun,
   image: string,
-  references: readonly string[]
-): Promise<{ tagged: Map<string, string>; failure?: RegistryFailure }> {
-  const tagged = new Map<string, string>()
-  for (const reference of references) {
-    // a cancellation here must not hide which tags were set before
-    const [one] = await settle(signal.aborted ? [] : [registry.tag(image, [reference])])
-    for (const [name, digest] of one?.tagged ?? []) tagged.set(name, digest)
-    if (one?.failure) return { tagged, failure: one.failure }
-  }
-  return { tagged }
+  reference: string,
+  keys: ContentKeys,
+  tagged: Map<string, string>
+): Promise<Failure | undefined> {
+  const { failure, ...set } = await run.registry.tag(image, [reference])
+  for (const [one, digest] of set.tagged) tagged.set(one, digest)
+  if (failure === undefined) return undefined
+  const { production, further } = run.plan.refs
+  if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
+    return { kind: 'push', reference, failure }
+  const { digest, holds } = await findCommitImage(run, reference, keys)
+  if (digest === undefined) return { kind: 'push', reference, failure, holds }
+  run.log.notice(describeKept(reference, digest))
+  tagged.set(reference, digest)
+  return undefined
 }
 
 /** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */

@@ -119,7 +119,7 @@ export async function pushForLook(
   const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '')
   if (!pushes.mayGoOn()) return { stage, digest, why: undefined }
   const build = builds.find(({ image }) => image === stage.reference)
-  if (reference !== undefined && build !== undefined && digest !== '') {
+  if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
     const other = await whyOther(run, reference, digest, build)
     if (other !== undefined) pushes.failures.push(other)
     if (!pushes.mayGoOn()) return { stage, digest, why: undefined }

@@ -210,7 +210,7 @@ const TOLD = ['notice', 'warning', 'error'] as const
 
 async function publishOne(...how: Parameters<typeof runWith>): Promise<Published> {
   const { run, calls, log } = runWith(...how)
-  const { publication } = await publish(run, [], [])
+  const { publication } = await publish(run, [], [], new Map())
   return { ...publication, sentences: sentencesOf(publication), calls, messages: log.said(...TOLD) }
 }
 
@@ -335,7 +335,7 @@ describe('A run whose commit follows the published one', () => {
     const repository = new Repository({ latest: FIRST, builder: FIRST })
     for (const one of tagged) repository.set(one.slice(0, 7), FIRST)
     const { run, log } = runWith(repository, branch, commit)
-    await publish({ ...run, git: new LinearGit() }, [], [])
+    await publish({ ...run, git: new LinearGit() }, [], [], new Map())
     return [repository.commitOf('latest'), log.said(...TOLD), asked]
   }
 
@@ -523,7 +523,7 @@ describe('A run that cannot ask what came after it', () => {
     branch.isDown = true
     branch.hasToken = false
     const { run, log } = runWith(new Repository(), branch, FIRST)
-    expect((await publish(run, [], [])).publication.published).toBe(true)
+    expect((await publish(run, [], [], new Map())).publication.published).toBe(true)
     expect(log.said(...TOLD)).toEqual([])
     expect(log.said('info')).toContainEqual(expect.stringMatching(/^Cannot determine whether a commit newer/))
   })
@@ -657,7 +657,7 @@ describe('A run of which nothing had to be built', () => {
     const [repository, branch] = [new Repository({ latest: SECOND, ...byTag([FIRST]) }), new Branch()]
     branch.tip = 2
     const { run } = runWith(repository, branch, THIRD, { unreadable })
-    const publication = await tagUnchanged(run, unchanged, new Map())
+    const publication = await tagUnchanged(run, unchanged, new Map(), new Map())
     expect(publication).toMatchObject({
       pushed: ['octo/app:3333333'],
       digests: { 'octo/app:3333333': digest },
@@ -683,7 +683,7 @@ describe('A run of which nothing had to be built', () => {
     const fail = (request: string): RegistryFailure | undefined =>
       request === 'put octo/app:v2' ? failureOf('refused') : undefined
     const registry = new FakeRegistry(repository, { turn, fail, signal: cancellation.signal })
-    const publication = await tagUnchanged({ ...run, registry }, unchanged, new Map())
+    const publication = await tagUnchanged({ ...run, registry }, unchanged, new Map(), new Map())
     expect(publication).toMatchObject({ pushed: ['octo/app:3333333', 'octo/app:v1'], published: false, ...told })
     expect([repository.commitOf('v1'), repository.commitOf('v2'), repository.commitOf('latest')]).toEqual([
       ...[FIRST, undefined, undefined]
@@ -702,7 +702,7 @@ describe('A run of which nothing had to be built', () => {
       ['octo/app:builder', 'octo/app:cache-1'],
       ['octo/app:deps', 'octo/app:cache-2']
     ])
-    expect(await tagUnchanged(run, unchanged, images)).toMatchObject({
+    expect(await tagUnchanged(run, unchanged, images, new Map())).toMatchObject({
       pushed: ['octo/app:3333333', 'octo/app:latest', 'octo/app:builder'],
       published: true,
       failures: []
@@ -716,7 +716,7 @@ describe('A run of which nothing had to be built', () => {
     // and of another one that is late leaves it
     const late = runWith(repository, branch, SECOND)
     repository.set('latest', THIRD)
-    expect(await tagUnchanged(late.run, unchanged, images)).toMatchObject({ published: false })
+    expect(await tagUnchanged(late.run, unchanged, images, new Map())).toMatchObject({ published: false })
     expect(repository.commitOf('latest')).toBe(THIRD)
   })
 })
