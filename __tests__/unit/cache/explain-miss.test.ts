@@ -118,6 +118,14 @@ describe('explainMisses', () => {
       false
     ],
     [
+      'a submodule that git names by its folder',
+      5,
+      { files: () => write('src/b', '2'), evidence: changed('sr', 'src') },
+      'files-changed',
+      /^src changed since the commit of the published image\.$/,
+      false
+    ],
+    [
       'files of a COPY before it, which another build of this run executed',
       4,
       { files: () => write('package.json', '2'), evidence: changed('package.json') },
