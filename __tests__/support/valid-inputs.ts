@@ -167,5 +167,6 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'dry-run': valid(fc.boolean(), String, Boolean),
   retries: valid(fc.integer({ min: 0, max: 10 }), String, Number),
   builder: as(word, itself),
+  'remove-images': as(fc.constantFrom('auto', 'always', 'never'), itself),
   'github-token': as(line, itself)
 }

@@ -84,6 +84,8 @@ export interface Inputs {
   /** Number of retries of a registry request after a transient error. */
   retries: number
   builder: string | undefined
+  /** Whether the post step removes the images that the run added; `auto`: as `removesImages` decides. */
+  removeImages: 'auto' | 'always' | 'never'
   githubToken: string | undefined
 }
 
@@ -136,6 +138,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     dryRun: yesOrNo(get, 'dry-run'),
     retries: retries(get),
     builder: argument(get, 'builder'),
+    removeImages: oneOf(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
     githubToken: optional(get, 'github-token')
   }
 }

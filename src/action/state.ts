@@ -1,5 +1,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import * as core from '@actions/core'
+import type { AddedImages } from '../docker/added-images.ts'
+import { at, list, parseJson, text } from '../lib/json.ts'
 
 /** Data that the post step needs to remove everything that the main step created. */
 export interface State {
@@ -19,6 +21,29 @@ export function folderOf(runId: string, temp: string): string {
 export function saveState(state: State): void {
   core.saveState('run-id', state.runId)
   core.saveState('folder', state.folder)
+}
+
+/** Saves what the run has added to the images of the engine so far; the last call counts. */
+export function saveImages(images: AddedImages): void {
+  core.saveState('images', JSON.stringify(images))
+}
+
+/** An image name as this action passes it to docker, which takes it for no option. */
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/
+const ID = /^sha256:[0-9a-f]{64}$/
+
+/** Reads the saved images; leaves out what has not the form of `saveImages`. */
+export function readImages(): AddedImages {
+  const saved = parseJson(core.getState('images'))
+  const ids = (value: unknown): string[] =>
+    list(value)
+      .map(text)
+      .filter((id) => ID.test(id))
+  const names = list(at(saved, 'names')).map((one) => {
+    const before = text(at(one, 'before'))
+    return { name: text(at(one, 'name')), before: ID.test(before) ? before : '', ids: ids(at(one, 'ids')) }
+  })
+  return { names: names.filter(({ name }) => NAME.test(name)), unnamed: ids(at(saved, 'unnamed')) }
 }
 
 /**

@@ -89,7 +89,9 @@ function whyOtherFiles(
 ): Reason {
   const taken = new Set(files)
   const because = (reason: string): Reason => ({ kind: 'files-changed', reason })
-  const named = (changed ?? []).filter((path) => taken.has(path))
+  // git names a submodule by its folder
+  const folders = new Set(files.flatMap(foldersOf))
+  const named = (changed ?? []).filter((path) => taken.has(path) || folders.has(path))
   if (named.length > 0) return because(`${listed(named)} changed since the commit of the published image.`)
   if (files.some((path) => path === '.git' || path.startsWith('.git/'))) {
     return because('It copies .git, which differs with every checkout: add .git to .dockerignore.')
@@ -107,6 +109,12 @@ function whyOtherFiles(
       ? `The files that it copies changed (${counts}). Their names are unknown, because neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image.`
       : `The files that it copies changed (${counts}): git tracks none of those that differ, or they were removed.`
   )
+}
+
+/** Returns the folders that contain a file. */
+function foldersOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1)
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'))
 }
 
 function listed(paths: readonly string[]): string {

@@ -1,10 +1,11 @@
 import { TRIGGER_LINE } from '../dockerfile/stage-graph.ts'
+import type { ImageRecord } from '../registry/image.ts'
 import type { Miss, Step } from '../result/result.ts'
-import { whyNoCache } from './cached-layers.ts'
+import { ownHistoryStart, whyNoCache } from './cached-layers.ts'
 import { whyOtherKey } from './compare-keys.ts'
 import type { InstructionKey } from './content-keys.ts'
 import type { Evidence, Reason } from './evidence.ts'
-import { isRecorded, readKeysLabel } from './keys-label.ts'
+import { isRecorded, ownInstructionsOf, readKeysLabel } from './keys-label.ts'
 
 /** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
 export function explainMisses(evidence: Evidence): Miss[] {
@@ -24,7 +25,7 @@ function explain(evidence: Evidence, step: Step): Reason {
 }
 
 /** Returns the reason if the build could not reuse anything at all. */
-function whyNoSource({ build, published, cacheMetadata, reusesLayers }: Evidence): Reason | undefined {
+function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }: Evidence): Reason | undefined {
   if (!reusesLayers) return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' }
   const { cacheSource, unreadableCaches } = build
   // the registry's status is more precise than the builder's message
@@ -47,13 +48,19 @@ function whyNoSource({ build, published, cacheMetadata, reusesLayers }: Evidence
       reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
     }
   }
-  if (!cacheMetadata && published.image?.history.some(({ createdBy }) => createdBy.endsWith('# buildkit'))) {
+  if (!cacheMetadata && published.image && isOfBuildKit(published.image, stageBuild)) {
     return {
       kind: 'no-metadata',
       reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
     }
   }
   return undefined
+}
+
+/** Returns whether BuildKit executed the own instructions of an image: most base images are of BuildKit, whatever is built on them. */
+function isOfBuildKit(image: ImageRecord, stageBuild: Evidence['stageBuild']): boolean {
+  const start = ownHistoryStart(image, ownInstructionsOf(image.labels) ?? stageBuild)
+  return start !== undefined && image.history.slice(start).some(({ createdBy }) => createdBy.endsWith('# buildkit'))
 }
 
 /** Returns the reason if it lies in another stage. */

@@ -1,10 +1,16 @@
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
+import { timeOf } from '../lib/bounds.ts'
+import type { Log } from '../lib/log.ts'
 import { splitAtEquals } from '../lib/text.ts'
+import type { Timeline } from '../lib/timeline.ts'
+import { within } from '../lib/within.ts'
 import type { Plan } from '../plan/plan.ts'
-import { inspectInEngine } from '../registry/client-images.ts'
+import { inspectInEngine, pull } from '../registry/client-images.ts'
+import type { ImageRecord } from '../registry/image.ts'
 import { isReference, sameReference } from '../registry/image-reference.ts'
 import { look } from '../registry/look.ts'
+import { repositoryOf } from '../registry/reference.ts'
 import type { Registry } from '../registry/registry.ts'
 import {
   computeContentKeys,
@@ -24,14 +30,18 @@ export interface KeysRun {
   registry: Registry
   /** The environment of docker: build arguments may name its variables. */
   childEnv: Readonly<Record<string, string>>
+  log: Log
+  timeline: Timeline
   signal: AbortSignal
 }
 
 /** The content keys of a run, and the digests of the external images that they are made of. */
 export interface ReadKeys {
   keys: ContentKeys
-  /** By reference; an image of the engine has none. */
+  /** By reference; an image that only the engine has has none. */
   digests: ReadonlyMap<string, string>
+  /** References of the images that the engine had; undefined if it could not list them. */
+  inEngine?: readonly string[]
 }
 
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
@@ -44,8 +54,9 @@ export async function readContentKeys(run: KeysRun): Promise<ReadKeys> {
   const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform
   const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata }
   const likely = contextSelections(dockerfile, stages, facts)
+  const inEngine = await listImages(run)
   const [read, likelyContext] = await Promise.all([
-    readImages(run, imagesForKeys(dockerfile, stages, buildArgs, platform)),
+    readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
     describeContext(inputs.context, plan.dockerignore, likely)
   ])
   const images = new Map(read.map(({ reference, identity }) => [reference, identity]))
@@ -62,7 +73,7 @@ export async function readContentKeys(run: KeysRun): Promise<ReadKeys> {
   const digests = read.flatMap(({ reference, digest }): [string, string][] =>
     digest === undefined ? [] : [[reference, digest]]
   )
-  return { keys, digests: new Map(digests) }
+  return { keys, digests: new Map(digests), ...(inEngine && { inEngine }) }
 }
 
 function platformOf({ inputs, engine }: Plan): Platform | undefined {
@@ -89,28 +100,59 @@ interface ExternalImage {
   digest?: string
 }
 
-/** Reads the external images: those in the engine, which a build prefers, and else those in the registries. */
+/** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
 async function readImages(
-  { docker, registry, signal }: Pick<KeysRun, 'docker' | 'registry' | 'signal'>,
+  run: KeysRun,
+  inEngine: readonly string[] | undefined,
   references: readonly string[]
 ): Promise<ExternalImage[]> {
-  const inEngine = await listImages(docker, signal)
   return Promise.all(
     references.map(async (reference): Promise<ExternalImage> => {
       if (!isReference(reference)) return { reference }
-      const isHere =
-        inEngine === undefined || inEngine.some((other) => isReference(other) && sameReference(other, reference))
-      const here = isHere ? (await inspectInEngine(docker, reference, signal)).image : undefined
-      if (here) return { reference, identity: identityOf(here) }
-      const image = (await look(registry, reference)).image
-      if (!image) return { reference }
-      return { reference, identity: identityOf(image), ...(image.digest !== undefined && { digest: image.digest }) }
+      const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference))
+      const here = isHere ? await readInEngine(run, reference) : undefined
+      if (here) return here
+      const image = (await look(run.registry, reference)).image
+      return image ? found(reference, image, image.digest) : { reference }
     })
   )
 }
 
+/**
+ * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ */
+async function readInEngine(run: KeysRun, reference: string): Promise<ExternalImage | undefined> {
+  const { docker, registry, plan, signal, log } = run
+  const inspect = async (): Promise<ImageRecord | undefined> => (await inspectInEngine(docker, reference, signal)).image
+  const digestOf = async (name: string): Promise<string | undefined> =>
+    (await within(timeOf('look'), registry.digest(name)))?.value
+  const here = await inspect()
+  if (here === undefined) return undefined
+  const now = await digestOf(reference)
+  if (now === undefined || now === here.digest) return found(reference, here, now)
+  // the containerd store gives images that were built here a digest, too
+  const isOfRegistry =
+    here.digest !== undefined &&
+    (plan.engine.store !== 'containerd' || (await digestOf(`${repositoryOf(reference)}@${here.digest}`)) !== undefined)
+  const { platform, retries } = plan.inputs
+  const failure = isOfRegistry ? await pull({ ...run, platform, retries }, reference) : undefined
+  if (isOfRegistry && failure === undefined) {
+    const pulled = await inspect()
+    return pulled && found(reference, pulled, pulled.digest)
+  }
+  const uses = `The build uses the image ${reference} of the engine, not the one that the registry has`
+  if (failure) log.warning(`${uses}, because that cannot be pulled (${failure.message})`)
+  else log.notice(`${uses}: it did not come from that registry`)
+  return found(reference, here)
+}
+
+function found(reference: string, image: ImageRecord, digest?: string): ExternalImage {
+  return { reference, identity: identityOf(image), ...(digest !== undefined && { digest }) }
+}
+
 /** Returns the references of all images in the engine: none on a new runner, without a question about each. */
-async function listImages(docker: Docker, signal: AbortSignal): Promise<string[] | undefined> {
+async function listImages({ docker, signal }: Pick<KeysRun, 'docker' | 'signal'>): Promise<string[] | undefined> {
   const result = await docker.call(
     ['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'],
     { signal, bound: 'image' }
@@ -118,4 +160,9 @@ async function listImages(docker: Docker, signal: AbortSignal): Promise<string[]
   return failureOf(result) === undefined
     ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
     : undefined
+}
+
+/** @param listed as the engine lists it: any text */
+function isSame(listed: string, reference: string): boolean {
+  return isReference(listed) && sameReference(listed, reference)
 }

@@ -1,6 +1,10 @@
+import type { Inputs } from '../action/inputs.ts'
 import { readEventCommit } from '../action/read-commit.ts'
 import { publicInputs } from '../action/secrets.ts'
+import { saveImages } from '../action/state.ts'
+import { ImageRecorder } from '../docker/added-images.ts'
 import { removeContainers } from '../docker/containers.ts'
+import type { Docker } from '../docker/docker.ts'
 import { changesFinder } from '../git/changes.ts'
 import { isWide, narrowModes } from '../git/file-modes.ts'
 import { Git } from '../git/git.ts'
@@ -12,24 +16,26 @@ import { runPipeline } from '../pipeline/pipeline.ts'
 import { createPlan } from '../plan/create-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
+import { sameRepository } from '../registry/image-reference.ts'
 import { HttpRegistry } from '../registry/registry.ts'
 import { emptyResult, type RunResult } from '../result/result.ts'
 import { type Action, runAction } from './lifecycle.ts'
 
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
-  const { inputs, docker, childEnv, log, timeline, signal } = action
+  const { inputs, childEnv, log, timeline, signal } = action
   const git = await Git.open(inputs.context, childEnv, { signal, log })
   const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
     const commit = await readEventCommit(process.env, git)
     const github = new GitHub(inputs.githubToken, commit.repository, signal, log)
-    const services = { git, github, docker, log, env: process.env, signal }
+    const services = { git, github, docker: action.docker, log, env: process.env, signal }
     return { github, plan: await createPlan({ ...services, inputs: publicInputs(inputs), commit }) }
   })
   action.planned(plan)
   announce(plan, log)
   if (inputs.dryRun) return preview(plan, action)
 
+  const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker
   const registry = new HttpRegistry({
     ...{ docker, log, timeline, signal },
     env: childEnv,
@@ -39,8 +45,22 @@ await runAction(async (action) => {
     retries: inputs.retries
   })
   const changesSince = changesFinder(git, github, plan.commit)
-  return runWithContext({ ...action, plan, git, github, registry, changesSince })
+  return runWithContext({ ...action, docker, plan, git, github, registry, changesSince })
 })
+
+/** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
+function removesImages({ removeImages, push }: Inputs): boolean {
+  const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env
+  if (GITHUB_ACTIONS !== 'true') return false
+  const isKept = RUNNER_ENVIRONMENT === 'self-hosted'
+  return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never')
+}
+
+function recordImages(docker: Docker, { inputs, builds }: Plan): Docker {
+  const names = builds.flatMap(({ tags }) => tags)
+  const isOurs = (name: string): boolean => names.includes(name) || sameRepository(inputs.image, name)
+  return new ImageRecorder(docker, isOurs, saveImages)
+}
 
 /** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run: Run): Promise<RunResult> {

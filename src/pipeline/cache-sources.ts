@@ -7,12 +7,16 @@ import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
+import { isReference, sameReference } from '../registry/image-reference.ts'
+import { repositoryOf } from '../registry/reference.ts'
 import type { CacheOrigin } from '../result/result.ts'
 
 /** The image from which a build takes its cache, and what made it, if that is known. */
 export interface CacheSource {
   reference: string
   origin?: CacheOrigin
+  /** Name of the same image that the engine does not take for an old image of its own; undefined if `reference` is one. */
+  readAs?: string
   /** Whether it is the cache tag of the last key: its image has the result of every step. */
   isWhole?: boolean
 }
@@ -29,14 +33,17 @@ export interface Caches {
 export class CacheSources {
   readonly #run: Pick<Run, 'plan' | 'registry'>
   readonly #keys: ContentKeys
+  readonly #inEngine: readonly string[]
   /** By stage index. */
   readonly #chosen = new Map<number, Promise<CacheSource>>()
   /** Cache tags that exist, by whether their images can serve as a cache. */
   readonly #existing = new Map<string, boolean>()
 
-  constructor(run: Pick<Run, 'plan' | 'registry'>, keys: ContentKeys) {
+  /** @param inEngine references of the images that the engine had before the run */
+  constructor(run: Pick<Run, 'plan' | 'registry'>, keys: ContentKeys, inEngine: readonly string[] = []) {
     this.#run = run
     this.#keys = keys
+    this.#inEngine = inEngine
   }
 
   /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
@@ -81,7 +88,15 @@ export class CacheSources {
       if (reference === asked[0]) return { reference, origin: originOf(record), isWhole: true }
       return (await this.#newestWith(reference, stage)) ?? { reference, origin: originOf(record), isWhole: false }
     }
-    return { reference: await this.#newest(stage) }
+    const newest = await this.#newest(stage)
+    const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined
+    return { reference: newest, ...(digest !== undefined && { readAs: `${repositoryOf(newest)}@${digest}` }) }
+  }
+
+  /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
+  #isHidden(reference: string): boolean {
+    if (!this.#run.plan.strategy.capabilities.hidesCacheSource) return false
+    return this.#inEngine.some((other) => isReference(other) && sameReference(other, reference))
   }
 
   /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
@@ -99,6 +114,7 @@ export class CacheSources {
    */
   async #newestWith(cacheTag: string, stage: StageBuild): Promise<CacheSource | undefined> {
     const { cacheSource: reference } = stage
+    if (this.#isHidden(reference)) return undefined
     const { image } = await this.#run.registry.published(reference)
     const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {}
     if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))

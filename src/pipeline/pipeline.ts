@@ -22,6 +22,7 @@ import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources, type Caches } from './cache-sources.ts'
 import { explain } from './explain.ts'
+import { countLocalHits } from './local-hits.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
@@ -59,7 +60,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   const { decision, inputs } = run.plan
   const read = await findKeys(run)
   if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
-  const caches = { ...read, sources: new CacheSources(run, read.keys) }
+  const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
   caches.sources.start(({ reference }) => strategy.fetch(reference))
   const prefetch = new Prefetch(run, caches)
   prefetch.start()
@@ -265,11 +266,33 @@ async function buildOne(
     ...imageLabels(stage, digests),
     ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
   ]
-  const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages })
+  const options = { cacheSource: source.reference, startFromImages, ...(source.readAs && { readAs: source.readAs }) }
+  const build = await strategy.build({ ...stage, labels }, options)
   if (source.origin) build.cacheOrigin = source.origin
+  await tellLocalHits(run, stage, build, keys)
   // the image of the tag has other results than this run, or BuildKit could not use it
   if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached))) sources.reject(source.reference)
   return build
+}
+
+/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
+async function tellLocalHits(
+  { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
+  stage: StageBuild,
+  build: Build,
+  keys: ContentKeys
+): Promise<void> {
+  if (!build.steps.some(({ cached }) => cached)) return
+  const before = plan.builds.slice(
+    0,
+    plan.builds.findIndex((one) => one.stage === stage.stage)
+  )
+  const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before)
+  if (count === 0) return
+  const steps = count === 1 ? '1 cached step' : `${count} cached steps`
+  log.info(
+    `${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`
+  )
 }
 
 function tellSource({ log }: Pick<Run, 'log'>, { name }: StageBuild, { reference, origin }: CacheSource): void {

@@ -15,6 +15,8 @@ export interface Capabilities {
   prefetch: boolean
   /** Whether builds start from the images of the stages built before, in a rewritten Dockerfile. */
   replacesStages: boolean
+  /** Whether an image in the engine hides the cache source of the same name: with a graph driver's store (moby/moby localinlinecache). */
+  hidesCacheSource: boolean
 }
 
 /** The strategy for this engine, and its consequences for the docker commands. */
@@ -80,7 +82,9 @@ const LEGACY = {
     triggerHistory: true,
     reusesLayers: true,
     prefetch: false,
-    replacesStages: true
+    replacesStages: true,
+    // it pulls the cache source
+    hidesCacheSource: false
   }
 } as const
 
@@ -116,10 +120,11 @@ function whyLegacyForgets({ store, version }: EngineInfo): string | undefined {
 
 function buildKit(engine: EngineInfo): StrategyChoice {
   const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`
+  const hidesCacheSource = engine.store !== 'containerd'
   if (engine.buildx === undefined) {
     return {
       ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
-      capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true }
+      capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true, hidesCacheSource }
     }
   }
   // docker/buildx supports rawjson since 0.13
@@ -128,7 +133,7 @@ function buildKit(engine: EngineInfo): StrategyChoice {
     name: 'inline',
     client: 'buildx',
     // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
-    capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain' },
+    capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain', hidesCacheSource },
     progress,
     reason
   }

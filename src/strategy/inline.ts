@@ -38,10 +38,13 @@ export class InlineStrategy implements Strategy {
     // BuildKit reads it by itself
   }
 
-  async build(stage: StageBuild, { cacheSource, startFromImages = false }: BuildOptions): Promise<Build> {
+  async build(
+    stage: StageBuild,
+    { cacheSource, readAs = cacheSource, startFromImages = false }: BuildOptions
+  ): Promise<Build> {
     const { plan, log } = this.#run
     const solve = (images: readonly StageImage[], onSteps?: BuildCommand['onSteps']): Promise<Build> =>
-      this.#solve(stage, images, { cacheSource, ...(onSteps && { onSteps }) })
+      this.#solve(stage, images, { cacheSource, readAs, ...(onSteps && { onSteps }) })
     const replaced = startFromImages || this.#mayDiffer ? stage.images : replacingImages(plan, stage)
     this.#mayDiffer ||= replaced.length > 0
     if (replaced.length > 0) return solve(replaced)
@@ -71,7 +74,7 @@ export class InlineStrategy implements Strategy {
   async #solve(
     stage: StageBuild,
     images: readonly StageImage[],
-    { cacheSource, onSteps }: { cacheSource: string } & Pick<BuildCommand, 'onSteps'>
+    { cacheSource, readAs, onSteps }: { cacheSource: string; readAs: string } & Pick<BuildCommand, 'onSteps'>
   ): Promise<Build> {
     const { plan, secrets } = this.#run
     // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
@@ -79,7 +82,7 @@ export class InlineStrategy implements Strategy {
     const source = await prepareSource(this.#run, stage, images)
     return runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
-      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels: stage.labels, idFile }),
+      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
       env: inlineEnvironment(plan),
       secretEnv: secretEnvironment(plan.inputs, secrets.values),
       reader: (print) => createReader(plan.strategy.progress, print),

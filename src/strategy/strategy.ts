@@ -13,6 +13,8 @@ export type StrategyRun = Pick<
 export interface BuildOptions {
   /** Reference of the image whose layers the build may reuse. */
   cacheSource: string
+  /** Another name of the same image, by which BuildKit reads it in the registry. */
+  readAs?: string
   /** Whether the build must start from the images of the stages built before: the engine's local cache may not have what was tested. */
   startFromImages?: boolean
 }

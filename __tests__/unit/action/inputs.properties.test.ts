@@ -61,7 +61,8 @@ function wrongOf(inputs: Inputs): string[] {
     choices:
       ['auto', 'always', 'never'].includes(inputs.push) &&
       ['none', 'warn', 'fail'].includes(inputs.expectCache) &&
-      ['all', 'publish-branch', 'none'].includes(inputs.cacheTags)
+      ['all', 'publish-branch', 'none'].includes(inputs.cacheTags) &&
+      ['auto', 'always', 'never'].includes(inputs.removeImages)
   }
   return Object.entries(areRight).flatMap(([name, isRight]) => (isRight ? [] : [name]))
 }

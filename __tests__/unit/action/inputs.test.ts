@@ -43,6 +43,7 @@ describe('readInputs', () => {
       dryRun: false,
       retries: 3,
       builder: undefined,
+      removeImages: 'auto',
       githubToken: undefined
     })
   })
@@ -118,6 +119,7 @@ describe('readInputs', () => {
     ['cache-tags', 'publish-branch', 'cacheTags', 'publish-branch'],
     ['expect-cache', 'fail', 'expectCache', 'fail'],
     ['push', 'never', 'push', 'never'],
+    ['remove-images', 'always', 'removeImages', 'always'],
     ['context', '-odd', 'context', './-odd']
   ])('reads %s: %j', (name, text, field, expected) => {
     expect(read({ [name]: text })[field]).toEqual(expected)
@@ -244,6 +246,7 @@ describe('readInputs', () => {
     ],
     ['cache-stages', 'a b', 'Input cache-stages has the line "a b" among others'],
     ['cache-tags', 'some', 'Input cache-tags is "some"; it must be all, publish-branch or none'],
+    ['remove-images', 'yes', 'Input remove-images is "yes"; it must be auto, always or never'],
     ['expect-cache', 'error', 'Input expect-cache is "error"; it must be none, warn or fail'],
     ['test-reports', 'out/*.xml', 'Input test-reports has the line "out/*.xml"; each line must be one file or folder'],
     ['dry-run', 'yes', 'Input dry-run is "yes"; it must be true or false'],

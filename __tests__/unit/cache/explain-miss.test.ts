@@ -118,6 +118,14 @@ describe('explainMisses', () => {
       false
     ],
     [
+      'a submodule that git names by its folder',
+      5,
+      { files: () => write('src/b', '2'), evidence: changed('sr', 'src') },
+      'files-changed',
+      /^src changed since the commit of the published image\.$/,
+      false
+    ],
+    [
       'files of a COPY before it, which another build of this run executed',
       4,
       { files: () => write('package.json', '2'), evidence: changed('package.json') },
@@ -362,9 +370,18 @@ describe('explainMisses', () => {
     ['no metadata', { published: { image: { ...bare(), labels: {} } } }, 'no-metadata', /something else/],
     [
       'an image of BuildKit, for the legacy builder',
-      { cacheMetadata: false, published: { image: { ...bare(), history: [{ createdBy: 'RUN a # buildkit' }] } } },
+      { cacheMetadata: false, published: { image: { ...bare(), history: history('COPY a a # buildkit') } } },
       'no-metadata',
       /built by BuildKit, whose images are no cache for the legacy builder/
+    ],
+    [
+      'an image of the legacy builder on one of BuildKit',
+      {
+        cacheMetadata: false,
+        published: { image: { ...bare(), history: [{ createdBy: 'RUN a # buildkit' }, ...history('COPY a a')] } }
+      },
+      'unknown',
+      /has no content keys/
     ],
     [
       'no label',
@@ -401,6 +418,11 @@ describe('explainMisses', () => {
   ])('%s is published', async (_, evidence, kind, reason) => {
     expect(await why(3, { evidence })).toEqual({ kind, reason: expect.stringMatching(reason), unexpected: false })
   })
+
+  /** The history of `TEXT` with this as its COPY. */
+  function history(copy: string): ImageRecord['history'] {
+    return ['ARG VERSION=0', copy, 'RUN npm ci', copy, 'RUN make'].map((createdBy) => ({ createdBy }))
+  }
 
   function bare(): ImageRecord {
     return { labels: {}, runtime: '[]', layers: [], history: [] }

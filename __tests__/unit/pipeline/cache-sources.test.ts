@@ -31,6 +31,8 @@ interface World {
   /** Further images, by reference. */
   others?: Record<string, ImageRecord>
   inputs?: Record<string, string>
+  /** References of the images in the engine. */
+  inEngine?: string[]
 }
 
 interface Asked {
@@ -41,7 +43,8 @@ interface Asked {
   cancel: () => void
 }
 
-function ask({ strategy = 'inline', latest, kept, unreadable, keys = new Map(), others = {}, inputs }: World): Asked {
+function ask(world: World): Asked {
+  const { strategy = 'inline', latest, kept, unreadable, keys = new Map(), others = {}, inputs, inEngine } = world
   const contents = new Contents()
   if (latest) contents.put(LATEST, latest)
   if (kept) contents.put(KEPT, kept)
@@ -56,7 +59,7 @@ function ask({ strategy = 'inline', latest, kept, unreadable, keys = new Map(), 
     signal: cancellation.signal
   })
   const plan = makePlan({ text: TEXT, strategy, ...(inputs && { inputs }) })
-  const sources = new CacheSources({ plan, registry }, keys)
+  const sources = new CacheSources({ plan, registry }, keys, inEngine)
   return { sources, builds: plan.builds, requests, cancel: () => cancellation.abort() }
 }
 
@@ -94,6 +97,16 @@ describe('The cache source of production', () => {
     expect(production && (await sources.of(production))).toEqual({ reference: expected })
     // only production has a kept cache
     expect(builder && (await sources.of(builder))).toEqual({ reference: 'octo/app:builder' })
+  })
+
+  it.each<[string, World, string | undefined]>([
+    ['by its digest', { latest: image('1', ALL) }, `octo/app@sha256:${'1'.repeat(64)}`],
+    ['by its name, if nothing is published', {}, undefined],
+    ['by its name, where the engine pulls it', { strategy: 'legacy', latest: image('1', ALL) }, undefined]
+  ])('is read %s, if the engine has an image of its name, however old', async (_, world, readAs) => {
+    const { sources, builds } = ask({ ...world, inEngine: ['other:<none>', LATEST] })
+    const expected = { reference: LATEST, ...(readAs !== undefined && { readAs }) }
+    expect(await sources.of(builds.at(-1) as StageBuild)).toEqual(expected)
   })
 
   it.each<[string, World, string[]]>([
@@ -157,14 +170,16 @@ describe('A cache tag', () => {
 
   it.each<[string, boolean, string]>([
     ['is, if it has the same layers', true, LATEST],
-    ['is not, if it has not', false, 'the cache tag']
+    ['is not, if it has not', false, 'the cache tag'],
+    ['is not, if the engine has an image of its name,', true, 'hidden']
   ])('of a shorter key gives way to the newest image: that %s the cache source', async (_, hasSame, expected) => {
     const { world: given, tags } = await world()
     const text = hasSame ? TEXT.replace('RUN b', 'RUN c') : TEXT.replace('RUN a', 'RUN c')
     const build = makePlan({ text }).builds.at(-1) as StageBuild
     const latest = { ...image('1', ALL), labels: labelsWithKeys(build, await keysOf(text, images)) }
     const shortest = tags.at(-1) ?? ''
-    const { sources, builds } = ask({ ...given, latest, others: { [shortest]: labelled('3') } })
+    const inEngine = expected === 'hidden' ? [`docker.io/${LATEST}`] : []
+    const { sources, builds } = ask({ ...given, latest, others: { [shortest]: labelled('3') }, inEngine })
     const { reference } = await sources.of(production(builds))
     expect(reference).toBe(expected === LATEST ? LATEST : shortest)
   })

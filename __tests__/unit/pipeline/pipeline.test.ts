@@ -266,7 +266,14 @@ async function putKeys(plan: Plan, contents: Contents): Promise<void> {
   contents.put('alpine', imageOf(`sha256:${'b'.repeat(64)}`))
   const { signal } = new AbortController()
   const docker: Docker = { call: async () => ({ exitCode: 0, stdout: '', stderr: '' }) }
-  const { keys } = await readContentKeys({ plan, docker, registry: new FakeRegistry(contents), childEnv: {}, signal })
+  const { keys } = await readContentKeys({
+    plan,
+    docker,
+    registry: new FakeRegistry(contents),
+    childEnv: {},
+    signal,
+    ...{ log: new Log(tmpdir(), false, () => undefined), timeline: new Timeline() }
+  })
   for (const build of plan.builds) {
     const ofCommit = build.kind === 'production' ? [plan.refs.production, ...plan.refs.further] : []
     for (const reference of [build.cacheSource, ...ofCommit]) {

@@ -76,31 +76,66 @@ describe('selectStrategy', () => {
       'an old buildx',
       { ...D28, buildx: 'v0.12.1' },
       PLAIN,
-      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true, replacesStages: true }
+      {
+        cacheMetadata: true,
+        triggerHistory: false,
+        reusesLayers: true,
+        prefetch: true,
+        replacesStages: true,
+        hidesCacheSource: true
+      }
     ],
     [
       'buildx',
       D28,
       PLAIN,
-      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: true, replacesStages: false }
+      {
+        cacheMetadata: true,
+        triggerHistory: false,
+        reusesLayers: true,
+        prefetch: true,
+        replacesStages: false,
+        hidesCacheSource: true
+      }
     ],
     [
       'the integrated BuildKit',
       D20,
       BUILDKIT,
-      { cacheMetadata: true, triggerHistory: false, reusesLayers: true, prefetch: false, replacesStages: true }
+      {
+        cacheMetadata: true,
+        triggerHistory: false,
+        reusesLayers: true,
+        prefetch: false,
+        replacesStages: true,
+        hidesCacheSource: true
+      }
     ],
     [
       'the legacy builder',
       D20,
       PLAIN,
-      { cacheMetadata: false, triggerHistory: true, reusesLayers: true, prefetch: false, replacesStages: true }
+      {
+        cacheMetadata: false,
+        triggerHistory: true,
+        reusesLayers: true,
+        prefetch: false,
+        replacesStages: true,
+        hidesCacheSource: false
+      }
     ],
     [
       'the legacy builder on the containerd store',
       { version: D28C.version, store: D28C.store },
       PLAIN,
-      { cacheMetadata: false, triggerHistory: true, reusesLayers: false, prefetch: false, replacesStages: true }
+      {
+        cacheMetadata: false,
+        triggerHistory: true,
+        reusesLayers: false,
+        prefetch: false,
+        replacesStages: true,
+        hidesCacheSource: false
+      }
     ]
   ])('tells what %s can do', (_, machine, text, capabilities) => {
     expect(select(machine, text).capabilities).toEqual(capabilities)

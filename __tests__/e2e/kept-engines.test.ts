@@ -1,0 +1,69 @@
+import { describe, expect, it } from '@jest/globals'
+import { type Agent, availableEngines } from '../../testbed/index.ts'
+import { type Outcome, pushEvent } from '../../testbed/runner.ts'
+import { SourceRepository } from '../../testbed/source-repository.ts'
+import { application } from '../support/application.ts'
+import { base, bed } from '../support/bed.ts'
+import { annotations, ending, missesOf, Project, short } from '../support/harness.ts'
+
+/** One engine for each strategy and store; the others behave as one of them. */
+const engines = availableEngines().filter(
+  ({ version }) => version === '20.10' || version === '28.5' || process.env.CASES === 'long'
+)
+
+/** The images of an engine with all their names, and without a name. */
+async function imagesOf(agent: Agent): Promise<string[]> {
+  const lines = await agent.docker('image', 'ls', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}')
+  return lines.split('\n').toSorted()
+}
+
+describe.each(engines)('A kept engine, Docker $version, $store store', (engine) => {
+  it('takes what the registry has now, and gives up what the run added', async () => {
+    const project = new Project(bed, engine, 'kept')
+    const moving = `${bed.registry.host}/base/moving-${engine.version}-${engine.store}:1`
+    const moveBase = (agent: Agent, version: number): Promise<unknown> =>
+      agent
+        .run('docker', ['build', '--tag', moving, '-'], { input: `FROM ${base}\nRUN echo "base ${version}" > /base\n` })
+        .then(() => agent.docker('push', moving))
+    const source = new SourceRepository(bed.folder, { ...application(moving), '.dockerignore': '.git\ndocs\n' })
+    const play = async (agent: Agent, sha: string, inputs: Record<string, string> = {}): Promise<Outcome> => {
+      // without cache tags, every run reads the moving tags
+      const all = { tests: 'true', 'cache-tags': 'none', 'expect-cache': 'fail', ...inputs }
+      const outcome = await project.runOn(agent, source.checkout(sha), all, pushEvent(sha, 'master'))
+      expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
+      expect(outcome.post).toEqual({ exitCode: 0, log: expect.not.stringContaining('Cannot') })
+      expect(annotations(outcome, 'warning')).toEqual([])
+      return outcome
+    }
+    await project.onAgent((kept) =>
+      project.onAgent(async (other) => {
+        await moveBase(other, 1)
+        await kept.docker('pull', moving)
+        const atFirst = await imagesOf(kept)
+        await play(kept, source.head(), { 'remove-images': 'never' })
+        const before = await imagesOf(kept)
+        expect(before.filter((line) => !atFirst.includes(line)).length).toBeGreaterThanOrEqual(4)
+
+        await moveBase(other, 2)
+        const changed = await play(other, source.commit({ 'src/main.txt': 'version 1\n' }))
+        expect(missesOf(changed).builder?.kind).toBe('base-changed')
+
+        const sha = source.commit({ 'docs/a.txt': 'a\n' })
+        const same = await play(kept, sha, { 'remove-images': 'always' })
+        expect(same.outputs).toMatchObject({ 'cache-hit': 'full', published: 'true' })
+        expect(same.post.log).toContain(`${project.image}:${short(sha)}`)
+        const own = (lines: string[]): string[] => lines.filter((line) => line.startsWith(project.image))
+        const after = await imagesOf(kept)
+        expect(own(after)).toEqual(own(before))
+        // the old base image has lost its name, and that is all
+        expect(after.length - before.length).toBeLessThanOrEqual(1)
+
+        const images = `${project.image}:${short(sha)}`
+        expect(await other.docker('run', '--rm', images, 'cat', '/app/app.txt', '/base')).toBe('version 1\nbase 2')
+        await other.docker('image', 'rm', images)
+      })
+    )
+    const next = await project.onAgent((agent) => play(agent, source.commit({ 'docs/a.txt': 'b\n' })))
+    expect(next.outputs['cache-hit']).toBe('full')
+  })
+})
