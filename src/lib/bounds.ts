@@ -29,7 +29,7 @@ export const BOUNDS = {
   'cache-source': { within: 40 * SECONDS },
   explain: { within: 30 * SECONDS },
   github: { within: 10 * SECONDS },
-  'clean-up': { within: 3 * SECONDS }
+  'clean-up': { within: 2 * SECONDS }
 } satisfies Record<string, Bound>
 
 export type BoundName = keyof typeof BOUNDS
