@@ -3,7 +3,7 @@
  *
  * A package version of this registry is a digest with all of its tags: to delete the version is to delete every one of these
  * tags. So the script deletes a version only if all of its tags are temporary. A tag of any other form keeps its version:
- * `latest`, `builder`, `IMAGE:STAGE`, a release. It never deletes untagged versions: they may be parts of an image of several
+ * `latest`, `builder`, `builder-stage-NAME`, a release. It never deletes untagged versions: they may be parts of an image of several
  * platforms.
  *
  * Environment: GITHUB_TOKEN, PACKAGE (`app` of ghcr.io/octo/app), DAYS (default 30), DRY_RUN (`false` deletes; default `true`).

@@ -63,8 +63,6 @@ export interface Inputs {
   /** key=value */
   labels: string[]
   secrets: Secret[]
-  /** Ids in the input `secrets` without a value: GitHub gives no secrets to forks and Dependabot. */
-  emptySecrets: string[]
   ssh: string[]
   addHosts: string[]
   network: string | undefined
@@ -104,7 +102,6 @@ export function readInputs(get: (name: string) => string): Inputs {
       `Input image is ${quote(image)}, with upper-case letters; registries allow lower case only: ${show(image.toLowerCase())}`
     )
   }
-  const [secrets, empty] = readSecrets(get)
   return {
     image,
     context: path(get, 'context') ?? '.',
@@ -120,8 +117,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
     labels: records(get, 'labels').map(label),
-    secrets,
-    emptySecrets: empty,
+    secrets: readSecrets(get)[0],
     ssh: words(get, 'ssh', sshList),
     addHosts: words(get, 'add-hosts').map(hostLine),
     network: argument(get, 'network'),
@@ -209,8 +205,12 @@ function formOf(tag: string): string {
   return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
 }
 
-/** Returns the secrets, and the ids of those without a value. */
-function readSecrets(get: Get): [Secret[], string[]] {
+/**
+ * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
+ *
+ * @throws UserError
+ */
+export function readSecrets(get: Get): [Secret[], string[]] {
   const all = records(get, 'secrets').map(secret)
   const secrets = all.filter(({ value }) => value.trim() !== '')
   const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id))

@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
-import { crossCheck, type Inputs, readInputs } from '../action/inputs.ts'
+import { crossCheck, type Inputs, readInputs, readSecrets } from '../action/inputs.ts'
 import { variablesAskedFor } from '../action/passed-variables.ts'
 import { findSecretLike, Secrets } from '../action/secrets.ts'
 import { folderOf, saveState } from '../action/state.ts'
@@ -74,10 +74,12 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   let result = emptyResult()
   try {
     await mkdir(folder)
-    const inputs = readInputs((name) => core.getInput(name, { trimWhitespace: false }))
+    const get = (name: string): string => core.getInput(name, { trimWhitespace: false })
+    const inputs = readInputs(get)
     secrets = new Secrets(inputs, namesShown(inputs, temp))
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
     crossCheck(inputs)
+    noticeEmptySecrets(readSecrets(get)[1], log)
     warnOfSecrets(inputs, secrets, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
@@ -124,12 +126,14 @@ function namesShown(inputs: Inputs, temp: string): string[] {
     .flatMap((name) => name ?? [])
 }
 
-function warnOfSecrets({ buildArgs, emptySecrets }: Inputs, { shown }: Secrets, log: Log): void {
-  if (emptySecrets.length > 0) {
-    log.notice(
-      `No value in the input secrets for ${emptySecrets.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
-    )
-  }
+function noticeEmptySecrets(ids: readonly string[], log: Log): void {
+  if (ids.length === 0) return
+  log.notice(
+    `No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
+  )
+}
+
+function warnOfSecrets({ buildArgs }: Inputs, { shown }: Secrets, log: Log): void {
   for (const { name } of findSecretLike(buildArgs)) {
     log.warning(
       `Build argument ${quote(name)} looks like a secret, and anyone who has the image can read build arguments in its history; use the input secrets with RUN --mount=type=secret instead`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { crossCheck, type Inputs, readInputs } from '../../../src/action/inputs.ts'
+import { crossCheck, type Inputs, readInputs, readSecrets } from '../../../src/action/inputs.ts'
 import { UserError } from '../../../src/lib/errors.ts'
 
 const IMAGE = 'ghcr.io/octo/app'
@@ -26,7 +26,6 @@ describe('readInputs', () => {
       buildArgs: [],
       labels: [],
       secrets: [],
-      emptySecrets: [],
       ssh: [],
       addHosts: [],
       network: undefined,
@@ -95,8 +94,6 @@ describe('readInputs', () => {
       ]
     ],
     ['secrets', 'npm_token=\n"mirror=a=b"\r\n"other="', 'secrets', [{ id: 'mirror', value: 'a=b' }]],
-    ['secrets', 'npm_token=\r\n"mirror=a=b"\n"other= \n"', 'emptySecrets', ['npm_token', 'other']],
-    ['secrets', 'a=\na=b', 'emptySecrets', []],
     ['secrets', '"a=1,b=2"', 'secrets', [{ id: 'a', value: '1,b=2' }]],
     ['build-args', '"A=1,B=2"', 'buildArgs', ['A=1,B=2']],
     ['build-args', 'LDAP=dc=example,dc=com', 'buildArgs', ['LDAP=dc=example,dc=com']],
@@ -254,6 +251,15 @@ describe('readInputs', () => {
   ])('refuses %s: %j', (name, text, message) => {
     expect(() => read({ [name]: text })).toThrow(UserError)
     expect(() => read({ [name]: text })).toThrow(message)
+  })
+
+  it.each([
+    ['npm_token=\r\n"mirror=a=b"\n"other= \n"', ['npm_token', 'other']],
+    ['a=\na=', ['a']],
+    ['a=\na=b', []],
+    ['', []]
+  ])('tells the secrets without a value of %j', (secrets, ids) => {
+    expect(readSecrets(() => secrets)[1]).toEqual(ids)
   })
 
   it('does not show a secret in its error', () => {

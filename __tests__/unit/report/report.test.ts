@@ -56,7 +56,7 @@ function textsIn(data: unknown): string[] {
 }
 
 describe('A secret with a double quote in the command of a test', () => {
-  const SECRET = 'p"w'
+  const SECRET = 'pass"word'
   const secrets = makeSecrets({ secrets: `password=${SECRET}` })
   const failure = { status: 'failed', exitCode: 1, seconds: 1, failure: `sh: ${SECRET}: not found` } as const
   const result: RunResult = {
@@ -93,7 +93,7 @@ describe('A secret with a double quote in the command of a test', () => {
   ]
 
   /** As it is, as in JSON, and as in JSON within JSON. */
-  const FORMS = [SECRET, 'p\\"w', 'p\\\\\\"w']
+  const FORMS = [SECRET, 'pass\\"word', 'pass\\\\\\"word']
   const hasSecret = (text: string): boolean => FORMS.some((form) => text.includes(form))
 
   it.each(places)('is not in %s', (_, textsOf) => {
