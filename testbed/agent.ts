@@ -30,6 +30,8 @@ export interface AgentOptions {
   diskMiB?: number
   /** A registry with a certificate that this agent trusts and the machine does not. */
   certificates?: TrustedRegistry
+  /** Registries that only the engine is configured to access without TLS or with any certificate: host[:port]. */
+  insecureRegistries?: readonly string[]
 }
 
 /** The test bed of an agent, and its number there. */
@@ -81,7 +83,10 @@ export class Agent {
       if (options.certificates) await writeTrust(agent.folder, options.certificates)
       await createNamespace(place.bed, place.number, options.linkMbit)
       if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
-      await Promise.all([agent.#startEngine(files), agent.#startForwarder(5000, registry.url, agent.#counterFile)])
+      await Promise.all([
+        agent.#startEngine(files, options),
+        agent.#startForwarder(5000, registry.url, agent.#counterFile)
+      ])
       return agent
     } catch (error) {
       await agent.stop()
@@ -134,10 +139,10 @@ export class Agent {
     return join(this.folder, 'traffic')
   }
 
-  async #startEngine(files: EngineFiles): Promise<void> {
+  async #startEngine(files: EngineFiles, options: AgentOptions): Promise<void> {
     const socket = join(this.folder, 'docker.sock')
     const config = join(this.folder, 'daemon.json')
-    await writeFile(config, JSON.stringify(daemonConfig(this.spec, this.folder)))
+    await writeFile(config, JSON.stringify(daemonConfig(this.spec, this.folder, options)))
     const dockerd = [
       'dockerd',
       `--config-file=${config}`,
@@ -191,8 +196,13 @@ function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url))
 }
 
-function daemonConfig({ version, store }: EngineSpec, folder: string): Record<string, unknown> {
+function daemonConfig(
+  { version, store }: EngineSpec,
+  folder: string,
+  { insecureRegistries }: AgentOptions
+): Record<string, unknown> {
   return {
+    ...(insecureRegistries && { 'insecure-registries': insecureRegistries }),
     // Docker 20.10 supports no other store, and would write a key to /etc/docker.
     ...(version === '20.10'
       ? { 'deprecated-key-path': join(folder, 'key.json') }

@@ -14,11 +14,12 @@ import {
   serverTls,
   startStandIn
 } from '../../testbed/index.ts'
-import { type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
+import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
 import { annotations, ending, executedRuns, missesOf, short } from '../support/harness.ts'
+import { mergeGroupEvent } from '../support/workflow-events.ts'
 
 const REVISION = 'org.opencontainers.image.revision'
 /** User agent of the action's own requests. */
@@ -26,11 +27,13 @@ const OWN = 'shared-docker-layers'
 /** RUN instructions that a warm run executes after `nextCommit`. */
 const CHANGED = ['builder: RUN cat src/* > app.txt']
 
-/** One engine for each way to share layers and to set tags. 26.1 with overlay2 works as 20.10 does. */
-const allEngines = availableEngines().filter(({ version, store }) => version !== '26.1' || store === 'containerd')
-/** The legacy strategy, and the inline strategy with the newest engine. */
-const engines = allEngines.filter(
+/** The legacy strategy without buildx, and the inline strategy with the newest engine and the containerd store. */
+const engines = availableEngines().filter(
   ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'containerd')
+)
+/** The legacy strategy, whose engine passes on the words of registries, and the one that tells only a status. */
+const enginesByWords = availableEngines().filter(
+  ({ version, store }) => version === '20.10' || (version === '26.1' && store === 'containerd')
 )
 
 let source: SourceRepository
@@ -44,10 +47,16 @@ function nextCommit(): string {
   return source.commit({ 'src/main.txt': `version ${++commits}\n` })
 }
 
-async function play(agent: Agent, image: string, sha: string, inputs: Record<string, string> = {}): Promise<Outcome> {
+async function play(
+  agent: Agent,
+  image: string,
+  sha: string,
+  inputs: Record<string, string> = {},
+  event: Event = pushEvent(sha, 'master')
+): Promise<Outcome> {
   return runAction(agent, {
     workspace: source.checkout(sha),
-    event: pushEvent(sha, 'master'),
+    event,
     inputs: { image, tests: 'test "$CI" = true', ...inputs }
   })
 }
@@ -76,7 +85,7 @@ async function onAgent<T>(spec: EngineSpec, use: (agent: Agent) => Promise<T>, o
 }
 
 /** Does something for each, all at once, and waits for all of it, also where one fails. */
-async function forAll<T>(all: readonly T[], use: (one: T) => Promise<void>): Promise<void> {
+async function forAll<T>(all: readonly T[], use: (one: T, index: number) => Promise<void>): Promise<void> {
   const results = await Promise.allSettled(all.map(use))
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
@@ -158,7 +167,7 @@ describe('Two commits on new agents', () => {
     return results
   }
 
-  it.each(allEngines)(
+  it.each(engines)(
     'have the same outputs if the registry serves no config as a manifest: Docker $version, $store store',
     async (engine) => {
       const repository = `octo/chain-${engine.version}-${engine.store}`
@@ -252,62 +261,61 @@ describe('Docker 20.10 and 28.5', () => {
       return registry.requests.filter(({ userAgent, path }) => userAgent === OWN && path === '/token').length
     }
 
-    it.each(['basic', 'bearer', 'bearer-identity'] as const)(
-      'the action publishes, renews its token and shows no credential: %s',
-      async (auth) => {
+    it.each([
+      ['bearer', 'bearer'],
+      ['basic', 'bearer-identity']
+    ] as const)('the action publishes, renews its token and shows no credential: %s and %s', async (...kinds) => {
+      const inputs = { 'skip-unchanged-tests': 'true' }
+      const [first, second] = [nextCommit(), nextCommit()]
+      const third = source.commit({ 'docs.txt': `${kinds.join()}\n` })
+      await forAll(runners, async (runner, index) => {
+        const auth = kinds[index] ?? 'bearer'
         const repository = `octo/login-${auth}`
-        const inputs = { 'skip-unchanged-tests': 'true' }
-        const [first, second] = [nextCommit(), nextCommit()]
-        const third = source.commit({ 'docs.txt': `${auth}\n` })
-        await forAll(runners, async (runner) => {
-          const { agent, registry, host } = runner
-          registry.behaviour = { auth }
-          await logIn(agent, host, registry.behaviour)
+        const { agent, registry, host } = runner
+        registry.behaviour = { auth }
+        await logIn(agent, host, registry.behaviour)
 
-          const cold = await playAnew(runner, repository, first, inputs)
-          expect(ending(cold)).toEqual({ exitCode: 0, log: '' })
-          expect({ said: said(cold), ran: executedRuns(cold).length }).toEqual({ said: [], ran: 3 })
-          const before = movingDigests(runner, repository)
+        const cold = await playAnew(runner, repository, first, inputs)
+        expect(ending(cold)).toEqual({ exitCode: 0, log: '' })
+        expect({ said: said(cold), ran: executedRuns(cold).length }).toEqual({ said: [], ran: 3 })
+        const before = movingDigests(runner, repository)
 
-          const warm = await playAnew(runner, repository, second, inputs)
-          expectWarm(warm)
-          const after = movingDigests(runner, repository)
-          expect([...before, ...after]).not.toContain(undefined)
-          expect(new Set([...before, ...after]).size).toBe(4)
-          expect(after[1]).toBe(warm.outputs.digest)
-          expect(ownRequests(registry)).toEqual(expect.arrayContaining(publishingRequests(agent.spec)))
-          // one for pull, one for pull and push
-          expect(ownTokens(runner)).toBe(auth === 'basic' ? 0 : 2)
+        const warm = await playAnew(runner, repository, second, inputs)
+        expectWarm(warm)
+        const after = movingDigests(runner, repository)
+        expect([...before, ...after]).not.toContain(undefined)
+        expect(new Set([...before, ...after]).size).toBe(4)
+        expect(after[1]).toBe(warm.outputs.digest)
+        expect(ownRequests(registry)).toEqual(expect.arrayContaining(publishingRequests(agent.spec)))
+        // one for pull, one for pull and push
+        expect(ownTokens(runner)).toBe(auth === 'basic' ? 0 : 2)
 
-          // engines cannot push with a token that expires meanwhile, but this run pushes nothing
-          registry.set({ tokenUses: 4 })
-          const unchanged = await playAnew(runner, repository, third, inputs)
-          expect(ending(unchanged)).toEqual({ exitCode: 0, log: '' })
-          expect(said(unchanged)).toEqual([])
-          expect(commandsOf(unchanged)).not.toContain('docker push')
-          expect(unchanged.outputs).toMatchObject({ 'cache-hit': 'full', published: 'true', digest: after[1] })
-          expect(registry.digestOf(repository, short(third))).toBe(after[1])
-          expect(ownTokens(runner)).toBe(auth === 'basic' ? 0 : 3)
+        // engines cannot push with a token that expires meanwhile, but this run pushes nothing
+        registry.set({ tokenUses: 4 })
+        const unchanged = await playAnew(runner, repository, third, inputs)
+        expect(ending(unchanged)).toEqual({ exitCode: 0, log: '' })
+        expect(said(unchanged)).toEqual([])
+        expect(commandsOf(unchanged)).not.toContain('docker push')
+        expect(unchanged.outputs).toMatchObject({ 'cache-hit': 'full', published: 'true', digest: after[1] })
+        expect(registry.digestOf(repository, short(third))).toBe(after[1])
+        expect(ownTokens(runner)).toBe(auth === 'basic' ? 0 : 3)
 
-          const { password, identityToken } = registry.behaviour
-          const secrets = [password, identityToken, ...sent]
-          expect(secrets.length).toBeGreaterThan(2)
-          for (const { log, report, summary, outputs, post } of [cold, warm, unchanged]) {
-            const told = JSON.stringify({ log, report, summary, outputs, post })
-            expect(told).toContain(`${host}/${repository}`)
-            expect(secrets.filter((secret) => told.includes(secret))).toEqual([])
-          }
-        })
-      }
-    )
+        const { password, identityToken } = registry.behaviour
+        const secrets = [password, identityToken, ...sent]
+        expect(secrets.length).toBeGreaterThan(2)
+        for (const { log, report, summary, outputs, post } of [cold, warm, unchanged]) {
+          const told = JSON.stringify({ log, report, summary, outputs, post })
+          expect(told).toContain(`${host}/${repository}`)
+          expect(secrets.filter((secret) => told.includes(secret))).toEqual([])
+        }
+      })
+    })
   })
 
   describe('registry that differs', () => {
     it.each<Partial<Behaviour>>([
-      { noHead: true },
-      { noDigestHeader: true },
-      { redirectBlobs: true },
-      { refuseIndex: true }
+      { noHead: true, redirectBlobs: true },
+      { noDigestHeader: true, refuseIndex: true }
     ])('the next run is warm and publishes: %j', async (behaviour) => {
       const sha = nextCommit()
       await forAll(runners, async (runner) => {
@@ -320,10 +328,11 @@ describe('Docker 20.10 and 28.5', () => {
       })
     })
 
-    it.each(['seconds', 'date'] as const)('the action waits as long as Retry-After asks: %s', async (retryAfter) => {
+    it('the action waits as long as Retry-After asks: seconds, and a date', async () => {
       const sha = nextCommit()
-      const tooMany = { count: 2, retryAfter, seconds: 3, subject: 'manifest', method: 'GET' } as const
-      await forAll(runners, async (runner) => {
+      await forAll(runners, async (runner, index) => {
+        const retryAfter = index === 0 ? 'seconds' : 'date'
+        const tooMany = { count: 2, retryAfter, seconds: 3, subject: 'manifest', method: 'GET' } as const
         runner.registry.behaviour = { tooMany }
         const outcome = await playAnew(runner, CHAIN, sha)
         expectWarm(outcome)
@@ -335,32 +344,27 @@ describe('Docker 20.10 and 28.5', () => {
       })
     })
 
-    it.each<Partial<Behaviour>>([{ lyingDigest: true }, { corrupt: 'manifest' }])(
-      'the moving tags stay if a digest is wrong: %j',
-      async (behaviour) => {
-        const sha = nextCommit()
-        await forAll(runners, async (runner) => {
-          const before = movingDigests(runner)
-          runner.registry.behaviour = behaviour
-          const outcome = await playAnew(runner, CHAIN, sha)
-          expect(ending(outcome, 1)).toEqual({ exitCode: 1, log: '' })
-          expect(movingDigests(runner)).toEqual(before)
-          expect(outcome.outputs.published).toBe('false')
-          expect(annotations(outcome, 'error')).toEqual([
-            expect.stringMatching(/^::error::Cannot inspect the published image .*the digest of the answer is sha256:/)
-          ])
-        })
-      }
-    )
+    it('the moving tags stay if a digest is wrong: that of an answer, or of what it contains', async () => {
+      const sha = nextCommit()
+      await forAll(runners, async (runner, index) => {
+        const before = movingDigests(runner)
+        runner.registry.behaviour = index === 0 ? { lyingDigest: true } : { corrupt: 'manifest' }
+        const outcome = await playAnew(runner, CHAIN, sha)
+        expect(ending(outcome, 1)).toEqual({ exitCode: 1, log: '' })
+        expect(movingDigests(runner)).toEqual(before)
+        expect(outcome.outputs.published).toBe('false')
+        expect(annotations(outcome, 'error')).toEqual([
+          expect.stringMatching(/^::error::Cannot inspect the published image .*the digest of the answer is sha256:/)
+        ])
+      })
+    })
   })
 
   describe('guard', () => {
-    it.each([
-      [403, 'DENIED'],
-      [500, 'UNKNOWN']
-    ])('the moving tags stay if the published image cannot be inspected: status %i', async (status, code) => {
+    it('the moving tags stay if the published image cannot be inspected: status 403, and 500', async () => {
       const sha = nextCommit()
-      await forAll(runners, async (runner) => {
+      await forAll(runners, async (runner, index) => {
+        const [status, code] = index === 0 ? [403, 'DENIED'] : [500, 'UNKNOWN']
         const { registry, host } = runner
         const before = movingDigests(runner)
         registry.behaviour = { refuse: { action: 'pull', status, code, reference: 'latest' } }
@@ -383,32 +387,22 @@ describe('Docker 20.10 and 28.5', () => {
       })
     })
 
-    it('the moving tags move if nothing is published', async () => {
+    it('the moving tags move if nothing is published, or with one warning if the published image names no commit', async () => {
       const sha = nextCommit()
-      await forAll(runners, async (runner) => {
-        const refuse = { action: 'pull', status: 404, code: 'MANIFEST_UNKNOWN', reference: 'latest' } as const
-        runner.registry.behaviour = { refuse }
-        const outcome = await playAnew(runner, CHAIN, sha)
-        expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
-        expect(said(outcome)).toEqual([])
-        expect(outcome.outputs).toMatchObject({ published: 'true', digest: movingDigests(runner)[1] })
-        expect(commitOfLatest(runner)).toBe(sha)
-      })
-    })
-
-    it('the moving tags move with one warning if the published image names no commit', async () => {
-      const sha = nextCommit()
-      await forAll(runners, async (runner) => {
+      await forAll(runners, async (runner, index) => {
         const { registry, host } = runner
-        registry.behaviour = {}
-        forgetCommit(registry)
-        expect(commitOfLatest(runner)).toBeUndefined()
+        const isAbsent = index === 0
+        const refuse = { action: 'pull', status: 404, code: 'MANIFEST_UNKNOWN', reference: 'latest' } as const
+        registry.behaviour = isAbsent ? { refuse } : {}
+        if (!isAbsent) {
+          forgetCommit(registry)
+          expect(commitOfLatest(runner)).toBeUndefined()
+        }
         const outcome = await playAnew(runner, CHAIN, sha)
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
-        expect(said(outcome)).toEqual([
-          expect.stringContaining(`::warning::The published image ${host}/${CHAIN}:latest names no commit; updating it`)
-        ])
-        expect(outcome.outputs.published).toBe('true')
+        const warning = `::warning::The published image ${host}/${CHAIN}:latest names no commit; updating it`
+        expect(said(outcome)).toEqual(isAbsent ? [] : [expect.stringContaining(warning)])
+        expect(outcome.outputs).toMatchObject({ published: 'true', digest: movingDigests(runner)[1] })
         expect(commitOfLatest(runner)).toBe(sha)
       })
     })
@@ -426,6 +420,86 @@ describe('Docker 20.10 and 28.5', () => {
   })
 })
 
+describe('A registry with immutable tags', () => {
+  const REPOSITORY = 'octo/immutable-tags'
+  const MAY_MOVE = ['latest', 'builder', 'builder-next']
+  const refusal = { status: 400, code: 'TAG_INVALID', message: 'tags of this repository are immutable' }
+  // without a cache, a second run of a commit builds another digest
+  const inputs = { 'cache-tags': 'none' }
+
+  it('keeps the image of a commit; moving tags must move', async () => {
+    const [queued, next] = [nextCommit(), nextCommit()]
+    await forAll(enginesByWords, async (engine) => {
+      await withStandIn({ immutable: { ...refusal, except: MAY_MOVE } }, async (registry) => {
+        const run = (sha: string, event?: Event): Promise<Outcome> =>
+          onAgent(engine, async (agent) => {
+            const host = await agent.forward(5002, registry.url)
+            return play(agent, `${host}/${REPOSITORY}`, sha, inputs, event)
+          })
+        const digestOf = (tag: string): string | undefined => registry.digestOf(REPOSITORY, tag)
+        const commitOf = (tag: string): string => registry.config(REPOSITORY, tag).config.Labels[REVISION]
+
+        const first = await run(queued, mergeGroupEvent(queued, 'gh-readonly-queue/master/pr-7'))
+        expect(ending(first)).toEqual({ exitCode: 0, log: '' })
+        const kept = digestOf(short(queued))
+        expect([kept, digestOf('latest')]).toEqual([first.outputs.digest, undefined])
+
+        const second = await run(queued)
+        expect(ending(second)).toEqual({ exitCode: 0, log: '' })
+        expect(said(second)).toEqual([])
+        expect(annotations(second, 'notice')).toEqual([
+          expect.stringMatching(/:[0-9a-f]{7} already names an image of this commit with the same content/)
+        ])
+        expect(second.outputs).toMatchObject({ published: 'true', digest: kept })
+        expect([digestOf(short(queued)), digestOf('latest')]).toEqual([kept, kept])
+        expect(commitOf('builder')).toBe(queued)
+
+        registry.behaviour = { immutable: { ...refusal, except: [] } }
+        const third = await run(next)
+        expect(ending(third, 1)).toEqual({ exitCode: 1, log: '' })
+        expect(annotations(third, 'error')).toEqual([
+          expect.stringMatching(/:(builder(-next)?|latest) cannot move .*: moving tags must be allowed to move/)
+        ])
+        expect(third.outputs).toMatchObject({ published: 'false', digest: digestOf(short(next)) })
+        expect([commitOf(short(next)), commitOf('latest')]).toEqual([next, queued])
+      })
+    })
+  })
+})
+
+describe('A registry that refuses to mount layers of the base image', () => {
+  it('a graph driver uploads them; with the containerd store, the run fails at once', async () => {
+    // the address at which every agent reaches its stand-in
+    const own = '127.0.0.1:5002/octo/base:1'
+    const files = new SourceRepository(bed.folder, application(own))
+    const sha = files.commit({ 'src/main.txt': 'mount\n' })
+    await forAll(engines, async (engine) => {
+      await withStandIn({}, (registry) =>
+        onAgent(engine, async (agent) => {
+          const image = `${await agent.forward(5002, registry.url)}/octo/mount`
+          await agent.docker('pull', base)
+          await agent.docker('tag', base, own)
+          await agent.docker('push', own)
+          await agent.docker('image', 'rm', base, own)
+          // BuildKit's own pull does not record where the layers come from
+          await agent.docker('pull', own)
+          registry.behaviour = { refuseMount: true }
+          const outcome = await runAction(agent, {
+            workspace: files.checkout(sha),
+            event: pushEvent(sha, 'master'),
+            inputs: { image, tests: 'true' }
+          })
+          expect(registry.requests.some(({ query }) => query.includes('from=octo'))).toBe(true)
+          const isUploaded = engine.store !== 'containerd'
+          expect(ending(outcome, isUploaded ? 0 : 1)).toEqual({ exitCode: isUploaded ? 0 : 1, log: '' })
+          const denied = expect.stringContaining(`::error::Access denied to push ${image}:${short(sha)}`)
+          expect(annotations(outcome, 'error')).toEqual(isUploaded ? [] : [denied])
+        })
+      )
+    })
+  })
+})
+
 describe('Certificate authority in certs.d', () => {
   const REPOSITORY = 'octo/app'
   let certificates: Certificates
@@ -434,22 +508,18 @@ describe('Certificate authority in certs.d', () => {
     certificates = await makeCertificates(join(bed.folder, 'certificates'), bed.addresses)
   })
 
-  it.each([
-    ['without', false],
-    ['with', true]
-  ])('the action inspects and tags by itself, %s a client certificate', async (_, requestCert) => {
+  it('the action inspects and tags by itself: with a client certificate of certs.d, and in an insecure registry', async () => {
     const { ca, client } = certificates
     const shas = [nextCommit(), nextCommit()]
-    const playChain = async (engine: EngineSpec, registry: StandInRegistry): Promise<void> => {
+    const playChain = async (engine: EngineSpec, registry: StandInRegistry, options: AgentOptions): Promise<void> => {
       const { host, behaviour } = registry
-      const trust = { certificates: { host, ca, trusters: ['docker'] as const, ...(requestCert && { client }) } }
       for (const sha of shas) {
         registry.clearRequests()
         const run = async (agent: Agent): Promise<Outcome> => {
           await logIn(agent, host, behaviour)
           return play(agent, `${host}/${REPOSITORY}`, sha)
         }
-        const outcome = await onAgent(engine, run, trust)
+        const outcome = await onAgent(engine, run, options)
         expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
         if (sha !== shas[0]) expectWarm(outcome)
         expect({ said: said(outcome), clients: clientsOf(outcome) }).toEqual({ said: [], clients: [] })
@@ -458,11 +528,20 @@ describe('Certificate authority in certs.d', () => {
         expect(registry.digestOf(REPOSITORY, 'latest')).toBe(outcome.outputs.digest)
       }
     }
-    // not `bearer`: Docker 28.5 does not use certs.d for the token server
-    const tls = await serverTls(certificates, requestCert)
-    await forAll(engines, (engine) =>
-      withStandIn({ auth: 'basic' }, (registry) => playChain(engine, registry), { tls })
-    )
+    await forAll(engines, async (engine, index) => {
+      const isInsecure = index > 0
+      // not `bearer`: Docker 28.5 does not use certs.d for the token server
+      await withStandIn(
+        { auth: 'basic' },
+        (registry) => {
+          const { host } = registry
+          const trust = { certificates: { host, ca, trusters: ['docker'] as const, client } }
+          // only the configuration of the daemon names the registry: nobody trusts its certificate
+          return playChain(engine, registry, isInsecure ? { insecureRegistries: [host] } : trust)
+        },
+        { tls: await serverTls(certificates, !isInsecure) }
+      )
+    })
   })
 
   it('the engine inspects the published image if the action does not see certs.d', async () => {
@@ -485,14 +564,18 @@ describe('Certificate authority in certs.d', () => {
 
       const late = await run(older)
       expect(ending(late)).toEqual({ exitCode: 0, log: '' })
-      expect(late.log).toContain(`\nThe engine inspected ${image}:latest, because this action cannot access ${host}: `)
+      expect(late.log).toContain(`\nThe engine inspected ${image}:`)
+      expect(late.log).toContain(`, because this action cannot access ${host}: `)
+      // the engine also tells which cache tags exist
+      const asked = registry.requests.map(({ path }) => path.replace(/^.*\/manifests\//, ''))
+      expect(asked.some((tag) => tag.startsWith('cache-'))).toBe(true)
       expect(late.log).toMatch(/^::notice::The moving tags are not updated: .* already names the newer commit/m)
       expect(late.outputs).toMatchObject({ pushed: 'true', published: 'false', digest: digestOf(short(older)) })
       expect([digestOf('builder'), digestOf('latest')]).toEqual(published)
       expect(executedRuns(late)).toEqual(CHANGED)
       expect(ownRequests(registry)).toEqual([])
     }
-    await forAll(allEngines, (engine) => withStandIn({}, (registry) => playLate(engine, registry), { tls }))
+    await forAll(engines, (engine) => withStandIn({}, (registry) => playLate(engine, registry), { tls }))
   })
 
   /** The agent for commands that see /etc of the machine, not that of the agent. */

@@ -111,7 +111,9 @@ export class Pushes {
     const { production, further } = this.#run.plan.refs
     const mayBeImmutable = failure.kind === 'immutable' || statusOfRejectedManifest(failure.message) === 403
     if (!mayBeImmutable || ![production, ...further].includes(reference)) {
-      this.failures.push({ kind: 'push', reference, failure })
+      // moving tags are set at the same time, and one sentence tells why none of them can move
+      if (failure.kind !== 'immutable' || !this.failures.some(isImmovable))
+        this.failures.push({ kind: 'push', reference, failure })
       return
     }
     const { digest, holds } = await findCommitImage(this.#run, reference, this.#keys)
@@ -123,4 +125,8 @@ export class Pushes {
     this.kept.add(reference)
     this.digests.set(reference, digest)
   }
+}
+
+function isImmovable(failure: Failure): boolean {
+  return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined
 }
