@@ -20,7 +20,7 @@ import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources, type Caches } from './cache-sources.ts'
 import { explain } from './explain.ts'
-import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
+import { BUILT_ON_LABEL, hashOfImages, hasMoved, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { publish, tagUnchanged } from './publish/publish.ts'
@@ -76,6 +76,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (result.failures.length > 0) {
     // the run that mends the failure must not build the same again
     await addCacheTags(run, caches, result, new Map())
+    if (run.signal.aborted) throw new CancelledError()
     return
   }
 
@@ -167,6 +168,7 @@ async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise
     if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
     result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys))
     result.failures.push(...result.publication.failures)
+    if (run.signal.aborted) throw new CancelledError()
   }
   return true
 }
@@ -255,10 +257,22 @@ async function buildOne(
     ...imageLabels(stage, digests),
     ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
   ]
-  const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages })
+  const solve = (fromImages: boolean): Promise<Build> =>
+    strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages: fromImages })
+  let build = await solve(startFromImages)
+  const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build))
+  if (moved) {
+    run.log.info(
+      `${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`
+    )
+    const { seconds } = build
+    build = await solve(true)
+    build.seconds += seconds
+  }
   if (source.origin) build.cacheOrigin = source.origin
   // the image of the tag has other results than this run, or BuildKit could not use it
-  if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached))) sources.reject(source.reference)
+  if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+    sources.reject(source.reference)
   return build
 }
 

@@ -18,6 +18,8 @@ export interface MoveFacts {
   toPublished?: Relation | undefined
   /** Relation of the branch's tip to this commit, likewise; only needed if this commit does not follow the published one. */
   tipToCommit?: Relation | undefined
+  /** Relation of the tip to the published commit; only needed for a late run whose commit is in the branch. */
+  tipToPublished?: Relation | undefined
   /** A newer commit of the branch whose own tag names the published image: it was built for another commit with the same content. */
   retaggedFor?: string | undefined
 }
@@ -40,7 +42,18 @@ export interface MoveDecision {
  * of commits, do not block a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
-  const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, retaggedFor } = facts
+  const {
+    commit,
+    branch,
+    reference,
+    isMoving,
+    published,
+    failure,
+    toPublished,
+    tipToCommit,
+    tipToPublished,
+    retaggedFor
+  } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
   if (failure) {
     return { move: false, failure: { kind: 'guard', reference, failure } }
@@ -64,6 +77,11 @@ export function decideMove(facts: MoveFacts): MoveDecision {
     case 'behind':
       if (tipToCommit === 'identical') {
         const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`
+        return { move: true, warning }
+      }
+      // a tip behind the published commit could be an outdated answer of GitHub
+      if (tipToCommit === 'ahead' && tipToPublished === 'diverged') {
+        const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} no longer contains ${other}`
         return { move: true, warning }
       }
       return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`)

@@ -3,9 +3,9 @@ import { secondsSince } from '../../lib/timeline.ts'
 import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import type { Build, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
+import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { branchTagsToSet } from './branch-tags.ts'
-import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
+import { type GivenBack, giveBack, giveTagsBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
 import { hold, type Judged, pushForLook, whyTaken } from './verify.ts'
@@ -83,11 +83,27 @@ export async function publish(
 /** Sets the further tags that are named after a branch, unless the run is late. */
 async function pushBranchTags(run: Run, pushes: Pushes): Promise<void> {
   if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn()) return
-  const { references, failures } = await branchTagsToSet(run)
+  // a cancellation here must not hide what was pushed
+  const [{ references, failures } = { references: [], failures: [] }] = await settle([branchTagsToSet(run)])
   pushes.failures.push(...failures)
   if (!pushes.mayGoOn()) return
   const digest = pushes.digests.get(run.plan.refs.production) ?? ''
   await settle(references.map((reference) => pushes.tag(reference, digest)))
+  await settle([giveBranchTagsBack(run, pushes.digests)])
+}
+
+/**
+ * Sets the tags that are named after the branch to the image of a newer commit, if its run has set them at the same time.
+ *
+ * @param set the digests of the tags that this run has set; loses those that name the newer commit then
+ */
+async function giveBranchTagsBack(run: PromoteRun, set: Map<string, string>): Promise<void> {
+  const references = run.plan.refs.branch.filter((reference) => set.has(reference))
+  const newer = references.length === 0 ? undefined : await giveTagsBack(run, references)
+  if (newer === undefined) return
+  if (newer === 'unknown') return sayUnknown(run, references)
+  run.log.notice(describeGivenBack(newer, references))
+  for (const reference of newer.references) set.delete(reference)
 }
 
 /** Sets the moving tags, except those whose image would be a worse cache source. */
@@ -125,16 +141,16 @@ async function giveBackAndTell(
 ): Promise<GivenBack | undefined> {
   const newer = await giveBack(run, moved)
   if (newer === 'unknown') {
-    if (!isUnsure) sayUnknown(run)
+    if (!isUnsure) sayUnknown(run, [run.plan.refs.movingProduction])
     return undefined
   }
   if (newer) run.log.notice(describeGivenBack(newer, moved))
   return newer
 }
 
-function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>): void {
-  const { commit, refs } = plan
-  const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${refs.movingProduction} may name the older image until the next run`
+function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>, references: readonly string[]): void {
+  const { commit } = plan
+  const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${references.join(', ')} may name the older image until the next run`
   // without a token, the user did not intend queries to GitHub
   if (!github.hasToken) log.info(sentence)
   else log.warning(sentence)
@@ -163,25 +179,42 @@ export async function tagUnchanged(
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
   const wanted = [refs.production, ...tagsOfCommit(refs), ...branch.references]
-  const { tagged, failure } = await run.registry.tag(unchanged.image, wanted)
-  const isTagged = failure === undefined && branch.failures.length === 0
+  const tagged = new Map<string, string>()
+  // a cancellation must not hide which tags are set
+  const [failure] = await settle([tagAll(run, unchanged.image, wanted, tagged)])
+  const isTagged = wanted.every((reference) => tagged.has(reference)) && branch.failures.length === 0
+  await settle([giveBranchTagsBack(run, tagged)])
   const moved = new Map<string, string>()
-  const moving =
-    isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] }
-  if (moving.published) await moveOthers(run, images, moved)
-  const [failed] = wanted.filter((reference) => !tagged.has(reference))
+  const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, unchanged, moved)] : [])
+  if (kept?.published) await settle([moveOthers(run, images, moved)])
   return {
     pushed: [...tagged.keys(), ...moved.keys()],
     ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
     digests: Object.fromEntries([...tagged, ...moved]),
-    ...moving,
-    failures: [
-      ...(failure && failed !== undefined ? [{ kind: 'push' as const, reference: failed, failure }] : []),
-      ...branch.failures,
-      ...(moving.failures ?? [])
-    ],
+    published: moved.has(refs.movingProduction),
+    ...kept,
+    failures: [...(failure ? [failure] : []), ...branch.failures, ...(kept?.failures ?? [])],
     seconds: secondsSince(start)
   }
+}
+
+/**
+ * Sets tags on an image, one after the other, until one fails.
+ *
+ * @param tagged gets the digests of the tags that are set, by reference
+ */
+async function tagAll(
+  { registry }: Pick<Run, 'registry'>,
+  image: string,
+  references: readonly string[],
+  tagged: Map<string, string>
+): Promise<Failure | undefined> {
+  for (const reference of references) {
+    const { tagged: digests, failure } = await registry.tag(image, [reference])
+    if (failure) return { kind: 'push', reference, failure }
+    for (const [one, digest] of digests) tagged.set(one, digest)
+  }
+  return undefined
 }
 
 /** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
@@ -222,8 +255,9 @@ async function keepMovingTag(
     run.log.notice(notice)
     return { published: false, stays: notice }
   }
-  const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
-  if (newer) return { published: false, stays: describeGivenBack(newer, [movingProduction]) }
   moved.set(movingProduction, digest)
-  return { published: true }
+  const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
+  if (newer === undefined) return { published: true }
+  moved.delete(movingProduction)
+  return { published: false, stays: describeGivenBack(newer, [movingProduction]) }
 }

@@ -34,6 +34,16 @@ describe('decideMove', () => {
       { published: OTHER, toPublished: 'behind', tipToCommit: 'identical' },
       'moves, with a warning'
     ],
+    [
+      'a newer commit was published that the branch no longer has, and the branch has this one',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'ahead', tipToPublished: 'diverged' },
+      'moves, with a warning'
+    ],
+    [
+      'a newer commit is published, and GitHub tells of an older tip',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'ahead', tipToPublished: 'behind' },
+      'stays'
+    ],
     ['nobody could be asked', { published: OTHER, toPublished: undefined }, 'moves, with a warning'],
     [
       'parted, and the tip is this commit',
