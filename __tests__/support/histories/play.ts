@@ -30,7 +30,7 @@ export interface Played {
   counts: Record<string, number>
 }
 
-/** The most runs at the same time. */
+/** The most runs at the same time; runs on one engine would take each other's names. */
 const MOST_AT_ONCE = 3
 
 /** Plays the random history of a seed: commits, and the runs that they cause. */
@@ -100,7 +100,12 @@ class History implements World {
     for (;;) {
       await this.#scheduler.idle()
       const isQuiet = this.#active === 0
-      if (this.#waiting.length > 0 && runs > 0 && this.#active < MOST_AT_ONCE && (isQuiet || random.chance(0.05))) {
+      if (
+        this.#waiting.length > 0 &&
+        runs > 0 &&
+        this.#active < (this.#setting.isEngineKept ? 1 : MOST_AT_ONCE) &&
+        (isQuiet || random.chance(0.05))
+      ) {
         runs--
         this.#begin()
       } else if (left > 0 && (isQuiet || random.chance(0.015))) {
@@ -337,7 +342,7 @@ class History implements World {
     const tag = reference.replace(/^.*:/, '')
     const image = this.truth.image(record.digest)
     if (image === undefined || !reference.startsWith(`${IMAGE}:`)) throw new Error(`${reference} is not expected`)
-    const write = { run, tag, image, isAnswered: false }
+    const write = { run, tag, image, previous: this.tags.get(tag), isAnswered: false }
     this.#note(`run ${run.id} sets ${tag} to ${record.digest?.slice(7, 15)} (commit ${revision(record)})`)
     this.tags.set(tag, image)
     this.writes.push(write)

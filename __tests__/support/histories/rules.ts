@@ -57,6 +57,8 @@ export interface Write {
   run: RunFacts
   tag: string
   image: Image
+  /** The image that it had. */
+  previous: Image | undefined
   /** Whether the run got an answer: only then can it know. */
   isAnswered: boolean
 }
@@ -111,14 +113,16 @@ function isOfDirtyRun(image: Image, { writes }: World): boolean {
 }
 
 /** Whether a tag that follows the branch got the image of a newer commit, which that commit's run has published. */
-function isGivenBack({ run, tag, image }: Write, { commits, writes }: World): boolean {
+function isGivenBack({ run, tag, image }: Write, { commits, writes, published: inMaster }: World): boolean {
   if (!(kindOf(tag) === 'moving' || commits.branches.has(tag))) return false
+  const tip = commits.branches.get(run.branch)
+  const inBranch = tip === undefined ? new Set() : commits.history(tip)
   return writes.some(
     ({ run: other, tag: commitTag, image: published }) =>
       published === image &&
       (commitTag === other.head.slice(0, 7) || commitTag === `${tag}-next`) &&
       other.head !== run.head &&
-      other.branch === run.branch
+      (other.branch === run.branch || inBranch.has(other.head) || (run.branch === 'master' && inMaster.has(other.head)))
   )
 }
 
@@ -182,11 +186,18 @@ const RULES: Rule[] = [
   ],
   [
     'a cache tag that names a usable image keeps it, unless the run has other results for its steps',
-    ({ run, tag, image }, _, kind) => {
-      const before = run.before.get(tag)
-      if (kind !== 'cache' || before === undefined || before === image) return false
-      if (before.record.recorded?.length === 0) return false
-      return [...before.results].every(([content, layer]) => (image.results.get(content) ?? layer) === layer)
+    ({ run, tag, image, previous }, _, kind) => {
+      if (kind !== 'cache') return false
+      // what the run has seen is one of these
+      return [run.before.get(tag), previous].every(
+        (before) =>
+          before !== undefined &&
+          before !== image &&
+          before.record.recorded?.length !== 0 &&
+          // of the stages from which production copies, a run may have other results
+          (before.content === image.content || image.copied.length === 0) &&
+          [...before.results].every(([content, layer]) => (image.results.get(content) ?? layer) === layer)
+      )
     }
   ]
 ]
@@ -321,6 +332,8 @@ export function brokenInTheEnd(world: World, ended: readonly Ended[], tag: strin
   const last = world.writes.findLast((write) => write.tag === tag)?.run
   const end = ended.find(({ run }) => run === last)
   if (image === undefined) return [`nothing is published as ${tag}`]
+  // it may have asked before the branch lost its commit
+  if (last !== undefined && last.beganAt < world.forcedAt && !branch.includes(last.head)) return []
   if (right.includes(image.content) || end?.end !== 'green') return []
   if (last?.messages().some((message) => UNSURE.test(message))) return []
   return [

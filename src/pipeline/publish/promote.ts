@@ -31,7 +31,8 @@ export async function mayMove(
     const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha
     // a newer commit that reverts this one may have the image of an older one
     const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined
-    return decideMove({ ...facts, published, toPublished, retaggedFor })
+    const tipToCommit = mayBeLate ? await relation(run, commit.sha, tip) : undefined
+    return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor })
   }
   const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip)
   const isInBranch = tip !== undefined && tip !== 'unknown' && tipToCommit === 'ahead'

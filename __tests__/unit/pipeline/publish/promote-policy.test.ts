@@ -23,6 +23,16 @@ describe('decideMove', () => {
       { published: FACTS.commit, toPublished: 'identical', retaggedFor: 'c'.repeat(40) },
       'stays'
     ],
+    [
+      'an older commit is published, and the branch no longer has this one',
+      { published: OTHER, toPublished: 'ahead', tipToCommit: 'diverged' },
+      'stays'
+    ],
+    [
+      'an older commit is published, and the tip is older than this one',
+      { published: OTHER, toPublished: 'ahead', tipToCommit: 'behind' },
+      'moves, with a warning'
+    ],
     ['a newer commit is published', { published: OTHER, toPublished: 'behind' }, 'stays'],
     [
       'a newer commit is published, and the tip is not this one',

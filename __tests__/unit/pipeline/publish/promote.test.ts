@@ -431,9 +431,14 @@ describe('A run whose commit the branch has not in its own line', () => {
     }
   })
 
-  it('keeps the tag where GitHub tells a tip that is older', async () => {
+  it('keeps the tag where GitHub tells a tip that is older, with a warning', async () => {
     const branch = new Branch()
-    expect(await runOf(SECOND, branch, FIRST, [FIRST])).toEqual([SECOND, []])
+    const [latest, messages] = await runOf(SECOND, branch, FIRST, [FIRST])
+    expect(latest).toBe(SECOND)
+    // or the branch was reset to it
+    expect(messages).toEqual([
+      expect.stringMatching(/^Cannot determine whether branch "master" still contains 2222222/)
+    ])
   })
 
   it('which is the tip again after a force-push, takes the tag back', async () => {
