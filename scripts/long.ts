@@ -1,8 +1,8 @@
-// Runs in full what `npm test` samples: cases of properties, schedules of registry faults, races, engines.
+// Runs in full what `npm test` samples: cases of properties, schedules of registry faults, histories, races, engines.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const files = ['properties', 'unit/pipeline/publish/promote', 'e2e/races', 'e2e/faults']
+const files = ['properties', 'unit/pipeline/publish/promote', 'unit/pipeline/histories', 'e2e/races', 'e2e/faults']
 /** Tests that `npm test` plays on some of the engines. */
 const onAllEngines = ['e2e/chain-inline', 'e2e/dockerfiles', 'e2e/registry\\.', 'e2e/reasons']
 // in sequence: parallel tests would delay those on real engines

@@ -34,6 +34,8 @@ interface Options {
   turn?: (what: string) => Promise<void> | void
   /** The failure that a request is answered with. */
   fail?: (request: string) => RegistryFailure | undefined
+  /** The failure that a run gets instead of the answer to a request that arrived. */
+  lose?: (request: string) => RegistryFailure | undefined
   signal?: AbortSignal
 }
 
@@ -94,13 +96,16 @@ export class FakeRegistry implements Registry {
   }
 
   async #request<T>(text: string, answer: () => T): Promise<T | { failure: RegistryFailure }> {
-    const { turn, fail, signal } = this.#options
+    const { turn, fail, lose, signal } = this.#options
     await turn?.(text)
     if (signal?.aborted) throw new CancelledError()
     const failure = fail?.(text)
     const answered = failure ? { failure } : answer()
     await turn?.(`answer to ${text}`)
-    return answered
+    // a cancellation aborts a request that may have arrived
+    if (signal?.aborted) throw new CancelledError()
+    const lost = lose?.(text)
+    return lost ? { failure: lost } : answered
   }
 }
 

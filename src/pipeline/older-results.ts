@@ -5,6 +5,7 @@ import { failureOf } from '../docker/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { look } from '../registry/look.ts'
+import type { Build } from '../result/result.ts'
 
 /** Label of an image that was built on the images of other stages: a hash of their layers. */
 export const BUILT_ON_LABEL = 'shared-docker-layers.built-on'
@@ -49,4 +50,20 @@ export async function hasOlderResults(
     ({ key, ingredients }, index) =>
       key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index]))
   )
+}
+
+/**
+ * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
+ * set the tag of the cache source meanwhile.
+ */
+export async function hasMoved(
+  { registry }: Pick<Run, 'registry'>,
+  cacheSource: string,
+  { failure, steps }: Pick<Build, 'failure' | 'steps'>
+): Promise<boolean> {
+  if (failure !== undefined || !steps.some(({ cached }) => cached)) return false
+  const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)])
+  // of a registry that only the docker client can access, nothing else is known
+  if (now.failure) return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed
+  return now.value !== image?.digest
 }

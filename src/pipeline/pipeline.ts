@@ -23,7 +23,7 @@ import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources, type Caches } from './cache-sources.ts'
 import { explain } from './explain.ts'
 import { countLocalHits } from './local-hits.ts'
-import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
+import { BUILT_ON_LABEL, hashOfImages, hasMoved, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { warnOfReplacement } from './publish/promote.ts'
@@ -80,6 +80,7 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   if (result.failures.length > 0) {
     // the run that mends the failure must not build the same again
     await addCacheTags(run, caches, result, new Map())
+    if (run.signal.aborted) throw new CancelledError()
     return
   }
 
@@ -266,12 +267,24 @@ async function buildOne(
     ...imageLabels(stage, digests),
     ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
   ]
-  const options = { cacheSource: source.reference, startFromImages, ...(source.readAs && { readAs: source.readAs }) }
-  const build = await strategy.build({ ...stage, labels }, options)
+  const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) }
+  const solve = (fromImages: boolean): Promise<Build> =>
+    strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages })
+  let build = await solve(startFromImages)
+  const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build))
+  if (moved) {
+    run.log.info(
+      `${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`
+    )
+    const { seconds } = build
+    build = await solve(true)
+    build.seconds += seconds
+  }
   if (source.origin) build.cacheOrigin = source.origin
   await tellLocalHits(run, stage, build, keys)
   // the image of the tag has other results than this run, or BuildKit could not use it
-  if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached))) sources.reject(source.reference)
+  if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+    sources.reject(source.reference)
   return build
 }
 

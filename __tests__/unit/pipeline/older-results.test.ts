@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Docker } from '../../../src/docker/docker.ts'
-import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from '../../../src/pipeline/older-results.ts'
+import { BUILT_ON_LABEL, hashOfImages, hasMoved, hasOlderResults } from '../../../src/pipeline/older-results.ts'
 import type { StageBuild } from '../../../src/plan/stage-builds.ts'
+import type { RegistryFailure } from '../../../src/registry/failure.ts'
+import type { ImageRecord } from '../../../src/registry/image.ts'
 import { image as identity, keysOf, labelsWithKeys } from '../../support/content-keys.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan } from '../../support/make-plan.ts'
@@ -65,6 +67,46 @@ describe('hasOlderResults', () => {
     const registry = new FakeRegistry(new Contents(), { fail: () => failureOf('unreachable') })
     const production = plan.builds.at(-1) as StageBuild
     expect(await hasOlderResults(makeRun({ plan, registry }), production, 'octo/app:none', 'new', new Map())).toBe(true)
+  })
+})
+
+describe('hasMoved', () => {
+  const LATEST = 'octo/app:latest'
+  const image = (digit: string) => imageOf(`sha256:${digit.repeat(64)}`)
+  const cached = { steps: [{ stage: 'a', instruction: 'RUN a', cached: true, seconds: 0 }] }
+  const executed = { steps: [{ stage: 'a', instruction: 'RUN a', cached: false, seconds: 0 }] }
+
+  /** @param after what the tag names when the build has ended; a failure of the request, if it is one */
+  async function moved(
+    before: ImageRecord | undefined,
+    after: ImageRecord | RegistryFailure | undefined,
+    build: Parameters<typeof hasMoved>[2] = cached
+  ): Promise<boolean> {
+    const contents = new Contents()
+    let failure: RegistryFailure | undefined
+    const run = makeRun({ registry: new FakeRegistry(contents, { fail: () => failure }) })
+    if (before) contents.put(LATEST, before)
+    await run.registry.published(LATEST)
+    if (after && 'kind' in after) failure = after
+    else if (after) contents.put(LATEST, after)
+    return hasMoved(run, LATEST, build)
+  }
+
+  it('is true if another image was there when the build may have read it', async () => {
+    expect(await moved(image('1'), image('2'))).toBe(true)
+    expect(await moved(undefined, image('2'))).toBe(true)
+  })
+
+  it('is false if it is the same, or if the build took nothing from it', async () => {
+    expect(await moved(image('1'), image('1'))).toBe(false)
+    expect(await moved(undefined, undefined)).toBe(false)
+    expect(await moved(image('1'), image('2'), executed)).toBe(false)
+    expect(await moved(image('1'), image('2'), { ...cached, failure: 'no' })).toBe(false)
+  })
+
+  it('is true if nobody can tell, unless only the docker client has access', async () => {
+    expect(await moved(image('1'), failureOf('unreachable'))).toBe(true)
+    expect(await moved(image('1'), { ...failureOf('unreachable'), clientMaySucceed: true })).toBe(false)
   })
 })
 

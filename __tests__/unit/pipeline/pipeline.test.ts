@@ -22,6 +22,7 @@ import { annotateMisses } from '../../../src/report/annotations.ts'
 import { describeFailure } from '../../../src/report/messages.ts'
 import type { RunResult } from '../../../src/result/result.ts'
 import { labelsWithKeys } from '../../support/content-keys.ts'
+import { rawJson } from '../../support/fake-docker.ts'
 import { Contents, FakeRegistry, failureOf, imageOf } from '../../support/fake-registry.ts'
 import { makePlan, makeSecrets, SHA, TWO_STAGES } from '../../support/make-plan.ts'
 
@@ -183,6 +184,8 @@ interface How {
   inputs?: Record<string, string>
   /** What the registry has before the run. */
   contents?: Contents
+  /** Called with each call of docker. */
+  onCall?: (call: string) => void
   /** The image that the registry has after a push of a reference. */
   pushed?: (reference: string) => ImageRecord
   fail?: (request: string) => RegistryFailure | undefined
@@ -212,6 +215,7 @@ async function play(
     pushed = () => PUSHED_IMAGE,
     fail,
     answersAfter,
+    onCall,
     keyed = false
   }: How = {}
 ): Promise<Ran> {
@@ -222,6 +226,7 @@ async function play(
     answers,
     (call) => {
       order.push(call)
+      onCall?.(call)
       if (cancelAt !== '' && call.includes(cancelAt)) setImmediate(() => cancellation.abort())
     },
     (reference) => contents.put(reference, pushed(reference))
@@ -1012,6 +1017,37 @@ describe('runPipeline, a step that the cache should have had', () => {
     expect(sentences).toEqual([expect.stringMatching(/^Unexpected cache miss in stage builder, none of .*RUN make\. /)])
     // what was built serves the next run, but nobody deploys it
     expect(changesIn(order).filter((what) => !what.includes(':cache-'))).toEqual([])
+  })
+})
+
+describe('runPipeline, strategy inline', () => {
+  const productionBuilds = ({ docker }: Ran): string[] =>
+    docker.calls.filter((call) => call.includes('--iidfile') && call.includes('--tag octo/app:0123456'))
+  /** BuildKit takes the first step of production from its cache. */
+  const stderr = rawJson('stage-1', 'made\n')
+
+  it.each([
+    [true, 2],
+    [false, 1]
+  ])('builds production once more if its cache source moved meanwhile: %s', async (moves, times) => {
+    // nothing in the cache source is of the builder stage
+    const contents = new Contents()
+    const layers: Answer = { stdout: '["a"]\n["a"]\n' }
+    const ran = await play(
+      'inline',
+      { '--tag octo/app:0123456': { stderr }, '.RootFS.Layers': layers },
+      {
+        contents,
+        onCall: (call) => {
+          if (moves && call.includes('--tag octo/app:0123456')) contents.put('octo/app:latest', EARLIER_IMAGE)
+        }
+      }
+    )
+    expect(ran.result.failures).toEqual([])
+    const built = productionBuilds(ran)
+    expect(built).toHaveLength(times)
+    // the last one starts from the tested image
+    expect(built.at(-1)?.includes(`--file ${folder}`)).toBe(moves)
   })
 })
 

@@ -3,6 +3,7 @@ import { cacheTagsOf } from '../../cache/key-tags.ts'
 import { failureOf } from '../../docker/errors.ts'
 import { describeLateness, timeOf } from '../../lib/bounds.ts'
 import { within } from '../../lib/within.ts'
+import { settle } from '../../lib/settle.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { RegistryFailure } from '../../registry/failure.ts'
@@ -54,7 +55,8 @@ export async function writeCacheTags(
   for (const stage of run.plan.builds.toReversed()) {
     const build = builds.find(({ image }) => image === stage.reference)
     if (build === undefined || build.failure !== undefined || !hasOwnImage(stage)) continue
-    added.push(...(await writeForOne(run, stage, build, caches, digests)))
+    // a cancellation must not hide which tags are added
+    await settle([writeForOne(run, stage, build, caches, { digests, added })])
     if (run.signal.aborted) break
   }
   return added
@@ -65,44 +67,42 @@ async function writeForOne(
   stage: StageBuild,
   build: Build,
   { keys, sources }: Caches,
-  digests: Map<string, string>
-): Promise<string[]> {
+  { digests, added }: { digests: Map<string, string>; added: string[] }
+): Promise<void> {
   const { plan, registry } = run
   const { image } = plan.inputs
   const wanted = cacheTagsOf(image, stage, keys)
   const [longest] = wanted
-  if (longest === undefined) return []
+  if (longest === undefined) return
   const missing = await whichMissing(run, wanted, sources)
   if (missing === undefined) return tell(run, longest, { kind: 'unreachable', message: describeLateness('look') })
-  if (missing.length === 0) return []
+  if (missing.length === 0) return
   const isNew = missing.includes(longest)
   const pushed = digests.get(stage.reference) ?? ''
   const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' }
   if (failure !== undefined) return tell(run, longest, failure)
   if (digest !== '') digests.set(stage.reference, digest)
-  const added = isNew && pushed === '' ? [longest] : []
+  if (isNew && pushed === '') added.push(longest)
   const source = isNew ? `${image}@${digest}` : longest
   const { image: record } = await look(registry, source)
   if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
     run.log.warning(
       `${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`
     )
-    return added
+    return
   }
   const why = record && plan.strategy.capabilities.cacheMetadata ? whyNoCache(record, stage) : undefined
   if (record === undefined || why !== undefined) {
     run.log.info(
       `No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`
     )
-    return added
+    return
   }
-  const { tagged, failure: notTagged } = await registry.tag(
-    source,
-    missing.filter((reference) => !added.includes(reference))
-  )
-  added.push(...tagged.keys())
-  if (notTagged) tell(run, missing.find((reference) => !added.includes(reference)) ?? longest, notTagged)
-  return added
+  for (const reference of missing.filter((one) => !added.includes(one))) {
+    const { failure: notTagged } = await registry.tag(source, [reference])
+    if (notTagged) return tell(run, reference, notTagged)
+    added.push(reference)
+  }
 }
 
 /**
@@ -138,20 +138,19 @@ async function digestOfNew(
   const pushes = new Pushes(run, new Map())
   await pushes.push(reference)
   // a local name would hide the image in the registry from later builds on this engine
-  await docker.call(['image', 'rm', reference], { signal, bound: 'image' })
+  await settle([docker.call(['image', 'rm', reference], { signal, bound: 'image' })])
   const [failure] = pushes.failures
   const digest = pushes.digests.get(reference) ?? ''
   if (failure?.kind === 'push') return { digest, failure: failure.failure }
   return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest }
 }
 
-function tell({ log }: CacheTagsRun, reference: string, { kind, message }: RegistryFailure): [] {
+function tell({ log }: CacheTagsRun, reference: string, { kind, message }: RegistryFailure): void {
   if (kind === 'immutable') {
     log.info(`${reference} keeps its image, because the registry does not let this tag change (${message})`)
-    return []
+    return
   }
   log.warning(
     `The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`
   )
-  return []
 }

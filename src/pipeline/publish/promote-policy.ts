@@ -16,8 +16,10 @@ export interface MoveFacts {
   failure?: RegistryFailure
   /** Relation of this commit to the published one; undefined if neither git nor GitHub could tell. */
   toPublished?: Relation | undefined
-  /** Relation of the branch's tip to this commit, likewise; only needed if this commit does not follow the published one. */
+  /** Relation of the branch's tip to this commit, likewise; only needed if the tip is not this commit. */
   tipToCommit?: Relation | undefined
+  /** Relation of the tip to the published commit; only needed for a late run whose commit is in the branch. */
+  tipToPublished?: Relation | undefined
   /** A newer commit of the branch whose own tag names the published image: it was built for another commit with the same content. */
   retaggedFor?: string | undefined
 }
@@ -40,7 +42,18 @@ export interface MoveDecision {
  * of commits, do not block a release.
  */
 export function decideMove(facts: MoveFacts): MoveDecision {
-  const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, retaggedFor } = facts
+  const {
+    commit,
+    branch,
+    reference,
+    isMoving,
+    published,
+    failure,
+    toPublished,
+    tipToCommit,
+    tipToPublished,
+    retaggedFor
+  } = facts
   const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)]
   if (failure) {
     return { move: false, failure: { kind: 'guard', reference, failure } }
@@ -66,6 +79,11 @@ export function decideMove(facts: MoveFacts): MoveDecision {
         const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`
         return { move: true, warning }
       }
+      // a tip behind the published commit could be an outdated answer of GitHub
+      if (tipToCommit === 'ahead' && tipToPublished === 'diverged') {
+        const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} no longer contains ${other}`
+        return { move: true, warning }
+      }
       return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`)
     case undefined:
       return unknown
@@ -74,8 +92,16 @@ export function decideMove(facts: MoveFacts): MoveDecision {
     const newer = retaggedFor.slice(0, 7)
     return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`)
   }
-  if (toPublished === 'identical' || toPublished === 'ahead') return { move: true }
+  const dropped = stay(
+    `branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`
+  )
+  if (toPublished === 'identical' || toPublished === 'ahead') {
+    if (tipToCommit === 'diverged') return dropped
+    // the branch was reset, or GitHub's answer is outdated
+    const warning = `Cannot determine whether branch ${JSON.stringify(branch)} still contains ${own}, because GitHub names an older commit as its tip; updating ${reference} anyway`
+    return { move: true, ...(tipToCommit === 'behind' && { warning }) }
+  }
   if (tipToCommit === 'ahead' || tipToCommit === 'identical') return { move: true }
   if (tipToCommit === undefined || tipToCommit === 'unknown') return unknown
-  return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`)
+  return dropped
 }

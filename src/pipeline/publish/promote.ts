@@ -32,12 +32,15 @@ export async function mayMove(
     const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha
     // a newer commit that reverts this one may have the image of an older one
     const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined
-    return decideMove({ ...facts, published, toPublished, retaggedFor })
+    const tipToCommit = mayBeLate ? await relation(run, commit.sha, tip) : undefined
+    return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor })
   }
   const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip)
+  const isInBranch = tip !== undefined && tip !== 'unknown' && tipToCommit === 'ahead'
+  const tipToPublished = toPublished === 'behind' && isInBranch ? await relation(run, published, tip) : undefined
   const retaggedFor =
     toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined
-  return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor })
+  return decideMove({ ...facts, published, toPublished, tipToCommit, tipToPublished, retaggedFor })
 }
 
 /**
@@ -95,13 +98,10 @@ class NobodyKnows extends Error {}
  * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
  */
 export async function giveBack(run: PromoteRun, moved: readonly string[]): Promise<GivenBack | 'unknown' | undefined> {
-  const { commit: own, builds, refs } = run.plan
-  const commit = await giveToNewest(run, own.sha).catch((error: unknown) => {
-    if (error instanceof NobodyKnows) return 'unknown'
-    throw error
-  })
-  if (commit === 'unknown') return commit
-  if (commit === own.sha) return undefined
+  const { builds, refs } = run.plan
+  const given = await giveTagsBack(run, [refs.movingProduction])
+  if (given === undefined || given === 'unknown') return given
+  const { commit } = given
   const references = [refs.movingProduction]
   for (const { moving, candidate } of builds) {
     if (moving === undefined || candidate === undefined || !moved.includes(moving)) continue
@@ -114,9 +114,24 @@ export async function giveBack(run: PromoteRun, moved: readonly string[]): Promi
   return { commit, references }
 }
 
-/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
-async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
-  const { inputs, refs } = run.plan
+/** Does for tags of the production image, all set by this run, what `giveBack` does for the moving tag. */
+export async function giveTagsBack(
+  run: PromoteRun,
+  references: readonly string[]
+): Promise<GivenBack | 'unknown' | undefined> {
+  const own = run.plan.commit.sha
+  try {
+    const commit = await giveToNewest(run, own, references)
+    return commit === own ? undefined : { commit, references: [...references] }
+  } catch (error) {
+    if (error instanceof NobodyKnows) return 'unknown'
+    throw error
+  }
+}
+
+/** Sets tags to the newest published commit after `commit`, and returns that commit. */
+async function giveToNewest(run: PromoteRun, commit: string, references: readonly string[]): Promise<string> {
+  const { inputs } = run.plan
   for (const newer of await findNewer(run, commit)) {
     const reference = commitTag(run, newer)
     const { image, failure } = await run.registry.current(reference)
@@ -124,11 +139,11 @@ async function giveToNewest(run: PromoteRun, commit: string): Promise<string> {
     const why = failure?.message ?? whyNotOurs(run, image, newer)
     // by digest: another run may set the tag after the inspection
     const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`
-    const notSet = why ?? (await run.registry.tag(source, [refs.movingProduction])).failure?.message
+    const notSet = why ?? (await run.registry.tag(source, references)).failure?.message
     // meanwhile, an even newer one may have appeared
-    if (notSet === undefined) return giveToNewest(run, newer)
+    if (notSet === undefined) return giveToNewest(run, newer, references)
     run.log.warning(
-      `${reference} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${notSet}`
+      `${reference} is newer than ${commit.slice(0, 7)}, but ${references.join(', ')} could not be set to it: ${notSet}`
     )
     break
   }

@@ -7,7 +7,7 @@ import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
 import { branchTagsToSet } from './branch-tags.ts'
 import { describeKept, findCommitImage } from './commit-image.ts'
-import { type GivenBack, giveBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
+import { type GivenBack, giveBack, giveTagsBack, mayMove, type PromoteRun, warnOfOtherVariant } from './promote.ts'
 import { weigh } from './pull-size.ts'
 import { Pushes } from './push.ts'
 import { hold, type Judged, pushForLook, whyNotOurTag, whyTaken } from './verify.ts'
@@ -88,11 +88,27 @@ export async function publish(
 /** Sets the further tags that are named after a branch, unless the run is late. */
 async function pushBranchTags(run: Run, pushes: Pushes): Promise<void> {
   if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn()) return
-  const { references, failures } = await branchTagsToSet(run)
+  // a cancellation here must not hide what was pushed
+  const [{ references, failures } = { references: [], failures: [] }] = await settle([branchTagsToSet(run)])
   pushes.failures.push(...failures)
   if (!pushes.mayGoOn()) return
   const digest = pushes.digests.get(run.plan.refs.production) ?? ''
   await settle(references.map((reference) => pushes.tag(reference, digest)))
+  await settle([giveBranchTagsBack(run, pushes.digests)])
+}
+
+/**
+ * Sets the tags that are named after the branch to the image of a newer commit, if its run has set them at the same time.
+ *
+ * @param set the digests of the tags that this run has set; loses those that name the newer commit then
+ */
+async function giveBranchTagsBack(run: PromoteRun, set: Map<string, string>): Promise<void> {
+  const references = run.plan.refs.branch.filter((reference) => set.has(reference))
+  const newer = references.length === 0 ? undefined : await giveTagsBack(run, references)
+  if (newer === undefined) return
+  if (newer === 'unknown') return sayUnknown(run, references)
+  run.log.notice(describeGivenBack(newer, references))
+  for (const reference of newer.references) set.delete(reference)
 }
 
 /** Sets the moving tags, except those whose image would be a worse cache source. */
@@ -130,16 +146,16 @@ async function giveBackAndTell(
 ): Promise<GivenBack | undefined> {
   const newer = await giveBack(run, moved)
   if (newer === 'unknown') {
-    if (!isUnsure) sayUnknown(run)
+    if (!isUnsure) sayUnknown(run, [run.plan.refs.movingProduction])
     return undefined
   }
   if (newer) run.log.notice(describeGivenBack(newer, moved))
   return newer
 }
 
-function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>): void {
-  const { commit, refs } = plan
-  const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${refs.movingProduction} may name the older image until the next run`
+function sayUnknown({ plan, log, github }: Pick<Run, 'plan' | 'github' | 'log'>, references: readonly string[]): void {
+  const { commit } = plan
+  const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${references.join(', ')} may name the older image until the next run`
   // without a token, the user did not intend queries to GitHub
   if (!github.hasToken) log.info(sentence)
   else log.warning(sentence)
@@ -184,15 +200,16 @@ export async function tagUnchanged(
   for (const reference of others) await tag(reference, published.image)
   const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0
   const moved = new Map<string, string>()
-  const nothing = { published: false, failures: [] }
-  const [moving = nothing] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : [])
-  if (moving.published) await settle([moveOthers(run, images, moved)])
+  await settle([giveBranchTagsBack(run, tagged)])
+  const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : [])
+  if (kept?.published) await settle([moveOthers(run, images, moved)])
   return {
     pushed: [...tagged.keys(), ...moved.keys()],
     ...{ digest, held: [] },
     digests: Object.fromEntries([...tagged, ...moved]),
-    ...moving,
-    failures: [...failures, ...branch.failures, ...(moving.failures ?? [])],
+    published: moved.has(refs.movingProduction),
+    ...kept,
+    failures: [...failures, ...branch.failures, ...(kept?.failures ?? [])],
     seconds: secondsSince(start)
   }
 }
@@ -262,8 +279,9 @@ async function keepMovingTag(
     run.log.notice(notice)
     return { published: false, stays: notice }
   }
-  const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
-  if (newer) return { published: false, stays: describeGivenBack(newer, [movingProduction]) }
   moved.set(movingProduction, digest)
-  return { published: true }
+  const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined)
+  if (newer === undefined) return { published: true }
+  moved.delete(movingProduction)
+  return { published: false, stays: describeGivenBack(newer, [movingProduction]) }
 }

@@ -1,6 +1,7 @@
 import { type ContentKeys, cacheTagsOf, testedTagOf } from '../../cache/key-tags.ts'
 import { describeLateness, timeOf } from '../../lib/bounds.ts'
 import { within } from '../../lib/within.ts'
+import { settle } from '../../lib/settle.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, TestResult } from '../../result/result.ts'
@@ -45,7 +46,7 @@ export async function writeTestedTags(
   tags: TestedTags,
   caches: Caches
 ): Promise<string[]> {
-  const { plan, registry, log } = run
+  const { plan } = run
   const { inputs, decision } = plan
   const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan))
   const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged')
@@ -55,16 +56,24 @@ export async function writeTestedTags(
     const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]
     const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches)
     if (tag === undefined || image === undefined) continue
-    const known = await within(timeOf('look'), registry.digest(tag))
-    if (known?.value !== undefined) continue
-    const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: describeLateness('look') } }
-    if (failure)
-      log.warning(
-        `The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`
-      )
-    else added.push(tag)
+    // a cancellation must not hide which tags are added
+    added.push(...(await settle([writeTestedTag(run, tag, image)])).flat())
+    if (run.signal.aborted) break
   }
   return added
+}
+
+async function writeTestedTag(
+  { registry, log }: Pick<CacheTagsRun, 'registry' | 'log'>,
+  tag: string,
+  image: string
+): Promise<string[]> {
+  const known = await within(timeOf('look'), registry.digest(tag))
+  if (known?.value !== undefined) return []
+  const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: describeLateness('look') } }
+  if (failure === undefined) return [tag]
+  log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`)
+  return []
 }
 
 /** Returns a reference of the very image that was tested; undefined if it is not in the registry. */

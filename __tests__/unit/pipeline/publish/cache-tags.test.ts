@@ -34,6 +34,8 @@ interface World {
   /** How `docker push` goes. */
   push?: Partial<ExecResult>
   fail?: (request: string) => RegistryFailure | undefined
+  /** Cancels the run at the request that sets this tag, by its place among those of the builder. */
+  cancelAt?: number
   builds?: Build[]
   tests?: TestStatus[]
 }
@@ -64,13 +66,17 @@ async function play(world: World = {}, digests = new Map<string, string>()) {
       return { exitCode: 0, stdout, stderr: '', ...(args[0] === 'push' && world.push) }
     }
   }
+  const cancellation = new AbortController()
+  const { signal } = cancellation
   const registry = new FakeRegistry(contents, {
     turn: (what) => {
       if (what.startsWith('put')) calls.push(what)
+      if (what === `put ${tagsOf(0)[world.cancelAt ?? -1]}`) cancellation.abort()
     },
+    signal,
     ...(world.fail && { fail: world.fail })
   })
-  const run = makeRun({ plan, docker, registry })
+  const run = makeRun({ plan, docker, registry, signal })
   const caches: Caches = { keys, digests: new Map([['alpine', 'sha256:1']]), sources: new CacheSources(run, keys) }
   for (const build of plan.builds) await caches.sources.of(build)
   const builds = world.builds ?? BUILDS
@@ -151,6 +157,12 @@ describe('writeCacheTags', () => {
     expect((await play({ pushed: bare })).calls.filter((call) => call.startsWith('put'))).toEqual([])
     const other = pushedImage({ ids: [PUSHED, `sha256:${'e'.repeat(64)}`] })
     expect((await play({ pushed: other })).calls.filter((call) => call.startsWith('put'))).toEqual([])
+  })
+
+  it('reports the tags that it has added before a cancellation', async () => {
+    const { added, tagsOf, tested } = await play({ cancelAt: 1 })
+    expect(added).toEqual([...tagsOf(1), tagsOf(0)[0]])
+    expect(await tested()).toEqual([])
   })
 
   it('is no failure if a push or a tag fails', async () => {

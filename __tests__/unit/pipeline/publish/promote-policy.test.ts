@@ -23,6 +23,16 @@ describe('decideMove', () => {
       { published: FACTS.commit, toPublished: 'identical', retaggedFor: 'c'.repeat(40) },
       'stays'
     ],
+    [
+      'an older commit is published, and the branch no longer has this one',
+      { published: OTHER, toPublished: 'ahead', tipToCommit: 'diverged' },
+      'stays'
+    ],
+    [
+      'an older commit is published, and the tip is older than this one',
+      { published: OTHER, toPublished: 'ahead', tipToCommit: 'behind' },
+      'moves, with a warning'
+    ],
     ['a newer commit is published', { published: OTHER, toPublished: 'behind' }, 'stays'],
     [
       'a newer commit is published, and the tip is not this one',
@@ -33,6 +43,16 @@ describe('decideMove', () => {
       'a newer commit was published, and the branch was reset to this one',
       { published: OTHER, toPublished: 'behind', tipToCommit: 'identical' },
       'moves, with a warning'
+    ],
+    [
+      'a newer commit was published that the branch no longer has, and the branch has this one',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'ahead', tipToPublished: 'diverged' },
+      'moves, with a warning'
+    ],
+    [
+      'a newer commit is published, and GitHub tells of an older tip',
+      { published: OTHER, toPublished: 'behind', tipToCommit: 'ahead', tipToPublished: 'behind' },
+      'stays'
     ],
     ['nobody could be asked', { published: OTHER, toPublished: undefined }, 'moves, with a warning'],
     [

@@ -175,6 +175,7 @@ interface Prepared {
 }
 
 interface How {
+  inputs?: Record<string, string>
   turn?: Turn
   cancellation?: AbortController
   /** Why production's moving tag cannot be read. */
@@ -185,7 +186,7 @@ function runWith(
   repository: Repository,
   branch: Branch,
   commit: string,
-  { turn, cancellation = new AbortController(), unreadable }: How = {}
+  { inputs = {}, turn, cancellation = new AbortController(), unreadable }: How = {}
 ): Prepared {
   const { signal } = cancellation
   const calls: string[] = []
@@ -198,7 +199,7 @@ function runWith(
     unreadable !== undefined && request === 'get octo/app:latest' ? failureOf(unreadable, 'a status') : undefined
   const log = new RecordingLog()
   const run = makeRun({
-    plan: makePlan({ sha: commit }),
+    plan: makePlan({ sha: commit, inputs }),
     docker: new PushingDocker(repository, commit, noted, signal),
     registry: new FakeRegistry(repository, { turn: noted, fail, signal }),
     ...{ github: branch.github, log, signal }
@@ -264,6 +265,18 @@ describe('A run that is late', () => {
     const late = await publishOne(repository, branch, FIRST)
     expect(late).toMatchObject({ published: true })
     expect(late.messages).toEqual([expect.stringMatching(/^Cannot determine whether 1111111 is newer than 2222222/)])
+  })
+
+  it('moves them back from a commit that a force-push dropped', async () => {
+    const [repository, branch] = [new Repository({ latest: SECOND }), new Branch()]
+    branch.parents.set(THIRD, [FIRST])
+    branch.tip = 2
+    const late = await publishOne(repository, branch, FIRST)
+    expect(late).toMatchObject({ published: true })
+    expect(late.messages).toEqual([
+      'octo/app:latest goes back from 2222222 to 1111111, because branch "master" no longer contains 2222222'
+    ])
+    expect(repository.commitOf('latest')).toBe(FIRST)
   })
 
   it('of a commit that a force-push dropped moves nothing; that of the new tip does', async () => {
@@ -493,9 +506,14 @@ describe('A run whose commit the branch has not in its own line', () => {
     }
   })
 
-  it('keeps the tag where GitHub tells a tip that is older', async () => {
+  it('keeps the tag where GitHub tells a tip that is older, with a warning', async () => {
     const branch = new Branch()
-    expect(await runOf(SECOND, branch, FIRST, [FIRST])).toEqual([SECOND, []])
+    const [latest, messages] = await runOf(SECOND, branch, FIRST, [FIRST])
+    expect(latest).toBe(SECOND)
+    // or the branch was reset to it
+    expect(messages).toEqual([
+      expect.stringMatching(/^Cannot determine whether branch "master" still contains 2222222/)
+    ])
   })
 
   it('which is the tip again after a force-push, takes the tag back', async () => {
@@ -718,6 +736,70 @@ describe('A run of which nothing had to be built', () => {
     repository.set('latest', THIRD)
     expect(await tagUnchanged(late.run, unchanged, images, new Map())).toMatchObject({ published: false })
     expect(repository.commitOf('latest')).toBe(THIRD)
+  })
+})
+
+describe('A further tag that is named after the branch', () => {
+  const inputs = { tags: 'octo/app:master' }
+  const SETS_MASTER = /: put octo\/app:master$/
+
+  /** A run of the first commit, which the second one overtakes before it sets the tag. */
+  function overtaken(repository: Repository, branch: Branch): Prepared {
+    const turn: Turn = async (what) => {
+      if (!SETS_MASTER.test(what) || branch.tip > 0) return
+      branch.tip = 1
+      await publishOne(repository, branch, SECOND, { inputs })
+    }
+    return runWith(repository, branch, FIRST, { inputs, turn })
+  }
+
+  it('is of the newer commit in the end, of two runs at once', async () => {
+    const [repository, branch] = [new Repository(), new Branch()]
+    const { run, log } = overtaken(repository, branch)
+    const { publication } = await publish(run, [], [])
+    expect([repository.commitOf('master'), repository.commitOf('latest')]).toEqual([SECOND, SECOND])
+    expect(publication.pushed).not.toContain('octo/app:master')
+    expect(log.said(...TOLD)).toContain(
+      'The newer commit 2222222 was published at the same time, so octo/app:master names its image'
+    )
+  })
+
+  it('is so, too, if nothing had to be built', async () => {
+    const digest = digestOf(THIRD)
+    const [repository, branch] = [new Repository(byTag([THIRD])), new Branch()]
+    const { run } = overtaken(repository, branch)
+    const unchanged = { image: `octo/app@${digest}`, digest, commit: THIRD, builderCommit: THIRD }
+    const { pushed } = await tagUnchanged(run, unchanged, new Map(), new Map())
+    expect(repository.commitOf('master')).toBe(SECOND)
+    expect(pushed).not.toContain('octo/app:master')
+  })
+})
+
+describe('A run that is cancelled while it sets tags', () => {
+  const inputs = { tags: 'octo/app:master' }
+
+  it.each([/: get octo\/app:master$/, /: put octo\/app:master$/])('reports those that it has set: %s', async (at) => {
+    const cancellation = new AbortController()
+    const turn: Turn = async (what) => {
+      if (at.test(what)) cancellation.abort()
+    }
+    const published = await publishOne(new Repository(), new Branch(), FIRST, { inputs, turn, cancellation })
+    expect(published).toMatchObject({ pushed: ['octo/app:1111111'], published: false })
+  })
+
+  it.each([
+    [/: put octo\/app:master$/, ['octo/app:1111111'], false],
+    [/: put octo\/app:latest$/, ['octo/app:1111111', 'octo/app:master'], false]
+  ])('reports those that it has set, if nothing had to be built: %s', async (at, expected, isPublished) => {
+    const digest = digestOf(THIRD)
+    const cancellation = new AbortController()
+    const turn: Turn = async (what) => {
+      if (at.test(what)) cancellation.abort()
+    }
+    const { run } = runWith(new Repository(byTag([THIRD])), new Branch(), FIRST, { inputs, turn, cancellation })
+    const unchanged = { image: `octo/app@${digest}`, digest, commit: THIRD, builderCommit: THIRD }
+    const publication = await tagUnchanged(run, unchanged, new Map(), new Map())
+    expect(publication).toMatchObject({ pushed: expected, published: isPublished, failures: [] })
   })
 })
 
