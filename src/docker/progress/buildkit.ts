@@ -195,7 +195,7 @@ export class PlainProgress extends LineReader implements ProgressReader {
   protected read(line: string): void {
     // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
     if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line)) this.print(`${line}\n`)
-    this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
+    this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
     const vertex = this.#vertices.get(number)
