@@ -74,7 +74,7 @@ RUN echo "$EDITION $NUMBER $PLACE" > here.txt
 ENV B="env b"
 ARG A=a
 ARG B=b
-ARG C=$A-$B
+ARG C=c
 ENV A="env a"
 RUN echo "$A/$B/$C" > /builder.txt
 FROM builder

@@ -103,6 +103,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
     }
     const status = parseStatus(line)
     if (!status) {
+      this.readPlace(line)
       // buildx prints its final error as text
       this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord
       this.print(`${line}\n`)
@@ -195,6 +196,7 @@ export class PlainProgress extends LineReader implements ProgressReader {
   protected read(line: string): void {
     // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
     if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line)) this.print(`${line}\n`)
+    this.readPlace(line)
     this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
