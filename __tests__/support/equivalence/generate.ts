@@ -78,7 +78,7 @@ export function generate(seed: number): Example {
   const names = Array.from({ length: count }, (_, index) =>
     index === builder ? 'builder' : pick(`s${index}`, `s${index}`, `v1.${index}`, undefined)
   )
-  if (isModern && chance(15)) names[count - 1] = names[0]
+  if (isModern && chance(15) && names[0] !== 'builder') names[count - 1] = names[0]
   const stages = names.map((name, index) => {
     const earlier = names.slice(0, index).map((other, number) => other ?? String(number))
     const named = names.slice(0, index).filter((other) => other !== undefined)
