@@ -1,8 +1,8 @@
+import { valuesOfBuildArgs } from '../action/passed-variables.ts'
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
 import { timeOf } from '../lib/bounds.ts'
 import type { Log } from '../lib/log.ts'
-import { splitAtEquals } from '../lib/text.ts'
 import type { Timeline } from '../lib/timeline.ts'
 import { within } from '../lib/within.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -50,7 +50,7 @@ export async function readContentKeys(run: KeysRun): Promise<ReadKeys> {
   const { inputs, dockerfile, strategy } = plan
   const stages = [plan.builderStage, plan.targetStage]
   const platform = platformOf(plan)
-  const buildArgs = buildArgsOf(run)
+  const buildArgs = valuesOfBuildArgs(run.plan.inputs.buildArgs, run.childEnv)
   const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform
   const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata }
   const likely = contextSelections(dockerfile, stages, facts)
@@ -80,17 +80,6 @@ function platformOf({ inputs, engine }: Plan): Platform | undefined {
   const [os, architecture, variant] = (inputs.platform ?? engine.platform ?? '').split('/')
   if (!os || !architecture) return undefined
   return { os, architecture, ...(variant !== undefined && { variant }) }
-}
-
-/** Returns the build arguments of the workflow; one without a value has that of the environment. */
-function buildArgsOf({ plan, childEnv }: Pick<KeysRun, 'plan' | 'childEnv'>): Map<string, string> {
-  return new Map(
-    plan.inputs.buildArgs.flatMap((argument): [string, string][] => {
-      if (argument.includes('=')) return [splitAtEquals(argument)]
-      const value = childEnv[argument]
-      return value === undefined ? [] : [[argument, value]]
-    })
-  )
 }
 
 interface ExternalImage {

@@ -1,11 +1,13 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Commit } from '../action/event.ts'
 import { onePlatform } from '../action/inputs.ts'
+import { valuesOfBuildArgs } from '../action/passed-variables.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
+import { differencesOfBuilders } from '../dockerfile/builder-differences.ts'
 import { readDockerignore } from '../dockerfile/dockerignore.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { parseDockerfile } from '../dockerfile/parse.ts'
@@ -15,7 +17,7 @@ import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { quote, splitAtEquals } from '../lib/text.ts'
+import { quote } from '../lib/text.ts'
 import { parseReference, sameReference } from '../registry/image-reference.ts'
 import { isCommitTag } from '../registry/reserved-tags.ts'
 import { findCacheStages } from './cache-stages.ts'
@@ -56,7 +58,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     )
   }
   const file = inputs.file ?? join(inputs.context, 'Dockerfile')
-  const dockerfile = await readDockerfile(file, inputs)
+  const dockerfile = await readDockerfile(file, inputs, env)
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
 
@@ -74,7 +76,11 @@ export async function createPlan(planning: Planning): Promise<Plan> {
       `Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`
     )
   }
-  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT)
+  const differences = [
+    ...differencesOfBuilders(dockerfile, [builderStage, targetStage]),
+    ...(existsSync(`${file}.dockerignore`) ? [`the file ${basename(file)}.dockerignore`] : [])
+  ]
+  const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences)
   const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
@@ -103,7 +109,7 @@ function withPlatform(inputs: PublicInputs, otherwise: string | undefined): Publ
   return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) }
 }
 
-async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promise<Dockerfile> {
+async function readDockerfile(file: string, { buildArgs }: PublicInputs, env: Planning['env']): Promise<Dockerfile> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -111,7 +117,7 @@ async function readDockerfile(file: string, { buildArgs }: PublicInputs): Promis
     throw new UserError(`Cannot read the Dockerfile ${JSON.stringify(file)} (${messageOf(error)}); set the input file`)
   }
   try {
-    return parseDockerfile(text, Object.fromEntries(buildArgs.filter((arg) => arg.includes('=')).map(splitAtEquals)))
+    return parseDockerfile(text, Object.fromEntries(valuesOfBuildArgs(buildArgs, env)))
   } catch (error) {
     throw new UserError(`${file} cannot be used: ${messageOf(error)}`)
   }

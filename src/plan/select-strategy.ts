@@ -38,16 +38,19 @@ export interface StrategyChoice {
  * moby/buildkit#5242 (broken in 27.0 and 27.1).
  *
  * @param dockerBuildkit the user's DOCKER_BUILDKIT
+ * @param differences what the two builders make differently of this Dockerfile: then docker's own choice counts
  * @throws UserError if no builder on this machine can build this Dockerfile
  */
 export function selectStrategy(
   engine: EngineInfo,
   dockerfile: Dockerfile,
   inputs: Pick<PublicInputs, 'secrets' | 'ssh'>,
-  dockerBuildkit: string | undefined
+  dockerBuildkit: string | undefined,
+  differences: readonly string[] = []
 ): StrategyChoice {
   const needs = [
     ...dockerfile.buildKitFeatures,
+    ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
     ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
     ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
   ].join(', ')
@@ -137,6 +140,12 @@ function buildKit(engine: EngineInfo): StrategyChoice {
     progress,
     reason
   }
+}
+
+/** Returns whether `docker build` itself uses BuildKit (docker/cli cmd/docker/builder.go). */
+function isBuildKitDefault(engine: EngineInfo, dockerBuildkit: string | undefined): boolean {
+  if (dockerBuildkit === '0') return false
+  return hasIntegratedBuildKit(engine) ? dockerBuildkit === '1' : engine.buildx !== undefined
 }
 
 /** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */

@@ -24,25 +24,25 @@ export interface Source {
  * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
  *
  * @param stageImages the images that replace other stages
- * @param buildsAll whether the builder builds all stages before the target, needed or not
+ * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
  */
 export function chooseSource(
   { dockerfile, file }: Plan,
   folder: string,
   { stage: index, name }: StageBuild,
   stageImages: readonly StageImage[],
-  buildsAll = false
+  isLegacy = false
 ): Source {
   const stage = stageAt(dockerfile, index)
   const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]))
   const needed = stagesNeededFor(dockerfile, stage)
   const isLast = stage.index === dockerfile.stages.length - 1
   const canBeTarget = isLast || stage.name !== undefined
-  const isAllNeeded = !buildsAll || needed.length === stage.index + 1
+  const isAllNeeded = !isLegacy || needed.length === stage.index + 1
   if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
     return { file, dockerfile, target: isLast ? undefined : stage.name }
   }
-  const text = rewriteDockerfile(dockerfile, stage, images)
+  const text = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy })
   return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
 }
 
@@ -56,9 +56,9 @@ export async function prepareSource(
   { plan, folder }: Pick<Run, 'plan' | 'folder'>,
   stage: StageBuild,
   images: readonly StageImage[],
-  buildsAll = false
+  isLegacy = false
 ): Promise<Source> {
-  const source = chooseSource(plan, folder, stage, images, buildsAll)
+  const source = chooseSource(plan, folder, stage, images, isLegacy)
   if (source.text === undefined) return source
   await writeFile(source.file, source.text)
   // BuildKit looks for this file next to the Dockerfile

@@ -65,7 +65,7 @@ function whyAgain({ failure, isStepFailure, unreadableCaches }: Attempt): Regist
  * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
  */
 const OWN_FAILURE =
-  /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/
+  /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found(?: \(line \d+\))?$/
 
 interface Attempt extends Build {
   /** Whether the cause is the Dockerfile, or something that it reads. */

@@ -125,7 +125,7 @@ export class HistoryDocker implements Docker {
     this.#world = world
   }
 
-  async call(args: readonly string[], { signal, onOutput, input }: CallOptions = {}): Promise<ExecResult> {
+  async call(args: readonly string[], { signal, onOutput, input }: CallOptions): Promise<ExecResult> {
     if (signal?.aborted) throw new CancelledError()
     const what = `docker ${args.join(' ')}`
     await this.#world.turn(what)

@@ -150,7 +150,8 @@ describe('What a run added to the engine', () => {
     for (const digit of ['0', '4']) engine.add(id(digit), {})
     engine.add(id('a'), {}, 'base:1')
     const line = (digit: string): string => ` ---> ${digit.repeat(12)}\n`
-    const build = (docker: Docker): Promise<unknown> => docker.call(['build', '.'], { bound: 'build', env: { DOCKER_BUILDKIT: '0' } })
+    const build = (docker: Docker): Promise<unknown> =>
+      docker.call(['build', '.'], { bound: 'build', env: { DOCKER_BUILDKIT: '0' } })
     engine.output = `Step 1/3 : FROM base:1\n${line('a')}Step 2/3 : RUN old\n ---> Using cache\n${line('0')}Step 3/3 : RUN a\n`
     expect((await record(engine, build)).unnamed).toEqual([])
     // a step may print what it likes

@@ -43,7 +43,7 @@ describe('rewriteDockerfile', () => {
         '# syntax=docker/dockerfile:1',
         '# escape=\\',
         'ARG V=1',
-        `FROM ${IMAGE} AS BuilDer`,
+        `from ${IMAGE} as BuilDer`,
         '',
         '',
         '',
@@ -485,5 +485,111 @@ describe('rewriteDockerfile with several images', () => {
     const target = stageOf(dockerfile, 5)
     expect(() => rewriteDockerfile(dockerfile, target, new Map([[5, IMAGE]]))).toThrow('cannot be replaced')
     expect(() => rewriteDockerfile(dockerfile, target, new Map([[2, '$A']]))).toThrow(/^Stage 2 cannot/)
+  })
+})
+
+describe('rewriteDockerfile for BuildKit', () => {
+  /** The Dockerfile with the builder stage replaced, for its last stage. */
+  function carried(...lines: string[]): string[] {
+    const dockerfile = parseDockerfile(lines.join('\n'))
+    const [builder, last] = [stageOf(dockerfile, 'builder'), stageOf(dockerfile, dockerfile.stages.length - 1)]
+    return rewriteDockerfile(dockerfile, last, new Map([[builder.index, IMAGE]]), { handsOnArgs: true }).split('\n')
+  }
+
+  it('keeps the ARGs of a stage for those which are built on it, at their lines', () => {
+    const arg = `ARG B=\${A}-b C="a b" \\`
+    expect(
+      carried('FROM x AS builder', 'ARG A', 'RUN true', arg, '  # no', '  D', 'from builder', 'RUN echo $B')
+    ).toEqual([
+      `FROM ${IMAGE} AS builder`,
+      'ARG A',
+      '',
+      `ARG B=\${A}-b C="a b" D`,
+      '',
+      '',
+      'from builder',
+      'RUN echo $B'
+    ])
+  })
+
+  it('keeps none for stages that only copy, or with the legacy builder', () => {
+    const lines = ['FROM x AS builder', 'ARG A=1', 'FROM y', 'COPY --from=builder a b']
+    expect(carried(...lines)).toEqual([`FROM ${IMAGE} AS builder`, '', ...lines.slice(2)])
+    const dockerfile = parseDockerfile(lines.slice(0, 2).concat('FROM builder', 'RUN echo $A').join('\n'))
+    expect(replace(dockerfile, stageOf(dockerfile, 0), IMAGE, stageOf(dockerfile, 1))).not.toContain('ARG')
+  })
+
+  it('keeps the ARGs of the stages below, and of their triggers, and moves no line if there is room', () => {
+    expect(
+      carried(
+        'FROM x AS common',
+        'ARG A=1',
+        'ONBUILD ARG T=2',
+        'FROM common AS builder',
+        'ARG B',
+        'FROM builder',
+        'RUN x'
+      )
+    ).toEqual([
+      `FROM ${IMAGE} AS common`,
+      `FROM ${IMAGE} AS builder`,
+      'ARG A=1',
+      'ARG T=2',
+      'ARG B',
+      'FROM builder',
+      'RUN x'
+    ])
+  })
+
+  it('moves lines down if there is no room', () => {
+    expect(
+      carried(
+        'FROM x AS common',
+        'ARG A=1',
+        'FROM common AS other',
+        'FROM common AS builder',
+        'FROM builder',
+        'COPY --from=other / /'
+      )
+    ).toEqual([
+      'FROM x AS common',
+      'ARG A=1',
+      'FROM common AS other',
+      `FROM ${IMAGE} AS builder`,
+      'ARG A=1',
+      'FROM builder',
+      'COPY --from=other / /'
+    ])
+  })
+
+  it('drops an ARG that an ENV hides, as the image contains the ENV', () => {
+    expect(
+      carried('FROM x AS builder', 'ARG A=1 B=2', 'ENV A=3', 'ENV C=4', 'ARG C', 'FROM builder', 'RUN true')
+    ).toEqual([`FROM ${IMAGE} AS builder`, 'ARG B=2', '', '', '', 'FROM builder', 'RUN true'])
+  })
+
+  it('refuses an ARG whose default would have another value', () => {
+    expect(() => carried('FROM x AS builder', 'ENV A=1', 'ARG B=$A', 'ENV A=2', 'FROM builder', 'RUN true')).toThrow(
+      'Stage builder cannot be replaced by its image: the default of ARG B (line 3) contains A, which the Dockerfile sets more than once'
+    )
+  })
+
+  it.each([
+    ['# check=error=true', '# check=error=true;skip=WorkdirRelativePath'],
+    [
+      '#Check = skip=JSONArgsRecommended;error=true',
+      '#Check = skip=JSONArgsRecommended,WorkdirRelativePath;error=true'
+    ],
+    ['# check=skip=all', '# check=skip=all']
+  ])('breaks no lint rule by an unknown working directory: %s', (before, after) => {
+    const rest = ['from builder', 'workdir b']
+    expect(carried(before, 'from x as builder', 'workdir /a', ...rest)).toEqual([
+      after,
+      `from ${IMAGE} as builder`,
+      '',
+      ...rest
+    ])
+    // without a working directory in the stage, docker finds fault with a relative one
+    expect(carried(before, 'from x as builder', 'run true', ...rest)[0]).toBe(before)
   })
 })

@@ -65,6 +65,24 @@ describe('A plan', () => {
   })
 })
 
+describe('The stages of a plan', () => {
+  it('are those that docker picks by an argument which is given by name alone', async () => {
+    const Dockerfile = [
+      'ARG FLAVOUR=plain',
+      'FROM busybox AS builder',
+      'FROM busybox AS run-plain',
+      'FROM busybox AS run-rich',
+      `FROM run-\${FLAVOUR}`,
+      ''
+    ].join('\n')
+    const baseOf = async (inputs: Record<string, string>, env: Record<string, string>) =>
+      (await planOf({ Dockerfile }, inputs, env)).builds.at(-1)?.own.map(({ name }) => name)
+    expect(await baseOf({ 'build-args': 'FLAVOUR' }, { FLAVOUR: 'rich' })).toEqual(['run-rich', 'stage-3'])
+    expect(await baseOf({ 'build-args': 'FLAVOUR' }, {})).toEqual(['run-plain', 'stage-3'])
+    expect(await baseOf({}, { FLAVOUR: 'rich' })).toEqual(['run-plain', 'stage-3'])
+  })
+})
+
 describe('The .dockerignore of a plan', () => {
   const files = { Dockerfile: TWO_STAGES, '.dockerignore': 'a', 'Dockerfile.dockerignore': 'b' }
 

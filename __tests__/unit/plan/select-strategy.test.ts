@@ -56,6 +56,26 @@ describe('selectStrategy', () => {
     expect([name, client, progress, ...(warning === undefined ? [] : ['warned'])].join(' ')).toBe(expected)
   })
 
+  it.each<[string, Machine, string | undefined, string]>([
+    ['26.1 overlay2, whose docker build uses BuildKit', D26, undefined, 'inline'],
+    ['26.1 overlay2 with DOCKER_BUILDKIT=0', D26, '0', 'legacy'],
+    ['26.1 overlay2 without buildx', { version: '26.1.5', store: 'overlay2' }, undefined, 'legacy'],
+    ['20.10, whose docker build does not', D20, undefined, 'legacy'],
+    ['20.10 with DOCKER_BUILDKIT=1', D20, '1', 'inline']
+  ])('follows docker build where the builders differ: %s', (_, { buildx, ...machine }, dockerBuildkit, name) => {
+    const engine = {
+      context: 'default',
+      platform: 'linux/amd64',
+      insecure: { hosts: [], ranges: [] },
+      buildx,
+      ...machine
+    }
+    const inputs = { secrets: [], ssh: [] }
+    const choice = selectStrategy(engine, parseDockerfile(PLAIN), inputs, dockerBuildkit, ['ARG A (line 7)'])
+    expect(choice.name).toBe(name)
+    if (name === 'inline') expect(choice.warning).toContain('the Dockerfile needs BuildKit (ARG A (line 7))')
+  })
+
   it('says why and what to do', () => {
     const forgets =
       'BuildKit in Docker 26.1.5+dfsg1 with the overlay2 store loses the cache of every second build (fixed in 27.2)'

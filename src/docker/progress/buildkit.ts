@@ -136,6 +136,7 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
     const status = parseStatus(line)
     if (!status) {
       this.#news++
+      this.readPlace(line)
       // buildx prints its final error as text
       this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord
       this.print(`${line}\n`)
@@ -256,7 +257,8 @@ export class PlainProgress extends LineReader implements ProgressReader {
       this.print(`${line}\n`)
       this.#news++
     } else this.#note(layer, line.replace(/ [\d.]+s( done)?$/, '$1'))
-    this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord
+    this.readPlace(line)
+    this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord
     const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? []
     if (number === undefined) return
     const vertex = this.#vertices.get(number)

@@ -8,8 +8,12 @@ export abstract class LineReader {
   readonly #decoder = new StringDecoder('utf8')
   #rest = ''
   protected readonly print: (text: string) => void
-  /** The return value of `failure`. */
+  /** The message of the return value of `failure`. */
   protected lastWord = ''
+  /** A line of the Dockerfile that the last line of the output may have named. */
+  #named: string | undefined
+  /** The first line of the Dockerfile that the output quotes. */
+  #quoted: string | undefined
 
   /** @param print receives the readable log in complete lines */
   constructor(print: (text: string) => void) {
@@ -32,7 +36,14 @@ export abstract class LineReader {
   }
 
   failure(): string {
-    return this.lastWord
+    const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord)
+    return isPlaced ? this.lastWord : `${this.lastWord} (line ${this.#quoted})`
+  }
+
+  /** Notes which line of the Dockerfile BuildKit quotes for an error: `Dockerfile:7`, then dashes (moby/buildkit solver/errdefs/source.go). */
+  protected readPlace(line: string): void {
+    if (/^-{20}$/.test(line)) this.#quoted ??= this.#named
+    this.#named = /^\S+:(\d+)$/.exec(line)?.[1]
   }
 
   protected abstract read(line: string): void

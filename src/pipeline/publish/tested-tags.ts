@@ -1,7 +1,7 @@
 import { type ContentKeys, cacheTagsOf, testedTagOf } from '../../cache/key-tags.ts'
 import { describeLateness, timeOf } from '../../lib/bounds.ts'
-import { within } from '../../lib/within.ts'
 import { settle } from '../../lib/settle.ts'
+import { within } from '../../lib/within.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, TestResult } from '../../result/result.ts'

@@ -251,3 +251,35 @@ describe('What a builder waits for', () => {
     expect(told).toEqual([true, false, true, true])
   })
 })
+
+describe.each([
+  ['rawjson', RawJsonProgress],
+  ['plain', PlainProgress]
+])('An error without a step, with progress %s', (_, Progress) => {
+  it('names the line of the Dockerfile that BuildKit quotes first', () => {
+    const progress = new Progress(() => {})
+    const quote = (line: number): string =>
+      `Dockerfile:${line}\n${'-'.repeat(20)}\n  ${line} | >>> COPY --from=b / /\n${'-'.repeat(20)}\n`
+    progress.write(
+      Buffer.from(`${quote(29)}${quote(15)}ERROR: failed to solve: circular dependency detected on stage: b\n`)
+    )
+    progress.end()
+    expect(progress.failure()).toBe('failed to solve: circular dependency detected on stage: b (line 29)')
+  })
+
+  it('names no line twice', () => {
+    const progress = new Progress(() => {})
+    progress.write(
+      Buffer.from(`Dockerfile:4\n${'-'.repeat(20)}\nERROR: dockerfile parse error on line 4: unknown flag: form\n`)
+    )
+    expect(progress.failure()).toBe('dockerfile parse error on line 4: unknown flag: form')
+  })
+})
+
+it('PlainProgress knows the words of Docker 20.10', () => {
+  const progress = new PlainProgress(() => {})
+  progress.write(
+    Buffer.from('failed to solve with frontend dockerfile.v0: dockerfile parse error line 4: Unknown flag: form\n')
+  )
+  expect(progress.failure()).toBe('dockerfile parse error line 4: Unknown flag: form')
+})

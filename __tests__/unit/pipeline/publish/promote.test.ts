@@ -756,7 +756,7 @@ describe('A further tag that is named after the branch', () => {
   it('is of the newer commit in the end, of two runs at once', async () => {
     const [repository, branch] = [new Repository(), new Branch()]
     const { run, log } = overtaken(repository, branch)
-    const { publication } = await publish(run, [], [])
+    const { publication } = await publish(run, [], [], new Map())
     expect([repository.commitOf('master'), repository.commitOf('latest')]).toEqual([SECOND, SECOND])
     expect(publication.pushed).not.toContain('octo/app:master')
     expect(log.said(...TOLD)).toContain(
