@@ -81,9 +81,9 @@ export function kindOf(tag: string): Kind {
   if (/^[0-9a-f]{7}$/.test(tag)) return 'commit'
   if (/^cache-[0-9a-f]{16}$/.test(tag)) return 'cache'
   if (/^tested-[0-9a-f]{16}$/.test(tag)) return 'tested'
-  if (['latest', 'builder', 'assets'].includes(tag)) return 'moving'
+  if (['latest', 'builder', 'builder-stage-assets'].includes(tag)) return 'moving'
   if (tag === 'latest-cache') return 'kept'
-  if (tag.endsWith('-next')) return 'candidate'
+  if (/^builder-next(-stage-assets)?$/.test(tag)) return 'candidate'
   return /^pr-\d+$/.test(tag) ? 'pull request' : 'user'
 }
 
@@ -93,7 +93,13 @@ export function testsOf({ tests = '' }: Tree): string[] {
 
 /** Which stage a tag names. */
 function stageOf(tag: string): string | undefined {
-  return /^(builder|assets)(-next)?$/.exec(tag)?.[1]
+  const [, assets] = /^builder(?:-next)?(?:-stage-(assets))?$/.exec(tag) ?? []
+  return assets ?? (/^builder(-next)?$/.test(tag) ? 'builder' : undefined)
+}
+
+/** The candidate tag of a moving tag. */
+function candidateOf(tag: string): string {
+  return tag.replace(/^builder/, 'builder-next')
 }
 
 /** Whether all tests passed in the builder image that this image contains, or is. */
@@ -120,7 +126,7 @@ function isGivenBack({ run, tag, image }: Write, { commits, writes, published: i
   return writes.some(
     ({ run: other, tag: commitTag, image: published }) =>
       published === image &&
-      (commitTag === other.head.slice(0, 7) || commitTag === `${tag}-next`) &&
+      (commitTag === other.head.slice(0, 7) || commitTag === candidateOf(tag)) &&
       other.head !== run.head &&
       (other.branch === run.branch || inBranch.has(other.head) || (run.branch === 'master' && inMaster.has(other.head)))
   )
@@ -150,7 +156,7 @@ const RULES: Rule[] = [
     'an image gets a tag other than a cache tag only after all tests of the run passed in it',
     (write, world, kind) =>
       ['commit', 'pull request', 'user', 'tested', 'candidate'].includes(kind) &&
-      !write.tag.startsWith('assets') &&
+      stageOf(write.tag) !== 'assets' &&
       !isTested(world, write.image, write.run.tests) &&
       !isGivenBack(write, world)
   ],
@@ -167,7 +173,7 @@ const RULES: Rule[] = [
       ![...world.published].some((sha) => {
         const { tree } = world.commits.get(sha)
         const isSame = hasStage(tree, tag) && image.content === contentOf(tree, stageOf(tag))
-        return isSame && (tag === 'assets' || isTested(world, image, testsOf(tree)))
+        return isSame && (stageOf(tag) === 'assets' || isTested(world, image, testsOf(tree)))
       })
   ],
   [

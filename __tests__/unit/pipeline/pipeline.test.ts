@@ -819,7 +819,7 @@ describe('A registry that does not let tags change', () => {
     ['builder', {}, 'put octo/app:']
   ])('fails at once at a moving tag, after the commit tag: %s, %#', async (tag, answers, refused) => {
     const contents = published()
-    contents.put('octo/app:builder-next', EARLIER_IMAGE)
+    contents.put('octo/app:builder-next', { ...EARLIER_IMAGE, labels: { ...EARLIER_IMAGE.labels, [KEYS_LABEL]: '' } })
     const fail = (request: string): RegistryFailure | undefined =>
       refused !== undefined && request.startsWith(refused) ? failureOf('immutable') : undefined
     const { result, sentences, order } = await play('inline', answers, { contents, keyed: true, fail, retries: 1 })
