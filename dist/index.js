@@ -1,7 +1,7 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 9659:
+/***/ 129:
 /***/ (function(__unused_webpack_module, exports, __nccwpck_require__) {
 
 
@@ -54,9 +54,9 @@ exports.getProxyUrl = getProxyUrl;
 exports.isHttps = isHttps;
 const http = __importStar(__nccwpck_require__(8611));
 const https = __importStar(__nccwpck_require__(5692));
-const pm = __importStar(__nccwpck_require__(3335));
-const tunnel = __importStar(__nccwpck_require__(770));
-const undici_1 = __nccwpck_require__(6752);
+const pm = __importStar(__nccwpck_require__(425));
+const tunnel = __importStar(__nccwpck_require__(408));
+const undici_1 = __nccwpck_require__(4718);
 var HttpCodes;
 (function (HttpCodes) {
     HttpCodes[HttpCodes["OK"] = 200] = "OK";
@@ -744,7 +744,7 @@ const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCa
 
 /***/ }),
 
-/***/ 3335:
+/***/ 425:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -844,7 +844,7 @@ class DecodedURL extends URL {
 
 /***/ }),
 
-/***/ 5940:
+/***/ 6630:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -882,15 +882,15 @@ exports.Argument = Argument;
 
 /***/ }),
 
-/***/ 4022:
+/***/ 3340:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Comment = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const line_1 = __nccwpck_require__(7005);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const line_1 = __nccwpck_require__(6255);
+const util_1 = __nccwpck_require__(2641);
 class Comment extends line_1.Line {
     constructor(document, range) {
         super(document, range);
@@ -951,7 +951,7 @@ exports.Comment = Comment;
 
 /***/ }),
 
-/***/ 9933:
+/***/ 4951:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -961,12 +961,12 @@ exports.Comment = Comment;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Dockerfile = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const ast = __nccwpck_require__(8390);
-const imageTemplate_1 = __nccwpck_require__(3520);
-const from_1 = __nccwpck_require__(5377);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const ast = __nccwpck_require__(616);
+const imageTemplate_1 = __nccwpck_require__(574);
+const from_1 = __nccwpck_require__(1399);
+const util_1 = __nccwpck_require__(2641);
+const main_1 = __nccwpck_require__(616);
 class Dockerfile extends imageTemplate_1.ImageTemplate {
     constructor(document) {
         super();
@@ -1190,14 +1190,14 @@ exports.Dockerfile = Dockerfile;
 
 /***/ }),
 
-/***/ 1077:
+/***/ 3635:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Flag = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flagOption_1 = __nccwpck_require__(3700);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const flagOption_1 = __nccwpck_require__(8598);
 class Flag {
     constructor(document, range, name, nameRange, value, valueRange) {
         this.options = [];
@@ -1319,7 +1319,7 @@ exports.Flag = Flag;
 
 /***/ }),
 
-/***/ 3700:
+/***/ 8598:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1360,7 +1360,7 @@ exports.FlagOption = FlagOption;
 
 /***/ }),
 
-/***/ 7599:
+/***/ 3741:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1435,7 +1435,7 @@ exports.Heredoc = Heredoc;
 
 /***/ }),
 
-/***/ 3520:
+/***/ 574:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -1445,17 +1445,17 @@ exports.Heredoc = Heredoc;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ImageTemplate = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const onbuild_1 = __nccwpck_require__(5554);
-const util_1 = __nccwpck_require__(7459);
-const workdir_1 = __nccwpck_require__(7529);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const arg_1 = __nccwpck_require__(6755);
+const cmd_1 = __nccwpck_require__(3925);
+const copy_1 = __nccwpck_require__(998);
+const env_1 = __nccwpck_require__(1164);
+const entrypoint_1 = __nccwpck_require__(2861);
+const from_1 = __nccwpck_require__(1399);
+const healthcheck_1 = __nccwpck_require__(8649);
+const onbuild_1 = __nccwpck_require__(8468);
+const util_1 = __nccwpck_require__(2641);
+const workdir_1 = __nccwpck_require__(4691);
 class ImageTemplate {
     constructor() {
         this.comments = [];
@@ -1679,19 +1679,19 @@ exports.ImageTemplate = ImageTemplate;
 
 /***/ }),
 
-/***/ 5279:
+/***/ 8697:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Instruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
-const line_1 = __nccwpck_require__(7005);
-const argument_1 = __nccwpck_require__(5940);
-const heredoc_1 = __nccwpck_require__(7599);
-const variable_1 = __nccwpck_require__(3743);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const util_1 = __nccwpck_require__(2641);
+const line_1 = __nccwpck_require__(6255);
+const argument_1 = __nccwpck_require__(6630);
+const heredoc_1 = __nccwpck_require__(3741);
+const variable_1 = __nccwpck_require__(705);
+const main_1 = __nccwpck_require__(616);
 class Instruction extends line_1.Line {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range);
@@ -2573,13 +2573,13 @@ exports.Instruction = Instruction;
 
 /***/ }),
 
-/***/ 9618:
+/***/ 7008:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Add = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Add extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2593,14 +2593,14 @@ exports.Add = Add;
 
 /***/ }),
 
-/***/ 4381:
+/***/ 6755:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Arg = void 0;
-const property_1 = __nccwpck_require__(9602);
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const property_1 = __nccwpck_require__(2068);
+const propertyInstruction_1 = __nccwpck_require__(5998);
 class Arg extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2627,13 +2627,13 @@ exports.Arg = Arg;
 
 /***/ }),
 
-/***/ 5517:
+/***/ 3925:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Cmd = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Cmd extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2644,13 +2644,13 @@ exports.Cmd = Cmd;
 
 /***/ }),
 
-/***/ 444:
+/***/ 998:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Copy = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Copy extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2677,13 +2677,13 @@ exports.Copy = Copy;
 
 /***/ }),
 
-/***/ 1835:
+/***/ 2861:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Entrypoint = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Entrypoint extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2694,13 +2694,13 @@ exports.Entrypoint = Entrypoint;
 
 /***/ }),
 
-/***/ 1822:
+/***/ 1164:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Env = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const propertyInstruction_1 = __nccwpck_require__(5998);
 class Env extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2714,14 +2714,14 @@ exports.Env = Env;
 
 /***/ }),
 
-/***/ 5377:
+/***/ 1399:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.From = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class From extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2974,13 +2974,13 @@ exports.From = From;
 
 /***/ }),
 
-/***/ 1167:
+/***/ 8649:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Healthcheck = void 0;
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class Healthcheck extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2999,14 +2999,14 @@ exports.Healthcheck = Healthcheck;
 
 /***/ }),
 
-/***/ 3871:
+/***/ 5193:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Label = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
-const util_1 = __nccwpck_require__(7459);
+const propertyInstruction_1 = __nccwpck_require__(5998);
+const util_1 = __nccwpck_require__(2641);
 class Label extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3041,15 +3041,15 @@ exports.Label = Label;
 
 /***/ }),
 
-/***/ 5554:
+/***/ 8468:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Onbuild = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const parser_1 = __nccwpck_require__(7988);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const parser_1 = __nccwpck_require__(934);
+const instruction_1 = __nccwpck_require__(8697);
 class Onbuild extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3079,13 +3079,13 @@ exports.Onbuild = Onbuild;
 
 /***/ }),
 
-/***/ 7224:
+/***/ 1902:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Run = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Run extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3108,13 +3108,13 @@ exports.Run = Run;
 
 /***/ }),
 
-/***/ 7523:
+/***/ 8581:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Shell = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Shell extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3125,13 +3125,13 @@ exports.Shell = Shell;
 
 /***/ }),
 
-/***/ 4301:
+/***/ 6971:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Stopsignal = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class Stopsignal extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3142,13 +3142,13 @@ exports.Stopsignal = Stopsignal;
 
 /***/ }),
 
-/***/ 3998:
+/***/ 8648:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.User = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class User extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3159,13 +3159,13 @@ exports.User = User;
 
 /***/ }),
 
-/***/ 1347:
+/***/ 6421:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Volume = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Volume extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3176,13 +3176,13 @@ exports.Volume = Volume;
 
 /***/ }),
 
-/***/ 7529:
+/***/ 4691:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Workdir = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class Workdir extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3236,13 +3236,13 @@ exports.Workdir = Workdir;
 
 /***/ }),
 
-/***/ 3702:
+/***/ 8024:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONArgument = void 0;
-const argument_1 = __nccwpck_require__(5940);
+const argument_1 = __nccwpck_require__(6630);
 class JSONArgument extends argument_1.Argument {
     constructor(value, range, jsonRange) {
         super(value, range);
@@ -3262,16 +3262,16 @@ exports.JSONArgument = JSONArgument;
 
 /***/ }),
 
-/***/ 5305:
+/***/ 3211:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const argument_1 = __nccwpck_require__(5940);
-const jsonArgument_1 = __nccwpck_require__(3702);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const argument_1 = __nccwpck_require__(6630);
+const jsonArgument_1 = __nccwpck_require__(8024);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class JSONInstruction extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3443,7 +3443,7 @@ exports.JSONInstruction = JSONInstruction;
 
 /***/ }),
 
-/***/ 7005:
+/***/ 6255:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -3472,70 +3472,70 @@ exports.Line = Line;
 
 /***/ }),
 
-/***/ 8390:
+/***/ 616:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.DockerfileParser = exports.DefaultVariables = exports.Directive = exports.Keyword = exports.Workdir = exports.Volume = exports.User = exports.Stopsignal = exports.Shell = exports.Run = exports.PropertyInstruction = exports.Onbuild = exports.ModifiableInstruction = exports.Label = exports.JSONInstruction = exports.Heredoc = exports.Healthcheck = exports.From = exports.Env = exports.Entrypoint = exports.Copy = exports.Cmd = exports.Arg = exports.Add = exports.Variable = exports.Property = exports.ParserDirective = exports.Line = exports.Instruction = exports.Flag = exports.Comment = exports.JSONArgument = exports.Argument = void 0;
-var argument_1 = __nccwpck_require__(5940);
+var argument_1 = __nccwpck_require__(6630);
 Object.defineProperty(exports, "Argument", ({ enumerable: true, get: function () { return argument_1.Argument; } }));
-var jsonArgument_1 = __nccwpck_require__(3702);
+var jsonArgument_1 = __nccwpck_require__(8024);
 Object.defineProperty(exports, "JSONArgument", ({ enumerable: true, get: function () { return jsonArgument_1.JSONArgument; } }));
-const comment_1 = __nccwpck_require__(4022);
+const comment_1 = __nccwpck_require__(3340);
 Object.defineProperty(exports, "Comment", ({ enumerable: true, get: function () { return comment_1.Comment; } }));
-const parser_1 = __nccwpck_require__(7988);
-var flag_1 = __nccwpck_require__(1077);
+const parser_1 = __nccwpck_require__(934);
+var flag_1 = __nccwpck_require__(3635);
 Object.defineProperty(exports, "Flag", ({ enumerable: true, get: function () { return flag_1.Flag; } }));
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 Object.defineProperty(exports, "Instruction", ({ enumerable: true, get: function () { return instruction_1.Instruction; } }));
-var line_1 = __nccwpck_require__(7005);
+var line_1 = __nccwpck_require__(6255);
 Object.defineProperty(exports, "Line", ({ enumerable: true, get: function () { return line_1.Line; } }));
-const parserDirective_1 = __nccwpck_require__(7499);
+const parserDirective_1 = __nccwpck_require__(8893);
 Object.defineProperty(exports, "ParserDirective", ({ enumerable: true, get: function () { return parserDirective_1.ParserDirective; } }));
-var property_1 = __nccwpck_require__(9602);
+var property_1 = __nccwpck_require__(2068);
 Object.defineProperty(exports, "Property", ({ enumerable: true, get: function () { return property_1.Property; } }));
-var variable_1 = __nccwpck_require__(3743);
+var variable_1 = __nccwpck_require__(705);
 Object.defineProperty(exports, "Variable", ({ enumerable: true, get: function () { return variable_1.Variable; } }));
-var add_1 = __nccwpck_require__(9618);
+var add_1 = __nccwpck_require__(7008);
 Object.defineProperty(exports, "Add", ({ enumerable: true, get: function () { return add_1.Add; } }));
-const arg_1 = __nccwpck_require__(4381);
+const arg_1 = __nccwpck_require__(6755);
 Object.defineProperty(exports, "Arg", ({ enumerable: true, get: function () { return arg_1.Arg; } }));
-const cmd_1 = __nccwpck_require__(5517);
+const cmd_1 = __nccwpck_require__(3925);
 Object.defineProperty(exports, "Cmd", ({ enumerable: true, get: function () { return cmd_1.Cmd; } }));
-const copy_1 = __nccwpck_require__(444);
+const copy_1 = __nccwpck_require__(998);
 Object.defineProperty(exports, "Copy", ({ enumerable: true, get: function () { return copy_1.Copy; } }));
-const entrypoint_1 = __nccwpck_require__(1835);
+const entrypoint_1 = __nccwpck_require__(2861);
 Object.defineProperty(exports, "Entrypoint", ({ enumerable: true, get: function () { return entrypoint_1.Entrypoint; } }));
-const env_1 = __nccwpck_require__(1822);
+const env_1 = __nccwpck_require__(1164);
 Object.defineProperty(exports, "Env", ({ enumerable: true, get: function () { return env_1.Env; } }));
-const from_1 = __nccwpck_require__(5377);
+const from_1 = __nccwpck_require__(1399);
 Object.defineProperty(exports, "From", ({ enumerable: true, get: function () { return from_1.From; } }));
-const healthcheck_1 = __nccwpck_require__(1167);
+const healthcheck_1 = __nccwpck_require__(8649);
 Object.defineProperty(exports, "Healthcheck", ({ enumerable: true, get: function () { return healthcheck_1.Healthcheck; } }));
-var heredoc_1 = __nccwpck_require__(7599);
+var heredoc_1 = __nccwpck_require__(3741);
 Object.defineProperty(exports, "Heredoc", ({ enumerable: true, get: function () { return heredoc_1.Heredoc; } }));
-var jsonInstruction_1 = __nccwpck_require__(5305);
+var jsonInstruction_1 = __nccwpck_require__(3211);
 Object.defineProperty(exports, "JSONInstruction", ({ enumerable: true, get: function () { return jsonInstruction_1.JSONInstruction; } }));
-var label_1 = __nccwpck_require__(3871);
+var label_1 = __nccwpck_require__(5193);
 Object.defineProperty(exports, "Label", ({ enumerable: true, get: function () { return label_1.Label; } }));
-var modifiableInstruction_1 = __nccwpck_require__(2393);
+var modifiableInstruction_1 = __nccwpck_require__(2271);
 Object.defineProperty(exports, "ModifiableInstruction", ({ enumerable: true, get: function () { return modifiableInstruction_1.ModifiableInstruction; } }));
-var onbuild_1 = __nccwpck_require__(5554);
+var onbuild_1 = __nccwpck_require__(8468);
 Object.defineProperty(exports, "Onbuild", ({ enumerable: true, get: function () { return onbuild_1.Onbuild; } }));
-var propertyInstruction_1 = __nccwpck_require__(4984);
+var propertyInstruction_1 = __nccwpck_require__(5998);
 Object.defineProperty(exports, "PropertyInstruction", ({ enumerable: true, get: function () { return propertyInstruction_1.PropertyInstruction; } }));
-var run_1 = __nccwpck_require__(7224);
+var run_1 = __nccwpck_require__(1902);
 Object.defineProperty(exports, "Run", ({ enumerable: true, get: function () { return run_1.Run; } }));
-var shell_1 = __nccwpck_require__(7523);
+var shell_1 = __nccwpck_require__(8581);
 Object.defineProperty(exports, "Shell", ({ enumerable: true, get: function () { return shell_1.Shell; } }));
-var stopsignal_1 = __nccwpck_require__(4301);
+var stopsignal_1 = __nccwpck_require__(6971);
 Object.defineProperty(exports, "Stopsignal", ({ enumerable: true, get: function () { return stopsignal_1.Stopsignal; } }));
-var user_1 = __nccwpck_require__(3998);
+var user_1 = __nccwpck_require__(8648);
 Object.defineProperty(exports, "User", ({ enumerable: true, get: function () { return user_1.User; } }));
-var volume_1 = __nccwpck_require__(1347);
+var volume_1 = __nccwpck_require__(6421);
 Object.defineProperty(exports, "Volume", ({ enumerable: true, get: function () { return volume_1.Volume; } }));
-const workdir_1 = __nccwpck_require__(7529);
+const workdir_1 = __nccwpck_require__(4691);
 Object.defineProperty(exports, "Workdir", ({ enumerable: true, get: function () { return workdir_1.Workdir; } }));
 var Keyword;
 (function (Keyword) {
@@ -3582,15 +3582,15 @@ var DockerfileParser;
 
 /***/ }),
 
-/***/ 2393:
+/***/ 2271:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ModifiableInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flag_1 = __nccwpck_require__(1077);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const flag_1 = __nccwpck_require__(3635);
+const instruction_1 = __nccwpck_require__(8697);
 class ModifiableInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3670,7 +3670,7 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 /***/ }),
 
-/***/ 7988:
+/***/ 934:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -3680,30 +3680,30 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Parser = void 0;
-const vscode_languageserver_textdocument_1 = __nccwpck_require__(3383);
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const comment_1 = __nccwpck_require__(4022);
-const parserDirective_1 = __nccwpck_require__(7499);
-const instruction_1 = __nccwpck_require__(5279);
-const add_1 = __nccwpck_require__(9618);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const label_1 = __nccwpck_require__(3871);
-const onbuild_1 = __nccwpck_require__(5554);
-const run_1 = __nccwpck_require__(7224);
-const shell_1 = __nccwpck_require__(7523);
-const stopsignal_1 = __nccwpck_require__(4301);
-const workdir_1 = __nccwpck_require__(7529);
-const user_1 = __nccwpck_require__(3998);
-const volume_1 = __nccwpck_require__(1347);
-const dockerfile_1 = __nccwpck_require__(9933);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_textdocument_1 = __nccwpck_require__(6861);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const comment_1 = __nccwpck_require__(3340);
+const parserDirective_1 = __nccwpck_require__(8893);
+const instruction_1 = __nccwpck_require__(8697);
+const add_1 = __nccwpck_require__(7008);
+const arg_1 = __nccwpck_require__(6755);
+const cmd_1 = __nccwpck_require__(3925);
+const copy_1 = __nccwpck_require__(998);
+const env_1 = __nccwpck_require__(1164);
+const entrypoint_1 = __nccwpck_require__(2861);
+const from_1 = __nccwpck_require__(1399);
+const healthcheck_1 = __nccwpck_require__(8649);
+const label_1 = __nccwpck_require__(5193);
+const onbuild_1 = __nccwpck_require__(8468);
+const run_1 = __nccwpck_require__(1902);
+const shell_1 = __nccwpck_require__(8581);
+const stopsignal_1 = __nccwpck_require__(6971);
+const workdir_1 = __nccwpck_require__(4691);
+const user_1 = __nccwpck_require__(8648);
+const volume_1 = __nccwpck_require__(6421);
+const dockerfile_1 = __nccwpck_require__(4951);
+const util_1 = __nccwpck_require__(2641);
+const main_1 = __nccwpck_require__(616);
 class Parser {
     constructor() {
         this.escapeChar = null;
@@ -4122,14 +4122,14 @@ exports.Parser = Parser;
 
 /***/ }),
 
-/***/ 7499:
+/***/ 8893:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ParserDirective = void 0;
-const main_1 = __nccwpck_require__(8390);
-const line_1 = __nccwpck_require__(7005);
+const main_1 = __nccwpck_require__(616);
+const line_1 = __nccwpck_require__(6255);
 class ParserDirective extends line_1.Line {
     constructor(document, range, nameRange, valueRange) {
         super(document, range);
@@ -4161,14 +4161,14 @@ exports.ParserDirective = ParserDirective;
 
 /***/ }),
 
-/***/ 9602:
+/***/ 2068:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Property = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const util_1 = __nccwpck_require__(2641);
 class Property {
     constructor(document, escapeChar, arg, arg2) {
         this.assignmentOperatorRange = null;
@@ -4508,17 +4508,17 @@ exports.Property = Property;
 
 /***/ }),
 
-/***/ 4984:
+/***/ 5998:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.PropertyInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const instruction_1 = __nccwpck_require__(5279);
-const property_1 = __nccwpck_require__(9602);
-const argument_1 = __nccwpck_require__(5940);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const instruction_1 = __nccwpck_require__(8697);
+const property_1 = __nccwpck_require__(2068);
+const argument_1 = __nccwpck_require__(6630);
+const util_1 = __nccwpck_require__(2641);
 class PropertyInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -4845,7 +4845,7 @@ exports.PropertyInstruction = PropertyInstruction;
 
 /***/ }),
 
-/***/ 7459:
+/***/ 2641:
 /***/ ((__unused_webpack_module, exports) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -4946,7 +4946,7 @@ exports.Util = Util;
 
 /***/ }),
 
-/***/ 3743:
+/***/ 705:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -5045,7 +5045,7 @@ exports.Variable = Variable;
 
 /***/ }),
 
-/***/ 9379:
+/***/ 5869:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5185,17 +5185,17 @@ class Comparator {
 
 module.exports = Comparator
 
-const parseOptions = __nccwpck_require__(356)
-const { safeRe: re, t } = __nccwpck_require__(5471)
-const cmp = __nccwpck_require__(8646)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const parseOptions = __nccwpck_require__(4630)
+const { safeRe: re, t } = __nccwpck_require__(7929)
+const cmp = __nccwpck_require__(3428)
+const debug = __nccwpck_require__(8705)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 
 
 /***/ }),
 
-/***/ 6782:
+/***/ 6900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5417,22 +5417,22 @@ class Range {
 
 module.exports = Range
 
-const LRU = __nccwpck_require__(1383)
+const LRU = __nccwpck_require__(8873)
 const cache = new LRU()
 
-const parseOptions = __nccwpck_require__(356)
-const Comparator = __nccwpck_require__(9379)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const trimComparatorWhitespace = __nccwpck_require__(9737)
+const parseOptions = __nccwpck_require__(4630)
+const Comparator = __nccwpck_require__(5869)
+const debug = __nccwpck_require__(8705)
+const SemVer = __nccwpck_require__(1861)
+const trimComparatorWhitespace = __nccwpck_require__(8283)
 const {
   safeRe: re,
   src,
   t,
   tildeTrimReplace,
   caretTrimReplace,
-} = __nccwpck_require__(5471)
-const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(5101)
+} = __nccwpck_require__(7929)
+const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(3847)
 
 // unbounded global build-metadata stripper used by parseRange
 const BUILDSTRIPRE = new RegExp(src[t.BUILD], 'g')
@@ -5779,17 +5779,17 @@ const testSet = (set, version, options) => {
 
 /***/ }),
 
-/***/ 7163:
+/***/ 1861:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const debug = __nccwpck_require__(1159)
-const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(5101)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const debug = __nccwpck_require__(8705)
+const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(3847)
+const { safeRe: re, t } = __nccwpck_require__(7929)
 
-const parseOptions = __nccwpck_require__(356)
-const { compareIdentifiers } = __nccwpck_require__(3348)
+const parseOptions = __nccwpck_require__(4630)
+const { compareIdentifiers } = __nccwpck_require__(5054)
 
 const isPrereleaseIdentifier = (prerelease, identifier) => {
   const identifiers = identifier.split('.')
@@ -6136,12 +6136,12 @@ module.exports = SemVer
 
 /***/ }),
 
-/***/ 1799:
+/***/ 7881:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const clean = (version, options) => {
   const s = parse(version.trim().replace(/^[=v]+/, ''), options)
   return s ? s.version : null
@@ -6151,17 +6151,17 @@ module.exports = clean
 
 /***/ }),
 
-/***/ 8646:
+/***/ 3428:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gt = __nccwpck_require__(6599)
-const gte = __nccwpck_require__(1236)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
+const eq = __nccwpck_require__(5184)
+const neq = __nccwpck_require__(1292)
+const gt = __nccwpck_require__(6097)
+const gte = __nccwpck_require__(1810)
+const lt = __nccwpck_require__(5217)
+const lte = __nccwpck_require__(9063)
 
 const cmp = (a, op, b, loose) => {
   switch (op) {
@@ -6212,14 +6212,14 @@ module.exports = cmp
 
 /***/ }),
 
-/***/ 5385:
+/***/ 7279:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const parse = __nccwpck_require__(6353)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const SemVer = __nccwpck_require__(1861)
+const parse = __nccwpck_require__(9555)
+const { safeRe: re, t } = __nccwpck_require__(7929)
 
 const coerce = (version, options) => {
   if (version instanceof SemVer) {
@@ -6281,12 +6281,12 @@ module.exports = coerce
 
 /***/ }),
 
-/***/ 7648:
+/***/ 3322:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const compareBuild = (a, b, loose) => {
   const versionA = new SemVer(a, loose)
   const versionB = new SemVer(b, loose)
@@ -6297,24 +6297,24 @@ module.exports = compareBuild
 
 /***/ }),
 
-/***/ 6874:
+/***/ 9348:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const compareLoose = (a, b) => compare(a, b, true)
 module.exports = compareLoose
 
 
 /***/ }),
 
-/***/ 8469:
+/***/ 4123:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const compare = (a, b, loose) =>
   new SemVer(a, loose).compare(new SemVer(b, loose))
 
@@ -6323,12 +6323,12 @@ module.exports = compare
 
 /***/ }),
 
-/***/ 711:
+/***/ 613:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 
 const diff = (version1, version2) => {
   const v1 = parse(version1, null, true)
@@ -6390,48 +6390,48 @@ module.exports = diff
 
 /***/ }),
 
-/***/ 5082:
+/***/ 5184:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const eq = (a, b, loose) => compare(a, b, loose) === 0
 module.exports = eq
 
 
 /***/ }),
 
-/***/ 6599:
+/***/ 6097:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const gt = (a, b, loose) => compare(a, b, loose) > 0
 module.exports = gt
 
 
 /***/ }),
 
-/***/ 1236:
+/***/ 1810:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const gte = (a, b, loose) => compare(a, b, loose) >= 0
 module.exports = gte
 
 
 /***/ }),
 
-/***/ 2338:
+/***/ 1940:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 
 const inc = (version, release, options, identifier, identifierBase) => {
   if (typeof (options) === 'string') {
@@ -6454,72 +6454,72 @@ module.exports = inc
 
 /***/ }),
 
-/***/ 3872:
+/***/ 5217:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const lt = (a, b, loose) => compare(a, b, loose) < 0
 module.exports = lt
 
 
 /***/ }),
 
-/***/ 6717:
+/***/ 9063:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const lte = (a, b, loose) => compare(a, b, loose) <= 0
 module.exports = lte
 
 
 /***/ }),
 
-/***/ 8511:
+/***/ 1981:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const major = (a, loose) => new SemVer(a, loose).major
 module.exports = major
 
 
 /***/ }),
 
-/***/ 2603:
+/***/ 6953:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const minor = (a, loose) => new SemVer(a, loose).minor
 module.exports = minor
 
 
 /***/ }),
 
-/***/ 4974:
+/***/ 1292:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const neq = (a, b, loose) => compare(a, b, loose) !== 0
 module.exports = neq
 
 
 /***/ }),
 
-/***/ 6353:
+/***/ 9555:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const parse = (version, options, throwErrors = false) => {
   if (version instanceof SemVer) {
     return version
@@ -6539,24 +6539,24 @@ module.exports = parse
 
 /***/ }),
 
-/***/ 8756:
+/***/ 8034:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const patch = (a, loose) => new SemVer(a, loose).patch
 module.exports = patch
 
 
 /***/ }),
 
-/***/ 5714:
+/***/ 676:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const prerelease = (version, options) => {
   const parsed = parse(version, options)
   return (parsed && parsed.prerelease.length) ? parsed.prerelease : null
@@ -6566,36 +6566,36 @@ module.exports = prerelease
 
 /***/ }),
 
-/***/ 2173:
+/***/ 5507:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const rcompare = (a, b, loose) => compare(b, a, loose)
 module.exports = rcompare
 
 
 /***/ }),
 
-/***/ 7192:
+/***/ 9410:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(3322)
 const rsort = (list, loose) => list.sort((a, b) => compareBuild(b, a, loose))
 module.exports = rsort
 
 
 /***/ }),
 
-/***/ 8011:
+/***/ 6749:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const satisfies = (version, range, options) => {
   try {
     range = new Range(range, options)
@@ -6609,26 +6609,26 @@ module.exports = satisfies
 
 /***/ }),
 
-/***/ 9872:
+/***/ 1386:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(3322)
 const sort = (list, loose) => list.sort((a, b) => compareBuild(a, b, loose))
 module.exports = sort
 
 
 /***/ }),
 
-/***/ 6114:
+/***/ 6620:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
+const parse = __nccwpck_require__(9555)
+const constants = __nccwpck_require__(3847)
+const SemVer = __nccwpck_require__(1861)
 
 const truncate = (version, truncation, options) => {
   if (!constants.RELEASE_TYPES.includes(truncation)) {
@@ -6676,12 +6676,12 @@ module.exports = truncate
 
 /***/ }),
 
-/***/ 8780:
+/***/ 426:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const valid = (version, options) => {
   const v = parse(version, options)
   return v ? v.version : null
@@ -6691,54 +6691,54 @@ module.exports = valid
 
 /***/ }),
 
-/***/ 2088:
+/***/ 6626:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // just pre-load all the stuff that index.js lazily exports
-const internalRe = __nccwpck_require__(5471)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
-const identifiers = __nccwpck_require__(3348)
-const parse = __nccwpck_require__(6353)
-const valid = __nccwpck_require__(8780)
-const clean = __nccwpck_require__(1799)
-const inc = __nccwpck_require__(2338)
-const diff = __nccwpck_require__(711)
-const major = __nccwpck_require__(8511)
-const minor = __nccwpck_require__(2603)
-const patch = __nccwpck_require__(8756)
-const prerelease = __nccwpck_require__(5714)
-const compare = __nccwpck_require__(8469)
-const rcompare = __nccwpck_require__(2173)
-const compareLoose = __nccwpck_require__(6874)
-const compareBuild = __nccwpck_require__(7648)
-const sort = __nccwpck_require__(9872)
-const rsort = __nccwpck_require__(7192)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gte = __nccwpck_require__(1236)
-const lte = __nccwpck_require__(6717)
-const cmp = __nccwpck_require__(8646)
-const coerce = __nccwpck_require__(5385)
-const truncate = __nccwpck_require__(6114)
-const Comparator = __nccwpck_require__(9379)
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const toComparators = __nccwpck_require__(4750)
-const maxSatisfying = __nccwpck_require__(5574)
-const minSatisfying = __nccwpck_require__(8595)
-const minVersion = __nccwpck_require__(1866)
-const validRange = __nccwpck_require__(4737)
-const outside = __nccwpck_require__(280)
-const gtr = __nccwpck_require__(2276)
-const ltr = __nccwpck_require__(5213)
-const intersects = __nccwpck_require__(3465)
-const simplifyRange = __nccwpck_require__(2028)
-const subset = __nccwpck_require__(1489)
+const internalRe = __nccwpck_require__(7929)
+const constants = __nccwpck_require__(3847)
+const SemVer = __nccwpck_require__(1861)
+const identifiers = __nccwpck_require__(5054)
+const parse = __nccwpck_require__(9555)
+const valid = __nccwpck_require__(426)
+const clean = __nccwpck_require__(7881)
+const inc = __nccwpck_require__(1940)
+const diff = __nccwpck_require__(613)
+const major = __nccwpck_require__(1981)
+const minor = __nccwpck_require__(6953)
+const patch = __nccwpck_require__(8034)
+const prerelease = __nccwpck_require__(676)
+const compare = __nccwpck_require__(4123)
+const rcompare = __nccwpck_require__(5507)
+const compareLoose = __nccwpck_require__(9348)
+const compareBuild = __nccwpck_require__(3322)
+const sort = __nccwpck_require__(1386)
+const rsort = __nccwpck_require__(9410)
+const gt = __nccwpck_require__(6097)
+const lt = __nccwpck_require__(5217)
+const eq = __nccwpck_require__(5184)
+const neq = __nccwpck_require__(1292)
+const gte = __nccwpck_require__(1810)
+const lte = __nccwpck_require__(9063)
+const cmp = __nccwpck_require__(3428)
+const coerce = __nccwpck_require__(7279)
+const truncate = __nccwpck_require__(6620)
+const Comparator = __nccwpck_require__(5869)
+const Range = __nccwpck_require__(6900)
+const satisfies = __nccwpck_require__(6749)
+const toComparators = __nccwpck_require__(7900)
+const maxSatisfying = __nccwpck_require__(6575)
+const minSatisfying = __nccwpck_require__(6893)
+const minVersion = __nccwpck_require__(9232)
+const validRange = __nccwpck_require__(3739)
+const outside = __nccwpck_require__(6198)
+const gtr = __nccwpck_require__(7722)
+const ltr = __nccwpck_require__(7679)
+const intersects = __nccwpck_require__(4895)
+const simplifyRange = __nccwpck_require__(2086)
+const subset = __nccwpck_require__(3655)
 module.exports = {
   parse,
   valid,
@@ -6791,7 +6791,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5101:
+/***/ 3847:
 /***/ ((module) => {
 
 
@@ -6865,7 +6865,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1159:
+/***/ 8705:
 /***/ ((module) => {
 
 
@@ -6883,7 +6883,7 @@ module.exports = debug
 
 /***/ }),
 
-/***/ 3348:
+/***/ 5054:
 /***/ ((module) => {
 
 
@@ -6919,7 +6919,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1383:
+/***/ 8873:
 /***/ ((module) => {
 
 
@@ -6968,7 +6968,7 @@ module.exports = LRUCache
 
 /***/ }),
 
-/***/ 356:
+/***/ 4630:
 /***/ ((module) => {
 
 
@@ -6992,7 +6992,7 @@ module.exports = parseOptions
 
 /***/ }),
 
-/***/ 5471:
+/***/ 7929:
 /***/ ((module, exports, __nccwpck_require__) => {
 
 
@@ -7001,8 +7001,8 @@ const {
   MAX_SAFE_COMPONENT_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   MAX_LENGTH,
-} = __nccwpck_require__(5101)
-const debug = __nccwpck_require__(1159)
+} = __nccwpck_require__(3847)
+const debug = __nccwpck_require__(8705)
 exports = module.exports = {}
 
 // The actual regexps go on exports.re
@@ -7222,7 +7222,7 @@ createToken('GTE0PRE', '^\\s*>=\\s*0\\.0\\.0-0\\s*$')
 
 /***/ }),
 
-/***/ 9737:
+/***/ 8283:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -7237,7 +7237,7 @@ const {
   MAX_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   WHITESPACE_CHARACTERS,
-} = __nccwpck_require__(5101)
+} = __nccwpck_require__(3847)
 
 /**
  * Remembers the last two rows of digits so their characters need not be reread.
@@ -7667,25 +7667,25 @@ module.exports = trimComparatorWhitespace
 
 /***/ }),
 
-/***/ 2276:
+/***/ 7722:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // Determine if version is greater than all the versions possible in the range.
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(6198)
 const gtr = (version, range, options) => outside(version, range, '>', options)
 module.exports = gtr
 
 
 /***/ }),
 
-/***/ 3465:
+/***/ 4895:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const intersects = (r1, r2, options) => {
   r1 = new Range(r1, options)
   r2 = new Range(r2, options)
@@ -7696,12 +7696,12 @@ module.exports = intersects
 
 /***/ }),
 
-/***/ 5213:
+/***/ 7679:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(6198)
 // Determine if version is less than all the versions possible in the range
 const ltr = (version, range, options) => outside(version, range, '<', options)
 module.exports = ltr
@@ -7709,13 +7709,13 @@ module.exports = ltr
 
 /***/ }),
 
-/***/ 5574:
+/***/ 6575:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 
 const maxSatisfying = (versions, range, options) => {
   let max = null
@@ -7743,13 +7743,13 @@ module.exports = maxSatisfying
 
 /***/ }),
 
-/***/ 8595:
+/***/ 6893:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 const minSatisfying = (versions, range, options) => {
   let min = null
   let minSV = null
@@ -7776,14 +7776,14 @@ module.exports = minSatisfying
 
 /***/ }),
 
-/***/ 1866:
+/***/ 9232:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
-const gt = __nccwpck_require__(6599)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
+const gt = __nccwpck_require__(6097)
 
 const minVersion = (range, loose) => {
   range = new Range(range, loose)
@@ -7846,20 +7846,20 @@ module.exports = minVersion
 
 /***/ }),
 
-/***/ 280:
+/***/ 6198:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Comparator = __nccwpck_require__(9379)
+const SemVer = __nccwpck_require__(1861)
+const Comparator = __nccwpck_require__(5869)
 const { ANY } = Comparator
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
-const gte = __nccwpck_require__(1236)
+const Range = __nccwpck_require__(6900)
+const satisfies = __nccwpck_require__(6749)
+const gt = __nccwpck_require__(6097)
+const lt = __nccwpck_require__(5217)
+const lte = __nccwpck_require__(9063)
+const gte = __nccwpck_require__(1810)
 
 const outside = (version, range, hilo, options) => {
   version = new SemVer(version, options)
@@ -7935,7 +7935,7 @@ module.exports = outside
 
 /***/ }),
 
-/***/ 2028:
+/***/ 2086:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -7943,8 +7943,8 @@ module.exports = outside
 // given a set of versions and a range, create a "simplified" range
 // that includes the same versions that the original range does
 // If the original range is shorter than the simplified one, return that.
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(6749)
+const compare = __nccwpck_require__(4123)
 module.exports = (versions, range, options) => {
   const set = []
   let first = null
@@ -7991,16 +7991,16 @@ module.exports = (versions, range, options) => {
 
 /***/ }),
 
-/***/ 1489:
+/***/ 3655:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
-const Comparator = __nccwpck_require__(9379)
+const Range = __nccwpck_require__(6900)
+const Comparator = __nccwpck_require__(5869)
 const { ANY } = Comparator
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(6749)
+const compare = __nccwpck_require__(4123)
 
 // Complex range `r1 || r2 || ...` is a subset of `R1 || R2 || ...` iff:
 // - Every simple range `r1, r2, ...` is a null set, OR
@@ -8247,12 +8247,12 @@ module.exports = subset
 
 /***/ }),
 
-/***/ 4750:
+/***/ 7900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 
 // Mostly just for testing and legacy API reasons
 const toComparators = (range, options) =>
@@ -8264,12 +8264,12 @@ module.exports = toComparators
 
 /***/ }),
 
-/***/ 4737:
+/***/ 3739:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const validRange = (range, options) => {
   try {
     // Return '*' instead of '' so that truthiness works.
@@ -8284,15 +8284,15 @@ module.exports = validRange
 
 /***/ }),
 
-/***/ 770:
+/***/ 408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-module.exports = __nccwpck_require__(218);
+module.exports = __nccwpck_require__(376);
 
 
 /***/ }),
 
-/***/ 218:
+/***/ 376:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -8563,33 +8563,33 @@ exports.debug = debug; // for test
 
 /***/ }),
 
-/***/ 6752:
+/***/ 4718:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Client = __nccwpck_require__(3701)
-const Dispatcher = __nccwpck_require__(883)
-const Pool = __nccwpck_require__(628)
-const BalancedPool = __nccwpck_require__(837)
-const Agent = __nccwpck_require__(7405)
-const ProxyAgent = __nccwpck_require__(6672)
-const EnvHttpProxyAgent = __nccwpck_require__(3137)
-const RetryAgent = __nccwpck_require__(50)
-const errors = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+const Client = __nccwpck_require__(271)
+const Dispatcher = __nccwpck_require__(2377)
+const Pool = __nccwpck_require__(8014)
+const BalancedPool = __nccwpck_require__(3207)
+const Agent = __nccwpck_require__(5539)
+const ProxyAgent = __nccwpck_require__(9710)
+const EnvHttpProxyAgent = __nccwpck_require__(6699)
+const RetryAgent = __nccwpck_require__(9176)
+const errors = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
 const { InvalidArgumentError } = errors
-const api = __nccwpck_require__(6615)
-const buildConnector = __nccwpck_require__(9136)
-const MockClient = __nccwpck_require__(7365)
-const MockAgent = __nccwpck_require__(7501)
-const MockPool = __nccwpck_require__(4004)
-const mockErrors = __nccwpck_require__(2429)
-const RetryHandler = __nccwpck_require__(7816)
-const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(2581)
-const DecoratorHandler = __nccwpck_require__(8155)
-const RedirectHandler = __nccwpck_require__(8754)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const api = __nccwpck_require__(5889)
+const buildConnector = __nccwpck_require__(5106)
+const MockClient = __nccwpck_require__(2839)
+const MockAgent = __nccwpck_require__(587)
+const MockPool = __nccwpck_require__(3926)
+const mockErrors = __nccwpck_require__(5347)
+const RetryHandler = __nccwpck_require__(3174)
+const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(4743)
+const DecoratorHandler = __nccwpck_require__(6949)
+const RedirectHandler = __nccwpck_require__(3216)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 Object.assign(Dispatcher.prototype, api)
 
@@ -8607,10 +8607,10 @@ module.exports.DecoratorHandler = DecoratorHandler
 module.exports.RedirectHandler = RedirectHandler
 module.exports.createRedirectInterceptor = createRedirectInterceptor
 module.exports.interceptors = {
-  redirect: __nccwpck_require__(1514),
-  retry: __nccwpck_require__(2026),
-  dump: __nccwpck_require__(8060),
-  dns: __nccwpck_require__(379)
+  redirect: __nccwpck_require__(1068),
+  retry: __nccwpck_require__(9636),
+  dump: __nccwpck_require__(5786),
+  dns: __nccwpck_require__(6149)
 }
 
 module.exports.buildConnector = buildConnector
@@ -8672,7 +8672,7 @@ function makeDispatcher (fn) {
 module.exports.setGlobalDispatcher = setGlobalDispatcher
 module.exports.getGlobalDispatcher = getGlobalDispatcher
 
-const fetchImpl = (__nccwpck_require__(4398).fetch)
+const fetchImpl = (__nccwpck_require__(6860).fetch)
 module.exports.fetch = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
@@ -8684,39 +8684,39 @@ module.exports.fetch = async function fetch (init, options = undefined) {
     throw err
   }
 }
-module.exports.Headers = __nccwpck_require__(660).Headers
-module.exports.Response = __nccwpck_require__(9051).Response
-module.exports.Request = __nccwpck_require__(9967).Request
-module.exports.FormData = __nccwpck_require__(5910).FormData
+module.exports.Headers = __nccwpck_require__(5662).Headers
+module.exports.Response = __nccwpck_require__(9317).Response
+module.exports.Request = __nccwpck_require__(3713).Request
+module.exports.FormData = __nccwpck_require__(8440).FormData
 module.exports.File = globalThis.File ?? (__nccwpck_require__(4573).File)
-module.exports.FileReader = __nccwpck_require__(8355).FileReader
+module.exports.FileReader = __nccwpck_require__(4881).FileReader
 
-const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(1059)
+const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(8709)
 
 module.exports.setGlobalOrigin = setGlobalOrigin
 module.exports.getGlobalOrigin = getGlobalOrigin
 
-const { CacheStorage } = __nccwpck_require__(3245)
-const { kConstruct } = __nccwpck_require__(109)
+const { CacheStorage } = __nccwpck_require__(7403)
+const { kConstruct } = __nccwpck_require__(8271)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
 module.exports.caches = new CacheStorage(kConstruct)
 
-const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(9061)
+const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(8495)
 
 module.exports.deleteCookie = deleteCookie
 module.exports.getCookies = getCookies
 module.exports.getSetCookies = getSetCookies
 module.exports.setCookie = setCookie
 
-const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(1900)
+const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(782)
 
 module.exports.parseMIMEType = parseMIMEType
 module.exports.serializeAMimeType = serializeAMimeType
 
-const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5188)
-module.exports.WebSocket = __nccwpck_require__(3726).WebSocket
+const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(6814)
+module.exports.WebSocket = __nccwpck_require__(3435).WebSocket
 module.exports.CloseEvent = CloseEvent
 module.exports.ErrorEvent = ErrorEvent
 module.exports.MessageEvent = MessageEvent
@@ -8732,18 +8732,18 @@ module.exports.MockPool = MockPool
 module.exports.MockAgent = MockAgent
 module.exports.mockErrors = mockErrors
 
-const { EventSource } = __nccwpck_require__(1238)
+const { EventSource } = __nccwpck_require__(6376)
 
 module.exports.EventSource = EventSource
 
 
 /***/ }),
 
-/***/ 158:
+/***/ 6128:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { addAbortListener } = __nccwpck_require__(3440)
-const { RequestAbortedError } = __nccwpck_require__(8707)
+const { addAbortListener } = __nccwpck_require__(5386)
+const { RequestAbortedError } = __nccwpck_require__(6593)
 
 const kListener = Symbol('kListener')
 const kSignal = Symbol('kSignal')
@@ -8803,16 +8803,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2279:
+/***/ 2574:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 
 class ConnectHandler extends AsyncResource {
   constructor (opts, callback) {
@@ -8918,7 +8918,7 @@ module.exports = connect
 
 /***/ }),
 
-/***/ 6862:
+/***/ 884:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -8932,10 +8932,10 @@ const {
   InvalidArgumentError,
   InvalidReturnValueError,
   RequestAbortedError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+} = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 const assert = __nccwpck_require__(4589)
 
 const kResume = Symbol('resume')
@@ -9176,16 +9176,16 @@ module.exports = pipeline
 
 /***/ }),
 
-/***/ 4043:
+/***/ 865:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { Readable } = __nccwpck_require__(9927)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { Readable } = __nccwpck_require__(3897)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(6425)
 const { AsyncResource } = __nccwpck_require__(6698)
 
 class RequestHandler extends AsyncResource {
@@ -9397,18 +9397,18 @@ module.exports.RequestHandler = RequestHandler
 
 /***/ }),
 
-/***/ 3560:
+/***/ 4754:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { finished, PassThrough } = __nccwpck_require__(7075)
-const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(6425)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 
 class StreamHandler extends AsyncResource {
   constructor (opts, factory, callback) {
@@ -9624,15 +9624,15 @@ module.exports = stream
 
 /***/ }),
 
-/***/ 1882:
+/***/ 3408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(6593)
 const { AsyncResource } = __nccwpck_require__(6698)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const util = __nccwpck_require__(5386)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 const assert = __nccwpck_require__(4589)
 
 class UpgradeHandler extends AsyncResource {
@@ -9739,21 +9739,21 @@ module.exports = upgrade
 
 /***/ }),
 
-/***/ 6615:
+/***/ 5889:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-module.exports.request = __nccwpck_require__(4043)
-module.exports.stream = __nccwpck_require__(3560)
-module.exports.pipeline = __nccwpck_require__(6862)
-module.exports.upgrade = __nccwpck_require__(1882)
-module.exports.connect = __nccwpck_require__(2279)
+module.exports.request = __nccwpck_require__(865)
+module.exports.stream = __nccwpck_require__(4754)
+module.exports.pipeline = __nccwpck_require__(884)
+module.exports.upgrade = __nccwpck_require__(3408)
+module.exports.connect = __nccwpck_require__(2574)
 
 
 /***/ }),
 
-/***/ 9927:
+/***/ 3897:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Ported from https://github.com/nodejs/undici/pull/907
@@ -9762,9 +9762,9 @@ module.exports.connect = __nccwpck_require__(2279)
 
 const assert = __nccwpck_require__(4589)
 const { Readable } = __nccwpck_require__(7075)
-const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { ReadableStreamFrom } = __nccwpck_require__(3440)
+const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { ReadableStreamFrom } = __nccwpck_require__(5386)
 
 const kConsume = Symbol('kConsume')
 const kReading = Symbol('kReading')
@@ -10145,15 +10145,15 @@ module.exports = { Readable: BodyReadable, chunksDecode }
 
 /***/ }),
 
-/***/ 7655:
+/***/ 6425:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 const assert = __nccwpck_require__(4589)
 const {
   ResponseStatusCodeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 
-const { chunksDecode } = __nccwpck_require__(9927)
+const { chunksDecode } = __nccwpck_require__(3897)
 const CHUNK_LIMIT = 128 * 1024
 
 async function getResolveErrorBodyCallback ({ callback, body, contentType, statusCode, statusMessage, headers }) {
@@ -10245,16 +10245,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9136:
+/***/ 5106:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const net = __nccwpck_require__(7030)
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(8707)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(5386)
+const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(6593)
+const timers = __nccwpck_require__(5929)
 
 function noop () {}
 
@@ -10492,7 +10492,7 @@ module.exports = buildConnector
 
 /***/ }),
 
-/***/ 735:
+/***/ 4037:
 /***/ ((module) => {
 
 
@@ -10617,7 +10617,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2414:
+/***/ 6644:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -10826,7 +10826,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8707:
+/***/ 6593:
 /***/ ((module) => {
 
 
@@ -11258,7 +11258,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4655:
+/***/ 8957:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11266,7 +11266,7 @@ module.exports = {
 const {
   InvalidArgumentError,
   NotSupportedError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const assert = __nccwpck_require__(4589)
 const {
   isValidHTTPToken,
@@ -11281,9 +11281,9 @@ const {
   validateHandler,
   getServerName,
   normalizedMethodRecords
-} = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
+} = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(4037)
 
 // Verifies that a given path is valid does not contain control chars \x00 to \x20
 const invalidPathRegex = /[^\u0021-\u00ff]/
@@ -11747,7 +11747,7 @@ module.exports = Request
 
 /***/ }),
 
-/***/ 6443:
+/***/ 3377:
 /***/ ((module) => {
 
 module.exports = {
@@ -11821,7 +11821,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7752:
+/***/ 3838:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11829,7 +11829,7 @@ module.exports = {
 const {
   wellknownHeaderNames,
   headerNameLowerCasedRecord
-} = __nccwpck_require__(735)
+} = __nccwpck_require__(4037)
 
 class TstNode {
   /** @type {any} */
@@ -11980,13 +11980,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3440:
+/***/ 5386:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(6443)
+const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(3377)
 const { IncomingMessage } = __nccwpck_require__(7067)
 const stream = __nccwpck_require__(7075)
 const net = __nccwpck_require__(7030)
@@ -11994,9 +11994,9 @@ const { Blob } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 const { stringify } = __nccwpck_require__(1792)
 const { EventEmitter: EE } = __nccwpck_require__(8474)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
-const { tree } = __nccwpck_require__(7752)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(4037)
+const { tree } = __nccwpck_require__(3838)
 
 const [nodeMajor, nodeMinor] = process.versions.node.split('.').map(v => Number(v))
 
@@ -12706,18 +12706,18 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7405:
+/***/ 5539:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
-const DispatcherBase = __nccwpck_require__(1841)
-const Pool = __nccwpck_require__(628)
-const Client = __nccwpck_require__(3701)
-const util = __nccwpck_require__(3440)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(3377)
+const DispatcherBase = __nccwpck_require__(803)
+const Pool = __nccwpck_require__(8014)
+const Client = __nccwpck_require__(271)
+const util = __nccwpck_require__(5386)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 const kOnConnect = Symbol('onConnect')
 const kOnDisconnect = Symbol('onDisconnect')
@@ -12846,7 +12846,7 @@ module.exports = Agent
 
 /***/ }),
 
-/***/ 837:
+/***/ 3207:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -12854,7 +12854,7 @@ module.exports = Agent
 const {
   BalancedPoolMissingUpstreamError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   PoolBase,
   kClients,
@@ -12862,10 +12862,10 @@ const {
   kAddClient,
   kRemoveClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Pool = __nccwpck_require__(628)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const { parseOrigin } = __nccwpck_require__(3440)
+} = __nccwpck_require__(1278)
+const Pool = __nccwpck_require__(8014)
+const { kUrl, kInterceptors } = __nccwpck_require__(3377)
+const { parseOrigin } = __nccwpck_require__(5386)
 const kFactory = Symbol('factory')
 
 const kOptions = Symbol('options')
@@ -13062,7 +13062,7 @@ module.exports = BalancedPool
 
 /***/ }),
 
-/***/ 637:
+/***/ 8939:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -13070,9 +13070,9 @@ module.exports = BalancedPool
 /* global WebAssembly */
 
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const timers = __nccwpck_require__(5929)
 const {
   RequestContentLengthMismatchError,
   ResponseContentLengthMismatchError,
@@ -13085,7 +13085,7 @@ const {
   BodyTimeoutError,
   HTTPParserError,
   ResponseExceededMaxSizeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   kUrl,
   kReset,
@@ -13118,9 +13118,9 @@ const {
   kOnError,
   kResume,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(3377)
 
-const constants = __nccwpck_require__(2824)
+const constants = __nccwpck_require__(6402)
 const EMPTY_BUF = Buffer.alloc(0)
 const FastBuffer = Buffer[Symbol.species]
 const addListener = util.addListener
@@ -13132,11 +13132,11 @@ const kSocketUsed = Symbol('kSocketUsed')
 let extractBody
 
 async function lazyllhttp () {
-  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(3870) : undefined
+  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(9240) : undefined
 
   let mod
   try {
-    mod = await WebAssembly.compile(__nccwpck_require__(3434))
+    mod = await WebAssembly.compile(__nccwpck_require__(9968))
   } catch (e) {
     /* istanbul ignore next */
 
@@ -13144,7 +13144,7 @@ async function lazyllhttp () {
     // being enabled, but the occurring of this other error
     // * https://github.com/emscripten-core/emscripten/issues/11495
     // got me to remove that check to avoid breaking Node 12.
-    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(3870))
+    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(9240))
   }
 
   return await WebAssembly.instantiate(mod, {
@@ -14059,7 +14059,7 @@ function writeH1 (client, request) {
 
   if (util.isFormDataLike(body)) {
     if (!extractBody) {
-      extractBody = (__nccwpck_require__(4492).extractBody)
+      extractBody = (__nccwpck_require__(6962).extractBody)
     }
 
     const [bodyStream, contentType] = extractBody(body)
@@ -14582,7 +14582,7 @@ module.exports = connectH1
 
 /***/ }),
 
-/***/ 8788:
+/***/ 7726:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -14590,13 +14590,13 @@ module.exports = connectH1
 const assert = __nccwpck_require__(4589)
 const { errorMonitor } = __nccwpck_require__(8474)
 const { pipeline } = __nccwpck_require__(7075)
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(5386)
 const {
   RequestContentLengthMismatchError,
   RequestAbortedError,
   SocketError,
   InformationalError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   kUrl,
   kReset,
@@ -14615,7 +14615,7 @@ const {
   kResume,
   kSize,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(3377)
 
 const kOpenStreams = Symbol('open streams')
 
@@ -15021,7 +15021,7 @@ function writeH2 (client, request) {
   let contentLength = util.bodyLength(body)
 
   if (util.isFormDataLike(body)) {
-    extractBody ??= (__nccwpck_require__(4492).extractBody)
+    extractBody ??= (__nccwpck_require__(6962).extractBody)
 
     const [bodyStream, contentType] = extractBody(body)
     headers['content-type'] = contentType
@@ -15381,7 +15381,7 @@ module.exports = connectH2
 
 /***/ }),
 
-/***/ 3701:
+/***/ 271:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -15391,16 +15391,16 @@ module.exports = connectH2
 const assert = __nccwpck_require__(4589)
 const net = __nccwpck_require__(7030)
 const http = __nccwpck_require__(7067)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const Request = __nccwpck_require__(4655)
-const DispatcherBase = __nccwpck_require__(1841)
+const util = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const Request = __nccwpck_require__(8957)
+const DispatcherBase = __nccwpck_require__(803)
 const {
   InvalidArgumentError,
   InformationalError,
   ClientDestroyedError
-} = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(6593)
+const buildConnector = __nccwpck_require__(5106)
 const {
   kUrl,
   kServerName,
@@ -15442,9 +15442,9 @@ const {
   kHTTPContext,
   kMaxConcurrentStreams,
   kResume
-} = __nccwpck_require__(6443)
-const connectH1 = __nccwpck_require__(637)
-const connectH2 = __nccwpck_require__(8788)
+} = __nccwpck_require__(3377)
+const connectH1 = __nccwpck_require__(8939)
+const connectH2 = __nccwpck_require__(7726)
 let deprecatedInterceptorWarned = false
 
 const kClosedResolve = Symbol('kClosedResolve')
@@ -15752,7 +15752,7 @@ class Client extends DispatcherBase {
   }
 }
 
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 function onError (client, err) {
   if (
@@ -16012,19 +16012,19 @@ module.exports = Client
 
 /***/ }),
 
-/***/ 1841:
+/***/ 803:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const buffer = __nccwpck_require__(4573)
-const Dispatcher = __nccwpck_require__(883)
+const Dispatcher = __nccwpck_require__(2377)
 const {
   ClientDestroyedError,
   ClientClosedError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+} = __nccwpck_require__(6593)
+const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(3377)
 
 const kOnDestroyed = Symbol('onDestroyed')
 const kOnClosed = Symbol('onClosed')
@@ -16227,7 +16227,7 @@ module.exports = DispatcherBase
 
 /***/ }),
 
-/***/ 883:
+/***/ 2377:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -16299,15 +16299,15 @@ module.exports = Dispatcher
 
 /***/ }),
 
-/***/ 3137:
+/***/ 6699:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(6443)
-const ProxyAgent = __nccwpck_require__(6672)
-const Agent = __nccwpck_require__(7405)
+const DispatcherBase = __nccwpck_require__(803)
+const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(3377)
+const ProxyAgent = __nccwpck_require__(9710)
+const Agent = __nccwpck_require__(5539)
 
 const DEFAULT_PORTS = {
   'http:': 80,
@@ -16466,7 +16466,7 @@ module.exports = EnvHttpProxyAgent
 
 /***/ }),
 
-/***/ 4660:
+/***/ 2190:
 /***/ ((module) => {
 
 /* eslint-disable */
@@ -16590,15 +16590,15 @@ module.exports = class FixedQueue {
 
 /***/ }),
 
-/***/ 2128:
+/***/ 1278:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const FixedQueue = __nccwpck_require__(4660)
-const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(6443)
-const PoolStats = __nccwpck_require__(3246)
+const DispatcherBase = __nccwpck_require__(803)
+const FixedQueue = __nccwpck_require__(2190)
+const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(3377)
+const PoolStats = __nccwpck_require__(1680)
 
 const kClients = Symbol('clients')
 const kNeedDrain = Symbol('needDrain')
@@ -16791,10 +16791,10 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3246:
+/***/ 1680:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(6443)
+const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(3377)
 const kPool = Symbol('pool')
 
 class PoolStats {
@@ -16832,7 +16832,7 @@ module.exports = PoolStats
 
 /***/ }),
 
-/***/ 628:
+/***/ 8014:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -16843,14 +16843,14 @@ const {
   kNeedDrain,
   kAddClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Client = __nccwpck_require__(3701)
+} = __nccwpck_require__(1278)
+const Client = __nccwpck_require__(271)
 const {
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { kUrl, kInterceptors } = __nccwpck_require__(3377)
+const buildConnector = __nccwpck_require__(5106)
 
 const kOptions = Symbol('options')
 const kConnections = Symbol('connections')
@@ -16946,19 +16946,19 @@ module.exports = Pool
 
 /***/ }),
 
-/***/ 6672:
+/***/ 9710:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(3377)
 const { URL } = __nccwpck_require__(3136)
-const Agent = __nccwpck_require__(7405)
-const Pool = __nccwpck_require__(628)
-const DispatcherBase = __nccwpck_require__(1841)
-const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
-const Client = __nccwpck_require__(3701)
+const Agent = __nccwpck_require__(5539)
+const Pool = __nccwpck_require__(8014)
+const DispatcherBase = __nccwpck_require__(803)
+const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(6593)
+const buildConnector = __nccwpck_require__(5106)
+const Client = __nccwpck_require__(271)
 
 const kAgent = Symbol('proxy agent')
 const kClient = Symbol('proxy client')
@@ -17227,13 +17227,13 @@ module.exports = ProxyAgent
 
 /***/ }),
 
-/***/ 50:
+/***/ 9176:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Dispatcher = __nccwpck_require__(883)
-const RetryHandler = __nccwpck_require__(7816)
+const Dispatcher = __nccwpck_require__(2377)
+const RetryHandler = __nccwpck_require__(3174)
 
 class RetryAgent extends Dispatcher {
   #agent = null
@@ -17269,7 +17269,7 @@ module.exports = RetryAgent
 
 /***/ }),
 
-/***/ 2581:
+/***/ 4743:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -17277,8 +17277,8 @@ module.exports = RetryAgent
 // We include a version number for the Dispatcher API. In case of breaking changes,
 // this version number must be increased to avoid conflicts.
 const globalDispatcher = Symbol.for('undici.globalDispatcher.1')
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const Agent = __nccwpck_require__(7405)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const Agent = __nccwpck_require__(5539)
 
 if (getGlobalDispatcher() === undefined) {
   setGlobalDispatcher(new Agent())
@@ -17308,7 +17308,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8155:
+/***/ 6949:
 /***/ ((module) => {
 
 
@@ -17359,15 +17359,15 @@ module.exports = class DecoratorHandler {
 
 /***/ }),
 
-/***/ 8754:
+/***/ 3216:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { kBodyUsed } = __nccwpck_require__(6443)
+const util = __nccwpck_require__(5386)
+const { kBodyUsed } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 const EE = __nccwpck_require__(8474)
 
 const redirectableStatusCodes = [300, 301, 302, 303, 307, 308]
@@ -17598,20 +17598,20 @@ module.exports = RedirectHandler
 
 /***/ }),
 
-/***/ 7816:
+/***/ 3174:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const assert = __nccwpck_require__(4589)
 
-const { kRetryHandlerDefaultRetry } = __nccwpck_require__(6443)
-const { RequestRetryError } = __nccwpck_require__(8707)
+const { kRetryHandlerDefaultRetry } = __nccwpck_require__(3377)
+const { RequestRetryError } = __nccwpck_require__(6593)
 const {
   isDisturbed,
   parseHeaders,
   parseRangeHeader,
   wrapRequestBody
-} = __nccwpck_require__(3440)
+} = __nccwpck_require__(5386)
 
 function calculateRetryAfterHeader (retryAfter) {
   const current = Date.now()
@@ -18042,14 +18042,14 @@ module.exports = RetryHandler
 
 /***/ }),
 
-/***/ 379:
+/***/ 6149:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const { isIP } = __nccwpck_require__(7030)
 const { lookup } = __nccwpck_require__(610)
-const DecoratorHandler = __nccwpck_require__(8155)
-const { InvalidArgumentError, InformationalError } = __nccwpck_require__(8707)
+const DecoratorHandler = __nccwpck_require__(6949)
+const { InvalidArgumentError, InformationalError } = __nccwpck_require__(6593)
 const maxInt = Math.pow(2, 31) - 1
 
 class DNSInstance {
@@ -18424,14 +18424,14 @@ module.exports = interceptorOpts => {
 
 /***/ }),
 
-/***/ 8060:
+/***/ 5786:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const DecoratorHandler = __nccwpck_require__(8155)
+const util = __nccwpck_require__(5386)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(6593)
+const DecoratorHandler = __nccwpck_require__(6949)
 
 class DumpHandler extends DecoratorHandler {
   #maxSize = 1024 * 1024
@@ -18554,12 +18554,12 @@ module.exports = createDumpInterceptor
 
 /***/ }),
 
-/***/ 5092:
+/***/ 5306:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(3216)
 
 function createRedirectInterceptor ({ maxRedirections: defaultMaxRedirections }) {
   return (dispatch) => {
@@ -18582,11 +18582,11 @@ module.exports = createRedirectInterceptor
 
 /***/ }),
 
-/***/ 1514:
+/***/ 1068:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(3216)
 
 module.exports = opts => {
   const globalMaxRedirections = opts?.maxRedirections
@@ -18613,11 +18613,11 @@ module.exports = opts => {
 
 /***/ }),
 
-/***/ 2026:
+/***/ 9636:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RetryHandler = __nccwpck_require__(7816)
+const RetryHandler = __nccwpck_require__(3174)
 
 module.exports = globalOpts => {
   return dispatch => {
@@ -18639,13 +18639,13 @@ module.exports = globalOpts => {
 
 /***/ }),
 
-/***/ 2824:
+/***/ 6402:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.SPECIAL_HEADERS = exports.HEADER_STATE = exports.MINOR = exports.MAJOR = exports.CONNECTION_TOKEN_CHARS = exports.HEADER_CHARS = exports.TOKEN = exports.STRICT_TOKEN = exports.HEX = exports.URL_CHAR = exports.STRICT_URL_CHAR = exports.USERINFO_CHARS = exports.MARK = exports.ALPHANUM = exports.NUM = exports.HEX_MAP = exports.NUM_MAP = exports.ALPHA = exports.FINISH = exports.H_METHOD_MAP = exports.METHOD_MAP = exports.METHODS_RTSP = exports.METHODS_ICE = exports.METHODS_HTTP = exports.METHODS = exports.LENIENT_FLAGS = exports.FLAGS = exports.TYPE = exports.ERROR = void 0;
-const utils_1 = __nccwpck_require__(172);
+const utils_1 = __nccwpck_require__(6650);
 // C headers
 var ERROR;
 (function (ERROR) {
@@ -18923,7 +18923,7 @@ exports.SPECIAL_HEADERS = {
 
 /***/ }),
 
-/***/ 3870:
+/***/ 9240:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -18935,7 +18935,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 3434:
+/***/ 9968:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -18947,7 +18947,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 172:
+/***/ 6650:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -18968,13 +18968,13 @@ exports.enumToMap = enumToMap;
 
 /***/ }),
 
-/***/ 7501:
+/***/ 587:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kClients } = __nccwpck_require__(6443)
-const Agent = __nccwpck_require__(7405)
+const { kClients } = __nccwpck_require__(3377)
+const Agent = __nccwpck_require__(5539)
 const {
   kAgent,
   kMockAgentSet,
@@ -18985,14 +18985,14 @@ const {
   kGetNetConnect,
   kOptions,
   kFactory
-} = __nccwpck_require__(1117)
-const MockClient = __nccwpck_require__(7365)
-const MockPool = __nccwpck_require__(4004)
-const { matchValue, buildMockOptions } = __nccwpck_require__(3397)
-const { InvalidArgumentError, UndiciError } = __nccwpck_require__(8707)
-const Dispatcher = __nccwpck_require__(883)
-const Pluralizer = __nccwpck_require__(1529)
-const PendingInterceptorsFormatter = __nccwpck_require__(6142)
+} = __nccwpck_require__(2539)
+const MockClient = __nccwpck_require__(2839)
+const MockPool = __nccwpck_require__(3926)
+const { matchValue, buildMockOptions } = __nccwpck_require__(463)
+const { InvalidArgumentError, UndiciError } = __nccwpck_require__(6593)
+const Dispatcher = __nccwpck_require__(2377)
+const Pluralizer = __nccwpck_require__(39)
+const PendingInterceptorsFormatter = __nccwpck_require__(2708)
 
 class MockAgent extends Dispatcher {
   constructor (opts) {
@@ -19135,14 +19135,14 @@ module.exports = MockAgent
 
 /***/ }),
 
-/***/ 7365:
+/***/ 2839:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Client = __nccwpck_require__(3701)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Client = __nccwpck_require__(271)
+const { buildMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kMockAgent,
@@ -19151,10 +19151,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(2539)
+const { MockInterceptor } = __nccwpck_require__(7073)
+const Symbols = __nccwpck_require__(3377)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 
 /**
  * MockClient provides an API that extends the Client to influence the mockDispatches.
@@ -19201,12 +19201,12 @@ module.exports = MockClient
 
 /***/ }),
 
-/***/ 2429:
+/***/ 5347:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { UndiciError } = __nccwpck_require__(8707)
+const { UndiciError } = __nccwpck_require__(6593)
 
 const kMockNotMatchedError = Symbol.for('undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED')
 
@@ -19236,12 +19236,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1511:
+/***/ 7073:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(3397)
+const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kDispatchKey,
@@ -19249,9 +19249,9 @@ const {
   kDefaultTrailers,
   kContentLength,
   kMockDispatch
-} = __nccwpck_require__(1117)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(2539)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { buildURL } = __nccwpck_require__(5386)
 
 /**
  * Defines the scope API for an interceptor reply
@@ -19450,14 +19450,14 @@ module.exports.MockScope = MockScope
 
 /***/ }),
 
-/***/ 4004:
+/***/ 3926:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Pool = __nccwpck_require__(628)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Pool = __nccwpck_require__(8014)
+const { buildMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kMockAgent,
@@ -19466,10 +19466,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(2539)
+const { MockInterceptor } = __nccwpck_require__(7073)
+const Symbols = __nccwpck_require__(3377)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 
 /**
  * MockPool provides an API that extends the Pool to influence the mockDispatches.
@@ -19516,7 +19516,7 @@ module.exports = MockPool
 
 /***/ }),
 
-/***/ 1117:
+/***/ 2539:
 /***/ ((module) => {
 
 
@@ -19546,20 +19546,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3397:
+/***/ 463:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { MockNotMatchedError } = __nccwpck_require__(2429)
+const { MockNotMatchedError } = __nccwpck_require__(5347)
 const {
   kDispatches,
   kMockAgent,
   kOriginalDispatch,
   kOrigin,
   kGetNetConnect
-} = __nccwpck_require__(1117)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(2539)
+const { buildURL } = __nccwpck_require__(5386)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const {
   types: {
@@ -19920,7 +19920,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6142:
+/***/ 2708:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -19970,7 +19970,7 @@ module.exports = class PendingInterceptorsFormatter {
 
 /***/ }),
 
-/***/ 1529:
+/***/ 39:
 /***/ ((module) => {
 
 
@@ -20006,7 +20006,7 @@ module.exports = class Pluralizer {
 
 /***/ }),
 
-/***/ 6603:
+/***/ 5929:
 /***/ ((module) => {
 
 
@@ -20436,20 +20436,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9634:
+/***/ 3892:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { urlEquals, getFieldValues } = __nccwpck_require__(6798)
-const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(3440)
-const { webidl } = __nccwpck_require__(5893)
-const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9051)
-const { Request, fromInnerRequest } = __nccwpck_require__(9967)
-const { kState } = __nccwpck_require__(3627)
-const { fetching } = __nccwpck_require__(4398)
-const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(3168)
+const { kConstruct } = __nccwpck_require__(8271)
+const { urlEquals, getFieldValues } = __nccwpck_require__(2012)
+const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(5386)
+const { webidl } = __nccwpck_require__(6083)
+const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9317)
+const { Request, fromInnerRequest } = __nccwpck_require__(3713)
+const { kState } = __nccwpck_require__(6970)
+const { fetching } = __nccwpck_require__(6860)
+const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(1118)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -21302,15 +21302,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3245:
+/***/ 7403:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { Cache } = __nccwpck_require__(9634)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(8271)
+const { Cache } = __nccwpck_require__(3892)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 
 class CacheStorage {
   /**
@@ -21461,26 +21461,26 @@ module.exports = {
 
 /***/ }),
 
-/***/ 109:
+/***/ 8271:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 module.exports = {
-  kConstruct: (__nccwpck_require__(6443).kConstruct)
+  kConstruct: (__nccwpck_require__(3377).kConstruct)
 }
 
 
 /***/ }),
 
-/***/ 6798:
+/***/ 2012:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { isValidHeaderName } = __nccwpck_require__(3168)
+const { URLSerializer } = __nccwpck_require__(782)
+const { isValidHeaderName } = __nccwpck_require__(1118)
 
 /**
  * @see https://url.spec.whatwg.org/#concept-url-equals
@@ -21525,7 +21525,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1276:
+/***/ 9922:
 /***/ ((module) => {
 
 
@@ -21544,15 +21544,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9061:
+/***/ 8495:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { parseSetCookie } = __nccwpck_require__(1978)
-const { stringify } = __nccwpck_require__(7797)
-const { webidl } = __nccwpck_require__(5893)
-const { Headers } = __nccwpck_require__(660)
+const { parseSetCookie } = __nccwpck_require__(5816)
+const { stringify } = __nccwpck_require__(2095)
+const { webidl } = __nccwpck_require__(6083)
+const { Headers } = __nccwpck_require__(5662)
 
 /**
  * @typedef {Object} Cookie
@@ -21735,14 +21735,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1978:
+/***/ 5816:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(1276)
-const { isCTLExcludingHtab } = __nccwpck_require__(7797)
-const { collectASequenceOfCodePointsFast } = __nccwpck_require__(1900)
+const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(9922)
+const { isCTLExcludingHtab } = __nccwpck_require__(2095)
+const { collectASequenceOfCodePointsFast } = __nccwpck_require__(782)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -22052,7 +22052,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7797:
+/***/ 2095:
 /***/ ((module) => {
 
 
@@ -22411,13 +22411,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4031:
+/***/ 6301:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const buffer = __nccwpck_require__(4573)
 const { Transform } = __nccwpck_require__(7075)
-const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(4811)
+const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(625)
 
 /**
  * @type {number[]} BOM
@@ -22992,23 +22992,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1238:
+/***/ 6376:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { pipeline } = __nccwpck_require__(7075)
-const { fetching } = __nccwpck_require__(4398)
-const { makeRequest } = __nccwpck_require__(9967)
-const { webidl } = __nccwpck_require__(5893)
-const { EventSourceStream } = __nccwpck_require__(4031)
-const { parseMIMEType } = __nccwpck_require__(1900)
-const { createFastMessageEvent } = __nccwpck_require__(5188)
-const { isNetworkError } = __nccwpck_require__(9051)
-const { delay } = __nccwpck_require__(4811)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+const { fetching } = __nccwpck_require__(6860)
+const { makeRequest } = __nccwpck_require__(3713)
+const { webidl } = __nccwpck_require__(6083)
+const { EventSourceStream } = __nccwpck_require__(6301)
+const { parseMIMEType } = __nccwpck_require__(782)
+const { createFastMessageEvent } = __nccwpck_require__(6814)
+const { isNetworkError } = __nccwpck_require__(9317)
+const { delay } = __nccwpck_require__(625)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { environmentSettingsObject } = __nccwpck_require__(1118)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
 
 let experimentalWarned = false
 
@@ -23482,7 +23482,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4811:
+/***/ 625:
 /***/ ((module) => {
 
 
@@ -23526,12 +23526,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4492:
+/***/ 6962:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(5386)
 const {
   ReadableStreamFrom,
   isBlobLike,
@@ -23541,16 +23541,16 @@ const {
   fullyReadBody,
   extractMimeType,
   utf8DecodeBytes
-} = __nccwpck_require__(3168)
-const { FormData } = __nccwpck_require__(5910)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1118)
+const { FormData } = __nccwpck_require__(8440)
+const { kState } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
 const { Blob } = __nccwpck_require__(4573)
 const assert = __nccwpck_require__(4589)
 const { isErrored, isDisturbed } = __nccwpck_require__(7075)
 const { isArrayBuffer } = __nccwpck_require__(3429)
-const { serializeAMimeType } = __nccwpck_require__(1900)
-const { multipartFormDataParser } = __nccwpck_require__(116)
+const { serializeAMimeType } = __nccwpck_require__(782)
+const { multipartFormDataParser } = __nccwpck_require__(4646)
 let random
 
 try {
@@ -24062,7 +24062,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4495:
+/***/ 6833:
 /***/ ((module) => {
 
 
@@ -24193,7 +24193,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1900:
+/***/ 782:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -24944,12 +24944,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6653:
+/***/ 9255:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConnected, kSize } = __nccwpck_require__(6443)
+const { kConnected, kSize } = __nccwpck_require__(3377)
 
 class CompatWeakRef {
   constructor (value) {
@@ -24997,14 +24997,14 @@ module.exports = function () {
 
 /***/ }),
 
-/***/ 7114:
+/***/ 1508:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Blob, File } = __nccwpck_require__(4573)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+const { kState } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
 
 // TODO(@KhafraDev): remove
 class FileLike {
@@ -25130,16 +25130,16 @@ module.exports = { FileLike, isFileLike }
 
 /***/ }),
 
-/***/ 116:
+/***/ 4646:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { utf8DecodeBytes } = __nccwpck_require__(3168)
-const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(1900)
-const { isFileLike } = __nccwpck_require__(7114)
-const { makeEntry } = __nccwpck_require__(5910)
+const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(5386)
+const { utf8DecodeBytes } = __nccwpck_require__(1118)
+const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(782)
+const { isFileLike } = __nccwpck_require__(1508)
+const { makeEntry } = __nccwpck_require__(8440)
 const assert = __nccwpck_require__(4589)
 const { File: NodeFile } = __nccwpck_require__(4573)
 
@@ -25611,16 +25611,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5910:
+/***/ 8440:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isBlobLike, iteratorMixin } = __nccwpck_require__(3168)
-const { kState } = __nccwpck_require__(3627)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { FileLike, isFileLike } = __nccwpck_require__(7114)
-const { webidl } = __nccwpck_require__(5893)
+const { isBlobLike, iteratorMixin } = __nccwpck_require__(1118)
+const { kState } = __nccwpck_require__(6970)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { FileLike, isFileLike } = __nccwpck_require__(1508)
+const { webidl } = __nccwpck_require__(6083)
 const { File: NativeFile } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 
@@ -25870,7 +25870,7 @@ module.exports = { FormData, makeEntry }
 
 /***/ }),
 
-/***/ 1059:
+/***/ 8709:
 /***/ ((module) => {
 
 
@@ -25917,21 +25917,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 660:
+/***/ 5662:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
 
 
 
-const { kConstruct } = __nccwpck_require__(6443)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(3377)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 const {
   iteratorMixin,
   isValidHeaderName,
   isValidHeaderValue
-} = __nccwpck_require__(3168)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1118)
+const { webidl } = __nccwpck_require__(6083)
 const assert = __nccwpck_require__(4589)
 const util = __nccwpck_require__(7975)
 
@@ -26611,7 +26611,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4398:
+/***/ 6860:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
@@ -26624,9 +26624,9 @@ const {
   filterResponse,
   makeResponse,
   fromInnerResponse
-} = __nccwpck_require__(9051)
-const { HeadersList } = __nccwpck_require__(660)
-const { Request, cloneRequest } = __nccwpck_require__(9967)
+} = __nccwpck_require__(9317)
+const { HeadersList } = __nccwpck_require__(5662)
+const { Request, cloneRequest } = __nccwpck_require__(3713)
 const zlib = __nccwpck_require__(8522)
 const {
   bytesMatch,
@@ -26662,23 +26662,23 @@ const {
   buildContentRange,
   createInflate,
   extractMimeType
-} = __nccwpck_require__(3168)
-const { kState, kDispatcher } = __nccwpck_require__(3627)
+} = __nccwpck_require__(1118)
+const { kState, kDispatcher } = __nccwpck_require__(6970)
 const assert = __nccwpck_require__(4589)
-const { safelyExtractBody, extractBody } = __nccwpck_require__(4492)
+const { safelyExtractBody, extractBody } = __nccwpck_require__(6962)
 const {
   redirectStatusSet,
   nullBodyStatus,
   safeMethodsSet,
   requestBodyHeader,
   subresourceSet
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(6833)
 const EE = __nccwpck_require__(8474)
 const { Readable, pipeline, finished } = __nccwpck_require__(7075)
-const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(1900)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
-const { webidl } = __nccwpck_require__(5893)
+const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(5386)
+const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(782)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
+const { webidl } = __nccwpck_require__(6083)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const GET_OR_HEAD = ['GET', 'HEAD']
 
@@ -28888,23 +28888,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9967:
+/***/ 3713:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 /* globals AbortController */
 
 
 
-const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(4492)
-const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(660)
-const { FinalizationRegistry } = __nccwpck_require__(6653)()
-const util = __nccwpck_require__(3440)
+const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(6962)
+const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(5662)
+const { FinalizationRegistry } = __nccwpck_require__(9255)()
+const util = __nccwpck_require__(5386)
 const nodeUtil = __nccwpck_require__(7975)
 const {
   isValidHTTPToken,
   sameOrigin,
   environmentSettingsObject
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1118)
 const {
   forbiddenMethodsSet,
   corsSafeListedMethodsSet,
@@ -28914,12 +28914,12 @@ const {
   requestCredentials,
   requestCache,
   requestDuplex
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(6833)
 const { kEnumerableProperty, normalizedMethodRecordsBase, normalizedMethodRecords } = util
-const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
+const { URLSerializer } = __nccwpck_require__(782)
+const { kConstruct } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
 const { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = __nccwpck_require__(8474)
 
@@ -29932,14 +29932,14 @@ module.exports = { Request, makeRequest, fromInnerRequest, cloneRequest }
 
 /***/ }),
 
-/***/ 9051:
+/***/ 9317:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(660)
-const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(4492)
-const util = __nccwpck_require__(3440)
+const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(5662)
+const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(6962)
+const util = __nccwpck_require__(5386)
 const nodeUtil = __nccwpck_require__(7975)
 const { kEnumerableProperty } = util
 const {
@@ -29951,16 +29951,16 @@ const {
   isErrorLike,
   isomorphicEncode,
   environmentSettingsObject: relevantRealm
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1118)
 const {
   redirectStatusSet,
   nullBodyStatus
-} = __nccwpck_require__(4495)
-const { kState, kHeaders } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { FormData } = __nccwpck_require__(5910)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+} = __nccwpck_require__(6833)
+const { kState, kHeaders } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
+const { FormData } = __nccwpck_require__(8440)
+const { URLSerializer } = __nccwpck_require__(782)
+const { kConstruct } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
 const { types } = __nccwpck_require__(7975)
 
@@ -30549,7 +30549,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3627:
+/***/ 6970:
 /***/ ((module) => {
 
 
@@ -30565,21 +30565,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3168:
+/***/ 1118:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Transform } = __nccwpck_require__(7075)
 const zlib = __nccwpck_require__(8522)
-const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(4495)
-const { getGlobalOrigin } = __nccwpck_require__(1059)
-const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(1900)
+const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(6833)
+const { getGlobalOrigin } = __nccwpck_require__(8709)
+const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(782)
 const { performance } = __nccwpck_require__(643)
-const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(3440)
+const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(5386)
 const assert = __nccwpck_require__(4589)
 const { isUint8Array } = __nccwpck_require__(3429)
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(6083)
 
 let supportedHashes = []
 
@@ -32204,14 +32204,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5893:
+/***/ 6083:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { types, inspect } = __nccwpck_require__(7975)
 const { markAsUncloneable } = __nccwpck_require__(5919)
-const { toUSVString } = __nccwpck_require__(3440)
+const { toUSVString } = __nccwpck_require__(5386)
 
 /** @type {import('../../../types/webidl').Webidl} */
 const webidl = {}
@@ -32906,7 +32906,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2607:
+/***/ 2685:
 /***/ ((module) => {
 
 
@@ -33203,7 +33203,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8355:
+/***/ 4881:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33212,16 +33212,16 @@ const {
   staticPropertyDescriptors,
   readOperation,
   fireAProgressEvent
-} = __nccwpck_require__(3610)
+} = __nccwpck_require__(5860)
 const {
   kState,
   kError,
   kResult,
   kEvents,
   kAborted
-} = __nccwpck_require__(961)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+} = __nccwpck_require__(8391)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 
 class FileReader extends EventTarget {
   constructor () {
@@ -33554,12 +33554,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8573:
+/***/ 699:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(6083)
 
 const kState = Symbol('ProgressEvent state')
 
@@ -33639,7 +33639,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 961:
+/***/ 8391:
 /***/ ((module) => {
 
 
@@ -33656,7 +33656,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3610:
+/***/ 5860:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33667,10 +33667,10 @@ const {
   kResult,
   kAborted,
   kLastProgressEventFired
-} = __nccwpck_require__(961)
-const { ProgressEvent } = __nccwpck_require__(8573)
-const { getEncoding } = __nccwpck_require__(2607)
-const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
+} = __nccwpck_require__(8391)
+const { ProgressEvent } = __nccwpck_require__(699)
+const { getEncoding } = __nccwpck_require__(2685)
+const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(782)
 const { types } = __nccwpck_require__(7975)
 const { StringDecoder } = __nccwpck_require__(3193)
 const { btoa } = __nccwpck_require__(4573)
@@ -34054,27 +34054,27 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6897:
+/***/ 3403:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(736)
+const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(9322)
 const {
   kReadyState,
   kSentClose,
   kByteParser,
   kReceivedClose,
   kResponse
-} = __nccwpck_require__(1216)
-const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(8625)
-const { channels } = __nccwpck_require__(2414)
-const { CloseEvent } = __nccwpck_require__(5188)
-const { makeRequest } = __nccwpck_require__(9967)
-const { fetching } = __nccwpck_require__(4398)
-const { Headers, getHeadersList } = __nccwpck_require__(660)
-const { getDecodeSplit } = __nccwpck_require__(3168)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
+} = __nccwpck_require__(7610)
+const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(3479)
+const { channels } = __nccwpck_require__(6644)
+const { CloseEvent } = __nccwpck_require__(6814)
+const { makeRequest } = __nccwpck_require__(3713)
+const { fetching } = __nccwpck_require__(6860)
+const { Headers, getHeadersList } = __nccwpck_require__(5662)
+const { getDecodeSplit } = __nccwpck_require__(1118)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
 
 /** @type {import('crypto')} */
 let crypto
@@ -34432,7 +34432,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 736:
+/***/ 9322:
 /***/ ((module) => {
 
 
@@ -34505,14 +34505,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5188:
+/***/ 6814:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { kConstruct } = __nccwpck_require__(6443)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { kConstruct } = __nccwpck_require__(3377)
 const { MessagePort } = __nccwpck_require__(5919)
 
 /**
@@ -34841,12 +34841,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3264:
+/***/ 4226:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxUnsigned16Bit } = __nccwpck_require__(736)
+const { maxUnsigned16Bit } = __nccwpck_require__(9322)
 
 const BUFFER_SIZE = 16386
 
@@ -34944,14 +34944,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9469:
+/***/ 6495:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { createInflateRaw, Z_DEFAULT_WINDOWBITS } = __nccwpck_require__(8522)
-const { isValidClientWindowBits } = __nccwpck_require__(8625)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+const { isValidClientWindowBits } = __nccwpck_require__(3479)
+const { MessageSizeExceededError } = __nccwpck_require__(6593)
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
 const kBuffer = Symbol('kBuffer')
@@ -35056,16 +35056,16 @@ module.exports = { PerMessageDeflate }
 
 /***/ }),
 
-/***/ 1652:
+/***/ 1298:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Writable } = __nccwpck_require__(7075)
 const assert = __nccwpck_require__(4589)
-const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(736)
-const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(1216)
-const { channels } = __nccwpck_require__(2414)
+const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(9322)
+const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(7610)
+const { channels } = __nccwpck_require__(6644)
 const {
   isValidStatusCode,
   isValidOpcode,
@@ -35075,11 +35075,11 @@ const {
   isControlFrame,
   isTextBinaryFrame,
   isContinuationFrame
-} = __nccwpck_require__(8625)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { closeWebSocketConnection } = __nccwpck_require__(6897)
-const { PerMessageDeflate } = __nccwpck_require__(9469)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(3479)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
+const { closeWebSocketConnection } = __nccwpck_require__(3403)
+const { PerMessageDeflate } = __nccwpck_require__(6495)
+const { MessageSizeExceededError } = __nccwpck_require__(6593)
 
 function failWebsocketConnectionWithCode (ws, code, reason) {
   closeWebSocketConnection(ws, code, reason, Buffer.byteLength(reason))
@@ -35590,14 +35590,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3900:
+/***/ 8470:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { opcodes, sendHints } = __nccwpck_require__(736)
-const FixedQueue = __nccwpck_require__(4660)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
+const { opcodes, sendHints } = __nccwpck_require__(9322)
+const FixedQueue = __nccwpck_require__(2190)
 
 /** @type {typeof Uint8Array} */
 const FastBuffer = Buffer[Symbol.species]
@@ -35701,7 +35701,7 @@ module.exports = { SendQueue }
 
 /***/ }),
 
-/***/ 1216:
+/***/ 7610:
 /***/ ((module) => {
 
 
@@ -35720,16 +35720,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8625:
+/***/ 3479:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(1216)
-const { states, opcodes } = __nccwpck_require__(736)
-const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(5188)
+const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(7610)
+const { states, opcodes } = __nccwpck_require__(9322)
+const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(6814)
 const { isUtf8 } = __nccwpck_require__(4573)
-const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(1900)
+const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(782)
 
 /* globals Blob */
 
@@ -36049,15 +36049,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3726:
+/***/ 3435:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(736)
+const { webidl } = __nccwpck_require__(6083)
+const { URLSerializer } = __nccwpck_require__(782)
+const { environmentSettingsObject } = __nccwpck_require__(1118)
+const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(9322)
 const {
   kWebSocketURL,
   kReadyState,
@@ -36066,21 +36066,21 @@ const {
   kResponse,
   kSentClose,
   kByteParser
-} = __nccwpck_require__(1216)
+} = __nccwpck_require__(7610)
 const {
   isConnecting,
   isEstablished,
   isClosing,
   isValidSubprotocol,
   fireEvent
-} = __nccwpck_require__(8625)
-const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(6897)
-const { ByteParser } = __nccwpck_require__(1652)
-const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(3440)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+} = __nccwpck_require__(3479)
+const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(3403)
+const { ByteParser } = __nccwpck_require__(1298)
+const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(5386)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
 const { types } = __nccwpck_require__(7975)
-const { ErrorEvent, CloseEvent } = __nccwpck_require__(5188)
-const { SendQueue } = __nccwpck_require__(3900)
+const { ErrorEvent, CloseEvent } = __nccwpck_require__(6814)
+const { SendQueue } = __nccwpck_require__(8470)
 
 // https://websockets.spec.whatwg.org/#interface-definition
 class WebSocket extends EventTarget {
@@ -36651,7 +36651,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3383:
+/***/ 6861:
 /***/ (function(module, exports) {
 
 var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
@@ -36997,7 +36997,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 4612:
+/***/ 5438:
 /***/ ((module, exports) => {
 
 (function (factory) {
@@ -39469,83 +39469,28 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 63:
+/***/ 6313:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  N9: () => (/* binding */ OWN_LABELS),
   DV: () => (/* binding */ crossCheck),
   In: () => (/* binding */ onePlatform),
-  Ko: () => (/* binding */ readInputs)
+  Ko: () => (/* binding */ readInputs),
+  ql: () => (/* binding */ readSecrets)
 });
 
-;// CONCATENATED MODULE: ./node_modules/string-argv/index.js
-
-function parseArgsStringToArgv(value, env, file) {
-    const myArray = [];
-    if (env) {
-        myArray.push(env);
-    }
-    if (file) {
-        myArray.push(file);
-    }
-    let current = "";
-    let inQuote = null;
-    let hasToken = false; // Track if we've started a token (for empty quotes)
-    let i = 0;
-    while (i < value.length) {
-        const char = value[i];
-        if (inQuote) {
-            // Inside quotes - look for the closing quote
-            if (char === inQuote) {
-                // End of quoted section
-                inQuote = null;
-            }
-            else {
-                // Add character to current token (without the quotes)
-                current += char;
-            }
-        }
-        else {
-            // Outside quotes
-            if (char === '"' || char === "'") {
-                // Start of quoted section - this means we have a token even if empty
-                inQuote = char;
-                hasToken = true;
-            }
-            else if (/\s/.test(char)) {
-                // Whitespace - end current token if we have one
-                if (hasToken) {
-                    myArray.push(current);
-                    current = "";
-                    hasToken = false;
-                }
-            }
-            else {
-                // Regular character - add to current token
-                current += char;
-                hasToken = true;
-            }
-        }
-        i++;
-    }
-    // Don't forget the last token
-    if (hasToken) {
-        myArray.push(current);
-    }
-    return myArray;
-}
-
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 // EXTERNAL MODULE: ./src/registry/reserved-tags.ts
-var reserved_tags = __nccwpck_require__(8341);
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/CsvError.js
+var reserved_tags = __nccwpck_require__(6576);
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/CsvError.js
 class CsvError extends Error {
   constructor(code, message, options, ...contexts) {
     if (Array.isArray(message)) message = message.join(" ").trim();
@@ -39569,14 +39514,14 @@ class CsvError extends Error {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/is_object.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/is_object.js
 const is_object = function (obj) {
   return typeof obj === "object" && obj !== null && !Array.isArray(obj);
 };
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_columns_array.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/normalize_columns_array.js
 
 
 
@@ -39610,7 +39555,7 @@ const normalize_columns_array = function (columns) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/ResizeableBuffer.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/ResizeableBuffer.js
 class ResizeableBuffer {
   constructor(size = 100) {
     this.size = size;
@@ -39675,7 +39620,7 @@ class ResizeableBuffer {
 
 /* harmony default export */ const utils_ResizeableBuffer = (ResizeableBuffer);
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/init_state.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/init_state.js
 
 
 const init_state = function (options) {
@@ -39791,7 +39736,7 @@ const init_state = function (options) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/underscore.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/underscore.js
 const underscore = function (str) {
   return str.replace(/([A-Z])/g, function (_, match) {
     return "_" + match.toLowerCase();
@@ -39800,7 +39745,7 @@ const underscore = function (str) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_options.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/normalize_options.js
 
 
 
@@ -40564,7 +40509,7 @@ const normalize_options = function (opts) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/delimiter_discover.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/delimiter_discover.js
 
 
 
@@ -40631,7 +40576,7 @@ const std = function (array) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/index.js
 
 
 
@@ -41601,7 +41546,7 @@ const transform = function (original_options = {}) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/sync.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/sync.js
 
 
 
@@ -41660,7 +41605,31 @@ function lines(get, name) {
         .map((line) => line.trim())
         .filter((line) => line !== '');
 }
-/** Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action. */
+/** Says that an input lists items on one line. */
+function oneALine(name, what) {
+    return new errors/* UserError */.yo(`Input ${name} has ${what}, with a comma between items; give one item a line`);
+}
+/**
+ * Reads items like `lines` that contain no commas; one in double quotes is taken as it is, as in docker/build-push-action.
+ *
+ * @param isList whether an item without quotes is a list with commas
+ * @throws UserError for such a list
+ */
+function words(get, name, isList = (line) => line.includes(',')) {
+    const items = lines(get, name).map((line) => {
+        if (/^"([^"]|"")*"$/.test(line))
+            return line.slice(1, -1).replaceAll('""', '"').trim();
+        if (isList(line))
+            throw oneALine(name, `the line ${(0,lib_text/* quote */.hD)(line)}`);
+        return line;
+    });
+    return items.filter((item) => item !== '');
+}
+/**
+ * Reads items like `lines`, but an item in double quotes may span lines, as in docker/build-push-action.
+ *
+ * @throws UserError, also for a list with commas on one line
+ */
 function records(get, name) {
     let rows;
     try {
@@ -41671,13 +41640,24 @@ function records(get, name) {
             record_delimiter: ['\r\n', '\n'],
             relax_quotes: true,
             skip_empty_lines: true,
-            trim: true
+            trim: true,
+            cast: (text, { quoting }) => ({ text, isQuoted: quoting })
         });
     }
     catch (error) {
         throw new errors/* UserError */.yo(`Input ${name} cannot be read: ${(0,errors/* messageOf */.bD)(error)}; give one item a line`);
     }
-    return rows.flat().filter((item) => item !== '');
+    const items = rows.flat().filter(({ text }) => text !== '');
+    const [only] = items;
+    if (items.length === 1 && only && !only.isQuoted && isListOfPairs(only.text)) {
+        throw new errors/* UserError */.yo(`Input ${name} has a list on one line, with a comma between items; give one item a line, or put the line into double quotes if it is one item`);
+    }
+    return items.map(({ text }) => text);
+}
+/** Returns whether a line is `a=1,b=2`; a value with further equals signs is not taken apart. */
+function isListOfPairs(line) {
+    const pieces = line.split(',');
+    return pieces.length > 1 && pieces.every((piece) => /^\s*[A-Za-z_][\w.-]*=[^=]*$/.test(piece));
 }
 function pair(name, form, item, valueOptional = false) {
     const equals = item.indexOf('=');
@@ -41728,8 +41708,12 @@ function oneOf(get, name, values, otherwise) {
     const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
     throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be ${list}`);
 }
+/** Reads a boolean in the spellings of YAML, as @actions/core does. */
 function yesOrNo(get, name) {
-    return oneOf(get, name, ['true', 'false'], 'false') === 'true';
+    const value = optional(get, name) ?? 'false';
+    if (/^(true|True|TRUE|false|False|FALSE)$/.test(value))
+        return value.toLowerCase() === 'true';
+    throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be true or false`);
 }
 /** Adds the name of the input to the error of a parser that does not know it. */
 function check(name, parseValue) {
@@ -41739,6 +41723,109 @@ function check(name, parseValue) {
     catch (error) {
         throw new errors/* UserError */.yo(`Input ${name}: ${(0,errors/* messageOf */.bD)(error)}`);
     }
+}
+
+;// CONCATENATED MODULE: ../../main/node_modules/string-argv/index.js
+
+function parseArgsStringToArgv(value, env, file) {
+    const myArray = [];
+    if (env) {
+        myArray.push(env);
+    }
+    if (file) {
+        myArray.push(file);
+    }
+    let current = "";
+    let inQuote = null;
+    let hasToken = false; // Track if we've started a token (for empty quotes)
+    let i = 0;
+    while (i < value.length) {
+        const char = value[i];
+        if (inQuote) {
+            // Inside quotes - look for the closing quote
+            if (char === inQuote) {
+                // End of quoted section
+                inQuote = null;
+            }
+            else {
+                // Add character to current token (without the quotes)
+                current += char;
+            }
+        }
+        else {
+            // Outside quotes
+            if (char === '"' || char === "'") {
+                // Start of quoted section - this means we have a token even if empty
+                inQuote = char;
+                hasToken = true;
+            }
+            else if (/\s/.test(char)) {
+                // Whitespace - end current token if we have one
+                if (hasToken) {
+                    myArray.push(current);
+                    current = "";
+                    hasToken = false;
+                }
+            }
+            else {
+                // Regular character - add to current token
+                current += char;
+                hasToken = true;
+            }
+        }
+        i++;
+    }
+    // Don't forget the last token
+    if (hasToken) {
+        myArray.push(current);
+    }
+    return myArray;
+}
+
+;// CONCATENATED MODULE: ./src/action/test-options.ts
+
+
+
+
+/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
+const OWN_RUN_OPTIONS = new Map([
+    ['--detach', 'a test must run in the foreground'],
+    ['--tty', 'a runner has no terminal'],
+    ['--interactive', 'a test has no standard input'],
+    ['--help', 'docker would print its help and run no test'],
+    ['--rm', 'containers are removed anyway'],
+    ['--name', 'tests run in parallel and get names of their own'],
+    ['--cidfile', 'tests run in parallel and would write the same file'],
+    ['--entrypoint', 'the command runs through sh -c']
+]);
+const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
+/** Options without a value: docker would interpret a word after one as the image. */
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
+/**
+ * Reads the input `test-options` as arguments of docker run.
+ *
+ * @throws UserError
+ */
+function readTestOptions(get) {
+    return lines(get, 'test-options').flatMap((line) => {
+        if (/,\s*--[a-z][a-z-]+[= ]/.test(line))
+            throw oneALine('test-options', lineBeginning(line));
+        const words = parseArgsStringToArgv(line);
+        const [first = '', value] = words;
+        const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
+        const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
+        if (why) {
+            throw new errors/* UserError */.yo(`Input test-options has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
+        }
+        // an option without its value would take the next argument as its value, whatever it is
+        const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
+        if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+            words.length !== (takesValue ? 2 : 1) ||
+            value?.startsWith('-')) {
+            throw new errors/* UserError */.yo(`Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
+        }
+        return words;
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/action/inputs.ts
@@ -41768,21 +41855,21 @@ function readInputs(get) {
         builderTarget: argument(get, 'builder-target') ?? 'builder',
         target: argument(get, 'target'),
         tests: lines(get, 'tests'),
-        testOptions: testOptions(get),
+        testOptions: readTestOptions(get),
         testParallelism: wholeNumber(get, 'test-parallelism'),
         testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
-        testReports: lines(get, 'test-reports').map(containerPath),
+        testReports: words(get, 'test-reports').map(containerPath),
         reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
         skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
         buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
         labels: records(get, 'labels').map(label),
-        secrets: records(get, 'secrets').map(secret),
-        ssh: lines(get, 'ssh'),
-        addHosts: lines(get, 'add-hosts').map(hostLine),
+        secrets: readSecrets(get)[0],
+        ssh: words(get, 'ssh', sshList),
+        addHosts: words(get, 'add-hosts').map(hostLine),
         network: argument(get, 'network'),
         platform: platform(get),
         shmSize: argument(get, 'shm-size'),
-        tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
+        tags: words(get, 'tags').map((item) => furtherTag(image, item)),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
@@ -41793,6 +41880,7 @@ function readInputs(get) {
         dryRun: yesOrNo(get, 'dry-run'),
         retries: retries(get),
         builder: argument(get, 'builder'),
+        removeImages: oneOf(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
         githubToken: optional(get, 'github-token')
     };
 }
@@ -41802,8 +41890,20 @@ function readInputs(get) {
  * @throws UserError
  */
 function crossCheck(inputs) {
-    if (inputs.builderTag === inputs.latestTag) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`);
+    const { image, builderTag, latestTag, tags } = inputs;
+    if (builderTag === latestTag) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
+    }
+    const twice = builderTag === (0,reserved_tags/* keptCacheOf */.SK)(latestTag) ? builderTag : latestTag;
+    if (twice === builderTag || (0,reserved_tags/* ownUseOf */.fi)(latestTag, inputs) !== undefined) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
+    }
+    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
+        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+        const taken = (0,reserved_tags/* ownUseOf */.fi)(tag, inputs);
+        if (taken !== undefined) {
+            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
+        }
     }
 }
 function label(item) {
@@ -41813,6 +41913,7 @@ function label(item) {
     }
     return item;
 }
+/** With which the names of the action's own labels begin. */
 const OWN_LABELS = 'shared-docker-layers.';
 function furtherTag(image, item) {
     const reference = check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
@@ -41835,53 +41936,38 @@ function formOf(tag) {
         return '7 hex digits';
     return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
 }
+/**
+ * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
+ *
+ * @throws UserError
+ */
+function readSecrets(get) {
+    const all = records(get, 'secrets').map(secret);
+    const secrets = all.filter(({ value }) => value.trim() !== '');
+    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
+    return [secrets, [...new Set(ids)]];
+}
 function secret(item) {
     const equals = item.indexOf('=');
     const id = item.slice(0, Math.max(equals, 0));
-    if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
+    if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
         // the line may be the secret itself, so the message omits it
         throw new errors/* UserError */.yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
     }
     return { id, value: item.slice(equals + 1) };
+}
+/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
+function sshList(line) {
+    return (line
+        .split(',')
+        .slice(1)
+        .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line));
 }
 function hostLine(item) {
     if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
         throw new errors/* UserError */.yo(`Input add-hosts has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be host:ip`);
     }
     return item;
-}
-/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
-const OWN_RUN_OPTIONS = new Map([
-    ['--detach', 'a test must run in the foreground'],
-    ['--tty', 'a runner has no terminal'],
-    ['--interactive', 'a test has no standard input'],
-    ['--help', 'docker would print its help and run no test'],
-    ['--rm', 'containers are removed anyway'],
-    ['--name', 'tests run in parallel and get names of their own'],
-    ['--cidfile', 'tests run in parallel and would write the same file'],
-    ['--entrypoint', 'the command runs through sh -c']
-]);
-const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
-/** Options without a value: docker would interpret a word after one as the image. */
-const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
-function testOptions(get) {
-    return lines(get, 'test-options').flatMap((line) => {
-        const words = parseArgsStringToArgv(line);
-        const [first = '', value] = words;
-        const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
-        const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
-        if (why) {
-            throw new errors/* UserError */.yo(`Input test-options has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
-        }
-        // an option without its value would take the next argument as its value, whatever it is
-        const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
-        if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
-            words.length !== (takesValue ? 2 : 1) ||
-            value?.startsWith('-')) {
-            throw new errors/* UserError */.yo(`Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
-        }
-        return words;
-    });
 }
 /** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
 const MOST_RETRIES = 10;
@@ -41908,7 +41994,7 @@ function onePlatform(what, value) {
     throw new errors/* UserError */.yo(`${what} is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
 }
 function cacheStages(get) {
-    const items = lines(get, 'cache-stages');
+    const items = words(get, 'cache-stages');
     const [only = 'auto'] = items;
     if (items.length <= 1 && (only === 'auto' || only === 'none'))
         return only;
@@ -41929,7 +42015,39 @@ function containerPath(item) {
 
 /***/ }),
 
-/***/ 8736:
+/***/ 8735:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   N: () => (/* binding */ variablesAskedFor),
+/* harmony export */   r: () => (/* binding */ valuesOfBuildArgs)
+/* harmony export */ });
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
+
+/** Returns the names of environment variables that the user's inputs pass by name only. */
+function variablesAskedFor(inputs) {
+    const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
+        if (/^(--env|-e)$/.test(word))
+            return words[index + 1] ?? [];
+        const [, value] = /^(?:--env=|-e)(.+)$/.exec(word) ?? [];
+        return value ?? [];
+    });
+    return [...inputs.buildArgs, ...fromOptions].filter((text) => !text.includes('='));
+}
+/** Returns the values of build arguments as docker does: one that is given by name alone has that of the environment, or does not exist. */
+function valuesOfBuildArgs(buildArgs, env) {
+    return new Map(buildArgs.flatMap((arg) => {
+        if (arg.includes('='))
+            return [(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .splitAtEquals */ .JD)(arg)];
+        const value = env[arg];
+        return value === undefined ? [] : [[arg, value]];
+    }));
+}
+
+
+/***/ }),
+
+/***/ 527:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41941,11 +42059,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 ;// CONCATENATED MODULE: ./src/action/event.ts
 
 
@@ -42165,7 +42283,7 @@ function readPayload(path) {
 
 /***/ }),
 
-/***/ 7911:
+/***/ 7238:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42173,8 +42291,8 @@ function readPayload(path) {
 /* harmony export */   Sb: () => (/* binding */ Secrets),
 /* harmony export */   bt: () => (/* binding */ findSecretLike)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9871);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
 
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
@@ -42183,9 +42301,21 @@ class Secrets {
     values;
     /** The texts to redact, line by line: the runner masks only within lines. */
     lines;
-    constructor(inputs) {
+    /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
+    shown;
+    /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
+    constructor(inputs, names = []) {
         this.values = inputs.secrets;
-        this.lines = hiddenLines(inputs);
+        const all = hiddenTexts(inputs);
+        const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
+        const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
+        // the quoted form in a command line for users to paste
+        const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
+        this.lines = [...new Set([...lines, ...quoted])];
+        this.shown = all
+            // a brace on a line of its own tells nothing, but a short secret does
+            .filter(({ text }) => linesOf(text).some(isShown) || linesOf(text).every(isTooShort))
+            .map(({ name }) => name);
     }
     /** Redacts a text for a file: the runner masks only its log. */
     redact(text) {
@@ -42208,20 +42338,41 @@ const TEXTS = new Set('command commands error failure instruction lastLines mess
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
 }
-function hiddenLines({ secrets, githubToken, buildArgs, testOptions }) {
+/** Words in the outputs that other steps and jobs read. */
+const OUTPUT_WORDS = [
+    'true false full partial none passed failed timed-out error unchanged inline legacy overlay2 containerd',
+    'stage cached total miss instruction line kind reason unexpected command status exitCode seconds passedFor',
+    'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next'
+].join(' ');
+function linesOf(text) {
+    return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+}
+/** Returns whether a line is so short that it occurs in ordinary texts: a brace, a number, a few digits of a digest. */
+function isTooShort(line) {
+    const { length } = line.trim();
+    return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
+}
+function hiddenTexts({ secrets, githubToken, buildArgs, testOptions }) {
     // `--env NAME=value`, in one word or two
     const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''));
-    const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '');
-    const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
-        .flatMap((value) => value.split(/\r?\n/))
-        .filter((line) => line.trim() !== '');
-    // the quoted form in a command line for users to paste
-    const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
-    return [...new Set([...lines, ...quoted])];
+    return [
+        ...secrets.map(({ id, value }) => ({ name: id, text: value })),
+        ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        { name: 'github-token', text: githubToken ?? '' }
+    ].filter(({ text }) => text.trim() !== '');
 }
-/** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
+/** Words in a name that indicate a secret, and those that exclude it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
 const SECRET_WORDS = /(?:^|_)(?:apikey|auth|credentials?|key|password|passwd|pword|secret|token)(?:_|$)/i;
-const PUBLIC_WORD = /(?:^|_)public(?:_|$)/i;
+const PUBLIC_WORDS = /(?:^|_)(?:file|public|version)(?:_|$)/i;
+/** A version number: two or more numbers, perhaps with a short suffix such as `-rc.1` or `-alpine3.20`. */
+const VERSION = /^v?\d+(?:\.\d+)+(?:[-+.][\w.]{1,16}){0,2}$/i;
+/** A path: it begins like one or ends in a file extension. */
+const PATH = /^(?:(?:~|\.{1,2})?(?:\/[\w.@-]+)+\/?|(?:[\w.@-]+\/)+[\w@-]+\.[a-z]{1,5}|[A-Za-z]:\\[\w.@\\ -]+)$/;
+/** Returns whether a value, whatever its name, is a version number or a path; a part of a path is no random text. */
+function isVersionOrPath(value) {
+    const isRandom = (part) => /[a-z]/.test(part) && /[A-Z]/.test(part) && /\d/.test(part);
+    return VERSION.test(value) || (PATH.test(value) && !value.split(/[\\/]/).some(isRandom));
+}
 /** Prefixes of secrets of common services (GitHub, GitLab, npm, AWS, Slack, Docker Hub, PyPI, Stripe), JWTs, and private keys. */
 const SECRET_VALUES = /^(?:gh[pousr]_|github_pat_|glpat-|npm_|AKIA|ASIA|xox[abprs]-|dckr_pat_|pypi-|sk_live_|eyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY)/;
 /** Minimum length: shorter values may be ordinary words, and masking these would make the log unreadable. */
@@ -42230,8 +42381,8 @@ const SHORTEST_SECRET = 8;
 function findSecretLike(buildArgs) {
     return buildArgs.flatMap((arg) => {
         const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
-        const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='));
-        if (!isNamedSo && !SECRET_VALUES.test(value))
+        const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORDS.test(name) && (value !== '' || !arg.includes('='));
+        if (!(isNamedSo && !isVersionOrPath(value)) && !SECRET_VALUES.test(value))
             return [];
         return [{ name, value: value.length >= SHORTEST_SECRET ? value : undefined }];
     });
@@ -42240,7 +42391,243 @@ function findSecretLike(buildArgs) {
 
 /***/ }),
 
-/***/ 3476:
+/***/ 7178:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Kt: () => (/* binding */ saveImages),
+/* harmony export */   LZ: () => (/* binding */ saveState),
+/* harmony export */   yS: () => (/* binding */ folderOf)
+/* harmony export */ });
+/* unused harmony exports readImages, readState */
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7482);
+
+
+
+const FOLDER_PREFIX = 'shared-docker-layers-';
+/** Returns the temporary folder of a run, directly below the runner's own. */
+function folderOf(runId, temp) {
+    return (0,node_path__WEBPACK_IMPORTED_MODULE_0__.resolve)(temp, `${FOLDER_PREFIX}${runId}`);
+}
+function saveState(state) {
+    _actions_core__WEBPACK_IMPORTED_MODULE_1__/* .saveState */ .LZ('run-id', state.runId);
+    _actions_core__WEBPACK_IMPORTED_MODULE_1__/* .saveState */ .LZ('folder', state.folder);
+}
+/** Saves what the run has added to the images of the engine so far; the last call counts. */
+function saveImages(images) {
+    _actions_core__WEBPACK_IMPORTED_MODULE_1__/* .saveState */ .LZ('images', JSON.stringify(images));
+}
+/** An image name as this action passes it to docker, which takes it for no option. */
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/;
+const ID = /^sha256:[0-9a-f]{64}$/;
+/** Reads the saved images; leaves out what has not the form of `saveImages`. */
+function readImages() {
+    const saved = parseJson(core.getState('images'));
+    const ids = (value) => list(value)
+        .map(text)
+        .filter((id) => ID.test(id));
+    const names = list(at(saved, 'names')).map((one) => {
+        const before = text(at(one, 'before'));
+        return { name: text(at(one, 'name')), before: ID.test(before) ? before : '', ids: ids(at(one, 'ids')) };
+    });
+    return { names: names.filter(({ name }) => NAME.test(name)), unnamed: ids(at(saved, 'unnamed')) };
+}
+/**
+ * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
+ * output could forge it with `::save-state`, and the post step deletes what it names.
+ */
+function readState(temp) {
+    const state = { runId: core.getState('run-id'), folder: core.getState('folder') };
+    if (!/^[0-9a-f-]{36}$/.test(state.runId))
+        return undefined;
+    const ours = dirname(state.folder) === resolve(temp) && basename(state.folder) === `${FOLDER_PREFIX}${state.runId}`;
+    return ours ? state : undefined;
+}
+
+
+/***/ }),
+
+/***/ 9778:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   m: () => (/* binding */ ImageRecorder)
+/* harmony export */ });
+/* unused harmony export removeAddedImages */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2240);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2142);
+
+
+
+/** Every image of the action has a label that begins with this. */
+const LABELS = 'shared-docker-layers.';
+/** A docker client that notes the names and images that its calls add to the engine. */
+class ImageRecorder {
+    #docker;
+    #isOurs;
+    #save;
+    #names = new Map();
+    #added = { names: [], unnamed: [] };
+    #existing;
+    /**
+     * @param isOurs whether the run may remove this name: false for images that others use, such as base images
+     * @param save called after each change, because the main step may be killed at any time
+     */
+    constructor(docker, isOurs, save) {
+        this.#docker = docker;
+        this.#isOurs = isOurs;
+        this.#save = save;
+    }
+    async call(args, options) {
+        const names = namesSetBy(args).filter(this.#isOurs);
+        const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
+        if (names.length === 0 && !isLegacyBuild)
+            return this.#docker.call(args, options);
+        const added = await Promise.all(names.map((name) => this.#startOf(name)));
+        const steps = isLegacyBuild ? new LegacySteps() : undefined;
+        if (steps)
+            this.#existing ??= this.#listImages();
+        await this.#existing;
+        const onOutput = (chunk) => {
+            steps?.read(chunk);
+            options.onOutput?.(chunk);
+        };
+        try {
+            return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
+        }
+        finally {
+            // also after a failure or a cancellation: the engine may have set the names by then
+            await this.#noteImage(added);
+            if (steps?.last !== undefined)
+                await this.#noteUnnamed(steps.last);
+        }
+    }
+    /** Notes, before the first change, which image a name has. */
+    #startOf(name) {
+        const start = this.#names.get(name) ??
+            inspectImage(this.#docker, name).then((image) => {
+                const added = { name, before: image?.id ?? '', ids: [] };
+                this.#added.names.push(added);
+                this.#save(this.#added);
+                return added;
+            });
+        this.#names.set(name, start);
+        return start;
+    }
+    async #noteImage(added) {
+        // the first one names the commit: another run on the same engine may set the moving tags at any time
+        const [first] = added;
+        const image = first && (await inspectImage(this.#docker, first.name));
+        if (image === undefined)
+            return;
+        for (const { ids } of added)
+            if (!ids.includes(image.id))
+                ids.push(image.id);
+        this.#save(this.#added);
+    }
+    async #noteUnnamed(id) {
+        const image = await inspectImage(this.#docker, id);
+        const existing = await this.#existing;
+        if (image === undefined || !existing || existing.has(image.id) || this.#added.unnamed.includes(image.id))
+            return;
+        this.#added.unnamed.push(image.id);
+        this.#save(this.#added);
+    }
+    async #listImages() {
+        const { stdout } = await this.#docker.call(['image', 'ls', '--all', '--quiet', '--no-trunc'], {
+            bound: 'image'
+        });
+        return new Set(stdout.split('\n'));
+    }
+}
+/** Returns the names that a docker command sets in the engine. */
+function namesSetBy(args) {
+    const [command, second] = args;
+    if (command === 'pull')
+        return args.slice(-1);
+    if (command === 'tag')
+        return args.slice(2, 3);
+    if (command !== 'build' && !(command === 'buildx' && second === 'build'))
+        return [];
+    return args.filter((_, index) => args[index - 1] === '--tag');
+}
+/** Reads from the output of the legacy builder the image of the last step that it executed (moby/moby builder/dockerfile). */
+class LegacySteps {
+    last;
+    #rest = '';
+    #isExecuted = false;
+    read(chunk) {
+        const lines = `${this.#rest}${chunk.toString('latin1')}`.split('\n');
+        // a longer line is none of the builder's own
+        this.#rest = (lines.pop() ?? '').slice(0, 200);
+        for (const line of lines) {
+            const [, id] = /^ ---> ([0-9a-f]{12})$/.exec(line) ?? [];
+            if (line.startsWith('Step '))
+                this.#isExecuted = !/^Step \d+\/\d+ : FROM\s/i.test(line);
+            else if (line === ' ---> Using cache')
+                this.#isExecuted = false;
+            else if (id !== undefined && this.#isExecuted)
+                this.last = id;
+        }
+    }
+}
+/** Ignores the signal of the run: what it added must be known after a cancellation, too. */
+async function inspectImage(docker, name) {
+    const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
+    const [image] = exitCode === 0 ? (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(stdout)) : [];
+    if (image === undefined)
+        return undefined;
+    const labels = Object.keys(((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Config', 'Labels') ?? {}));
+    return {
+        id: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Id')),
+        tags: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'RepoTags')),
+        isOurs: labels.some((label) => label.startsWith(LABELS))
+    };
+}
+/**
+ * Makes the names of a run name what they did before, and removes the images that no longer have a name. Leaves a name that has
+ * another image than this run gave it: another run, or the user, has taken it since.
+ *
+ * @returns the removed names, and what could not be removed and why
+ */
+async function removeAddedImages(docker, { names, unnamed }) {
+    const removed = [];
+    const left = [];
+    const attempt = async (args) => {
+        const failure = failureOf(await docker.call(args, { bound: 'image' }));
+        if (failure !== undefined)
+            left.push(failure);
+        return failure === undefined;
+    };
+    try {
+        for (const { name, before, ids } of names) {
+            const image = await inspectImage(docker, name);
+            if (!image?.isOurs || !ids.includes(image.id) || image.id === before)
+                continue;
+            const isRestored = before !== '' && failureOf(await docker.call(['tag', before, name], { bound: 'image' })) === undefined;
+            if (isRestored || (await attempt(['image', 'rm', name])))
+                removed.push(name);
+        }
+        const before = new Set(names.map((name) => name.before));
+        for (const id of new Set([...names.flatMap(({ ids }) => ids), ...unnamed])) {
+            const image = before.has(id) ? undefined : await inspectImage(docker, id);
+            if (image?.id === id && image.tags.length === 0)
+                await attempt(['image', 'rm', id]);
+        }
+    }
+    catch (error) {
+        left.push(messageOf(error));
+    }
+    return { removed, left };
+}
+
+
+/***/ }),
+
+/***/ 9871:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42278,7 +42665,7 @@ function optional(value) {
 
 /***/ }),
 
-/***/ 7942:
+/***/ 8517:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42286,46 +42673,48 @@ function optional(value) {
 /* harmony export */   jQ: () => (/* binding */ RUN_LABEL),
 /* harmony export */   od: () => (/* binding */ removeContainer)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3087);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6913);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2142);
+
 
 
 /** The action's label on every container; its value is the id of the run that created it. */
 const RUN_LABEL = 'shared-docker-layers.run';
-/** Time limit in milliseconds for an engine to list or remove containers. */
-const PATIENCE = 60_000;
 /**
- * Removes every container of a run, running or not. The run may have no containers.
+ * Removes every container of a run, running or not. The run may have no containers. Ignores the signal of the run, but ends soon
+ * after it.
  *
  * @returns why containers may be left, or undefined if none is left
  */
-async function removeContainers(docker, runId) {
+async function removeContainers(docker, runId, signal = new AbortController().signal) {
     const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
+    const list = () => docker.call(args, { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
     try {
-        const list = await docker.call(args, { patience: PATIENCE });
-        const ids = idsIn(list);
-        if (list.exitCode !== 0 || ids.length === 0)
-            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(list);
-        const removed = await remove(docker, ids);
+        const listed = await list();
+        const ids = idsIn(listed);
+        if (listed.exitCode !== 0 || ids.length === 0)
+            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(listed);
+        const removed = await remove(docker, ids, signal);
         if (removed.exitCode === 0)
             return undefined;
         // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
-        const again = await docker.call(args, { patience: PATIENCE });
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(removed) : undefined);
+        const again = await list();
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(removed) : undefined);
     }
     catch (error) {
-        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error);
+        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error);
     }
 }
 /**
- * Removes one container with its anonymous volumes. Ignores the signal of the run, to remove it after a cancellation too.
+ * Removes one container with its anonymous volumes, also after a cancellation, but ends soon after it.
  * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
  */
-async function removeContainer(docker, name) {
-    await remove(docker, [name]).catch(() => { });
+async function removeContainer(docker, name, signal) {
+    await remove(docker, [name], signal).catch(() => { });
 }
-function remove(docker, names) {
-    return docker.call(['rm', '--force', '--volumes', ...names], { patience: PATIENCE });
+function remove(docker, names, signal) {
+    return docker.call(['rm', '--force', '--volumes', ...names], { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
 }
 function idsIn({ stdout }) {
     return stdout.split('\n').filter((id) => id !== '');
@@ -42334,7 +42723,7 @@ function idsIn({ stdout }) {
 
 /***/ }),
 
-/***/ 5573:
+/***/ 2124:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42342,17 +42731,15 @@ function idsIn({ stdout }) {
 /* harmony export */   Xc: () => (/* binding */ readEngineInfo),
 /* harmony export */   jZ: () => (/* binding */ atLeast)
 /* harmony export */ });
-/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2088);
+/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6626);
 /* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(semver__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7261);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2142);
 
 
 
 
-/** Time limit in milliseconds for `docker info`, also on a busy machine. */
-const ENGINE_TELLS_WITHIN = 60_000;
 /**
  * Reads the properties of the engine.
  *
@@ -42360,7 +42747,7 @@ const ENGINE_TELLS_WITHIN = 60_000;
  */
 async function readEngineInfo(docker, signal) {
     const { exitCode, stdout, stderr } = await docker.call(['info', '--format', '{{json .}}'], {
-        patience: ENGINE_TELLS_WITHIN,
+        bound: 'engine',
         ...(signal && { signal })
     });
     const info = parseInfo(stdout);
@@ -42413,7 +42800,12 @@ function parseInfo(text) {
  * @throws UserError if the buildx builder does not exist
  */
 async function readBuilderDriver(docker, builder, signal) {
-    const result = await docker.call(['buildx', 'inspect', builder], signal === undefined ? {} : { signal });
+    const result = await docker.call(['buildx', 'inspect', builder], {
+        bound: 'buildx-builder',
+        ...(signal && { signal })
+    });
+    if (result.exitCode === null)
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The driver of the builder ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(builder)} is unknown: ${result.stderr}`);
     const driver = /^Driver:\s+(\S+)/m.exec(result.stdout)?.[1];
     if (result.exitCode !== 0 || driver === undefined) {
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input builder names ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(builder)}, but docker buildx inspect does not know it: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .lastLine */ .fM)(result.stderr)}`);
@@ -42429,7 +42821,7 @@ function atLeast(version, least) {
 
 /***/ }),
 
-/***/ 7457:
+/***/ 2142:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42438,28 +42830,28 @@ function atLeast(version, least) {
 /* harmony export */   fM: () => (/* binding */ lastLine),
 /* harmony export */   g5: () => (/* binding */ failureOf)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
 
 /** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
 function isEngineGone(text) {
     return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
 }
-/** Time limit in milliseconds for an engine to answer `docker version`. */
-const ENGINE_ANSWERS_WITHIN = 10_000;
 /** Returns docker's message if the engine no longer answers, or undefined if it does. */
-async function whyEngineGone(docker) {
+async function whyEngineGone(docker, signal) {
     const args = ['version', '--format', '{{.Server.Version}}'];
-    return docker.call(args, { patience: ENGINE_ANSWERS_WITHIN }).then(failureOf, _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD);
+    return docker.call(args, { bound: 'engine-alive', signal }).then(failureOf, _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD);
 }
 /**
  * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
- * one: `error from registry: unknown`, then `unknown`.
+ * one: `error from registry: unknown`, then `unknown`. Since containerd 2.2, the code and message of the registry follow the status
+ * on a line of their own (containerd remotes/docker/errcode.go).
  */
 function failureOf({ exitCode, stderr }) {
     if (exitCode === 0)
         return undefined;
     const [last = '', before = ''] = linesOf(stderr).toReversed();
-    return (before.includes(last) ? before : last) || `exit code ${exitCode}`;
+    const hasStatus = /unexpected status (from|code) /.test(before) && !before.includes(last);
+    return (hasStatus ? `${before}: ${last}` : before.includes(last) ? before : last) || `exit code ${exitCode}`;
 }
 /** Returns the last line that is not blank, which contains docker's error. */
 function lastLine(text) {
@@ -42475,7 +42867,259 @@ function linesOf(text) {
 
 /***/ }),
 
-/***/ 756:
+/***/ 8897:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   WF: () => (/* binding */ createReader)
+/* harmony export */ });
+/* unused harmony exports RawJsonProgress, PlainProgress */
+/* harmony import */ var _line_reader_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6187);
+/* harmony import */ var _reader_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1614);
+
+
+/**
+ * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
+ * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ */
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
+function stepOf(name) {
+    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
+    if (instruction === undefined || /^FROM\s/i.test(instruction))
+        return undefined;
+    return { stage, number: Number(number), instruction };
+}
+/**
+ * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
+ * an image that exists only in the engine may have no digest.
+ */
+function baseOf(name) {
+    const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
+    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
+}
+const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
+function pendingAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
+}
+/** Questions for the manifest of an image (moby/buildkit frontend/dockerfile/dockerfile2llb, solver/llbsolver, frontend/gateway). */
+const METADATA_NAME = /^(?:\[internal\] load metadata for|resolve image config for(?: docker-image:\/\/)?) *(\S+)$/;
+function pendingMetadataAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (METADATA_NAME.exec(name)?.[1] ?? [])));
+}
+function isRunningAmong(vertices) {
+    return [...vertices].some(({ name, ended }) => !ended && (0,_reader_js__WEBPACK_IMPORTED_MODULE_1__/* .isCommand */ .y)(stepOf(name)?.instruction ?? ''));
+}
+function unreadableAmong(vertices) {
+    return [...vertices].flatMap(({ name, error }) => {
+        const reference = IMPORT_NAME.exec(name)?.[1];
+        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
+    });
+}
+/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
+class RawJsonProgress extends _line_reader_js__WEBPACK_IMPORTED_MODULE_0__/* .LineReader */ .u {
+    #vertices = new Map();
+    #bases = new Map();
+    /** By status, what was last reported. */
+    #statuses = new Map();
+    #object = '';
+    #news = 0;
+    bases() {
+        return [...this.#bases.values()];
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
+            const step = stepOf(name);
+            if (!step || !(cached || completed))
+                return [];
+            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong(this.#running());
+    }
+    pendingMetadata() {
+        return pendingMetadataAmong(this.#running());
+    }
+    news() {
+        return this.#news;
+    }
+    isRunning() {
+        return isRunningAmong(this.#running());
+    }
+    #running() {
+        return [...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed }));
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // buildx 0.13 prints each object on several lines, later versions print it on one
+        if (line === '{' || this.#object !== '') {
+            this.#object += line;
+            if (line !== '}')
+                return;
+            line = this.#object;
+            this.#object = '';
+        }
+        const status = parseStatus(line);
+        if (!status) {
+            this.#news++;
+            this.readPlace(line);
+            // buildx prints its final error as text
+            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
+            this.print(`${line}\n`);
+            return;
+        }
+        for (const vertex of status.vertexes ?? [])
+            this.#see(vertex);
+        if ((status.vertexes ?? status.logs ?? []).length > 0)
+            this.#news++;
+        for (const { id, vertex, current, completed } of status.statuses ?? [])
+            this.#note(`${vertex} ${id}`, `${current} ${completed}`);
+        for (const log of status.logs ?? [])
+            this.#log(log);
+        for (const { short } of status.warnings ?? []) {
+            if (short)
+                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
+        }
+    }
+    /** BuildKit repeats the state of a transfer although nothing arrives. */
+    #note(status, state) {
+        if (this.#statuses.get(status) !== state)
+            this.#news++;
+        this.#statuses.set(status, state);
+    }
+    #see(vertex) {
+        // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
+        const base = baseOf(vertex.name);
+        if (base)
+            this.#bases.set(base.reference, base);
+        let seen = this.#vertices.get(vertex.digest);
+        if (!seen) {
+            if (!vertex.started && !vertex.completed && !vertex.cached)
+                return;
+            seen = {
+                number: this.#vertices.size + 1,
+                name: vertex.name,
+                milliseconds: 0,
+                cached: false,
+                completed: false,
+                logEndsLine: true
+            };
+            this.#vertices.set(vertex.digest, seen);
+            this.print(`#${seen.number} ${vertex.name}\n`);
+        }
+        // with the containerd store, a later update for the lazy pull no longer has this flag
+        const toldCached = seen.cached;
+        seen.cached ||= vertex.cached === true;
+        if (seen.cached && !toldCached)
+            this.print(`#${seen.number} CACHED\n`);
+        if (!vertex.completed)
+            return;
+        seen.completed = true;
+        if (vertex.started)
+            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
+        if (vertex.error) {
+            seen.error = vertex.error;
+            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
+        }
+        else if (!seen.cached)
+            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
+    }
+    #log({ vertex, data }) {
+        const seen = this.#vertices.get(vertex);
+        if (!seen || !data)
+            return;
+        const text = Buffer.from(data, 'base64').toString();
+        for (const piece of text.split(/(?<=\n)/)) {
+            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
+            seen.logEndsLine = piece.endsWith('\n');
+        }
+    }
+}
+function parseStatus(line) {
+    if (!line.startsWith('{'))
+        return undefined;
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
+class PlainProgress extends _line_reader_js__WEBPACK_IMPORTED_MODULE_0__/* .LineReader */ .u {
+    #vertices = new Map();
+    /** By layer, how far its transfer was. */
+    #transfers = new Map();
+    #news = 0;
+    bases() {
+        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
+            const step = stepOf(name);
+            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong(this.#vertices.values());
+    }
+    pendingMetadata() {
+        return pendingMetadataAmong(this.#vertices.values());
+    }
+    news() {
+        return this.#news;
+    }
+    isRunning() {
+        return isRunningAmong([...this.#vertices.values()].filter(({ cached }) => !cached));
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
+        const [layer] = /^#\d+ (?:extracting )?sha256:[0-9a-f]{64} /.exec(line) ?? [];
+        if (layer === undefined) {
+            this.print(`${line}\n`);
+            this.#news++;
+        }
+        else
+            this.#note(layer, line.replace(/ [\d.]+s( done)?$/, '$1'));
+        this.readPlace(line);
+        this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord;
+        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
+        if (number === undefined)
+            return;
+        const vertex = this.#vertices.get(number);
+        if (!vertex)
+            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
+        else if (text === 'CACHED')
+            vertex.cached = true;
+        else if (/^DONE [\d.]+s$/.test(text)) {
+            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
+            vertex.ended = true;
+        }
+        else if (text.startsWith('ERROR: ')) {
+            vertex.error = text.slice('ERROR: '.length);
+            vertex.ended = true;
+        }
+    }
+    #note(layer, state) {
+        if (this.#transfers.get(layer) !== state)
+            this.#news++;
+        this.#transfers.set(layer, state);
+    }
+}
+/** Creates the reader for a value of `--progress`. */
+function createReader(progress, print) {
+    return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print);
+}
+
+
+/***/ }),
+
+/***/ 6187:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42491,8 +43135,12 @@ class LineReader {
     #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
     #rest = '';
     print;
-    /** The return value of `failure`. */
+    /** The message of the return value of `failure`. */
     lastWord = '';
+    /** A line of the Dockerfile that the last line of the output may have named. */
+    #named;
+    /** The first line of the Dockerfile that the output quotes. */
+    #quoted;
     /** @param print receives the readable log in complete lines */
     constructor(print) {
         this.print = print;
@@ -42514,14 +43162,35 @@ class LineReader {
             this.read(rest);
     }
     failure() {
-        return this.lastWord;
+        const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord);
+        return isPlaced ? this.lastWord : `${this.lastWord} (line ${this.#quoted})`;
+    }
+    /** Notes which line of the Dockerfile BuildKit quotes for an error: `Dockerfile:7`, then dashes (moby/buildkit solver/errdefs/source.go). */
+    readPlace(line) {
+        if (/^-{20}$/.test(line))
+            this.#quoted ??= this.#named;
+        this.#named = /^\S+:(\d+)$/.exec(line)?.[1];
     }
 }
 
 
 /***/ }),
 
-/***/ 8476:
+/***/ 1614:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   y: () => (/* binding */ isCommand)
+/* harmony export */ });
+/** Returns whether an instruction executes a command of the user; an instruction may be a trigger of the base image. */
+function isCommand(instruction) {
+    return /^(ONBUILD\s+)?RUN\s/i.test(instruction);
+}
+
+
+/***/ }),
+
+/***/ 9930:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42531,9 +43200,9 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
+var line_reader = __nccwpck_require__(6187);
 ;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
 
 /** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
@@ -42596,17 +43265,16 @@ class TransferProgress extends line_reader/* LineReader */.u {
 
 
 /**
- * Milliseconds without output after which a push or pull times out: docker waits for ever if a registry accepts its request
- * and does not answer (seen on 20.10 to 28.5). It reports only complete layers, so this must suffice for the largest layer.
+ * Runs a docker command that transfers images. Docker waits for ever if a registry accepts its request and does not answer (seen on
+ * 20.10 to 28.5). It reports only complete layers, so the bound must suffice for the largest layer.  Its section in the log
+ * and its span in the timeline have the title `title`.
  */
-const LONGEST_SILENCE = 30 * 60_000;
-/** Runs a docker command that transfers images. Its section in the log and its span in the timeline have the title `title`. */
 async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
     const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const progress = new TransferProgress((text) => section.write(text));
     try {
-        const options = { signal, patience: LONGEST_SILENCE, onOutput: (chunk) => progress.write(chunk) };
+        const options = { signal, bound: 'transfer', onOutput: (chunk) => progress.write(chunk) };
         return await timeline.measure(kind, title, () => docker.call(args, options));
     }
     finally {
@@ -42618,7 +43286,88 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 
 /***/ }),
 
-/***/ 9742:
+/***/ 2267:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   M: () => (/* binding */ carriedArgs),
+/* harmony export */   k: () => (/* binding */ bindingsOf)
+/* harmony export */ });
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5686);
+/* harmony import */ var _raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8176);
+/* harmony import */ var _stage_graph_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2248);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3366);
+// `bk:` cites the sources of docker that model.ts names.
+
+
+
+
+/**
+ * Returns the ARGs whose values a stage hands on to the stages that are built on it, and which its image does not contain
+ * (bk: dockerfile2llb/convert.go, dispatchArg). In a stage that is built on another, ENV hides an ARG of the same name.
+ *
+ * @throws DockerfileError if the default of an ARG contains a variable that may have another value on the image
+ */
+function carriedArgs(dockerfile, stage) {
+    const raw = (0,_raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__/* .readRawInstructions */ .y0)(dockerfile);
+    const bindings = bindingsOf(dockerfile, raw, stage);
+    const isEnv = new Set(bindings.filter(({ isArg }) => !isArg).map(({ name }) => name));
+    const carried = bindings.filter(({ name, isArg }) => isArg && !isEnv.has(name));
+    for (const binding of carried) {
+        const later = bindings.slice(bindings.indexOf(binding) + 1);
+        const changed = binding.uses.find((name) => later.some((other) => other.name === name) ||
+            (isEnv.has(name) && bindings.some((b) => b.isArg && b.name === name)));
+        if (changed === undefined)
+            continue;
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .DockerfileError */ .tP(`Stage ${(0,_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .nameOf */ .Vb)(stage)} cannot be replaced by its image: the default of ARG ${binding.name} (line ${binding.raw.line}) contains ${changed}, which the Dockerfile sets more than once`);
+    }
+    const instructions = [...new Set(carried.map(({ raw: one }) => one))];
+    return instructions.map((one) => {
+        const own = carried.filter((binding) => binding.raw === one);
+        const keyword = own[0]?.isOwn ? keywordAt(dockerfile, one.line) : 'ARG';
+        const text = [keyword, ...own.map(({ word }) => word)].join(' ');
+        return { text, ...(own[0]?.isOwn && { line: one.line }) };
+    });
+}
+/** Returns what sets variables in a stage, in order; that of the stages below comes first. */
+function bindingsOf(dockerfile, { escapeChar, instructions }, stage) {
+    const chain = (0,_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .chainOf */ .dR)(dockerfile, stage).map((index) => (0,_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, index));
+    const rawOf = ({ line }) => {
+        const raw = instructions.get(line);
+        return raw ? [raw] : [];
+    };
+    return chain.flatMap((one, index) => {
+        const below = chain[index - 1]?.instructions ?? [];
+        const triggers = below.flatMap(rawOf).filter(({ keyword }) => keyword === 'ONBUILD');
+        const executed = triggers.map((trigger) => ({ ...(0,_raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__/* .triggerIn */ .Ul)(trigger, escapeChar), isOwn: false }));
+        const own = one.instructions.flatMap(rawOf).map((raw) => ({ ...raw, isOwn: one.index === stage.index }));
+        return [...executed, ...own].flatMap(({ isOwn, ...raw }) => {
+            if (raw.keyword !== 'ARG' && raw.keyword !== 'ENV')
+                return [];
+            const words = (0,_raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__/* .wordsOf */ .Z9)(raw.rest, escapeChar);
+            return (0,_raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__/* .pairsOf */ .fq)(raw, escapeChar).map(([name, value = ''], at) => {
+                const uses = namesIn(value, escapeChar);
+                return { name, word: words[at] ?? '', uses, isArg: raw.keyword === 'ARG', raw, isOwn };
+            });
+        });
+    });
+}
+function namesIn(word, escapeChar) {
+    const names = [];
+    (0,_variables_js__WEBPACK_IMPORTED_MODULE_1__/* .expandWord */ .V)(word, escapeChar, (name) => {
+        names.push(name);
+        return '';
+    });
+    return names;
+}
+function keywordAt({ text }, line) {
+    return /^\s*([a-z]+)/i.exec(text.split('\n')[line - 1] ?? '')?.[1] ?? 'ARG';
+}
+
+
+/***/ }),
+
+/***/ 1815:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42631,7 +43380,7 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 /* harmony export */   Zo: () => (/* binding */ flagsOf)
 /* harmony export */ });
 /* unused harmony exports unquote, sourcesOf */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 /** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
@@ -42695,7 +43444,7 @@ function isGit(source) {
 
 /***/ }),
 
-/***/ 4011:
+/***/ 5686:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42739,17 +43488,17 @@ function ascending(numbers) {
 
 /***/ }),
 
-/***/ 6357:
+/***/ 1676:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A: () => (/* binding */ parseDockerfile)
 /* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
-/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
-/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5686);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9004);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3366);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -42869,7 +43618,126 @@ function newInstruction(instruction, line, heredocs) {
 
 /***/ }),
 
-/***/ 2193:
+/***/ 8176:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ul: () => (/* binding */ triggerIn),
+/* harmony export */   Z9: () => (/* binding */ wordsOf),
+/* harmony export */   fq: () => (/* binding */ pairsOf),
+/* harmony export */   lJ: () => (/* binding */ jsonStrings),
+/* harmony export */   y0: () => (/* binding */ readRawInstructions)
+/* harmony export */ });
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1815);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9004);
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+function readRawInstructions({ text }) {
+    const { instructions, escapeChar, heredocEnds } = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_1__/* .readSource */ .o$)(text);
+    const lines = (0,_source_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitLines */ .uz)(text);
+    const raw = instructions.map((instruction) => {
+        const line = instruction.getRange().start.line + 1;
+        const end = (0,_instruction_js__WEBPACK_IMPORTED_MODULE_0__/* .lastLineOf */ .SH)(instruction);
+        // docker skips blank lines between continued lines (bk: parser/parser.go, isEmptyContinuationLine)
+        const own = lines.slice(line - 1, end).filter((text) => text.trim() !== '');
+        const heredocs = lines.slice(end, heredocEnds.get(line) ?? 0).join('');
+        return { ...parseRaw((0,_source_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logicalLineOf */ .f)(own, escapeChar), escapeChar), line, heredocs };
+    });
+    return { escapeChar, instructions: new Map(raw.map((one) => [one.line, one])) };
+}
+/** Parses the instruction in an ONBUILD. */
+function triggerIn({ rest, line, flags }, escapeChar) {
+    return { ...parseRaw([...flags, rest].join(' '), escapeChar), line, heredocs: '' };
+}
+function parseRaw(text, escapeChar) {
+    const [, keyword = '', args = ''] = /^(\S+)\s*(.*)$/s.exec(text.replace(/^\uFEFF/, '').trim()) ?? [];
+    return { keyword: keyword.toUpperCase(), ...splitFlags(args, escapeChar) };
+}
+/** bk: parser/split_command.go, extractBuilderFlags. */
+function splitFlags(text, escapeChar) {
+    const flags = [];
+    let at = 0;
+    for (;;) {
+        at += /^\s*/.exec(text.slice(at))?.[0].length ?? 0;
+        if (!text.startsWith('--', at))
+            return { flags, rest: text.slice(at).trim() };
+        let word = '';
+        let quote = '';
+        for (; at < text.length && (quote !== '' || !/\s/.test(text[at] ?? '')); at++) {
+            const character = text[at] ?? '';
+            if (character === quote)
+                quote = '';
+            else if (quote === '' && /['"]/.test(character))
+                quote = character;
+            else if (character === escapeChar)
+                word += text[++at] ?? '';
+            else
+                word += character;
+        }
+        if (word === '--')
+            return { flags, rest: text.slice(at).trim() };
+        flags.push(word);
+    }
+}
+/** Splits text at blanks outside quotes; quotes and escapes remain (bk: parser/line_parsers.go, parseWords). */
+function wordsOf(text, escapeChar) {
+    const words = [];
+    let word = '';
+    let quote = '';
+    for (let at = 0; at < text.length; at++) {
+        const character = text[at] ?? '';
+        if (quote === '' && /\s/.test(character)) {
+            if (word !== '')
+                words.push(word);
+            word = '';
+            continue;
+        }
+        if (character === escapeChar && quote !== "'") {
+            // an escape at the end is dropped
+            if (at + 1 < text.length)
+                word += character + text[++at];
+            continue;
+        }
+        if (character === quote)
+            quote = '';
+        else if (quote === '' && /['"]/.test(character))
+            quote = character;
+        word += character;
+    }
+    if (word !== '')
+        words.push(word);
+    return words;
+}
+/** Reads `A=1 B=2`, and `A 1 2` of ENV and LABEL; the value is undefined in `ARG A` (bk: parseNameVal, parseNameOrNameVal). */
+function pairsOf({ keyword, rest }, escapeChar) {
+    const words = wordsOf(rest, escapeChar);
+    if (keyword !== 'ARG' && !words[0]?.includes('=')) {
+        const [, name = '', word = ''] = /^(\S+)\s+(.*)$/s.exec(rest) ?? [];
+        return [[name, word]];
+    }
+    return words.map((word) => {
+        const at = word.indexOf('=');
+        return at === -1 ? [word] : [word.slice(0, at), word.slice(at + 1)];
+    });
+}
+/** Parses `["a", "b"]`; undefined if it is no JSON array of strings (bk: parseJSON). */
+function jsonStrings(text) {
+    if (!text.startsWith('['))
+        return undefined;
+    try {
+        const array = JSON.parse(text);
+        return Array.isArray(array) && array.every((one) => typeof one === 'string') ? array : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ }),
+
+/***/ 9004:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42878,8 +43746,8 @@ function newInstruction(instruction, line, heredocs) {
 /* harmony export */   uz: () => (/* binding */ splitLines)
 /* harmony export */ });
 /* unused harmony export MARK */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -42971,7 +43839,7 @@ function splitLines(text) {
 
 /***/ }),
 
-/***/ 445:
+/***/ 2248:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42984,7 +43852,7 @@ function splitLines(text) {
 /* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
 /* harmony export */   xB: () => (/* binding */ neededStages)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4011);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5686);
 
 /** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 function nameOf({ name, index }) {
@@ -43046,7 +43914,7 @@ function stageAt({ stages }, index) {
 
 /***/ }),
 
-/***/ 2237:
+/***/ 8624:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -43116,15 +43984,15 @@ function bare(text) {
 
 /***/ }),
 
-/***/ 1763:
+/***/ 3366:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   J: () => (/* binding */ globalArgs),
 /* harmony export */   V: () => (/* binding */ expandWord)
 /* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -43242,7 +44110,7 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
-/***/ 5826:
+/***/ 6818:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43259,1868 +44127,24 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "os"
-var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function utils_toCommandValue(input) {
-    if (input === null || input === undefined) {
-        return '';
-    }
-    else if (typeof input === 'string' || input instanceof String) {
-        return input;
-    }
-    return JSON.stringify(input);
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function toCommandProperties(annotationProperties) {
-    if (!Object.keys(annotationProperties).length) {
-        return {};
-    }
-    return {
-        title: annotationProperties.title,
-        file: annotationProperties.file,
-        line: annotationProperties.startLine,
-        endLine: annotationProperties.endLine,
-        col: annotationProperties.startColumn,
-        endColumn: annotationProperties.endColumn
-    };
-}
-//# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
-
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function command_issueCommand(command, properties, message) {
-    const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_.EOL);
-}
-function command_issue(name, message = '') {
-    command_issueCommand(name, {}, message);
-}
-const CMD_STRING = '::';
-class Command {
-    constructor(command, properties, message) {
-        if (!command) {
-            command = 'missing.command';
-        }
-        this.command = command;
-        this.properties = properties;
-        this.message = message;
-    }
-    toString() {
-        let cmdStr = CMD_STRING + this.command;
-        if (this.properties && Object.keys(this.properties).length > 0) {
-            cmdStr += ' ';
-            let first = true;
-            for (const key in this.properties) {
-                if (this.properties.hasOwnProperty(key)) {
-                    const val = this.properties[key];
-                    if (val) {
-                        if (first) {
-                            first = false;
-                        }
-                        else {
-                            cmdStr += ',';
-                        }
-                        cmdStr += `${key}=${escapeProperty(val)}`;
-                    }
-                }
-            }
-        }
-        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-        return cmdStr;
-    }
-}
-function escapeData(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A');
-}
-function escapeProperty(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A')
-        .replace(/:/g, '%3A')
-        .replace(/,/g, '%2C');
-}
-//# sourceMappingURL=command.js.map
-;// CONCATENATED MODULE: external "crypto"
-const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
-// For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-
-
-
-
-function file_command_issueFileCommand(command, message) {
-    const filePath = process.env[`GITHUB_${command}`];
-    if (!filePath) {
-        throw new Error(`Unable to find environment variable for file command ${command}`);
-    }
-    if (!external_fs_.existsSync(filePath)) {
-        throw new Error(`Missing file at path: ${filePath}`);
-    }
-    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
-        encoding: 'utf8'
-    });
-}
-function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
-    const convertedValue = utils_toCommandValue(value);
-    // These should realistically never happen, but just in case someone finds a
-    // way to exploit uuid generation let's not allow keys or values that contain
-    // the delimiter.
-    if (key.includes(delimiter)) {
-        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
-    }
-    if (convertedValue.includes(delimiter)) {
-        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
-    }
-    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
-}
-//# sourceMappingURL=file-command.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "http"
-var external_http_ = __nccwpck_require__(8611);
-// EXTERNAL MODULE: external "https"
-var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-    const usingSsl = reqUrl.protocol === 'https:';
-    if (checkBypass(reqUrl)) {
-        return undefined;
-    }
-    const proxyVar = (() => {
-        if (usingSsl) {
-            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
-        }
-        else {
-            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
-        }
-    })();
-    if (proxyVar) {
-        try {
-            return new DecodedURL(proxyVar);
-        }
-        catch (_a) {
-            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
-                return new DecodedURL(`http://${proxyVar}`);
-        }
-    }
-    else {
-        return undefined;
-    }
-}
-function checkBypass(reqUrl) {
-    if (!reqUrl.hostname) {
-        return false;
-    }
-    const reqHost = reqUrl.hostname;
-    if (isLoopbackAddress(reqHost)) {
-        return true;
-    }
-    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
-    if (!noProxy) {
-        return false;
-    }
-    // Determine the request port
-    let reqPort;
-    if (reqUrl.port) {
-        reqPort = Number(reqUrl.port);
-    }
-    else if (reqUrl.protocol === 'http:') {
-        reqPort = 80;
-    }
-    else if (reqUrl.protocol === 'https:') {
-        reqPort = 443;
-    }
-    // Format the request hostname and hostname with port
-    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-    if (typeof reqPort === 'number') {
-        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-    }
-    // Compare request host against noproxy
-    for (const upperNoProxyItem of noProxy
-        .split(',')
-        .map(x => x.trim().toUpperCase())
-        .filter(x => x)) {
-        if (upperNoProxyItem === '*' ||
-            upperReqHosts.some(x => x === upperNoProxyItem ||
-                x.endsWith(`.${upperNoProxyItem}`) ||
-                (upperNoProxyItem.startsWith('.') &&
-                    x.endsWith(`${upperNoProxyItem}`)))) {
-            return true;
-        }
-    }
-    return false;
-}
-function isLoopbackAddress(host) {
-    const hostLower = host.toLowerCase();
-    return (hostLower === 'localhost' ||
-        hostLower.startsWith('127.') ||
-        hostLower.startsWith('[::1]') ||
-        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
-}
-class DecodedURL extends URL {
-    constructor(url, base) {
-        super(url, base);
-        this._decodedUsername = decodeURIComponent(super.username);
-        this._decodedPassword = decodeURIComponent(super.password);
-    }
-    get username() {
-        return this._decodedUsername;
-    }
-    get password() {
-        return this._decodedPassword;
-    }
-}
-//# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
-/* eslint-disable @typescript-eslint/no-explicit-any */
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-var HttpCodes;
-(function (HttpCodes) {
-    HttpCodes[HttpCodes["OK"] = 200] = "OK";
-    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function (Headers) {
-    Headers["Accept"] = "accept";
-    Headers["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function (MediaTypes) {
-    MediaTypes["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-/**
- * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
- * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
- */
-function lib_getProxyUrl(serverUrl) {
-    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
-    return proxyUrl ? proxyUrl.href : '';
-}
-const HttpRedirectCodes = [
-    HttpCodes.MovedPermanently,
-    HttpCodes.ResourceMoved,
-    HttpCodes.SeeOther,
-    HttpCodes.TemporaryRedirect,
-    HttpCodes.PermanentRedirect
-];
-const HttpResponseRetryCodes = [
-    HttpCodes.BadGateway,
-    HttpCodes.ServiceUnavailable,
-    HttpCodes.GatewayTimeout
-];
-const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
-const ExponentialBackoffCeiling = 10;
-const ExponentialBackoffTimeSlice = 5;
-class HttpClientError extends Error {
-    constructor(message, statusCode) {
-        super(message);
-        this.name = 'HttpClientError';
-        this.statusCode = statusCode;
-        Object.setPrototypeOf(this, HttpClientError.prototype);
-    }
-}
-class HttpClientResponse {
-    constructor(message) {
-        this.message = message;
-    }
-    readBody() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                let output = Buffer.alloc(0);
-                this.message.on('data', (chunk) => {
-                    output = Buffer.concat([output, chunk]);
-                });
-                this.message.on('end', () => {
-                    resolve(output.toString());
-                });
-            }));
-        });
-    }
-    readBodyBuffer() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                const chunks = [];
-                this.message.on('data', (chunk) => {
-                    chunks.push(chunk);
-                });
-                this.message.on('end', () => {
-                    resolve(Buffer.concat(chunks));
-                });
-            }));
-        });
-    }
-}
-function isHttps(requestUrl) {
-    const parsedUrl = new URL(requestUrl);
-    return parsedUrl.protocol === 'https:';
-}
-class lib_HttpClient {
-    constructor(userAgent, handlers, requestOptions) {
-        this._ignoreSslError = false;
-        this._allowRedirects = true;
-        this._allowRedirectDowngrade = false;
-        this._maxRedirects = 50;
-        this._allowRetries = false;
-        this._maxRetries = 1;
-        this._keepAlive = false;
-        this._disposed = false;
-        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-        this.handlers = handlers || [];
-        this.requestOptions = requestOptions;
-        if (requestOptions) {
-            if (requestOptions.ignoreSslError != null) {
-                this._ignoreSslError = requestOptions.ignoreSslError;
-            }
-            this._socketTimeout = requestOptions.socketTimeout;
-            if (requestOptions.allowRedirects != null) {
-                this._allowRedirects = requestOptions.allowRedirects;
-            }
-            if (requestOptions.allowRedirectDowngrade != null) {
-                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-            }
-            if (requestOptions.maxRedirects != null) {
-                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-            }
-            if (requestOptions.keepAlive != null) {
-                this._keepAlive = requestOptions.keepAlive;
-            }
-            if (requestOptions.allowRetries != null) {
-                this._allowRetries = requestOptions.allowRetries;
-            }
-            if (requestOptions.maxRetries != null) {
-                this._maxRetries = requestOptions.maxRetries;
-            }
-        }
-    }
-    options(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    get(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('GET', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    del(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    post(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('POST', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    patch(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    put(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PUT', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    head(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    sendStream(verb, requestUrl, stream, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request(verb, requestUrl, stream, additionalHeaders);
-        });
-    }
-    /**
-     * Gets a typed object from an endpoint
-     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-     */
-    getJson(requestUrl_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            const res = yield this.get(requestUrl, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    postJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.post(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    putJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.put(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    patchJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.patch(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    /**
-     * Makes a raw http request.
-     * All other methods such as get, post, patch, and request ultimately call this.
-     * Prefer get, del, post and patch
-     */
-    request(verb, requestUrl, data, headers) {
-        return __awaiter(this, void 0, void 0, function* () {
-            if (this._disposed) {
-                throw new Error('Client has already been disposed.');
-            }
-            const parsedUrl = new URL(requestUrl);
-            let info = this._prepareRequest(verb, parsedUrl, headers);
-            // Only perform retries on reads since writes may not be idempotent.
-            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
-                ? this._maxRetries + 1
-                : 1;
-            let numTries = 0;
-            let response;
-            do {
-                response = yield this.requestRaw(info, data);
-                // Check if it's an authentication challenge
-                if (response &&
-                    response.message &&
-                    response.message.statusCode === HttpCodes.Unauthorized) {
-                    let authenticationHandler;
-                    for (const handler of this.handlers) {
-                        if (handler.canHandleAuthentication(response)) {
-                            authenticationHandler = handler;
-                            break;
-                        }
-                    }
-                    if (authenticationHandler) {
-                        return authenticationHandler.handleAuthentication(this, info, data);
-                    }
-                    else {
-                        // We have received an unauthorized response but have no handlers to handle it.
-                        // Let the response return to the caller.
-                        return response;
-                    }
-                }
-                let redirectsRemaining = this._maxRedirects;
-                while (response.message.statusCode &&
-                    HttpRedirectCodes.includes(response.message.statusCode) &&
-                    this._allowRedirects &&
-                    redirectsRemaining > 0) {
-                    const redirectUrl = response.message.headers['location'];
-                    if (!redirectUrl) {
-                        // if there's no location to redirect to, we won't
-                        break;
-                    }
-                    const parsedRedirectUrl = new URL(redirectUrl);
-                    if (parsedUrl.protocol === 'https:' &&
-                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
-                        !this._allowRedirectDowngrade) {
-                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
-                    }
-                    // we need to finish reading the response before reassigning response
-                    // which will leak the open socket.
-                    yield response.readBody();
-                    // strip authorization header if redirected to a different hostname
-                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-                        for (const header in headers) {
-                            // header names are case insensitive
-                            if (header.toLowerCase() === 'authorization') {
-                                delete headers[header];
-                            }
-                        }
-                    }
-                    // let's make the request with the new redirectUrl
-                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
-                    response = yield this.requestRaw(info, data);
-                    redirectsRemaining--;
-                }
-                if (!response.message.statusCode ||
-                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-                    // If not a retry code, return immediately instead of retrying
-                    return response;
-                }
-                numTries += 1;
-                if (numTries < maxTries) {
-                    yield response.readBody();
-                    yield this._performExponentialBackoff(numTries);
-                }
-            } while (numTries < maxTries);
-            return response;
-        });
-    }
-    /**
-     * Needs to be called if keepAlive is set to true in request options.
-     */
-    dispose() {
-        if (this._agent) {
-            this._agent.destroy();
-        }
-        this._disposed = true;
-    }
-    /**
-     * Raw request.
-     * @param info
-     * @param data
-     */
-    requestRaw(info, data) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => {
-                function callbackForResult(err, res) {
-                    if (err) {
-                        reject(err);
-                    }
-                    else if (!res) {
-                        // If `err` is not passed, then `res` must be passed.
-                        reject(new Error('Unknown error'));
-                    }
-                    else {
-                        resolve(res);
-                    }
-                }
-                this.requestRawWithCallback(info, data, callbackForResult);
-            });
-        });
-    }
-    /**
-     * Raw request with callback.
-     * @param info
-     * @param data
-     * @param onResult
-     */
-    requestRawWithCallback(info, data, onResult) {
-        if (typeof data === 'string') {
-            if (!info.options.headers) {
-                info.options.headers = {};
-            }
-            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
-        }
-        let callbackCalled = false;
-        function handleResult(err, res) {
-            if (!callbackCalled) {
-                callbackCalled = true;
-                onResult(err, res);
-            }
-        }
-        const req = info.httpModule.request(info.options, (msg) => {
-            const res = new HttpClientResponse(msg);
-            handleResult(undefined, res);
-        });
-        let socket;
-        req.on('socket', sock => {
-            socket = sock;
-        });
-        // If we ever get disconnected, we want the socket to timeout eventually
-        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
-            if (socket) {
-                socket.end();
-            }
-            handleResult(new Error(`Request timeout: ${info.options.path}`));
-        });
-        req.on('error', function (err) {
-            // err has statusCode property
-            // res should have headers
-            handleResult(err);
-        });
-        if (data && typeof data === 'string') {
-            req.write(data, 'utf8');
-        }
-        if (data && typeof data !== 'string') {
-            data.on('close', function () {
-                req.end();
-            });
-            data.pipe(req);
-        }
-        else {
-            req.end();
-        }
-    }
-    /**
-     * Gets an http agent. This function is useful when you need an http agent that handles
-     * routing through a proxy server - depending upon the url and proxy environment variables.
-     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-     */
-    getAgent(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        return this._getAgent(parsedUrl);
-    }
-    getAgentDispatcher(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (!useProxy) {
-            return;
-        }
-        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-    }
-    _prepareRequest(method, requestUrl, headers) {
-        const info = {};
-        info.parsedUrl = requestUrl;
-        const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? https : http;
-        const defaultPort = usingSsl ? 443 : 80;
-        info.options = {};
-        info.options.host = info.parsedUrl.hostname;
-        info.options.port = info.parsedUrl.port
-            ? parseInt(info.parsedUrl.port)
-            : defaultPort;
-        info.options.path =
-            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
-        info.options.method = method;
-        info.options.headers = this._mergeHeaders(headers);
-        if (this.userAgent != null) {
-            info.options.headers['user-agent'] = this.userAgent;
-        }
-        info.options.agent = this._getAgent(info.parsedUrl);
-        // gives handlers an opportunity to participate
-        if (this.handlers) {
-            for (const handler of this.handlers) {
-                handler.prepareRequest(info.options);
-            }
-        }
-        return info;
-    }
-    _mergeHeaders(headers) {
-        if (this.requestOptions && this.requestOptions.headers) {
-            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-        }
-        return lowercaseKeys(headers || {});
-    }
-    /**
-     * Gets an existing header value or returns a default.
-     * Handles converting number header values to strings since HTTP headers must be strings.
-     * Note: This returns string | string[] since some headers can have multiple values.
-     * For headers that must always be a single string (like Content-Type), use the
-     * specialized _getExistingOrDefaultContentTypeHeader method instead.
-     */
-    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-            if (headerValue) {
-                clientHeader =
-                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
-            }
-        }
-        const additionalValue = additionalHeaders[header];
-        if (additionalValue !== undefined) {
-            return typeof additionalValue === 'number'
-                ? additionalValue.toString()
-                : additionalValue;
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    /**
-     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-     * Always returns a single string (not an array) since Content-Type should be a single value.
-     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-     */
-    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-            if (headerValue) {
-                if (typeof headerValue === 'number') {
-                    clientHeader = String(headerValue);
-                }
-                else if (Array.isArray(headerValue)) {
-                    clientHeader = headerValue.join(', ');
-                }
-                else {
-                    clientHeader = headerValue;
-                }
-            }
-        }
-        const additionalValue = additionalHeaders[Headers.ContentType];
-        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
-        if (additionalValue !== undefined) {
-            if (typeof additionalValue === 'number') {
-                return String(additionalValue);
-            }
-            else if (Array.isArray(additionalValue)) {
-                return additionalValue.join(', ');
-            }
-            else {
-                return additionalValue;
-            }
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    _getAgent(parsedUrl) {
-        let agent;
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (this._keepAlive && useProxy) {
-            agent = this._proxyAgent;
-        }
-        if (!useProxy) {
-            agent = this._agent;
-        }
-        // if agent is already assigned use that agent.
-        if (agent) {
-            return agent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        let maxSockets = 100;
-        if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
-        }
-        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
-        if (proxyUrl && proxyUrl.hostname) {
-            const agentOptions = {
-                maxSockets,
-                keepAlive: this._keepAlive,
-                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
-                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-                })), { host: proxyUrl.hostname, port: proxyUrl.port })
-            };
-            let tunnelAgent;
-            const overHttps = proxyUrl.protocol === 'https:';
-            if (usingSsl) {
-                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-            }
-            else {
-                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-            }
-            agent = tunnelAgent(agentOptions);
-            this._proxyAgent = agent;
-        }
-        // if tunneling agent isn't assigned create a new agent
-        if (!agent) {
-            const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
-            this._agent = agent;
-        }
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            agent.options = Object.assign(agent.options || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return agent;
-    }
-    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-        let proxyAgent;
-        if (this._keepAlive) {
-            proxyAgent = this._proxyAgentDispatcher;
-        }
-        // if agent is already assigned use that agent.
-        if (proxyAgent) {
-            return proxyAgent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
-            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
-        })));
-        this._proxyAgentDispatcher = proxyAgent;
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return proxyAgent;
-    }
-    _getUserAgentWithOrchestrationId(userAgent) {
-        const baseUserAgent = userAgent || 'actions/http-client';
-        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
-        if (orchId) {
-            // Sanitize the orchestration ID to ensure it contains only valid characters
-            // Valid characters: 0-9, a-z, _, -, .
-            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
-            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-        }
-        return baseUserAgent;
-    }
-    _performExponentialBackoff(retryNumber) {
-        return __awaiter(this, void 0, void 0, function* () {
-            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-            return new Promise(resolve => setTimeout(() => resolve(), ms));
-        });
-    }
-    _processResponse(res, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
-                const statusCode = res.message.statusCode || 0;
-                const response = {
-                    statusCode,
-                    result: null,
-                    headers: {}
-                };
-                // not found leads to null obj returned
-                if (statusCode === HttpCodes.NotFound) {
-                    resolve(response);
-                }
-                // get the result from the body
-                function dateTimeDeserializer(key, value) {
-                    if (typeof value === 'string') {
-                        const a = new Date(value);
-                        if (!isNaN(a.valueOf())) {
-                            return a;
-                        }
-                    }
-                    return value;
-                }
-                let obj;
-                let contents;
-                try {
-                    contents = yield res.readBody();
-                    if (contents && contents.length > 0) {
-                        if (options && options.deserializeDates) {
-                            obj = JSON.parse(contents, dateTimeDeserializer);
-                        }
-                        else {
-                            obj = JSON.parse(contents);
-                        }
-                        response.result = obj;
-                    }
-                    response.headers = res.message.headers;
-                }
-                catch (err) {
-                    // Invalid resource (contents not json);  leaving result obj null
-                }
-                // note that 3xx redirects are handled by the http layer.
-                if (statusCode > 299) {
-                    let msg;
-                    // if exception/error in body, attempt to get better error
-                    if (obj && obj.message) {
-                        msg = obj.message;
-                    }
-                    else if (contents && contents.length > 0) {
-                        // it may be the case that the exception is in the body message as string
-                        msg = contents;
-                    }
-                    else {
-                        msg = `Failed request: (${statusCode})`;
-                    }
-                    const err = new HttpClientError(msg, statusCode);
-                    err.result = response.result;
-                    reject(err);
-                }
-                else {
-                    resolve(response);
-                }
-            }));
-        });
-    }
-}
-const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
-//# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
-var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-class BasicCredentialHandler {
-    constructor(username, password) {
-        this.username = username;
-        this.password = password;
-    }
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class auth_BearerCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Bearer ${this.token}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class PersonalAccessTokenCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-//# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
-var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-class oidc_utils_OidcClient {
-    static createHttpClient(allowRetry = true, maxRetry = 10) {
-        const requestOptions = {
-            allowRetries: allowRetry,
-            maxRetries: maxRetry
-        };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
-    }
-    static getRequestToken() {
-        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-        if (!token) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
-        }
-        return token;
-    }
-    static getIDTokenUrl() {
-        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-        if (!runtimeUrl) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
-        }
-        return runtimeUrl;
-    }
-    static getCall(id_token_url) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
-            const res = yield httpclient
-                .getJson(id_token_url)
-                .catch(error => {
-                throw new Error(`Failed to get ID Token. \n 
-        Error Code : ${error.statusCode}\n 
-        Error Message: ${error.message}`);
-            });
-            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-            if (!id_token) {
-                throw new Error('Response json body do not have ID Token field');
-            }
-            return id_token;
-        });
-    }
-    static getIDToken(audience) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            try {
-                // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
-                if (audience) {
-                    const encodedAudience = encodeURIComponent(audience);
-                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-                }
-                debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
-                setSecret(id_token);
-                return id_token;
-            }
-            catch (error) {
-                throw new Error(`Error message: ${error.message}`);
-            }
-        });
-    }
-}
-//# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
-var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { access, appendFile, writeFile } = external_fs_.promises;
-const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
-const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
-class Summary {
-    constructor() {
-        this._buffer = '';
-    }
-    /**
-     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-     * Also checks r/w permissions.
-     *
-     * @returns step summary file path
-     */
-    filePath() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            if (this._filePath) {
-                return this._filePath;
-            }
-            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-            if (!pathFromEnv) {
-                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-            }
-            try {
-                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
-            }
-            catch (_a) {
-                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-            }
-            this._filePath = pathFromEnv;
-            return this._filePath;
-        });
-    }
-    /**
-     * Wraps content in an HTML tag, adding any HTML attributes
-     *
-     * @param {string} tag HTML tag to wrap
-     * @param {string | null} content content within the tag
-     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-     *
-     * @returns {string} content wrapped in HTML element
-     */
-    wrap(tag, content, attrs = {}) {
-        const htmlAttrs = Object.entries(attrs)
-            .map(([key, value]) => ` ${key}="${value}"`)
-            .join('');
-        if (!content) {
-            return `<${tag}${htmlAttrs}>`;
-        }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-    }
-    /**
-     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-     *
-     * @param {SummaryWriteOptions} [options] (optional) options for write operation
-     *
-     * @returns {Promise<Summary>} summary instance
-     */
-    write(options) {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-            const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
-            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
-            return this.emptyBuffer();
-        });
-    }
-    /**
-     * Clears the summary buffer and wipes the summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    clear() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            return this.emptyBuffer().write({ overwrite: true });
-        });
-    }
-    /**
-     * Returns the current summary buffer as a string
-     *
-     * @returns {string} string of summary buffer
-     */
-    stringify() {
-        return this._buffer;
-    }
-    /**
-     * If the summary buffer is empty
-     *
-     * @returns {boolen} true if the buffer is empty
-     */
-    isEmptyBuffer() {
-        return this._buffer.length === 0;
-    }
-    /**
-     * Resets the summary buffer without writing to summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    emptyBuffer() {
-        this._buffer = '';
-        return this;
-    }
-    /**
-     * Adds raw text to the summary buffer
-     *
-     * @param {string} text content to add
-     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addRaw(text, addEOL = false) {
-        this._buffer += text;
-        return addEOL ? this.addEOL() : this;
-    }
-    /**
-     * Adds the operating system-specific end-of-line marker to the buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addEOL() {
-        return this.addRaw(external_os_.EOL);
-    }
-    /**
-     * Adds an HTML codeblock to the summary buffer
-     *
-     * @param {string} code content to render within fenced code block
-     * @param {string} lang (optional) language to syntax highlight code
-     *
-     * @returns {Summary} summary instance
-     */
-    addCodeBlock(code, lang) {
-        const attrs = Object.assign({}, (lang && { lang }));
-        const element = this.wrap('pre', this.wrap('code', code), attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML list to the summary buffer
-     *
-     * @param {string[]} items list of items to render
-     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addList(items, ordered = false) {
-        const tag = ordered ? 'ol' : 'ul';
-        const listItems = items.map(item => this.wrap('li', item)).join('');
-        const element = this.wrap(tag, listItems);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML table to the summary buffer
-     *
-     * @param {SummaryTableCell[]} rows table rows
-     *
-     * @returns {Summary} summary instance
-     */
-    addTable(rows) {
-        const tableBody = rows
-            .map(row => {
-            const cells = row
-                .map(cell => {
-                if (typeof cell === 'string') {
-                    return this.wrap('td', cell);
-                }
-                const { header, data, colspan, rowspan } = cell;
-                const tag = header ? 'th' : 'td';
-                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
-                return this.wrap(tag, data, attrs);
-            })
-                .join('');
-            return this.wrap('tr', cells);
-        })
-            .join('');
-        const element = this.wrap('table', tableBody);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds a collapsable HTML details element to the summary buffer
-     *
-     * @param {string} label text for the closed state
-     * @param {string} content collapsable content
-     *
-     * @returns {Summary} summary instance
-     */
-    addDetails(label, content) {
-        const element = this.wrap('details', this.wrap('summary', label) + content);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML image tag to the summary buffer
-     *
-     * @param {string} src path to the image you to embed
-     * @param {string} alt text description of the image
-     * @param {SummaryImageOptions} options (optional) addition image attributes
-     *
-     * @returns {Summary} summary instance
-     */
-    addImage(src, alt, options) {
-        const { width, height } = options || {};
-        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
-        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML section heading element
-     *
-     * @param {string} text heading text
-     * @param {number | string} [level=1] (optional) the heading level, default: 1
-     *
-     * @returns {Summary} summary instance
-     */
-    addHeading(text, level) {
-        const tag = `h${level}`;
-        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
-            ? tag
-            : 'h1';
-        const element = this.wrap(allowedTag, text);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML thematic break (<hr>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addSeparator() {
-        const element = this.wrap('hr', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML line break (<br>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addBreak() {
-        const element = this.wrap('br', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML blockquote to the summary buffer
-     *
-     * @param {string} text quote text
-     * @param {string} cite (optional) citation url
-     *
-     * @returns {Summary} summary instance
-     */
-    addQuote(text, cite) {
-        const attrs = Object.assign({}, (cite && { cite }));
-        const element = this.wrap('blockquote', text, attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML anchor tag to the summary buffer
-     *
-     * @param {string} text link text/content
-     * @param {string} href hyperlink
-     *
-     * @returns {Summary} summary instance
-     */
-    addLink(text, href) {
-        const element = this.wrap('a', text, { href });
-        return this.addRaw(element).addEOL();
-    }
-}
-const _summary = new Summary();
-/**
- * @deprecated use `core.summary`
- */
-const markdownSummary = (/* unused pure expression or super */ null && (_summary));
-const summary_summary = _summary;
-//# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
-
-/**
- * toPosixPath converts the given path to the posix form. On Windows, \\ will be
- * replaced with /.
- *
- * @param pth. Path to transform.
- * @return string Posix path.
- */
-function toPosixPath(pth) {
-    return pth.replace(/[\\]/g, '/');
-}
-/**
- * toWin32Path converts the given path to the win32 form. On Linux, / will be
- * replaced with \\.
- *
- * @param pth. Path to transform.
- * @return string Win32 path.
- */
-function toWin32Path(pth) {
-    return pth.replace(/[/]/g, '\\');
-}
-/**
- * toPlatformPath converts the given path to a platform-specific path. It does
- * this by replacing instances of / and \ with the platform-specific path
- * separator.
- *
- * @param pth The path to platformize.
- * @return string The platform-specific path.
- */
-function toPlatformPath(pth) {
-    return pth.replace(/[/\\]/g, path.sep);
-}
-//# sourceMappingURL=path-utils.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var lib_exec = __nccwpck_require__(2876);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
-var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
-        silent: true
-    });
-    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
-        silent: true
-    });
-    return {
-        name: name.trim(),
-        version: version.trim()
-    };
-});
-const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    var _a, _b, _c, _d;
-    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
-        silent: true
-    });
-    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
-    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
-    return {
-        name,
-        version
-    };
-});
-const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
-        silent: true
-    });
-    const [name, version] = stdout.trim().split('\n');
-    return {
-        name,
-        version
-    };
-});
-const platform = external_os_.platform();
-const arch = external_os_.arch();
-const isWindows = platform === 'win32';
-const isMacOS = platform === 'darwin';
-const isLinux = platform === 'linux';
-function getDetails() {
-    return platform_awaiter(this, void 0, void 0, function* () {
-        return Object.assign(Object.assign({}, (yield (isWindows
-            ? getWindowsInfo()
-            : isMacOS
-                ? getMacOsInfo()
-                : getLinuxInfo()))), { platform,
-            arch,
-            isWindows,
-            isMacOS,
-            isLinux });
-    });
-}
-//# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
-var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-/**
- * The code to exit an action
- */
-var ExitCode;
-(function (ExitCode) {
-    /**
-     * A code indicating that the action was successful
-     */
-    ExitCode[ExitCode["Success"] = 0] = "Success";
-    /**
-     * A code indicating that the action was a failure
-     */
-    ExitCode[ExitCode["Failure"] = 1] = "Failure";
-})(ExitCode || (ExitCode = {}));
-//-----------------------------------------------------------------------
-// Variables
-//-----------------------------------------------------------------------
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function exportVariable(name, val) {
-    const convertedVal = toCommandValue(val);
-    process.env[name] = convertedVal;
-    const filePath = process.env['GITHUB_ENV'] || '';
-    if (filePath) {
-        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
-    }
-    issueCommand('set-env', { name }, convertedVal);
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function core_setSecret(secret) {
-    command_issueCommand('add-mask', {}, secret);
-}
-/**
- * Prepends inputPath to the PATH (for this action and future actions)
- * @param inputPath
- */
-function addPath(inputPath) {
-    const filePath = process.env['GITHUB_PATH'] || '';
-    if (filePath) {
-        issueFileCommand('PATH', inputPath);
-    }
-    else {
-        issueCommand('add-path', {}, inputPath);
-    }
-    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
-    if (options && options.required && !val) {
-        throw new Error(`Input required and not supplied: ${name}`);
-    }
-    if (options && options.trimWhitespace === false) {
-        return val;
-    }
-    return val.trim();
-}
-/**
- * Gets the values of an multiline input.  Each value is also trimmed.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string[]
- *
- */
-function getMultilineInput(name, options) {
-    const inputs = getInput(name, options)
-        .split('\n')
-        .filter(x => x !== '');
-    if (options && options.trimWhitespace === false) {
-        return inputs;
-    }
-    return inputs.map(input => input.trim());
-}
-/**
- * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
- * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
- * The return value is also in boolean type.
- * ref: https://yaml.org/spec/1.2/spec.html#id2804923
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   boolean
- */
-function getBooleanInput(name, options) {
-    const trueValue = ['true', 'True', 'TRUE'];
-    const falseValue = ['false', 'False', 'FALSE'];
-    const val = getInput(name, options);
-    if (trueValue.includes(val))
-        return true;
-    if (falseValue.includes(val))
-        return false;
-    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
-        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function setOutput(name, value) {
-    const filePath = process.env['GITHUB_OUTPUT'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
-    }
-    process.stdout.write(external_os_.EOL);
-    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
-}
-/**
- * Enables or disables the echoing of commands into stdout for the rest of the step.
- * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
- *
- */
-function setCommandEcho(enabled) {
-    issue('echo', enabled ? 'on' : 'off');
-}
-//-----------------------------------------------------------------------
-// Results
-//-----------------------------------------------------------------------
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-    process.exitCode = ExitCode.Failure;
-    error(message);
-}
-//-----------------------------------------------------------------------
-// Logging Commands
-//-----------------------------------------------------------------------
-/**
- * Gets whether Actions Step Debug is on or not
- */
-function isDebug() {
-    return process.env['RUNNER_DEBUG'] === '1';
-}
-/**
- * Writes debug message to user log
- * @param message debug message
- */
-function core_debug(message) {
-    command_issueCommand('debug', {}, message);
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a notice issue
- * @param message notice issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function notice(message, properties = {}) {
-    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-    process.stdout.write(message + os.EOL);
-}
-/**
- * Begin an output group.
- *
- * Output until the next `groupEnd` will be foldable in this group
- *
- * @param name The name of the output group
- */
-function startGroup(name) {
-    issue('group', name);
-}
-/**
- * End an output group.
- */
-function endGroup() {
-    issue('endgroup');
-}
-/**
- * Wrap an asynchronous function call in a group.
- *
- * Returns the same type as the function itself.
- *
- * @param name The name of the group
- * @param fn The function to wrap in the group
- */
-function group(name, fn) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        startGroup(name);
-        let result;
-        try {
-            result = yield fn();
-        }
-        finally {
-            endGroup();
-        }
-        return result;
-    });
-}
-//-----------------------------------------------------------------------
-// Wrapper action state
-//-----------------------------------------------------------------------
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function saveState(name, value) {
-    const filePath = process.env['GITHUB_STATE'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
-    }
-    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-    return process.env[`STATE_${name}`] || '';
-}
-function getIDToken(aud) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        return yield OidcClient.getIDToken(aud);
-    });
-}
-/**
- * Summary exports
- */
-
-/**
- * @deprecated use core.summary
- */
-
-/**
- * Path exports
- */
-
-/**
- * Platform utilities exports
- */
-
-//# sourceMappingURL=core.js.map
-// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
-var action_inputs = __nccwpck_require__(63);
-;// CONCATENATED MODULE: ./src/action/passed-variables.ts
-/** Returns the names of environment variables that the user's inputs pass by name only. */
-function variablesAskedFor(inputs) {
-    const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
-        if (/^(--env|-e)$/.test(word))
-            return words[index + 1] ?? [];
-        const [, value] = /^(?:--env=|-e)(.+)$/.exec(word) ?? [];
-        return value ?? [];
-    });
-    return [...inputs.buildArgs, ...fromOptions].filter((text) => !text.includes('='));
-}
-
+// EXTERNAL MODULE: ../../main/node_modules/@actions/core/lib/core.js + 11 modules
+var core = __nccwpck_require__(7482);
+// EXTERNAL MODULE: ./src/action/inputs.ts + 13 modules
+var action_inputs = __nccwpck_require__(6313);
+// EXTERNAL MODULE: ./src/action/passed-variables.ts
+var passed_variables = __nccwpck_require__(8735);
 // EXTERNAL MODULE: ./src/action/secrets.ts
-var action_secrets = __nccwpck_require__(7911);
-;// CONCATENATED MODULE: ./src/action/state.ts
-
-
-const FOLDER_PREFIX = 'shared-docker-layers-';
-/** Returns the temporary folder of a run, directly below the runner's own. */
-function folderOf(runId, temp) {
-    return (0,external_node_path_.resolve)(temp, `${FOLDER_PREFIX}${runId}`);
-}
-function state_saveState(state) {
-    saveState('run-id', state.runId);
-    saveState('folder', state.folder);
-}
-/**
- * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
- * output could forge it with `::save-state`, and the post step deletes what it names.
- */
-function readState(temp) {
-    const state = { runId: core.getState('run-id'), folder: core.getState('folder') };
-    if (!/^[0-9a-f-]{36}$/.test(state.runId))
-        return undefined;
-    const ours = dirname(state.folder) === resolve(temp) && basename(state.folder) === `${FOLDER_PREFIX}${state.runId}`;
-    return ours ? state : undefined;
-}
-
+var action_secrets = __nccwpck_require__(7238);
+// EXTERNAL MODULE: ./src/action/state.ts
+var state = __nccwpck_require__(7178);
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/exec.ts
-var src_lib_exec = __nccwpck_require__(766);
+var exec = __nccwpck_require__(5159);
 ;// CONCATENATED MODULE: ./src/docker/docker.ts
+
 
 
 /** The docker client on PATH. */
@@ -45135,60 +44159,20 @@ class DockerCli {
         this.#env = env;
         this.#timeline = timeline;
     }
-    async call(args, options = {}) {
-        const { patience, signal, onOutput, ...rest } = options;
-        const silence = new Silence(patience);
-        const all = {
-            ...rest,
-            env: { ...this.#env, ...options.env },
-            signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
-            onOutput: (chunk) => {
-                silence.interrupt();
-                onOutput?.(chunk);
-            }
-        };
+    async call(args, options) {
+        const all = { ...options, env: { ...this.#env, ...options.env } };
         try {
-            return await this.#timeline.measure('command', nameOf(args), () => (0,src_lib_exec/* exec */.m)('docker', args, all));
+            return await this.#timeline.measure('command', (0,exec/* commandOf */.N)('docker', args), () => (0,exec/* exec */.m)('docker', args, all));
         }
         catch (error) {
-            if (patience !== undefined && silence.signal.aborted && !signal?.aborted) {
-                return { exitCode: null, stdout: '', stderr: `no answer within ${patience / 1_000} seconds` };
-            }
+            if (error instanceof bounds/* BoundError */.nI)
+                return { exitCode: null, stdout: '', stderr: error.message };
             if ((0,errors/* messageOf */.bD)(error).includes('Unable to locate executable file')) {
                 throw new errors/* UserError */.yo('There is no docker command on PATH; run this action on a runner that has Docker');
             }
             throw error;
         }
-        finally {
-            silence.end();
-        }
     }
-}
-/** Aborts its signal after `longest` milliseconds without an interruption, or never if `longest` is undefined. */
-class Silence {
-    #longest;
-    #controller = new AbortController();
-    #timer;
-    constructor(longest) {
-        this.#longest = longest;
-        this.interrupt();
-    }
-    get signal() {
-        return this.#controller.signal;
-    }
-    interrupt() {
-        clearTimeout(this.#timer);
-        if (this.#longest !== undefined)
-            this.#timer = setTimeout(() => this.#controller.abort(), this.#longest);
-    }
-    end() {
-        clearTimeout(this.#timer);
-    }
-}
-/** Returns the words before the first one that is not a command: `docker push`, `docker buildx imagetools inspect`. */
-function nameOf(args) {
-    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
-    return ['docker', ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
 }
 
 ;// CONCATENATED MODULE: ./src/docker/environment.ts
@@ -45207,7 +44191,7 @@ function childEnvironment(env, asked = []) {
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 ;// CONCATENATED MODULE: ./src/lib/log.ts
 
 
@@ -45215,7 +44199,7 @@ var lib_text = __nccwpck_require__(9112);
 
 
 
-const say = { notice: notice, warning: warning, error: error };
+const say = { notice: core/* notice */.lm, warning: core/* warning */.$e, error: core/* error */.z3 };
 /** GitHub shows ten annotations of each kind per step of a workflow (docs.github.com, "Workflow commands"); the tenth counts the rest. */
 const MOST_ANNOTATIONS = 10;
 /** Bytes that the log shows from the beginning of a section, and from the end of a longer one. */
@@ -45398,12 +44382,15 @@ class Log {
 }
 
 // EXTERNAL MODULE: ./src/lib/timeline.ts
-var lib_timeline = __nccwpck_require__(5112);
+var lib_timeline = __nccwpck_require__(2433);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
+var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
+var result_result = __nccwpck_require__(9784);
+// EXTERNAL MODULE: ./src/registry/image-reference.ts
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/report/messages.ts
+
 
 
 /** Returns the sentence for people about a failure of a run. */
@@ -45428,7 +44415,7 @@ function describeFailure(failure, result) {
             return miss ? describeUnexpected(miss) : `Stage ${failure.stage} was built again`;
         }
         case 'push':
-            return describeFailedPush(failure.reference, failure.failure);
+            return describeFailedPush(failure, basesInRegistryOf(failure.reference, result));
         case 'guard':
             return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`;
         case 'images-gone':
@@ -45447,24 +44434,46 @@ function missesOf(result) {
 function describeUnexpected(miss) {
     return `Unexpected cache miss in stage ${miss.stage}, none of whose inputs has changed: ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`;
 }
-/** Returns one sentence for a failed push. */
-function describeFailedPush(reference, { kind, message }) {
+/** Returns the base images that the registry of a reference holds in other repositories. */
+function basesInRegistryOf(reference, result) {
+    const bases = (0,result_result/* buildsOf */.jV)(result).flatMap((build) => build.bases.map((base) => base.reference));
+    return [...new Set(bases)].filter((base) => (0,image_reference/* isMountSource */.NT)(base, reference));
+}
+/**
+ * Returns one sentence for a failed push.
+ *
+ * @param bases base images in the same registry: with the containerd store, an engine mounts their layers and does not push without them
+ */
+function describeFailedPush({ reference, failure, holds }, bases) {
+    const { kind, message } = failure;
+    const [, source] = /[?&]mount=[^&\s]+&from=([^&:\s]+): 40[13]/.exec(message) ?? [];
     switch (kind) {
         case 'refused':
+            if (source !== undefined) {
+                return `Access denied to push ${reference}: the registry does not let the engine mount a layer from its repository ${decodeURIComponent(source)}; log in with a token that may also read that repository (${message})`;
+            }
             // registries answer "denied" to known users, and "unauthorized" to unknown ones
             return /denied|forbidden|\b403\b|insufficient_scope/i.test(message.replaceAll(reference, '')) &&
                 !/invalid_token/.test(message)
-                ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write) (${message})`
+                ? `Access denied to push ${reference}: log in to the registry before this step, with a token that may write to this repository (on ghcr.io the job needs permissions: packages: write)${alsoRead(bases)} (${message})`
                 : `Access denied to push ${reference}: log in to the registry before this step; the user name or the token is missing, wrong or expired (on ghcr.io the job needs permissions: packages: write) (${message})`;
         case 'untrusted':
             return `The registry of ${reference} is not trusted, so it was not pushed: give the engine its certificate (${message})`;
         case 'unreachable':
             return `The registry could not be reached to push ${reference}, or cannot store it now (${message})`;
+        case 'immutable':
+            return holds === undefined
+                ? `${reference} cannot move to the new image, because the registry does not let this tag change: moving tags must be allowed to move, so exclude them from the immutable tags of this repository (${message})`
+                : `${reference} already names ${holds}, and the registry does not let this tag change: delete the tag, or publish to another repository (input image) or under another tag (${message})`;
         case 'absent':
             return `${reference} could not be pushed: the registry has no such repository, and does not make one by itself; create it first (${message})`;
         case 'unknown':
             return `${reference} could not be pushed (${message})`;
     }
+}
+/** An engine with the containerd store does not tell a push from a mount that was refused. */
+function alsoRead(bases) {
+    return bases.length === 0 ? '' : ` and read ${bases.join(', ')}, from which the engine may mount layers`;
 }
 
 ;// CONCATENATED MODULE: ./src/report/annotations.ts
@@ -45753,7 +44762,7 @@ function publishReason(plan, { failures, cancelled, publication, commands, cache
 }
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
-var dirty = __nccwpck_require__(7251);
+var dirty = __nccwpck_require__(2594);
 ;// CONCATENATED MODULE: ./src/report/summary.ts
 
 
@@ -46007,10 +45016,10 @@ async function runAction(work) {
     process.on('SIGTERM', cancel);
     const temp = process.env.RUNNER_TEMP || (0,external_node_os_.tmpdir)();
     const runId = (0,external_node_crypto_.randomUUID)();
-    const folder = folderOf(runId, temp);
+    const folder = (0,state/* folderOf */.yS)(runId, temp);
     // before the action creates anything, because the post step must know of it
     if (IS_ON_GITHUB)
-        state_saveState({ runId, folder });
+        (0,state/* saveState */.LZ)({ runId, folder });
     const log = new Log(folder, !IS_ON_GITHUB);
     const timeline = new lib_timeline/* Timeline */.K();
     timeline.sinceStart('run', 'Start');
@@ -46022,14 +45031,16 @@ async function runAction(work) {
     let result = (0,result_result/* emptyResult */.$)();
     try {
         await (0,promises_.mkdir)(folder);
-        const inputs = (0,action_inputs/* readInputs */.Ko)((name) => getInput(name, { trimWhitespace: false }));
-        secrets = new action_secrets/* Secrets */.Sb(inputs);
+        const get = (name) => core/* getInput */.V4(name, { trimWhitespace: false });
+        const inputs = (0,action_inputs/* readInputs */.Ko)(get);
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
-                core_setSecret(line);
+                core/* setSecret */.Pq(line);
         (0,action_inputs/* crossCheck */.DV)(inputs);
-        warnOfSecrets(inputs, log);
-        const childEnv = childEnvironment(process.env, variablesAskedFor(inputs));
+        noticeEmptySecrets((0,action_inputs/* readSecrets */.ql)(get)[1], log);
+        warnOfSecrets(inputs, secrets, log);
+        const childEnv = childEnvironment(process.env, (0,passed_variables/* variablesAskedFor */.N)(inputs));
         const docker = new DockerCli(childEnv, timeline);
         const { signal } = cancellation;
         result = await work({ inputs, secrets, docker, childEnv, log, timeline, folder, runId, signal, planned });
@@ -46038,10 +45049,10 @@ async function runAction(work) {
         result.cancelled ||= error instanceof errors/* CancelledError */.cc;
         result.failures.push((0,result_result/* failureOfError */.m$)(error));
         if (!(error instanceof errors/* UserError */.yo) && error instanceof Error)
-            core_debug(error.stack ?? '');
+            core/* debug */.Yz(error.stack ?? '');
     }
     finally {
-        await (0,promises_.rm)(folder, { recursive: true, force: true }).catch((error) => warning((0,errors/* messageOf */.bD)(error)));
+        await (0,promises_.rm)(folder, { recursive: true, force: true }).catch((error) => core/* warning */.$e((0,errors/* messageOf */.bD)(error)));
         timeline.sinceStart('run', 'All');
         await report({
             plan,
@@ -46050,11 +45061,42 @@ async function runAction(work) {
             log,
             path: (0,external_node_path_.join)(temp, `shared-docker-layers-report-${runId}.json`)
         });
+        // work that the run did without may still go on, and would keep this process alive
+        cancel();
     }
 }
-function warnOfSecrets({ buildArgs }, log) {
+/** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
+function namesShown(inputs, temp) {
+    const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env;
+    const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs;
+    const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : [];
+    return [
+        image,
+        builderTag,
+        latestTag,
+        ...tags,
+        builderTarget,
+        target,
+        ...stages,
+        publishBranch,
+        context,
+        file,
+        platform
+    ]
+        .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
+        .flatMap((name) => name ?? []);
+}
+function noticeEmptySecrets(ids, log) {
+    if (ids.length === 0)
+        return;
+    log.notice(`No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
+}
+function warnOfSecrets({ buildArgs }, { shown }, log) {
     for (const { name } of (0,action_secrets/* findSecretLike */.bt)(buildArgs)) {
         log.warning(`Build argument ${(0,lib_text/* quote */.hD)(name)} looks like a secret, and anyone who has the image can read build arguments in its history; use the input secrets with RUN --mount=type=secret instead`);
+    }
+    if (shown.length > 0) {
+        log.warning(`The value of ${shown.map((name) => (0,lib_text/* quote */.hD)(name)).join(', ')} is not masked in the log: it is very short, or occurs in a tag, a branch or another name, and a mask would make outputs unreadable`);
     }
 }
 /** Sets the outputs, and writes annotations, the report and the summary. */
@@ -46077,13 +45119,13 @@ async function report({ plan, result, spans, log, path }) {
     for (const { message, place } of annotateFailures(result, plan?.file))
         log.error(message, place);
     if (result.failures.length > 0)
-        process.exitCode = ExitCode.Failure;
+        process.exitCode = core/* ExitCode */.yU.Failure;
     try {
         for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(made, written) : {}))
-            setOutput(name, value);
+            core/* setOutput */.uH(name, value);
     }
     catch (error) {
-        setFailed(`The outputs could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
+        core/* setFailed */.C1(`The outputs could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     try {
         await writeSummary(makeSummary(made));
@@ -46095,7 +45137,7 @@ async function report({ plan, result, spans, log, path }) {
 }
 async function writeSummary(summary) {
     if (process.env.GITHUB_STEP_SUMMARY)
-        await summary_summary.addRaw(markdown(summary)).write();
+        await core/* summary */.z.addRaw(markdown(summary)).write();
     else if (!IS_ON_GITHUB)
         process.stdout.write(`\n${plainText(summary)}`);
 }
@@ -46103,24 +45145,30 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 9719:
+/***/ 1134:
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8736);
-/* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7911);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7942);
-/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(977);
-/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7333);
-/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(308);
-/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6535);
-/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4537);
-/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5421);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1665);
-/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8403);
-/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5826);
+/* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(527);
+/* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7238);
+/* harmony import */ var _action_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7178);
+/* harmony import */ var _docker_added_images_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9778);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8517);
+/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(738);
+/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4664);
+/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5999);
+/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8687);
+/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(761);
+/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2987);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7923);
+/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1246);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8307);
+/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1654);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9784);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6818);
+
+
+
 
 
 
@@ -46136,20 +45184,21 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 
 
 /** Runs the main step: plans, then builds, tests and publishes. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (action) => {
-    const { inputs, docker, childEnv, log, timeline, signal } = action;
-    const git = await _git_git_js__WEBPACK_IMPORTED_MODULE_4__/* .Git */ .T.open(inputs.context, childEnv);
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .runAction */ .C)(async (action) => {
+    const { inputs, childEnv, log, timeline, signal } = action;
+    const git = await _git_git_js__WEBPACK_IMPORTED_MODULE_6__/* .Git */ .T.open(inputs.context, childEnv, { signal, log });
     const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
         const commit = await (0,_action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__/* .readEventCommit */ .u)(process.env, git);
-        const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_5__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal);
-        const services = { git, github, docker, log, env: process.env, signal };
-        return { github, plan: await (0,_plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__/* .createPlan */ .q)({ ...services, inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .publicInputs */ .PX)(inputs), commit }) };
+        const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_7__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal, log);
+        const services = { git, github, docker: action.docker, log, env: process.env, signal };
+        return { github, plan: await (0,_plan_create_plan_js__WEBPACK_IMPORTED_MODULE_11__/* .createPlan */ .q)({ ...services, inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .publicInputs */ .PX)(inputs), commit }) };
     });
     action.planned(plan);
     announce(plan, log);
     if (inputs.dryRun)
         return preview(plan, action);
-    const registry = new _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__/* .HttpRegistry */ .i({
+    const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker;
+    const registry = new _registry_registry_js__WEBPACK_IMPORTED_MODULE_13__/* .HttpRegistry */ .i({
         ...{ docker, log, timeline, signal },
         env: childEnv,
         insecure: plan.engine.insecure,
@@ -46157,33 +45206,46 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (
         buildx: plan.engine.buildx,
         retries: inputs.retries
     });
-    const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_13__/* .changesFinder */ .Mg)(git, github, plan.commit);
-    return runWithContext({ ...action, plan, git, github, registry, changesSince });
+    const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_16__/* .changesFinder */ .Mg)(git, github, plan.commit);
+    return runWithContext({ ...action, docker, plan, git, github, registry, changesSince });
 });
+/** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
+function removesImages({ removeImages, push }) {
+    const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
+    if (GITHUB_ACTIONS !== 'true')
+        return false;
+    const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
+    return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
+}
+function recordImages(docker, { inputs, builds }) {
+    const names = builds.flatMap(({ tags }) => tags);
+    const isOurs = (name) => names.includes(name) || (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_12__/* .sameRepository */ .RB)(inputs.image, name);
+    return new _docker_added_images_js__WEBPACK_IMPORTED_MODULE_3__/* .ImageRecorder */ .m(docker, isOurs, _action_state_js__WEBPACK_IMPORTED_MODULE_2__/* .saveImages */ .Kt);
+}
 /** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run) {
     const { plan, git, log, folder, docker, registry, runId } = run;
-    const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
-    const restoreModes = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__/* .narrowModes */ .oM)(plan.inputs.context, tracked);
+    const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
+    const restoreModes = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__/* .narrowModes */ .oM)(plan.inputs.context, tracked);
     try {
-        return await (0,_pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__/* .runPipeline */ .a)(run);
+        return await (0,_pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__/* .runPipeline */ .a)(run);
     }
     finally {
         await registry.end();
         restoreModes();
         // after the last build has read the build context
-        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__/* .handOver */ .C)({ plan, log, folder });
-        const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_2__/* .removeContainers */ .Dn)(docker, runId);
+        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_8__/* .handOver */ .C)({ plan, log, folder });
+        const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_4__/* .removeContainers */ .Dn)(docker, runId, run.signal);
         if (left !== undefined)
             log.warning(`Cannot remove all containers of this run: ${left}`);
     }
 }
 function preview(plan, { log, secrets }) {
-    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__/* .previewCommands */ .F)(plan, secrets);
+    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_9__/* .previewCommands */ .F)(plan, secrets);
     const section = log.section('What would be run');
     section.write(`${commands.join('\n')}\n`);
     section.end();
-    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_11__/* .emptyResult */ .$)(), commands };
+    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_14__/* .emptyResult */ .$)(), commands };
 }
 function announce({ strategy, decision, refs, commit, builds }, log) {
     log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
@@ -46204,7 +45266,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 977:
+/***/ 738:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46269,7 +45331,7 @@ function below(folder, paths) {
 
 /***/ }),
 
-/***/ 7333:
+/***/ 4664:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46363,7 +45425,7 @@ function setMode(path, mode) {
 
 /***/ }),
 
-/***/ 308:
+/***/ 5999:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46372,7 +45434,11 @@ function setMode(path, mode) {
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(766);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3087);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5159);
+
+
 
 
 /** Options of every call of git. */
@@ -46392,24 +45458,30 @@ const OPTIONS = [
 function isCommitId(text) {
     return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
 }
-/** Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist. */
+/**
+ * Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist.
+ *
+ * @throws CancelledError; BoundError from `open`, `commit`, `branch` and `prefix` if git does not answer: they determine what the
+ * images are, and a run must not guess it
+ */
 class Git {
     #folder;
     #env;
     #history;
-    /** @param history a folder of the repository whose commits are meant, if the folder is in a submodule of it */
-    constructor(folder, env, history = folder) {
+    #options;
+    constructor(folder, env, options = {}) {
         this.#folder = folder;
         this.#env = env;
-        this.#history = history;
+        this.#options = options;
+        this.#history = options.history ?? folder;
     }
     /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
-    static async open(folder, env) {
+    static async open(folder, env, options = {}) {
         let history = folder;
         for (;;) {
-            const above = await new Git(history, env).superproject();
+            const above = await new Git(history, env, options).superproject();
             if (!above)
-                return new Git(folder, env, history);
+                return new Git(folder, env, { ...options, history });
             history = above;
         }
     }
@@ -46426,10 +45498,11 @@ class Git {
     async ownCommit(sha) {
         if (this.#history === this.#folder)
             return sha;
-        const top = (await this.#run(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '');
+        const top = (await this.#tryToRun(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '');
         if (top === undefined || !isCommitId(sha))
             return undefined;
-        const named = await this.#ask(['rev-parse', '--verify', `${sha}:${(0,node_path__WEBPACK_IMPORTED_MODULE_0__.relative)(this.#history, top)}`], this.#history);
+        const path = (0,node_path__WEBPACK_IMPORTED_MODULE_0__.relative)(this.#history, top);
+        const named = (await this.#tryToRun(['rev-parse', '--verify', `${sha}:${path}`], this.#history))?.trim();
         return named !== undefined && isCommitId(named) ? named : undefined;
     }
     /** Reads the commit that `revision` names: a full commit id or HEAD. */
@@ -46447,11 +45520,13 @@ class Git {
     async relation(base, head) {
         if (!isCommitId(base) || !isCommitId(head))
             return undefined;
-        const [lacking, beyond, shallow] = await Promise.all([
-            this.#ask(['rev-list', '--max-count=1', base, `^${head}`], this.#history),
-            this.#ask(['rev-list', '--max-count=1', head, `^${base}`], this.#history),
-            this.#ask(['rev-parse', '--is-shallow-repository'], this.#history)
-        ]);
+        const questions = [
+            ['rev-list', '--max-count=1', base, `^${head}`],
+            ['rev-list', '--max-count=1', head, `^${base}`],
+            ['rev-parse', '--is-shallow-repository']
+        ];
+        const answers = await Promise.all(questions.map((question) => this.#tryToRun(question, this.#history)));
+        const [lacking, beyond, shallow] = answers.map((answer) => answer?.trim());
         if (lacking === undefined || beyond === undefined)
             return undefined;
         if (lacking === '')
@@ -46473,7 +45548,7 @@ class Git {
     async changedSince(revision) {
         if (!isCommitId(revision))
             return undefined;
-        const text = await this.#run([
+        const text = await this.#tryToRun([
             'diff',
             '--name-only',
             '-z',
@@ -46491,7 +45566,7 @@ class Git {
     }
     /** Returns the tracked files below the folder, as paths relative to it. */
     async tracked() {
-        const text = await this.#run(['ls-files', '--cached', '-z']);
+        const text = await this.#tryToRun(['ls-files', '--cached', '-z']);
         return text === undefined ? undefined : readNames(text);
     }
     /** Returns the path of the folder below the top of the repository, with resolved links: '' or `sub/`. */
@@ -46501,16 +45576,35 @@ class Git {
     async #ask(args, folder = this.#folder) {
         return (await this.#run(args, folder))?.trim();
     }
+    /** Runs git for an answer without which the run goes on. */
+    async #tryToRun(args, folder = this.#folder) {
+        try {
+            return await this.#run(args, folder);
+        }
+        catch (error) {
+            if (!(error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI))
+                throw error;
+            this.#options.log?.info(`${error.message}; the run goes on without this answer`);
+            return undefined;
+        }
+    }
     /** Returns git's output byte for byte: a file name may begin or end with spaces. */
     async #run(args, folder = this.#folder) {
+        const { signal } = this.#options;
         try {
-            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_1__/* .exec */ .m)('git', [...OPTIONS, '-C', folder, ...args], {
+            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_3__/* .exec */ .m)('git', [...OPTIONS, '-C', folder, ...args], {
+                bound: 'git',
+                ...(signal && { signal }),
                 // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
                 env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
             });
             return result.exitCode === 0 ? result.stdout : undefined;
         }
-        catch {
+        catch (error) {
+            if (error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI)
+                throw new _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI(`git ${args[0]}`, 'git');
+            if (error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc)
+                throw error;
             return undefined;
         }
     }
@@ -46523,7 +45617,7 @@ function readNames(text) {
 
 /***/ }),
 
-/***/ 6535:
+/***/ 8687:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -46536,7 +45630,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_fs_ = __nccwpck_require__(9896);
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/context.js
 
 
 class Context {
@@ -46589,11 +45683,11 @@ class Context {
     }
 }
 //# sourceMappingURL=context.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
-var lib = __nccwpck_require__(9659);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/internal/utils.js
+// EXTERNAL MODULE: ../../main/node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
+var lib = __nccwpck_require__(129);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/internal/utils.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -46646,7 +45740,7 @@ function getUserAgentWithOrchestrationId(baseUserAgent) {
     return baseUserAgent;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/universal-user-agent/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/universal-user-agent/index.js
 function getUserAgent() {
   if (typeof navigator === "object" && "userAgent" in navigator) {
     return navigator.userAgent;
@@ -46661,7 +45755,7 @@ function getUserAgent() {
   return "<environment undetectable>";
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/register.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/register.js
 // @ts-check
 
 function register(state, name, method, options) {
@@ -46690,7 +45784,7 @@ function register(state, name, method, options) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/add.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/add.js
 // @ts-check
 
 function addHook(state, kind, name, hook) {
@@ -46738,7 +45832,7 @@ function addHook(state, kind, name, hook) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/remove.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/remove.js
 // @ts-check
 
 function removeHook(state, name, method) {
@@ -46759,7 +45853,7 @@ function removeHook(state, name, method) {
   state.registry[name].splice(index, 1);
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/index.js
 // @ts-check
 
 
@@ -46806,7 +45900,7 @@ function Collection() {
 
 /* harmony default export */ const before_after_hook = ({ Singular, Collection });
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/endpoint/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/endpoint/dist-bundle/index.js
 // pkg/dist-src/defaults.js
 
 
@@ -47152,7 +46246,7 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/content-type/dist/index.js
 /*!
  * content-type
  * Copyright(c) 2015 Douglas Christopher Wilson
@@ -47444,7 +46538,7 @@ function unescapeQuotedPairs(str, start, end) {
     return result + str.slice(start, end);
 }
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
+;// CONCATENATED MODULE: ../../main/node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
 const originalStringify = JSON.stringify;
@@ -48045,7 +47139,7 @@ const JSONParse = (text, reviver) => {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request-error/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/request-error/dist-src/index.js
 class RequestError extends Error {
   name;
   /**
@@ -48086,7 +47180,7 @@ class RequestError extends Error {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/request/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -48293,7 +47387,7 @@ var request = dist_bundle_withDefaults(endpoint, defaults_default);
 /* v8 ignore next -- @preserve */
 /* v8 ignore else -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/graphql/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/graphql/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -48424,7 +47518,7 @@ function withCustomRequest(customRequest) {
 
 /* v8 ignore if -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/auth-token/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/auth-token/dist-bundle/index.js
 // pkg/dist-src/is-jwt.js
 var b64url = "(?:[a-zA-Z0-9_-]+)";
 var sep = "\\.";
@@ -48479,11 +47573,11 @@ var createTokenAuth = function createTokenAuth2(token) {
 };
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/version.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/core/dist-src/version.js
 const version_VERSION = "7.0.8";
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/core/dist-src/index.js
 
 
 
@@ -48624,12 +47718,12 @@ class Octokit {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
 const dist_src_version_VERSION = "17.0.0";
 
 //# sourceMappingURL=version.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
 const Endpoints = {
   actions: {
     addCustomLabelsToSelfHostedRunnerForOrg: [
@@ -50923,7 +50017,7 @@ var endpoints_default = Endpoints;
 
 //# sourceMappingURL=endpoints.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
 
 const endpointMethodsMap = /* @__PURE__ */ new Map();
 for (const [scope, endpoints] of Object.entries(endpoints_default)) {
@@ -51049,7 +50143,7 @@ function decorate(octokit, scope, methodName, defaults, decorations) {
 
 //# sourceMappingURL=endpoints-to-methods.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
 
 
 function restEndpointMethods(octokit) {
@@ -51070,7 +50164,7 @@ legacyRestEndpointMethods.VERSION = dist_src_version_VERSION;
 
 //# sourceMappingURL=index.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
 // pkg/dist-src/version.js
 var plugin_paginate_rest_dist_bundle_VERSION = "0.0.0-development";
 
@@ -51482,7 +50576,7 @@ function paginateRest(octokit) {
 paginateRest.VERSION = plugin_paginate_rest_dist_bundle_VERSION;
 
 
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/utils.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/utils.js
 
 
 // octokit + plugins
@@ -51521,7 +50615,7 @@ function getOctokitOptions(token, options) {
     return opts;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/github.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/github.js
 
 
 const github_context = new Context();
@@ -51536,16 +50630,17 @@ function getOctokit(token, options, ...additionalPlugins) {
     return new GitHubWithPlugins(getOctokitOptions(token, options));
 }
 //# sourceMappingURL=github.js.map
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/git/git.ts
-var git = __nccwpck_require__(308);
+var git = __nccwpck_require__(5999);
 ;// CONCATENATED MODULE: ./src/git/github.ts
 
 
 
-/** Time limit in milliseconds for an answer; a run works without it. */
-const PATIENCE = 10_000;
+
 /** Maximum number of files in GitHub's list for one comparison (docs.github.com, REST API, "Compare two commits"). */
 const MOST_FILES = 300;
 /** Calls GitHub's API. Every method returns undefined without a token, or if GitHub does not answer. */
@@ -51554,9 +50649,15 @@ class github_GitHub {
     #owner;
     #repo;
     #signal;
-    /** @param repository owner/name */
-    constructor(token, repository, signal) {
+    #log;
+    #isSilent = false;
+    /**
+     * @param repository owner/name
+     * @param log says if GitHub does not answer
+     */
+    constructor(token, repository, signal, log) {
         this.#token = token;
+        this.#log = log;
         this.#signal = signal;
         const [owner = '', repo = ''] = repository.split('/');
         this.#owner = owner;
@@ -51659,15 +50760,23 @@ class github_GitHub {
         };
     }
     async #ask(question) {
-        if (this.#token === undefined || this.#repo === '')
+        // many questions to a server that does not answer would delay the run by many bounds
+        if (this.#token === undefined || this.#repo === '' || this.#isSilent)
             return undefined;
+        const signal = (0,bounds/* deadline */.nl)('github', this.#signal);
         try {
-            const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE)]);
             return await question(getOctokit(this.#token, { request: { signal } }));
         }
         catch {
+            if (signal.aborted && !this.#signal.aborted)
+                this.#tellSilence();
             return undefined;
         }
+    }
+    #tellSilence() {
+        if (!this.#isSilent)
+            this.#log?.info(`GitHub's API: ${(0,bounds/* describeLateness */.fC)('github')}; the run goes on without it`);
+        this.#isSilent = true;
     }
 }
 /** Returns `unknown` for GitHub's answer if a commit or branch does not exist, or if the token may not read it. */
@@ -51680,7 +50789,124 @@ function unknownIfNotFound(error) {
 
 /***/ }),
 
-/***/ 7268:
+/***/ 3087:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   QD: () => (/* binding */ soonAfter),
+/* harmony export */   ZY: () => (/* binding */ requireBounded),
+/* harmony export */   fC: () => (/* binding */ describeLateness),
+/* harmony export */   nI: () => (/* binding */ BoundError),
+/* harmony export */   nR: () => (/* binding */ timeOf),
+/* harmony export */   nl: () => (/* binding */ deadline),
+/* harmony export */   s0: () => (/* binding */ boundOf)
+/* harmony export */ });
+/* unused harmony exports BOUNDS, describeBound */
+const SECONDS = 1_000;
+const MINUTES = 60 * SECONDS;
+/** The bound of every call of a program and every request. docs/client-calls.md says what happens after each. */
+const BOUNDS = {
+    engine: { within: 60 * SECONDS },
+    'engine-alive': { within: 10 * SECONDS },
+    'engine-address': { within: 10 * SECONDS },
+    'engine-api': { within: 30 * SECONDS },
+    'buildx-builder': { within: 60 * SECONDS },
+    image: { within: 60 * SECONDS },
+    container: { within: 60 * SECONDS },
+    reports: { within: 5 * MINUTES },
+    'client-inspect': { within: 60 * SECONDS },
+    transfer: { silence: 15 * MINUTES },
+    build: { until: 'the bounds build-question and build-progress, the limit of the job' },
+    'build-question': { within: 2 * MINUTES },
+    'build-progress': { silence: 15 * MINUTES },
+    prefetch: { within: 10 * MINUTES },
+    'prefetch-progress': { silence: 60 * SECONDS },
+    test: { until: 'the input test-timeout-minutes, the limit of the job' },
+    git: { within: 60 * SECONDS },
+    'credential-helper': { within: 30 * SECONDS },
+    registry: { within: 60 * SECONDS },
+    look: { within: 20 * SECONDS },
+    'cache-source': { within: 40 * SECONDS },
+    explain: { within: 30 * SECONDS },
+    github: { within: 10 * SECONDS },
+    'clean-up': { within: 2 * SECONDS }
+};
+/** Thrown if a call reached its bound. The message names the call and the bound. */
+class BoundError extends Error {
+    name = 'BoundError';
+    /** @param call for people: `docker push` */
+    constructor(call, bound) {
+        super(`${call}: ${describeLateness(bound)}`);
+    }
+}
+/**
+ * Returns a bound.
+ *
+ * @throws Error if there is no such bound: a call without one is a mistake of this action
+ */
+function boundOf(name, call) {
+    if (!Object.hasOwn(BOUNDS, name))
+        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
+    return BOUNDS[name];
+}
+/** Describes a bound for the documentation. */
+function describeBound(bound) {
+    if ('until' in bound)
+        return `none of its own: ${bound.until}`;
+    return 'within' in bound ? describeTime(bound.within) : `${describeTime(bound.silence)} without output`;
+}
+/** Returns the clause about a call that reached its bound. */
+function describeLateness(name) {
+    const bound = BOUNDS[name];
+    // 'no answer within' marks a transient error in registry/client-words.ts
+    return `no answer within ${'within' in bound ? describeTime(bound.within) : describeTime(timeOf(name))}`;
+}
+function describeTime(ms) {
+    return ms > MINUTES && ms % MINUTES === 0 ? `${ms / MINUTES} minutes` : `${ms / SECONDS} seconds`;
+}
+/** Returns the milliseconds of a bound that is a time. */
+function timeOf(name) {
+    const bound = BOUNDS[name];
+    if ('until' in bound)
+        throw new Error(`The bound ${name} is not a time`);
+    return 'within' in bound ? bound.within : bound.silence;
+}
+const bounded = new WeakSet();
+/**
+ * Returns a signal that is aborted with the run's, or after a bound.
+ *
+ * @param time milliseconds instead of those of the bound
+ */
+function deadline(name, signal, time = timeOf(name)) {
+    const made = AbortSignal.any([signal, AbortSignal.timeout(time)]);
+    bounded.add(made);
+    return made;
+}
+/** @throws Error if a signal is not one of `deadline` */
+function requireBounded(signal, call) {
+    if (!bounded.has(signal))
+        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
+}
+/**
+ * Returns the signal for a call that cleans up after a cancellation: aborted a moment after both the cancellation and this call.
+ * The runner kills the action 10 s after the cancellation.
+ */
+function soonAfter(signal) {
+    const soon = new AbortController();
+    const abort = () => {
+        setTimeout(() => soon.abort(), timeOf('clean-up')).unref();
+    };
+    if (signal.aborted)
+        abort();
+    else
+        signal.addEventListener('abort', abort, { once: true });
+    return soon.signal;
+}
+
+
+/***/ }),
+
+/***/ 6913:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51707,10 +50933,11 @@ function messageOf(error) {
 
 /***/ }),
 
-/***/ 766:
+/***/ 5159:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   N: () => (/* binding */ commandOf),
 /* harmony export */   m: () => (/* binding */ exec)
 /* harmony export */ });
 /* harmony import */ var node_async_hooks__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6698);
@@ -51719,8 +50946,10 @@ function messageOf(error) {
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6193);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2876);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7268);
+/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5854);
+/* harmony import */ var _bounds_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3087);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6913);
+
 
 
 
@@ -51744,7 +50973,7 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
         // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
         if (!call.hasInput)
             child.stdin?.end();
-        if (call.signal?.aborted)
+        if (call.signal?.aborted || call.isLate)
             end(child);
     });
     child.once('exit', () => {
@@ -51752,7 +50981,7 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
             child.stdout?.destroy();
             child.stderr?.destroy();
         };
-        const timer = setTimeout(close, call.signal?.aborted ? 0 : STREAMS_CLOSE_WITHIN);
+        const timer = setTimeout(close, call.signal?.aborted || call.isLate ? 0 : STREAMS_CLOSE_WITHIN);
         child.once('close', () => clearTimeout(timer));
     });
 });
@@ -51768,19 +50997,29 @@ function end(child) {
  *
  * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
  * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws BoundError if the program reached its bound, which terminated it
  * @throws any error of `onOutput`, after terminating the child
  * @throws Error if the program is not on PATH
  */
 async function exec(tool, args, options) {
     const { signal, onOutput, capture = true } = options;
+    const bound = (0,_bounds_js__WEBPACK_IMPORTED_MODULE_4__/* .boundOf */ .s0)(options.bound, commandOf(tool, args));
     if (signal?.aborted)
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_4__/* .CancelledError */ .cc();
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc();
     const stdout = new Text();
     const stderr = new Text();
     let failure;
-    const call = { signal, hasInput: options.input !== undefined };
+    const call = { signal, hasInput: options.input !== undefined, isLate: false };
     const abort = () => end(call.child);
+    const late = () => {
+        call.isLate = true;
+        end(call.child);
+    };
+    const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
+    const timer = time === undefined ? undefined : setTimeout(late, time);
     const pass = (chunk) => {
+        if ('silence' in bound && !call.isLate)
+            timer?.refresh();
         // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
             onOutput?.(chunk);
@@ -51815,14 +51054,23 @@ async function exec(tool, args, options) {
         }));
         if (failure !== undefined)
             throw failure;
+        // docker may exit with 0 after SIGTERM although the work is not complete
+        if (call.isLate && !signal?.aborted)
+            throw new _bounds_js__WEBPACK_IMPORTED_MODULE_4__/* .BoundError */ .nI(commandOf(tool, args), options.bound);
         // a program that succeeded in spite of SIGTERM has done its work
         if (signal?.aborted && exitCode !== 0)
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_4__/* .CancelledError */ .cc();
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc();
         return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
     }
     finally {
+        clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
     }
+}
+/** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
+function commandOf(tool, args) {
+    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
+    return [tool, ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
 }
 /** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
 function endLine(chunk) {
@@ -51844,7 +51092,7 @@ class Text {
 
 /***/ }),
 
-/***/ 9639:
+/***/ 2402:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51861,7 +51109,7 @@ function hashOf(value) {
 
 /***/ }),
 
-/***/ 8453:
+/***/ 2240:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51901,7 +51149,7 @@ function list(value) {
 
 /***/ }),
 
-/***/ 9520:
+/***/ 9409:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -51912,7 +51160,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-network-error/index.js
 const objectToString = Object.prototype.toString;
 
 const isError = value => objectToString.call(value) === '[object Error]';
@@ -51961,7 +51209,7 @@ function isNetworkError(error) {
 	return errorMessages.has(message);
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/p-retry/index.js
 
 
 function validateRetries(retries) {
@@ -52286,7 +51534,7 @@ function makeRetriable(function_, options) {
 }
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 ;// CONCATENATED MODULE: ./src/lib/retry.ts
 
 
@@ -52346,7 +51594,7 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
 
 /***/ }),
 
-/***/ 9112:
+/***/ 7261:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -52406,7 +51654,7 @@ function shortened(value, most) {
 
 /***/ }),
 
-/***/ 5112:
+/***/ 2433:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -52454,7 +51702,7 @@ function secondsSince(start) {
 
 /***/ }),
 
-/***/ 4537:
+/***/ 761:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -52469,12 +51717,12 @@ var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
+var errors = __nccwpck_require__(2142);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
+var lib_errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/util.js
+var lib_text = __nccwpck_require__(7261);
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/util.js
 
 
 const nameStartChar = ':A-Za-z_\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C-\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD';
@@ -52536,7 +51784,7 @@ const DANGEROUS_PROPERTY_NAMES = [
 ];
 
 const criticalProperties = ["__proto__", "constructor", "prototype"];
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
 
 
 
@@ -52701,7 +51949,7 @@ const buildOptions = function (options) {
   //console.debug(built.processEntities)
   return built;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
 
 
 let METADATA_SYMBOL;
@@ -52757,7 +52005,7 @@ class XmlNode {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/xml-naming/src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/xml-naming/src/index.js
 /**
  * xml-naming
  * Validates XML Name productions as defined in the XML 1.0 and 1.1 specifications.
@@ -53140,7 +52388,7 @@ const sanitize = (str, production = 'name', { replacement = '_', asciiOnly = fal
 
   return result || replacement;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
 
 
 class DocTypeReader {
@@ -53567,7 +52815,7 @@ function validateEntityName(name, xmlVersion) {
     else
         throw new Error(`Invalid entity name ${name}`);
 }
-;// CONCATENATED MODULE: ./node_modules/anynum/digitTable.js
+;// CONCATENATED MODULE: ../../main/node_modules/anynum/digitTable.js
 /**
  * Flat lookup table: maps Unicode code point → ASCII digit (0-9).
  * Only decimal digit characters (Unicode category Nd) are included.
@@ -53685,7 +52933,7 @@ for (const zero of SCRIPT_ZEROS) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/anynum/anynum.js
+;// CONCATENATED MODULE: ../../main/node_modules/anynum/anynum.js
 
 
 
@@ -53821,7 +53069,7 @@ function anynum(str) {
 
 
 /* harmony default export */ const anynum_anynum = (anynum);
-;// CONCATENATED MODULE: ./node_modules/strnum/strnum.js
+;// CONCATENATED MODULE: ../../main/node_modules/strnum/strnum.js
 const hexRegex = /^[-+]?0x[a-fA-F0-9]+$/;
 const binRegex = /^0b[01]+$/;
 const octRegex = /^0o[0-7]+$/;
@@ -53999,7 +53247,7 @@ function handleInfinity(str, num, options) {
     }
 }
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/ignoreAttributes.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/ignoreAttributes.js
 function getIgnoreAttributesFn(ignoreAttributes) {
     if (typeof ignoreAttributes === 'function') {
         return ignoreAttributes
@@ -54018,7 +53266,7 @@ function getIgnoreAttributesFn(ignoreAttributes) {
     }
     return () => false
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Matcher.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/Matcher.js
 
 
 /**
@@ -54683,7 +53931,7 @@ class Matcher {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Expression.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/Expression.js
 /**
  * Expression - Parses and stores a tag pattern expression
  * 
@@ -54916,7 +54164,7 @@ class Expression {
     return this.pattern;
   }
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/ExpressionSet.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/ExpressionSet.js
 /**
  * ExpressionSet - An indexed collection of Expressions for efficient bulk matching
  *
@@ -55143,7 +54391,7 @@ class ExpressionSet {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/entities.js
+;// CONCATENATED MODULE: ../../main/node_modules/@nodable/entities/src/entities.js
 // ---------------------------------------------------------------------------
 // Complete HTML5 named entity reference
 // Organized by logical categories for easy maintenance and selective importing
@@ -56283,7 +55531,7 @@ const COMMON_HTML = {
 // Note: NUMERIC_ENTITIES (&#NNN; / &#xHH;) are handled by the scanner directly
 // via String.fromCodePoint() without any map lookup.
 // ---------------------------------------------------------------------------
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/EntityDecoder.js
+;// CONCATENATED MODULE: ../../main/node_modules/@nodable/entities/src/EntityDecoder.js
 // ---------------------------------------------------------------------------
 // Built-in named entity map  (name → replacement string)
 // No regex, no {regex,val} objects — just flat key/value pairs.
@@ -56928,7 +56176,7 @@ class EntityDecoder {
     return this._applyNCRAction(effective, token, cp);
   }
 }
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/sql.js
 /**
  * SQL context patterns — high-precision rules only.
  *
@@ -57025,7 +56273,7 @@ const SQL_PATTERNS = [
 
 /* harmony default export */ const sql = (SQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql-strict.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/sql-strict.js
 /**
  * SQL-STRICT context patterns.
  *
@@ -57074,7 +56322,7 @@ const SQL_STRICT_PATTERNS = [...sql, ...SQL_STRICT_EXTRA];
 
 /* harmony default export */ const sql_strict = (SQL_STRICT_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/util/decode-entities.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/util/decode-entities.js
 /**
  * Decode the HTML character references that matter for markup-context
  * detection.
@@ -57124,7 +56372,7 @@ function decodeEntities(input) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/html.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/html.js
 /**
  * HTML context patterns.
  *
@@ -57228,7 +56476,7 @@ const HTML_PATTERNS = [
 
 /* harmony default export */ const html = (HTML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/xml.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/xml.js
 /**
  * XML context patterns.
  *
@@ -57309,7 +56557,7 @@ const XML_PATTERNS = [
 
 /* harmony default export */ const xml = (XML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/svg.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/svg.js
 /**
  * SVG context patterns.
  *
@@ -57392,7 +56640,7 @@ const SVG_PATTERNS = [
 
 /* harmony default export */ const svg = (SVG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/shell.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/shell.js
 /**
  * SHELL context patterns.
  *
@@ -57499,7 +56747,7 @@ const SHELL_PATTERNS = [
 
 /* harmony default export */ const shell = (SHELL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/redos.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/redos.js
 /**
  * REDOS context patterns.
  *
@@ -57561,7 +56809,7 @@ const REDOS_PATTERNS = [
 
 /* harmony default export */ const redos = (REDOS_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/nosql.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/nosql.js
 /**
  * NOSQL context patterns.
  *
@@ -57677,7 +56925,7 @@ const NOSQL_PATTERNS = [
 
 /* harmony default export */ const nosql = (NOSQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/log.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/log.js
 /**
  * LOG context patterns.
  *
@@ -57777,7 +57025,7 @@ const LOG_PATTERNS = [
 
 /* harmony default export */ const log = (LOG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/index.js
 /**
  * is-unsafe v2
  *
@@ -58071,7 +57319,7 @@ function allUnsafe(value, context) {
 
 /* harmony default export */ const src = ((/* unused pure expression or super */ null && (isUnsafe)));
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
 
 ///@ts-check
 
@@ -58985,7 +58233,7 @@ function sanitizeName(name, options) {
   }
   return name;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/node2json.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/node2json.js
 
 
 
@@ -59163,7 +58411,7 @@ function isLeafTag(obj, options) {
 
   return false;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/validator.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/validator.js
 
 
 
@@ -59681,7 +58929,7 @@ function getLineNumberForPosition(xmlData, index) {
 function getPositionFromMatch(match) {
   return match.startIndex + match[1].length;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
 /* global Uint8Array */
 
 
@@ -59760,7 +59008,7 @@ class XMLParser {
     }
 }
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 ;// CONCATENATED MODULE: ./src/result/junit.ts
 
 
@@ -59813,8 +59061,6 @@ function messageOf(problem) {
 
 
 
-/** Milliseconds that docker may be silent during a copy: it prints nothing before the end. */
-const PATIENCE = 300_000;
 /** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024;
 const MOST_CASES = 100;
@@ -59857,7 +59103,7 @@ async function collectOne(run, { number, command, container, workingDir }, path)
     // docker would write through an existing link; a new folder has none
     const copied = await (0,promises_.mkdtemp)((0,external_node_path_.join)(run.folder, `copied-${number}-`));
     const args = ['cp', `${container}:${source}`, copied];
-    const failure = (0,errors/* failureOf */.g5)(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }));
+    const failure = (0,errors/* failureOf */.g5)(await run.docker.call(args, { signal: run.signal, bound: 'reports' }));
     if (failure !== undefined)
         run.log.info(`No report ${source} of the test ${command}: ${failure}`);
     // below its path in the container: two reports may have the same name
@@ -59927,7 +59173,7 @@ async function handOver(run) {
 }
 function isBelow(folder, path) {
     const way = (0,external_node_path_.relative)(folder, path);
-    return !way.startsWith('..') && !(0,external_node_path_.isAbsolute)(way);
+    return way !== '..' && !way.startsWith(`..${external_node_path_.sep}`) && !(0,external_node_path_.isAbsolute)(way);
 }
 /** Returns the real path of the deepest existing folder of a path. */
 async function realpathOfExisting(path) {
@@ -59937,7 +59183,7 @@ async function realpathOfExisting(path) {
 
 /***/ }),
 
-/***/ 5421:
+/***/ 2987:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59947,19 +59193,19 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
+var references = __nccwpck_require__(754);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
-// EXTERNAL MODULE: ./src/strategy/inline.ts + 1 modules
-var inline = __nccwpck_require__(3360);
+var build_source = __nccwpck_require__(8929);
+// EXTERNAL MODULE: ./src/strategy/inline.ts
+var inline = __nccwpck_require__(8295);
 // EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
+var legacy = __nccwpck_require__(8692);
 ;// CONCATENATED MODULE: ./src/strategy/preview.ts
 
 
@@ -59997,7 +59243,7 @@ function legacyBuild(plan, stage, folder) {
 }
 
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
+var test_args = __nccwpck_require__(7749);
 ;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
 
 
@@ -60044,7 +59290,7 @@ function previewCommands(plan, secrets) {
 
 /***/ }),
 
-/***/ 1665:
+/***/ 7923:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60054,7 +59300,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
+var hash = __nccwpck_require__(2402);
 ;// CONCATENATED MODULE: ./src/cache/key-tags.ts
 
 /** Maximum number of cache tags of one image, and of questions to the registry for one build. */
@@ -60133,113 +59379,12 @@ function testedTagOf(image, parts) {
     return `${image}:tested-${shortKey((0,hash/* hashOf */.q)(parts))}`;
 }
 
-// EXTERNAL MODULE: ./src/lib/json.ts
-var lib_json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var reference = __nccwpck_require__(9310);
-;// CONCATENATED MODULE: ./src/cache/keys-label.ts
-
-
-
-/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
-const KEYS_LABEL = 'shared-docker-layers.keys';
-/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
-const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
-const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
-/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
-const BASES_LABEL = 'shared-docker-layers.bases';
-/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
-function imageLabels({ kind, baseImage }, digests) {
-    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
-    return [
-        ...labelsOfBase(baseImage, digests),
-        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
-    ];
-}
-function labelsOfBase(baseImage, digests) {
-    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
-    if (baseImage === undefined || digest === undefined)
-        return [];
-    const { registry, path, target } = (0,reference/* addressOf */.ci)(baseImage);
-    const name = `${registry}/${path}${(0,reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
-    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
-}
-/** Returns the name of an engine in the label: `28.5.2 containerd`. */
-function nameOfEngine({ version, store }) {
-    return `${version} ${store}`;
-}
-/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
-const LONGEST_LABEL = 60_000;
-/**
- * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
- * its base image. An ingredient that several keys share is written once.
- */
-function keysLabel(build, keys, engine) {
-    const parts = [];
-    const indices = new Map();
-    const indexOf = ({ kind, name = '', hash, count }) => {
-        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
-        const text = JSON.stringify(part);
-        const index = indices.get(text) ?? parts.push(part) - 1;
-        indices.set(text, index);
-        return index;
-    };
-    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
-        keyword,
-        key === undefined ? '' : shortKey(key),
-        ingredients.map(indexOf)
-    ]);
-    const value = JSON.stringify({ version: 1, engine, parts, chain });
-    if (value.length <= LONGEST_LABEL)
-        return `${KEYS_LABEL}=${value}`;
-    const bare = JSON.stringify({
-        version: 1,
-        engine,
-        parts: [],
-        chain: chain.map(([keyword, key]) => [keyword, key, []])
-    });
-    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
-}
-/** Reads the label of an image; undefined if it has none of this form. */
-function readKeysLabel(labels) {
-    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
-    if ((0,lib_json.at)(json, 'version') !== 1)
-        return undefined;
-    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
-    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
-        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
-        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
-        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
-    });
-    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
-}
-/**
- * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
- * Dockerfile has made has others than the build that takes its cache from it.
- */
-function ownInstructionsOf(labels) {
-    const chain = readKeysLabel(labels)?.chain.slice(1);
-    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
-    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
-}
-/** Returns whether an instruction has the recorded key. */
-function isRecorded({ key }, recorded) {
-    return key !== undefined && recorded?.key === shortKey(key);
-}
-function readIngredient(entry) {
-    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
-    return {
-        kind: (0,lib_json/* text */.Qq)(kind),
-        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
-        hash: (0,lib_json/* text */.Qq)(hash),
-        ...(typeof count === 'number' && { count })
-    };
-}
-
+// EXTERNAL MODULE: ./src/action/passed-variables.ts
+var passed_variables = __nccwpck_require__(8735);
 // EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var errors = __nccwpck_require__(2142);
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/lib/within.ts
@@ -60255,125 +59400,33 @@ async function within(longest, work) {
     }
 }
 
-// EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
+var client_images = __nccwpck_require__(3396);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
+;// CONCATENATED MODULE: ./src/registry/look.ts
+
+
+/** Inspects a published image for work that a run can do without: the run waits for it, with its retries, no longer than the bound. */
+async function look(registry, reference) {
+    const read = await within((0,bounds/* timeOf */.nR)('look'), registry.published(reference));
+    return read ?? { failure: { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') } };
+}
+
+// EXTERNAL MODULE: ./src/registry/reference.ts
+var registry_reference = __nccwpck_require__(9875);
+// EXTERNAL MODULE: ./src/lib/json.ts
+var lib_json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var dockerfile_instruction = __nccwpck_require__(9742);
-// EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
-;// CONCATENATED MODULE: ./src/dockerfile/raw-instruction.ts
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-function readRawInstructions({ text }) {
-    const { instructions, escapeChar, heredocEnds } = (0,source_text/* readSource */.o$)(text);
-    const lines = (0,source_text/* splitLines */.uz)(text);
-    const raw = instructions.map((instruction) => {
-        const line = instruction.getRange().start.line + 1;
-        const end = (0,dockerfile_instruction/* lastLineOf */.SH)(instruction);
-        // docker skips blank lines between continued lines (bk: parser/parser.go, isEmptyContinuationLine)
-        const own = lines.slice(line - 1, end).filter((text) => text.trim() !== '');
-        const heredocs = lines.slice(end, heredocEnds.get(line) ?? 0).join('');
-        return { ...parseRaw((0,source_text/* logicalLineOf */.f)(own, escapeChar), escapeChar), line, heredocs };
-    });
-    return { escapeChar, instructions: new Map(raw.map((one) => [one.line, one])) };
-}
-/** Parses the instruction in an ONBUILD. */
-function triggerIn({ rest, line, flags }, escapeChar) {
-    return { ...parseRaw([...flags, rest].join(' '), escapeChar), line, heredocs: '' };
-}
-function parseRaw(text, escapeChar) {
-    const [, keyword = '', args = ''] = /^(\S+)\s*(.*)$/s.exec(text.replace(/^\uFEFF/, '').trim()) ?? [];
-    return { keyword: keyword.toUpperCase(), ...splitFlags(args, escapeChar) };
-}
-/** bk: parser/split_command.go, extractBuilderFlags. */
-function splitFlags(text, escapeChar) {
-    const flags = [];
-    let at = 0;
-    for (;;) {
-        at += /^\s*/.exec(text.slice(at))?.[0].length ?? 0;
-        if (!text.startsWith('--', at))
-            return { flags, rest: text.slice(at).trim() };
-        let word = '';
-        let quote = '';
-        for (; at < text.length && (quote !== '' || !/\s/.test(text[at] ?? '')); at++) {
-            const character = text[at] ?? '';
-            if (character === quote)
-                quote = '';
-            else if (quote === '' && /['"]/.test(character))
-                quote = character;
-            else if (character === escapeChar)
-                word += text[++at] ?? '';
-            else
-                word += character;
-        }
-        if (word === '--')
-            return { flags, rest: text.slice(at).trim() };
-        flags.push(word);
-    }
-}
-/** Splits text at blanks outside quotes; quotes and escapes remain (bk: parser/line_parsers.go, parseWords). */
-function wordsOf(text, escapeChar) {
-    const words = [];
-    let word = '';
-    let quote = '';
-    for (let at = 0; at < text.length; at++) {
-        const character = text[at] ?? '';
-        if (quote === '' && /\s/.test(character)) {
-            if (word !== '')
-                words.push(word);
-            word = '';
-            continue;
-        }
-        if (character === escapeChar && quote !== "'") {
-            // an escape at the end is dropped
-            if (at + 1 < text.length)
-                word += character + text[++at];
-            continue;
-        }
-        if (character === quote)
-            quote = '';
-        else if (quote === '' && /['"]/.test(character))
-            quote = character;
-        word += character;
-    }
-    if (word !== '')
-        words.push(word);
-    return words;
-}
-/** Reads `A=1 B=2`, and `A 1 2` of ENV and LABEL; the value is undefined in `ARG A` (bk: parseNameVal, parseNameOrNameVal). */
-function pairsOf({ keyword, rest }, escapeChar) {
-    const words = wordsOf(rest, escapeChar);
-    if (keyword !== 'ARG' && !words[0]?.includes('=')) {
-        const [, name = '', word = ''] = /^(\S+)\s+(.*)$/s.exec(rest) ?? [];
-        return [[name, word]];
-    }
-    return words.map((word) => {
-        const at = word.indexOf('=');
-        return at === -1 ? [word] : [word.slice(0, at), word.slice(at + 1)];
-    });
-}
-/** Parses `["a", "b"]`; undefined if it is no JSON array of strings (bk: parseJSON). */
-function jsonStrings(text) {
-    if (!text.startsWith('['))
-        return undefined;
-    try {
-        const array = JSON.parse(text);
-        return Array.isArray(array) && array.every((one) => typeof one === 'string') ? array : undefined;
-    }
-    catch {
-        return undefined;
-    }
-}
-
+var model = __nccwpck_require__(5686);
+// EXTERNAL MODULE: ./src/dockerfile/raw-instruction.ts
+var raw_instruction = __nccwpck_require__(8176);
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
+var instruction = __nccwpck_require__(1815);
 ;// CONCATENATED MODULE: ./src/dockerfile/patterns.ts
 /**
  * Patterns of paths, matched in linear time: a Dockerfile is hostile input, and RegExp backtracks.
@@ -60876,7 +59929,7 @@ function copyParts(raw, scope, outside) {
     const flags = flagsOf(raw.flags);
     const one = (name) => flags.get(name)?.at(-1) ?? '';
     const isSet = (name) => flags.has(name) && one(name).toLowerCase() !== 'false';
-    const words = jsonStrings(raw.rest) ?? raw.rest.split(/\s+/);
+    const words = (0,raw_instruction/* jsonStrings */.lJ)(raw.rest) ?? raw.rest.split(/\s+/);
     const heredocs = words.slice(0, -1).filter((word) => HEREDOC.test(word));
     const sources = words
         .slice(0, -1)
@@ -60908,9 +59961,9 @@ function copyParts(raw, scope, outside) {
         else if (from !== '') {
             step.add(clean(external_node_path_.posix.join('/', source)));
         }
-        else if (raw.keyword === 'ADD' && ((0,dockerfile_instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
+        else if (raw.keyword === 'ADD' && ((0,instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
             step.readsOutside();
-            if (checksum === '' || (0,dockerfile_instruction/* isGit */.JL)(source))
+            if (checksum === '' || (0,instruction/* isGit */.JL)(source))
                 step.unknown();
             step.add(source);
         }
@@ -60965,7 +60018,7 @@ function runParts(raw, scope, outside) {
     const step = new StepCollector(scope, raw);
     const { buildArgs, runOptions } = outside;
     const flags = flagsOf(raw.flags);
-    const command = jsonStrings(raw.rest);
+    const command = (0,raw_instruction/* jsonStrings */.lJ)(raw.rest);
     step.add(command ?? [raw.rest, raw.heredocs]);
     step.option('shell', command === undefined ? (scope.shell ?? null) : null);
     step.option('user', scope.user ?? null);
@@ -61033,7 +60086,7 @@ function addMount({ type, target, options }, step, outside) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/variables.ts
-var variables = __nccwpck_require__(1763);
+var variables = __nccwpck_require__(3366);
 ;// CONCATENATED MODULE: ./src/cache/stage-scope.ts
 
 
@@ -61121,7 +60174,7 @@ class StageScope {
      * @param globals the ARGs before the first FROM, and the automatic ones
      */
     declare(arg, buildArgs, globals) {
-        for (const [name, word] of pairsOf(arg, this.#escapeChar)) {
+        for (const [name, word] of (0,raw_instruction/* pairsOf */.fq)(arg, this.#escapeChar)) {
             const input = buildArgs.get(name);
             if (input !== undefined)
                 this.#set(name, { value: input, isInput: true });
@@ -61136,7 +60189,7 @@ class StageScope {
     }
     /** Executes ENV: all values see the variables before it. */
     setEnv(env) {
-        const pairs = pairsOf(env, this.#escapeChar).map(([name, word = '']) => {
+        const pairs = (0,raw_instruction/* pairsOf */.fq)(env, this.#escapeChar).map(([name, word = '']) => {
             return [this.expand(name).value ?? name, this.#valueOf(word)];
         });
         for (const [name, variable] of pairs)
@@ -61217,7 +60270,7 @@ class KeyBuilder {
     constructor(dockerfile, facts) {
         this.#dockerfile = dockerfile;
         this.#facts = facts;
-        this.#raw = readRawInstructions(dockerfile);
+        this.#raw = (0,raw_instruction/* readRawInstructions */.y0)(dockerfile);
         const args = [...this.#raw.instructions.values()].slice(0, dockerfile.globalArgs);
         this.#globals = globalScope(args, this.#raw.escapeChar, facts);
     }
@@ -61237,7 +60290,7 @@ class KeyBuilder {
         const stage = (0,stage_graph/* stageAt */.ek)(this.#dockerfile, index);
         const { base, scope, config, inherited } = this.#base(index);
         const own = stage.instructions.flatMap(({ line }) => this.#raw.instructions.get(line) ?? []);
-        const triggers = inherited.map((one) => ({ ...triggerIn(one, this.#raw.escapeChar), line: stage_graph/* TRIGGER_LINE */.uf }));
+        const triggers = inherited.map((one) => ({ ...(0,raw_instruction/* triggerIn */.Ul)(one, this.#raw.escapeChar), line: stage_graph/* TRIGGER_LINE */.uf }));
         const built = {
             keys: { stage: index, base, instructions: [], image: undefined },
             scope,
@@ -61356,7 +60409,7 @@ class KeyBuilder {
         else if (raw.keyword === 'USER')
             scope.user = scope.expand(raw.rest).value;
         else if (raw.keyword === 'SHELL')
-            scope.shell = jsonStrings(raw.rest);
+            scope.shell = (0,raw_instruction/* jsonStrings */.lJ)(raw.rest);
         else
             return true;
         return ((raw.keyword !== 'USER' || scope.user !== undefined) && (raw.keyword !== 'SHELL' || scope.shell !== undefined));
@@ -61611,18 +60664,22 @@ async function digestOf(path, mode, buffer, pause) {
 
 
 
+
+
+
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
 async function readContentKeys(run) {
     const { plan } = run;
     const { inputs, dockerfile, strategy } = plan;
     const stages = [plan.builderStage, plan.targetStage];
     const platform = platformOf(plan);
-    const buildArgs = buildArgsOf(run);
+    const buildArgs = (0,passed_variables/* valuesOfBuildArgs */.r)(run.plan.inputs.buildArgs, run.childEnv);
     const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform;
     const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata };
     const likely = contextSelections(dockerfile, stages, facts);
+    const inEngine = await listImages(run);
     const [read, likelyContext] = await Promise.all([
-        readImages(run, imagesForKeys(dockerfile, stages, buildArgs, platform)),
+        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
         describeContext(inputs.context, plan.dockerignore, likely)
     ]);
     const images = new Map(read.map(({ reference, identity }) => [reference, identity]));
@@ -61637,7 +60694,7 @@ async function readContentKeys(run) {
     };
     const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions });
     const digests = read.flatMap(({ reference, digest }) => digest === undefined ? [] : [[reference, digest]]);
-    return { keys, digests: new Map(digests) };
+    return { keys, digests: new Map(digests), ...(inEngine && { inEngine }) };
 }
 function platformOf({ inputs, engine }) {
     const [os, architecture, variant] = (inputs.platform ?? engine.platform ?? '').split('/');
@@ -61645,57 +60702,76 @@ function platformOf({ inputs, engine }) {
         return undefined;
     return { os, architecture, ...(variant !== undefined && { variant }) };
 }
-/** Returns the build arguments of the workflow; one without a value has that of the environment. */
-function buildArgsOf({ plan, childEnv }) {
-    return new Map(plan.inputs.buildArgs.flatMap((argument) => {
-        if (argument.includes('='))
-            return [(0,lib_text/* splitAtEquals */.JD)(argument)];
-        const value = childEnv[argument];
-        return value === undefined ? [] : [[argument, value]];
-    }));
-}
-/** Milliseconds for a registry to describe an image, with retries: the builds wait for the keys, and work without. */
-const REGISTRY_ANSWERS_WITHIN = 20_000;
-/** Milliseconds for the engine to list its images. */
-const ENGINE_ANSWERS_WITHIN = 30_000;
-/** Reads the external images: those in the engine, which a build prefers, and else those in the registries. */
-async function readImages({ docker, registry, signal }, references) {
-    const inEngine = await listImages(docker, signal);
+/** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
+async function readImages(run, inEngine, references) {
     return Promise.all(references.map(async (reference) => {
         if (!(0,image_reference/* isReference */.A_)(reference))
             return { reference };
-        const isHere = inEngine === undefined || inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
-        const here = isHere ? (await (0,client_images/* inspectInEngine */.Ms)(docker, reference, signal)).image : undefined;
+        const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference));
+        const here = isHere ? await readInEngine(run, reference) : undefined;
         if (here)
-            return { reference, identity: identityOf(here) };
-        const image = (await within(REGISTRY_ANSWERS_WITHIN, registry.published(reference)))?.image;
-        if (!image)
-            return { reference };
-        return { reference, identity: identityOf(image), ...(image.digest !== undefined && { digest: image.digest }) };
+            return here;
+        const image = (await look(run.registry, reference)).image;
+        return image ? found(reference, image, image.digest) : { reference };
     }));
 }
+/**
+ * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ */
+async function readInEngine(run, reference) {
+    const { docker, registry, plan, signal, log } = run;
+    const inspect = async () => (await (0,client_images/* inspectInEngine */.Ms)(docker, reference, signal)).image;
+    const digestOf = async (name) => (await within((0,bounds/* timeOf */.nR)('look'), registry.digest(name)))?.value;
+    const here = await inspect();
+    if (here === undefined)
+        return undefined;
+    const now = await digestOf(reference);
+    if (now === undefined || now === here.digest)
+        return found(reference, here, now);
+    // the containerd store gives images that were built here a digest, too
+    const isOfRegistry = here.digest !== undefined &&
+        (plan.engine.store !== 'containerd' || (await digestOf(`${(0,registry_reference/* repositoryOf */._M)(reference)}@${here.digest}`)) !== undefined);
+    const { platform, retries } = plan.inputs;
+    const failure = isOfRegistry ? await (0,client_images/* pull */.a$)({ ...run, platform, retries }, reference) : undefined;
+    if (isOfRegistry && failure === undefined) {
+        const pulled = await inspect();
+        return pulled && found(reference, pulled, pulled.digest);
+    }
+    const uses = `The build uses the image ${reference} of the engine, not the one that the registry has`;
+    if (failure)
+        log.warning(`${uses}, because that cannot be pulled (${failure.message})`);
+    else
+        log.notice(`${uses}: it did not come from that registry`);
+    return found(reference, here);
+}
+function found(reference, image, digest) {
+    return { reference, identity: identityOf(image), ...(digest !== undefined && { digest }) };
+}
 /** Returns the references of all images in the engine: none on a new runner, without a question about each. */
-async function listImages(docker, signal) {
-    const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal, patience: ENGINE_ANSWERS_WITHIN });
+async function listImages({ docker, signal }) {
+    const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal, bound: 'image' });
     return (0,errors/* failureOf */.g5)(result) === undefined
         ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
         : undefined;
 }
+/** @param listed as the engine lists it: any text */
+function isSame(listed, reference) {
+    return (0,image_reference/* isReference */.A_)(listed) && (0,image_reference/* sameReference */.kP)(listed, reference);
+}
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
+var lib_errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
-// EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
+var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
-// EXTERNAL MODULE: ./src/strategy/inline.ts + 1 modules
-var inline = __nccwpck_require__(3360);
+var result_result = __nccwpck_require__(9784);
+// EXTERNAL MODULE: ./src/strategy/inline.ts
+var inline = __nccwpck_require__(8295);
 // EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
+var legacy = __nccwpck_require__(8692);
 ;// CONCATENATED MODULE: ./src/strategy/create-strategy.ts
 
 
@@ -61704,8 +60780,267 @@ function createStrategy(run) {
     return run.plan.strategy.name === 'legacy' ? new legacy/* LegacyStrategy */.X2(run) : new inline/* InlineStrategy */.hU(run);
 }
 
+;// CONCATENATED MODULE: ./src/cache/keys-label.ts
+
+
+
+/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
+const KEYS_LABEL = 'shared-docker-layers.keys';
+/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
+const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
+const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
+/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
+const BASES_LABEL = 'shared-docker-layers.bases';
+/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
+function imageLabels({ kind, baseImage }, digests) {
+    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
+    return [
+        ...labelsOfBase(baseImage, digests),
+        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+    ];
+}
+function labelsOfBase(baseImage, digests) {
+    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
+    if (baseImage === undefined || digest === undefined)
+        return [];
+    const { registry, path, target } = (0,registry_reference/* addressOf */.ci)(baseImage);
+    const name = `${registry}/${path}${(0,registry_reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
+    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
+}
+/** Returns the name of an engine in the label: `28.5.2 containerd`. */
+function nameOfEngine({ version, store }) {
+    return `${version} ${store}`;
+}
+/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
+const LONGEST_LABEL = 60_000;
+/**
+ * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
+ * its base image. An ingredient that several keys share is written once.
+ */
+function keysLabel(build, keys, engine) {
+    const parts = [];
+    const indices = new Map();
+    const indexOf = ({ kind, name = '', hash, count }) => {
+        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
+        const text = JSON.stringify(part);
+        const index = indices.get(text) ?? parts.push(part) - 1;
+        indices.set(text, index);
+        return index;
+    };
+    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
+        keyword,
+        key === undefined ? '' : shortKey(key),
+        ingredients.map(indexOf)
+    ]);
+    const value = JSON.stringify({ version: 1, engine, parts, chain });
+    if (value.length <= LONGEST_LABEL)
+        return `${KEYS_LABEL}=${value}`;
+    const bare = JSON.stringify({
+        version: 1,
+        engine,
+        parts: [],
+        chain: chain.map(([keyword, key]) => [keyword, key, []])
+    });
+    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
+}
+/** Reads the label of an image; undefined if it has none of this form. */
+function readKeysLabel(labels) {
+    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
+    if ((0,lib_json.at)(json, 'version') !== 1)
+        return undefined;
+    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
+    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
+        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
+        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
+        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
+    });
+    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
+}
+/**
+ * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
+ * Dockerfile has made has others than the build that takes its cache from it.
+ */
+function ownInstructionsOf(labels) {
+    const chain = readKeysLabel(labels)?.chain.slice(1);
+    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
+    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
+}
+/** Returns whether an instruction has the recorded key. */
+function isRecorded({ key }, recorded) {
+    return key !== undefined && recorded?.key === shortKey(key);
+}
+function readIngredient(entry) {
+    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
+    return {
+        kind: (0,lib_json/* text */.Qq)(kind),
+        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
+        hash: (0,lib_json/* text */.Qq)(hash),
+        ...(typeof count === 'number' && { count })
+    };
+}
+
+// EXTERNAL MODULE: ./src/registry/client-words.ts
+var client_words = __nccwpck_require__(8679);
+;// CONCATENATED MODULE: ./src/pipeline/local-hits.ts
+
+
+/**
+ * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
+ * local cache. Counts nothing if the content of the cache source is unknown.
+ *
+ * @param before the stages that this run built earlier
+ */
+function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
+    const recorded = image && readKeysLabel(image.labels)?.chain.map(({ key }) => key);
+    if (recorded === undefined && failure?.kind !== 'absent')
+        return 0;
+    const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []));
+    const known = new Set([...(recorded ?? []), ...earlier]);
+    const local = chainOfKeys(stage, keys).filter(({ key, keyword }) => key !== undefined && ['ADD', 'COPY', 'RUN'].includes(keyword) && !known.has(shortKey(key)));
+    const lines = new Set(local.map(({ line }) => line));
+    return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
+}
+
+;// CONCATENATED MODULE: ./src/pipeline/older-results.ts
+
+
+
+
+
+/** Label of an image that was built on the images of other stages: a hash of their layers. */
+const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
+/**
+ * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
+ * have them.
+ */
+async function hashOfImages({ docker, signal }, { images }) {
+    if (images.length === 0)
+        return '';
+    const names = images.map(({ image }) => image);
+    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
+        ...{ signal, bound: 'image' }
+    });
+    if ((0,errors/* failureOf */.g5)(result) !== undefined)
+        return undefined;
+    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
+}
+/**
+ * Returns whether a build may find results in its cache source that another run made from other images than those just built
+ * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
+ *
+ * @param builtOn `hashOfImages` of the build
+ */
+async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
+    if (builtOn === '')
+        return false;
+    const { image, failure } = await look(registry, cacheSource);
+    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
+        return false;
+    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
+    const chain = chainOfKeys(stage, keys);
+    if (builtOn === undefined || recorded === undefined || chain.length === 0)
+        return true;
+    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
+}
+/**
+ * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
+ * set the tag of the cache source meanwhile.
+ */
+async function hasMoved({ registry }, cacheSource, { failure, steps }) {
+    if (failure !== undefined || !steps.some(({ cached }) => cached))
+        return false;
+    const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)]);
+    // of a registry that only the docker client can access, nothing else is known
+    if (now.failure)
+        return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed;
+    return now.value !== image?.digest;
+}
+
+;// CONCATENATED MODULE: ./src/pipeline/build.ts
+
+
+
+
+
+/**
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
+ *
+ * @returns the failure, after which it builds nothing more
+ */
+async function buildAll(run, building, result, builds) {
+    for (const stage of builds) {
+        const build = await buildOne(run, building, stage);
+        if (build.kind === 'cache')
+            result.cacheStages.push(build);
+        else
+            result[build.kind] = build;
+        warnOfCaches(run, build);
+        if (build.failure !== undefined)
+            return [{ kind: 'build', image: build.image }];
+    }
+    return [];
+}
+async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
+    const { plan, timeline } = run;
+    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
+    tellSource(run, stage, source);
+    // with a rewritten Dockerfile, every build starts from the images anyway
+    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
+    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
+    if (startFromImages) {
+        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
+    }
+    const labels = [
+        ...stage.labels,
+        keysLabel(stage, keys, nameOfEngine(plan.engine)),
+        ...imageLabels(stage, digests),
+        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+    ];
+    const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
+    const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
+    let build = await solve(startFromImages);
+    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
+    if (moved) {
+        run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
+        const { seconds } = build;
+        build = await solve(true);
+        build.seconds += seconds;
+    }
+    if (source.origin)
+        build.cacheOrigin = source.origin;
+    await tellLocalHits(run, stage, build, keys);
+    // the image of the tag has other results than this run, or BuildKit could not use it
+    if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+        sources.reject(source.reference);
+    return build;
+}
+/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
+async function tellLocalHits({ plan, registry, log }, stage, build, keys) {
+    if (!build.steps.some(({ cached }) => cached))
+        return;
+    const before = plan.builds.slice(0, plan.builds.findIndex((one) => one.stage === stage.stage));
+    const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before);
+    if (count === 0)
+        return;
+    const steps = count === 1 ? '1 cached step' : `${count} cached steps`;
+    log.info(`${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`);
+}
+function tellSource({ log }, { name }, { reference, origin }) {
+    if (origin)
+        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
+}
+function warnOfCaches({ log }, build) {
+    for (const { reference, failure } of build.unreadableCaches) {
+        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
+        if (sentence === undefined)
+            log.info(`${reference} does not exist yet: nothing to reuse`);
+        else
+            log.warning(sentence);
+    }
+}
+
 // EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
+var steps = __nccwpck_require__(8624);
 ;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
 
 /** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
@@ -61767,26 +61102,30 @@ function layersBelow({ history }, entries) {
 }
 
 // EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
+var plan_labels = __nccwpck_require__(4803);
 ;// CONCATENATED MODULE: ./src/pipeline/cache-sources.ts
 
 
 
 
 
-/** Milliseconds for a registry to say whether a cache tag exists, with retries: a build works with its moving tag, too. */
-const cache_sources_REGISTRY_ANSWERS_WITHIN = 20_000;
+
+
+
 /** Chooses the cache source of each build, once. */
 class CacheSources {
     #run;
     #keys;
+    #inEngine;
     /** By stage index. */
     #chosen = new Map();
     /** Cache tags that exist, by whether their images can serve as a cache. */
     #existing = new Map();
-    constructor(run, keys) {
+    /** @param inEngine references of the images that the engine had before the run */
+    constructor(run, keys, inEngine = []) {
         this.#run = run;
         this.#keys = keys;
+        this.#inEngine = inEngine;
     }
     /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
     start(onChosen) {
@@ -61794,7 +61133,7 @@ class CacheSources {
             this.of(stage).then(onChosen, () => { });
     }
     of(stage) {
-        const source = this.#chosen.get(stage.stage) ?? this.#choose(stage);
+        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
         this.#chosen.set(stage.stage, source);
         // prevents an unhandled rejection; the code that awaits it still receives a cancellation
         source.catch(() => { });
@@ -61808,12 +61147,16 @@ class CacheSources {
     reject(reference) {
         this.#existing.set(reference, false);
     }
+    /** A build works with its moving tag, too. */
+    async #chooseInTime(stage) {
+        return (await within((0,bounds/* timeOf */.nR)('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
+    }
     /** Chooses the image with the longest content key of this build, or else the newest published one. */
     async #choose(stage) {
         const { plan, registry } = this.#run;
         const { image, cacheTags } = plan.inputs;
         const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
-        const answers = await Promise.all(asked.map((reference) => within(cache_sources_REGISTRY_ANSWERS_WITHIN, registry.digest(reference))));
+        const answers = await Promise.all(asked.map((reference) => within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
         const found = asked.filter((_, index) => answers[index]?.value !== undefined);
         for (const reference of found) {
             const record = await this.#usable(reference, stage);
@@ -61825,7 +61168,15 @@ class CacheSources {
                 return { reference, origin: originOf(record), isWhole: true };
             return (await this.#newestWith(reference, stage)) ?? { reference, origin: originOf(record), isWhole: false };
         }
-        return { reference: await this.#newest(stage) };
+        const newest = await this.#newest(stage);
+        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
+        return { reference: newest, ...(digest !== undefined && { readAs: `${(0,registry_reference/* repositoryOf */._M)(newest)}@${digest}` }) };
+    }
+    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
+    #isHidden(reference) {
+        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
+            return false;
+        return this.#inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
     }
     /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
     async #usable(reference, stage) {
@@ -61843,6 +61194,8 @@ class CacheSources {
      */
     async #newestWith(cacheTag, stage) {
         const { cacheSource: reference } = stage;
+        if (this.#isHidden(reference))
+            return undefined;
         const { image } = await this.#run.registry.published(reference);
         const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
         if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
@@ -61885,7 +61238,7 @@ function shorten(text) {
  * @param isItself whether it is the key of the executed step, and not of an instruction before it
  */
 function whyOtherKey(evidence, now, before, isItself) {
-    const differing = now.ingredients.filter((one) => !before?.ingredients.some((other) => isSame(one, other)));
+    const differing = now.ingredients.filter((one) => !before?.ingredients.some((other) => compare_keys_isSame(one, other)));
     const of = (kind) => differing.find((one) => one.kind === kind);
     const [base, stage, image] = [of('base'), of('stage'), of('image')];
     if (of('platform'))
@@ -61915,7 +61268,7 @@ function whyOtherKey(evidence, now, before, isItself) {
     // an ingredient that exists no more, such as an argument
     return whyOtherInstruction(evidence, now, isItself);
 }
-function isSame(one, other) {
+function compare_keys_isSame(one, other) {
     return one.kind === other.kind && one.name === other.name && one.hash === other.hash;
 }
 /** With digests, if both images name theirs. */
@@ -61954,7 +61307,9 @@ function whyOtherStage({ executedStages }, { keyword }, name) {
 function whyOtherFiles({ changed, unusualModes }, { files }, { count }, before) {
     const taken = new Set(files);
     const because = (reason) => ({ kind: 'files-changed', reason });
-    const named = (changed ?? []).filter((path) => taken.has(path));
+    // git names a submodule by its folder
+    const folders = new Set(files.flatMap(foldersOf));
+    const named = (changed ?? []).filter((path) => taken.has(path) || folders.has(path));
     if (named.length > 0)
         return because(`${listed(named)} changed since the commit of the published image.`);
     if (files.some((path) => path === '.git' || path.startsWith('.git/'))) {
@@ -61969,6 +61324,11 @@ function whyOtherFiles({ changed, unusualModes }, { files }, { count }, before) 
     return because(changed === undefined
         ? `The files that it copies changed (${counts}). Their names are unknown, because neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image.`
         : `The files that it copies changed (${counts}): git tracks none of those that differ, or they were removed.`);
+}
+/** Returns the folders that contain a file. */
+function foldersOf(path) {
+    const parts = path.split('/').slice(0, -1);
+    return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 function listed(paths) {
     const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
@@ -61997,7 +61357,7 @@ function explain(evidence, step) {
     return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
 }
 /** Returns the reason if the build could not reuse anything at all. */
-function whyNoSource({ build, published, cacheMetadata, reusesLayers }) {
+function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
     if (!reusesLayers)
         return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' };
     const { cacheSource, unreadableCaches } = build;
@@ -62021,13 +61381,18 @@ function whyNoSource({ build, published, cacheMetadata, reusesLayers }) {
             reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
         };
     }
-    if (!cacheMetadata && published.image?.history.some(({ createdBy }) => createdBy.endsWith('# buildkit'))) {
+    if (!cacheMetadata && published.image && isOfBuildKit(published.image, stageBuild)) {
         return {
             kind: 'no-metadata',
             reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
         };
     }
     return undefined;
+}
+/** Returns whether BuildKit executed the own instructions of an image: most base images are of BuildKit, whatever is built on them. */
+function isOfBuildKit(image, stageBuild) {
+    const start = ownHistoryStart(image, ownInstructionsOf(image.labels) ?? stageBuild);
+    return start !== undefined && image.history.slice(start).some(({ createdBy }) => createdBy.endsWith('# buildkit'));
 }
 /** Returns the reason if it lies in another stage. */
 function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
@@ -62106,9 +61471,9 @@ function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, bu
 }
 
 // EXTERNAL MODULE: ./src/git/file-modes.ts
-var file_modes = __nccwpck_require__(7333);
+var file_modes = __nccwpck_require__(4664);
 // EXTERNAL MODULE: ./src/git/git.ts
-var git_git = __nccwpck_require__(308);
+var git_git = __nccwpck_require__(5999);
 ;// CONCATENATED MODULE: ./src/pipeline/explain.ts
 
 
@@ -62149,48 +61514,16 @@ async function explain_explain(run, { keys, digests }, builds) {
     }));
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/older-results.ts
-
-
-
-
-/** Label of an image that was built on the images of other stages: a hash of their layers. */
-const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
-/**
- * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
- * have them.
- */
-async function hashOfImages({ docker, signal }, { images }) {
-    if (images.length === 0)
-        return '';
-    const names = images.map(({ image }) => image);
-    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], { signal });
-    if ((0,errors/* failureOf */.g5)(result) !== undefined)
-        return undefined;
-    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
-}
-/**
- * Returns whether a build may find results in its cache source that another run made from other images than those just built
- * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
- *
- * @param builtOn `hashOfImages` of the build
- */
-async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
-    if (builtOn === '')
-        return false;
-    const { image, failure } = await registry.published(cacheSource);
-    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
-        return false;
-    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
-    const chain = chainOfKeys(stage, keys);
-    if (builtOn === undefined || recorded === undefined || chain.length === 0)
-        return true;
-    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
-}
-
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
+// EXTERNAL MODULE: ./src/docker/progress/buildkit.ts
+var buildkit = __nccwpck_require__(8897);
+// EXTERNAL MODULE: ./src/strategy/build-watch.ts
+var build_watch = __nccwpck_require__(6578);
 ;// CONCATENATED MODULE: ./src/pipeline/prefetch.ts
+
+
+
 
 
 
@@ -62205,7 +61538,8 @@ var command_line = __nccwpck_require__(3476);
  * layers of an image one after the other, so a CPU core is free for it.
  *
  * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
- * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves.
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
+ * progress, because it fetches what they need.
  */
 class Prefetch {
     #run;
@@ -62244,11 +61578,23 @@ class Prefetch {
         const { platform } = plan.inputs;
         const args = [
             ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+            ...['--progress', plan.strategy.progress],
             ...(platform === undefined ? [] : ['--platform', platform]),
             '-'
         ];
         const input = prefetchDockerfile(references);
-        const options = { signal: AbortSignal.any([signal, this.#unneeded.signal]), input };
+        const reader = (0,buildkit/* createReader */.WF)(plan.strategy.progress, () => { });
+        const stuck = new AbortController();
+        const watch = new build_watch/* ProgressWatch */.H(reader, 'prefetch-progress', () => stuck.abort());
+        const options = {
+            bound: 'prefetch',
+            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
+            input,
+            onOutput: (chunk) => {
+                reader.write(chunk);
+                watch.look();
+            }
+        };
         const began = performance.now();
         try {
             const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
@@ -62260,7 +61606,11 @@ class Prefetch {
                 this.#tell((0,errors/* lastLine */.fM)(stderr));
         }
         catch (error) {
-            this.#tell(error);
+            // the builds fetch what they need themselves
+            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
+        }
+        finally {
+            watch.end();
         }
     }
     #tell(error) {
@@ -62339,13 +61689,63 @@ function isWorthFetching({ strategy }, build, image, keys) {
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
+;// CONCATENATED MODULE: ./src/lib/settle.ts
+
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
+async function settle(work) {
+    const outcomes = await Promise.allSettled(work);
+    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
+    if (unexpected?.status === 'rejected')
+        throw unexpected.reason;
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}
+
 // EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
-var transfer = __nccwpck_require__(8476);
+var transfer = __nccwpck_require__(9930);
 // EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
+var retry = __nccwpck_require__(9409);
 // EXTERNAL MODULE: ./src/plan/run-context.ts
-var run_context = __nccwpck_require__(8860);
+var run_context = __nccwpck_require__(285);
+// EXTERNAL MODULE: ./src/plan/variant.ts
+var plan_variant = __nccwpck_require__(6895);
+;// CONCATENATED MODULE: ./src/pipeline/publish/commit-image.ts
+
+
+
+
+/**
+ * Looks whether a tag already names what this run would publish there: an image of the same commit, of the same variant, made of the
+ * same content. A run sets such a tag only after all of its tests passed.
+ */
+async function findCommitImage({ plan, registry }, reference, keys) {
+    const { image, failure } = await registry.current(reference);
+    if (failure)
+        return { holds: `an image that cannot be inspected (${failure.message})` };
+    const { [plan_labels/* REVISION_LABEL */.P1]: revision = '', [plan_variant/* VARIANT_LABEL */.z]: variant } = image.labels;
+    if (revision !== plan.commit.sha)
+        return { holds: revision === '' ? 'an image of no commit' : `an image of commit ${revision}` };
+    if (variant !== plan.variant)
+        return { holds: 'another variant of the image of this commit' };
+    const production = plan.builds.find(({ kind }) => kind === 'production');
+    const own = production && chainOfKeys(production, keys).map(({ key }) => (key === undefined ? '' : shortKey(key)));
+    const recorded = readKeysLabel(image.labels)?.chain.map(({ key }) => key);
+    if (image.digest === undefined || !own?.length || recorded === undefined) {
+        return { holds: 'an image of this commit, but it is unknown of what content' };
+    }
+    if (own.join() !== recorded.join()) {
+        return {
+            holds: 'an image of this commit that was made of other content, such as another base image or build argument'
+        };
+    }
+    return { digest: image.digest };
+}
+/** Returns the sentence about a tag that keeps its image. */
+function describeKept(reference, digest) {
+    return `${reference} already names an image of this commit with the same content, and the registry does not let this tag change: this run publishes that image (${digest}) instead of its own`;
+}
+
 ;// CONCATENATED MODULE: ./src/pipeline/publish/push.ts
+
 
 
 
@@ -62358,10 +61758,14 @@ class Pushes {
     /** Digests of the pushed references, as the engine reported them; '' if it did not. */
     digests = new Map();
     failures = [];
+    /** Tags that the registry does not let change, and that already name an image of this commit with the same content. */
+    kept = new Set();
     #begun = new Map();
     #run;
-    constructor(run) {
+    #keys;
+    constructor(run, keys) {
         this.#run = run;
+        this.#keys = keys;
     }
     mayGoOn() {
         return this.failures.length === 0 && !this.#run.signal.aborted;
@@ -62386,14 +61790,19 @@ class Pushes {
     async #tag(reference, digest) {
         const { plan, registry, log } = this.#run;
         const { image } = plan.inputs;
-        if (digest === '' || !(0,image_reference/* sameRepository */.RB)(image, reference))
+        // the engine has another image than the commit tag if that was kept
+        const isOfEngine = !(0,image_reference/* sameRepository */.RB)(image, reference) && !this.kept.has(plan.refs.production);
+        if (digest === '' || isOfEngine)
             return this.#push(reference);
         const { failure } = await registry.tag(`${image}@${digest}`, [reference]);
         if (failure === undefined) {
             log.info(`Tagged ${image}@${digest} as ${reference}`);
             this.digests.set(reference, digest);
         }
-        else if (failure.kind === 'unreachable' && !failure.clientMaySucceed) {
+        else if (failure.kind === 'immutable') {
+            await this.#keep(reference, failure);
+        }
+        else if ((failure.kind === 'unreachable' && !failure.clientMaySucceed) || this.kept.has(plan.refs.production)) {
             this.failures.push({ kind: 'push', reference, failure });
         }
         else {
@@ -62405,12 +61814,15 @@ class Pushes {
     }
     async #push(reference) {
         const title = `Push ${reference}`;
-        const whyFailed = (one) => {
-            const text = (0,errors/* failureOf */.g5)(one);
-            return text === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(text, reference);
+        let attempts = 0;
+        const attempt = async () => {
+            const result = await (0,transfer/* callInSection */.V)(this.#run, 'publish', title, ['push', reference], this.#run.signal);
+            const text = (0,errors/* failureOf */.g5)(result);
+            const isFirst = attempts++ === 0;
+            return { result, failure: text === undefined ? undefined : await this.#explain(reference, text, isFirst) };
         };
-        const result = await (0,retry/* retry */.L)((0,run_context/* retryOf */.W)(this.#run), title, () => (0,transfer/* callInSection */.V)(this.#run, 'publish', title, ['push', reference], this.#run.signal), (one) => (0,client_words/* transientFailure */.RG)(whyFailed(one)));
-        const failure = whyFailed(result);
+        const whyAgain = (one) => (0,client_words/* transientFailure */.RG)(one.failure);
+        const { result, failure } = await (0,retry/* retry */.L)((0,run_context/* retryOf */.W)(this.#run), title, attempt, whyAgain);
         // the last line of the engine, unchanged since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
         const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
         // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
@@ -62419,11 +61831,49 @@ class Pushes {
         if (failure === undefined)
             this.digests.set(reference, digest);
         else
-            this.failures.push({ kind: 'push', reference, failure });
+            await this.#keep(reference, failure);
     }
+    /** Determines the failure of a push, also if the engine omits the words of the registry. */
+    async #explain(reference, text, isFirst) {
+        const failure = (0,client_words/* failureOfWords */.jv)(text, reference);
+        const status = failure.kind === 'immutable' ? undefined : (0,client_words/* statusOfRejectedManifest */.BE)(text);
+        // one of two concurrent pushes may have overtaken the other's upload of a shared layer: that is 400 once
+        const mayBeOvertaken = status === 400 && isFirst && this.#run.plan.inputs.retries > 0;
+        if (status === undefined || status === 403 || mayBeOvertaken || this.#run.signal.aborted)
+            return failure;
+        // if the tag does not exist, the registry rejects the manifest for another reason
+        const exists = (await this.#run.registry.digest(reference)).value !== undefined;
+        return exists ? { ...failure, kind: 'immutable' } : failure;
+    }
+    /** Handles a failed push. If the registry does not let the tag change, the tag may already name an image of the same content. */
+    async #keep(reference, failure) {
+        const { production, further } = this.#run.plan.refs;
+        const mayBeImmutable = failure.kind === 'immutable' || (0,client_words/* statusOfRejectedManifest */.BE)(failure.message) === 403;
+        if (!mayBeImmutable || ![production, ...further].includes(reference)) {
+            // moving tags are set at the same time, and one sentence tells why none of them can move
+            if (failure.kind !== 'immutable' || !this.failures.some(isImmovable))
+                this.failures.push({ kind: 'push', reference, failure });
+            return;
+        }
+        const { digest, holds } = await findCommitImage(this.#run, reference, this.#keys);
+        if (digest === undefined) {
+            this.failures.push({ kind: 'push', reference, failure, holds });
+            return;
+        }
+        this.#run.log.notice(describeKept(reference, digest));
+        this.kept.add(reference);
+        this.digests.set(reference, digest);
+    }
+}
+function isImmovable(failure) {
+    return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined;
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/cache-tags.ts
+
+
+
+
 
 
 
@@ -62461,22 +61911,25 @@ async function writeCacheTags(run, builds, caches, digests) {
         const build = builds.find(({ image }) => image === stage.reference);
         if (build === undefined || build.failure !== undefined || !hasOwnImage(stage))
             continue;
-        added.push(...(await writeForOne(run, stage, build, caches, digests)));
+        // a cancellation must not hide which tags are added
+        await settle([writeForOne(run, stage, build, caches, { digests, added })]);
         if (run.signal.aborted)
             break;
     }
     return added;
 }
-async function writeForOne(run, stage, build, { keys, sources }, digests) {
+async function writeForOne(run, stage, build, { keys, sources }, { digests, added }) {
     const { plan, registry } = run;
     const { image } = plan.inputs;
     const wanted = cacheTagsOf(image, stage, keys);
     const [longest] = wanted;
     if (longest === undefined)
-        return [];
+        return;
     const missing = await whichMissing(run, wanted, sources);
+    if (missing === undefined)
+        return tell(run, longest, { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') });
     if (missing.length === 0)
-        return [];
+        return;
     const isNew = missing.includes(longest);
     const pushed = digests.get(stage.reference) ?? '';
     const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
@@ -62484,69 +61937,67 @@ async function writeForOne(run, stage, build, { keys, sources }, digests) {
         return tell(run, longest, failure);
     if (digest !== '')
         digests.set(stage.reference, digest);
-    const added = isNew && pushed === '' ? [longest] : [];
+    if (isNew && pushed === '')
+        added.push(longest);
     const source = isNew ? `${image}@${digest}` : longest;
-    const { image: record } = await registry.published(source);
+    const { image: record } = await look(registry, source);
     if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
         run.log.warning(`${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`);
-        return added;
+        return;
     }
     const why = record && plan.strategy.capabilities.cacheMetadata ? whyNoCache(record, stage) : undefined;
     if (record === undefined || why !== undefined) {
         run.log.info(`No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`);
-        return added;
+        return;
     }
-    const { tagged, failure: notTagged } = await registry.tag(source, missing.filter((reference) => !added.includes(reference)));
-    added.push(...tagged.keys());
-    if (notTagged)
-        tell(run, missing.find((reference) => !added.includes(reference)) ?? longest, notTagged);
-    return added;
+    for (const reference of missing.filter((one) => !added.includes(one))) {
+        const { failure: notTagged } = await registry.tag(source, [reference]);
+        if (notTagged)
+            return tell(run, reference, notTagged);
+        added.push(reference);
+    }
 }
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
+/**
+ * Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache; undefined if the registry does
+ * not answer in time.
+ */
 async function whichMissing({ registry }, references, sources) {
-    const answers = await Promise.all(references.map(async (reference) => sources.exists(reference) ?? (await registry.digest(reference)).value !== undefined));
-    return references.filter((_, index) => !answers[index]);
+    const exists = async (reference) => {
+        const known = sources.exists(reference);
+        if (known !== undefined)
+            return known;
+        const answer = await within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference));
+        return answer && answer.value !== undefined;
+    };
+    const answers = await Promise.all(references.map(exists));
+    return answers.includes(undefined) ? undefined : references.filter((_, index) => !answers[index]);
 }
 /** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
 async function digestOfNew(run, stage, reference, pushed) {
     if (pushed !== '')
         return { digest: pushed };
     const { docker, signal } = run;
-    const failed = (0,errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal }));
+    const failed = (0,errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }));
     if (failed !== undefined)
         return { digest: '', failure: { kind: 'unknown', message: failed } };
-    const pushes = new Pushes(run);
+    const pushes = new Pushes(run, new Map());
     await pushes.push(reference);
     // a local name would hide the image in the registry from later builds on this engine
-    await docker.call(['image', 'rm', reference], { signal });
+    await settle([docker.call(['image', 'rm', reference], { signal, bound: 'image' })]);
     const [failure] = pushes.failures;
     const digest = pushes.digests.get(reference) ?? '';
     if (failure?.kind === 'push')
         return { digest, failure: failure.failure };
     return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest };
 }
-function tell({ log }, reference, { message }) {
+function tell({ log }, reference, { kind, message }) {
+    if (kind === 'immutable') {
+        log.info(`${reference} keeps its image, because the registry does not let this tag change (${message})`);
+        return;
+    }
     log.warning(`The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`);
-    return [];
 }
 
-;// CONCATENATED MODULE: ./src/lib/settle.ts
-
-/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
-async function settle(work) {
-    const outcomes = await Promise.allSettled(work);
-    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
-    if (unexpected?.status === 'rejected')
-        throw unexpected.reason;
-    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(5112);
-// EXTERNAL MODULE: ./src/plan/references.ts
-var plan_references = __nccwpck_require__(7469);
-// EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
 /**
  * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
@@ -62555,7 +62006,7 @@ var plan_variant = __nccwpck_require__(4762);
  * of commits, do not block a release.
  */
 function decideMove(facts) {
-    const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, retaggedFor } = facts;
+    const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, tipToPublished, retaggedFor } = facts;
     const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
     if (failure) {
         return { move: false, failure: { kind: 'guard', reference, failure } };
@@ -62582,6 +62033,11 @@ function decideMove(facts) {
                 const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
                 return { move: true, warning };
             }
+            // a tip behind the published commit could be an outdated answer of GitHub
+            if (tipToCommit === 'ahead' && tipToPublished === 'diverged') {
+                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} no longer contains ${other}`;
+                return { move: true, warning };
+            }
             return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
         case undefined:
             return unknown;
@@ -62590,16 +62046,23 @@ function decideMove(facts) {
         const newer = retaggedFor.slice(0, 7);
         return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`);
     }
-    if (toPublished === 'identical' || toPublished === 'ahead')
-        return { move: true };
+    const dropped = stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
+    if (toPublished === 'identical' || toPublished === 'ahead') {
+        if (tipToCommit === 'diverged')
+            return dropped;
+        // the branch was reset, or GitHub's answer is outdated
+        const warning = `Cannot determine whether branch ${JSON.stringify(branch)} still contains ${own}, because GitHub names an older commit as its tip; updating ${reference} anyway`;
+        return { move: true, ...(tipToCommit === 'behind' && { warning }) };
+    }
     if (tipToCommit === 'ahead' || tipToCommit === 'identical')
         return { move: true };
     if (tipToCommit === undefined || tipToCommit === 'unknown')
         return unknown;
-    return stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
+    return dropped;
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
+
 
 
 
@@ -62627,11 +62090,14 @@ async function mayMove(run, reference = run.plan.refs.movingProduction) {
         const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha;
         // a newer commit that reverts this one may have the image of an older one
         const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined;
-        return decideMove({ ...facts, published, toPublished, retaggedFor });
+        const tipToCommit = mayBeLate ? await relation(run, commit.sha, tip) : undefined;
+        return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
     }
     const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
+    const isInBranch = tip !== undefined && tip !== 'unknown' && tipToCommit === 'ahead';
+    const tipToPublished = toPublished === 'behind' && isInBranch ? await relation(run, published, tip) : undefined;
     const retaggedFor = toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined;
-    return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
+    return decideMove({ ...facts, published, toPublished, tipToCommit, tipToPublished, retaggedFor });
 }
 /**
  * Returns the newer commit of the branch whose commit tag names an image with this digest. After a squash merge, such an image
@@ -62674,16 +62140,11 @@ class NobodyKnows extends Error {
  * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
  */
 async function giveBack(run, moved) {
-    const { commit: own, builds, refs } = run.plan;
-    const commit = await giveToNewest(run, own.sha).catch((error) => {
-        if (error instanceof NobodyKnows)
-            return 'unknown';
-        throw error;
-    });
-    if (commit === 'unknown')
-        return commit;
-    if (commit === own.sha)
-        return undefined;
+    const { builds, refs } = run.plan;
+    const given = await giveTagsBack(run, [refs.movingProduction]);
+    if (given === undefined || given === 'unknown')
+        return given;
+    const { commit } = given;
     const references = [refs.movingProduction];
     for (const { moving, candidate } of builds) {
         if (moving === undefined || candidate === undefined || !moved.includes(moving))
@@ -62698,9 +62159,22 @@ async function giveBack(run, moved) {
     }
     return { commit, references };
 }
-/** Sets production's moving tag to the newest published commit after `commit`, and returns that commit. */
-async function giveToNewest(run, commit) {
-    const { inputs, refs } = run.plan;
+/** Does for tags of the production image, all set by this run, what `giveBack` does for the moving tag. */
+async function giveTagsBack(run, references) {
+    const own = run.plan.commit.sha;
+    try {
+        const commit = await giveToNewest(run, own, references);
+        return commit === own ? undefined : { commit, references: [...references] };
+    }
+    catch (error) {
+        if (error instanceof NobodyKnows)
+            return 'unknown';
+        throw error;
+    }
+}
+/** Sets tags to the newest published commit after `commit`, and returns that commit. */
+async function giveToNewest(run, commit, references) {
+    const { inputs } = run.plan;
     for (const newer of await findNewer(run, commit)) {
         const reference = commitTag(run, newer);
         const { image, failure } = await run.registry.current(reference);
@@ -62709,11 +62183,11 @@ async function giveToNewest(run, commit) {
         const why = failure?.message ?? whyNotOurs(run, image, newer);
         // by digest: another run may set the tag after the inspection
         const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`;
-        const notSet = why ?? (await run.registry.tag(source, [refs.movingProduction])).failure?.message;
+        const notSet = why ?? (await run.registry.tag(source, references)).failure?.message;
         // meanwhile, an even newer one may have appeared
         if (notSet === undefined)
-            return giveToNewest(run, newer);
-        run.log.warning(`${reference} is newer than ${commit.slice(0, 7)}, but ${refs.movingProduction} could not be set to it: ${notSet}`);
+            return giveToNewest(run, newer, references);
+        run.log.warning(`${reference} is newer than ${commit.slice(0, 7)}, but ${references.join(', ')} could not be set to it: ${notSet}`);
         break;
     }
     return commit;
@@ -62729,16 +62203,40 @@ function whyNotOurs({ plan }, image, commit) {
         return undefined;
     return `it is another variant of the image (label ${plan_variant/* VARIANT_LABEL */.z}); give each variant a repository of its own`;
 }
+/** Returns how an image differs from that of this run, so that their jobs need repositories of their own; undefined if it does not. */
+function whyOtherVariant({ plan }, image) {
+    const { [plan_variant/* VARIANT_LABEL */.z]: variant = '', [plan_variant/* BUILD_ARGS_LABEL */.Eh]: buildArgs = '' } = image?.labels ?? {};
+    if (variant !== '' && variant !== plan.variant)
+        return 'with other tags, another target, platform, context or Dockerfile';
+    return buildArgs === '' || buildArgs === plan.buildArgs ? undefined : 'with other build arguments';
+}
 /**
  * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
  * that its readers do not expect.
  */
-async function warnOfOtherVariant({ plan, registry, log }) {
-    const { image } = await registry.published(plan.refs.production);
-    const variant = image?.labels[plan_variant/* VARIANT_LABEL */.z];
-    if (revisionOf(image) !== plan.commit.sha || variant === undefined || variant === plan.variant)
+async function warnOfOtherVariant(run) {
+    const { production } = run.plan.refs;
+    const why = whyOtherVariant(run, (await look(run.registry, production)).image);
+    if (why === undefined)
         return;
-    log.warning(`Another image of this commit is published as ${plan.refs.production}, with other tags, another target, platform or Dockerfile, and this run replaces it; give each variant a repository of its own (input image)`);
+    run.log.warning(`Another image of this commit is published as ${production}, ${why}, and this run replaces it; give each variant a repository of its own (input image)`);
+}
+/**
+ * Warns if a concurrent run has given the tag of this commit to an image of another variant after this run has.
+ *
+ * @param digest of this run's image; '' if it was not pushed
+ */
+async function warnOfReplacement(run, digest) {
+    const { production } = run.plan.refs;
+    if (digest === '')
+        return;
+    const { value: now } = await run.registry.digest(production);
+    if (now === undefined || now === digest)
+        return;
+    const why = whyOtherVariant(run, (await run.registry.current(production)).image);
+    if (why === undefined)
+        return;
+    run.log.warning(`A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`);
 }
 /** Maximum number of newer commits to look up in the registry. */
 const MOST_NEWER = 20;
@@ -62773,6 +62271,10 @@ async function findNewer(run, commit) {
     return newer;
 }
 
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(2433);
+// EXTERNAL MODULE: ./src/plan/references.ts
+var plan_references = __nccwpck_require__(754);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/branch-tags.ts
 
 /**
@@ -62794,6 +62296,7 @@ async function branchTagsToSet(run) {
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
+
 /**
  * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
  * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
@@ -62822,7 +62325,7 @@ function sizeOf(layers) {
  */
 async function weigh({ registry, plan, log }, image) {
     const previous = plan.refs.movingProduction;
-    const [now, before] = await Promise.all([registry.published(image), registry.published(previous)]);
+    const [now, before] = await Promise.all([look(registry, image), look(registry, previous)]);
     const why = now.failure?.message ?? whyUnknown(before);
     if (now.image?.manifest && why === undefined)
         return pullSize(now.image.manifest, before.image?.manifest, previous);
@@ -62836,9 +62339,16 @@ function whyUnknown({ image, failure }) {
     return failure.kind === 'absent' ? undefined : failure.message;
 }
 
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(7261);
 // EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
+var registry_image = __nccwpck_require__(2739);
+// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
+var reserved_tags = __nccwpck_require__(6576);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/verify.ts
+
+
+
 
 
 
@@ -62854,7 +62364,7 @@ var registry_image = __nccwpck_require__(494);
 async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
     const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
     const names = plan.builds.flatMap(namesOf);
-    const result = await docker.call(['image', 'inspect', ...names], { signal });
+    const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
     const failure = (0,errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         return { kind: 'images-gone', message: failure };
@@ -62888,18 +62398,35 @@ function isBuilt(image, build, { labels }, store) {
         return false;
     return labels.map(lib_text/* splitAtEquals */.JD).every(([key, value]) => image.labels[key] === value);
 }
+/**
+ * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
+ * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ */
+async function whyNotOurTag({ plan, registry }, reference) {
+    const labels = (await registry.published(reference)).image?.labels;
+    if (labels === undefined)
+        return undefined;
+    const isOurs = reference === plan.refs.movingBuilder || (0,plan_labels/* isOfAction */.kY)(labels);
+    if (isOurs && !(0,plan_labels/* isProduction */.KV)(labels))
+        return undefined;
+    const what = (0,plan_labels/* isProduction */.KV)(labels) ? 'a production image' : 'an image that this action did not make';
+    return `${reference} names ${what}; delete that tag, or set the input builder-tag`;
+}
 /** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
 async function pushForLook(run, pushes, stage, builds) {
     const { refs, decision } = run.plan;
-    const isProduction = stage.kind === 'production';
-    const reference = isProduction ? stage.reference : stage.candidate;
+    const isTarget = stage.kind === 'production';
+    const reference = isTarget ? stage.reference : stage.candidate;
+    const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage);
+    if (stays !== undefined)
+        return { stage, digest: '', why: undefined, stays };
     if (reference !== undefined && pushes.mayGoOn())
         await pushes.push(reference);
     const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
     if (!pushes.mayGoOn())
         return { stage, digest, why: undefined };
     const build = builds.find(({ image }) => image === stage.reference);
-    if (reference !== undefined && build !== undefined && digest !== '') {
+    if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
         const other = await whyOther(run, reference, digest, build);
         if (other !== undefined)
             pushes.failures.push(other);
@@ -62909,9 +62436,14 @@ async function pushForLook(run, pushes, stage, builds) {
     const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
     const [why] = await Promise.all([
         isJudged ? whyWorse(run, stage, build, digest) : undefined,
-        ...(isProduction ? (0,plan_references/* tagsOfCommit */.mk)(refs).map((further) => pushes.tag(further, digest)) : [])
+        ...(isTarget ? (0,plan_references/* tagsOfCommit */.mk)(refs).map((further) => pushes.tag(further, digest)) : [])
     ]);
     return { stage, digest, why };
+}
+async function whyStays(run, { moving, candidate }) {
+    const own = [candidate ?? [], moving ?? []].flat();
+    const reasons = await Promise.all(own.map((reference) => whyNotOurTag(run, reference)));
+    return reasons.find((reason) => reason !== undefined);
 }
 /** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
 async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
@@ -62932,7 +62464,7 @@ async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, 
     const why = image && whyNoCache(image, stage);
     if (image === undefined || why === undefined)
         return undefined;
-    const published = (await registry.published(cacheSource)).image;
+    const published = (await look(registry, cacheSource)).image;
     const cached = steps.filter((step) => step.cached).length;
     // from the published image, a run executes what this run executed; from the new one, what this run found cached
     if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
@@ -62941,19 +62473,26 @@ async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, 
     }
     return why;
 }
-/** Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. */
-async function hold(run, stage, builds, why) {
+/**
+ * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
+ * says if the moving tag stays for another reason.
+ */
+async function hold(run, { stage, why, stays }, builds) {
     const { refs } = run.plan;
-    if (why === undefined || stage.moving === undefined)
-        return undefined;
     const reference = stage.moving;
+    if (reference === undefined)
+        return undefined;
+    if (stays !== undefined)
+        return { reference, reason: `${reference} is not updated: ${stays}` };
+    if (why === undefined)
+        return undefined;
     if (stage.kind !== 'production') {
         return {
             reference,
             reason: `${reference} is not updated: the new image would be a worse cache (${why})`
         };
     }
-    const kept = (0,plan_references/* keptCacheOf */.SK)(refs.movingProduction);
+    const kept = (0,reserved_tags/* keptCacheOf */.SK)(refs.movingProduction);
     const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
     // the image of a cache tag stays where it is, and so does the kept cache
     const isKept = source !== undefined && source !== refs.movingProduction;
@@ -62961,6 +62500,13 @@ async function hold(run, stage, builds, why) {
     const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
     if (isKept)
         return { reference, reason };
+    const notOurs = await whyNotKept(run, kept);
+    if (notOurs !== undefined) {
+        return {
+            reference,
+            reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
+        };
+    }
     const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
     if (failure === undefined)
         return { reference, reason };
@@ -62969,8 +62515,16 @@ async function hold(run, stage, builds, why) {
         reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
     };
 }
+/** Returns why the tag of the kept cache, which is a production image, must not be set. */
+async function whyNotKept({ registry }, kept) {
+    const labels = (await registry.published(kept)).image?.labels;
+    if (labels === undefined || (0,plan_labels/* isOfAction */.kY)(labels))
+        return undefined;
+    return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+}
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/publish.ts
+
 
 
 
@@ -62987,7 +62541,7 @@ async function hold(run, stage, builds, why) {
  *
  * @returns also the digests of the pushed images, by reference in the engine; '' if unknown
  */
-async function publish(run, builds, tests) {
+async function publish(run, builds, tests, keys) {
     const { refs, decision, inputs, builds: stageBuilds } = run.plan;
     const start = performance.now();
     const [taken] = await Promise.all([whyTaken(run, stageBuilds, builds, tests), warnOfOtherVariant(run)]);
@@ -62995,7 +62549,7 @@ async function publish(run, builds, tests) {
         const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] };
         return { publication: { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [taken] }, digests: new Map() };
     }
-    const pushes = new Pushes(run);
+    const pushes = new Pushes(run, keys);
     const pushed = new Map();
     // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
     for (const stage of stageBuilds.toReversed()) {
@@ -63040,23 +62594,43 @@ async function publish(run, builds, tests) {
         seconds: (0,timeline/* secondsSince */.w)(start),
         failures: pushes.failures
     };
-    const digests = new Map(judged.map(({ stage, digest }) => [stage.reference, digest]));
+    // a kept tag names another image than the one that this run built
+    const built = judged.filter(({ stage }) => !pushes.kept.has(stage.reference));
+    const digests = new Map(built.map(({ stage, digest }) => [stage.reference, digest]));
     return { publication, digests, ...(size && { pullSize: size }) };
 }
 /** Sets the further tags that are named after a branch, unless the run is late. */
 async function pushBranchTags(run, pushes) {
     if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn())
         return;
-    const { references, failures } = await branchTagsToSet(run);
+    // a cancellation here must not hide what was pushed
+    const [{ references, failures } = { references: [], failures: [] }] = await settle([branchTagsToSet(run)]);
     pushes.failures.push(...failures);
     if (!pushes.mayGoOn())
         return;
     const digest = pushes.digests.get(run.plan.refs.production) ?? '';
     await settle(references.map((reference) => pushes.tag(reference, digest)));
+    await settle([giveBranchTagsBack(run, pushes.digests)]);
+}
+/**
+ * Sets the tags that are named after the branch to the image of a newer commit, if its run has set them at the same time.
+ *
+ * @param set the digests of the tags that this run has set; loses those that name the newer commit then
+ */
+async function giveBranchTagsBack(run, set) {
+    const references = run.plan.refs.branch.filter((reference) => set.has(reference));
+    const newer = references.length === 0 ? undefined : await giveTagsBack(run, references);
+    if (newer === undefined)
+        return;
+    if (newer === 'unknown')
+        return sayUnknown(run, references);
+    run.log.notice(describeGivenBack(newer, references));
+    for (const reference of newer.references)
+        set.delete(reference);
 }
 /** Sets the moving tags, except those whose image would be a worse cache source. */
 async function move(run, pushes, judged, builds, isUnsure) {
-    const holds = await settle(judged.map(({ stage, why }) => hold(run, stage, builds, why)));
+    const holds = await settle(judged.map((one) => hold(run, one, builds)));
     const held = holds.flatMap((one) => one ?? []);
     for (const { reason } of held)
         run.log.warning(reason);
@@ -63074,16 +62648,16 @@ async function giveBackAndTell(run, moved, isUnsure) {
     const newer = await giveBack(run, moved);
     if (newer === 'unknown') {
         if (!isUnsure)
-            sayUnknown(run);
+            sayUnknown(run, [run.plan.refs.movingProduction]);
         return undefined;
     }
     if (newer)
         run.log.notice(describeGivenBack(newer, moved));
     return newer;
 }
-function sayUnknown({ plan, log, github }) {
-    const { commit, refs } = plan;
-    const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${refs.movingProduction} may name the older image until the next run`;
+function sayUnknown({ plan, log, github }, references) {
+    const { commit } = plan;
+    const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${references.join(', ')} may name the older image until the next run`;
     // without a token, the user did not intend queries to GitHub
     if (!github.hasToken)
         log.info(sentence);
@@ -63102,34 +62676,69 @@ function describeGivenBack({ commit, references }, moved) {
  *
  * @param images by the moving tags of the other stages, the images of the same content
  */
-async function tagUnchanged(run, unchanged, images) {
-    const { refs, decision } = run.plan;
+async function tagUnchanged(run, unchanged, images, keys) {
+    const { refs, decision, inputs } = run.plan;
     const start = performance.now();
     const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
-    const wanted = [refs.production, ...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
-    const { tagged, failure } = await run.registry.tag(unchanged.image, wanted);
-    const isTagged = failure === undefined && branch.failures.length === 0;
+    const tagged = new Map();
+    const failures = [];
+    // a cancellation here must not hide which tags were set before
+    const tag = async (reference, image) => {
+        if (failures.length > 0 || run.signal.aborted)
+            return;
+        const [failure] = await settle([tagOne(run, image, reference, keys, tagged)]);
+        if (failure)
+            failures.push(failure);
+    };
+    await tag(refs.production, unchanged.image);
+    const digest = tagged.get(refs.production) ?? '';
+    // a kept commit tag names another image of the same content: all tags name that one
+    const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` };
+    const others = [...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
+    for (const reference of others)
+        await tag(reference, published.image);
+    const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0;
     const moved = new Map();
-    const moving = isTagged && decision.publish ? await keepMovingTag(run, unchanged, moved) : { published: false, failures: [] };
-    if (moving.published)
-        await moveOthers(run, images, moved);
-    const [failed] = wanted.filter((reference) => !tagged.has(reference));
+    await settle([giveBranchTagsBack(run, tagged)]);
+    const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : []);
+    if (kept?.published)
+        await settle([moveOthers(run, images, moved)]);
     return {
         pushed: [...tagged.keys(), ...moved.keys()],
-        ...{ digest: tagged.has(refs.production) ? unchanged.digest : '', held: [] },
+        ...{ digest, held: [] },
         digests: Object.fromEntries([...tagged, ...moved]),
-        ...moving,
-        failures: [
-            ...(failure && failed !== undefined ? [{ kind: 'push', reference: failed, failure }] : []),
-            ...branch.failures,
-            ...(moving.failures ?? [])
-        ],
+        published: moved.has(refs.movingProduction),
+        ...kept,
+        failures: [...failures, ...branch.failures, ...(kept?.failures ?? [])],
         seconds: (0,timeline/* secondsSince */.w)(start)
     };
 }
+/** Sets one tag of this commit, unless it already names an image of the same content and cannot change. */
+async function tagOne(run, image, reference, keys, tagged) {
+    const { failure, ...set } = await run.registry.tag(image, [reference]);
+    for (const [one, digest] of set.tagged)
+        tagged.set(one, digest);
+    if (failure === undefined)
+        return undefined;
+    const { production, further } = run.plan.refs;
+    if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
+        return { kind: 'push', reference, failure };
+    const { digest, holds } = await findCommitImage(run, reference, keys);
+    if (digest === undefined)
+        return { kind: 'push', reference, failure, holds };
+    run.log.notice(describeKept(reference, digest));
+    tagged.set(reference, digest);
+    return undefined;
+}
 /** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
-async function moveOthers({ registry, log }, images, moved) {
+async function moveOthers(run, images, moved) {
+    const { registry, log } = run;
     for (const [moving, image] of images) {
+        const notOurs = await whyNotOurTag(run, moving);
+        if (notOurs !== undefined) {
+            log.warning(`${moving} is not updated: ${notOurs}`);
+            continue;
+        }
         const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)]);
         if (other.value === undefined || other.value === now.value)
             continue;
@@ -63162,14 +62771,18 @@ async function keepMovingTag(run, { image, digest }, moved) {
         run.log.notice(notice);
         return { published: false, stays: notice };
     }
-    const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
-    if (newer)
-        return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
     moved.set(movingProduction, digest);
-    return { published: true };
+    const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
+    if (newer === undefined)
+        return { published: true };
+    moved.delete(movingProduction);
+    return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/publish/tested-tags.ts
+
+
+
 
 
 function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
@@ -63188,7 +62801,7 @@ function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
  * @returns the added tags
  */
 async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
-    const { plan, registry, log } = run;
+    const { plan } = run;
     const { inputs, decision } = plan;
     const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan));
     const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
@@ -63200,15 +62813,22 @@ async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
         const image = tested_tags_imageOf(plan.inputs.image, stage, { builds, digests }, caches);
         if (tag === undefined || image === undefined)
             continue;
-        if ((await registry.digest(tag)).value !== undefined)
-            continue;
-        const { failure } = await registry.tag(image, [tag]);
-        if (failure)
-            log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`);
-        else
-            added.push(tag);
+        // a cancellation must not hide which tags are added
+        added.push(...(await settle([writeTestedTag(run, tag, image)])).flat());
+        if (run.signal.aborted)
+            break;
     }
     return added;
+}
+async function writeTestedTag({ registry, log }, tag, image) {
+    const known = await within((0,bounds/* timeOf */.nR)('look'), registry.digest(tag));
+    if (known?.value !== undefined)
+        return [];
+    const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: (0,bounds/* describeLateness */.fC)('look') } };
+    if (failure === undefined)
+        return [tag];
+    log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`);
+    return [];
 }
 /** Returns a reference of the very image that was tested; undefined if it is not in the registry. */
 function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sources }) {
@@ -63229,6 +62849,7 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
 
 
 
+
 /**
  * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
  * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
@@ -63239,7 +62860,7 @@ async function findPassedTests(run, strategy, builder, keys) {
     if (!inputs.skipUnchangedTests || tag === undefined)
         return undefined;
     const [{ image: tested }, { image: built }] = await Promise.all([
-        run.registry.published(tag),
+        look(run.registry, tag),
         strategy.readBuilt(builder)
     ]);
     const commit = tested && commitOf(tested);
@@ -63267,7 +62888,7 @@ async function findUnchanged(run, keys) {
     const tag = testedTags(plan, keys).production;
     if (tag === undefined)
         return { why: whyNoTag(plan, keys) };
-    const { image, failure } = await registry.published(tag);
+    const { image, failure } = await look(registry, tag);
     if (failure) {
         return {
             why: failure.kind === 'absent'
@@ -63303,7 +62924,7 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/yocto-queue/index.js
 /*
 How it works:
 `this.#head` is an instance of `Node` which keeps track of its current value and nests another instance of `Node` that keeps the value that comes after it. When a value is provided to `.enqueue()`, the code needs to iterate through `this.#head`, going deeper and deeper to find the last value. However, iterating through every single item is slow. This problem is solved by saving a reference to the last value as `this.#tail` so that it can reference it to add a new value.
@@ -63395,7 +63016,7 @@ class Queue {
 	}
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-limit/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/p-limit/index.js
 
 
 function pLimit(concurrency) {
@@ -63546,12 +63167,13 @@ function validateConcurrency(concurrency) {
 }
 
 // EXTERNAL MODULE: ./src/docker/containers.ts
-var containers = __nccwpck_require__(7942);
+var containers = __nccwpck_require__(8517);
 // EXTERNAL MODULE: ./src/pipeline/collect-reports.ts + 30 modules
-var collect_reports = __nccwpck_require__(4537);
+var collect_reports = __nccwpck_require__(761);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
+var test_args = __nccwpck_require__(7749);
 ;// CONCATENATED MODULE: ./src/pipeline/test.ts
+
 
 
 
@@ -63590,7 +63212,7 @@ async function runTest(run, command, number) {
     const section = log.section(`Test ${command}`);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const start = performance.now();
-    const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes);
+    const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes, signal);
     let tail = '';
     try {
         const exitCode = await run.timeline.measure('test', `Test ${command}`, () => callUntil(timer, run, args, (chunk) => {
@@ -63599,8 +63221,8 @@ async function runTest(run, command, number) {
         }));
         const seconds = (0,timeline/* secondsSince */.w)(start);
         timer.stop();
-        const container = await readContainer(docker, name);
-        const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command });
+        const { container, late } = await readContainer(docker, name, signal);
+        const outcome = judge({ exitCode, timer, tail, container, late, image: plan.refs.builder, command });
         section.end(outcome.status);
         const workingDir = container?.workingDir ?? '/';
         const failedCases = container ? await (0,collect_reports/* collect */.F)(run, { number, command, container: name, workingDir }) : [];
@@ -63616,7 +63238,7 @@ async function runTest(run, command, number) {
     finally {
         timer.stop();
         section.end();
-        await (0,containers/* removeContainer */.od)(docker, name);
+        await (0,containers/* removeContainer */.od)(docker, name, signal);
     }
 }
 /** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
@@ -63632,7 +63254,7 @@ function lastLinesOf(tail, secrets) {
 async function callUntil(timer, { docker, signal }, args, onOutput) {
     try {
         const either = AbortSignal.any([signal, timer.signal]);
-        return (await docker.call(args, { signal: either, capture: false, onOutput })).exitCode;
+        return (await docker.call(args, { bound: 'test', signal: either, capture: false, onOutput })).exitCode;
     }
     catch (error) {
         if (error instanceof lib_errors/* CancelledError */.cc && !signal.aborted)
@@ -63641,11 +63263,11 @@ async function callUntil(timer, { docker, signal }, args, onOutput) {
     }
 }
 /** Judges by the exit code and the container: options could make the docker client report on another container, or on none. */
-function judge({ exitCode, timer, tail, container, image, command }) {
+function judge({ exitCode, timer, tail, container, late, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0) {
-        const why = test_whyNotOurs(container, image, command);
+        const why = late ?? test_whyNotOurs(container, image, command);
         return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` };
     }
     if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
@@ -63670,17 +63292,21 @@ function test_whyNotOurs(container, image, command) {
         ? undefined
         : `its container is ${container.status} with exit code ${container.exitCode}`;
 }
-/** Milliseconds that the engine may be silent when it inspects or kills a container. */
-const PATIENCE = 30_000;
 /**
- * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns undefined if the engine has no such container.
- * Ignores the signal of the run: a later cancellation must not change how a test ended.
+ * Reads `docker inspect` (moby/moby api/types/container, State and Config). Returns no container if the engine has none of this name.
+ * A cancellation must not change how a test ended, so the call ends only some time after it.
  */
-async function readContainer(docker, name) {
-    const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE });
+async function readContainer(docker, name, signal) {
+    const { exitCode, stdout, stderr } = await docker.call(['container', 'inspect', name], {
+        bound: 'container',
+        signal: (0,bounds/* soonAfter */.QD)(signal)
+    });
     const [container] = exitCode === 0 ? (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout)) : [];
     if (container === undefined)
-        return undefined;
+        return exitCode === null ? { late: stderr } : {};
+    return { container: describe(container) };
+}
+function describe(container) {
     return {
         image: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'Image')),
         imageId: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Image')),
@@ -63702,14 +63328,14 @@ class TestTimer {
     #client = new AbortController();
     #timer;
     #fired = false;
-    constructor(docker, container, minutes) {
+    constructor(docker, container, minutes, signal) {
         this.minutes = minutes;
         if (minutes === undefined)
             return;
         this.#timer = setTimeout(() => {
             this.#fired = true;
             this.#timer = setTimeout(() => this.#client.abort(), CLIENT_ENDS_WITHIN);
-            docker.call(['kill', container], { patience: PATIENCE }).catch(() => { });
+            docker.call(['kill', container], { bound: 'container', signal }).catch(() => { });
         }, minutes * 60_000);
     }
     /** Aborted when the docker client must end. */
@@ -63725,6 +63351,7 @@ class TestTimer {
 }
 
 ;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
+
 
 
 
@@ -63765,7 +63392,7 @@ async function runPipeline(run) {
         await strategy.end();
     }
     // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker) : undefined;
+    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
     if (gone !== undefined)
         result.failures.unshift({ kind: 'engine-gone', message: gone });
     return result;
@@ -63775,7 +63402,7 @@ async function runPhases(run, strategy, result) {
     const read = await findKeys(run);
     if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
         return;
-    const caches = { ...read, sources: new CacheSources(run, read.keys) };
+    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
     caches.sources.start(({ reference }) => strategy.fetch(reference));
     const prefetch = new Prefetch(run, caches);
     prefetch.start();
@@ -63798,15 +63425,20 @@ async function runPhases(run, strategy, result) {
     if (result.failures.length > 0) {
         // the run that mends the failure must not build the same again
         await addCacheTags(run, caches, result, new Map());
+        if (run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
         return;
     }
-    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests);
+    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
     result.publication = publication;
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
     if (publication.failures.length === 0)
         await addCacheTags(run, caches, result, digests);
+    // as late as possible: a concurrent run may end after this one
+    if (publication.failures.length === 0)
+        await warnOfReplacement(run, publication.digest);
     if (run.signal.aborted)
         throw new lib_errors/* CancelledError */.cc();
 }
@@ -63880,8 +63512,11 @@ async function reuseAll(run, keys, result) {
         // a host with this image has all of its layers
         if (manifest)
             result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys));
+        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys);
         result.failures.push(...result.publication.failures);
+        if (run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        await warnOfReplacement(run, result.publication.digest);
     }
     return true;
 }
@@ -63908,81 +63543,31 @@ async function testUnlessPassed(run, { strategy, caches }, { builder }) {
     return passed;
 }
 async function explainAll(run, caches, result) {
-    const work = run.timeline.measure('look', 'Explain', () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)));
-    await work.catch((error) => {
+    const work = () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)).then(() => 'done');
+    try {
+        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
+        if (end === undefined)
+            run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
+    }
+    catch (error) {
         if (error instanceof lib_errors/* CancelledError */.cc)
             throw error;
         // a missing explanation must not fail the run
         run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-    });
-}
-/**
- * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
- *
- * @returns the failure, after which it builds nothing more
- */
-async function buildAll(run, building, result, builds) {
-    for (const stage of builds) {
-        const build = await buildOne(run, building, stage);
-        if (build.kind === 'cache')
-            result.cacheStages.push(build);
-        else
-            result[build.kind] = build;
-        warnOfCaches(run, build);
-        if (build.failure !== undefined)
-            return [{ kind: 'build', image: build.image }];
-    }
-    return [];
-}
-async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
-    const { plan, timeline } = run;
-    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
-    tellSource(run, stage, source);
-    // with a rewritten Dockerfile, every build starts from the images anyway
-    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    if (startFromImages) {
-        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
-    }
-    const labels = [
-        ...stage.labels,
-        keysLabel(stage, keys, nameOfEngine(plan.engine)),
-        ...imageLabels(stage, digests),
-        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
-    ];
-    const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages });
-    if (source.origin)
-        build.cacheOrigin = source.origin;
-    // the image of the tag has other results than this run, or BuildKit could not use it
-    if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached)))
-        sources.reject(source.reference);
-    return build;
-}
-function tellSource({ log }, { name }, { reference, origin }) {
-    if (origin)
-        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
-}
-function warnOfCaches({ log }, build) {
-    for (const { reference, failure } of build.unreadableCaches) {
-        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
-        if (sentence === undefined)
-            log.info(`${reference} does not exist yet: nothing to reuse`);
-        else
-            log.warning(sentence);
     }
 }
 
 
 /***/ }),
 
-/***/ 5664:
+/***/ 7749:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   q: () => (/* binding */ testArgs)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7942);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9871);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8517);
 
 
 /** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
@@ -64007,7 +63592,7 @@ function testArgs(inputs, image, command, name, runId) {
 
 /***/ }),
 
-/***/ 8403:
+/***/ 1246:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -64022,10 +63607,67 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
-var action_inputs = __nccwpck_require__(63);
+// EXTERNAL MODULE: ./src/action/inputs.ts + 13 modules
+var action_inputs = __nccwpck_require__(6313);
+// EXTERNAL MODULE: ./src/action/passed-variables.ts
+var passed_variables = __nccwpck_require__(8735);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
+var engine_info = __nccwpck_require__(2124);
+// EXTERNAL MODULE: ./src/dockerfile/carried-args.ts
+var carried_args = __nccwpck_require__(2267);
+// EXTERNAL MODULE: ./src/dockerfile/raw-instruction.ts
+var raw_instruction = __nccwpck_require__(8176);
+// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
+var stage_graph = __nccwpck_require__(2248);
+;// CONCATENATED MODULE: ./src/dockerfile/builder-differences.ts
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+
+/**
+ * Returns what the legacy builder makes silently different from BuildKit, in the stages that a build of `targets` needs, each
+ * with its line: `ARG A of stage builder in stage shop (line 7)`.
+ *
+ * - BuildKit hands the ARGs of a stage on to those that are built on it (bk: dispatchArg); the legacy builder forgets them
+ *   (legacy: buildargs.go, ResetAllowed).
+ * - With the legacy builder, ENV always hides an ARG of the same name; with BuildKit, the later of both counts.
+ * - BuildKit makes the folder of WORKDIR for the user (bk: dispatchWorkdir), the legacy builder for root.
+ * - HEALTHCHECK replaces an earlier one in BuildKit; in the legacy builder it keeps the options which it does not set.
+ */
+function differencesOfBuilders(dockerfile, targets) {
+    const raw = (0,raw_instruction/* readRawInstructions */.y0)(dockerfile);
+    const found = (0,stage_graph/* neededStages */.xB)(dockerfile, targets).flatMap((stage) => {
+        const below = stage.baseStage === undefined ? undefined : (0,stage_graph/* stageAt */.ek)(dockerfile, stage.baseStage);
+        const inherited = below ? (0,carried_args/* bindingsOf */.k)(dockerfile, raw, below).filter(({ isArg }) => isArg) : [];
+        const user = stage.instructions.find(mayRead);
+        const forgotten = user && inherited[0];
+        const bindings = (0,carried_args/* bindingsOf */.k)(dockerfile, raw, stage);
+        const hidden = bindings.find(({ name, isArg }) => isArg && bindings.some((other) => !other.isArg && other.name === name));
+        return [
+            ...(forgotten && below
+                ? [`ARG ${forgotten.name} of stage ${(0,stage_graph/* nameOf */.Vb)(below)} in stage ${(0,stage_graph/* nameOf */.Vb)(stage)} (line ${user.line})`]
+                : []),
+            ...(hidden ? [`ARG and ENV ${hidden.name} (line ${hidden.raw.line})`] : []),
+            ...differencesOfConfig(dockerfile, stage)
+        ];
+    });
+    return [...new Set(found)];
+}
+/** Returns whether an instruction may read a variable: what RUN executes can read all of them. */
+function mayRead({ keyword, hasVariable }) {
+    return keyword === 'RUN' || (hasVariable && keyword !== 'CMD' && keyword !== 'ENTRYPOINT');
+}
+function differencesOfConfig(dockerfile, stage) {
+    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, stage).flatMap((index) => (0,stage_graph/* stageAt */.ek)(dockerfile, index).instructions);
+    const user = chain.findIndex(({ keyword, text }) => keyword === 'USER' && !/^USER (?:root|0)(?::|$)/.test(text));
+    const folder = user === -1 ? undefined : chain.slice(user).find(({ keyword }) => keyword === 'WORKDIR');
+    const [, second] = chain.filter(({ keyword }) => keyword === 'HEALTHCHECK');
+    return [
+        ...(folder ? [`WORKDIR after USER (line ${folder.line})`] : []),
+        ...(second ? [`a second HEALTHCHECK (line ${second.line})`] : [])
+    ];
+}
+
 ;// CONCATENATED MODULE: ./src/dockerfile/dockerignore.ts
 // `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
 
@@ -64049,19 +63691,19 @@ async function readDockerignore(contextFolder, file) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var parse = __nccwpck_require__(1676);
 // EXTERNAL MODULE: ./src/git/changes.ts
-var changes = __nccwpck_require__(977);
+var changes = __nccwpck_require__(738);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
+// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
+var reserved_tags = __nccwpck_require__(6576);
 ;// CONCATENATED MODULE: ./src/plan/cache-stages.ts
 
 
@@ -64108,9 +63750,9 @@ function find(dockerfile, name, needed, published) {
 }
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
-var plan_dirty = __nccwpck_require__(7251);
+var plan_dirty = __nccwpck_require__(2594);
 // EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
+var hash = __nccwpck_require__(2402);
 ;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
 
 
@@ -64144,9 +63786,9 @@ function isSelfContained(words) {
 }
 
 // EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
+var plan_labels = __nccwpck_require__(4803);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
+var references = __nccwpck_require__(754);
 ;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
 
 
@@ -64264,11 +63906,13 @@ function word(name) {
  * moby/buildkit#5242 (broken in 27.0 and 27.1).
  *
  * @param dockerBuildkit the user's DOCKER_BUILDKIT
+ * @param differences what the two builders make differently of this Dockerfile: then docker's own choice counts
  * @throws UserError if no builder on this machine can build this Dockerfile
  */
-function selectStrategy(engine, dockerfile, inputs, dockerBuildkit) {
+function selectStrategy(engine, dockerfile, inputs, dockerBuildkit, differences = []) {
     const needs = [
         ...dockerfile.buildKitFeatures,
+        ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
         ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
         ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
     ].join(', ');
@@ -64302,7 +63946,9 @@ const LEGACY = {
         triggerHistory: true,
         reusesLayers: true,
         prefetch: false,
-        replacesStages: true
+        replacesStages: true,
+        // it pulls the cache source
+        hidesCacheSource: false
     }
 };
 /** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
@@ -64334,10 +63980,11 @@ function whyLegacyForgets({ store, version }) {
 }
 function buildKit(engine) {
     const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`;
+    const hidesCacheSource = engine.store !== 'containerd';
     if (engine.buildx === undefined) {
         return {
             ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
-            capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true }
+            capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true, hidesCacheSource }
         };
     }
     // docker/buildx supports rawjson since 0.13
@@ -64346,10 +63993,16 @@ function buildKit(engine) {
         name: 'inline',
         client: 'buildx',
         // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
-        capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain' },
+        capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain', hidesCacheSource },
         progress,
         reason
     };
+}
+/** Returns whether `docker build` itself uses BuildKit (docker/cli cmd/docker/builder.go). */
+function isBuildKitDefault(engine, dockerBuildkit) {
+    if (dockerBuildkit === '0')
+        return false;
+    return hasIntegratedBuildKit(engine) ? dockerBuildkit === '1' : engine.buildx !== undefined;
 }
 /** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */
 function hasIntegratedBuildKit({ version }) {
@@ -64357,10 +64010,13 @@ function hasIntegratedBuildKit({ version }) {
 }
 
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
+var plan_variant = __nccwpck_require__(6895);
 ;// CONCATENATED MODULE: ./src/plan/create-plan.ts
+
+
+
 
 
 
@@ -64395,7 +64051,7 @@ async function createPlan(planning) {
         throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
     }
     const file = inputs.file ?? (0,external_node_path_.join)(inputs.context, 'Dockerfile');
-    const dockerfile = await readDockerfile(file, inputs);
+    const dockerfile = await readDockerfile(file, inputs, env);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
     const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
@@ -64410,7 +64066,11 @@ async function createPlan(planning) {
     if (created === undefined) {
         log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
     }
-    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT);
+    const differences = [
+        ...differencesOfBuilders(dockerfile, [builderStage, targetStage]),
+        ...((0,external_node_fs_.existsSync)(`${file}.dockerignore`) ? [`the file ${(0,external_node_path_.basename)(file)}.dockerignore`] : [])
+    ];
+    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
     const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
     const fingerprints = takeFingerprints(inputs, engine.platform);
     const decision = decidePublish(inputs.push, publishBranch, commit);
@@ -64418,16 +64078,18 @@ async function createPlan(planning) {
     const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
     if (decision.push)
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
+    const folder = prefix ?? '';
     const variant = (0,plan_variant/* variantOf */.Bp)({
         ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
-        file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, prefix ?? '')
+        ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
     });
-    const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, variant);
+    const buildArgs = (0,plan_variant/* buildArgsOf */.tt)(dockerfile, inputs.buildArgs, env);
+    const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, { variant, buildArgs });
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
     const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
     return {
         ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
-        ...{ decision, fingerprints, refs, variant, builds, buildxBuilder },
+        ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
         ...(dirty && { dirty })
     };
 }
@@ -64437,7 +64099,7 @@ function withPlatform(inputs, otherwise) {
         return inputs;
     return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
 }
-async function readDockerfile(file, { buildArgs }) {
+async function readDockerfile(file, { buildArgs }, env) {
     let text;
     try {
         text = await (0,promises_.readFile)(file, 'utf8');
@@ -64446,7 +64108,7 @@ async function readDockerfile(file, { buildArgs }) {
         throw new errors/* UserError */.yo(`Cannot read the Dockerfile ${JSON.stringify(file)} (${(0,errors/* messageOf */.bD)(error)}); set the input file`);
     }
     try {
-        return (0,parse/* parseDockerfile */.A)(text, Object.fromEntries(buildArgs.filter((arg) => arg.includes('=')).map(lib_text/* splitAtEquals */.JD)));
+        return (0,parse/* parseDockerfile */.A)(text, Object.fromEntries((0,passed_variables/* valuesOfBuildArgs */.r)(buildArgs, env)));
     }
     catch (error) {
         throw new errors/* UserError */.yo(`${file} cannot be used: ${(0,errors/* messageOf */.bD)(error)}`);
@@ -64477,9 +64139,14 @@ function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
-    const others = (0,references/* tagsOfOtherCommits */.pU)(inputs, commit);
-    if (others.length > 0) {
-        log.notice(`Skipping ${others.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+    const others = (0,references/* tagsOfOthers */.KL)(inputs, commit);
+    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? ''));
+    if (commits.length > 0) {
+        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+    }
+    const pulls = others.filter((tag) => !commits.includes(tag));
+    if (pulls.length > 0) {
+        log.notice(`Skipping ${pulls.join(', ')} of the input tags: pr- and a number are the tag of a pull request that this run does not build`);
     }
 }
 /** Says which commit the images are tagged with, unless it is what everybody expects. */
@@ -64523,14 +64190,14 @@ async function checkBuilder({ builder }, engine, docker, signal) {
 
 /***/ }),
 
-/***/ 7251:
+/***/ 2594:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   t: () => (/* binding */ MOST_DIRTY_FILES),
 /* harmony export */   w: () => (/* binding */ describeDirty)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
 
 /** Maximum number of files in the plan and the report. */
 const MOST_DIRTY_FILES = 20;
@@ -64547,16 +64214,20 @@ function describeDirty(shortSha, { files, count }) {
 
 /***/ }),
 
-/***/ 3848:
+/***/ 4803:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KK: () => (/* binding */ BRANCH_LABEL),
+/* harmony export */   KV: () => (/* binding */ isProduction),
 /* harmony export */   P1: () => (/* binding */ REVISION_LABEL),
+/* harmony export */   kY: () => (/* binding */ isOfAction),
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4762);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6313);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7261);
+/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6895);
+
 
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
@@ -64567,41 +64238,47 @@ const BRANCH_LABEL = 'shared-docker-layers.branch';
  * Returns the OCI labels (opencontainers/image-spec annotations.md) of the images. A rebuild of the same commit gets the same
  * labels. The user's labels override those of production, except the revision: it names the commit that the tag names.
  */
-function makeLabels(inputs, commit, created, variant) {
+function makeLabels(inputs, commit, created, { variant, buildArgs }) {
     const own = {
         ...(created === undefined ? {} : { 'org.opencontainers.image.created': created }),
         ...(commit.sourceUrl === '' ? {} : { 'org.opencontainers.image.source': commit.sourceUrl })
     };
     const revision = { [REVISION_LABEL]: commit.sha };
-    const users = Object.fromEntries(inputs.labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD));
+    const users = Object.fromEntries(inputs.labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD));
     const list = (labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch });
-    // a base image or the Dockerfile could name any branch
-    const production = list({ ...own, ...users, ...revision, [BRANCH_LABEL]: '', [_variant_js__WEBPACK_IMPORTED_MODULE_0__/* .VARIANT_LABEL */ .z]: variant });
+    // a base image or the Dockerfile could have any of these
+    const unpublished = list({ ...own, ...revision, [BRANCH_LABEL]: commit.branch, [_variant_js__WEBPACK_IMPORTED_MODULE_1__/* .VARIANT_LABEL */ .z]: '' });
+    const what = { [BRANCH_LABEL]: '', [_variant_js__WEBPACK_IMPORTED_MODULE_1__/* .VARIANT_LABEL */ .z]: variant, [_variant_js__WEBPACK_IMPORTED_MODULE_1__/* .BUILD_ARGS_LABEL */ .Eh]: buildArgs };
+    const production = list({ ...own, ...users, ...revision, ...what });
     return { builder: unpublished, stages: unpublished, production };
+}
+/** Returns whether an image was made by this action, on whichever base image, as far as its labels tell. */
+function isOfAction(labels) {
+    return Object.keys(labels).some((key) => key.startsWith(_action_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .OWN_LABELS */ .N9));
+}
+/** Returns whether an image of this action is the production image of a run, which somebody may deploy. */
+function isProduction(labels) {
+    return Boolean(labels[_variant_js__WEBPACK_IMPORTED_MODULE_1__/* .VARIANT_LABEL */ .z]);
 }
 
 
 /***/ }),
 
-/***/ 7469:
+/***/ 754:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Av: () => (/* binding */ isOfBranch),
-/* harmony export */   RH: () => (/* binding */ candidateOf),
-/* harmony export */   SK: () => (/* binding */ keptCacheOf),
+/* harmony export */   KL: () => (/* binding */ tagsOfOthers),
+/* harmony export */   TN: () => (/* binding */ keyOf),
 /* harmony export */   Ui: () => (/* binding */ movingTags),
 /* harmony export */   bx: () => (/* binding */ makeRefs),
 /* harmony export */   mk: () => (/* binding */ tagsOfCommit),
-/* harmony export */   pU: () => (/* binding */ tagsOfOtherCommits),
 /* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(445);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7362);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8341);
-
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8307);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6576);
 
 
 
@@ -64615,25 +64292,27 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
             return `${inputs.image}:${tag}`;
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
     };
-    const ours = [inputs.builderTag, inputs.latestTag];
-    const taken = [...ours, ...ours.map(candidateOf), keptCacheOf(inputs.latestTag)];
-    const stages = cacheStages.map(({ stage }) => {
-        const name = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(stage);
-        const isOurs = taken.includes(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isReservedTag */ .HW)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isPullRequestTag */ .le)(name) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isCommitTag */ .OU)(name);
-        const tag = isOurs ? `stage-${name}` : name;
-        return [name, { local: reference(`${tag}-${commit.shortSha}`), moving: reference(tag) }];
-    });
+    const { builderTag, latestTag } = inputs;
+    const builder = `${builderTag}-${commit.shortSha}`;
+    const stages = cacheStages.map(({ stage }) => [
+        keyOf(stage),
+        {
+            local: reference((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .stageTagOf */ ._X)(builder, stage)),
+            moving: reference((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .stageTagOf */ ._X)(builderTag, stage)),
+            candidate: reference((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .stageTagOf */ ._X)((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(builderTag), stage))
+        }
+    ]);
     const refs = {
-        builder: reference(`${inputs.builderTag}-${commit.shortSha}`),
+        builder: reference(builder),
         production: reference(commit.shortSha),
-        movingBuilder: reference(inputs.builderTag),
-        movingProduction: reference(inputs.latestTag),
+        movingBuilder: reference(builderTag),
+        movingProduction: reference(latestTag),
         stages: Object.fromEntries(stages)
     };
-    const pullRequest = commit.pullRequest === undefined ? undefined : reference(`pr-${commit.pullRequest}`);
+    const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
-    const others = tagsOfOtherCommits(inputs, commit);
+    const others = tagsOfOthers(inputs, commit);
     const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
         !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) &&
         tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
@@ -64645,12 +64324,23 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
         branch: users.filter(names)
     };
 }
-/** Returns the user's tags that have the form of a commit tag, but of another commit: its image must keep its tag. */
-function tagsOfOtherCommits({ image, tags }, { shortSha }) {
+/** Returns the key of a cache stage in `Refs.stages`. */
+function keyOf({ name, index }) {
+    return name ?? String(index);
+}
+/**
+ * Returns the user's tags that have the form of the tag of a commit or of a pull request, but of another one than this run
+ * builds: its image must keep its tag.
+ */
+function tagsOfOthers({ image, tags }, { shortSha, pullRequest }) {
     return tags.filter((reference) => {
         const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-        return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .isCommitTag */ .OU)(tag) && tag !== shortSha && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference);
+        const isOther = ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag) && tag !== shortSha) || ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) && tag !== pullRequestTag(pullRequest));
+        return isOther && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference);
     });
+}
+function pullRequestTag(number) {
+    return `pr-${number}`;
 }
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 function isOfBranch(reference, branch) {
@@ -64669,19 +64359,11 @@ function productionRefs(refs) {
 function movingTags(refs) {
     return [refs.movingBuilder, ...Object.values(refs.stages).map(({ moving }) => moving), refs.movingProduction];
 }
-/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag or its reference. */
-function candidateOf(moving) {
-    return `${moving}-next`;
-}
-/** Returns the tag of the kept cache, for production's moving tag or its reference. */
-function keptCacheOf(latest) {
-    return `${latest}-cache`;
-}
 
 
 /***/ }),
 
-/***/ 8860:
+/***/ 285:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64695,15 +64377,17 @@ function retryOf({ plan, log, signal }) {
 
 /***/ }),
 
-/***/ 6567:
+/***/ 8544:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   f: () => (/* binding */ splitAtBuilder),
 /* harmony export */   z: () => (/* binding */ planBuilds)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(445);
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7469);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2248);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6576);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(754);
+
 
 
 /** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
@@ -64718,7 +64402,7 @@ function planBuilds(parts) {
         return build;
     };
     const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache);
-    const candidate = candidateFor(parts, refs.movingBuilder);
+    const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(refs.movingBuilder));
     builds.push({
         kind: 'builder',
         ...placeOf(parts, builder, builder, images),
@@ -64736,7 +64420,7 @@ function planBuilds(parts) {
         ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.targetStage), builder, images),
         reference: refs.production,
         cacheSource: refs.movingProduction,
-        keptCache: (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keptCacheOf */ .SK)(refs.movingProduction),
+        keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(refs.movingProduction),
         // no candidate: the run pushes the commit tag first, which is the same image
         moving: refs.movingProduction,
         tags: [
@@ -64749,19 +64433,19 @@ function planBuilds(parts) {
 }
 function planCache(parts, { stage, containedIn }) {
     const { refs, decision, labels } = parts;
-    const { local = '', moving = '' } = refs.stages[(0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)(stage)] ?? {};
+    const { local = '', moving = '', candidate: inspected = '' } = refs.stages[(0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keyOf */ .TN)(stage)] ?? {};
     const common = { kind: 'cache', reference: local, labels: labels.stages };
     if (containedIn !== undefined) {
         const source = { builder: refs.movingBuilder, production: refs.movingProduction };
         return { ...common, cacheSource: source[containedIn], tags: [local] };
     }
-    const candidate = candidateFor(parts, moving);
+    const candidate = candidateFor(parts, inspected);
     const tags = [local, ...(decision.publish ? [moving] : []), ...(candidate ? [candidate] : [])];
     return { ...common, cacheSource: moving, moving, ...(candidate !== undefined && { candidate }), tags };
 }
 /** Returns the candidate tag if the run promotes; undefined without cache metadata, because then there is nothing to inspect. */
-function candidateFor({ decision, strategy }, moving) {
-    return decision.publish && strategy.capabilities.cacheMetadata ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .candidateOf */ .RH)(moving) : undefined;
+function candidateFor({ decision, strategy }, candidate) {
+    return decision.publish && strategy.capabilities.cacheMetadata ? candidate : undefined;
 }
 /** Returns the properties that follow from the place of a stage in the Dockerfile. */
 function placeOf({ dockerfile, strategy }, stage, builder, images) {
@@ -64795,11 +64479,13 @@ function splitAtBuilder(builds) {
 
 /***/ }),
 
-/***/ 4762:
+/***/ 6895:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Bp: () => (/* binding */ variantOf),
+/* harmony export */   Eh: () => (/* binding */ BUILD_ARGS_LABEL),
+/* harmony export */   tt: () => (/* binding */ buildArgsOf),
 /* harmony export */   z: () => (/* binding */ VARIANT_LABEL),
 /* harmony export */   zB: () => (/* binding */ pathInRepository)
 /* harmony export */ });
@@ -64807,16 +64493,38 @@ function splitAtBuilder(builds) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9639);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2402);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7261);
+
 
 
 
 /** Label of the production image: what tells it from other images that a workflow makes of the same commit. */
 const VARIANT_LABEL = 'shared-docker-layers.variant';
+/**
+ * Label of the production image: the values of its build arguments. They are no part of the variant, because those that name a
+ * commit or a version differ from commit to commit.
+ */
+const BUILD_ARGS_LABEL = 'shared-docker-layers.build-args';
 /** Returns 16 hex digits: equal for all runs of one job, different for another job that builds another image. */
-function variantOf({ inputs, target, file }) {
-    const parts = [inputs.builderTag, inputs.latestTag, target, inputs.platform?.toLowerCase() ?? '', file];
+function variantOf({ inputs, target, file, folder }) {
+    const parts = [inputs.builderTag, inputs.latestTag, target, inputs.platform?.toLowerCase() ?? '', file, folder];
     return (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_2__/* .hashOf */ .q)(parts).slice(0, 16);
+}
+/** Words in the names of arguments whose values differ between two runs of one commit. */
+const PER_RUN = /(?:^|_)(?:attempt|build_id|build_number|created|date|epoch|run|time|timestamp)(?:_|$)/i;
+/**
+ * Returns 16 hex digits: equal for all runs of a job for one commit, different for another job with other values of the
+ * arguments that the Dockerfile declares.
+ *
+ * @param buildArgs NAME=value, or only NAME for the value in the environment
+ * @param env the environment of the action itself
+ */
+function buildArgsOf({ text }, buildArgs, env) {
+    const declared = new Set([...text.matchAll(/^[\t ]*ARG[\t ]((?:.*[\\`]\r?\n)*.*)/gim)].flatMap(([, words = '']) => [...words.matchAll(/(?:^|\s)([A-Za-z_]\w*)/g)].map(([, name]) => name)));
+    const given = new Map(buildArgs.map((arg) => (arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .splitAtEquals */ .JD)(arg) : [arg, env[arg]])));
+    const values = [...given].filter(([name, value]) => value !== undefined && declared.has(name) && !PER_RUN.test(name));
+    return (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_2__/* .hashOf */ .q)(values.toSorted(([a], [b]) => (a < b ? -1 : 1))).slice(0, 16);
 }
 /**
  * Returns the path of the Dockerfile below the top of the repository: the same on every machine.
@@ -64831,25 +64539,110 @@ async function pathInRepository(file, context, prefix) {
 
 /***/ }),
 
-/***/ 5567:
+/***/ 3396:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $9: () => (/* binding */ pullAndInspect),
-/* harmony export */   Ld: () => (/* binding */ tagByClient),
-/* harmony export */   Ms: () => (/* binding */ inspectInEngine),
-/* harmony export */   a$: () => (/* binding */ pull),
-/* harmony export */   p2: () => (/* binding */ inspectByClient)
-/* harmony export */ });
-/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5573);
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
-/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8476);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8453);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9520);
-/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6452);
-/* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(494);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9310);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  km: () => (/* binding */ digestByEngine),
+  p2: () => (/* binding */ inspectByClient),
+  Ms: () => (/* binding */ inspectInEngine),
+  a$: () => (/* binding */ pull),
+  $9: () => (/* binding */ pullAndInspect),
+  Ld: () => (/* binding */ tagByClient)
+});
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/json.ts
+var lib_json = __nccwpck_require__(2240);
+;// CONCATENATED MODULE: ./src/docker/engine-api.ts
+
+
+
+
+
+
+/** Maximum size of an answer in bytes. */
+const LONGEST_ANSWER = 1_048_576;
+/**
+ * Asks the engine's API (docs.docker.com, "Docker Engine API") what no docker command tells, at the address that the docker client
+ * uses: a socket, or TCP with the certificates in DOCKER_CERT_PATH.
+ *
+ * @returns undefined if the address is of another kind, or if no complete answer arrives
+ */
+async function askEngine(docker, env, path, headers, signal) {
+    const args = ['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'];
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'engine-address' });
+    const address = exitCode === 0 ? await addressOfEngine(stdout.trim(), env).catch(() => undefined) : undefined;
+    if (address === undefined)
+        return undefined;
+    const { origin, dispatcher } = address;
+    try {
+        const answer = await (0,undici.request)(`${origin}${path}`, { dispatcher, headers, signal: (0,bounds/* deadline */.nl)('engine-api', signal) });
+        let body = '';
+        for await (const chunk of answer.body) {
+            body += String(chunk);
+            if (body.length > LONGEST_ANSWER)
+                return undefined;
+        }
+        return { status: answer.statusCode, json: (0,lib_json/* parseJson */.qF)(body) };
+    }
+    catch {
+        if (signal.aborted)
+            throw new errors/* CancelledError */.cc();
+        return undefined;
+    }
+    finally {
+        await dispatcher.destroy();
+    }
+}
+async function addressOfEngine(host, env) {
+    const [, scheme, rest = ''] = /^(unix|tcp):\/\/(.+)$/.exec(host) ?? [];
+    if (scheme === undefined)
+        return undefined;
+    if (scheme === 'unix')
+        return { origin: 'http://engine', dispatcher: new undici.Agent({ connect: { socketPath: rest } }) };
+    const { DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, HOME = '/' } = env;
+    if (!DOCKER_TLS_VERIFY)
+        return { origin: `http://${rest}`, dispatcher: new undici.Agent() };
+    const folder = DOCKER_CERT_PATH || (0,external_node_path_.join)(HOME, '.docker');
+    const [ca, cert, key] = await Promise.all(['ca.pem', 'cert.pem', 'key.pem'].map((name) => (0,promises_.readFile)((0,external_node_path_.join)(folder, name))));
+    return { origin: `https://${rest}`, dispatcher: new undici.Agent({ connect: { ca, cert, key } }) };
+}
+/** Returns the digest of an image in a registry (API DistributionInspect), by what the engine answered. */
+function digestIn({ json }) {
+    return (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'Descriptor', 'digest'));
+}
+
+// EXTERNAL MODULE: ./src/docker/engine-info.ts
+var engine_info = __nccwpck_require__(2124);
+// EXTERNAL MODULE: ./src/docker/errors.ts
+var docker_errors = __nccwpck_require__(2142);
+// EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
+var transfer = __nccwpck_require__(9930);
+// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
+var retry = __nccwpck_require__(9409);
+// EXTERNAL MODULE: ./src/registry/client-words.ts
+var client_words = __nccwpck_require__(8679);
+// EXTERNAL MODULE: ./src/registry/credentials.ts
+var registry_credentials = __nccwpck_require__(1080);
+// EXTERNAL MODULE: ./src/registry/failure.ts
+var registry_failure = __nccwpck_require__(6776);
+// EXTERNAL MODULE: ./src/registry/image.ts
+var registry_image = __nccwpck_require__(2739);
+// EXTERNAL MODULE: ./src/registry/reference.ts
+var registry_reference = __nccwpck_require__(9875);
+;// CONCATENATED MODULE: ./src/registry/client-images.ts
 
 
 
@@ -64859,8 +64652,9 @@ async function pathInRepository(file, context, prefix) {
 
 
 
-/** Time limit in milliseconds for the docker client to inspect an image: it would wait for ever. */
-const PATIENCE = 60_000;
+
+
+
 /**
  * Inspects an image through the docker client, for a registry that the action cannot access itself. Documented in
  * docker/buildx docs/reference/buildx_imagetools_inspect.md: `--raw` (the manifest or index) and
@@ -64869,29 +64663,29 @@ const PATIENCE = 60_000;
 async function inspectByClient(docker, reference, platform, signal) {
     const inspect = async (name, ...options) => {
         const args = ['buildx', 'imagetools', 'inspect', ...options, name];
-        const result = await docker.call(args, { signal, patience: PATIENCE });
-        const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(result);
-        return error === undefined ? { value: result.stdout } : { failure: (0,_client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .failureOfWords */ .jv)(error, reference) };
+        const result = await docker.call(args, { signal, bound: 'client-inspect' });
+        const error = (0,docker_errors/* failureOf */.g5)(result);
+        return error === undefined ? { value: result.stdout } : { failure: (0,client_words/* failureOfWords */.jv)(error, reference) };
     };
     const top = await inspect(reference, '--raw');
     if (top.failure)
         return { failure: top.failure };
-    const digest = (0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .digestOf */ .ol)(top.value);
-    const name = `${(0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .repositoryOf */ ._M)(reference)}@${(0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .childOf */ .GG)({ bytes: Buffer.from(top.value) }, platform) ?? digest}`;
+    const digest = (0,registry_reference/* digestOf */.ol)(top.value);
+    const name = `${(0,registry_reference/* repositoryOf */._M)(reference)}@${(0,registry_image/* childOf */.GG)({ bytes: Buffer.from(top.value) }, platform) ?? digest}`;
     const [manifest, config] = await Promise.all([inspect(name, '--raw'), inspect(name, '--format', '{{json .Image}}')]);
     const failure = manifest.failure ?? config.failure;
     // the tag existed a moment ago
     if (failure)
         return { failure: failure.kind === 'absent' ? { ...failure, kind: 'unknown' } : failure };
     const bytes = Buffer.from(manifest.value ?? '');
-    const sizes = (0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .parseManifest */ .Ng)({ bytes });
-    const configDigest = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .parseJson */ .qF)(bytes.toString()), 'config', 'digest'));
-    const ids = [...new Set([digest, (0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .digestOf */ .ol)(bytes), configDigest])].filter(_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .isDigest */ .Bc);
-    const json = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .parseJson */ .qF)(config.value ?? '');
-    if ((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__.at)(json, 'rootfs') === undefined)
+    const sizes = (0,registry_image/* parseManifest */.Ng)({ bytes });
+    const configDigest = (0,lib_json/* text */.Qq)((0,lib_json.at)((0,lib_json/* parseJson */.qF)(bytes.toString()), 'config', 'digest'));
+    const ids = [...new Set([digest, (0,registry_reference/* digestOf */.ol)(bytes), configDigest])].filter(registry_reference/* isDigest */.Bc);
+    const json = (0,lib_json/* parseJson */.qF)(config.value ?? '');
+    if ((0,lib_json.at)(json, 'rootfs') === undefined)
         return { failure: { kind: 'unknown', message: 'it is not an image' } };
     // the client does not return ONBUILD and cache metadata
-    const { hasTriggers: _, ...record } = (0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .parseConfig */ .o4)(json);
+    const { hasTriggers: _, ...record } = (0,registry_image/* parseConfig */.o4)(json);
     return { image: { ...record, recorded: 'unknown', digest, ids, ...(sizes && { manifest: sizes }) } };
 }
 /** Inspects an image in the engine, which does not expose its cache metadata. */
@@ -64900,46 +64694,67 @@ async function inspectInEngine(docker, reference, signal) {
         ['image', 'inspect', '--format', '{{json .Config}}\n{{json .RootFS.Layers}}\n{{json .RepoDigests}}', reference],
         ['history', '--no-trunc', '--format', '{{json .CreatedBy}}', reference]
     ];
-    const results = await Promise.all(calls.map((args) => docker.call(args, { signal })));
-    const [error] = results.flatMap((result) => (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(result) ?? []);
+    const results = await Promise.all(calls.map((args) => docker.call(args, { signal, bound: 'image' })));
+    const [error] = results.flatMap((result) => (0,docker_errors/* failureOf */.g5)(result) ?? []);
     if (error !== undefined)
         return { failure: { kind: 'unknown', message: error } };
-    const [config, layers, digests] = (results[0]?.stdout ?? '').split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .parseJson */ .qF)(line));
+    const [config, layers, digests] = (results[0]?.stdout ?? '').split('\n').map((line) => (0,lib_json/* parseJson */.qF)(line));
     const history = (results[1]?.stdout ?? '')
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => ({ createdBy: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .parseJson */ .qF)(line)) }));
-    const [digest] = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .list */ .p_)(digests).flatMap((one) => (0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .digestInRepository */ .MA)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .text */ .Qq)(one), reference) ?? []);
+        .map((line) => ({ createdBy: (0,lib_json/* text */.Qq)((0,lib_json/* parseJson */.qF)(line)) }));
+    const [digest] = (0,lib_json/* list */.p_)(digests).flatMap((one) => (0,registry_reference/* digestInRepository */.MA)((0,lib_json/* text */.Qq)(one), reference) ?? []);
     return {
         image: {
-            labels: (0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .stringsOf */ .iw)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__.at)(config, 'Labels')),
-            runtime: (0,_image_js__WEBPACK_IMPORTED_MODULE_6__/* .runtimeOf */ .GV)(config),
-            layers: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .list */ .p_)(layers).map(_lib_json_js__WEBPACK_IMPORTED_MODULE_8__/* .text */ .Qq),
+            labels: (0,registry_image/* stringsOf */.iw)((0,lib_json.at)(config, 'Labels')),
+            runtime: (0,registry_image/* runtimeOf */.GV)(config),
+            layers: (0,lib_json/* list */.p_)(layers).map(lib_json/* text */.Qq),
             history: history.reverse(),
             recorded: 'unknown',
             ...(digest !== undefined && { digest })
         }
     };
 }
+/**
+ * Returns the digest of an image by the engine, which reads the registry with its own mirrors, certificates and list of insecure
+ * registries, and pulls nothing (API DistributionInspect, since 1.30).
+ *
+ * @returns undefined if the engine cannot read it either
+ */
+async function digestByEngine({ docker, env, signal }, reference) {
+    const { registry, path, target } = (0,registry_reference/* addressOf */.ci)(reference);
+    const name = `${registry}/${path}${(0,registry_reference/* isDigest */.Bc)(target) ? '@' : ':'}${target}`;
+    const { value: found } = await (0,registry_failure/* answer */.ZF)((0,registry_credentials/* findCredentials */.gD)(registry, env, signal));
+    const { credentials } = found ?? {};
+    const headers = credentials && { 'x-registry-auth': (0,registry_credentials/* registryAuth */.I3)(registry, credentials) };
+    const told = await askEngine(docker, env, `/distribution/${name}/json`, headers ?? {}, signal);
+    const digest = told?.status === 200 ? digestIn(told) : '';
+    if ((0,registry_reference/* isDigest */.Bc)(digest))
+        return { value: digest };
+    const message = (0,lib_json/* text */.Qq)((0,lib_json.at)(told?.json, 'message'));
+    // with 404, and 403 or 500 as well, the message is that of the registry
+    const failure = message === '' ? undefined : (0,client_words/* failureOfWords */.jv)(message, reference);
+    return failure?.kind === 'absent' ? { failure } : undefined;
+}
 /** Makes the engine pull an image. The message of a failure is the engine's own. */
 async function pull(options, reference) {
     const { platform, signal } = options;
     const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
     const title = `Pull ${reference}`;
-    return (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_4__/* .retry */ .L)(options, title, async () => {
-        const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__/* .callInSection */ .V)(options, 'fetch', title, args, signal));
-        return error === undefined ? undefined : (0,_client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .failureOfWords */ .jv)(error, reference);
-    }, _client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .transientFailure */ .RG);
+    return (0,retry/* retry */.L)(options, title, async () => {
+        const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'fetch', title, args, signal));
+        return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);
+    }, client_words/* transientFailure */.RG);
 }
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 async function pullAndInspect(options, reference) {
     const { docker, signal } = options;
-    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal });
+    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' });
     const failure = await pull(options, reference);
     const read = failure ? { failure } : await inspectInEngine(docker, reference, signal);
     const id = before.stdout.trim();
     if (before.exitCode === 0 && id !== '')
-        await docker.call(['tag', id, reference], { signal });
+        await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }
 /** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
@@ -64952,8 +64767,8 @@ const TAGS_AS_IT_IS = '0.16.0';
 async function tagByClient(options, image, reference) {
     const { buildx, signal } = options;
     const calls = buildx !== undefined &&
-        (0,_docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__/* .atLeast */ .jZ)(buildx, TAGS_AS_IT_IS) &&
-        (0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .addressOf */ .ci)(image).registry === (0,_reference_js__WEBPACK_IMPORTED_MODULE_7__/* .addressOf */ .ci)(reference).registry
+        (0,engine_info/* atLeast */.jZ)(buildx, TAGS_AS_IT_IS) &&
+        (0,registry_reference/* addressOf */.ci)(image).registry === (0,registry_reference/* addressOf */.ci)(reference).registry
         ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
         : [
             ['pull', image],
@@ -64962,17 +64777,17 @@ async function tagByClient(options, image, reference) {
         ];
     for (const args of calls) {
         const title = `Tag ${reference}`;
-        const failure = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_4__/* .retry */ .L)(options, title, async () => {
-            const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__/* .callInSection */ .V)(options, 'publish', title, args, signal));
+        const failure = await (0,retry/* retry */.L)(options, title, async () => {
+            const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'publish', title, args, signal));
             // the names of the images are not part of the error
             const words = error?.replaceAll(reference, '');
-            return words === undefined ? undefined : { ...(0,_client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .failureOfWords */ .jv)(words, image), message: error ?? words };
-        }, _client_words_js__WEBPACK_IMPORTED_MODULE_5__/* .transientFailure */ .RG);
+            return words === undefined ? undefined : { ...(0,client_words/* failureOfWords */.jv)(words, image), message: error ?? words };
+        }, client_words/* transientFailure */.RG);
         if (failure)
             return failure;
         // docker may exit with 0 after SIGTERM
         if (signal.aborted)
-            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .CancelledError */ .cc();
+            throw new errors/* CancelledError */.cc();
     }
     return undefined;
 }
@@ -64980,24 +64795,36 @@ async function tagByClient(options, image, reference) {
 
 /***/ }),
 
-/***/ 6452:
+/***/ 8679:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   BE: () => (/* binding */ statusOfRejectedManifest),
 /* harmony export */   D2: () => (/* binding */ describeUnreadable),
 /* harmony export */   RG: () => (/* binding */ transientFailure),
 /* harmony export */   jv: () => (/* binding */ failureOfWords)
 /* harmony export */ });
 /* unused harmony exports classifyRegistryError, askedPause */
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7457);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9310);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2142);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6776);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9875);
 
 
-const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
+
+/**
+ * Matches a status where docker, BuildKit and containerd print one: `HTTP status: 520`, `error parsing HTTP 403 response body`,
+ * `unexpected status from PUT request to URL: 403 Forbidden`, `unexpected status code [manifests latest]: 401`. Other numbers are
+ * sizes, ports and ids.
+ */
+function statusIn(codes) {
+    return String.raw `(?:\b(?:status|http|code)\b[^\n\d]{0,80}|request to \S+: |\]: )(?:${codes})\b(?! ?!=)`;
+}
+const LIMITED = /toomanyrequests|too many requests|retry-after: |rate limit/i;
+const REFUSED = new RegExp(`error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|authorization failed|${statusIn('401|403')}`, 'i');
 const UNTRUSTED = /x509|certificate|server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i;
 // HTTP 400 on a manifest: with the containerd store, one of two concurrent pushes may overtake the other's upload of a shared layer
-const UNREACHABLE = /no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|toomanyrequests|too many requests|\b429\b|(status|HTTP|code)\W.{0,20}\b5\d\d\b|(?<!line )\b5\d\d [a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|retry-after|error from registry: unknown|unknown error|server closed|transport closing|http2: |GOAWAY|unexpected commit digest|failed size validation/i;
-const ABSENT = /not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|\b404\b/i;
+const UNREACHABLE = new RegExp(String.raw `no answer within|connection refused|connection reset|connection timed out|no such host|server misbehaving|temporary failure in name resolution|\btimeout|timed out|deadline exceeded|unreachable|no route to host|\bEOF\b|broken pipe|tls:|${statusIn(String.raw `408|425|429|5\d\d`)}|(?<!line )\b5\d\d (?!bytes)[a-z]|internal server error|INTERNAL_ERROR|use of closed network connection|bad gateway|service unavailable|gateway time-?out|PUT request to \S+\/manifests\/\S+: 400|blob upload unknown|blob unknown|unknown blob|error from registry: unknown|unknown error|server closed|transport closing|transport is closing|transport connection broken|error while dialing|http2: |GOAWAY|unexpected commit digest|failed size validation`, 'i');
+const ABSENT = new RegExp(`not found|manifest unknown|name unknown|not known to registry|no such (image|manifest)|does not exist|${statusIn('404')}`, 'i');
 /**
  * Classifies an error message of docker or BuildKit. They pass on messages of the registry (distribution `errcode`), of
  * containerd (`core/remotes/docker`) and of Go's net package.
@@ -65008,12 +64835,17 @@ function classifyRegistryError(message, reference) {
     // "connection refused" by the engine is not an error of the registry
     if ((0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .isEngineGone */ .SI)(message))
         return 'unknown';
-    const repository = (0,_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .repositoryOf */ ._M)(reference);
+    const repository = (0,_reference_js__WEBPACK_IMPORTED_MODULE_2__/* .repositoryOf */ ._M)(reference);
     const names = [reference, repository, repository.replace(/^[^/]*\//, '')].filter((name) => name !== '');
     // match whole words only: an image may be named "author"
     const text = names.reduce((rest, name) => rest.replace(new RegExp(`(?<!\\w)${RegExp.escape(name)}(?!\\w)`, 'g'), ''), 
     // the registry's state in an upload URL consists of random letters
     message.replaceAll(/\?_state=\S+/g, ''));
+    if ((0,_failure_js__WEBPACK_IMPORTED_MODULE_1__/* .isImmutableTag */ .Z6)(text))
+        return 'immutable';
+    // GitHub's secondary rate limit is a 403 with a pause
+    if (LIMITED.test(text))
+        return 'unreachable';
     if (REFUSED.test(text))
         return 'refused';
     if (UNTRUSTED.test(text))
@@ -65026,6 +64858,16 @@ function classifyRegistryError(message, reference) {
 function failureOfWords(text, reference) {
     const pause = askedPause(text);
     return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) };
+}
+/** The status with which a registry rejected a manifest. */
+const REJECTED_MANIFEST = /PUT request to \S+\/manifests\/\S+: (400|403|409|412)\b/;
+/**
+ * Returns the status with which a registry rejected a manifest, if that is all that the engine reports: with the containerd store
+ * before Docker 28 it reports neither code nor message of the registry (containerd remotes/docker/pusher.go).
+ */
+function statusOfRejectedManifest(message) {
+    const [, status] = REJECTED_MANIFEST.exec(message) ?? [];
+    return status === undefined ? undefined : Number(status);
 }
 /** Returns the failure if it is a transient error, which is worth a retry. */
 function transientFailure(failure) {
@@ -65060,6 +64902,7 @@ function describeUnreadable(reference, { kind, message }) {
             return `The registry of ${reference} is not trusted; continuing without its cache: give the engine its certificate (${message})`;
         case 'unreachable':
             return `The registry of ${reference} could not be reached; continuing without its cache (${message})`;
+        case 'immutable':
         case 'unknown':
             return `${reference} could not be read as a cache; continuing without it (${message})`;
     }
@@ -65068,11 +64911,153 @@ function describeUnreadable(reference, { kind, message }) {
 
 /***/ }),
 
-/***/ 2465:
+/***/ 1080:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Fj: () => (/* binding */ secretsOf),
+/* harmony export */   I3: () => (/* binding */ registryAuth),
+/* harmony export */   gD: () => (/* binding */ findCredentials)
+/* harmony export */ });
+/* unused harmony exports findHelper, readAuths */
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3087);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5159);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2240);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6776);
+
+
+
+
+
+
+/** The name under which docker stores the login to Docker Hub (moby/moby registry/config.go, IndexServer). */
+const HUB = 'https://index.docker.io/v1/';
+/**
+ * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores;
+ * cli/config/configfile). Uses the first of these sources: DOCKER_AUTH_CONFIG, the registry's own credential helper, the
+ * common credential store, the file config.json.
+ *
+ * @param registry host[:port] as in a reference; `docker.io` for Docker Hub
+ * @param env the environment of the docker client
+ */
+async function findCredentials(registry, env, signal) {
+    const given = readAuths((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .parseJson */ .qF)(env.DOCKER_AUTH_CONFIG || ''), registry);
+    if (given)
+        return { credentials: given };
+    const config = await readConfig(env);
+    const helper = findHelper(config, registry);
+    if (helper !== undefined)
+        return askHelper(helper, registry, env, signal);
+    const credentials = readAuths(config, registry);
+    return credentials ? { credentials } : {};
+}
+async function readConfig(env) {
+    const folder = env.DOCKER_CONFIG || (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(env.HOME || '/', '.docker');
+    return (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .parseJson */ .qF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, 'config.json'), 'utf8').catch(() => ''));
+}
+/** Returns the names by which docker finds a registry in `credHelpers` and `auths`. */
+function namesOf(registry) {
+    return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry];
+}
+/** Returns the suffix of `docker-credential-SUFFIX`, or undefined if no helper is configured for the registry. */
+function findHelper(config, registry) {
+    const own = namesOf(registry).map((name) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(config, 'credHelpers', name)));
+    const name = own.find((helper) => helper !== '') ?? (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(config, 'credsStore'));
+    return name === '' ? undefined : name;
+}
+/** Reads the credentials in the `auths` of a config.json. */
+function readAuths(config, registry) {
+    const auths = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(config, 'auths');
+    if (typeof auths !== 'object' || auths === null)
+        return undefined;
+    const names = namesOf(registry);
+    const keys = Object.keys(auths);
+    const key = names.find((name) => keys.includes(name)) ?? keys.find((other) => names.includes(hostOf(other)));
+    return key === undefined ? undefined : readEntry((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(auths, key));
+}
+/** Returns the host in a key such as `https://host/v1/` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
+function hostOf(key) {
+    return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
+}
+function readEntry(entry) {
+    const identityToken = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(entry, 'identitytoken'));
+    if (identityToken !== '')
+        return { kind: 'identity-token', token: identityToken };
+    const registryToken = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(entry, 'registrytoken'));
+    if (registryToken !== '')
+        return { kind: 'registry-token', token: registryToken };
+    const decoded = Buffer.from((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(entry, 'auth')), 'base64').toString();
+    const colon = decoded.indexOf(':');
+    const [username, password] = colon > 0
+        ? [decoded.slice(0, colon), decoded.slice(colon + 1).replace(/\0+$/, '')]
+        : [(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(entry, 'username')), (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(entry, 'password'))];
+    return username === '' || password === '' ? undefined : { kind: 'password', username, password };
+}
+/** Runs a credential helper: it reads a name from its input and prints JSON (docker/docker-credential-helpers README, "Development"). */
+async function askHelper(helper, registry, env, signal) {
+    // it becomes part of the name of a program
+    if (!/^[\w.-]+$/.test(helper))
+        return { failure: 'the name of the credential helper in config.json is not valid' };
+    const program = `docker-credential-${helper}`;
+    const input = namesOf(registry)[0] ?? registry;
+    const options = { bound: 'credential-helper', env, input, signal };
+    const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_3__/* .exec */ .m)(program, ['get'], options).catch((error) => {
+        if (error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__/* .BoundError */ .nI)
+            return error;
+        if (!signal.aborted)
+            return undefined;
+        throw (0,_failure_js__WEBPACK_IMPORTED_MODULE_4__/* .isTimeout */ .kL)(signal.reason)
+            ? new _failure_js__WEBPACK_IMPORTED_MODULE_4__/* .RegistryError */ .gl({ kind: 'unreachable', message: `no answer from ${program} in time` })
+            : error;
+    });
+    if (result instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__/* .BoundError */ .nI)
+        return { failure: `the credential helper ${program} gave ${(0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__/* .describeLateness */ .fC)('credential-helper')}` };
+    if (result === undefined)
+        return { failure: `the credential helper ${program} could not be run` };
+    if (result.exitCode !== 0) {
+        // the helpers' constant for a missing login, which is not an error (docker-credential-helpers credentials/error.go)
+        if (/credentials not found/i.test(result.stdout))
+            return {};
+        return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` };
+    }
+    const answer = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .parseJson */ .qF)(result.stdout);
+    const [username, secret] = [(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(answer, 'Username')), (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_5__.at)(answer, 'Secret'))];
+    if (secret === '')
+        return {};
+    // this user name marks an identity token (docker/docker-credential-helpers README)
+    if (username === '<token>')
+        return { credentials: { kind: 'identity-token', token: secret } };
+    return { credentials: { kind: 'password', username, password: secret } };
+}
+/** Returns credentials as the engine takes them, in the header X-Registry-Auth (API, "Authentication"). */
+function registryAuth(registry, credentials) {
+    const serveraddress = registry === 'docker.io' ? HUB : registry;
+    const auth = credentials.kind === 'password'
+        ? { username: credentials.username, password: credentials.password, serveraddress }
+        : { [credentials.kind.replace('-', '')]: credentials.token, serveraddress };
+    return Buffer.from(JSON.stringify(auth)).toString('base64url');
+}
+/** Returns the texts to redact for these credentials. */
+function secretsOf(credentials) {
+    if (credentials.kind !== 'password')
+        return [credentials.token];
+    const { username, password } = credentials;
+    return [password, Buffer.from(`${username}:${password}`).toString('base64')];
+}
+
+
+/***/ }),
+
+/***/ 6776:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D$: () => (/* binding */ readRetryAfter),
+/* harmony export */   Z6: () => (/* binding */ isImmutableTag),
 /* harmony export */   ZF: () => (/* binding */ answer),
 /* harmony export */   gl: () => (/* binding */ RegistryError),
 /* harmony export */   kL: () => (/* binding */ isTimeout),
@@ -65105,6 +65090,15 @@ function kindOfStatus(status) {
     if (status === 401 || status === 403)
         return 'refused';
     return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown';
+}
+/**
+ * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis and Nexus if a tag must not change;
+ * their status is 400, 403, 409 or 412.
+ */
+const IMMUTABLE = /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists/i;
+/** Returns whether a registry's message says that a tag must not change. The message must not contain names of images. */
+function isImmutableTag(message) {
+    return IMMUTABLE.test(message);
 }
 /** Maximum pause that a registry may request, in milliseconds. */
 const LONGEST_PAUSE = 60_000;
@@ -65155,13 +65149,14 @@ function isTimeout(reason) {
 
 /***/ }),
 
-/***/ 7362:
+/***/ 8307:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A_: () => (/* binding */ isReference),
 /* harmony export */   F2: () => (/* binding */ parseReference),
 /* harmony export */   G4: () => (/* binding */ sameImage),
+/* harmony export */   NT: () => (/* binding */ isMountSource),
 /* harmony export */   RB: () => (/* binding */ sameRepository),
 /* harmony export */   SU: () => (/* binding */ parseRepository),
 /* harmony export */   dz: () => (/* binding */ isTag),
@@ -65169,7 +65164,7 @@ function isTimeout(reason) {
 /* harmony export */   kP: () => (/* binding */ sameReference)
 /* harmony export */ });
 /* unused harmony export ImageRefError */
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
 
 /**
  * Names of images, as in github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
@@ -65361,11 +65356,18 @@ function explain(name, rest, wrong) {
 function sameImage(a, b) {
     return isReference(a) && isReference(b) && sameReference(a, b);
 }
+/** Returns whether a registry can mount layers of one image for the other: it holds both, in two repositories. */
+function isMountSource(source, target) {
+    if (!isReference(source) || !isReference(target) || sameRepository(source, target))
+        return false;
+    const [from, to] = [source, target].map((one) => canonicalRepository(one).replace(/\/.*$/, ''));
+    return from === to;
+}
 
 
 /***/ }),
 
-/***/ 494:
+/***/ 2739:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65376,8 +65378,8 @@ function sameImage(a, b) {
 /* harmony export */   iw: () => (/* binding */ stringsOf),
 /* harmony export */   o4: () => (/* binding */ parseConfig)
 /* harmony export */ });
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8453);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9310);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2240);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9875);
 
 
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
@@ -65464,7 +65466,7 @@ function stringsOf(value) {
 
 /***/ }),
 
-/***/ 9310:
+/***/ 9875:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65476,9 +65478,9 @@ function stringsOf(value) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2465);
-/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7362);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6913);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6776);
+/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8307);
 
 
 
@@ -65513,7 +65515,7 @@ function digestOf(bytes) {
 
 /***/ }),
 
-/***/ 862:
+/***/ 1654:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -65523,11 +65525,13 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
+var retry = __nccwpck_require__(9409);
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
 ;// CONCATENATED MODULE: ./src/registry/challenge.ts
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -65568,127 +65572,16 @@ function parseChallenges(header) {
     return challenges;
 }
 
+// EXTERNAL MODULE: ./src/registry/credentials.ts
+var registry_credentials = __nccwpck_require__(1080);
+// EXTERNAL MODULE: ./src/registry/failure.ts
+var registry_failure = __nccwpck_require__(6776);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/lib/exec.ts
-var exec = __nccwpck_require__(766);
-// EXTERNAL MODULE: ./src/registry/failure.ts
-var registry_failure = __nccwpck_require__(2465);
-;// CONCATENATED MODULE: ./src/registry/credentials.ts
-
-
-
-
-
-/** The name under which docker stores the login to Docker Hub (moby/moby registry/config.go, IndexServer). */
-const HUB = 'https://index.docker.io/v1/';
-/** Time limit in milliseconds for a credential helper, which may call a cloud API. */
-const HELPER_ANSWERS_WITHIN = 30_000;
-/**
- * Finds the credentials that the docker client uses for a registry (docker/cli docs "docker login", Credential stores;
- * cli/config/configfile). Uses the first of these sources: DOCKER_AUTH_CONFIG, the registry's own credential helper, the
- * common credential store, the file config.json.
- *
- * @param registry host[:port] as in a reference; `docker.io` for Docker Hub
- * @param env the environment of the docker client
- */
-async function findCredentials(registry, env, signal) {
-    const given = readAuths((0,json/* parseJson */.qF)(env.DOCKER_AUTH_CONFIG || ''), registry);
-    if (given)
-        return { credentials: given };
-    const config = await readConfig(env);
-    const helper = findHelper(config, registry);
-    if (helper !== undefined)
-        return askHelper(helper, registry, env, signal);
-    const credentials = readAuths(config, registry);
-    return credentials ? { credentials } : {};
-}
-async function readConfig(env) {
-    const folder = env.DOCKER_CONFIG || (0,external_node_path_.join)(env.HOME || '/', '.docker');
-    return (0,json/* parseJson */.qF)(await (0,promises_.readFile)((0,external_node_path_.join)(folder, 'config.json'), 'utf8').catch(() => ''));
-}
-/** Returns the names by which docker finds a registry in `credHelpers` and `auths`. */
-function namesOf(registry) {
-    return registry === 'docker.io' ? [HUB, 'index.docker.io', 'docker.io'] : [registry];
-}
-/** Returns the suffix of `docker-credential-SUFFIX`, or undefined if no helper is configured for the registry. */
-function findHelper(config, registry) {
-    const own = namesOf(registry).map((name) => (0,json/* text */.Qq)((0,json.at)(config, 'credHelpers', name)));
-    const name = own.find((helper) => helper !== '') ?? (0,json/* text */.Qq)((0,json.at)(config, 'credsStore'));
-    return name === '' ? undefined : name;
-}
-/** Reads the credentials in the `auths` of a config.json. */
-function readAuths(config, registry) {
-    const auths = (0,json.at)(config, 'auths');
-    if (typeof auths !== 'object' || auths === null)
-        return undefined;
-    const names = namesOf(registry);
-    const keys = Object.keys(auths);
-    const key = names.find((name) => keys.includes(name)) ?? keys.find((other) => names.includes(hostOf(other)));
-    return key === undefined ? undefined : readEntry((0,json.at)(auths, key));
-}
-/** Returns the host in a key such as `https://host/v1/` (docker/cli cli/config/credentials/file_store.go, ConvertToHostname). */
-function hostOf(key) {
-    return key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
-}
-function readEntry(entry) {
-    const identityToken = (0,json/* text */.Qq)((0,json.at)(entry, 'identitytoken'));
-    if (identityToken !== '')
-        return { kind: 'identity-token', token: identityToken };
-    const registryToken = (0,json/* text */.Qq)((0,json.at)(entry, 'registrytoken'));
-    if (registryToken !== '')
-        return { kind: 'registry-token', token: registryToken };
-    const decoded = Buffer.from((0,json/* text */.Qq)((0,json.at)(entry, 'auth')), 'base64').toString();
-    const colon = decoded.indexOf(':');
-    const [username, password] = colon > 0
-        ? [decoded.slice(0, colon), decoded.slice(colon + 1).replace(/\0+$/, '')]
-        : [(0,json/* text */.Qq)((0,json.at)(entry, 'username')), (0,json/* text */.Qq)((0,json.at)(entry, 'password'))];
-    return username === '' || password === '' ? undefined : { kind: 'password', username, password };
-}
-/** Runs a credential helper: it reads a name from its input and prints JSON (docker/docker-credential-helpers README, "Development"). */
-async function askHelper(helper, registry, env, signal) {
-    // it becomes part of the name of a program
-    if (!/^[\w.-]+$/.test(helper))
-        return { failure: 'the name of the credential helper in config.json is not valid' };
-    const program = `docker-credential-${helper}`;
-    const either = AbortSignal.any([signal, AbortSignal.timeout(HELPER_ANSWERS_WITHIN)]);
-    const input = namesOf(registry)[0] ?? registry;
-    const result = await (0,exec/* exec */.m)(program, ['get'], { env, input, signal: either }).catch((error) => {
-        if (!signal.aborted)
-            return undefined;
-        throw (0,registry_failure/* isTimeout */.kL)(signal.reason)
-            ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: `no answer from ${program} in time` })
-            : error;
-    });
-    if (result === undefined)
-        return { failure: `the credential helper ${program} could not be run` };
-    if (result.exitCode !== 0) {
-        // the helpers' constant for a missing login, which is not an error (docker-credential-helpers credentials/error.go)
-        if (/credentials not found/i.test(result.stdout))
-            return {};
-        return { failure: `the credential helper ${program} ended with exit code ${result.exitCode}` };
-    }
-    const answer = (0,json/* parseJson */.qF)(result.stdout);
-    const [username, secret] = [(0,json/* text */.Qq)((0,json.at)(answer, 'Username')), (0,json/* text */.Qq)((0,json.at)(answer, 'Secret'))];
-    if (secret === '')
-        return {};
-    // this user name marks an identity token (docker/docker-credential-helpers README)
-    if (username === '<token>')
-        return { credentials: { kind: 'identity-token', token: secret } };
-    return { credentials: { kind: 'password', username, password: secret } };
-}
-/** Returns the texts to redact for these credentials. */
-function secretsOf(credentials) {
-    if (credentials.kind !== 'password')
-        return [credentials.token];
-    const { username, password } = credentials;
-    return [password, Buffer.from(`${username}:${password}`).toString('base64')];
-}
-
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
 // EXTERNAL MODULE: external "node:tls"
 var external_node_tls_ = __nccwpck_require__(1692);
 ;// CONCATENATED MODULE: ./src/registry/certificates.ts
@@ -65796,6 +65689,7 @@ function isInRange(host, range) {
 
 
 
+
 /** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
 const CONNECT_WITHIN = 10_000;
 const ANSWER_WITHIN = 30_000;
@@ -65829,6 +65723,7 @@ class Transport {
      * @throws CancelledError if the signal aborts the request for another reason than a timeout
      */
     async send(url, { method, headers = {}, body, mostBytes, signal }) {
+        (0,bounds/* requireBounded */.ZY)(signal, `${method} ${url.origin}`);
         try {
             const dispatcher = await this.#dispatcherFor(url);
             const sent = (0,undici.request)(url, {
@@ -65974,7 +65869,7 @@ class Authorization {
     #isWithheld = false;
     constructor(registry, env, transport) {
         this.#transport = transport;
-        this.#find = (signal) => findCredentials(registry, env, signal);
+        this.#find = (signal) => (0,registry_credentials/* findCredentials */.gD)(registry, env, signal);
     }
     /**
      * Sends a request and, if the registry requires a login, sends it again with credentials.
@@ -66054,7 +65949,7 @@ class Authorization {
             throw error;
         });
         if (found.credentials)
-            for (const secret of secretsOf(found.credentials))
+            for (const secret of (0,registry_credentials/* secretsOf */.Fj)(found.credentials))
                 this.#secrets.add(secret);
         return found;
     }
@@ -66154,8 +66049,9 @@ function wordsOf({ status, body }) {
 }
 
 // EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
+var registry_reference = __nccwpck_require__(9875);
 ;// CONCATENATED MODULE: ./src/registry/client.ts
+
 
 
 
@@ -66170,8 +66066,6 @@ const MEDIA_TYPES = [
 /** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
 const LONGEST_MANIFEST = 4_194_304;
 const LONGEST_ANSWER = 65_536;
-/** Time limit in milliseconds for one method of RepositoryClient, including logins and redirects. */
-const PATIENCE = 60_000;
 const MOST_REDIRECTS = 5;
 /** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
 class RepositoryClient {
@@ -66241,7 +66135,7 @@ class RepositoryClient {
         const headers = { 'content-type': mediaType };
         const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes);
         if (answer.status < 200 || answer.status > 299)
-            throw this.#failure(answer);
+            throw asImmutable(this.#failure(answer), this.#path);
         const told = answer.headers['docker-content-digest'] ?? '';
         if ((0,registry_reference/* isDigest */.Bc)(told) && told !== digest)
             throw mismatch(digest, told);
@@ -66253,7 +66147,7 @@ class RepositoryClient {
             throw this.#failure(answer);
     }
     #deadline() {
-        return AbortSignal.any([this.#signal, AbortSignal.timeout(this.#registry.patience)]);
+        return (0,bounds/* deadline */.nl)('registry', this.#signal, this.#registry.patience);
     }
     async #ask(method, path, signal, headers, mostBytes = LONGEST_ANSWER, body) {
         const { transport, authorization } = this.#registry;
@@ -66282,10 +66176,10 @@ class RegistryConnection {
     host;
     transport;
     authorization;
-    /** Time limit in milliseconds for one method of RepositoryClient. */
+    /** Time limit in milliseconds for one method of RepositoryClient, instead of the usual bound. */
     patience;
     /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
-    constructor(registry, env, insecure, patience = PATIENCE) {
+    constructor(registry, env, insecure, patience) {
         this.patience = patience;
         // docker uses this name for it (moby/moby registry/config.go)
         this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
@@ -66295,6 +66189,12 @@ class RegistryConnection {
     end() {
         return this.transport.end();
     }
+}
+/** @param path of the repository, which the message may contain */
+function asImmutable(error, path) {
+    const { failure } = error;
+    const isImmutable = ['refused', 'unknown'].includes(failure.kind) && (0,registry_failure/* isImmutableTag */.Z6)(failure.message.replaceAll(path, ''));
+    return isImmutable ? new registry_failure/* RegistryError */.gl({ ...failure, kind: 'immutable' }) : error;
 }
 function mismatch(expected, found) {
     return new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` });
@@ -66312,14 +66212,14 @@ function redirectOf({ headers, url }) {
     return target;
 }
 
-// EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
+var client_images = __nccwpck_require__(3396);
 // EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
+var client_words = __nccwpck_require__(8679);
 // EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
+var registry_image = __nccwpck_require__(2739);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/registry/registry.ts
 
 
@@ -66347,6 +66247,10 @@ class HttpRegistry {
     #manifests = new Map();
     /** For each registry that the action cannot access, whether the docker client can. */
     #byClient = new Map();
+    /** For each registry that the action cannot access, whether the engine can. */
+    #byEngine = new Map();
+    /** The registries of which the log says which program inspects the images. */
+    #told = new Set();
     constructor(options) {
         this.#options = options;
         this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
@@ -66367,9 +66271,19 @@ class HttpRegistry {
             this.#say(reference, 'The engine', read.failure);
         return pulled;
     }
-    digest(reference) {
+    async digest(reference) {
         // the digest is optional, so do not retry if the action cannot access the registry
-        return this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#digest(reference)), 'look', ({ failure }) => (failure?.clientMaySucceed ? undefined : (0,client_words/* transientFailure */.RG)(failure)));
+        const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#digest(reference)), 'look', ({ failure }) => (failure?.clientMaySucceed ? undefined : (0,client_words/* transientFailure */.RG)(failure)));
+        if (!own.failure?.clientMaySucceed)
+            return own;
+        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
+        if (this.#byEngine.get(registry) === false)
+            return own;
+        const answered = await (0,client_images/* digestByEngine */.km)({ ...this.#options, signal: this.#signal }, reference);
+        this.#byEngine.set(registry, answered !== undefined);
+        if (answered)
+            this.#say(reference, 'The engine', own.failure);
+        return answered ?? own;
     }
     async tag(image, references) {
         const tagged = new Map();
@@ -66410,9 +66324,9 @@ class HttpRegistry {
     /** Logs once for each registry which program inspected the image instead. */
     #say(reference, who, { message }) {
         const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
-        if (this.#byClient.get(registry) === true)
+        if (this.#told.has(`${who} ${registry}`))
             return;
-        this.#byClient.set(registry, true);
+        this.#told.add(`${who} ${registry}`);
         this.#options.log.info(`${who} inspected ${reference}, because this action cannot access ${registry}: ${message}`);
     }
     async #read(reference, known) {
@@ -66490,12 +66404,16 @@ async function partOf(work) {
 
 /***/ }),
 
-/***/ 8341:
+/***/ 6576:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   HW: () => (/* binding */ isReservedTag),
 /* harmony export */   OU: () => (/* binding */ isCommitTag),
+/* harmony export */   RH: () => (/* binding */ candidateOf),
+/* harmony export */   SK: () => (/* binding */ keptCacheOf),
+/* harmony export */   _X: () => (/* binding */ stageTagOf),
+/* harmony export */   fi: () => (/* binding */ ownUseOf),
 /* harmony export */   le: () => (/* binding */ isPullRequestTag)
 /* harmony export */ });
 /** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
@@ -66510,11 +66428,40 @@ function isCommitTag(tag) {
 function isPullRequestTag(tag) {
     return /^pr-[0-9]+$/.test(tag);
 }
+/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
+function candidateOf(builderTag) {
+    return `${builderTag}-next`;
+}
+/** Returns the tag of the kept cache, for production's moving tag or its reference. */
+function keptCacheOf(latest) {
+    return `${latest}-cache`;
+}
+/**
+ * Returns the tag of a cache stage's image for the corresponding tag of the builder image: moving, candidate or local. No two
+ * stages of a Dockerfile share one, because docker allows no stage name that begins with a digit (bk: instructions/parse.go).
+ */
+function stageTagOf(builderTag, { name, index }) {
+    return `${builderTag}-stage-${name ?? index}`;
+}
+/** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
+function ownUseOf(tag, { builderTag, latestTag }) {
+    if (tag === builderTag)
+        return 'the builder image (input builder-tag)';
+    if (tag === keptCacheOf(latestTag))
+        return 'the kept cache of the production image (input latest-tag)';
+    const rest = tag.startsWith(`${builderTag}-`) ? tag.slice(builderTag.length + 1) : '';
+    const [, prefix, stage] = /^(next|[0-9a-f]{7})?(?:(?:^|-)(stage)-.+)?$/.exec(rest) ?? [];
+    if (stage !== undefined)
+        return 'the images of cache stages (input builder-tag)';
+    if (prefix === undefined)
+        return undefined;
+    return `${prefix === 'next' ? 'candidates for' : 'local copies of'} the builder image (input builder-tag)`;
+}
 
 
 /***/ }),
 
-/***/ 9187:
+/***/ 3550:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66523,8 +66470,8 @@ function isPullRequestTag(tag) {
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
 /* harmony export */   uN: () => (/* binding */ describeOrigin)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1628);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
+/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9784);
 
 
 /** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
@@ -66581,7 +66528,7 @@ function count(steps) {
 
 /***/ }),
 
-/***/ 1628:
+/***/ 9784:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66589,7 +66536,7 @@ function count(steps) {
 /* harmony export */   jV: () => (/* binding */ buildsOf),
 /* harmony export */   m$: () => (/* binding */ failureOfError)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
 
 /** Returns the result of a run before anything has happened. */
 function emptyResult() {
@@ -66607,7 +66554,7 @@ function buildsOf({ builder, cacheStages, production }) {
 
 /***/ }),
 
-/***/ 5039:
+/***/ 244:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66615,7 +66562,7 @@ function buildsOf({ builder, cacheStages, production }) {
 /* harmony export */   lG: () => (/* binding */ commonBuildArgs),
 /* harmony export */   s9: () => (/* binding */ secretArgs)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9871);
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
@@ -66660,7 +66607,7 @@ function secretVariable(index) {
 
 /***/ }),
 
-/***/ 5315:
+/***/ 8929:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66678,19 +66625,22 @@ var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
+var parse = __nccwpck_require__(1676);
+// EXTERNAL MODULE: ../../main/node_modules/dockerfile-ast/lib/main.js
+var main = __nccwpck_require__(616);
+// EXTERNAL MODULE: ./src/dockerfile/carried-args.ts
+var carried_args = __nccwpck_require__(2267);
 // EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var instruction = __nccwpck_require__(9742);
+var instruction = __nccwpck_require__(1815);
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
+var source_text = __nccwpck_require__(9004);
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 ;// CONCATENATED MODULE: ./src/dockerfile/rewrite.ts
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
 
 
 
@@ -66703,13 +66653,14 @@ var stage_graph = __nccwpck_require__(445);
  * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build), so such a line also
  * replaces the stages before `target` that it does not need. Everything else stays the same, byte for byte.
  *
- * A stage keeps its `--platform`, because its image has that platform. The image contains the ONBUILD triggers of the
- * stage, so they run in the stages that are built on it.
+ * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
+ * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
+ * BuildKit these stay.
  *
  * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
- * @throws DockerfileError if a reference is not valid
+ * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
  */
-function rewriteDockerfile(dockerfile, target, images) {
+function rewriteDockerfile(dockerfile, target, images, { handsOnArgs } = { handsOnArgs: false }) {
     for (const [index, image] of images)
         checkImage(dockerfile, index, image);
     if (images.has(target.index))
@@ -66724,21 +66675,75 @@ function rewriteDockerfile(dockerfile, target, images) {
         words: [...(froms[index]?.getFlags().map(String) ?? []), image]
     }));
     const standIn = taken[0]?.words ?? ['scratch'];
+    const bases = new Set(dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage));
     const lines = (0,source_text/* splitLines */.uz)(dockerfile.text);
     for (const [index, from] of froms.entries()) {
         const stage = dockerfile.stages[index];
         const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
         if (!stage || index >= target.index || words === undefined)
             continue;
-        const name = (0,instruction/* stageNameOf */.RJ)(from);
-        const replacement = ['FROM', ...words, ...(name === undefined ? [] : ['AS', name])].join(' ');
-        const before = lines[stage.startLine - 1]?.slice(0, from.getRange().start.character) ?? '';
-        for (let line = stage.startLine; line <= stage.endLine; line++) {
-            const lineEnd = /\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '';
-            lines[line - 1] = line === stage.startLine ? before + replacement + lineEnd : lineEnd;
-        }
+        const isBase = images.has(index) && bases.has(index);
+        const args = isBase && handsOnArgs ? (0,carried_args/* carriedArgs */.M)(dockerfile, stage) : [];
+        const floor = keep.has(index - 1) && !images.has(index - 1) ? (dockerfile.stages[index - 1]?.endLine ?? 0) : 0;
+        replaceStage(lines, stage, floor, { from: fromWith(from, words), args });
     }
+    const onImage = [...images.keys()].filter((index) => bases.has(index));
+    if (onImage.some((index) => setsWorkdir(dockerfile, index)))
+        skipWorkdirRule(lines);
     return lines.slice(0, target.endLine).join('');
+}
+/** Returns `FROM image AS name` in the case of the Dockerfile: a lint rule wants the same case everywhere. */
+function fromWith(from, words) {
+    const name = (0,instruction/* stageNameOf */.RJ)(from);
+    const as = from.getArguments()[1]?.getValue() ?? 'AS';
+    return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ');
+}
+/**
+ * Replaces the lines of a stage by its FROM and the ARGs that it hands on; those of other stages use the empty lines around.
+ *
+ * @param floor the last line above the stage that is in use
+ */
+function replaceStage(lines, { startLine, endLine }, floor, { from, args }) {
+    const lineEnd = /\r?\n$/.exec(lines[startLine - 1] ?? '')?.[0] ?? '\n';
+    const before = /^\uFEFF?\s*/.exec(lines[startLine - 1] ?? '')?.[0] ?? '';
+    for (let line = startLine; line <= endLine; line++) {
+        const own = args.find((arg) => arg.line === line)?.text ?? '';
+        lines[line - 1] = own + (/\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '');
+    }
+    const inherited = args.filter(({ line }) => line === undefined).map(({ text }) => text);
+    const firstOwn = args.find(({ line }) => line !== undefined)?.line ?? endLine + 1;
+    // FROM moves up into empty lines if there is no room below it
+    let first = startLine;
+    while (firstOwn - first <= inherited.length && first - 1 > floor && lines[first - 2]?.trim() === '')
+        first--;
+    const texts = [before.replace(/[\r\n]/g, '') + from, ...inherited];
+    const room = firstOwn - first;
+    for (const [index, text] of texts.entries()) {
+        const at = first - 1 + Math.min(index, room - 1);
+        // without room, the lines below move down
+        lines[at] = index < room ? text + (lines[at] || lineEnd) : `${lines[at]}${text}${lineEnd}`;
+    }
+}
+function setsWorkdir(dockerfile, index) {
+    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, (0,stage_graph/* stageAt */.ek)(dockerfile, index)).map((one) => (0,stage_graph/* stageAt */.ek)(dockerfile, one));
+    return chain.some(({ instructions }) => instructions.some(({ keyword }) => keyword === 'WORKDIR'));
+}
+/** On an image BuildKit does not know that the Dockerfile has set a working directory (bk: dockerfile2llb/convert.go, workdirSet). */
+function skipWorkdirRule(lines) {
+    for (const [index, line] of lines.entries()) {
+        const [, before = '', name = '', value = '', lineEnd = ''] = /^(\uFEFF?\s*#\s*([a-z]+)\s*=\s*)(.*?)(\s*)$/is.exec(line) ?? [];
+        if (name === '')
+            return;
+        if (name.toLowerCase() !== 'check')
+            continue;
+        const options = value.split(';').filter((option) => option.trim() !== '');
+        const skip = options.findIndex((option) => /^\s*skip\s*=/i.test(option));
+        if (skip === -1)
+            options.push('skip=WorkdirRelativePath');
+        else if (!/=\s*all\s*$/.test(options[skip] ?? ''))
+            options[skip] += ',WorkdirRelativePath';
+        lines[index] = `${before}${options.join(';')}${lineEnd}`;
+    }
 }
 function checkImage({ stages }, index, image) {
     // a flag, a variable or a second word would change the meaning of the instruction
@@ -66751,7 +66756,7 @@ function checkImage({ stages }, index, image) {
 }
 
 // EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
-var stages_built_before = __nccwpck_require__(2759);
+var stages_built_before = __nccwpck_require__(8322);
 ;// CONCATENATED MODULE: ./src/strategy/build-source.ts
 
 
@@ -66764,19 +66769,19 @@ var stages_built_before = __nccwpck_require__(2759);
  * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
  *
  * @param stageImages the images that replace other stages
- * @param buildsAll whether the builder builds all stages before the target, needed or not
+ * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
  */
-function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, buildsAll = false) {
+function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, isLegacy = false) {
     const stage = (0,stage_graph/* stageAt */.ek)(dockerfile, index);
     const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]));
     const needed = (0,stage_graph/* stagesNeededFor */.Wp)(dockerfile, stage);
     const isLast = stage.index === dockerfile.stages.length - 1;
     const canBeTarget = isLast || stage.name !== undefined;
-    const isAllNeeded = !buildsAll || needed.length === stage.index + 1;
+    const isAllNeeded = !isLegacy || needed.length === stage.index + 1;
     if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
         return { file, dockerfile, target: isLast ? undefined : stage.name };
     }
-    const text = rewriteDockerfile(dockerfile, stage, images);
+    const text = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy });
     return { file: (0,external_node_path_.join)(folder, `Dockerfile-${name}`), dockerfile: (0,parse/* parseDockerfile */.A)(text), target: undefined, text };
 }
 /** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
@@ -66784,8 +66789,8 @@ function replacingImages({ strategy, dockerfile }, stage) {
     return strategy.capabilities.replacesStages || (0,stages_built_before/* stagesBuiltBefore */.T3)(dockerfile, stage).isIncomparable ? stage.images : [];
 }
 /** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
-async function prepareSource({ plan, folder }, stage, images, buildsAll = false) {
-    const source = chooseSource(plan, folder, stage, images, buildsAll);
+async function prepareSource({ plan, folder }, stage, images, isLegacy = false) {
+    const source = chooseSource(plan, folder, stage, images, isLegacy);
     if (source.text === undefined)
         return source;
     await (0,promises_.writeFile)(source.file, source.text);
@@ -66799,216 +66804,111 @@ async function prepareSource({ plan, folder }, stage, images, buildsAll = false)
 
 /***/ }),
 
-/***/ 3360:
+/***/ 6578:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   H: () => (/* binding */ ProgressWatch),
+/* harmony export */   i: () => (/* binding */ BuildWatch)
+/* harmony export */ });
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3087);
 
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  hU: () => (/* binding */ InlineStrategy),
-  $X: () => (/* binding */ inlineBuildArgs),
-  TZ: () => (/* binding */ inlineEnvironment)
-});
-
-// EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
-// EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
-;// CONCATENATED MODULE: ./src/docker/progress/buildkit.ts
-
-/**
- * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
- * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
- */
-const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
-function stepOf(name) {
-    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
-    if (instruction === undefined || /^FROM\s/i.test(instruction))
-        return undefined;
-    return { stage, number: Number(number), instruction };
-}
-/**
- * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
- * an image that exists only in the engine may have no digest.
- */
-function baseOf(name) {
-    const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
-    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
-}
-const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
-function pendingAmong(vertices) {
-    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
-}
-function unreadableAmong(vertices) {
-    return [...vertices].flatMap(({ name, error }) => {
-        const reference = IMPORT_NAME.exec(name)?.[1];
-        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
-    });
-}
-/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
-class RawJsonProgress extends line_reader/* LineReader */.u {
-    #vertices = new Map();
-    #bases = new Map();
-    #object = '';
-    bases() {
-        return [...this.#bases.values()];
+/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
+class ProgressWatch {
+    #reader;
+    #timer;
+    #news = 0;
+    constructor(reader, bound, onLate) {
+        this.#reader = reader;
+        this.#timer = setTimeout(() => {
+            if (reader.isRunning())
+                this.#timer.refresh();
+            else
+                onLate();
+        }, (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .timeOf */ .nR)(bound));
     }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
-            const step = stepOf(name);
-            if (!step || !(cached || completed))
-                return [];
-            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
-        });
+    /** Reads what the builder has printed. */
+    look() {
+        const news = this.#reader.news();
+        if (news !== this.#news)
+            this.#timer.refresh();
+        this.#news = news;
     }
-    pendingCaches() {
-        return pendingAmong([...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed })));
+    end() {
+        clearTimeout(this.#timer);
     }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
+}
+/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
+class BuildWatch {
+    /** Cache sources that did not answer in time. */
+    lateCaches = [];
+    /** Why the build was stopped, as a clause. */
+    why;
+    #reader;
+    #inVain;
+    #progress;
+    /** By what the builder asks a registry for. */
+    #timers = new Map();
+    constructor(reader, inVain) {
+        this.#reader = reader;
+        this.#inVain = inVain;
+        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${(0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .describeLateness */ .fC)('build-progress')}`));
     }
-    read(line) {
-        // buildx 0.13 prints each object on several lines, later versions print it on one
-        if (line === '{' || this.#object !== '') {
-            this.#object += line;
-            if (line !== '}')
-                return;
-            line = this.#object;
-            this.#object = '';
+    /** Reads what the builder has printed. */
+    look() {
+        this.#progress.look();
+        const caches = this.#reader.pendingCaches();
+        // an image may be a cache source and a base image: it is read for both
+        const pending = [...caches, ...this.#reader.pendingMetadata()];
+        for (const [question, timer] of this.#timers) {
+            if (pending.includes(question))
+                continue;
+            clearTimeout(timer);
+            this.#timers.delete(question);
         }
-        const status = parseStatus(line);
-        if (!status) {
-            // buildx prints its final error as text
-            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
-            this.print(`${line}\n`);
-            return;
-        }
-        for (const vertex of status.vertexes ?? [])
-            this.#see(vertex);
-        for (const log of status.logs ?? [])
-            this.#log(log);
-        for (const { short } of status.warnings ?? []) {
-            if (short)
-                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
-        }
-    }
-    #see(vertex) {
-        // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
-        const base = baseOf(vertex.name);
-        if (base)
-            this.#bases.set(base.reference, base);
-        let seen = this.#vertices.get(vertex.digest);
-        if (!seen) {
-            if (!vertex.started && !vertex.completed && !vertex.cached)
-                return;
-            seen = {
-                number: this.#vertices.size + 1,
-                name: vertex.name,
-                milliseconds: 0,
-                cached: false,
-                completed: false,
-                logEndsLine: true
+        for (const question of pending) {
+            if (this.#timers.has(question))
+                continue;
+            const late = () => {
+                if (caches.includes(question))
+                    this.lateCaches.push(question);
+                this.#stop(`${question}: ${(0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .describeLateness */ .fC)('build-question')}`);
             };
-            this.#vertices.set(vertex.digest, seen);
-            this.print(`#${seen.number} ${vertex.name}\n`);
-        }
-        // with the containerd store, a later update for the lazy pull no longer has this flag
-        const toldCached = seen.cached;
-        seen.cached ||= vertex.cached === true;
-        if (seen.cached && !toldCached)
-            this.print(`#${seen.number} CACHED\n`);
-        if (!vertex.completed)
-            return;
-        seen.completed = true;
-        if (vertex.started)
-            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
-        if (vertex.error) {
-            seen.error = vertex.error;
-            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
-        }
-        else if (!seen.cached)
-            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
-    }
-    #log({ vertex, data }) {
-        const seen = this.#vertices.get(vertex);
-        if (!seen || !data)
-            return;
-        const text = Buffer.from(data, 'base64').toString();
-        for (const piece of text.split(/(?<=\n)/)) {
-            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
-            seen.logEndsLine = piece.endsWith('\n');
+            this.#timers.set(question, setTimeout(late, (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .timeOf */ .nR)('build-question')));
         }
     }
-}
-function parseStatus(line) {
-    if (!line.startsWith('{'))
-        return undefined;
-    try {
-        return JSON.parse(line);
+    end() {
+        this.#progress.end();
+        for (const timer of this.#timers.values())
+            clearTimeout(timer);
     }
-    catch {
-        return undefined;
-    }
-}
-/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
-class PlainProgress extends line_reader/* LineReader */.u {
-    #vertices = new Map();
-    bases() {
-        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
-    }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
-            const step = stepOf(name);
-            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
-        });
-    }
-    pendingCaches() {
-        return pendingAmong(this.#vertices.values());
-    }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
-    }
-    read(line) {
-        // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
-        if (!/^#\d+ (extracting )?sha256:[0-9a-f]{64} /.test(line))
-            this.print(`${line}\n`);
-        this.lastWord = /^(?:ERROR: |failed to solve: )(.+)/.exec(line)?.[1] ?? this.lastWord;
-        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
-        if (number === undefined)
-            return;
-        const vertex = this.#vertices.get(number);
-        if (!vertex)
-            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
-        else if (text === 'CACHED')
-            vertex.cached = true;
-        else if (/^DONE [\d.]+s$/.test(text)) {
-            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
-            vertex.ended = true;
-        }
-        else if (text.startsWith('ERROR: ')) {
-            vertex.error = text.slice('ERROR: '.length);
-            vertex.ended = true;
-        }
+    #stop(why) {
+        this.why ??= why;
+        this.#inVain.abort();
     }
 }
 
-// EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
-// EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
-// EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
-// EXTERNAL MODULE: ./src/strategy/build-args.ts
-var build_args = __nccwpck_require__(5039);
-// EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
-// EXTERNAL MODULE: ./src/strategy/run-build.ts
-var run_build = __nccwpck_require__(285);
-// EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
-var stages_built_before = __nccwpck_require__(2759);
-;// CONCATENATED MODULE: ./src/strategy/inline.ts
+
+/***/ }),
+
+/***/ 8295:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $X: () => (/* binding */ inlineBuildArgs),
+/* harmony export */   TZ: () => (/* binding */ inlineEnvironment),
+/* harmony export */   hU: () => (/* binding */ InlineStrategy)
+/* harmony export */ });
+/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2124);
+/* harmony import */ var _docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8897);
+/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5686);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8624);
+/* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3396);
+/* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3550);
+/* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(244);
+/* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8929);
+/* harmony import */ var _run_build_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9620);
+/* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8322);
 
 
 
@@ -67030,7 +66930,7 @@ var stages_built_before = __nccwpck_require__(2759);
  */
 class InlineStrategy {
     #run;
-    #seen = new stages_built_before/* SeenSteps */.X7();
+    #seen = new _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__/* .SeenSteps */ .X7();
     /** Whether the engine's local cache may have other results for the stages built before than their images. */
     #mayDiffer = false;
     constructor(run) {
@@ -67039,21 +66939,21 @@ class InlineStrategy {
     fetch() {
         // BuildKit reads it by itself
     }
-    async build(stage, { cacheSource, startFromImages = false }) {
+    async build(stage, { cacheSource, readAs = cacheSource, startFromImages = false }) {
         const { plan, log } = this.#run;
-        const solve = (images, onSteps) => this.#solve(stage, images, { cacheSource, ...(onSteps && { onSteps }) });
-        const replaced = startFromImages || this.#mayDiffer ? stage.images : (0,build_source/* replacingImages */.AC)(plan, stage);
+        const solve = (images, onSteps) => this.#solve(stage, images, { cacheSource, readAs, ...(onSteps && { onSteps }) });
+        const replaced = startFromImages || this.#mayDiffer ? stage.images : (0,_build_source_js__WEBPACK_IMPORTED_MODULE_4__/* .replacingImages */ .AC)(plan, stage);
         this.#mayDiffer ||= replaced.length > 0;
         if (replaced.length > 0)
             return solve(replaced);
-        const before = (0,stages_built_before/* stagesBuiltBefore */.T3)(plan.dockerfile, stage);
+        const before = (0,_stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__/* .stagesBuiltBefore */ .T3)(plan.dockerfile, stage);
         let again;
         const built = await solve([], (steps) => {
             again = this.#seen.add(steps, before) ?? again;
         });
         const why = again ? executedAgain(again) : await this.#whyOther(stage, built);
         if (why === undefined)
-            return { ...built, steps: (0,stages_built_before/* ownSteps */.y5)(built.steps, before) };
+            return { ...built, steps: (0,_stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__/* .ownSteps */ .y5)(built.steps, before) };
         this.#mayDiffer = true;
         log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
         const fromImages = await solve(stage.images);
@@ -67062,21 +66962,21 @@ class InlineStrategy {
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
         // by its tag: Docker 26.1 finds no history for an ID of the containerd store
-        return (0,client_images/* inspectInEngine */.Ms)(docker, image, signal);
+        return (0,_registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__/* .inspectInEngine */ .Ms)(docker, image, signal);
     }
     async end() { }
     /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
-    async #solve(stage, images, { cacheSource, onSteps }) {
+    async #solve(stage, images, { cacheSource, readAs, onSteps }) {
         const { plan, secrets } = this.#run;
         // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
         // on whatever anyone had pushed under that name
-        const source = await (0,build_source/* prepareSource */.pY)(this.#run, stage, images);
-        return (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
+        const source = await (0,_build_source_js__WEBPACK_IMPORTED_MODULE_4__/* .prepareSource */ .pY)(this.#run, stage, images);
+        return (0,_run_build_js__WEBPACK_IMPORTED_MODULE_5__/* .runBuild */ .c)(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
-            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource, labels: stage.labels, idFile }),
+            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
             env: inlineEnvironment(plan),
-            secretEnv: (0,build_args/* secretEnvironment */.gY)(plan.inputs, secrets.values),
-            reader: (print) => (plan.strategy.progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print)),
+            secretEnv: (0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .secretEnvironment */ .gY)(plan.inputs, secrets.values),
+            reader: (print) => (0,_docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__/* .createReader */ .WF)(plan.strategy.progress, print),
             locate: (step) => this.#locate(step),
             ...(onSteps && { onSteps })
         });
@@ -67084,25 +66984,25 @@ class InlineStrategy {
     /** Returns why a build without executed steps contains something else than what was built before, as a clause. */
     async #whyOther(stage, { failure }) {
         const { plan, docker, signal } = this.#run;
-        const missing = failure === undefined ? await (0,stages_built_before/* missingBelow */.E1)(docker, plan.dockerfile, stage, signal) : undefined;
+        const missing = failure === undefined ? await (0,_stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__/* .missingBelow */ .E1)(docker, plan.dockerfile, stage, signal) : undefined;
         return missing === undefined ? undefined : `The image does not begin with the layers of ${missing}`;
     }
     #locate({ stage: name, number, instruction }) {
         const { dockerfile } = this.#run.plan;
         const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
-        const stage = (0,model/* findStage */.U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
-        return stage && { stage, instruction: (0,steps/* instructionOfBuildKitStep */.k$)(stage, number, instruction) };
+        const stage = (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__/* .findStage */ .U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
+        return stage && { stage, instruction: (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__/* .instructionOfBuildKitStep */ .k$)(stage, number, instruction) };
     }
 }
 function executedAgain(step) {
-    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,cache_verdict/* describeStep */.Ey)(step)})`;
+    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,_result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__/* .describeStep */ .Ey)(step)})`;
 }
 /** Returns the docker arguments that build a stage. */
 function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
     return [
         ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...(0,build_args/* commonBuildArgs */.lG)(plan.inputs, { file, target, tags, labels, idFile }),
-        ...(0,build_args/* secretArgs */.s9)(plan.inputs),
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .commonBuildArgs */ .lG)(plan.inputs, { file, target, tags, labels, idFile }),
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .secretArgs */ .s9)(plan.inputs),
         plan.inputs.context
     ];
 }
@@ -67113,7 +67013,7 @@ function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
     return [
         ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
         // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
-        ...((0,engine_info/* atLeast */.jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
+        ...((0,_docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__/* .atLeast */ .jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
         ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
     ];
 }
@@ -67124,7 +67024,7 @@ function integratedArgs(cacheSource) {
 
 /***/ }),
 
-/***/ 6829:
+/***/ 8692:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67138,8 +67038,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
+var line_reader = __nccwpck_require__(6187);
+// EXTERNAL MODULE: ./src/docker/progress/reader.ts
+var reader = __nccwpck_require__(1614);
 ;// CONCATENATED MODULE: ./src/docker/progress/legacy.ts
+
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
@@ -67153,6 +67056,7 @@ class LegacyProgress extends line_reader/* LineReader */.u {
     #started = 0;
     #stage = 'stage-0';
     #stages = 0;
+    #lines = 0;
     constructor(print, now = Date.now) {
         super(print);
         this.#now = now;
@@ -67172,10 +67076,20 @@ class LegacyProgress extends line_reader/* LineReader */.u {
     pendingCaches() {
         return [];
     }
+    pendingMetadata() {
+        return [];
+    }
+    news() {
+        return this.#lines;
+    }
+    isRunning() {
+        return this.#open !== undefined && (0,reader/* isCommand */.y)(this.#open.instruction);
+    }
     unreadableCaches() {
         return [];
     }
     read(line) {
+        this.#lines++;
         // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
         if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
             this.print(`${line}\n`);
@@ -67218,21 +67132,21 @@ class LegacyProgress extends line_reader/* LineReader */.u {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 // EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
+var steps = __nccwpck_require__(8624);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+var json = __nccwpck_require__(2240);
+// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
+var client_images = __nccwpck_require__(3396);
 // EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
+var registry_reference = __nccwpck_require__(9875);
 // EXTERNAL MODULE: ./src/strategy/build-args.ts
-var build_args = __nccwpck_require__(5039);
+var build_args = __nccwpck_require__(244);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
+var build_source = __nccwpck_require__(8929);
 // EXTERNAL MODULE: ./src/strategy/run-build.ts
-var run_build = __nccwpck_require__(285);
+var run_build = __nccwpck_require__(9620);
 ;// CONCATENATED MODULE: ./src/strategy/legacy.ts
 
 
@@ -67339,7 +67253,7 @@ class LegacyStrategy {
         if (reference === undefined)
             return [];
         const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference];
-        const { stdout } = await docker.call(args, { signal });
+        const { stdout } = await docker.call(args, { signal, bound: 'image' });
         const [digest] = (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)).flatMap((one) => (0,registry_reference/* digestInRepository */.MA)((0,json/* text */.Qq)(one), reference) ?? []);
         return digest === undefined ? [] : [{ reference, digest }];
     }
@@ -67391,7 +67305,7 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 
 /***/ }),
 
-/***/ 285:
+/***/ 9620:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -67405,15 +67319,19 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7457);
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9520);
-/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5112);
-/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8860);
-/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6452);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9871);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2142);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2248);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(8624);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3087);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9409);
+/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2433);
+/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(285);
+/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8679);
+/* harmony import */ var _build_watch_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6578);
+
+
 
 
 
@@ -67430,30 +67348,26 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
 async function runBuild(run, stage, cacheSource, command) {
     let attempts = 0;
-    const { isStepFailure: _, ...built } = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_6__/* .retry */ .L)((0,_plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__/* .retryOf */ .W)(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
+    const { isStepFailure: _, ...built } = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_7__/* .retry */ .L)((0,_plan_run_context_js__WEBPACK_IMPORTED_MODULE_10__/* .retryOf */ .W)(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
     return built;
 }
 /** Returns the transient error of a registry in the build or its cache; a failed command of the Dockerfile does not count. */
 function whyAgain({ failure, isStepFailure, unreadableCaches }) {
-    const ofCache = unreadableCaches.map((cache) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)(cache.failure));
-    const ofBuild = failure === undefined || isStepFailure ? undefined : (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(failure, ''));
+    const ofCache = unreadableCaches.map((cache) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .transientFailure */ .RG)(cache.failure));
+    const ofBuild = failure === undefined || isStepFailure ? undefined : (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .failureOfWords */ .jv)(failure, ''));
     return ofCache.find((one) => one !== undefined) ?? ofBuild;
 }
 /**
  * Messages of BuildKit and the legacy builder about a failed command (executor/runcexecutor, dockerfile/dispatchers.go), a
  * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
  */
-const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found$/;
-/** Milliseconds for BuildKit to read the records of a cache source, a few kilobytes: BuildKit itself waits forever. */
-const CACHE_PATIENCE = 120_000;
-const LOOK_AT_CACHES_EVERY = 5_000;
-const SILENCE = `no answer within ${CACHE_PATIENCE / 1_000} seconds`;
+const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found(?: \(line \d+\))?$/;
 /** @param mayBeAgain whether to stop, for a retry, as soon as a transient error makes the cache unreadable */
 async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const idFile = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(run.folder, `id-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
     const start = performance.now();
     const ended = await callBuild(run, command, idFile, mayBeAgain);
-    const { exitCode, reader, late } = ended;
+    const { exitCode, reader, lateCaches } = ended;
     const steps = reader.steps().map((step) => located(step, command.locate(step)));
     command.onSteps?.(steps);
     const outcome = {
@@ -67461,43 +67375,48 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         stage: stage.name,
         image: stage.reference,
         cacheSource,
-        seconds: (0,_lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__/* .secondsSince */ .w)(start),
+        seconds: (0,_lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__/* .secondsSince */ .w)(start),
         steps,
         bases: reader.bases(),
-        unreadableCaches: [...reader.unreadableCaches(), ...late.map((reference) => ({ reference, error: SILENCE }))].map(({ reference, error }) => ({ reference, failure: (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(error, reference) })),
+        unreadableCaches: [
+            ...reader.unreadableCaches(),
+            ...lateCaches.map((reference) => ({ reference, error: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__/* .describeLateness */ .fC)('build-question') }))
+        ].map(({ reference, error }) => ({ reference, failure: (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .failureOfWords */ .jv)(error, reference) })),
         isStepFailure: false
     };
     // docker may exit with 0 although a signal stopped it
     if (exitCode === 0 && run.signal.aborted && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(idFile))
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc();
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .CancelledError */ .cc();
     if (exitCode !== 0)
         return { ...outcome, imageId: '', ...whyFailed(ended, steps) };
     const imageId = (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(idFile, 'utf8')).trim();
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(idFile);
     return { ...outcome, imageId };
 }
-/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache. */
+/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache, or reaches a bound. */
 async function callBuild(run, command, idFile, mayBeAgain) {
     const args = command.args(idFile);
     const section = run.log.section(command.title);
-    section.write(`${(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_10__/* .replayable */ .YO)(args, command.env, command.input)}\n`);
+    section.write(`${(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__/* .replayable */ .YO)(args, command.env, command.input)}\n`);
     let isDiskFull = false;
     const reader = command.reader((text) => {
         isDiskFull ||= /no space left on device/i.test(text);
         section.write(text);
     });
     const inVain = new AbortController();
-    const watch = new CacheWatch(reader, inVain);
+    const watch = new _build_watch_js__WEBPACK_IMPORTED_MODULE_9__/* .BuildWatch */ .i(reader, inVain);
     const options = {
+        bound: 'build',
         env: { ...command.env, ...command.secretEnv },
         ...(command.input === undefined ? {} : { input: command.input }),
         signal: AbortSignal.any([run.signal, inVain.signal]),
         capture: false,
         onOutput: (chunk) => {
             reader.write(chunk);
+            watch.look();
             const caches = mayBeAgain ? reader.unreadableCaches() : [];
             // without its cache the build would execute every step
-            if (caches.some(({ reference, error }) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__/* .failureOfWords */ .jv)(error, reference))))
+            if (caches.some(({ reference, error }) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .transientFailure */ .RG)((0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__/* .failureOfWords */ .jv)(error, reference))))
                 inVain.abort();
         }
     };
@@ -67506,7 +67425,7 @@ async function callBuild(run, command, idFile, mayBeAgain) {
         exitCode = (await run.timeline.measure('build', command.title, () => run.docker.call(args, options))).exitCode;
     }
     catch (error) {
-        if (!(error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .CancelledError */ .cc) || run.signal.aborted)
+        if (!(error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .CancelledError */ .cc) || run.signal.aborted)
             throw error;
     }
     finally {
@@ -67514,34 +67433,11 @@ async function callBuild(run, command, idFile, mayBeAgain) {
         reader.end();
         section.end();
     }
-    return { exitCode, reader, late: watch.late, isDiskFull };
+    return { exitCode, reader, lateCaches: watch.lateCaches, why: watch.why, isDiskFull };
 }
-/** Stops a build if it does not read its cache sources in time. */
-class CacheWatch {
-    /** Cache sources that did not answer in time. */
-    late = [];
-    #looks = new Map();
-    #timer;
-    constructor(reader, inVain) {
-        this.#timer = setInterval(() => this.#look(reader, inVain), LOOK_AT_CACHES_EVERY);
-    }
-    end() {
-        clearInterval(this.#timer);
-    }
-    #look(reader, inVain) {
-        if (this.late.length > 0)
-            return;
-        const pending = reader.pendingCaches();
-        for (const cache of pending)
-            this.#looks.set(cache, (this.#looks.get(cache) ?? 0) + 1);
-        this.late = pending.filter((cache) => (this.#looks.get(cache) ?? 0) * LOOK_AT_CACHES_EVERY > CACHE_PATIENCE);
-        if (this.late.length > 0)
-            inVain.abort();
-    }
-}
-function whyFailed({ exitCode, reader, late, isDiskFull }, steps) {
+function whyFailed({ exitCode, reader, why: late, isDiskFull }, steps) {
     const failed = steps.find(({ error }) => error !== undefined);
-    const why = (late[0] && `${late[0]}: ${SILENCE}`) || (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .lastLine */ .fM)(reader.failure()) || `docker ended with exit code ${exitCode}`;
+    const why = late || (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .lastLine */ .fM)(reader.failure()) || `docker ended with exit code ${exitCode}`;
     const failure = failed ? `${failed.instruction}: ${failed.error}` : why;
     return {
         isStepFailure: OWN_FAILURE.test(failure),
@@ -67553,18 +67449,18 @@ function located({ number: _, ...step }, place) {
         ...step,
         // BuildKit makes the first folder on scratch each time, and never reports it as cached
         ...(place && isFirstFolderOnScratch(place) && { cached: true }),
-        ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__/* .nameOf */ .Vb)(place.stage) }),
+        ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__/* .nameOf */ .Vb)(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
 }
 function isFirstFolderOnScratch({ stage, instruction }) {
-    return stage.base === 'scratch' && instruction !== undefined && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__/* .firstFolderIn */ .Ov)(stage.instructions) === instruction;
+    return stage.base === 'scratch' && instruction !== undefined && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__/* .firstFolderIn */ .Ov)(stage.instructions) === instruction;
 }
 
 
 /***/ }),
 
-/***/ 2759:
+/***/ 8322:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -67573,9 +67469,9 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 /* harmony export */   X7: () => (/* binding */ SeenSteps),
 /* harmony export */   y5: () => (/* binding */ ownSteps)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2248);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8624);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2240);
 
 
 
@@ -67660,7 +67556,7 @@ async function missingBelow(docker, dockerfile, { stage, images, reference }, si
     if (base === undefined)
         return undefined;
     const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
-    const { stdout } = await docker.call(args, { signal });
+    const { stdout } = await docker.call(args, { signal, bound: 'image' });
     const [below, built] = stdout.split('\n').map((line) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(line));
     // an image without layers has null
     const isBelow = below !== undefined && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(below).every((layer, index) => layer === (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(built)[index]);
@@ -67929,7 +67825,1848 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 2876:
+/***/ 7482:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  yU: () => (/* binding */ ExitCode),
+  Yz: () => (/* binding */ core_debug),
+  z3: () => (/* binding */ error),
+  V4: () => (/* binding */ getInput),
+  lm: () => (/* binding */ notice),
+  LZ: () => (/* binding */ saveState),
+  C1: () => (/* binding */ setFailed),
+  uH: () => (/* binding */ setOutput),
+  Pq: () => (/* binding */ core_setSecret),
+  z: () => (/* reexport */ summary),
+  $e: () => (/* binding */ warning)
+});
+
+// UNUSED EXPORTS: addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, group, info, isDebug, markdownSummary, platform, setCommandEcho, startGroup, toPlatformPath, toPosixPath, toWin32Path
+
+// EXTERNAL MODULE: external "os"
+var external_os_ = __nccwpck_require__(857);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function utils_toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/command.js
+
+
+/**
+ * Issues a command to the GitHub Actions runner
+ *
+ * @param command - The command name to issue
+ * @param properties - Additional properties for the command (key-value pairs)
+ * @param message - The message to include with the command
+ * @remarks
+ * This function outputs a specially formatted string to stdout that the Actions
+ * runner interprets as a command. These commands can control workflow behavior,
+ * set outputs, create annotations, mask values, and more.
+ *
+ * Command Format:
+ *   ::name key=value,key=value::message
+ *
+ * @example
+ * ```typescript
+ * // Issue a warning annotation
+ * issueCommand('warning', {}, 'This is a warning message');
+ * // Output: ::warning::This is a warning message
+ *
+ * // Set an environment variable
+ * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
+ * // Output: ::set-env name=MY_VAR::some value
+ *
+ * // Add a secret mask
+ * issueCommand('add-mask', {}, 'secretValue123');
+ * // Output: ::add-mask::secretValue123
+ * ```
+ *
+ * @internal
+ * This is an internal utility function that powers the public API functions
+ * such as setSecret, warning, error, and exportVariable.
+ */
+function command_issueCommand(command, properties, message) {
+    const cmd = new Command(command, properties, message);
+    process.stdout.write(cmd.toString() + external_os_.EOL);
+}
+function command_issue(name, message = '') {
+    command_issueCommand(name, {}, message);
+}
+const CMD_STRING = '::';
+class Command {
+    constructor(command, properties, message) {
+        if (!command) {
+            command = 'missing.command';
+        }
+        this.command = command;
+        this.properties = properties;
+        this.message = message;
+    }
+    toString() {
+        let cmdStr = CMD_STRING + this.command;
+        if (this.properties && Object.keys(this.properties).length > 0) {
+            cmdStr += ' ';
+            let first = true;
+            for (const key in this.properties) {
+                if (this.properties.hasOwnProperty(key)) {
+                    const val = this.properties[key];
+                    if (val) {
+                        if (first) {
+                            first = false;
+                        }
+                        else {
+                            cmdStr += ',';
+                        }
+                        cmdStr += `${key}=${escapeProperty(val)}`;
+                    }
+                }
+            }
+        }
+        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
+        return cmdStr;
+    }
+}
+function escapeData(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A');
+}
+function escapeProperty(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A')
+        .replace(/:/g, '%3A')
+        .replace(/,/g, '%2C');
+}
+//# sourceMappingURL=command.js.map
+;// CONCATENATED MODULE: external "crypto"
+const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+// EXTERNAL MODULE: external "fs"
+var external_fs_ = __nccwpck_require__(9896);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/file-command.js
+// For internal use, subject to change.
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+
+
+
+function file_command_issueFileCommand(command, message) {
+    const filePath = process.env[`GITHUB_${command}`];
+    if (!filePath) {
+        throw new Error(`Unable to find environment variable for file command ${command}`);
+    }
+    if (!external_fs_.existsSync(filePath)) {
+        throw new Error(`Missing file at path: ${filePath}`);
+    }
+    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
+        encoding: 'utf8'
+    });
+}
+function file_command_prepareKeyValueMessage(key, value) {
+    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
+    const convertedValue = utils_toCommandValue(value);
+    // These should realistically never happen, but just in case someone finds a
+    // way to exploit uuid generation let's not allow keys or values that contain
+    // the delimiter.
+    if (key.includes(delimiter)) {
+        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
+    }
+    if (convertedValue.includes(delimiter)) {
+        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
+    }
+    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
+}
+//# sourceMappingURL=file-command.js.map
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
+// EXTERNAL MODULE: external "http"
+var external_http_ = __nccwpck_require__(8611);
+// EXTERNAL MODULE: external "https"
+var external_https_ = __nccwpck_require__(5692);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/proxy.js
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+// EXTERNAL MODULE: ../../main/node_modules/tunnel/index.js
+var node_modules_tunnel = __nccwpck_require__(408);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/index.js
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function lib_getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class lib_HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return __awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? https : http;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return __awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/auth.js
+var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+class BasicCredentialHandler {
+    constructor(username, password) {
+        this.username = username;
+        this.password = password;
+    }
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class auth_BearerCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Bearer ${this.token}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class PersonalAccessTokenCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+//# sourceMappingURL=auth.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/oidc-utils.js
+var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+class oidc_utils_OidcClient {
+    static createHttpClient(allowRetry = true, maxRetry = 10) {
+        const requestOptions = {
+            allowRetries: allowRetry,
+            maxRetries: maxRetry
+        };
+        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
+    }
+    static getRequestToken() {
+        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+        if (!token) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
+        }
+        return token;
+    }
+    static getIDTokenUrl() {
+        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+        if (!runtimeUrl) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
+        }
+        return runtimeUrl;
+    }
+    static getCall(id_token_url) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            var _a;
+            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const res = yield httpclient
+                .getJson(id_token_url)
+                .catch(error => {
+                throw new Error(`Failed to get ID Token. \n 
+        Error Code : ${error.statusCode}\n 
+        Error Message: ${error.message}`);
+            });
+            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
+            if (!id_token) {
+                throw new Error('Response json body do not have ID Token field');
+            }
+            return id_token;
+        });
+    }
+    static getIDToken(audience) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            try {
+                // New ID Token is requested from action service
+                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                if (audience) {
+                    const encodedAudience = encodeURIComponent(audience);
+                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
+                }
+                debug(`ID token url is ${id_token_url}`);
+                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                setSecret(id_token);
+                return id_token;
+            }
+            catch (error) {
+                throw new Error(`Error message: ${error.message}`);
+            }
+        });
+    }
+}
+//# sourceMappingURL=oidc-utils.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/summary.js
+var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const { access, appendFile, writeFile } = external_fs_.promises;
+const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
+const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
+class Summary {
+    constructor() {
+        this._buffer = '';
+    }
+    /**
+     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
+     * Also checks r/w permissions.
+     *
+     * @returns step summary file path
+     */
+    filePath() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            if (this._filePath) {
+                return this._filePath;
+            }
+            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
+            if (!pathFromEnv) {
+                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
+            }
+            try {
+                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
+            }
+            catch (_a) {
+                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
+            }
+            this._filePath = pathFromEnv;
+            return this._filePath;
+        });
+    }
+    /**
+     * Wraps content in an HTML tag, adding any HTML attributes
+     *
+     * @param {string} tag HTML tag to wrap
+     * @param {string | null} content content within the tag
+     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
+     *
+     * @returns {string} content wrapped in HTML element
+     */
+    wrap(tag, content, attrs = {}) {
+        const htmlAttrs = Object.entries(attrs)
+            .map(([key, value]) => ` ${key}="${value}"`)
+            .join('');
+        if (!content) {
+            return `<${tag}${htmlAttrs}>`;
+        }
+        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
+    }
+    /**
+     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
+     *
+     * @param {SummaryWriteOptions} [options] (optional) options for write operation
+     *
+     * @returns {Promise<Summary>} summary instance
+     */
+    write(options) {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
+            const filePath = yield this.filePath();
+            const writeFunc = overwrite ? writeFile : appendFile;
+            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
+            return this.emptyBuffer();
+        });
+    }
+    /**
+     * Clears the summary buffer and wipes the summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    clear() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            return this.emptyBuffer().write({ overwrite: true });
+        });
+    }
+    /**
+     * Returns the current summary buffer as a string
+     *
+     * @returns {string} string of summary buffer
+     */
+    stringify() {
+        return this._buffer;
+    }
+    /**
+     * If the summary buffer is empty
+     *
+     * @returns {boolen} true if the buffer is empty
+     */
+    isEmptyBuffer() {
+        return this._buffer.length === 0;
+    }
+    /**
+     * Resets the summary buffer without writing to summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    emptyBuffer() {
+        this._buffer = '';
+        return this;
+    }
+    /**
+     * Adds raw text to the summary buffer
+     *
+     * @param {string} text content to add
+     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addRaw(text, addEOL = false) {
+        this._buffer += text;
+        return addEOL ? this.addEOL() : this;
+    }
+    /**
+     * Adds the operating system-specific end-of-line marker to the buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addEOL() {
+        return this.addRaw(external_os_.EOL);
+    }
+    /**
+     * Adds an HTML codeblock to the summary buffer
+     *
+     * @param {string} code content to render within fenced code block
+     * @param {string} lang (optional) language to syntax highlight code
+     *
+     * @returns {Summary} summary instance
+     */
+    addCodeBlock(code, lang) {
+        const attrs = Object.assign({}, (lang && { lang }));
+        const element = this.wrap('pre', this.wrap('code', code), attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML list to the summary buffer
+     *
+     * @param {string[]} items list of items to render
+     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addList(items, ordered = false) {
+        const tag = ordered ? 'ol' : 'ul';
+        const listItems = items.map(item => this.wrap('li', item)).join('');
+        const element = this.wrap(tag, listItems);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML table to the summary buffer
+     *
+     * @param {SummaryTableCell[]} rows table rows
+     *
+     * @returns {Summary} summary instance
+     */
+    addTable(rows) {
+        const tableBody = rows
+            .map(row => {
+            const cells = row
+                .map(cell => {
+                if (typeof cell === 'string') {
+                    return this.wrap('td', cell);
+                }
+                const { header, data, colspan, rowspan } = cell;
+                const tag = header ? 'th' : 'td';
+                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
+                return this.wrap(tag, data, attrs);
+            })
+                .join('');
+            return this.wrap('tr', cells);
+        })
+            .join('');
+        const element = this.wrap('table', tableBody);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds a collapsable HTML details element to the summary buffer
+     *
+     * @param {string} label text for the closed state
+     * @param {string} content collapsable content
+     *
+     * @returns {Summary} summary instance
+     */
+    addDetails(label, content) {
+        const element = this.wrap('details', this.wrap('summary', label) + content);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML image tag to the summary buffer
+     *
+     * @param {string} src path to the image you to embed
+     * @param {string} alt text description of the image
+     * @param {SummaryImageOptions} options (optional) addition image attributes
+     *
+     * @returns {Summary} summary instance
+     */
+    addImage(src, alt, options) {
+        const { width, height } = options || {};
+        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
+        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML section heading element
+     *
+     * @param {string} text heading text
+     * @param {number | string} [level=1] (optional) the heading level, default: 1
+     *
+     * @returns {Summary} summary instance
+     */
+    addHeading(text, level) {
+        const tag = `h${level}`;
+        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
+            ? tag
+            : 'h1';
+        const element = this.wrap(allowedTag, text);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML thematic break (<hr>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addSeparator() {
+        const element = this.wrap('hr', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML line break (<br>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addBreak() {
+        const element = this.wrap('br', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML blockquote to the summary buffer
+     *
+     * @param {string} text quote text
+     * @param {string} cite (optional) citation url
+     *
+     * @returns {Summary} summary instance
+     */
+    addQuote(text, cite) {
+        const attrs = Object.assign({}, (cite && { cite }));
+        const element = this.wrap('blockquote', text, attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML anchor tag to the summary buffer
+     *
+     * @param {string} text link text/content
+     * @param {string} href hyperlink
+     *
+     * @returns {Summary} summary instance
+     */
+    addLink(text, href) {
+        const element = this.wrap('a', text, { href });
+        return this.addRaw(element).addEOL();
+    }
+}
+const _summary = new Summary();
+/**
+ * @deprecated use `core.summary`
+ */
+const markdownSummary = (/* unused pure expression or super */ null && (_summary));
+const summary = _summary;
+//# sourceMappingURL=summary.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/path-utils.js
+
+/**
+ * toPosixPath converts the given path to the posix form. On Windows, \\ will be
+ * replaced with /.
+ *
+ * @param pth. Path to transform.
+ * @return string Posix path.
+ */
+function toPosixPath(pth) {
+    return pth.replace(/[\\]/g, '/');
+}
+/**
+ * toWin32Path converts the given path to the win32 form. On Linux, / will be
+ * replaced with \\.
+ *
+ * @param pth. Path to transform.
+ * @return string Win32 path.
+ */
+function toWin32Path(pth) {
+    return pth.replace(/[/]/g, '\\');
+}
+/**
+ * toPlatformPath converts the given path to a platform-specific path. It does
+ * this by replacing instances of / and \ with the platform-specific path
+ * separator.
+ *
+ * @param pth The path to platformize.
+ * @return string The platform-specific path.
+ */
+function toPlatformPath(pth) {
+    return pth.replace(/[/\\]/g, path.sep);
+}
+//# sourceMappingURL=path-utils.js.map
+// EXTERNAL MODULE: ../../main/node_modules/@actions/exec/lib/exec.js + 5 modules
+var lib_exec = __nccwpck_require__(5854);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/platform.js
+var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
+        silent: true
+    });
+    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
+        silent: true
+    });
+    return {
+        name: name.trim(),
+        version: version.trim()
+    };
+});
+const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    var _a, _b, _c, _d;
+    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
+        silent: true
+    });
+    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
+    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
+    return {
+        name,
+        version
+    };
+});
+const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
+    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
+        silent: true
+    });
+    const [name, version] = stdout.trim().split('\n');
+    return {
+        name,
+        version
+    };
+});
+const platform = external_os_.platform();
+const arch = external_os_.arch();
+const isWindows = platform === 'win32';
+const isMacOS = platform === 'darwin';
+const isLinux = platform === 'linux';
+function getDetails() {
+    return platform_awaiter(this, void 0, void 0, function* () {
+        return Object.assign(Object.assign({}, (yield (isWindows
+            ? getWindowsInfo()
+            : isMacOS
+                ? getMacOsInfo()
+                : getLinuxInfo()))), { platform,
+            arch,
+            isWindows,
+            isMacOS,
+            isLinux });
+    });
+}
+//# sourceMappingURL=platform.js.map
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/core.js
+var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+
+/**
+ * The code to exit an action
+ */
+var ExitCode;
+(function (ExitCode) {
+    /**
+     * A code indicating that the action was successful
+     */
+    ExitCode[ExitCode["Success"] = 0] = "Success";
+    /**
+     * A code indicating that the action was a failure
+     */
+    ExitCode[ExitCode["Failure"] = 1] = "Failure";
+})(ExitCode || (ExitCode = {}));
+//-----------------------------------------------------------------------
+// Variables
+//-----------------------------------------------------------------------
+/**
+ * Sets env variable for this action and future actions in the job
+ * @param name the name of the variable to set
+ * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function exportVariable(name, val) {
+    const convertedVal = toCommandValue(val);
+    process.env[name] = convertedVal;
+    const filePath = process.env['GITHUB_ENV'] || '';
+    if (filePath) {
+        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
+    }
+    issueCommand('set-env', { name }, convertedVal);
+}
+/**
+ * Registers a secret which will get masked from logs
+ *
+ * @param secret - Value of the secret to be masked
+ * @remarks
+ * This function instructs the Actions runner to mask the specified value in any
+ * logs produced during the workflow run. Once registered, the secret value will
+ * be replaced with asterisks (***) whenever it appears in console output, logs,
+ * or error messages.
+ *
+ * This is useful for protecting sensitive information such as:
+ * - API keys
+ * - Access tokens
+ * - Authentication credentials
+ * - URL parameters containing signatures (SAS tokens)
+ *
+ * Note that masking only affects future logs; any previous appearances of the
+ * secret in logs before calling this function will remain unmasked.
+ *
+ * @example
+ * ```typescript
+ * // Register an API token as a secret
+ * const apiToken = "abc123xyz456";
+ * setSecret(apiToken);
+ *
+ * // Now any logs containing this value will show *** instead
+ * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
+ * ```
+ */
+function core_setSecret(secret) {
+    command_issueCommand('add-mask', {}, secret);
+}
+/**
+ * Prepends inputPath to the PATH (for this action and future actions)
+ * @param inputPath
+ */
+function addPath(inputPath) {
+    const filePath = process.env['GITHUB_PATH'] || '';
+    if (filePath) {
+        issueFileCommand('PATH', inputPath);
+    }
+    else {
+        issueCommand('add-path', {}, inputPath);
+    }
+    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
+}
+/**
+ * Gets the value of an input.
+ * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
+ * Returns an empty string if the value is not defined.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string
+ */
+function getInput(name, options) {
+    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
+    if (options && options.required && !val) {
+        throw new Error(`Input required and not supplied: ${name}`);
+    }
+    if (options && options.trimWhitespace === false) {
+        return val;
+    }
+    return val.trim();
+}
+/**
+ * Gets the values of an multiline input.  Each value is also trimmed.
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   string[]
+ *
+ */
+function getMultilineInput(name, options) {
+    const inputs = getInput(name, options)
+        .split('\n')
+        .filter(x => x !== '');
+    if (options && options.trimWhitespace === false) {
+        return inputs;
+    }
+    return inputs.map(input => input.trim());
+}
+/**
+ * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
+ * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
+ * The return value is also in boolean type.
+ * ref: https://yaml.org/spec/1.2/spec.html#id2804923
+ *
+ * @param     name     name of the input to get
+ * @param     options  optional. See InputOptions.
+ * @returns   boolean
+ */
+function getBooleanInput(name, options) {
+    const trueValue = ['true', 'True', 'TRUE'];
+    const falseValue = ['false', 'False', 'FALSE'];
+    const val = getInput(name, options);
+    if (trueValue.includes(val))
+        return true;
+    if (falseValue.includes(val))
+        return false;
+    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
+        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
+}
+/**
+ * Sets the value of an output.
+ *
+ * @param     name     name of the output to set
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function setOutput(name, value) {
+    const filePath = process.env['GITHUB_OUTPUT'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
+    }
+    process.stdout.write(external_os_.EOL);
+    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
+}
+/**
+ * Enables or disables the echoing of commands into stdout for the rest of the step.
+ * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
+ *
+ */
+function setCommandEcho(enabled) {
+    issue('echo', enabled ? 'on' : 'off');
+}
+//-----------------------------------------------------------------------
+// Results
+//-----------------------------------------------------------------------
+/**
+ * Sets the action status to failed.
+ * When the action exits it will be with an exit code of 1
+ * @param message add error issue message
+ */
+function setFailed(message) {
+    process.exitCode = ExitCode.Failure;
+    error(message);
+}
+//-----------------------------------------------------------------------
+// Logging Commands
+//-----------------------------------------------------------------------
+/**
+ * Gets whether Actions Step Debug is on or not
+ */
+function isDebug() {
+    return process.env['RUNNER_DEBUG'] === '1';
+}
+/**
+ * Writes debug message to user log
+ * @param message debug message
+ */
+function core_debug(message) {
+    command_issueCommand('debug', {}, message);
+}
+/**
+ * Adds an error issue
+ * @param message error issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function error(message, properties = {}) {
+    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a warning issue
+ * @param message warning issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function warning(message, properties = {}) {
+    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Adds a notice issue
+ * @param message notice issue message. Errors will be converted to string via toString()
+ * @param properties optional properties to add to the annotation.
+ */
+function notice(message, properties = {}) {
+    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
+}
+/**
+ * Writes info to log with console.log.
+ * @param message info message
+ */
+function info(message) {
+    process.stdout.write(message + os.EOL);
+}
+/**
+ * Begin an output group.
+ *
+ * Output until the next `groupEnd` will be foldable in this group
+ *
+ * @param name The name of the output group
+ */
+function startGroup(name) {
+    issue('group', name);
+}
+/**
+ * End an output group.
+ */
+function endGroup() {
+    issue('endgroup');
+}
+/**
+ * Wrap an asynchronous function call in a group.
+ *
+ * Returns the same type as the function itself.
+ *
+ * @param name The name of the group
+ * @param fn The function to wrap in the group
+ */
+function group(name, fn) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        startGroup(name);
+        let result;
+        try {
+            result = yield fn();
+        }
+        finally {
+            endGroup();
+        }
+        return result;
+    });
+}
+//-----------------------------------------------------------------------
+// Wrapper action state
+//-----------------------------------------------------------------------
+/**
+ * Saves state for current action, the state can only be retrieved by this action's post job execution.
+ *
+ * @param     name     name of the state to store
+ * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function saveState(name, value) {
+    const filePath = process.env['GITHUB_STATE'] || '';
+    if (filePath) {
+        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
+    }
+    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
+}
+/**
+ * Gets the value of an state set by this action's main execution.
+ *
+ * @param     name     name of the state to get
+ * @returns   string
+ */
+function getState(name) {
+    return process.env[`STATE_${name}`] || '';
+}
+function getIDToken(aud) {
+    return core_awaiter(this, void 0, void 0, function* () {
+        return yield OidcClient.getIDToken(aud);
+    });
+}
+/**
+ * Summary exports
+ */
+
+/**
+ * @deprecated use core.summary
+ */
+
+/**
+ * Path exports
+ */
+
+/**
+ * Platform utilities exports
+ */
+
+//# sourceMappingURL=core.js.map
+
+/***/ }),
+
+/***/ 5854:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67954,7 +69691,7 @@ var external_path_ = __nccwpck_require__(6928);
 var external_assert_ = __nccwpck_require__(2613);
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/io/lib/io-util.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68134,7 +69871,7 @@ function getCmdPath() {
     return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
 }
 //# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/io/lib/io.js
 var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68408,7 +70145,7 @@ function io_copyFile(srcFile, destFile, force) {
 //# sourceMappingURL=io.js.map
 ;// CONCATENATED MODULE: external "timers"
 const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/toolrunner.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/exec/lib/toolrunner.js
 var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68996,7 +70733,7 @@ class ExecState extends external_events_.EventEmitter {
     }
 }
 //# sourceMappingURL=toolrunner.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/exec.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/exec/lib/exec.js
 var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -69218,6 +70955,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(9719);
+/******/ var __webpack_exports__ = __nccwpck_require__(1134);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

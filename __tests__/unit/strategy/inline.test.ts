@@ -171,7 +171,9 @@ COPY --from=docs a a
       'Dockerfile',
       'Dockerfile',
       'FROM octo/app:builder-0123456 AS builder\n\nFROM builder AS docs\nRUN write\n',
-      expect.stringContaining('FROM octo/app:builder-0123456 AS builder\n\nFROM octo/app:builder-0123456-stage-docs AS docs\n')
+      expect.stringContaining(
+        'FROM octo/app:builder-0123456 AS builder\n\nFROM octo/app:builder-0123456-stage-docs AS docs\n'
+      )
     ])
   })
 })
