@@ -23,8 +23,12 @@ function as<T>(texts: fc.Arbitrary<string>, means: (text: string, image: string)
 const itself = (text: string): string => text
 
 /** One an item a line, with blank lines between. */
-function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (items: T[], image: string) => unknown) {
-  const ends = fc.constantFrom('\n', '\r\n', '\n\n', ' \n  ', '\t\r\n \n')
+function lines<T>(
+  items: fc.Arbitrary<T>,
+  text: (item: T) => string,
+  means: (items: T[], image: string) => unknown,
+  ends = fc.constantFrom('\n', '\r\n', '\n\n', ' \n  ', '\t\r\n \n')
+) {
   return valid(
     fc.array(fc.tuple(items, ends), { minLength: 1, maxLength: 5 }),
     (rows) => rows.map(([item, end]) => `${text(item)}${end}`).join(''),
@@ -37,6 +41,9 @@ function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (ite
 }
 
 const line = oneLine(hostile(',', ', ', '"a, b"'))
+/** A command of one line; one that begins with a dash, or ends with a backslash, means something else. */
+const command = line.map((text) => text.replace(/^-+/, '').replace(/\\+$/, '').trim()).filter((text) => text !== '')
+const notIndenting = fc.constantFrom('\n', '\r\n', '\n\n', '\t\r\n \n')
 const word = hostile(',')
   .map((text) => text.replaceAll(/\s/g, '').replace(/^-+/, ''))
   .filter((text) => text !== '')
@@ -98,7 +105,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   file: as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
   'builder-target': as(word, itself),
   target: as(word, itself),
-  tests: lines(line, itself, (items) => items),
+  tests: lines(command, itself, (items) => items.map((one) => ({ command: one, options: [] })), notIndenting),
   'test-options': lines(
     fc.oneof(runOption, runSwitch),
     ({ text }) => text,

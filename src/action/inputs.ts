@@ -1,4 +1,3 @@
-import { parseArgsStringToArgv } from 'string-argv'
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
 import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
@@ -20,6 +19,8 @@ import {
   wholeNumber,
   yesOrNo
 } from './input-values.ts'
+import { runOption } from './run-options.ts'
+import { readTests, type Test } from './tests.ts'
 
 /** A build secret: docker receives its value by id in the environment, never in an argument. */
 export interface Secret {
@@ -46,8 +47,8 @@ export interface Inputs {
   file: string | undefined
   builderTarget: string
   target: string | undefined
-  tests: string[]
-  /** Arguments of docker run. */
+  tests: Test[]
+  /** Arguments of docker run, for every test. */
   testOptions: string[]
   /** Maximum number of tests at the same time; undefined: all. */
   testParallelism: number | undefined
@@ -105,8 +106,8 @@ export function readInputs(get: (name: string) => string): Inputs {
     file: path(get, 'file'),
     builderTarget: argument(get, 'builder-target') ?? 'builder',
     target: argument(get, 'target'),
-    tests: lines(get, 'tests'),
-    testOptions: testOptions(get),
+    tests: readTests('tests', get('tests')),
+    testOptions: lines(get, 'test-options').flatMap((line) => runOption('test-options', line)),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
     testReports: lines(get, 'test-reports').map(containerPath),
@@ -199,47 +200,6 @@ function hostLine(item: string): string {
     throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
   }
   return item
-}
-
-/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
-const OWN_RUN_OPTIONS = new Map([
-  ['--detach', 'a test must run in the foreground'],
-  ['--tty', 'a runner has no terminal'],
-  ['--interactive', 'a test has no standard input'],
-  ['--help', 'docker would print its help and run no test'],
-  ['--rm', 'containers are removed anyway'],
-  ['--name', 'tests run in parallel and get names of their own'],
-  ['--cidfile', 'tests run in parallel and would write the same file'],
-  ['--entrypoint', 'the command runs through sh -c']
-])
-const SHORT_RUN_OPTIONS: Record<string, string> = { d: '--detach', t: '--tty', i: '--interactive' }
-
-/** Options without a value: docker would interpret a word after one as the image. */
-const SWITCHES =
-  /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/
-
-function testOptions(get: Get): string[] {
-  return lines(get, 'test-options').flatMap((line) => {
-    const words = parseArgsStringToArgv(line)
-    const [first = '', value] = words
-    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? []
-    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''))
-    if (why) {
-      throw new UserError(`Input test-options has ${show(first)}, which cannot be used: ${why}; remove that line`)
-    }
-    // an option without its value would take the next argument as its value, whatever it is
-    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first)
-    if (
-      !/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
-      words.length !== (takesValue ? 2 : 1) ||
-      value?.startsWith('-')
-    ) {
-      throw new UserError(
-        `Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`
-      )
-    }
-    return words
-  })
 }
 
 /** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */

@@ -1,6 +1,7 @@
 import { shellQuoted } from '../docker/command-line.ts'
 import { splitAtEquals } from '../lib/text.ts'
 import type { Inputs, Secret } from './inputs.ts'
+import { allRunOptions } from './tests.ts'
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 export class Secrets {
@@ -9,7 +10,7 @@ export class Secrets {
   /** The texts to redact, line by line: the runner masks only within lines. */
   readonly lines: readonly string[]
 
-  constructor(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>) {
+  constructor(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'tests' | 'testOptions'>) {
     this.values = inputs.secrets
     this.lines = hiddenLines(inputs)
   }
@@ -46,14 +47,12 @@ export function publicInputs({ githubToken: _, ...inputs }: Inputs): PublicInput
   return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) }
 }
 
-function hiddenLines({
-  secrets,
-  githubToken,
-  buildArgs,
-  testOptions
-}: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>): string[] {
+function hiddenLines(
+  inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'tests' | 'testOptions'>
+): string[] {
+  const { secrets, githubToken, buildArgs } = inputs
   // `--env NAME=value`, in one word or two
-  const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''))
+  const variables = allRunOptions(inputs).map((word) => word.replace(/^(--env=|-e)/, ''))
   const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '')
   const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
     .flatMap((value) => value.split(/\r?\n/))

@@ -70,7 +70,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   const planned = (made: Plan): void => {
     plan = made
   }
-  let secrets = new Secrets({ secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] })
+  let secrets = new Secrets({ secrets: [], githubToken: undefined, buildArgs: [], tests: [], testOptions: [] })
   let result = emptyResult()
   try {
     await mkdir(folder)

@@ -38,8 +38,8 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const commands = [
     ...commandsBeforehand(plan),
     ...untilBuilder.flatMap(build),
-    ...inputs.tests.map((command, index) =>
-      replayable(testArgs(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))
+    ...inputs.tests.map((test, index) =>
+      replayable(testArgs(inputs, refs.builder, test, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))
     ),
     ...afterBuilder.flatMap(build),
     ...pushed.map((reference) => replayable(['push', reference])),

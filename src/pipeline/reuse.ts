@@ -1,3 +1,4 @@
+import type { Test } from '../action/tests.ts'
 import type { ContentKeys } from '../cache/key-tags.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
@@ -39,8 +40,8 @@ function commitOf({ labels }: ImageRecord): string | undefined {
   return isCommitId(commit) ? commit : undefined
 }
 
-function asResults(tests: readonly string[], commit: string): TestResult[] {
-  return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }))
+function asResults(tests: readonly Test[], commit: string): TestResult[] {
+  return tests.map(({ command }) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }))
 }
 
 /**

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { stripVTControlCharacters } from 'node:util'
 import pLimit from 'p-limit'
 import type { Secrets } from '../action/secrets.ts'
+import { shellArgs, type Test, titleOf } from '../action/tests.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
 import type { Docker } from '../docker/docker.ts'
@@ -27,7 +28,7 @@ const DOCKER_FAILED = 125
 export async function runTests(run: TestRun): Promise<TestResult[]> {
   const { tests, testParallelism } = run.plan.inputs
   const limit = pLimit(testParallelism ?? Math.max(1, tests.length))
-  const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))))
+  const ended = await Promise.allSettled(tests.map((test, index) => limit(() => runTest(run, test, index + 1))))
   return ended.flatMap((outcome) => {
     if (outcome.status === 'fulfilled') return [outcome.value]
     if (outcome.reason instanceof CancelledError) return []
@@ -35,18 +36,20 @@ export async function runTests(run: TestRun): Promise<TestResult[]> {
   })
 }
 
-async function runTest(run: TestRun, command: string, number: number): Promise<TestResult> {
+async function runTest(run: TestRun, test: Test, number: number): Promise<TestResult> {
   const { plan, docker, log, runId, signal } = run
+  const { command } = test
+  const title = `Test ${titleOf(command)}`
   if (signal.aborted) throw new CancelledError()
   const name = `shared-docker-layers-${runId}-test-${number}`
-  const args = testArgs(plan.inputs, plan.refs.builder, command, name, runId)
-  const section = log.section(`Test ${command}`)
+  const args = testArgs(plan.inputs, plan.refs.builder, test, name, runId)
+  const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   const start = performance.now()
   const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
   let tail = ''
   try {
-    const exitCode = await run.timeline.measure('test', `Test ${command}`, () =>
+    const exitCode = await run.timeline.measure('test', title, () =>
       callUntil(timer, run, args, (chunk) => {
         section.write(chunk)
         tail = (tail + chunk.toString()).slice(-LONGEST_TAIL)
@@ -134,7 +137,8 @@ const signalNames = new Map(Object.entries(constants.signals).map(([name, number
 
 function whyNotOurs(container: Container | undefined, image: string, command: string): string | undefined {
   if (!container) return 'knows no such container any more'
-  const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command])
+  const isOurs =
+    container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', ...shellArgs(command)])
   if (!isOurs) return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`
   return container.status === 'exited' && container.exitCode === 0
     ? undefined

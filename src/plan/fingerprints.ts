@@ -1,4 +1,5 @@
 import type { PublicInputs } from '../action/secrets.ts'
+import { allRunOptions } from '../action/tests.ts'
 import { hashOf } from '../lib/hash.ts'
 import { splitAtEquals } from '../lib/text.ts'
 
@@ -19,11 +20,12 @@ export function takeFingerprints(
   platform: string | undefined
 ): Fingerprints {
   const { tests, testOptions } = inputs
+  const options = allRunOptions(inputs)
   const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test(splitAtEquals(label)[0]))
   const runsOn = inputs.platform ?? platform
   return {
     tests:
-      isSelfContained(testOptions) && runsOn !== undefined ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
+      isSelfContained(options) && runsOn !== undefined ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
     inputs: hashOf([labels, inputs.secrets, inputs.ssh])
   }
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ExpectCache } from '../action/inputs.ts'
+import { titleOf } from '../action/tests.ts'
 import type { Place } from '../lib/log.ts'
 import { judgeMisses } from '../result/cache-verdict.ts'
 import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
@@ -20,7 +21,10 @@ export function annotateFailures(result: RunResult, file: string | undefined): A
   const failures = result.failures.map((failure) => annotate(failure, result, file))
   // a test may pass although its reports contain failed cases
   const cases = result.tests.flatMap(({ command, failedCases = [] }) =>
-    failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } }))
+    failedCases.map(({ name, message }) => ({
+      message: `${name}: ${message}`,
+      place: { title: `Test ${titleOf(command)}` }
+    }))
   )
   return [...failures, ...cases]
 }
@@ -61,7 +65,7 @@ function annotate(failure: Failure, result: RunResult, file: string | undefined)
 function annotateTest(message: string, test: TestResult | undefined): Annotation {
   return {
     message: test?.lastLines === undefined ? message : `${message}\n${test.lastLines}`,
-    place: { title: `Test ${test?.command}` }
+    place: { title: `Test ${titleOf(test?.command ?? '')}` }
   }
 }
 

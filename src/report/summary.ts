@@ -1,3 +1,4 @@
+import { titleOf } from '../action/tests.ts'
 import type { Span } from '../lib/timeline.ts'
 import { describeDirty } from '../plan/dirty.ts'
 import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
@@ -26,15 +27,17 @@ export function makeSummary(report: Report): Block[] {
     table(['phase', 'result', 'time'], commands ? [] : phases(report)),
     table(
       ['test', 'status', 'time'],
-      tests.map((test) => [test.command, describeStatus(test), seconds(test.seconds)])
+      tests.map((test) => [titleOf(test.command), describeStatus(test), seconds(test.seconds)])
     ),
     table(
       ['test', 'failing case', 'message'],
-      tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => [command, name, message]))
+      tests.flatMap(({ command, failedCases = [] }) =>
+        failedCases.map(({ name, message }) => [titleOf(command), name, message])
+      )
     ),
     ...tests
       .flatMap(({ command, lastLines }) =>
-        lastLines === undefined ? [] : [output(`The last lines of ${command}`, lastLines)]
+        lastLines === undefined ? [] : [output(`The last lines of ${titleOf(command)}`, lastLines)]
       )
       .slice(0, MOST_OUTPUTS),
     table(
@@ -156,7 +159,9 @@ function describeStatus({ status, passedFor }: TestResult): string {
 /** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report: Report): Set<string> {
   const builds = buildsOf(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]))
-  const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]))
+  const tests = report.tests.flatMap(({ command, failure }) =>
+    failure === undefined ? [] : [`Test ${titleOf(command)}`]
+  )
   return new Set([...builds, ...tests])
 }
 
