@@ -190,9 +190,11 @@ function sayNoReports({ plan, log }: Pick<Run, 'plan' | 'log'>): void {
 async function testUnlessPassed(
   run: Run,
   { strategy, caches }: Building,
-  { builder }: RunResult
+  { builder, production }: RunResult
 ): Promise<TestResult[]> {
-  const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys))
+  // a builder stage that is published is the production stage
+  const tested = builder ?? production
+  const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys))
   if (!passed) return runTests(run)
   run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
   sayNoReports(run)
