@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { Test } from '../../src/action/tests.ts'
 import { hostile, oneLine } from './cases.ts'
 
 /** A text for an input, and what it means: with a value for `image` where that matters. */
@@ -43,6 +44,7 @@ function lines<T>(
 const line = oneLine(hostile(',', ', ', '"a, b"'))
 /** A command of one line; one that begins with a dash, or ends with a backslash, means something else. */
 const command = line.map((text) => text.replace(/^-+/, '').replace(/\\+$/, '').trim()).filter((text) => text !== '')
+const asTests = (items: string[]): Test[] => items.map((one) => ({ command: one, options: [] }))
 const notIndenting = fc.constantFrom('\n', '\r\n', '\n\n', '\t\r\n \n')
 const word = hostile(',')
   .map((text) => text.replaceAll(/\s/g, '').replace(/^-+/, ''))
@@ -105,7 +107,8 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   file: as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
   'builder-target': as(word, itself),
   target: as(word, itself),
-  tests: lines(command, itself, (items) => items.map((one) => ({ command: one, options: [] })), notIndenting),
+  tests: lines(command, itself, asTests, notIndenting),
+  'production-tests': lines(command, itself, asTests, notIndenting),
   'test-options': lines(
     fc.oneof(runOption, runSwitch),
     ({ text }) => text,

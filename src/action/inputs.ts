@@ -48,6 +48,8 @@ export interface Inputs {
   builderTarget: string
   target: string | undefined
   tests: Test[]
+  /** In containers of the production image. */
+  productionTests: Test[]
   /** Arguments of docker run, for every test. */
   testOptions: string[]
   /** Maximum number of tests at the same time; undefined: all. */
@@ -107,6 +109,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     builderTarget: argument(get, 'builder-target') ?? 'builder',
     target: argument(get, 'target'),
     tests: readTests('tests', get('tests')),
+    productionTests: readTests('production-tests', get('production-tests')),
     testOptions: lines(get, 'test-options').flatMap((line) => runOption('test-options', line)),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),

@@ -1,7 +1,7 @@
 import { shellQuoted } from '../docker/command-line.ts'
 import { splitAtEquals } from '../lib/text.ts'
 import type { Inputs, Secret } from './inputs.ts'
-import { allRunOptions } from './tests.ts'
+import { allRunOptions, type TestInputs } from './tests.ts'
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 export class Secrets {
@@ -10,7 +10,7 @@ export class Secrets {
   /** The texts to redact, line by line: the runner masks only within lines. */
   readonly lines: readonly string[]
 
-  constructor(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'tests' | 'testOptions'>) {
+  constructor(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>) {
     this.values = inputs.secrets
     this.lines = hiddenLines(inputs)
   }
@@ -47,9 +47,7 @@ export function publicInputs({ githubToken: _, ...inputs }: Inputs): PublicInput
   return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) }
 }
 
-function hiddenLines(
-  inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'tests' | 'testOptions'>
-): string[] {
+function hiddenLines(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>): string[] {
   const { secrets, githubToken, buildArgs } = inputs
   // `--env NAME=value`, in one word or two
   const variables = allRunOptions(inputs).map((word) => word.replace(/^(--env=|-e)/, ''))

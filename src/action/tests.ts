@@ -56,20 +56,30 @@ function endsWithBackslash(line: string): boolean {
   return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1
 }
 
-/** Returns all options of docker run that the inputs give, for every test or for one. */
-export function allRunOptions({
-  tests,
-  testOptions
-}: {
+/** The inputs that give tests, and options for them. */
+export interface TestInputs {
   tests: readonly Test[]
+  productionTests: readonly Test[]
   testOptions: readonly string[]
-}): string[] {
-  return [...testOptions, ...tests.flatMap(({ options }) => options)]
+}
+
+/** Returns all options of docker run that the inputs give, for every test or for one. */
+export function allRunOptions({ tests, productionTests, testOptions }: TestInputs): string[] {
+  return [...testOptions, ...[...tests, ...productionTests].flatMap(({ options }) => options)]
 }
 
 /** Returns the arguments of `sh` for a command. As in a workflow, a script of several lines ends at the first line that fails. */
 export function shellArgs(command: string): string[] {
   return [command.includes('\n') ? '-ec' : '-c', command]
+}
+
+/** What a test runs in; undefined: a container of the builder image. */
+export type TestKind = 'production-test' | 'check' | undefined
+
+/** Returns the title of a test in the log, the timeline and annotations. */
+export function titleOfTest({ kind, command }: { kind?: TestKind; command: string }): string {
+  const names = { 'production-test': 'Production test', check: 'Check' }
+  return `${kind === undefined ? 'Test' : names[kind]} ${titleOf(command)}`
 }
 
 /** Returns a test's command on one line, for titles. */

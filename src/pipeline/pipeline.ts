@@ -1,3 +1,4 @@
+import type { LimitFunction } from 'p-limit'
 import { type ContentKeys, cacheTagsOf } from '../cache/key-tags.ts'
 import { imageLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
@@ -27,7 +28,7 @@ import { publish, tagUnchanged } from './publish/publish.ts'
 import { pullSize } from './publish/pull-size.ts'
 import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
 import { findPassedTests, findUnchanged } from './reuse.ts'
-import { runTests } from './test.ts'
+import { limitOf, runTests, suitesOf } from './test.ts'
 
 /**
  * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
@@ -129,16 +130,21 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, building.caches, result)
+  const limit = limitOf(run.plan.inputs)
+  const productionTests: TestResult[] = []
   const buildOthers = async (): Promise<Failure[]> => {
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
-    await explainAll(run, building.caches, result)
+    const test = async (): Promise<void> => {
+      if (failures.length === 0) productionTests.push(...(await runTests(run, suitesOf(run.plan).production, limit)))
+    }
+    await Promise.all([explainAll(run, building.caches, result), test()])
     return failures
   }
-  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()])
+  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
-  result.tests = tests.value
+  result.tests = [...tests.value, ...productionTests]
   result.failures.push(
     ...result.tests.flatMap(({ failure }, index): Failure[] => (failure === undefined ? [] : [{ kind: 'test', index }]))
   )
@@ -190,12 +196,13 @@ function sayNoReports({ plan, log }: Pick<Run, 'plan' | 'log'>): void {
 async function testUnlessPassed(
   run: Run,
   { strategy, caches }: Building,
-  { builder, production }: RunResult
+  { builder, production }: RunResult,
+  limit: LimitFunction
 ): Promise<TestResult[]> {
   // a builder stage that is published is the production stage
   const tested = builder ?? production
   const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys))
-  if (!passed) return runTests(run)
+  if (!passed) return runTests(run, suitesOf(run.plan).builder, limit)
   run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
   sayNoReports(run)
   return passed

@@ -1,8 +1,9 @@
 import { constants } from 'node:os'
 import { stripVTControlCharacters } from 'node:util'
+import type { LimitFunction } from 'p-limit'
 import pLimit from 'p-limit'
-import type { Secrets } from '../action/secrets.ts'
-import { shellArgs, type Test, titleOf } from '../action/tests.ts'
+import type { PublicInputs, Secrets } from '../action/secrets.ts'
+import { shellArgs, type Test, titleOfTest } from '../action/tests.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
 import type { Docker } from '../docker/docker.ts'
@@ -21,14 +22,38 @@ type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'f
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
 
+/** Tests that run in one image. */
+export interface Suite {
+  kind?: 'production-test'
+  /** Name of the image in the engine. */
+  image: string
+  tests: readonly Test[]
+  /** The number of the first test: no two containers of a run have the same. */
+  first: number
+}
+
+/** The tests of a run, by the image in which they run. */
+export function suitesOf({ inputs, refs }: TestRun['plan']): { builder: Suite; production: Suite } {
+  const { tests, productionTests } = inputs
+  return {
+    builder: { image: refs.builder, tests, first: 1 },
+    production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+  }
+}
+
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+export function limitOf({ testParallelism, tests, productionTests }: PublicInputs): LimitFunction {
+  return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length))
+}
+
 /**
- * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
- * its end, whatever the others do. After a cancellation, returns those that had ended before.
+ * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
+ * others do. After a cancellation, returns those that had ended before.
  */
-export async function runTests(run: TestRun): Promise<TestResult[]> {
-  const { tests, testParallelism } = run.plan.inputs
-  const limit = pLimit(testParallelism ?? Math.max(1, tests.length))
-  const ended = await Promise.allSettled(tests.map((test, index) => limit(() => runTest(run, test, index + 1))))
+export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction): Promise<TestResult[]> {
+  const ended = await Promise.allSettled(
+    suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index)))
+  )
   return ended.flatMap((outcome) => {
     if (outcome.status === 'fulfilled') return [outcome.value]
     if (outcome.reason instanceof CancelledError) return []
@@ -36,13 +61,13 @@ export async function runTests(run: TestRun): Promise<TestResult[]> {
   })
 }
 
-async function runTest(run: TestRun, test: Test, number: number): Promise<TestResult> {
+async function runTest(run: TestRun, { kind, image }: Suite, test: Test, number: number): Promise<TestResult> {
   const { plan, docker, log, runId, signal } = run
   const { command } = test
-  const title = `Test ${titleOf(command)}`
+  const title = titleOfTest({ kind, command })
   if (signal.aborted) throw new CancelledError()
   const name = `shared-docker-layers-${runId}-test-${number}`
-  const args = testArgs(plan.inputs, plan.refs.builder, test, name, runId)
+  const args = testArgs(plan.inputs, image, test, name, runId)
   const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   const start = performance.now()
@@ -58,12 +83,13 @@ async function runTest(run: TestRun, test: Test, number: number): Promise<TestRe
     const seconds = secondsSince(start)
     timer.stop()
     const container = await readContainer(docker, name)
-    const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command })
+    const outcome = judge({ exitCode, timer, tail, container, image, command })
     section.end(outcome.status)
     const workingDir = container?.workingDir ?? '/'
     const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
     const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets)
     return {
+      ...(kind !== undefined && { kind }),
       ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
       ...(container && { imageId: container.imageId }),
       ...outcome,
@@ -122,6 +148,12 @@ function judge({ exitCode, timer, tail, container, image, command }: Ending): Pi
     const why = whyNotOurs(container, image, command)
     return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` }
   }
+  if (NO_SHELL.test(container?.error || tail) && !container?.hasRun) {
+    return {
+      status: 'error',
+      failure: 'the image has no shell (sh) to run it in; test such an image with the input checks, from outside'
+    }
+  }
   if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
     return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` }
   }
@@ -131,6 +163,9 @@ function judge({ exitCode, timer, tail, container, image, command }: Ending): Pi
   const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined
   return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` }
 }
+
+/** The words of runc if the image has no such program (opencontainers/runc libcontainer/error.go, os/exec ErrNotFound). */
+const NO_SHELL = /exec: "sh": executable file not found|"?sh"?: no such file or directory/
 
 /** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))

@@ -17,6 +17,7 @@ describe('readInputs', () => {
       builderTarget: 'builder',
       target: undefined,
       tests: [],
+      productionTests: [],
       testOptions: [],
       testParallelism: undefined,
       skipUnchangedTests: false,

@@ -2,7 +2,7 @@ import { describe, expect, it, test } from '@jest/globals'
 import { findSecretLike, publicInputs, Secrets } from '../../../src/action/secrets.ts'
 import { makeInputs } from '../../support/make-plan.ts'
 
-const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], tests: [], testOptions: [] }
+const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], tests: [], productionTests: [], testOptions: [] }
 const VARIABLES = ['--env', 'PASSWORD=12345678', '-eAPI_KEY=87654321', '--env=AUTH=abcdefgh']
 
 /** What is hidden where these are the values of the input `secrets`. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { titleOf } from '../../../src/action/tests.ts'
 import { micromark } from 'micromark'
 import { gfm, gfmHtml } from 'micromark-extension-gfm'
+import { titleOf } from '../../../src/action/tests.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import { makeReport } from '../../../src/report/report.ts'
@@ -48,7 +48,12 @@ function summary(texts: Texts): string {
     cancelled: false,
     failures: texts.failures.map((message) => ({ kind: 'error', message }))
   }
-  const timeline = texts.tests.map(({ command }) => ({ kind: 'test' as const, name: `Test ${titleOf(command)}`, start: 0, seconds: 1 }))
+  const timeline = texts.tests.map(({ command }) => ({
+    kind: 'test' as const,
+    name: `Test ${titleOf(command)}`,
+    start: 0,
+    seconds: 1
+  }))
   return markdown(makeSummary(makeReport(plan, result, timeline)))
 }
 
