@@ -109,6 +109,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   target: as(word, itself),
   tests: lines(command, itself, asTests, notIndenting),
   'production-tests': lines(command, itself, asTests, notIndenting),
+  checks: lines(command, itself, asTests, notIndenting),
   'test-options': lines(
     fc.oneof(runOption, runSwitch),
     ({ text }) => text,

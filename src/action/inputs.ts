@@ -50,6 +50,8 @@ export interface Inputs {
   tests: Test[]
   /** In containers of the production image. */
   productionTests: Test[]
+  /** Commands of the runner, without options. */
+  checks: Test[]
   /** Arguments of docker run, for every test. */
   testOptions: string[]
   /** Maximum number of tests at the same time; undefined: all. */
@@ -110,6 +112,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     target: argument(get, 'target'),
     tests: readTests('tests', get('tests')),
     productionTests: readTests('production-tests', get('production-tests')),
+    checks: readChecks(get),
     testOptions: lines(get, 'test-options').flatMap((line) => runOption('test-options', line)),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
@@ -150,6 +153,16 @@ export function crossCheck(inputs: Inputs): void {
       `Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`
     )
   }
+}
+
+/** Checks have the notation of tests, but run on the runner: docker has no part in them. */
+function readChecks(get: Get): Test[] {
+  const checks = readTests('checks', get('checks'))
+  const [option] = checks.flatMap(({ options }) => options)
+  if (option === undefined) return checks
+  throw new UserError(
+    `Input checks has ${lineBeginning(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`
+  )
 }
 
 function label(item: string): string {

@@ -39,7 +39,7 @@ await runAction(async (action) => {
     retries: inputs.retries
   })
   const changesSince = changesFinder(git, github, plan.commit)
-  return runWithContext({ ...action, plan, git, github, registry, changesSince })
+  return runWithContext({ ...action, plan, git, github, registry, changesSince, stepEnv: process.env })
 })
 
 /** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */

@@ -15,6 +15,8 @@ export interface ExecOptions {
   signal?: AbortSignal
   /** Receives every chunk of standard output and standard error when it arrives. */
   onOutput?: (chunk: Buffer) => void
+  /** Whether the child leads a process group, whose processes all get the signals; those that it leaves are killed. */
+  group?: boolean
   /** If false, stdout and stderr of the result stay empty: for output of unlimited size. */
   capture?: boolean
 }
@@ -34,6 +36,7 @@ const STREAMS_CLOSE_WITHIN = 2_000
 
 interface Call {
   child?: ChildProcess
+  group: boolean
   signal: AbortSignal | undefined
   hasInput: boolean
 }
@@ -51,7 +54,7 @@ subscribe('child_process', (message) => {
     child.stdin?.on('error', () => {})
     // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
     if (!call.hasInput) child.stdin?.end()
-    if (call.signal?.aborted) end(child)
+    if (call.signal?.aborted) end(call)
   })
   child.once('exit', () => {
     const close = (): void => {
@@ -63,11 +66,24 @@ subscribe('child_process', (message) => {
   })
 })
 
-function end(child: ChildProcess | undefined): void {
+function end({ child, group }: Call): void {
   if (!child || child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER)
+  const send = (signal: NodeJS.Signals): void => {
+    if (!group || !signalGroup(child, signal)) child.kill(signal)
+  }
+  send('SIGTERM')
+  const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER)
   child.once('exit', () => clearTimeout(timer))
+}
+
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): boolean {
+  if (pid === undefined) return false
+  try {
+    return process.kill(-pid, signal)
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -84,15 +100,15 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   const stdout = new Text()
   const stderr = new Text()
   let failure: unknown
-  const call: Call = { signal, hasInput: options.input !== undefined }
-  const abort = (): void => end(call.child)
+  const call: Call = { signal, group: options.group === true, hasInput: options.input !== undefined }
+  const abort = (): void => end(call)
   const pass = (chunk: Buffer): void => {
     // an error in a stream's listener, for example because the disk is full, would terminate this process
     try {
       onOutput?.(chunk)
     } catch (error) {
       failure ??= error
-      end(call.child)
+      end(call)
     }
   }
   signal?.addEventListener('abort', abort, { once: true })
@@ -124,6 +140,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
     return { exitCode, stdout: stdout.end(), stderr: stderr.end() }
   } finally {
     signal?.removeEventListener('abort', abort)
+    if (call.group && call.child) signalGroup(call.child, 'SIGKILL')
   }
 }
 

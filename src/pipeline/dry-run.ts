@@ -43,6 +43,7 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
     ...testCommands(plan, suites.builder),
     ...afterBuilder.flatMap(build),
     ...testCommands(plan, suites.production),
+    ...plan.inputs.checks.map(({ command }) => `# on the runner: ${command.replaceAll('\n', '; ')}`),
     ...pushed.map((reference) => replayable(['push', reference])),
     ...tagged.map(([from, to]) =>
       from === to ? replayable(['push', to]) : `# in the registry: ${from} also becomes ${to}`

@@ -20,6 +20,7 @@ import {
 import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type CacheSource, CacheSources, type Caches } from './cache-sources.ts'
+import { runChecks } from './check.ts'
 import { explain } from './explain.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasOlderResults } from './older-results.ts'
 import { Prefetch } from './prefetch.ts'
@@ -131,20 +132,23 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, building.caches, result)
   const limit = limitOf(run.plan.inputs)
-  const productionTests: TestResult[] = []
+  const ofProduction: TestResult[] = []
   const buildOthers = async (): Promise<Failure[]> => {
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
     const test = async (): Promise<void> => {
-      if (failures.length === 0) productionTests.push(...(await runTests(run, suitesOf(run.plan).production, limit)))
+      if (failures.length > 0) return
+      const { production } = suitesOf(run.plan)
+      const both = [runTests(run, production, limit), runChecks(run, result.production?.imageId ?? '')]
+      for (const tested of await Promise.all(both)) ofProduction.push(...tested)
     }
     await Promise.all([explainAll(run, building.caches, result), test()])
     return failures
   }
   const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
-  result.tests = [...tests.value, ...productionTests]
+  result.tests = [...tests.value, ...ofProduction]
   result.failures.push(
     ...result.tests.flatMap(({ failure }, index): Failure[] => (failure === undefined ? [] : [{ kind: 'test', index }]))
   )

@@ -1,8 +1,7 @@
 import { constants } from 'node:os'
-import { stripVTControlCharacters } from 'node:util'
 import type { LimitFunction } from 'p-limit'
 import pLimit from 'p-limit'
-import type { PublicInputs, Secrets } from '../action/secrets.ts'
+import type { PublicInputs } from '../action/secrets.ts'
 import { shellArgs, type Test, titleOfTest } from '../action/tests.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
@@ -15,6 +14,7 @@ import type { Run } from '../plan/run-context.ts'
 import type { TestResult } from '../result/result.ts'
 import { collect } from './collect-reports.ts'
 import { testArgs } from './test-args.ts'
+import { lastLinesOf, Tail } from './test-output.ts'
 
 /** The part of a run that tests need. */
 type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'>
@@ -72,22 +72,22 @@ async function runTest(run: TestRun, { kind, image }: Suite, test: Test, number:
   section.write(`${replayable(args)}\n`)
   const start = performance.now()
   const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes)
-  let tail = ''
+  const tail = new Tail()
   try {
     const exitCode = await run.timeline.measure('test', title, () =>
       callUntil(timer, run, args, (chunk) => {
         section.write(chunk)
-        tail = (tail + chunk.toString()).slice(-LONGEST_TAIL)
+        tail.add(chunk)
       })
     )
     const seconds = secondsSince(start)
     timer.stop()
     const container = await readContainer(docker, name)
-    const outcome = judge({ exitCode, timer, tail, container, image, command })
+    const outcome = judge({ exitCode, timer, tail: tail.text, container, image, command })
     section.end(outcome.status)
     const workingDir = container?.workingDir ?? '/'
     const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
-    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets)
+    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail.text, run.secrets)
     return {
       ...(kind !== undefined && { kind }),
       ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
@@ -101,17 +101,6 @@ async function runTest(run: TestRun, { kind, image }: Suite, test: Test, number:
     section.end()
     await removeContainer(docker, name)
   }
-}
-
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096
-const MOST_LAST_LINES = 20
-
-function lastLinesOf(tail: string, secrets: Secrets): string {
-  const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
-  // the first line may be cut, and contain the rest of a secret
-  const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
-  return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n')
 }
 
 /** Returns the exit code of the test; null if a signal or the timer ended it. */

@@ -7,7 +7,7 @@ import { splitAtEquals } from '../lib/text.ts'
 export interface Fingerprints {
   /** The tests of the builder image, their options and their platform; undefined if tests may depend on anything outside the container. */
   tests: string | undefined
-  /** The same of all tests. */
+  /** The same of all tests; undefined also with checks, because these run on the runner. */
   allTests: string | undefined
   /** The inputs that change an image without a new content key: labels, and the ids of secrets. */
   inputs: string
@@ -18,17 +18,18 @@ const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref
 
 /** @param platform of the engine */
 export function takeFingerprints(
-  inputs: Pick<PublicInputs, keyof TestInputs | 'platform' | 'labels' | 'secrets' | 'ssh'>,
+  inputs: Pick<PublicInputs, keyof TestInputs | 'checks' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
   platform: string | undefined
 ): Fingerprints {
-  const { tests, productionTests, testOptions } = inputs
+  const { tests, productionTests, checks, testOptions } = inputs
   const options = allRunOptions(inputs)
   const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test(splitAtEquals(label)[0]))
   const runsOn = inputs.platform ?? platform
   const isKnown = isSelfContained(options) && runsOn !== undefined
   return {
     tests: isKnown ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
-    allTests: isKnown ? hashOf([tests, productionTests, testOptions, runsOn, platform]) : undefined,
+    allTests:
+      isKnown && checks.length === 0 ? hashOf([tests, productionTests, testOptions, runsOn, platform]) : undefined,
     inputs: hashOf([labels, inputs.secrets, inputs.ssh])
   }
 }

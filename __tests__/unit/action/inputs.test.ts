@@ -18,6 +18,7 @@ describe('readInputs', () => {
       target: undefined,
       tests: [],
       productionTests: [],
+      checks: [],
       testOptions: [],
       testParallelism: undefined,
       skipUnchangedTests: false,

@@ -47,7 +47,12 @@ export async function writeTestedTags(
   const { inputs, decision } = plan
   const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan))
   const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged')
-  if (!isWanted || !isPassed || tests.length < inputs.tests.length + inputs.productionTests.length) return []
+  if (
+    !isWanted ||
+    !isPassed ||
+    tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length
+  )
+    return []
   const added: string[] = []
   for (const stage of plan.builds) {
     const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]
