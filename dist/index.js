@@ -1,7 +1,7 @@
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
-/***/ 9659:
+/***/ 129:
 /***/ (function(__unused_webpack_module, exports, __nccwpck_require__) {
 
 
@@ -54,9 +54,9 @@ exports.getProxyUrl = getProxyUrl;
 exports.isHttps = isHttps;
 const http = __importStar(__nccwpck_require__(8611));
 const https = __importStar(__nccwpck_require__(5692));
-const pm = __importStar(__nccwpck_require__(3335));
-const tunnel = __importStar(__nccwpck_require__(770));
-const undici_1 = __nccwpck_require__(6752);
+const pm = __importStar(__nccwpck_require__(425));
+const tunnel = __importStar(__nccwpck_require__(408));
+const undici_1 = __nccwpck_require__(4718);
 var HttpCodes;
 (function (HttpCodes) {
     HttpCodes[HttpCodes["OK"] = 200] = "OK";
@@ -744,7 +744,7 @@ const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCa
 
 /***/ }),
 
-/***/ 3335:
+/***/ 425:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -844,7 +844,7 @@ class DecodedURL extends URL {
 
 /***/ }),
 
-/***/ 5940:
+/***/ 6630:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -882,15 +882,15 @@ exports.Argument = Argument;
 
 /***/ }),
 
-/***/ 4022:
+/***/ 3340:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Comment = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const line_1 = __nccwpck_require__(7005);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const line_1 = __nccwpck_require__(6255);
+const util_1 = __nccwpck_require__(2641);
 class Comment extends line_1.Line {
     constructor(document, range) {
         super(document, range);
@@ -951,7 +951,7 @@ exports.Comment = Comment;
 
 /***/ }),
 
-/***/ 9933:
+/***/ 4951:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -961,12 +961,12 @@ exports.Comment = Comment;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Dockerfile = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const ast = __nccwpck_require__(8390);
-const imageTemplate_1 = __nccwpck_require__(3520);
-const from_1 = __nccwpck_require__(5377);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const ast = __nccwpck_require__(616);
+const imageTemplate_1 = __nccwpck_require__(574);
+const from_1 = __nccwpck_require__(1399);
+const util_1 = __nccwpck_require__(2641);
+const main_1 = __nccwpck_require__(616);
 class Dockerfile extends imageTemplate_1.ImageTemplate {
     constructor(document) {
         super();
@@ -1190,14 +1190,14 @@ exports.Dockerfile = Dockerfile;
 
 /***/ }),
 
-/***/ 1077:
+/***/ 3635:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Flag = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flagOption_1 = __nccwpck_require__(3700);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const flagOption_1 = __nccwpck_require__(8598);
 class Flag {
     constructor(document, range, name, nameRange, value, valueRange) {
         this.options = [];
@@ -1319,7 +1319,7 @@ exports.Flag = Flag;
 
 /***/ }),
 
-/***/ 3700:
+/***/ 8598:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1360,7 +1360,7 @@ exports.FlagOption = FlagOption;
 
 /***/ }),
 
-/***/ 7599:
+/***/ 3741:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -1435,7 +1435,7 @@ exports.Heredoc = Heredoc;
 
 /***/ }),
 
-/***/ 3520:
+/***/ 574:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -1445,17 +1445,17 @@ exports.Heredoc = Heredoc;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ImageTemplate = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const onbuild_1 = __nccwpck_require__(5554);
-const util_1 = __nccwpck_require__(7459);
-const workdir_1 = __nccwpck_require__(7529);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const arg_1 = __nccwpck_require__(6755);
+const cmd_1 = __nccwpck_require__(3925);
+const copy_1 = __nccwpck_require__(998);
+const env_1 = __nccwpck_require__(1164);
+const entrypoint_1 = __nccwpck_require__(2861);
+const from_1 = __nccwpck_require__(1399);
+const healthcheck_1 = __nccwpck_require__(8649);
+const onbuild_1 = __nccwpck_require__(8468);
+const util_1 = __nccwpck_require__(2641);
+const workdir_1 = __nccwpck_require__(4691);
 class ImageTemplate {
     constructor() {
         this.comments = [];
@@ -1679,19 +1679,19 @@ exports.ImageTemplate = ImageTemplate;
 
 /***/ }),
 
-/***/ 5279:
+/***/ 8697:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Instruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
-const line_1 = __nccwpck_require__(7005);
-const argument_1 = __nccwpck_require__(5940);
-const heredoc_1 = __nccwpck_require__(7599);
-const variable_1 = __nccwpck_require__(3743);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const util_1 = __nccwpck_require__(2641);
+const line_1 = __nccwpck_require__(6255);
+const argument_1 = __nccwpck_require__(6630);
+const heredoc_1 = __nccwpck_require__(3741);
+const variable_1 = __nccwpck_require__(705);
+const main_1 = __nccwpck_require__(616);
 class Instruction extends line_1.Line {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range);
@@ -2573,13 +2573,13 @@ exports.Instruction = Instruction;
 
 /***/ }),
 
-/***/ 9618:
+/***/ 7008:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Add = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Add extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2593,14 +2593,14 @@ exports.Add = Add;
 
 /***/ }),
 
-/***/ 4381:
+/***/ 6755:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Arg = void 0;
-const property_1 = __nccwpck_require__(9602);
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const property_1 = __nccwpck_require__(2068);
+const propertyInstruction_1 = __nccwpck_require__(5998);
 class Arg extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2627,13 +2627,13 @@ exports.Arg = Arg;
 
 /***/ }),
 
-/***/ 5517:
+/***/ 3925:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Cmd = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Cmd extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2644,13 +2644,13 @@ exports.Cmd = Cmd;
 
 /***/ }),
 
-/***/ 444:
+/***/ 998:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Copy = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Copy extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2677,13 +2677,13 @@ exports.Copy = Copy;
 
 /***/ }),
 
-/***/ 1835:
+/***/ 2861:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Entrypoint = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Entrypoint extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2694,13 +2694,13 @@ exports.Entrypoint = Entrypoint;
 
 /***/ }),
 
-/***/ 1822:
+/***/ 1164:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Env = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
+const propertyInstruction_1 = __nccwpck_require__(5998);
 class Env extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2714,14 +2714,14 @@ exports.Env = Env;
 
 /***/ }),
 
-/***/ 5377:
+/***/ 1399:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.From = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class From extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2974,13 +2974,13 @@ exports.From = From;
 
 /***/ }),
 
-/***/ 1167:
+/***/ 8649:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Healthcheck = void 0;
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class Healthcheck extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -2999,14 +2999,14 @@ exports.Healthcheck = Healthcheck;
 
 /***/ }),
 
-/***/ 3871:
+/***/ 5193:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Label = void 0;
-const propertyInstruction_1 = __nccwpck_require__(4984);
-const util_1 = __nccwpck_require__(7459);
+const propertyInstruction_1 = __nccwpck_require__(5998);
+const util_1 = __nccwpck_require__(2641);
 class Label extends propertyInstruction_1.PropertyInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3041,15 +3041,15 @@ exports.Label = Label;
 
 /***/ }),
 
-/***/ 5554:
+/***/ 8468:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Onbuild = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const parser_1 = __nccwpck_require__(7988);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const parser_1 = __nccwpck_require__(934);
+const instruction_1 = __nccwpck_require__(8697);
 class Onbuild extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3079,13 +3079,13 @@ exports.Onbuild = Onbuild;
 
 /***/ }),
 
-/***/ 7224:
+/***/ 1902:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Run = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Run extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3108,13 +3108,13 @@ exports.Run = Run;
 
 /***/ }),
 
-/***/ 7523:
+/***/ 8581:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Shell = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Shell extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3125,13 +3125,13 @@ exports.Shell = Shell;
 
 /***/ }),
 
-/***/ 4301:
+/***/ 6971:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Stopsignal = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class Stopsignal extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3142,13 +3142,13 @@ exports.Stopsignal = Stopsignal;
 
 /***/ }),
 
-/***/ 3998:
+/***/ 8648:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.User = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class User extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3159,13 +3159,13 @@ exports.User = User;
 
 /***/ }),
 
-/***/ 1347:
+/***/ 6421:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Volume = void 0;
-const jsonInstruction_1 = __nccwpck_require__(5305);
+const jsonInstruction_1 = __nccwpck_require__(3211);
 class Volume extends jsonInstruction_1.JSONInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3176,13 +3176,13 @@ exports.Volume = Volume;
 
 /***/ }),
 
-/***/ 7529:
+/***/ 4691:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Workdir = void 0;
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 class Workdir extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3236,13 +3236,13 @@ exports.Workdir = Workdir;
 
 /***/ }),
 
-/***/ 3702:
+/***/ 8024:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONArgument = void 0;
-const argument_1 = __nccwpck_require__(5940);
+const argument_1 = __nccwpck_require__(6630);
 class JSONArgument extends argument_1.Argument {
     constructor(value, range, jsonRange) {
         super(value, range);
@@ -3262,16 +3262,16 @@ exports.JSONArgument = JSONArgument;
 
 /***/ }),
 
-/***/ 5305:
+/***/ 3211:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.JSONInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const argument_1 = __nccwpck_require__(5940);
-const jsonArgument_1 = __nccwpck_require__(3702);
-const modifiableInstruction_1 = __nccwpck_require__(2393);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const argument_1 = __nccwpck_require__(6630);
+const jsonArgument_1 = __nccwpck_require__(8024);
+const modifiableInstruction_1 = __nccwpck_require__(2271);
 class JSONInstruction extends modifiableInstruction_1.ModifiableInstruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3443,7 +3443,7 @@ exports.JSONInstruction = JSONInstruction;
 
 /***/ }),
 
-/***/ 7005:
+/***/ 6255:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -3472,70 +3472,70 @@ exports.Line = Line;
 
 /***/ }),
 
-/***/ 8390:
+/***/ 616:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.DockerfileParser = exports.DefaultVariables = exports.Directive = exports.Keyword = exports.Workdir = exports.Volume = exports.User = exports.Stopsignal = exports.Shell = exports.Run = exports.PropertyInstruction = exports.Onbuild = exports.ModifiableInstruction = exports.Label = exports.JSONInstruction = exports.Heredoc = exports.Healthcheck = exports.From = exports.Env = exports.Entrypoint = exports.Copy = exports.Cmd = exports.Arg = exports.Add = exports.Variable = exports.Property = exports.ParserDirective = exports.Line = exports.Instruction = exports.Flag = exports.Comment = exports.JSONArgument = exports.Argument = void 0;
-var argument_1 = __nccwpck_require__(5940);
+var argument_1 = __nccwpck_require__(6630);
 Object.defineProperty(exports, "Argument", ({ enumerable: true, get: function () { return argument_1.Argument; } }));
-var jsonArgument_1 = __nccwpck_require__(3702);
+var jsonArgument_1 = __nccwpck_require__(8024);
 Object.defineProperty(exports, "JSONArgument", ({ enumerable: true, get: function () { return jsonArgument_1.JSONArgument; } }));
-const comment_1 = __nccwpck_require__(4022);
+const comment_1 = __nccwpck_require__(3340);
 Object.defineProperty(exports, "Comment", ({ enumerable: true, get: function () { return comment_1.Comment; } }));
-const parser_1 = __nccwpck_require__(7988);
-var flag_1 = __nccwpck_require__(1077);
+const parser_1 = __nccwpck_require__(934);
+var flag_1 = __nccwpck_require__(3635);
 Object.defineProperty(exports, "Flag", ({ enumerable: true, get: function () { return flag_1.Flag; } }));
-const instruction_1 = __nccwpck_require__(5279);
+const instruction_1 = __nccwpck_require__(8697);
 Object.defineProperty(exports, "Instruction", ({ enumerable: true, get: function () { return instruction_1.Instruction; } }));
-var line_1 = __nccwpck_require__(7005);
+var line_1 = __nccwpck_require__(6255);
 Object.defineProperty(exports, "Line", ({ enumerable: true, get: function () { return line_1.Line; } }));
-const parserDirective_1 = __nccwpck_require__(7499);
+const parserDirective_1 = __nccwpck_require__(8893);
 Object.defineProperty(exports, "ParserDirective", ({ enumerable: true, get: function () { return parserDirective_1.ParserDirective; } }));
-var property_1 = __nccwpck_require__(9602);
+var property_1 = __nccwpck_require__(2068);
 Object.defineProperty(exports, "Property", ({ enumerable: true, get: function () { return property_1.Property; } }));
-var variable_1 = __nccwpck_require__(3743);
+var variable_1 = __nccwpck_require__(705);
 Object.defineProperty(exports, "Variable", ({ enumerable: true, get: function () { return variable_1.Variable; } }));
-var add_1 = __nccwpck_require__(9618);
+var add_1 = __nccwpck_require__(7008);
 Object.defineProperty(exports, "Add", ({ enumerable: true, get: function () { return add_1.Add; } }));
-const arg_1 = __nccwpck_require__(4381);
+const arg_1 = __nccwpck_require__(6755);
 Object.defineProperty(exports, "Arg", ({ enumerable: true, get: function () { return arg_1.Arg; } }));
-const cmd_1 = __nccwpck_require__(5517);
+const cmd_1 = __nccwpck_require__(3925);
 Object.defineProperty(exports, "Cmd", ({ enumerable: true, get: function () { return cmd_1.Cmd; } }));
-const copy_1 = __nccwpck_require__(444);
+const copy_1 = __nccwpck_require__(998);
 Object.defineProperty(exports, "Copy", ({ enumerable: true, get: function () { return copy_1.Copy; } }));
-const entrypoint_1 = __nccwpck_require__(1835);
+const entrypoint_1 = __nccwpck_require__(2861);
 Object.defineProperty(exports, "Entrypoint", ({ enumerable: true, get: function () { return entrypoint_1.Entrypoint; } }));
-const env_1 = __nccwpck_require__(1822);
+const env_1 = __nccwpck_require__(1164);
 Object.defineProperty(exports, "Env", ({ enumerable: true, get: function () { return env_1.Env; } }));
-const from_1 = __nccwpck_require__(5377);
+const from_1 = __nccwpck_require__(1399);
 Object.defineProperty(exports, "From", ({ enumerable: true, get: function () { return from_1.From; } }));
-const healthcheck_1 = __nccwpck_require__(1167);
+const healthcheck_1 = __nccwpck_require__(8649);
 Object.defineProperty(exports, "Healthcheck", ({ enumerable: true, get: function () { return healthcheck_1.Healthcheck; } }));
-var heredoc_1 = __nccwpck_require__(7599);
+var heredoc_1 = __nccwpck_require__(3741);
 Object.defineProperty(exports, "Heredoc", ({ enumerable: true, get: function () { return heredoc_1.Heredoc; } }));
-var jsonInstruction_1 = __nccwpck_require__(5305);
+var jsonInstruction_1 = __nccwpck_require__(3211);
 Object.defineProperty(exports, "JSONInstruction", ({ enumerable: true, get: function () { return jsonInstruction_1.JSONInstruction; } }));
-var label_1 = __nccwpck_require__(3871);
+var label_1 = __nccwpck_require__(5193);
 Object.defineProperty(exports, "Label", ({ enumerable: true, get: function () { return label_1.Label; } }));
-var modifiableInstruction_1 = __nccwpck_require__(2393);
+var modifiableInstruction_1 = __nccwpck_require__(2271);
 Object.defineProperty(exports, "ModifiableInstruction", ({ enumerable: true, get: function () { return modifiableInstruction_1.ModifiableInstruction; } }));
-var onbuild_1 = __nccwpck_require__(5554);
+var onbuild_1 = __nccwpck_require__(8468);
 Object.defineProperty(exports, "Onbuild", ({ enumerable: true, get: function () { return onbuild_1.Onbuild; } }));
-var propertyInstruction_1 = __nccwpck_require__(4984);
+var propertyInstruction_1 = __nccwpck_require__(5998);
 Object.defineProperty(exports, "PropertyInstruction", ({ enumerable: true, get: function () { return propertyInstruction_1.PropertyInstruction; } }));
-var run_1 = __nccwpck_require__(7224);
+var run_1 = __nccwpck_require__(1902);
 Object.defineProperty(exports, "Run", ({ enumerable: true, get: function () { return run_1.Run; } }));
-var shell_1 = __nccwpck_require__(7523);
+var shell_1 = __nccwpck_require__(8581);
 Object.defineProperty(exports, "Shell", ({ enumerable: true, get: function () { return shell_1.Shell; } }));
-var stopsignal_1 = __nccwpck_require__(4301);
+var stopsignal_1 = __nccwpck_require__(6971);
 Object.defineProperty(exports, "Stopsignal", ({ enumerable: true, get: function () { return stopsignal_1.Stopsignal; } }));
-var user_1 = __nccwpck_require__(3998);
+var user_1 = __nccwpck_require__(8648);
 Object.defineProperty(exports, "User", ({ enumerable: true, get: function () { return user_1.User; } }));
-var volume_1 = __nccwpck_require__(1347);
+var volume_1 = __nccwpck_require__(6421);
 Object.defineProperty(exports, "Volume", ({ enumerable: true, get: function () { return volume_1.Volume; } }));
-const workdir_1 = __nccwpck_require__(7529);
+const workdir_1 = __nccwpck_require__(4691);
 Object.defineProperty(exports, "Workdir", ({ enumerable: true, get: function () { return workdir_1.Workdir; } }));
 var Keyword;
 (function (Keyword) {
@@ -3582,15 +3582,15 @@ var DockerfileParser;
 
 /***/ }),
 
-/***/ 2393:
+/***/ 2271:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ModifiableInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const flag_1 = __nccwpck_require__(1077);
-const instruction_1 = __nccwpck_require__(5279);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const flag_1 = __nccwpck_require__(3635);
+const instruction_1 = __nccwpck_require__(8697);
 class ModifiableInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -3670,7 +3670,7 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 /***/ }),
 
-/***/ 7988:
+/***/ 934:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -3680,30 +3680,30 @@ exports.ModifiableInstruction = ModifiableInstruction;
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Parser = void 0;
-const vscode_languageserver_textdocument_1 = __nccwpck_require__(3383);
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const comment_1 = __nccwpck_require__(4022);
-const parserDirective_1 = __nccwpck_require__(7499);
-const instruction_1 = __nccwpck_require__(5279);
-const add_1 = __nccwpck_require__(9618);
-const arg_1 = __nccwpck_require__(4381);
-const cmd_1 = __nccwpck_require__(5517);
-const copy_1 = __nccwpck_require__(444);
-const env_1 = __nccwpck_require__(1822);
-const entrypoint_1 = __nccwpck_require__(1835);
-const from_1 = __nccwpck_require__(5377);
-const healthcheck_1 = __nccwpck_require__(1167);
-const label_1 = __nccwpck_require__(3871);
-const onbuild_1 = __nccwpck_require__(5554);
-const run_1 = __nccwpck_require__(7224);
-const shell_1 = __nccwpck_require__(7523);
-const stopsignal_1 = __nccwpck_require__(4301);
-const workdir_1 = __nccwpck_require__(7529);
-const user_1 = __nccwpck_require__(3998);
-const volume_1 = __nccwpck_require__(1347);
-const dockerfile_1 = __nccwpck_require__(9933);
-const util_1 = __nccwpck_require__(7459);
-const main_1 = __nccwpck_require__(8390);
+const vscode_languageserver_textdocument_1 = __nccwpck_require__(6861);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const comment_1 = __nccwpck_require__(3340);
+const parserDirective_1 = __nccwpck_require__(8893);
+const instruction_1 = __nccwpck_require__(8697);
+const add_1 = __nccwpck_require__(7008);
+const arg_1 = __nccwpck_require__(6755);
+const cmd_1 = __nccwpck_require__(3925);
+const copy_1 = __nccwpck_require__(998);
+const env_1 = __nccwpck_require__(1164);
+const entrypoint_1 = __nccwpck_require__(2861);
+const from_1 = __nccwpck_require__(1399);
+const healthcheck_1 = __nccwpck_require__(8649);
+const label_1 = __nccwpck_require__(5193);
+const onbuild_1 = __nccwpck_require__(8468);
+const run_1 = __nccwpck_require__(1902);
+const shell_1 = __nccwpck_require__(8581);
+const stopsignal_1 = __nccwpck_require__(6971);
+const workdir_1 = __nccwpck_require__(4691);
+const user_1 = __nccwpck_require__(8648);
+const volume_1 = __nccwpck_require__(6421);
+const dockerfile_1 = __nccwpck_require__(4951);
+const util_1 = __nccwpck_require__(2641);
+const main_1 = __nccwpck_require__(616);
 class Parser {
     constructor() {
         this.escapeChar = null;
@@ -4122,14 +4122,14 @@ exports.Parser = Parser;
 
 /***/ }),
 
-/***/ 7499:
+/***/ 8893:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.ParserDirective = void 0;
-const main_1 = __nccwpck_require__(8390);
-const line_1 = __nccwpck_require__(7005);
+const main_1 = __nccwpck_require__(616);
+const line_1 = __nccwpck_require__(6255);
 class ParserDirective extends line_1.Line {
     constructor(document, range, nameRange, valueRange) {
         super(document, range);
@@ -4161,14 +4161,14 @@ exports.ParserDirective = ParserDirective;
 
 /***/ }),
 
-/***/ 9602:
+/***/ 2068:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.Property = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const util_1 = __nccwpck_require__(2641);
 class Property {
     constructor(document, escapeChar, arg, arg2) {
         this.assignmentOperatorRange = null;
@@ -4508,17 +4508,17 @@ exports.Property = Property;
 
 /***/ }),
 
-/***/ 4984:
+/***/ 5998:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.PropertyInstruction = void 0;
-const vscode_languageserver_types_1 = __nccwpck_require__(4612);
-const instruction_1 = __nccwpck_require__(5279);
-const property_1 = __nccwpck_require__(9602);
-const argument_1 = __nccwpck_require__(5940);
-const util_1 = __nccwpck_require__(7459);
+const vscode_languageserver_types_1 = __nccwpck_require__(5438);
+const instruction_1 = __nccwpck_require__(8697);
+const property_1 = __nccwpck_require__(2068);
+const argument_1 = __nccwpck_require__(6630);
+const util_1 = __nccwpck_require__(2641);
 class PropertyInstruction extends instruction_1.Instruction {
     constructor(document, range, dockerfile, escapeChar, instruction, instructionRange) {
         super(document, range, dockerfile, escapeChar, instruction, instructionRange);
@@ -4845,7 +4845,7 @@ exports.PropertyInstruction = PropertyInstruction;
 
 /***/ }),
 
-/***/ 7459:
+/***/ 2641:
 /***/ ((__unused_webpack_module, exports) => {
 
 /* --------------------------------------------------------------------------------------------
@@ -4946,7 +4946,7 @@ exports.Util = Util;
 
 /***/ }),
 
-/***/ 3743:
+/***/ 705:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -5045,7 +5045,7 @@ exports.Variable = Variable;
 
 /***/ }),
 
-/***/ 9379:
+/***/ 5869:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5185,17 +5185,17 @@ class Comparator {
 
 module.exports = Comparator
 
-const parseOptions = __nccwpck_require__(356)
-const { safeRe: re, t } = __nccwpck_require__(5471)
-const cmp = __nccwpck_require__(8646)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const parseOptions = __nccwpck_require__(4630)
+const { safeRe: re, t } = __nccwpck_require__(7929)
+const cmp = __nccwpck_require__(3428)
+const debug = __nccwpck_require__(8705)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 
 
 /***/ }),
 
-/***/ 6782:
+/***/ 6900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -5417,22 +5417,22 @@ class Range {
 
 module.exports = Range
 
-const LRU = __nccwpck_require__(1383)
+const LRU = __nccwpck_require__(8873)
 const cache = new LRU()
 
-const parseOptions = __nccwpck_require__(356)
-const Comparator = __nccwpck_require__(9379)
-const debug = __nccwpck_require__(1159)
-const SemVer = __nccwpck_require__(7163)
-const trimComparatorWhitespace = __nccwpck_require__(9737)
+const parseOptions = __nccwpck_require__(4630)
+const Comparator = __nccwpck_require__(5869)
+const debug = __nccwpck_require__(8705)
+const SemVer = __nccwpck_require__(1861)
+const trimComparatorWhitespace = __nccwpck_require__(8283)
 const {
   safeRe: re,
   src,
   t,
   tildeTrimReplace,
   caretTrimReplace,
-} = __nccwpck_require__(5471)
-const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(5101)
+} = __nccwpck_require__(7929)
+const { FLAG_INCLUDE_PRERELEASE, FLAG_LOOSE } = __nccwpck_require__(3847)
 
 // unbounded global build-metadata stripper used by parseRange
 const BUILDSTRIPRE = new RegExp(src[t.BUILD], 'g')
@@ -5779,17 +5779,17 @@ const testSet = (set, version, options) => {
 
 /***/ }),
 
-/***/ 7163:
+/***/ 1861:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const debug = __nccwpck_require__(1159)
-const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(5101)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const debug = __nccwpck_require__(8705)
+const { MAX_LENGTH, MAX_SAFE_INTEGER } = __nccwpck_require__(3847)
+const { safeRe: re, t } = __nccwpck_require__(7929)
 
-const parseOptions = __nccwpck_require__(356)
-const { compareIdentifiers } = __nccwpck_require__(3348)
+const parseOptions = __nccwpck_require__(4630)
+const { compareIdentifiers } = __nccwpck_require__(5054)
 
 const isPrereleaseIdentifier = (prerelease, identifier) => {
   const identifiers = identifier.split('.')
@@ -6136,12 +6136,12 @@ module.exports = SemVer
 
 /***/ }),
 
-/***/ 1799:
+/***/ 7881:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const clean = (version, options) => {
   const s = parse(version.trim().replace(/^[=v]+/, ''), options)
   return s ? s.version : null
@@ -6151,17 +6151,17 @@ module.exports = clean
 
 /***/ }),
 
-/***/ 8646:
+/***/ 3428:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gt = __nccwpck_require__(6599)
-const gte = __nccwpck_require__(1236)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
+const eq = __nccwpck_require__(5184)
+const neq = __nccwpck_require__(1292)
+const gt = __nccwpck_require__(6097)
+const gte = __nccwpck_require__(1810)
+const lt = __nccwpck_require__(5217)
+const lte = __nccwpck_require__(9063)
 
 const cmp = (a, op, b, loose) => {
   switch (op) {
@@ -6212,14 +6212,14 @@ module.exports = cmp
 
 /***/ }),
 
-/***/ 5385:
+/***/ 7279:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const parse = __nccwpck_require__(6353)
-const { safeRe: re, t } = __nccwpck_require__(5471)
+const SemVer = __nccwpck_require__(1861)
+const parse = __nccwpck_require__(9555)
+const { safeRe: re, t } = __nccwpck_require__(7929)
 
 const coerce = (version, options) => {
   if (version instanceof SemVer) {
@@ -6281,12 +6281,12 @@ module.exports = coerce
 
 /***/ }),
 
-/***/ 7648:
+/***/ 3322:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const compareBuild = (a, b, loose) => {
   const versionA = new SemVer(a, loose)
   const versionB = new SemVer(b, loose)
@@ -6297,24 +6297,24 @@ module.exports = compareBuild
 
 /***/ }),
 
-/***/ 6874:
+/***/ 9348:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const compareLoose = (a, b) => compare(a, b, true)
 module.exports = compareLoose
 
 
 /***/ }),
 
-/***/ 8469:
+/***/ 4123:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const compare = (a, b, loose) =>
   new SemVer(a, loose).compare(new SemVer(b, loose))
 
@@ -6323,12 +6323,12 @@ module.exports = compare
 
 /***/ }),
 
-/***/ 711:
+/***/ 613:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 
 const diff = (version1, version2) => {
   const v1 = parse(version1, null, true)
@@ -6390,48 +6390,48 @@ module.exports = diff
 
 /***/ }),
 
-/***/ 5082:
+/***/ 5184:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const eq = (a, b, loose) => compare(a, b, loose) === 0
 module.exports = eq
 
 
 /***/ }),
 
-/***/ 6599:
+/***/ 6097:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const gt = (a, b, loose) => compare(a, b, loose) > 0
 module.exports = gt
 
 
 /***/ }),
 
-/***/ 1236:
+/***/ 1810:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const gte = (a, b, loose) => compare(a, b, loose) >= 0
 module.exports = gte
 
 
 /***/ }),
 
-/***/ 2338:
+/***/ 1940:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 
 const inc = (version, release, options, identifier, identifierBase) => {
   if (typeof (options) === 'string') {
@@ -6454,72 +6454,72 @@ module.exports = inc
 
 /***/ }),
 
-/***/ 3872:
+/***/ 5217:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const lt = (a, b, loose) => compare(a, b, loose) < 0
 module.exports = lt
 
 
 /***/ }),
 
-/***/ 6717:
+/***/ 9063:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const lte = (a, b, loose) => compare(a, b, loose) <= 0
 module.exports = lte
 
 
 /***/ }),
 
-/***/ 8511:
+/***/ 1981:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const major = (a, loose) => new SemVer(a, loose).major
 module.exports = major
 
 
 /***/ }),
 
-/***/ 2603:
+/***/ 6953:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const minor = (a, loose) => new SemVer(a, loose).minor
 module.exports = minor
 
 
 /***/ }),
 
-/***/ 4974:
+/***/ 1292:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const neq = (a, b, loose) => compare(a, b, loose) !== 0
 module.exports = neq
 
 
 /***/ }),
 
-/***/ 6353:
+/***/ 9555:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const parse = (version, options, throwErrors = false) => {
   if (version instanceof SemVer) {
     return version
@@ -6539,24 +6539,24 @@ module.exports = parse
 
 /***/ }),
 
-/***/ 8756:
+/***/ 8034:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
+const SemVer = __nccwpck_require__(1861)
 const patch = (a, loose) => new SemVer(a, loose).patch
 module.exports = patch
 
 
 /***/ }),
 
-/***/ 5714:
+/***/ 676:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const prerelease = (version, options) => {
   const parsed = parse(version, options)
   return (parsed && parsed.prerelease.length) ? parsed.prerelease : null
@@ -6566,36 +6566,36 @@ module.exports = prerelease
 
 /***/ }),
 
-/***/ 2173:
+/***/ 5507:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compare = __nccwpck_require__(8469)
+const compare = __nccwpck_require__(4123)
 const rcompare = (a, b, loose) => compare(b, a, loose)
 module.exports = rcompare
 
 
 /***/ }),
 
-/***/ 7192:
+/***/ 9410:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(3322)
 const rsort = (list, loose) => list.sort((a, b) => compareBuild(b, a, loose))
 module.exports = rsort
 
 
 /***/ }),
 
-/***/ 8011:
+/***/ 6749:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const satisfies = (version, range, options) => {
   try {
     range = new Range(range, options)
@@ -6609,26 +6609,26 @@ module.exports = satisfies
 
 /***/ }),
 
-/***/ 9872:
+/***/ 1386:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const compareBuild = __nccwpck_require__(7648)
+const compareBuild = __nccwpck_require__(3322)
 const sort = (list, loose) => list.sort((a, b) => compareBuild(a, b, loose))
 module.exports = sort
 
 
 /***/ }),
 
-/***/ 6114:
+/***/ 6620:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
+const parse = __nccwpck_require__(9555)
+const constants = __nccwpck_require__(3847)
+const SemVer = __nccwpck_require__(1861)
 
 const truncate = (version, truncation, options) => {
   if (!constants.RELEASE_TYPES.includes(truncation)) {
@@ -6676,12 +6676,12 @@ module.exports = truncate
 
 /***/ }),
 
-/***/ 8780:
+/***/ 426:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const parse = __nccwpck_require__(6353)
+const parse = __nccwpck_require__(9555)
 const valid = (version, options) => {
   const v = parse(version, options)
   return v ? v.version : null
@@ -6691,54 +6691,54 @@ module.exports = valid
 
 /***/ }),
 
-/***/ 2088:
+/***/ 6626:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // just pre-load all the stuff that index.js lazily exports
-const internalRe = __nccwpck_require__(5471)
-const constants = __nccwpck_require__(5101)
-const SemVer = __nccwpck_require__(7163)
-const identifiers = __nccwpck_require__(3348)
-const parse = __nccwpck_require__(6353)
-const valid = __nccwpck_require__(8780)
-const clean = __nccwpck_require__(1799)
-const inc = __nccwpck_require__(2338)
-const diff = __nccwpck_require__(711)
-const major = __nccwpck_require__(8511)
-const minor = __nccwpck_require__(2603)
-const patch = __nccwpck_require__(8756)
-const prerelease = __nccwpck_require__(5714)
-const compare = __nccwpck_require__(8469)
-const rcompare = __nccwpck_require__(2173)
-const compareLoose = __nccwpck_require__(6874)
-const compareBuild = __nccwpck_require__(7648)
-const sort = __nccwpck_require__(9872)
-const rsort = __nccwpck_require__(7192)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(4974)
-const gte = __nccwpck_require__(1236)
-const lte = __nccwpck_require__(6717)
-const cmp = __nccwpck_require__(8646)
-const coerce = __nccwpck_require__(5385)
-const truncate = __nccwpck_require__(6114)
-const Comparator = __nccwpck_require__(9379)
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const toComparators = __nccwpck_require__(4750)
-const maxSatisfying = __nccwpck_require__(5574)
-const minSatisfying = __nccwpck_require__(8595)
-const minVersion = __nccwpck_require__(1866)
-const validRange = __nccwpck_require__(4737)
-const outside = __nccwpck_require__(280)
-const gtr = __nccwpck_require__(2276)
-const ltr = __nccwpck_require__(5213)
-const intersects = __nccwpck_require__(3465)
-const simplifyRange = __nccwpck_require__(2028)
-const subset = __nccwpck_require__(1489)
+const internalRe = __nccwpck_require__(7929)
+const constants = __nccwpck_require__(3847)
+const SemVer = __nccwpck_require__(1861)
+const identifiers = __nccwpck_require__(5054)
+const parse = __nccwpck_require__(9555)
+const valid = __nccwpck_require__(426)
+const clean = __nccwpck_require__(7881)
+const inc = __nccwpck_require__(1940)
+const diff = __nccwpck_require__(613)
+const major = __nccwpck_require__(1981)
+const minor = __nccwpck_require__(6953)
+const patch = __nccwpck_require__(8034)
+const prerelease = __nccwpck_require__(676)
+const compare = __nccwpck_require__(4123)
+const rcompare = __nccwpck_require__(5507)
+const compareLoose = __nccwpck_require__(9348)
+const compareBuild = __nccwpck_require__(3322)
+const sort = __nccwpck_require__(1386)
+const rsort = __nccwpck_require__(9410)
+const gt = __nccwpck_require__(6097)
+const lt = __nccwpck_require__(5217)
+const eq = __nccwpck_require__(5184)
+const neq = __nccwpck_require__(1292)
+const gte = __nccwpck_require__(1810)
+const lte = __nccwpck_require__(9063)
+const cmp = __nccwpck_require__(3428)
+const coerce = __nccwpck_require__(7279)
+const truncate = __nccwpck_require__(6620)
+const Comparator = __nccwpck_require__(5869)
+const Range = __nccwpck_require__(6900)
+const satisfies = __nccwpck_require__(6749)
+const toComparators = __nccwpck_require__(7900)
+const maxSatisfying = __nccwpck_require__(6575)
+const minSatisfying = __nccwpck_require__(6893)
+const minVersion = __nccwpck_require__(9232)
+const validRange = __nccwpck_require__(3739)
+const outside = __nccwpck_require__(6198)
+const gtr = __nccwpck_require__(7722)
+const ltr = __nccwpck_require__(7679)
+const intersects = __nccwpck_require__(4895)
+const simplifyRange = __nccwpck_require__(2086)
+const subset = __nccwpck_require__(3655)
 module.exports = {
   parse,
   valid,
@@ -6791,7 +6791,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5101:
+/***/ 3847:
 /***/ ((module) => {
 
 
@@ -6865,7 +6865,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1159:
+/***/ 8705:
 /***/ ((module) => {
 
 
@@ -6883,7 +6883,7 @@ module.exports = debug
 
 /***/ }),
 
-/***/ 3348:
+/***/ 5054:
 /***/ ((module) => {
 
 
@@ -6919,7 +6919,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1383:
+/***/ 8873:
 /***/ ((module) => {
 
 
@@ -6968,7 +6968,7 @@ module.exports = LRUCache
 
 /***/ }),
 
-/***/ 356:
+/***/ 4630:
 /***/ ((module) => {
 
 
@@ -6992,7 +6992,7 @@ module.exports = parseOptions
 
 /***/ }),
 
-/***/ 5471:
+/***/ 7929:
 /***/ ((module, exports, __nccwpck_require__) => {
 
 
@@ -7001,8 +7001,8 @@ const {
   MAX_SAFE_COMPONENT_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   MAX_LENGTH,
-} = __nccwpck_require__(5101)
-const debug = __nccwpck_require__(1159)
+} = __nccwpck_require__(3847)
+const debug = __nccwpck_require__(8705)
 exports = module.exports = {}
 
 // The actual regexps go on exports.re
@@ -7222,7 +7222,7 @@ createToken('GTE0PRE', '^\\s*>=\\s*0\\.0\\.0-0\\s*$')
 
 /***/ }),
 
-/***/ 9737:
+/***/ 8283:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -7237,7 +7237,7 @@ const {
   MAX_LENGTH,
   MAX_SAFE_BUILD_LENGTH,
   WHITESPACE_CHARACTERS,
-} = __nccwpck_require__(5101)
+} = __nccwpck_require__(3847)
 
 /**
  * Remembers the last two rows of digits so their characters need not be reread.
@@ -7667,25 +7667,25 @@ module.exports = trimComparatorWhitespace
 
 /***/ }),
 
-/***/ 2276:
+/***/ 7722:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 // Determine if version is greater than all the versions possible in the range.
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(6198)
 const gtr = (version, range, options) => outside(version, range, '>', options)
 module.exports = gtr
 
 
 /***/ }),
 
-/***/ 3465:
+/***/ 4895:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const intersects = (r1, r2, options) => {
   r1 = new Range(r1, options)
   r2 = new Range(r2, options)
@@ -7696,12 +7696,12 @@ module.exports = intersects
 
 /***/ }),
 
-/***/ 5213:
+/***/ 7679:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const outside = __nccwpck_require__(280)
+const outside = __nccwpck_require__(6198)
 // Determine if version is less than all the versions possible in the range
 const ltr = (version, range, options) => outside(version, range, '<', options)
 module.exports = ltr
@@ -7709,13 +7709,13 @@ module.exports = ltr
 
 /***/ }),
 
-/***/ 5574:
+/***/ 6575:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 
 const maxSatisfying = (versions, range, options) => {
   let max = null
@@ -7743,13 +7743,13 @@ module.exports = maxSatisfying
 
 /***/ }),
 
-/***/ 8595:
+/***/ 6893:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
 const minSatisfying = (versions, range, options) => {
   let min = null
   let minSV = null
@@ -7776,14 +7776,14 @@ module.exports = minSatisfying
 
 /***/ }),
 
-/***/ 1866:
+/***/ 9232:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Range = __nccwpck_require__(6782)
-const gt = __nccwpck_require__(6599)
+const SemVer = __nccwpck_require__(1861)
+const Range = __nccwpck_require__(6900)
+const gt = __nccwpck_require__(6097)
 
 const minVersion = (range, loose) => {
   range = new Range(range, loose)
@@ -7846,20 +7846,20 @@ module.exports = minVersion
 
 /***/ }),
 
-/***/ 280:
+/***/ 6198:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const SemVer = __nccwpck_require__(7163)
-const Comparator = __nccwpck_require__(9379)
+const SemVer = __nccwpck_require__(1861)
+const Comparator = __nccwpck_require__(5869)
 const { ANY } = Comparator
-const Range = __nccwpck_require__(6782)
-const satisfies = __nccwpck_require__(8011)
-const gt = __nccwpck_require__(6599)
-const lt = __nccwpck_require__(3872)
-const lte = __nccwpck_require__(6717)
-const gte = __nccwpck_require__(1236)
+const Range = __nccwpck_require__(6900)
+const satisfies = __nccwpck_require__(6749)
+const gt = __nccwpck_require__(6097)
+const lt = __nccwpck_require__(5217)
+const lte = __nccwpck_require__(9063)
+const gte = __nccwpck_require__(1810)
 
 const outside = (version, range, hilo, options) => {
   version = new SemVer(version, options)
@@ -7935,7 +7935,7 @@ module.exports = outside
 
 /***/ }),
 
-/***/ 2028:
+/***/ 2086:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -7943,8 +7943,8 @@ module.exports = outside
 // given a set of versions and a range, create a "simplified" range
 // that includes the same versions that the original range does
 // If the original range is shorter than the simplified one, return that.
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(6749)
+const compare = __nccwpck_require__(4123)
 module.exports = (versions, range, options) => {
   const set = []
   let first = null
@@ -7991,16 +7991,16 @@ module.exports = (versions, range, options) => {
 
 /***/ }),
 
-/***/ 1489:
+/***/ 3655:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
-const Comparator = __nccwpck_require__(9379)
+const Range = __nccwpck_require__(6900)
+const Comparator = __nccwpck_require__(5869)
 const { ANY } = Comparator
-const satisfies = __nccwpck_require__(8011)
-const compare = __nccwpck_require__(8469)
+const satisfies = __nccwpck_require__(6749)
+const compare = __nccwpck_require__(4123)
 
 // Complex range `r1 || r2 || ...` is a subset of `R1 || R2 || ...` iff:
 // - Every simple range `r1, r2, ...` is a null set, OR
@@ -8247,12 +8247,12 @@ module.exports = subset
 
 /***/ }),
 
-/***/ 4750:
+/***/ 7900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 
 // Mostly just for testing and legacy API reasons
 const toComparators = (range, options) =>
@@ -8264,12 +8264,12 @@ module.exports = toComparators
 
 /***/ }),
 
-/***/ 4737:
+/***/ 3739:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Range = __nccwpck_require__(6782)
+const Range = __nccwpck_require__(6900)
 const validRange = (range, options) => {
   try {
     // Return '*' instead of '' so that truthiness works.
@@ -8284,15 +8284,15 @@ module.exports = validRange
 
 /***/ }),
 
-/***/ 770:
+/***/ 408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-module.exports = __nccwpck_require__(218);
+module.exports = __nccwpck_require__(376);
 
 
 /***/ }),
 
-/***/ 218:
+/***/ 376:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -8563,33 +8563,33 @@ exports.debug = debug; // for test
 
 /***/ }),
 
-/***/ 6752:
+/***/ 4718:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Client = __nccwpck_require__(3701)
-const Dispatcher = __nccwpck_require__(883)
-const Pool = __nccwpck_require__(628)
-const BalancedPool = __nccwpck_require__(837)
-const Agent = __nccwpck_require__(7405)
-const ProxyAgent = __nccwpck_require__(6672)
-const EnvHttpProxyAgent = __nccwpck_require__(3137)
-const RetryAgent = __nccwpck_require__(50)
-const errors = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+const Client = __nccwpck_require__(271)
+const Dispatcher = __nccwpck_require__(2377)
+const Pool = __nccwpck_require__(8014)
+const BalancedPool = __nccwpck_require__(3207)
+const Agent = __nccwpck_require__(5539)
+const ProxyAgent = __nccwpck_require__(9710)
+const EnvHttpProxyAgent = __nccwpck_require__(6699)
+const RetryAgent = __nccwpck_require__(9176)
+const errors = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
 const { InvalidArgumentError } = errors
-const api = __nccwpck_require__(6615)
-const buildConnector = __nccwpck_require__(9136)
-const MockClient = __nccwpck_require__(7365)
-const MockAgent = __nccwpck_require__(7501)
-const MockPool = __nccwpck_require__(4004)
-const mockErrors = __nccwpck_require__(2429)
-const RetryHandler = __nccwpck_require__(7816)
-const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(2581)
-const DecoratorHandler = __nccwpck_require__(8155)
-const RedirectHandler = __nccwpck_require__(8754)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const api = __nccwpck_require__(5889)
+const buildConnector = __nccwpck_require__(5106)
+const MockClient = __nccwpck_require__(2839)
+const MockAgent = __nccwpck_require__(587)
+const MockPool = __nccwpck_require__(3926)
+const mockErrors = __nccwpck_require__(5347)
+const RetryHandler = __nccwpck_require__(3174)
+const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(4743)
+const DecoratorHandler = __nccwpck_require__(6949)
+const RedirectHandler = __nccwpck_require__(3216)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 Object.assign(Dispatcher.prototype, api)
 
@@ -8607,10 +8607,10 @@ module.exports.DecoratorHandler = DecoratorHandler
 module.exports.RedirectHandler = RedirectHandler
 module.exports.createRedirectInterceptor = createRedirectInterceptor
 module.exports.interceptors = {
-  redirect: __nccwpck_require__(1514),
-  retry: __nccwpck_require__(2026),
-  dump: __nccwpck_require__(8060),
-  dns: __nccwpck_require__(379)
+  redirect: __nccwpck_require__(8687),
+  retry: __nccwpck_require__(9636),
+  dump: __nccwpck_require__(5786),
+  dns: __nccwpck_require__(6149)
 }
 
 module.exports.buildConnector = buildConnector
@@ -8672,7 +8672,7 @@ function makeDispatcher (fn) {
 module.exports.setGlobalDispatcher = setGlobalDispatcher
 module.exports.getGlobalDispatcher = getGlobalDispatcher
 
-const fetchImpl = (__nccwpck_require__(4398).fetch)
+const fetchImpl = (__nccwpck_require__(6860).fetch)
 module.exports.fetch = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
@@ -8684,39 +8684,39 @@ module.exports.fetch = async function fetch (init, options = undefined) {
     throw err
   }
 }
-module.exports.Headers = __nccwpck_require__(660).Headers
-module.exports.Response = __nccwpck_require__(9051).Response
-module.exports.Request = __nccwpck_require__(9967).Request
-module.exports.FormData = __nccwpck_require__(5910).FormData
+module.exports.Headers = __nccwpck_require__(5662).Headers
+module.exports.Response = __nccwpck_require__(9317).Response
+module.exports.Request = __nccwpck_require__(3713).Request
+module.exports.FormData = __nccwpck_require__(8440).FormData
 module.exports.File = globalThis.File ?? (__nccwpck_require__(4573).File)
-module.exports.FileReader = __nccwpck_require__(8355).FileReader
+module.exports.FileReader = __nccwpck_require__(4881).FileReader
 
-const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(1059)
+const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(8709)
 
 module.exports.setGlobalOrigin = setGlobalOrigin
 module.exports.getGlobalOrigin = getGlobalOrigin
 
-const { CacheStorage } = __nccwpck_require__(3245)
-const { kConstruct } = __nccwpck_require__(109)
+const { CacheStorage } = __nccwpck_require__(7403)
+const { kConstruct } = __nccwpck_require__(8271)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
 module.exports.caches = new CacheStorage(kConstruct)
 
-const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(9061)
+const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(8495)
 
 module.exports.deleteCookie = deleteCookie
 module.exports.getCookies = getCookies
 module.exports.getSetCookies = getSetCookies
 module.exports.setCookie = setCookie
 
-const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(1900)
+const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(782)
 
 module.exports.parseMIMEType = parseMIMEType
 module.exports.serializeAMimeType = serializeAMimeType
 
-const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5188)
-module.exports.WebSocket = __nccwpck_require__(3726).WebSocket
+const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(6814)
+module.exports.WebSocket = __nccwpck_require__(3435).WebSocket
 module.exports.CloseEvent = CloseEvent
 module.exports.ErrorEvent = ErrorEvent
 module.exports.MessageEvent = MessageEvent
@@ -8732,18 +8732,18 @@ module.exports.MockPool = MockPool
 module.exports.MockAgent = MockAgent
 module.exports.mockErrors = mockErrors
 
-const { EventSource } = __nccwpck_require__(1238)
+const { EventSource } = __nccwpck_require__(6376)
 
 module.exports.EventSource = EventSource
 
 
 /***/ }),
 
-/***/ 158:
+/***/ 6128:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { addAbortListener } = __nccwpck_require__(3440)
-const { RequestAbortedError } = __nccwpck_require__(8707)
+const { addAbortListener } = __nccwpck_require__(5386)
+const { RequestAbortedError } = __nccwpck_require__(6593)
 
 const kListener = Symbol('kListener')
 const kSignal = Symbol('kSignal')
@@ -8803,16 +8803,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2279:
+/***/ 2574:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 
 class ConnectHandler extends AsyncResource {
   constructor (opts, callback) {
@@ -8918,7 +8918,7 @@ module.exports = connect
 
 /***/ }),
 
-/***/ 6862:
+/***/ 884:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -8932,10 +8932,10 @@ const {
   InvalidArgumentError,
   InvalidReturnValueError,
   RequestAbortedError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+} = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 const assert = __nccwpck_require__(4589)
 
 const kResume = Symbol('resume')
@@ -9176,16 +9176,16 @@ module.exports = pipeline
 
 /***/ }),
 
-/***/ 4043:
+/***/ 865:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { Readable } = __nccwpck_require__(9927)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { Readable } = __nccwpck_require__(3897)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(6425)
 const { AsyncResource } = __nccwpck_require__(6698)
 
 class RequestHandler extends AsyncResource {
@@ -9397,18 +9397,18 @@ module.exports.RequestHandler = RequestHandler
 
 /***/ }),
 
-/***/ 3560:
+/***/ 4754:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
 const { finished, PassThrough } = __nccwpck_require__(7075)
-const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(6425)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 
 class StreamHandler extends AsyncResource {
   constructor (opts, factory, callback) {
@@ -9624,15 +9624,15 @@ module.exports = stream
 
 /***/ }),
 
-/***/ 1882:
+/***/ 3408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(6593)
 const { AsyncResource } = __nccwpck_require__(6698)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const util = __nccwpck_require__(5386)
+const { addSignal, removeSignal } = __nccwpck_require__(6128)
 const assert = __nccwpck_require__(4589)
 
 class UpgradeHandler extends AsyncResource {
@@ -9739,21 +9739,21 @@ module.exports = upgrade
 
 /***/ }),
 
-/***/ 6615:
+/***/ 5889:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-module.exports.request = __nccwpck_require__(4043)
-module.exports.stream = __nccwpck_require__(3560)
-module.exports.pipeline = __nccwpck_require__(6862)
-module.exports.upgrade = __nccwpck_require__(1882)
-module.exports.connect = __nccwpck_require__(2279)
+module.exports.request = __nccwpck_require__(865)
+module.exports.stream = __nccwpck_require__(4754)
+module.exports.pipeline = __nccwpck_require__(884)
+module.exports.upgrade = __nccwpck_require__(3408)
+module.exports.connect = __nccwpck_require__(2574)
 
 
 /***/ }),
 
-/***/ 9927:
+/***/ 3897:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Ported from https://github.com/nodejs/undici/pull/907
@@ -9762,9 +9762,9 @@ module.exports.connect = __nccwpck_require__(2279)
 
 const assert = __nccwpck_require__(4589)
 const { Readable } = __nccwpck_require__(7075)
-const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { ReadableStreamFrom } = __nccwpck_require__(3440)
+const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { ReadableStreamFrom } = __nccwpck_require__(5386)
 
 const kConsume = Symbol('kConsume')
 const kReading = Symbol('kReading')
@@ -10145,15 +10145,15 @@ module.exports = { Readable: BodyReadable, chunksDecode }
 
 /***/ }),
 
-/***/ 7655:
+/***/ 6425:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 const assert = __nccwpck_require__(4589)
 const {
   ResponseStatusCodeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 
-const { chunksDecode } = __nccwpck_require__(9927)
+const { chunksDecode } = __nccwpck_require__(3897)
 const CHUNK_LIMIT = 128 * 1024
 
 async function getResolveErrorBodyCallback ({ callback, body, contentType, statusCode, statusMessage, headers }) {
@@ -10245,16 +10245,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9136:
+/***/ 5106:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const net = __nccwpck_require__(7030)
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(8707)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(5386)
+const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(6593)
+const timers = __nccwpck_require__(5929)
 
 function noop () {}
 
@@ -10492,7 +10492,7 @@ module.exports = buildConnector
 
 /***/ }),
 
-/***/ 735:
+/***/ 4037:
 /***/ ((module) => {
 
 
@@ -10617,7 +10617,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2414:
+/***/ 6644:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -10826,7 +10826,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8707:
+/***/ 6593:
 /***/ ((module) => {
 
 
@@ -11258,7 +11258,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4655:
+/***/ 8957:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11266,7 +11266,7 @@ module.exports = {
 const {
   InvalidArgumentError,
   NotSupportedError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const assert = __nccwpck_require__(4589)
 const {
   isValidHTTPToken,
@@ -11281,9 +11281,9 @@ const {
   validateHandler,
   getServerName,
   normalizedMethodRecords
-} = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
+} = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(4037)
 
 // Verifies that a given path is valid does not contain control chars \x00 to \x20
 const invalidPathRegex = /[^\u0021-\u00ff]/
@@ -11747,7 +11747,7 @@ module.exports = Request
 
 /***/ }),
 
-/***/ 6443:
+/***/ 3377:
 /***/ ((module) => {
 
 module.exports = {
@@ -11821,7 +11821,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7752:
+/***/ 3838:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -11829,7 +11829,7 @@ module.exports = {
 const {
   wellknownHeaderNames,
   headerNameLowerCasedRecord
-} = __nccwpck_require__(735)
+} = __nccwpck_require__(4037)
 
 class TstNode {
   /** @type {any} */
@@ -11980,13 +11980,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3440:
+/***/ 5386:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(6443)
+const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(3377)
 const { IncomingMessage } = __nccwpck_require__(7067)
 const stream = __nccwpck_require__(7075)
 const net = __nccwpck_require__(7030)
@@ -11994,9 +11994,9 @@ const { Blob } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 const { stringify } = __nccwpck_require__(1792)
 const { EventEmitter: EE } = __nccwpck_require__(8474)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
-const { tree } = __nccwpck_require__(7752)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(4037)
+const { tree } = __nccwpck_require__(3838)
 
 const [nodeMajor, nodeMinor] = process.versions.node.split('.').map(v => Number(v))
 
@@ -12706,18 +12706,18 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7405:
+/***/ 5539:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
-const DispatcherBase = __nccwpck_require__(1841)
-const Pool = __nccwpck_require__(628)
-const Client = __nccwpck_require__(3701)
-const util = __nccwpck_require__(3440)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(3377)
+const DispatcherBase = __nccwpck_require__(803)
+const Pool = __nccwpck_require__(8014)
+const Client = __nccwpck_require__(271)
+const util = __nccwpck_require__(5386)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 const kOnConnect = Symbol('onConnect')
 const kOnDisconnect = Symbol('onDisconnect')
@@ -12846,7 +12846,7 @@ module.exports = Agent
 
 /***/ }),
 
-/***/ 837:
+/***/ 3207:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -12854,7 +12854,7 @@ module.exports = Agent
 const {
   BalancedPoolMissingUpstreamError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   PoolBase,
   kClients,
@@ -12862,10 +12862,10 @@ const {
   kAddClient,
   kRemoveClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Pool = __nccwpck_require__(628)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const { parseOrigin } = __nccwpck_require__(3440)
+} = __nccwpck_require__(1278)
+const Pool = __nccwpck_require__(8014)
+const { kUrl, kInterceptors } = __nccwpck_require__(3377)
+const { parseOrigin } = __nccwpck_require__(5386)
 const kFactory = Symbol('factory')
 
 const kOptions = Symbol('options')
@@ -13062,7 +13062,7 @@ module.exports = BalancedPool
 
 /***/ }),
 
-/***/ 637:
+/***/ 8939:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -13070,9 +13070,9 @@ module.exports = BalancedPool
 /* global WebAssembly */
 
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const timers = __nccwpck_require__(5929)
 const {
   RequestContentLengthMismatchError,
   ResponseContentLengthMismatchError,
@@ -13085,7 +13085,7 @@ const {
   BodyTimeoutError,
   HTTPParserError,
   ResponseExceededMaxSizeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   kUrl,
   kReset,
@@ -13118,9 +13118,9 @@ const {
   kOnError,
   kResume,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(3377)
 
-const constants = __nccwpck_require__(2824)
+const constants = __nccwpck_require__(6402)
 const EMPTY_BUF = Buffer.alloc(0)
 const FastBuffer = Buffer[Symbol.species]
 const addListener = util.addListener
@@ -13132,11 +13132,11 @@ const kSocketUsed = Symbol('kSocketUsed')
 let extractBody
 
 async function lazyllhttp () {
-  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(3870) : undefined
+  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(9240) : undefined
 
   let mod
   try {
-    mod = await WebAssembly.compile(__nccwpck_require__(3434))
+    mod = await WebAssembly.compile(__nccwpck_require__(9968))
   } catch (e) {
     /* istanbul ignore next */
 
@@ -13144,7 +13144,7 @@ async function lazyllhttp () {
     // being enabled, but the occurring of this other error
     // * https://github.com/emscripten-core/emscripten/issues/11495
     // got me to remove that check to avoid breaking Node 12.
-    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(3870))
+    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(9240))
   }
 
   return await WebAssembly.instantiate(mod, {
@@ -14059,7 +14059,7 @@ function writeH1 (client, request) {
 
   if (util.isFormDataLike(body)) {
     if (!extractBody) {
-      extractBody = (__nccwpck_require__(4492).extractBody)
+      extractBody = (__nccwpck_require__(6962).extractBody)
     }
 
     const [bodyStream, contentType] = extractBody(body)
@@ -14582,7 +14582,7 @@ module.exports = connectH1
 
 /***/ }),
 
-/***/ 8788:
+/***/ 7726:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -14590,13 +14590,13 @@ module.exports = connectH1
 const assert = __nccwpck_require__(4589)
 const { errorMonitor } = __nccwpck_require__(8474)
 const { pipeline } = __nccwpck_require__(7075)
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(5386)
 const {
   RequestContentLengthMismatchError,
   RequestAbortedError,
   SocketError,
   InformationalError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(6593)
 const {
   kUrl,
   kReset,
@@ -14615,7 +14615,7 @@ const {
   kResume,
   kSize,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(3377)
 
 const kOpenStreams = Symbol('open streams')
 
@@ -15021,7 +15021,7 @@ function writeH2 (client, request) {
   let contentLength = util.bodyLength(body)
 
   if (util.isFormDataLike(body)) {
-    extractBody ??= (__nccwpck_require__(4492).extractBody)
+    extractBody ??= (__nccwpck_require__(6962).extractBody)
 
     const [bodyStream, contentType] = extractBody(body)
     headers['content-type'] = contentType
@@ -15381,7 +15381,7 @@ module.exports = connectH2
 
 /***/ }),
 
-/***/ 3701:
+/***/ 271:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // @ts-check
@@ -15391,16 +15391,16 @@ module.exports = connectH2
 const assert = __nccwpck_require__(4589)
 const net = __nccwpck_require__(7030)
 const http = __nccwpck_require__(7067)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const Request = __nccwpck_require__(4655)
-const DispatcherBase = __nccwpck_require__(1841)
+const util = __nccwpck_require__(5386)
+const { channels } = __nccwpck_require__(6644)
+const Request = __nccwpck_require__(8957)
+const DispatcherBase = __nccwpck_require__(803)
 const {
   InvalidArgumentError,
   InformationalError,
   ClientDestroyedError
-} = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(6593)
+const buildConnector = __nccwpck_require__(5106)
 const {
   kUrl,
   kServerName,
@@ -15442,9 +15442,9 @@ const {
   kHTTPContext,
   kMaxConcurrentStreams,
   kResume
-} = __nccwpck_require__(6443)
-const connectH1 = __nccwpck_require__(637)
-const connectH2 = __nccwpck_require__(8788)
+} = __nccwpck_require__(3377)
+const connectH1 = __nccwpck_require__(8939)
+const connectH2 = __nccwpck_require__(7726)
 let deprecatedInterceptorWarned = false
 
 const kClosedResolve = Symbol('kClosedResolve')
@@ -15752,7 +15752,7 @@ class Client extends DispatcherBase {
   }
 }
 
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const createRedirectInterceptor = __nccwpck_require__(5306)
 
 function onError (client, err) {
   if (
@@ -16012,19 +16012,19 @@ module.exports = Client
 
 /***/ }),
 
-/***/ 1841:
+/***/ 803:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const buffer = __nccwpck_require__(4573)
-const Dispatcher = __nccwpck_require__(883)
+const Dispatcher = __nccwpck_require__(2377)
 const {
   ClientDestroyedError,
   ClientClosedError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+} = __nccwpck_require__(6593)
+const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(3377)
 
 const kOnDestroyed = Symbol('onDestroyed')
 const kOnClosed = Symbol('onClosed')
@@ -16227,7 +16227,7 @@ module.exports = DispatcherBase
 
 /***/ }),
 
-/***/ 883:
+/***/ 2377:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -16299,15 +16299,15 @@ module.exports = Dispatcher
 
 /***/ }),
 
-/***/ 3137:
+/***/ 6699:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(6443)
-const ProxyAgent = __nccwpck_require__(6672)
-const Agent = __nccwpck_require__(7405)
+const DispatcherBase = __nccwpck_require__(803)
+const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(3377)
+const ProxyAgent = __nccwpck_require__(9710)
+const Agent = __nccwpck_require__(5539)
 
 const DEFAULT_PORTS = {
   'http:': 80,
@@ -16466,7 +16466,7 @@ module.exports = EnvHttpProxyAgent
 
 /***/ }),
 
-/***/ 4660:
+/***/ 2190:
 /***/ ((module) => {
 
 /* eslint-disable */
@@ -16590,15 +16590,15 @@ module.exports = class FixedQueue {
 
 /***/ }),
 
-/***/ 2128:
+/***/ 1278:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const FixedQueue = __nccwpck_require__(4660)
-const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(6443)
-const PoolStats = __nccwpck_require__(3246)
+const DispatcherBase = __nccwpck_require__(803)
+const FixedQueue = __nccwpck_require__(2190)
+const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(3377)
+const PoolStats = __nccwpck_require__(1680)
 
 const kClients = Symbol('clients')
 const kNeedDrain = Symbol('needDrain')
@@ -16791,10 +16791,10 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3246:
+/***/ 1680:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(6443)
+const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(3377)
 const kPool = Symbol('pool')
 
 class PoolStats {
@@ -16832,7 +16832,7 @@ module.exports = PoolStats
 
 /***/ }),
 
-/***/ 628:
+/***/ 8014:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -16843,14 +16843,14 @@ const {
   kNeedDrain,
   kAddClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Client = __nccwpck_require__(3701)
+} = __nccwpck_require__(1278)
+const Client = __nccwpck_require__(271)
 const {
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(6593)
+const util = __nccwpck_require__(5386)
+const { kUrl, kInterceptors } = __nccwpck_require__(3377)
+const buildConnector = __nccwpck_require__(5106)
 
 const kOptions = Symbol('options')
 const kConnections = Symbol('connections')
@@ -16946,19 +16946,19 @@ module.exports = Pool
 
 /***/ }),
 
-/***/ 6672:
+/***/ 9710:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(3377)
 const { URL } = __nccwpck_require__(3136)
-const Agent = __nccwpck_require__(7405)
-const Pool = __nccwpck_require__(628)
-const DispatcherBase = __nccwpck_require__(1841)
-const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
-const Client = __nccwpck_require__(3701)
+const Agent = __nccwpck_require__(5539)
+const Pool = __nccwpck_require__(8014)
+const DispatcherBase = __nccwpck_require__(803)
+const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(6593)
+const buildConnector = __nccwpck_require__(5106)
+const Client = __nccwpck_require__(271)
 
 const kAgent = Symbol('proxy agent')
 const kClient = Symbol('proxy client')
@@ -17227,13 +17227,13 @@ module.exports = ProxyAgent
 
 /***/ }),
 
-/***/ 50:
+/***/ 9176:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const Dispatcher = __nccwpck_require__(883)
-const RetryHandler = __nccwpck_require__(7816)
+const Dispatcher = __nccwpck_require__(2377)
+const RetryHandler = __nccwpck_require__(3174)
 
 class RetryAgent extends Dispatcher {
   #agent = null
@@ -17269,7 +17269,7 @@ module.exports = RetryAgent
 
 /***/ }),
 
-/***/ 2581:
+/***/ 4743:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -17277,8 +17277,8 @@ module.exports = RetryAgent
 // We include a version number for the Dispatcher API. In case of breaking changes,
 // this version number must be increased to avoid conflicts.
 const globalDispatcher = Symbol.for('undici.globalDispatcher.1')
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const Agent = __nccwpck_require__(7405)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const Agent = __nccwpck_require__(5539)
 
 if (getGlobalDispatcher() === undefined) {
   setGlobalDispatcher(new Agent())
@@ -17308,7 +17308,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8155:
+/***/ 6949:
 /***/ ((module) => {
 
 
@@ -17359,15 +17359,15 @@ module.exports = class DecoratorHandler {
 
 /***/ }),
 
-/***/ 8754:
+/***/ 3216:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { kBodyUsed } = __nccwpck_require__(6443)
+const util = __nccwpck_require__(5386)
+const { kBodyUsed } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 const EE = __nccwpck_require__(8474)
 
 const redirectableStatusCodes = [300, 301, 302, 303, 307, 308]
@@ -17598,20 +17598,20 @@ module.exports = RedirectHandler
 
 /***/ }),
 
-/***/ 7816:
+/***/ 3174:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const assert = __nccwpck_require__(4589)
 
-const { kRetryHandlerDefaultRetry } = __nccwpck_require__(6443)
-const { RequestRetryError } = __nccwpck_require__(8707)
+const { kRetryHandlerDefaultRetry } = __nccwpck_require__(3377)
+const { RequestRetryError } = __nccwpck_require__(6593)
 const {
   isDisturbed,
   parseHeaders,
   parseRangeHeader,
   wrapRequestBody
-} = __nccwpck_require__(3440)
+} = __nccwpck_require__(5386)
 
 function calculateRetryAfterHeader (retryAfter) {
   const current = Date.now()
@@ -18042,14 +18042,14 @@ module.exports = RetryHandler
 
 /***/ }),
 
-/***/ 379:
+/***/ 6149:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const { isIP } = __nccwpck_require__(7030)
 const { lookup } = __nccwpck_require__(610)
-const DecoratorHandler = __nccwpck_require__(8155)
-const { InvalidArgumentError, InformationalError } = __nccwpck_require__(8707)
+const DecoratorHandler = __nccwpck_require__(6949)
+const { InvalidArgumentError, InformationalError } = __nccwpck_require__(6593)
 const maxInt = Math.pow(2, 31) - 1
 
 class DNSInstance {
@@ -18424,14 +18424,14 @@ module.exports = interceptorOpts => {
 
 /***/ }),
 
-/***/ 8060:
+/***/ 5786:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const DecoratorHandler = __nccwpck_require__(8155)
+const util = __nccwpck_require__(5386)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(6593)
+const DecoratorHandler = __nccwpck_require__(6949)
 
 class DumpHandler extends DecoratorHandler {
   #maxSize = 1024 * 1024
@@ -18554,12 +18554,12 @@ module.exports = createDumpInterceptor
 
 /***/ }),
 
-/***/ 5092:
+/***/ 5306:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(3216)
 
 function createRedirectInterceptor ({ maxRedirections: defaultMaxRedirections }) {
   return (dispatch) => {
@@ -18582,11 +18582,11 @@ module.exports = createRedirectInterceptor
 
 /***/ }),
 
-/***/ 1514:
+/***/ 8687:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(3216)
 
 module.exports = opts => {
   const globalMaxRedirections = opts?.maxRedirections
@@ -18613,11 +18613,11 @@ module.exports = opts => {
 
 /***/ }),
 
-/***/ 2026:
+/***/ 9636:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
-const RetryHandler = __nccwpck_require__(7816)
+const RetryHandler = __nccwpck_require__(3174)
 
 module.exports = globalOpts => {
   return dispatch => {
@@ -18639,13 +18639,13 @@ module.exports = globalOpts => {
 
 /***/ }),
 
-/***/ 2824:
+/***/ 6402:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.SPECIAL_HEADERS = exports.HEADER_STATE = exports.MINOR = exports.MAJOR = exports.CONNECTION_TOKEN_CHARS = exports.HEADER_CHARS = exports.TOKEN = exports.STRICT_TOKEN = exports.HEX = exports.URL_CHAR = exports.STRICT_URL_CHAR = exports.USERINFO_CHARS = exports.MARK = exports.ALPHANUM = exports.NUM = exports.HEX_MAP = exports.NUM_MAP = exports.ALPHA = exports.FINISH = exports.H_METHOD_MAP = exports.METHOD_MAP = exports.METHODS_RTSP = exports.METHODS_ICE = exports.METHODS_HTTP = exports.METHODS = exports.LENIENT_FLAGS = exports.FLAGS = exports.TYPE = exports.ERROR = void 0;
-const utils_1 = __nccwpck_require__(172);
+const utils_1 = __nccwpck_require__(6650);
 // C headers
 var ERROR;
 (function (ERROR) {
@@ -18923,7 +18923,7 @@ exports.SPECIAL_HEADERS = {
 
 /***/ }),
 
-/***/ 3870:
+/***/ 9240:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -18935,7 +18935,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 3434:
+/***/ 9968:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -18947,7 +18947,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 172:
+/***/ 6650:
 /***/ ((__unused_webpack_module, exports) => {
 
 
@@ -18968,13 +18968,13 @@ exports.enumToMap = enumToMap;
 
 /***/ }),
 
-/***/ 7501:
+/***/ 587:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kClients } = __nccwpck_require__(6443)
-const Agent = __nccwpck_require__(7405)
+const { kClients } = __nccwpck_require__(3377)
+const Agent = __nccwpck_require__(5539)
 const {
   kAgent,
   kMockAgentSet,
@@ -18985,14 +18985,14 @@ const {
   kGetNetConnect,
   kOptions,
   kFactory
-} = __nccwpck_require__(1117)
-const MockClient = __nccwpck_require__(7365)
-const MockPool = __nccwpck_require__(4004)
-const { matchValue, buildMockOptions } = __nccwpck_require__(3397)
-const { InvalidArgumentError, UndiciError } = __nccwpck_require__(8707)
-const Dispatcher = __nccwpck_require__(883)
-const Pluralizer = __nccwpck_require__(1529)
-const PendingInterceptorsFormatter = __nccwpck_require__(6142)
+} = __nccwpck_require__(2539)
+const MockClient = __nccwpck_require__(2839)
+const MockPool = __nccwpck_require__(3926)
+const { matchValue, buildMockOptions } = __nccwpck_require__(463)
+const { InvalidArgumentError, UndiciError } = __nccwpck_require__(6593)
+const Dispatcher = __nccwpck_require__(2377)
+const Pluralizer = __nccwpck_require__(39)
+const PendingInterceptorsFormatter = __nccwpck_require__(2708)
 
 class MockAgent extends Dispatcher {
   constructor (opts) {
@@ -19135,14 +19135,14 @@ module.exports = MockAgent
 
 /***/ }),
 
-/***/ 7365:
+/***/ 2839:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Client = __nccwpck_require__(3701)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Client = __nccwpck_require__(271)
+const { buildMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kMockAgent,
@@ -19151,10 +19151,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(2539)
+const { MockInterceptor } = __nccwpck_require__(7073)
+const Symbols = __nccwpck_require__(3377)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 
 /**
  * MockClient provides an API that extends the Client to influence the mockDispatches.
@@ -19201,12 +19201,12 @@ module.exports = MockClient
 
 /***/ }),
 
-/***/ 2429:
+/***/ 5347:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { UndiciError } = __nccwpck_require__(8707)
+const { UndiciError } = __nccwpck_require__(6593)
 
 const kMockNotMatchedError = Symbol.for('undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED')
 
@@ -19236,12 +19236,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1511:
+/***/ 7073:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(3397)
+const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kDispatchKey,
@@ -19249,9 +19249,9 @@ const {
   kDefaultTrailers,
   kContentLength,
   kMockDispatch
-} = __nccwpck_require__(1117)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(2539)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
+const { buildURL } = __nccwpck_require__(5386)
 
 /**
  * Defines the scope API for an interceptor reply
@@ -19450,14 +19450,14 @@ module.exports.MockScope = MockScope
 
 /***/ }),
 
-/***/ 4004:
+/***/ 3926:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Pool = __nccwpck_require__(628)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Pool = __nccwpck_require__(8014)
+const { buildMockDispatch } = __nccwpck_require__(463)
 const {
   kDispatches,
   kMockAgent,
@@ -19466,10 +19466,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(2539)
+const { MockInterceptor } = __nccwpck_require__(7073)
+const Symbols = __nccwpck_require__(3377)
+const { InvalidArgumentError } = __nccwpck_require__(6593)
 
 /**
  * MockPool provides an API that extends the Pool to influence the mockDispatches.
@@ -19516,7 +19516,7 @@ module.exports = MockPool
 
 /***/ }),
 
-/***/ 1117:
+/***/ 2539:
 /***/ ((module) => {
 
 
@@ -19546,20 +19546,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3397:
+/***/ 463:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { MockNotMatchedError } = __nccwpck_require__(2429)
+const { MockNotMatchedError } = __nccwpck_require__(5347)
 const {
   kDispatches,
   kMockAgent,
   kOriginalDispatch,
   kOrigin,
   kGetNetConnect
-} = __nccwpck_require__(1117)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(2539)
+const { buildURL } = __nccwpck_require__(5386)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const {
   types: {
@@ -19920,7 +19920,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6142:
+/***/ 2708:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -19970,7 +19970,7 @@ module.exports = class PendingInterceptorsFormatter {
 
 /***/ }),
 
-/***/ 1529:
+/***/ 39:
 /***/ ((module) => {
 
 
@@ -20006,7 +20006,7 @@ module.exports = class Pluralizer {
 
 /***/ }),
 
-/***/ 6603:
+/***/ 5929:
 /***/ ((module) => {
 
 
@@ -20436,20 +20436,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9634:
+/***/ 3892:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { urlEquals, getFieldValues } = __nccwpck_require__(6798)
-const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(3440)
-const { webidl } = __nccwpck_require__(5893)
-const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9051)
-const { Request, fromInnerRequest } = __nccwpck_require__(9967)
-const { kState } = __nccwpck_require__(3627)
-const { fetching } = __nccwpck_require__(4398)
-const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(3168)
+const { kConstruct } = __nccwpck_require__(8271)
+const { urlEquals, getFieldValues } = __nccwpck_require__(2012)
+const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(5386)
+const { webidl } = __nccwpck_require__(6083)
+const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9317)
+const { Request, fromInnerRequest } = __nccwpck_require__(3713)
+const { kState } = __nccwpck_require__(6970)
+const { fetching } = __nccwpck_require__(6860)
+const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(1118)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -21302,15 +21302,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3245:
+/***/ 7403:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { Cache } = __nccwpck_require__(9634)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(8271)
+const { Cache } = __nccwpck_require__(3892)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 
 class CacheStorage {
   /**
@@ -21461,26 +21461,26 @@ module.exports = {
 
 /***/ }),
 
-/***/ 109:
+/***/ 8271:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 module.exports = {
-  kConstruct: (__nccwpck_require__(6443).kConstruct)
+  kConstruct: (__nccwpck_require__(3377).kConstruct)
 }
 
 
 /***/ }),
 
-/***/ 6798:
+/***/ 2012:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const assert = __nccwpck_require__(4589)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { isValidHeaderName } = __nccwpck_require__(3168)
+const { URLSerializer } = __nccwpck_require__(782)
+const { isValidHeaderName } = __nccwpck_require__(1118)
 
 /**
  * @see https://url.spec.whatwg.org/#concept-url-equals
@@ -21525,7 +21525,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1276:
+/***/ 9922:
 /***/ ((module) => {
 
 
@@ -21544,15 +21544,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9061:
+/***/ 8495:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { parseSetCookie } = __nccwpck_require__(1978)
-const { stringify } = __nccwpck_require__(7797)
-const { webidl } = __nccwpck_require__(5893)
-const { Headers } = __nccwpck_require__(660)
+const { parseSetCookie } = __nccwpck_require__(5816)
+const { stringify } = __nccwpck_require__(2095)
+const { webidl } = __nccwpck_require__(6083)
+const { Headers } = __nccwpck_require__(5662)
 
 /**
  * @typedef {Object} Cookie
@@ -21735,14 +21735,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1978:
+/***/ 5816:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(1276)
-const { isCTLExcludingHtab } = __nccwpck_require__(7797)
-const { collectASequenceOfCodePointsFast } = __nccwpck_require__(1900)
+const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(9922)
+const { isCTLExcludingHtab } = __nccwpck_require__(2095)
+const { collectASequenceOfCodePointsFast } = __nccwpck_require__(782)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -22052,7 +22052,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7797:
+/***/ 2095:
 /***/ ((module) => {
 
 
@@ -22411,13 +22411,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4031:
+/***/ 6301:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 const buffer = __nccwpck_require__(4573)
 const { Transform } = __nccwpck_require__(7075)
-const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(4811)
+const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(625)
 
 /**
  * @type {number[]} BOM
@@ -22992,23 +22992,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1238:
+/***/ 6376:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { pipeline } = __nccwpck_require__(7075)
-const { fetching } = __nccwpck_require__(4398)
-const { makeRequest } = __nccwpck_require__(9967)
-const { webidl } = __nccwpck_require__(5893)
-const { EventSourceStream } = __nccwpck_require__(4031)
-const { parseMIMEType } = __nccwpck_require__(1900)
-const { createFastMessageEvent } = __nccwpck_require__(5188)
-const { isNetworkError } = __nccwpck_require__(9051)
-const { delay } = __nccwpck_require__(4811)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+const { fetching } = __nccwpck_require__(6860)
+const { makeRequest } = __nccwpck_require__(3713)
+const { webidl } = __nccwpck_require__(6083)
+const { EventSourceStream } = __nccwpck_require__(6301)
+const { parseMIMEType } = __nccwpck_require__(782)
+const { createFastMessageEvent } = __nccwpck_require__(6814)
+const { isNetworkError } = __nccwpck_require__(9317)
+const { delay } = __nccwpck_require__(625)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { environmentSettingsObject } = __nccwpck_require__(1118)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
 
 let experimentalWarned = false
 
@@ -23482,7 +23482,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4811:
+/***/ 625:
 /***/ ((module) => {
 
 
@@ -23526,12 +23526,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4492:
+/***/ 6962:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(5386)
 const {
   ReadableStreamFrom,
   isBlobLike,
@@ -23541,16 +23541,16 @@ const {
   fullyReadBody,
   extractMimeType,
   utf8DecodeBytes
-} = __nccwpck_require__(3168)
-const { FormData } = __nccwpck_require__(5910)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1118)
+const { FormData } = __nccwpck_require__(8440)
+const { kState } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
 const { Blob } = __nccwpck_require__(4573)
 const assert = __nccwpck_require__(4589)
 const { isErrored, isDisturbed } = __nccwpck_require__(7075)
 const { isArrayBuffer } = __nccwpck_require__(3429)
-const { serializeAMimeType } = __nccwpck_require__(1900)
-const { multipartFormDataParser } = __nccwpck_require__(116)
+const { serializeAMimeType } = __nccwpck_require__(782)
+const { multipartFormDataParser } = __nccwpck_require__(4646)
 let random
 
 try {
@@ -24062,7 +24062,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4495:
+/***/ 6833:
 /***/ ((module) => {
 
 
@@ -24193,7 +24193,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1900:
+/***/ 782:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -24944,12 +24944,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6653:
+/***/ 9255:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kConnected, kSize } = __nccwpck_require__(6443)
+const { kConnected, kSize } = __nccwpck_require__(3377)
 
 class CompatWeakRef {
   constructor (value) {
@@ -24997,14 +24997,14 @@ module.exports = function () {
 
 /***/ }),
 
-/***/ 7114:
+/***/ 1508:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Blob, File } = __nccwpck_require__(4573)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+const { kState } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
 
 // TODO(@KhafraDev): remove
 class FileLike {
@@ -25130,16 +25130,16 @@ module.exports = { FileLike, isFileLike }
 
 /***/ }),
 
-/***/ 116:
+/***/ 4646:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { utf8DecodeBytes } = __nccwpck_require__(3168)
-const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(1900)
-const { isFileLike } = __nccwpck_require__(7114)
-const { makeEntry } = __nccwpck_require__(5910)
+const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(5386)
+const { utf8DecodeBytes } = __nccwpck_require__(1118)
+const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(782)
+const { isFileLike } = __nccwpck_require__(1508)
+const { makeEntry } = __nccwpck_require__(8440)
 const assert = __nccwpck_require__(4589)
 const { File: NodeFile } = __nccwpck_require__(4573)
 
@@ -25611,16 +25611,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5910:
+/***/ 8440:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { isBlobLike, iteratorMixin } = __nccwpck_require__(3168)
-const { kState } = __nccwpck_require__(3627)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { FileLike, isFileLike } = __nccwpck_require__(7114)
-const { webidl } = __nccwpck_require__(5893)
+const { isBlobLike, iteratorMixin } = __nccwpck_require__(1118)
+const { kState } = __nccwpck_require__(6970)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { FileLike, isFileLike } = __nccwpck_require__(1508)
+const { webidl } = __nccwpck_require__(6083)
 const { File: NativeFile } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 
@@ -25870,7 +25870,7 @@ module.exports = { FormData, makeEntry }
 
 /***/ }),
 
-/***/ 1059:
+/***/ 8709:
 /***/ ((module) => {
 
 
@@ -25917,21 +25917,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 660:
+/***/ 5662:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
 
 
 
-const { kConstruct } = __nccwpck_require__(6443)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(3377)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 const {
   iteratorMixin,
   isValidHeaderName,
   isValidHeaderValue
-} = __nccwpck_require__(3168)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(1118)
+const { webidl } = __nccwpck_require__(6083)
 const assert = __nccwpck_require__(4589)
 const util = __nccwpck_require__(7975)
 
@@ -26611,7 +26611,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4398:
+/***/ 6860:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // https://github.com/Ethan-Arrowood/undici-fetch
@@ -26624,9 +26624,9 @@ const {
   filterResponse,
   makeResponse,
   fromInnerResponse
-} = __nccwpck_require__(9051)
-const { HeadersList } = __nccwpck_require__(660)
-const { Request, cloneRequest } = __nccwpck_require__(9967)
+} = __nccwpck_require__(9317)
+const { HeadersList } = __nccwpck_require__(5662)
+const { Request, cloneRequest } = __nccwpck_require__(3713)
 const zlib = __nccwpck_require__(8522)
 const {
   bytesMatch,
@@ -26662,23 +26662,23 @@ const {
   buildContentRange,
   createInflate,
   extractMimeType
-} = __nccwpck_require__(3168)
-const { kState, kDispatcher } = __nccwpck_require__(3627)
+} = __nccwpck_require__(1118)
+const { kState, kDispatcher } = __nccwpck_require__(6970)
 const assert = __nccwpck_require__(4589)
-const { safelyExtractBody, extractBody } = __nccwpck_require__(4492)
+const { safelyExtractBody, extractBody } = __nccwpck_require__(6962)
 const {
   redirectStatusSet,
   nullBodyStatus,
   safeMethodsSet,
   requestBodyHeader,
   subresourceSet
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(6833)
 const EE = __nccwpck_require__(8474)
 const { Readable, pipeline, finished } = __nccwpck_require__(7075)
-const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(1900)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
-const { webidl } = __nccwpck_require__(5893)
+const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(5386)
+const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(782)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
+const { webidl } = __nccwpck_require__(6083)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const GET_OR_HEAD = ['GET', 'HEAD']
 
@@ -28888,23 +28888,23 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9967:
+/***/ 3713:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 /* globals AbortController */
 
 
 
-const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(4492)
-const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(660)
-const { FinalizationRegistry } = __nccwpck_require__(6653)()
-const util = __nccwpck_require__(3440)
+const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(6962)
+const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(5662)
+const { FinalizationRegistry } = __nccwpck_require__(9255)()
+const util = __nccwpck_require__(5386)
 const nodeUtil = __nccwpck_require__(7975)
 const {
   isValidHTTPToken,
   sameOrigin,
   environmentSettingsObject
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1118)
 const {
   forbiddenMethodsSet,
   corsSafeListedMethodsSet,
@@ -28914,12 +28914,12 @@ const {
   requestCredentials,
   requestCache,
   requestDuplex
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(6833)
 const { kEnumerableProperty, normalizedMethodRecordsBase, normalizedMethodRecords } = util
-const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
+const { URLSerializer } = __nccwpck_require__(782)
+const { kConstruct } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
 const { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = __nccwpck_require__(8474)
 
@@ -29932,14 +29932,14 @@ module.exports = { Request, makeRequest, fromInnerRequest, cloneRequest }
 
 /***/ }),
 
-/***/ 9051:
+/***/ 9317:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(660)
-const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(4492)
-const util = __nccwpck_require__(3440)
+const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(5662)
+const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(6962)
+const util = __nccwpck_require__(5386)
 const nodeUtil = __nccwpck_require__(7975)
 const { kEnumerableProperty } = util
 const {
@@ -29951,16 +29951,16 @@ const {
   isErrorLike,
   isomorphicEncode,
   environmentSettingsObject: relevantRealm
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(1118)
 const {
   redirectStatusSet,
   nullBodyStatus
-} = __nccwpck_require__(4495)
-const { kState, kHeaders } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { FormData } = __nccwpck_require__(5910)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+} = __nccwpck_require__(6833)
+const { kState, kHeaders } = __nccwpck_require__(6970)
+const { webidl } = __nccwpck_require__(6083)
+const { FormData } = __nccwpck_require__(8440)
+const { URLSerializer } = __nccwpck_require__(782)
+const { kConstruct } = __nccwpck_require__(3377)
 const assert = __nccwpck_require__(4589)
 const { types } = __nccwpck_require__(7975)
 
@@ -30549,7 +30549,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3627:
+/***/ 6970:
 /***/ ((module) => {
 
 
@@ -30565,21 +30565,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3168:
+/***/ 1118:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Transform } = __nccwpck_require__(7075)
 const zlib = __nccwpck_require__(8522)
-const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(4495)
-const { getGlobalOrigin } = __nccwpck_require__(1059)
-const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(1900)
+const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(6833)
+const { getGlobalOrigin } = __nccwpck_require__(8709)
+const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(782)
 const { performance } = __nccwpck_require__(643)
-const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(3440)
+const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(5386)
 const assert = __nccwpck_require__(4589)
 const { isUint8Array } = __nccwpck_require__(3429)
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(6083)
 
 let supportedHashes = []
 
@@ -32204,14 +32204,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5893:
+/***/ 6083:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { types, inspect } = __nccwpck_require__(7975)
 const { markAsUncloneable } = __nccwpck_require__(5919)
-const { toUSVString } = __nccwpck_require__(3440)
+const { toUSVString } = __nccwpck_require__(5386)
 
 /** @type {import('../../../types/webidl').Webidl} */
 const webidl = {}
@@ -32906,7 +32906,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2607:
+/***/ 2685:
 /***/ ((module) => {
 
 
@@ -33203,7 +33203,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8355:
+/***/ 4881:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33212,16 +33212,16 @@ const {
   staticPropertyDescriptors,
   readOperation,
   fireAProgressEvent
-} = __nccwpck_require__(3610)
+} = __nccwpck_require__(5860)
 const {
   kState,
   kError,
   kResult,
   kEvents,
   kAborted
-} = __nccwpck_require__(961)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+} = __nccwpck_require__(8391)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
 
 class FileReader extends EventTarget {
   constructor () {
@@ -33554,12 +33554,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8573:
+/***/ 699:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(6083)
 
 const kState = Symbol('ProgressEvent state')
 
@@ -33639,7 +33639,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 961:
+/***/ 8391:
 /***/ ((module) => {
 
 
@@ -33656,7 +33656,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3610:
+/***/ 5860:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33667,10 +33667,10 @@ const {
   kResult,
   kAborted,
   kLastProgressEventFired
-} = __nccwpck_require__(961)
-const { ProgressEvent } = __nccwpck_require__(8573)
-const { getEncoding } = __nccwpck_require__(2607)
-const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
+} = __nccwpck_require__(8391)
+const { ProgressEvent } = __nccwpck_require__(699)
+const { getEncoding } = __nccwpck_require__(2685)
+const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(782)
 const { types } = __nccwpck_require__(7975)
 const { StringDecoder } = __nccwpck_require__(3193)
 const { btoa } = __nccwpck_require__(4573)
@@ -34054,27 +34054,27 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6897:
+/***/ 3403:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(736)
+const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(9322)
 const {
   kReadyState,
   kSentClose,
   kByteParser,
   kReceivedClose,
   kResponse
-} = __nccwpck_require__(1216)
-const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(8625)
-const { channels } = __nccwpck_require__(2414)
-const { CloseEvent } = __nccwpck_require__(5188)
-const { makeRequest } = __nccwpck_require__(9967)
-const { fetching } = __nccwpck_require__(4398)
-const { Headers, getHeadersList } = __nccwpck_require__(660)
-const { getDecodeSplit } = __nccwpck_require__(3168)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
+} = __nccwpck_require__(7610)
+const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(3479)
+const { channels } = __nccwpck_require__(6644)
+const { CloseEvent } = __nccwpck_require__(6814)
+const { makeRequest } = __nccwpck_require__(3713)
+const { fetching } = __nccwpck_require__(6860)
+const { Headers, getHeadersList } = __nccwpck_require__(5662)
+const { getDecodeSplit } = __nccwpck_require__(1118)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
 
 /** @type {import('crypto')} */
 let crypto
@@ -34432,7 +34432,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 736:
+/***/ 9322:
 /***/ ((module) => {
 
 
@@ -34505,14 +34505,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5188:
+/***/ 6814:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { kConstruct } = __nccwpck_require__(6443)
+const { webidl } = __nccwpck_require__(6083)
+const { kEnumerableProperty } = __nccwpck_require__(5386)
+const { kConstruct } = __nccwpck_require__(3377)
 const { MessagePort } = __nccwpck_require__(5919)
 
 /**
@@ -34841,12 +34841,12 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3264:
+/***/ 4226:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { maxUnsigned16Bit } = __nccwpck_require__(736)
+const { maxUnsigned16Bit } = __nccwpck_require__(9322)
 
 const BUFFER_SIZE = 16386
 
@@ -34944,14 +34944,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9469:
+/***/ 6495:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { createInflateRaw, Z_DEFAULT_WINDOWBITS } = __nccwpck_require__(8522)
-const { isValidClientWindowBits } = __nccwpck_require__(8625)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+const { isValidClientWindowBits } = __nccwpck_require__(3479)
+const { MessageSizeExceededError } = __nccwpck_require__(6593)
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
 const kBuffer = Symbol('kBuffer')
@@ -35056,16 +35056,16 @@ module.exports = { PerMessageDeflate }
 
 /***/ }),
 
-/***/ 1652:
+/***/ 1298:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
 const { Writable } = __nccwpck_require__(7075)
 const assert = __nccwpck_require__(4589)
-const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(736)
-const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(1216)
-const { channels } = __nccwpck_require__(2414)
+const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(9322)
+const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(7610)
+const { channels } = __nccwpck_require__(6644)
 const {
   isValidStatusCode,
   isValidOpcode,
@@ -35075,11 +35075,11 @@ const {
   isControlFrame,
   isTextBinaryFrame,
   isContinuationFrame
-} = __nccwpck_require__(8625)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { closeWebSocketConnection } = __nccwpck_require__(6897)
-const { PerMessageDeflate } = __nccwpck_require__(9469)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(3479)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
+const { closeWebSocketConnection } = __nccwpck_require__(3403)
+const { PerMessageDeflate } = __nccwpck_require__(6495)
+const { MessageSizeExceededError } = __nccwpck_require__(6593)
 
 function failWebsocketConnectionWithCode (ws, code, reason) {
   closeWebSocketConnection(ws, code, reason, Buffer.byteLength(reason))
@@ -35590,14 +35590,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3900:
+/***/ 8470:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { opcodes, sendHints } = __nccwpck_require__(736)
-const FixedQueue = __nccwpck_require__(4660)
+const { WebsocketFrameSend } = __nccwpck_require__(4226)
+const { opcodes, sendHints } = __nccwpck_require__(9322)
+const FixedQueue = __nccwpck_require__(2190)
 
 /** @type {typeof Uint8Array} */
 const FastBuffer = Buffer[Symbol.species]
@@ -35701,7 +35701,7 @@ module.exports = { SendQueue }
 
 /***/ }),
 
-/***/ 1216:
+/***/ 7610:
 /***/ ((module) => {
 
 
@@ -35720,16 +35720,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8625:
+/***/ 3479:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(1216)
-const { states, opcodes } = __nccwpck_require__(736)
-const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(5188)
+const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(7610)
+const { states, opcodes } = __nccwpck_require__(9322)
+const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(6814)
 const { isUtf8 } = __nccwpck_require__(4573)
-const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(1900)
+const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(782)
 
 /* globals Blob */
 
@@ -36049,15 +36049,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3726:
+/***/ 3435:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(736)
+const { webidl } = __nccwpck_require__(6083)
+const { URLSerializer } = __nccwpck_require__(782)
+const { environmentSettingsObject } = __nccwpck_require__(1118)
+const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(9322)
 const {
   kWebSocketURL,
   kReadyState,
@@ -36066,21 +36066,21 @@ const {
   kResponse,
   kSentClose,
   kByteParser
-} = __nccwpck_require__(1216)
+} = __nccwpck_require__(7610)
 const {
   isConnecting,
   isEstablished,
   isClosing,
   isValidSubprotocol,
   fireEvent
-} = __nccwpck_require__(8625)
-const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(6897)
-const { ByteParser } = __nccwpck_require__(1652)
-const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(3440)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+} = __nccwpck_require__(3479)
+const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(3403)
+const { ByteParser } = __nccwpck_require__(1298)
+const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(5386)
+const { getGlobalDispatcher } = __nccwpck_require__(4743)
 const { types } = __nccwpck_require__(7975)
-const { ErrorEvent, CloseEvent } = __nccwpck_require__(5188)
-const { SendQueue } = __nccwpck_require__(3900)
+const { ErrorEvent, CloseEvent } = __nccwpck_require__(6814)
+const { SendQueue } = __nccwpck_require__(8470)
 
 // https://websockets.spec.whatwg.org/#interface-definition
 class WebSocket extends EventTarget {
@@ -36651,7 +36651,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3383:
+/***/ 6861:
 /***/ (function(module, exports) {
 
 var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
@@ -36997,7 +36997,7 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 4612:
+/***/ 5438:
 /***/ ((module, exports) => {
 
 (function (factory) {
@@ -39469,83 +39469,29 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 63:
+/***/ 4732:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  DV: () => (/* binding */ crossCheck),
-  In: () => (/* binding */ onePlatform),
-  Ko: () => (/* binding */ readInputs)
+  EE: () => (/* binding */ argument),
+  z6: () => (/* binding */ check),
+  ur: () => (/* binding */ lineBeginning),
+  Mn: () => (/* binding */ lines),
+  Gx: () => (/* binding */ minutes),
+  yL: () => (/* binding */ oneOf),
+  lq: () => (/* binding */ optional),
+  V2: () => (/* binding */ pair),
+  Ae: () => (/* binding */ path),
+  V0: () => (/* binding */ records),
+  mw: () => (/* binding */ required),
+  wZ: () => (/* binding */ tagName),
+  rD: () => (/* binding */ wholeNumber),
+  GX: () => (/* binding */ yesOrNo)
 });
 
-;// CONCATENATED MODULE: ./node_modules/string-argv/index.js
-
-function parseArgsStringToArgv(value, env, file) {
-    const myArray = [];
-    if (env) {
-        myArray.push(env);
-    }
-    if (file) {
-        myArray.push(file);
-    }
-    let current = "";
-    let inQuote = null;
-    let hasToken = false; // Track if we've started a token (for empty quotes)
-    let i = 0;
-    while (i < value.length) {
-        const char = value[i];
-        if (inQuote) {
-            // Inside quotes - look for the closing quote
-            if (char === inQuote) {
-                // End of quoted section
-                inQuote = null;
-            }
-            else {
-                // Add character to current token (without the quotes)
-                current += char;
-            }
-        }
-        else {
-            // Outside quotes
-            if (char === '"' || char === "'") {
-                // Start of quoted section - this means we have a token even if empty
-                inQuote = char;
-                hasToken = true;
-            }
-            else if (/\s/.test(char)) {
-                // Whitespace - end current token if we have one
-                if (hasToken) {
-                    myArray.push(current);
-                    current = "";
-                    hasToken = false;
-                }
-            }
-            else {
-                // Regular character - add to current token
-                current += char;
-                hasToken = true;
-            }
-        }
-        i++;
-    }
-    // Don't forget the last token
-    if (hasToken) {
-        myArray.push(current);
-    }
-    return myArray;
-}
-
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
-var reserved_tags = __nccwpck_require__(8341);
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/CsvError.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/CsvError.js
 class CsvError extends Error {
   constructor(code, message, options, ...contexts) {
     if (Array.isArray(message)) message = message.join(" ").trim();
@@ -39569,14 +39515,14 @@ class CsvError extends Error {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/is_object.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/is_object.js
 const is_object = function (obj) {
   return typeof obj === "object" && obj !== null && !Array.isArray(obj);
 };
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_columns_array.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/normalize_columns_array.js
 
 
 
@@ -39610,7 +39556,7 @@ const normalize_columns_array = function (columns) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/ResizeableBuffer.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/ResizeableBuffer.js
 class ResizeableBuffer {
   constructor(size = 100) {
     this.size = size;
@@ -39675,7 +39621,7 @@ class ResizeableBuffer {
 
 /* harmony default export */ const utils_ResizeableBuffer = (ResizeableBuffer);
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/init_state.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/init_state.js
 
 
 const init_state = function (options) {
@@ -39791,7 +39737,7 @@ const init_state = function (options) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/underscore.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/underscore.js
 const underscore = function (str) {
   return str.replace(/([A-Z])/g, function (_, match) {
     return "_" + match.toLowerCase();
@@ -39800,7 +39746,7 @@ const underscore = function (str) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/normalize_options.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/normalize_options.js
 
 
 
@@ -40564,7 +40510,7 @@ const normalize_options = function (opts) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/utils/delimiter_discover.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/utils/delimiter_discover.js
 
 
 
@@ -40631,7 +40577,7 @@ const std = function (array) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/api/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/index.js
 
 
 
@@ -41601,7 +41547,7 @@ const transform = function (original_options = {}) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/csv-parse/lib/sync.js
+;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/sync.js
 
 
 
@@ -41625,6 +41571,12 @@ const parse = function (data, opts = {}) {
 
 
 
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(7261);
+// EXTERNAL MODULE: ./src/registry/image-reference.ts
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/action/input-values.ts
 
 
@@ -41741,7 +41693,25 @@ function check(name, parseValue) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/action/inputs.ts
+
+/***/ }),
+
+/***/ 2954:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DV: () => (/* binding */ crossCheck),
+/* harmony export */   In: () => (/* binding */ onePlatform),
+/* harmony export */   Ko: () => (/* binding */ readInputs)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7261);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8307);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6576);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4732);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6856);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6310);
+
 
 
 
@@ -41755,45 +41725,47 @@ function check(name, parseValue) {
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 function readInputs(get) {
-    const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
-    const { registry } = check('image', () => (0,image_reference/* parseRepository */.SU)(image));
+    const image = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .required */ .mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
+    const { registry } = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('image', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseRepository */ .SU)(image));
     if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
         // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
-        throw new errors/* UserError */.yo(`Input image is ${(0,lib_text/* quote */.hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,lib_text/* show */.WU)(image.toLowerCase())}`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input image is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(image.toLowerCase())}`);
     }
     return {
         image,
-        context: path(get, 'context') ?? '.',
-        file: path(get, 'file'),
-        builderTarget: argument(get, 'builder-target') ?? 'builder',
-        target: argument(get, 'target'),
-        tests: lines(get, 'tests'),
-        testOptions: testOptions(get),
-        testParallelism: wholeNumber(get, 'test-parallelism'),
-        testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
-        testReports: lines(get, 'test-reports').map(containerPath),
-        reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
-        skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
-        buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
-        labels: records(get, 'labels').map(label),
-        secrets: records(get, 'secrets').map(secret),
-        ssh: lines(get, 'ssh'),
-        addHosts: lines(get, 'add-hosts').map(hostLine),
-        network: argument(get, 'network'),
+        context: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'context') ?? '.',
+        file: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'file'),
+        builderTarget: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder-target') ?? 'builder',
+        target: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'target'),
+        tests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('tests', get('tests')),
+        productionTests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('production-tests', get('production-tests')),
+        checks: readChecks(get),
+        testOptions: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'test-options').flatMap((line) => (0,_run_options_js__WEBPACK_IMPORTED_MODULE_3__/* .runOption */ .h)('test-options', line)),
+        testParallelism: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .wholeNumber */ .rD)(get, 'test-parallelism'),
+        testTimeoutMinutes: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .minutes */ .Gx)(get, 'test-timeout-minutes'),
+        testReports: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'test-reports').map(containerPath),
+        reportsDirectory: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'reports-directory') ?? 'test-reports',
+        skipUnchangedTests: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'skip-unchanged-tests'),
+        buildArgs: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'build-args').map((item) => (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('build-args', 'NAME=value', item, true)),
+        labels: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'labels').map(label),
+        secrets: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret),
+        ssh: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'ssh'),
+        addHosts: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'add-hosts').map(hostLine),
+        network: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'network'),
         platform: platform(get),
-        shmSize: argument(get, 'shm-size'),
-        tags: lines(get, 'tags').map((item) => furtherTag(image, item)),
+        shmSize: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'shm-size'),
+        tags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'tags').map((item) => furtherTag(image, item)),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
-        cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
-        expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: optional(get, 'publish-branch'),
-        push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
-        dryRun: yesOrNo(get, 'dry-run'),
+        cacheTags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
+        expectCache: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
+        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'publish-branch'),
+        push: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
+        dryRun: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'dry-run'),
         retries: retries(get),
-        builder: argument(get, 'builder'),
-        githubToken: optional(get, 'github-token')
+        builder: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder'),
+        githubToken: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'github-token')
     };
 }
 /**
@@ -41803,97 +41775,72 @@ function readInputs(get) {
  */
 function crossCheck(inputs) {
     if (inputs.builderTag === inputs.latestTag) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are both "${inputs.latestTag}"; give the builder image and the production image different tags`);
     }
 }
+/** Checks have the notation of tests, but run on the runner: docker has no part in them. */
+function readChecks(get) {
+    const checks = (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('checks', get('checks'));
+    const [option] = checks.flatMap(({ options }) => options);
+    if (option === undefined)
+        return checks;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input checks has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`);
+}
 function label(item) {
-    const [key = ''] = pair('labels', 'key=value', item).split('=');
+    const [key = ''] = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('labels', 'key=value', item).split('=');
     if (key.startsWith(OWN_LABELS)) {
-        throw new errors/* UserError */.yo(`Input labels has ${lineBeginning(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input labels has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
     }
     return item;
 }
 const OWN_LABELS = 'shared-docker-layers.';
 function furtherTag(image, item) {
-    const reference = check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
-    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+    const reference = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('tags', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .resolveTag */ .fn)(image, item));
+    const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference))
         throw reserved('tags has', item);
     return reference;
 }
 function movingTag(get, name, otherwise) {
-    const tag = tagName(get, name, otherwise);
-    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
+    const tag = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .tagName */ .wZ)(get, name, otherwise);
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
         throw reserved(`${name} is`, tag);
     return tag;
 }
 function reserved(what, tag) {
-    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${what} ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
 }
 function formOf(tag) {
-    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
         return '7 hex digits';
-    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+    return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
 }
 function secret(item) {
     const equals = item.indexOf('=');
     const id = item.slice(0, Math.max(equals, 0));
     if (!/^[A-Za-z0-9_.-]+$/.test(id) || equals === item.length - 1) {
         // the line may be the secret itself, so the message omits it
-        throw new errors/* UserError */.yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
     }
     return { id, value: item.slice(equals + 1) };
 }
 function hostLine(item) {
     if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-        throw new errors/* UserError */.yo(`Input add-hosts has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be host:ip`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
     }
     return item;
-}
-/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
-const OWN_RUN_OPTIONS = new Map([
-    ['--detach', 'a test must run in the foreground'],
-    ['--tty', 'a runner has no terminal'],
-    ['--interactive', 'a test has no standard input'],
-    ['--help', 'docker would print its help and run no test'],
-    ['--rm', 'containers are removed anyway'],
-    ['--name', 'tests run in parallel and get names of their own'],
-    ['--cidfile', 'tests run in parallel and would write the same file'],
-    ['--entrypoint', 'the command runs through sh -c']
-]);
-const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
-/** Options without a value: docker would interpret a word after one as the image. */
-const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
-function testOptions(get) {
-    return lines(get, 'test-options').flatMap((line) => {
-        const words = parseArgsStringToArgv(line);
-        const [first = '', value] = words;
-        const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
-        const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
-        if (why) {
-            throw new errors/* UserError */.yo(`Input test-options has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
-        }
-        // an option without its value would take the next argument as its value, whatever it is
-        const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
-        if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
-            words.length !== (takesValue ? 2 : 1) ||
-            value?.startsWith('-')) {
-            throw new errors/* UserError */.yo(`Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
-        }
-        return words;
-    });
 }
 /** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
 const MOST_RETRIES = 10;
 function retries(get) {
-    const value = optional(get, 'retries') ?? '3';
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'retries') ?? '3';
     if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
-        throw new errors/* UserError */.yo(`Input retries is ${(0,lib_text/* quote */.hD)(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input retries is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`);
     }
     return Number(value);
 }
 function platform(get) {
-    const value = argument(get, 'platform');
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'platform');
     return value === undefined ? undefined : onePlatform('Input platform', value);
 }
 /**
@@ -41905,23 +41852,23 @@ function platform(get) {
 function onePlatform(what, value) {
     if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
         return value;
-    throw new errors/* UserError */.yo(`${what} is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
 }
 function cacheStages(get) {
-    const items = lines(get, 'cache-stages');
+    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'cache-stages');
     const [only = 'auto'] = items;
     if (items.length <= 1 && (only === 'auto' || only === 'none'))
         return only;
     const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
     if (word !== undefined) {
-        throw new errors/* UserError */.yo(`Input cache-stages has the line ${(0,lib_text/* quote */.hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input cache-stages has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
     return [...new Set(items)];
 }
 /** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item) {
     if (/[*?\0]/.test(item)) {
-        throw new errors/* UserError */.yo(`Input test-reports has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be one file or folder in the container, without wildcards`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input test-reports has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be one file or folder in the container, without wildcards`);
     }
     return item;
 }
@@ -41929,7 +41876,7 @@ function containerPath(item) {
 
 /***/ }),
 
-/***/ 8736:
+/***/ 527:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41941,11 +41888,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 ;// CONCATENATED MODULE: ./src/action/event.ts
 
 
@@ -42165,7 +42112,125 @@ function readPayload(path) {
 
 /***/ }),
 
-/***/ 7911:
+/***/ 6856:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  h: () => (/* binding */ runOption)
+});
+
+;// CONCATENATED MODULE: ../../main/node_modules/string-argv/index.js
+
+function parseArgsStringToArgv(value, env, file) {
+    const myArray = [];
+    if (env) {
+        myArray.push(env);
+    }
+    if (file) {
+        myArray.push(file);
+    }
+    let current = "";
+    let inQuote = null;
+    let hasToken = false; // Track if we've started a token (for empty quotes)
+    let i = 0;
+    while (i < value.length) {
+        const char = value[i];
+        if (inQuote) {
+            // Inside quotes - look for the closing quote
+            if (char === inQuote) {
+                // End of quoted section
+                inQuote = null;
+            }
+            else {
+                // Add character to current token (without the quotes)
+                current += char;
+            }
+        }
+        else {
+            // Outside quotes
+            if (char === '"' || char === "'") {
+                // Start of quoted section - this means we have a token even if empty
+                inQuote = char;
+                hasToken = true;
+            }
+            else if (/\s/.test(char)) {
+                // Whitespace - end current token if we have one
+                if (hasToken) {
+                    myArray.push(current);
+                    current = "";
+                    hasToken = false;
+                }
+            }
+            else {
+                // Regular character - add to current token
+                current += char;
+                hasToken = true;
+            }
+        }
+        i++;
+    }
+    // Don't forget the last token
+    if (hasToken) {
+        myArray.push(current);
+    }
+    return myArray;
+}
+
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(7261);
+// EXTERNAL MODULE: ./src/action/input-values.ts + 10 modules
+var input_values = __nccwpck_require__(4732);
+;// CONCATENATED MODULE: ./src/action/run-options.ts
+
+
+
+
+/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
+const OWN_RUN_OPTIONS = new Map([
+    ['--detach', 'a test must run in the foreground'],
+    ['--tty', 'a runner has no terminal'],
+    ['--interactive', 'a test has no standard input'],
+    ['--help', 'docker would print its help and run no test'],
+    ['--rm', 'containers are removed anyway'],
+    ['--name', 'tests run in parallel and get names of their own'],
+    ['--cidfile', 'tests run in parallel and would write the same file'],
+    ['--entrypoint', 'the command runs through sh -c']
+]);
+const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
+/** Options without a value: docker would interpret a word after one as the image. */
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
+/**
+ * Returns the words of one option of `docker run`.
+ *
+ * @param name of the input
+ * @throws UserError
+ */
+function runOption(name, line) {
+    const words = parseArgsStringToArgv(line);
+    const [first = '', value] = words;
+    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
+    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
+    if (why) {
+        throw new errors/* UserError */.yo(`Input ${name} has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
+    }
+    // an option without its value would take the next argument as its value, whatever it is
+    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
+    if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+        words.length !== (takesValue ? 2 : 1) ||
+        value?.startsWith('-')) {
+        throw new errors/* UserError */.yo(`Input ${name} has ${(0,input_values/* lineBeginning */.ur)(line)}; each ${name === 'test-options' ? 'line' : 'indented line that begins with a dash'} must be one docker run option, for example --env NODE_ENV=test`);
+    }
+    return words;
+}
+
+
+/***/ }),
+
+/***/ 7238:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42173,8 +42238,10 @@ function readPayload(path) {
 /* harmony export */   Sb: () => (/* binding */ Secrets),
 /* harmony export */   bt: () => (/* binding */ findSecretLike)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9871);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7261);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6310);
+
 
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
@@ -42208,15 +42275,16 @@ const TEXTS = new Set('command commands error failure instruction lastLines mess
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
 }
-function hiddenLines({ secrets, githubToken, buildArgs, testOptions }) {
+function hiddenLines(inputs) {
+    const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
-    const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''));
+    const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     const likely = findSecretLike([...buildArgs, ...variables]).map(({ value }) => value ?? '');
     const lines = [...secrets.map((secret) => secret.value), ...likely, githubToken ?? '']
         .flatMap((value) => value.split(/\r?\n/))
         .filter((line) => line.trim() !== '');
     // the quoted form in a command line for users to paste
-    const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
+    const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .shellQuoted */ .x)(line).slice(1, -1));
     return [...new Set([...lines, ...quoted])];
 }
 /** Words in a name that indicate a secret, and one that excludes it: BuildKit's SecretsUsedInArgOrEnv (frontend/dockerfile/dockerfile2llb/convert.go). */
@@ -42229,7 +42297,7 @@ const SHORTEST_SECRET = 8;
 /** @param buildArgs NAME=value, or only NAME */
 function findSecretLike(buildArgs) {
     return buildArgs.flatMap((arg) => {
-        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
+        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
         const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORD.test(name) && (value !== '' || !arg.includes('='));
         if (!isNamedSo && !SECRET_VALUES.test(value))
             return [];
@@ -42240,7 +42308,90 @@ function findSecretLike(buildArgs) {
 
 /***/ }),
 
-/***/ 3476:
+/***/ 6310:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ex: () => (/* binding */ titleOfTest),
+/* harmony export */   Gg: () => (/* binding */ titleOf),
+/* harmony export */   fP: () => (/* binding */ allRunOptions),
+/* harmony export */   iv: () => (/* binding */ readTests),
+/* harmony export */   uY: () => (/* binding */ shellArgs)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4732);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6856);
+
+
+
+/**
+ * Reads tests. A line starts a test. An indented line belongs to the test above it: it is an option of docker run if it begins
+ * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash is always part of the command.
+ *
+ * @param name of the input
+ * @throws UserError
+ */
+function readTests(name, value) {
+    const tests = [];
+    // YAML removes the indentation of a block only if its first line has the least
+    const outer = /^[ \t]*(?=\S)/m.exec(value)?.[0].length ?? 0;
+    let isContinued = false;
+    for (const raw of value.split(/\r?\n/)) {
+        const line = raw.trim();
+        if (line === '')
+            continue;
+        const isIndented = raw.length - raw.trimStart().length > outer;
+        const test = tests.at(-1);
+        if (test && isContinued)
+            test.command += `\n${line}`;
+        else if (test && isIndented && line.startsWith('-'))
+            test.options.push(...(0,_run_options_js__WEBPACK_IMPORTED_MODULE_2__/* .runOption */ .h)(name, line));
+        else if (test && isIndented)
+            addLine(name, test, line);
+        else if (line.startsWith('-'))
+            throw noCommand(name, line);
+        else
+            tests.push({ command: line, options: [] });
+        isContinued = endsWithBackslash(line);
+    }
+    return tests;
+}
+function addLine(name, test, line) {
+    if (test.options.length > 0) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(line)} after an option of the same test; put the options after the last line of the command`);
+    }
+    test.command += `\n${line}`;
+}
+function noCommand(name, line) {
+    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(line)}, which begins with a dash; a test begins with its command, and its docker run options follow, each on an indented line of its own`);
+}
+/** Returns whether a shell would join the next line with this one: two backslashes are one that is quoted. */
+function endsWithBackslash(line) {
+    return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1;
+}
+/** Returns all options of docker run that the inputs give, for every test or for one. */
+function allRunOptions({ tests, productionTests, testOptions }) {
+    return [...testOptions, ...[...tests, ...productionTests].flatMap(({ options }) => options)];
+}
+/** Returns the arguments of `sh` for a command. As in a workflow, a script of several lines ends at the first line that fails. */
+function shellArgs(command) {
+    return [command.includes('\n') ? '-ec' : '-c', command];
+}
+/** Returns the title of a test in the log, the timeline and annotations. */
+function titleOfTest({ kind, command }) {
+    const names = { 'production-test': 'Production test', check: 'Check' };
+    return `${kind === undefined ? 'Test' : names[kind]} ${titleOf(command)}`;
+}
+/** Returns a test's command on one line, for titles. */
+function titleOf(command) {
+    const [first = '', ...more] = command.split('\n');
+    return more.length === 0 ? first : `${first} …`;
+}
+
+
+/***/ }),
+
+/***/ 9871:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42278,7 +42429,7 @@ function optional(value) {
 
 /***/ }),
 
-/***/ 7942:
+/***/ 8517:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42286,8 +42437,8 @@ function optional(value) {
 /* harmony export */   jQ: () => (/* binding */ RUN_LABEL),
 /* harmony export */   od: () => (/* binding */ removeContainer)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2142);
 
 
 /** The action's label on every container; its value is the id of the run that created it. */
@@ -42334,7 +42485,7 @@ function idsIn({ stdout }) {
 
 /***/ }),
 
-/***/ 5573:
+/***/ 2124:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42342,11 +42493,11 @@ function idsIn({ stdout }) {
 /* harmony export */   Xc: () => (/* binding */ readEngineInfo),
 /* harmony export */   jZ: () => (/* binding */ atLeast)
 /* harmony export */ });
-/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2088);
+/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6626);
 /* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(semver__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7261);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2142);
 
 
 
@@ -42429,7 +42580,7 @@ function atLeast(version, least) {
 
 /***/ }),
 
-/***/ 7457:
+/***/ 2142:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42438,7 +42589,7 @@ function atLeast(version, least) {
 /* harmony export */   fM: () => (/* binding */ lastLine),
 /* harmony export */   g5: () => (/* binding */ failureOf)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
 
 /** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
 function isEngineGone(text) {
@@ -42475,7 +42626,7 @@ function linesOf(text) {
 
 /***/ }),
 
-/***/ 756:
+/***/ 6187:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42521,7 +42672,7 @@ class LineReader {
 
 /***/ }),
 
-/***/ 8476:
+/***/ 9930:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42531,9 +42682,9 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
+var line_reader = __nccwpck_require__(6187);
 ;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
 
 /** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
@@ -42618,7 +42769,7 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 
 /***/ }),
 
-/***/ 9742:
+/***/ 1815:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42631,7 +42782,7 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 /* harmony export */   Zo: () => (/* binding */ flagsOf)
 /* harmony export */ });
 /* unused harmony exports unquote, sourcesOf */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 /** Returns the stage's name verbatim. Does not use getBuildStage(), which includes the line end in a name that a continuation splits. */
@@ -42695,7 +42846,7 @@ function isGit(source) {
 
 /***/ }),
 
-/***/ 4011:
+/***/ 5686:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42739,17 +42890,17 @@ function ascending(numbers) {
 
 /***/ }),
 
-/***/ 6357:
+/***/ 1676:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A: () => (/* binding */ parseDockerfile)
 /* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
-/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
-/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5686);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9004);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3366);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -42869,7 +43020,7 @@ function newInstruction(instruction, line, heredocs) {
 
 /***/ }),
 
-/***/ 2193:
+/***/ 9004:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42878,8 +43029,8 @@ function newInstruction(instruction, line, heredocs) {
 /* harmony export */   uz: () => (/* binding */ splitLines)
 /* harmony export */ });
 /* unused harmony export MARK */
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -42971,7 +43122,7 @@ function splitLines(text) {
 
 /***/ }),
 
-/***/ 445:
+/***/ 2248:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42984,7 +43135,7 @@ function splitLines(text) {
 /* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
 /* harmony export */   xB: () => (/* binding */ neededStages)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4011);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5686);
 
 /** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 function nameOf({ name, index }) {
@@ -43046,7 +43197,7 @@ function stageAt({ stages }, index) {
 
 /***/ }),
 
-/***/ 2237:
+/***/ 8624:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -43116,15 +43267,15 @@ function bare(text) {
 
 /***/ }),
 
-/***/ 1763:
+/***/ 3366:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   J: () => (/* binding */ globalArgs),
 /* harmony export */   V: () => (/* binding */ expandWord)
 /* harmony export */ });
-/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(616);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1815);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -43242,7 +43393,7 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
-/***/ 5826:
+/***/ 6039:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43261,7 +43412,7 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/utils.js
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
 /**
@@ -43297,7 +43448,7 @@ function toCommandProperties(annotationProperties) {
     };
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/command.js
 
 
 /**
@@ -43393,7 +43544,7 @@ function escapeProperty(s) {
 const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -43434,7 +43585,7 @@ var external_path_ = __nccwpck_require__(6928);
 var external_http_ = __nccwpck_require__(8611);
 // EXTERNAL MODULE: external "https"
 var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/proxy.js
 function getProxyUrl(reqUrl) {
     const usingSsl = reqUrl.protocol === 'https:';
     if (checkBypass(reqUrl)) {
@@ -43525,11 +43676,11 @@ class DecodedURL extends URL {
     }
 }
 //# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+// EXTERNAL MODULE: ../../main/node_modules/tunnel/index.js
+var node_modules_tunnel = __nccwpck_require__(408);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/index.js
 /* eslint-disable @typescript-eslint/no-explicit-any */
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
@@ -44226,7 +44377,7 @@ class lib_HttpClient {
 }
 const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/http-client/lib/auth.js
 var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -44302,7 +44453,7 @@ class PersonalAccessTokenCredentialHandler {
     }
 }
 //# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/oidc-utils.js
 var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -44376,7 +44527,7 @@ class oidc_utils_OidcClient {
     }
 }
 //# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/summary.js
 var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -44657,7 +44808,7 @@ const _summary = new Summary();
 const markdownSummary = (/* unused pure expression or super */ null && (_summary));
 const summary_summary = _summary;
 //# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/path-utils.js
 
 /**
  * toPosixPath converts the given path to the posix form. On Windows, \\ will be
@@ -44691,9 +44842,9 @@ function toPlatformPath(pth) {
     return pth.replace(/[/\\]/g, path.sep);
 }
 //# sourceMappingURL=path-utils.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var lib_exec = __nccwpck_require__(2876);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
+// EXTERNAL MODULE: ../../main/node_modules/@actions/exec/lib/exec.js + 5 modules
+var lib_exec = __nccwpck_require__(5854);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/platform.js
 var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -44758,7 +44909,7 @@ function getDetails() {
     });
 }
 //# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/core/lib/core.js
 var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -45076,12 +45227,15 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
-// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
-var action_inputs = __nccwpck_require__(63);
+// EXTERNAL MODULE: ./src/action/inputs.ts
+var action_inputs = __nccwpck_require__(2954);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var action_tests = __nccwpck_require__(6310);
 ;// CONCATENATED MODULE: ./src/action/passed-variables.ts
+
 /** Returns the names of environment variables that the user's inputs pass by name only. */
 function variablesAskedFor(inputs) {
-    const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
+    const fromOptions = (0,action_tests/* allRunOptions */.fP)(inputs).flatMap((word, index, words) => {
         if (/^(--env|-e)$/.test(word))
             return words[index + 1] ?? [];
         const [, value] = /^(?:--env=|-e)(.+)$/.exec(word) ?? [];
@@ -45091,7 +45245,7 @@ function variablesAskedFor(inputs) {
 }
 
 // EXTERNAL MODULE: ./src/action/secrets.ts
-var action_secrets = __nccwpck_require__(7911);
+var action_secrets = __nccwpck_require__(7238);
 ;// CONCATENATED MODULE: ./src/action/state.ts
 
 
@@ -45117,9 +45271,9 @@ function readState(temp) {
 }
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/exec.ts
-var src_lib_exec = __nccwpck_require__(766);
+var src_lib_exec = __nccwpck_require__(5159);
 ;// CONCATENATED MODULE: ./src/docker/docker.ts
 
 
@@ -45207,7 +45361,7 @@ function childEnvironment(env, asked = []) {
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 ;// CONCATENATED MODULE: ./src/lib/log.ts
 
 
@@ -45398,11 +45552,11 @@ class Log {
 }
 
 // EXTERNAL MODULE: ./src/lib/timeline.ts
-var lib_timeline = __nccwpck_require__(5112);
+var lib_timeline = __nccwpck_require__(2433);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
+var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
+var result_result = __nccwpck_require__(9784);
 ;// CONCATENATED MODULE: ./src/report/messages.ts
 
 
@@ -45421,7 +45575,7 @@ function describeFailure(failure, result) {
         }
         case 'test': {
             const test = result.tests[failure.index];
-            return `The test ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
+            return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
         }
         case 'miss': {
             const miss = missesOf(result).find(({ stage, unexpected }) => stage === failure.stage && unexpected);
@@ -45472,6 +45626,7 @@ function describeFailedPush(reference, { kind, message }) {
 
 
 
+
 /**
  * Returns an error for each failure, at its place in the Dockerfile if it has one, and one for each failed case in the test
  * reports.
@@ -45481,7 +45636,10 @@ function describeFailedPush(reference, { kind, message }) {
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
     // a test may pass although its reports contain failed cases
-    const cases = result.tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } })));
+    const cases = result.tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
+        message: `${name}: ${message}`,
+        place: { title: (0,action_tests/* titleOfTest */.Ex)(test) }
+    })));
     return [...failures, ...cases];
 }
 /**
@@ -45515,7 +45673,7 @@ function annotate(failure, result, file) {
 function annotateTest(message, test) {
     return {
         message: test?.lastLines === undefined ? message : `${message}\n${test.lastLines}`,
-        place: { title: `Test ${test?.command}` }
+        place: test ? { title: (0,action_tests/* titleOfTest */.Ex)(test) } : {}
     };
 }
 function placeOfBuild({ stage, steps }, file) {
@@ -45688,7 +45846,8 @@ function makeOutputs(report, path) {
         'pull-bytes': String(pullSize?.bytes ?? ''),
         'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
         cache: JSON.stringify(cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
+        tests: JSON.stringify(tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+            ...(kind !== undefined && { kind }),
             ...{ command, status, exitCode, seconds },
             ...(passedFor !== undefined && { passedFor })
         }))),
@@ -45753,8 +45912,9 @@ function publishReason(plan, { failures, cancelled, publication, commands, cache
 }
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
-var dirty = __nccwpck_require__(7251);
+var dirty = __nccwpck_require__(2594);
 ;// CONCATENATED MODULE: ./src/report/summary.ts
+
 
 
 
@@ -45776,10 +45936,10 @@ function makeSummary(report) {
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        table(['test', 'status', 'time'], tests.map((test) => [test.command, describeStatus(test), seconds(test.seconds)])),
-        table(['test', 'failing case', 'message'], tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => [command, name, message]))),
+        table(['test', 'status', 'time'], tests.map((test) => [nameInTable(test), describeStatus(test), seconds(test.seconds)])),
+        table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
-            .flatMap(({ command, lastLines }) => lastLines === undefined ? [] : [output(`The last lines of ${command}`, lastLines)])
+            .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
             .slice(0, MOST_OUTPUTS),
         table(['stage', 'steps from the cache', 'first step executed', 'why'], cache.stages.map(({ stage, cached, total, miss }) => [
             stage,
@@ -45874,6 +46034,10 @@ function extent(spans) {
     const ends = spans.map(({ start, seconds: length }) => start + length);
     return Math.max(...ends) - Math.min(...spans.map(({ start }) => start));
 }
+/** Returns the command, after a word for what it ran in unless that was the builder image. */
+function nameInTable(test) {
+    return (0,action_tests/* titleOfTest */.Ex)(test).replace(/^Test /, '');
+}
 function wasRun({ status }) {
     return status !== 'unchanged';
 }
@@ -45883,7 +46047,7 @@ function describeStatus({ status, passedFor }) {
 /** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report) {
     const builds = (0,result_result/* buildsOf */.jV)(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]));
-    const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]));
+    const tests = report.tests.flatMap((test) => (test.failure === undefined ? [] : [(0,action_tests/* titleOfTest */.Ex)(test)]));
     return new Set([...builds, ...tests]);
 }
 function repositoryOf({ references }) {
@@ -46018,7 +46182,14 @@ async function runAction(work) {
     const planned = (made) => {
         plan = made;
     };
-    let secrets = new action_secrets/* Secrets */.Sb({ secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] });
+    let secrets = new action_secrets/* Secrets */.Sb({
+        secrets: [],
+        githubToken: undefined,
+        buildArgs: [],
+        tests: [],
+        productionTests: [],
+        testOptions: []
+    });
     let result = (0,result_result/* emptyResult */.$)();
     try {
         await (0,promises_.mkdir)(folder);
@@ -46103,24 +46274,24 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 9719:
+/***/ 1134:
 /***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8736);
-/* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7911);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7942);
-/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(977);
-/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7333);
-/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(308);
-/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6535);
-/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4537);
-/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5421);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1665);
-/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8403);
-/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(862);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5826);
+/* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(527);
+/* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7238);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8517);
+/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(738);
+/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4664);
+/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5999);
+/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1068);
+/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(761);
+/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2987);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4013);
+/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7302);
+/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8439);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9784);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6039);
 
 
 
@@ -46158,7 +46329,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_12__/* .runAction */ .C)(async (
         retries: inputs.retries
     });
     const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_13__/* .changesFinder */ .Mg)(git, github, plan.commit);
-    return runWithContext({ ...action, plan, git, github, registry, changesSince });
+    return runWithContext({ ...action, plan, git, github, registry, changesSince, stepEnv: process.env });
 });
 /** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
 async function runWithContext(run) {
@@ -46204,7 +46375,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 977:
+/***/ 738:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46269,7 +46440,7 @@ function below(folder, paths) {
 
 /***/ }),
 
-/***/ 7333:
+/***/ 4664:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46363,7 +46534,7 @@ function setMode(path, mode) {
 
 /***/ }),
 
-/***/ 308:
+/***/ 5999:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -46372,7 +46543,7 @@ function setMode(path, mode) {
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(766);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5159);
 
 
 /** Options of every call of git. */
@@ -46523,7 +46694,7 @@ function readNames(text) {
 
 /***/ }),
 
-/***/ 6535:
+/***/ 1068:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -46536,7 +46707,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_fs_ = __nccwpck_require__(9896);
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/context.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/context.js
 
 
 class Context {
@@ -46589,11 +46760,11 @@ class Context {
     }
 }
 //# sourceMappingURL=context.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
-var lib = __nccwpck_require__(9659);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/internal/utils.js
+// EXTERNAL MODULE: ../../main/node_modules/@actions/github/node_modules/@actions/http-client/lib/index.js
+var lib = __nccwpck_require__(129);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/internal/utils.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -46646,7 +46817,7 @@ function getUserAgentWithOrchestrationId(baseUserAgent) {
     return baseUserAgent;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/universal-user-agent/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/universal-user-agent/index.js
 function getUserAgent() {
   if (typeof navigator === "object" && "userAgent" in navigator) {
     return navigator.userAgent;
@@ -46661,7 +46832,7 @@ function getUserAgent() {
   return "<environment undetectable>";
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/register.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/register.js
 // @ts-check
 
 function register(state, name, method, options) {
@@ -46690,7 +46861,7 @@ function register(state, name, method, options) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/add.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/add.js
 // @ts-check
 
 function addHook(state, kind, name, hook) {
@@ -46738,7 +46909,7 @@ function addHook(state, kind, name, hook) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/lib/remove.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/lib/remove.js
 // @ts-check
 
 function removeHook(state, name, method) {
@@ -46759,7 +46930,7 @@ function removeHook(state, name, method) {
   state.registry[name].splice(index, 1);
 }
 
-;// CONCATENATED MODULE: ./node_modules/before-after-hook/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/before-after-hook/index.js
 // @ts-check
 
 
@@ -46806,7 +46977,7 @@ function Collection() {
 
 /* harmony default export */ const before_after_hook = ({ Singular, Collection });
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/endpoint/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/endpoint/dist-bundle/index.js
 // pkg/dist-src/defaults.js
 
 
@@ -47152,7 +47323,7 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/content-type/dist/index.js
 /*!
  * content-type
  * Copyright(c) 2015 Douglas Christopher Wilson
@@ -47444,7 +47615,7 @@ function unescapeQuotedPairs(str, start, end) {
     return result + str.slice(start, end);
 }
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
+;// CONCATENATED MODULE: ../../main/node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
 const originalStringify = JSON.stringify;
@@ -48045,7 +48216,7 @@ const JSONParse = (text, reviver) => {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request-error/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/request-error/dist-src/index.js
 class RequestError extends Error {
   name;
   /**
@@ -48086,7 +48257,7 @@ class RequestError extends Error {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/request/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/request/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -48293,7 +48464,7 @@ var request = dist_bundle_withDefaults(endpoint, defaults_default);
 /* v8 ignore next -- @preserve */
 /* v8 ignore else -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/graphql/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/graphql/dist-bundle/index.js
 // pkg/dist-src/index.js
 
 
@@ -48424,7 +48595,7 @@ function withCustomRequest(customRequest) {
 
 /* v8 ignore if -- @preserve */
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/auth-token/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/auth-token/dist-bundle/index.js
 // pkg/dist-src/is-jwt.js
 var b64url = "(?:[a-zA-Z0-9_-]+)";
 var sep = "\\.";
@@ -48479,11 +48650,11 @@ var createTokenAuth = function createTokenAuth2(token) {
 };
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/version.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/core/dist-src/version.js
 const version_VERSION = "7.0.8";
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/core/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/core/dist-src/index.js
 
 
 
@@ -48624,12 +48795,12 @@ class Octokit {
 }
 
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
 const dist_src_version_VERSION = "17.0.0";
 
 //# sourceMappingURL=version.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
 const Endpoints = {
   actions: {
     addCustomLabelsToSelfHostedRunnerForOrg: [
@@ -50923,7 +51094,7 @@ var endpoints_default = Endpoints;
 
 //# sourceMappingURL=endpoints.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
 
 const endpointMethodsMap = /* @__PURE__ */ new Map();
 for (const [scope, endpoints] of Object.entries(endpoints_default)) {
@@ -51049,7 +51220,7 @@ function decorate(octokit, scope, methodName, defaults, decorations) {
 
 //# sourceMappingURL=endpoints-to-methods.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
 
 
 function restEndpointMethods(octokit) {
@@ -51070,7 +51241,7 @@ legacyRestEndpointMethods.VERSION = dist_src_version_VERSION;
 
 //# sourceMappingURL=index.js.map
 
-;// CONCATENATED MODULE: ./node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
 // pkg/dist-src/version.js
 var plugin_paginate_rest_dist_bundle_VERSION = "0.0.0-development";
 
@@ -51482,7 +51653,7 @@ function paginateRest(octokit) {
 paginateRest.VERSION = plugin_paginate_rest_dist_bundle_VERSION;
 
 
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/utils.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/utils.js
 
 
 // octokit + plugins
@@ -51521,7 +51692,7 @@ function getOctokitOptions(token, options) {
     return opts;
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/github/lib/github.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/github/lib/github.js
 
 
 const github_context = new Context();
@@ -51537,9 +51708,9 @@ function getOctokit(token, options, ...additionalPlugins) {
 }
 //# sourceMappingURL=github.js.map
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/git/git.ts
-var git = __nccwpck_require__(308);
+var git = __nccwpck_require__(5999);
 ;// CONCATENATED MODULE: ./src/git/github.ts
 
 
@@ -51680,7 +51851,7 @@ function unknownIfNotFound(error) {
 
 /***/ }),
 
-/***/ 7268:
+/***/ 6913:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51707,7 +51878,7 @@ function messageOf(error) {
 
 /***/ }),
 
-/***/ 766:
+/***/ 5159:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51719,8 +51890,8 @@ function messageOf(error) {
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6193);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2876);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7268);
+/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5854);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6913);
 
 
 
@@ -51745,7 +51916,7 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
         if (!call.hasInput)
             child.stdin?.end();
         if (call.signal?.aborted)
-            end(child);
+            end(call);
     });
     child.once('exit', () => {
         const close = () => {
@@ -51756,12 +51927,27 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
         child.once('close', () => clearTimeout(timer));
     });
 });
-function end(child) {
+function end({ child, group }) {
     if (!child || child.exitCode !== null || child.signalCode !== null)
         return;
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
+    const send = (signal) => {
+        if (!group || !signalGroup(child, signal))
+            child.kill(signal);
+    };
+    send('SIGTERM');
+    const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER);
     child.once('exit', () => clearTimeout(timer));
+}
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }, signal) {
+    if (pid === undefined)
+        return false;
+    try {
+        return process.kill(-pid, signal);
+    }
+    catch {
+        return false;
+    }
 }
 /**
  * Runs a program without a shell and waits until it exits. Prints nothing.
@@ -51778,8 +51964,8 @@ async function exec(tool, args, options) {
     const stdout = new Text();
     const stderr = new Text();
     let failure;
-    const call = { signal, hasInput: options.input !== undefined };
-    const abort = () => end(call.child);
+    const call = { signal, group: options.group === true, hasInput: options.input !== undefined };
+    const abort = () => end(call);
     const pass = (chunk) => {
         // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
@@ -51787,7 +51973,7 @@ async function exec(tool, args, options) {
         }
         catch (error) {
             failure ??= error;
-            end(call.child);
+            end(call);
         }
     };
     signal?.addEventListener('abort', abort, { once: true });
@@ -51822,6 +52008,8 @@ async function exec(tool, args, options) {
     }
     finally {
         signal?.removeEventListener('abort', abort);
+        if (call.group && call.child)
+            signalGroup(call.child, 'SIGKILL');
     }
 }
 /** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
@@ -51844,7 +52032,7 @@ class Text {
 
 /***/ }),
 
-/***/ 9639:
+/***/ 2402:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51861,7 +52049,7 @@ function hashOf(value) {
 
 /***/ }),
 
-/***/ 8453:
+/***/ 2240:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -51901,7 +52089,7 @@ function list(value) {
 
 /***/ }),
 
-/***/ 9520:
+/***/ 9409:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -51912,7 +52100,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-network-error/index.js
 const objectToString = Object.prototype.toString;
 
 const isError = value => objectToString.call(value) === '[object Error]';
@@ -51961,7 +52149,7 @@ function isNetworkError(error) {
 	return errorMessages.has(message);
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/p-retry/index.js
 
 
 function validateRetries(retries) {
@@ -52286,7 +52474,7 @@ function makeRetriable(function_, options) {
 }
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 ;// CONCATENATED MODULE: ./src/lib/retry.ts
 
 
@@ -52346,7 +52534,7 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
 
 /***/ }),
 
-/***/ 9112:
+/***/ 7261:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -52406,7 +52594,7 @@ function shortened(value, most) {
 
 /***/ }),
 
-/***/ 5112:
+/***/ 2433:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -52454,7 +52642,7 @@ function secondsSince(start) {
 
 /***/ }),
 
-/***/ 4537:
+/***/ 761:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -52468,13 +52656,15 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
 // EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
+var errors = __nccwpck_require__(2142);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
+var lib_errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/util.js
+var lib_text = __nccwpck_require__(7261);
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/util.js
 
 
 const nameStartChar = ':A-Za-z_\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C-\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD';
@@ -52536,7 +52726,7 @@ const DANGEROUS_PROPERTY_NAMES = [
 ];
 
 const criticalProperties = ["__proto__", "constructor", "prototype"];
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/OptionsBuilder.js
 
 
 
@@ -52701,7 +52891,7 @@ const buildOptions = function (options) {
   //console.debug(built.processEntities)
   return built;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/xmlNode.js
 
 
 let METADATA_SYMBOL;
@@ -52757,7 +52947,7 @@ class XmlNode {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/xml-naming/src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/xml-naming/src/index.js
 /**
  * xml-naming
  * Validates XML Name productions as defined in the XML 1.0 and 1.1 specifications.
@@ -53140,7 +53330,7 @@ const sanitize = (str, production = 'name', { replacement = '_', asciiOnly = fal
 
   return result || replacement;
 };
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/DocTypeReader.js
 
 
 class DocTypeReader {
@@ -53567,7 +53757,7 @@ function validateEntityName(name, xmlVersion) {
     else
         throw new Error(`Invalid entity name ${name}`);
 }
-;// CONCATENATED MODULE: ./node_modules/anynum/digitTable.js
+;// CONCATENATED MODULE: ../../main/node_modules/anynum/digitTable.js
 /**
  * Flat lookup table: maps Unicode code point → ASCII digit (0-9).
  * Only decimal digit characters (Unicode category Nd) are included.
@@ -53685,7 +53875,7 @@ for (const zero of SCRIPT_ZEROS) {
 
 
 
-;// CONCATENATED MODULE: ./node_modules/anynum/anynum.js
+;// CONCATENATED MODULE: ../../main/node_modules/anynum/anynum.js
 
 
 
@@ -53821,7 +54011,7 @@ function anynum(str) {
 
 
 /* harmony default export */ const anynum_anynum = (anynum);
-;// CONCATENATED MODULE: ./node_modules/strnum/strnum.js
+;// CONCATENATED MODULE: ../../main/node_modules/strnum/strnum.js
 const hexRegex = /^[-+]?0x[a-fA-F0-9]+$/;
 const binRegex = /^0b[01]+$/;
 const octRegex = /^0o[0-7]+$/;
@@ -53999,7 +54189,7 @@ function handleInfinity(str, num, options) {
     }
 }
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/ignoreAttributes.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/ignoreAttributes.js
 function getIgnoreAttributesFn(ignoreAttributes) {
     if (typeof ignoreAttributes === 'function') {
         return ignoreAttributes
@@ -54018,7 +54208,7 @@ function getIgnoreAttributesFn(ignoreAttributes) {
     }
     return () => false
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Matcher.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/Matcher.js
 
 
 /**
@@ -54683,7 +54873,7 @@ class Matcher {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/Expression.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/Expression.js
 /**
  * Expression - Parses and stores a tag pattern expression
  * 
@@ -54916,7 +55106,7 @@ class Expression {
     return this.pattern;
   }
 }
-;// CONCATENATED MODULE: ./node_modules/path-expression-matcher/src/ExpressionSet.js
+;// CONCATENATED MODULE: ../../main/node_modules/path-expression-matcher/src/ExpressionSet.js
 /**
  * ExpressionSet - An indexed collection of Expressions for efficient bulk matching
  *
@@ -55143,7 +55333,7 @@ class ExpressionSet {
   }
 }
 
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/entities.js
+;// CONCATENATED MODULE: ../../main/node_modules/@nodable/entities/src/entities.js
 // ---------------------------------------------------------------------------
 // Complete HTML5 named entity reference
 // Organized by logical categories for easy maintenance and selective importing
@@ -56283,7 +56473,7 @@ const COMMON_HTML = {
 // Note: NUMERIC_ENTITIES (&#NNN; / &#xHH;) are handled by the scanner directly
 // via String.fromCodePoint() without any map lookup.
 // ---------------------------------------------------------------------------
-;// CONCATENATED MODULE: ./node_modules/@nodable/entities/src/EntityDecoder.js
+;// CONCATENATED MODULE: ../../main/node_modules/@nodable/entities/src/EntityDecoder.js
 // ---------------------------------------------------------------------------
 // Built-in named entity map  (name → replacement string)
 // No regex, no {regex,val} objects — just flat key/value pairs.
@@ -56928,7 +57118,7 @@ class EntityDecoder {
     return this._applyNCRAction(effective, token, cp);
   }
 }
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/sql.js
 /**
  * SQL context patterns — high-precision rules only.
  *
@@ -57025,7 +57215,7 @@ const SQL_PATTERNS = [
 
 /* harmony default export */ const sql = (SQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/sql-strict.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/sql-strict.js
 /**
  * SQL-STRICT context patterns.
  *
@@ -57074,7 +57264,7 @@ const SQL_STRICT_PATTERNS = [...sql, ...SQL_STRICT_EXTRA];
 
 /* harmony default export */ const sql_strict = (SQL_STRICT_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/util/decode-entities.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/util/decode-entities.js
 /**
  * Decode the HTML character references that matter for markup-context
  * detection.
@@ -57124,7 +57314,7 @@ function decodeEntities(input) {
   });
 }
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/html.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/html.js
 /**
  * HTML context patterns.
  *
@@ -57228,7 +57418,7 @@ const HTML_PATTERNS = [
 
 /* harmony default export */ const html = (HTML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/xml.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/xml.js
 /**
  * XML context patterns.
  *
@@ -57309,7 +57499,7 @@ const XML_PATTERNS = [
 
 /* harmony default export */ const xml = (XML_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/svg.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/svg.js
 /**
  * SVG context patterns.
  *
@@ -57392,7 +57582,7 @@ const SVG_PATTERNS = [
 
 /* harmony default export */ const svg = (SVG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/shell.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/shell.js
 /**
  * SHELL context patterns.
  *
@@ -57499,7 +57689,7 @@ const SHELL_PATTERNS = [
 
 /* harmony default export */ const shell = (SHELL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/redos.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/redos.js
 /**
  * REDOS context patterns.
  *
@@ -57561,7 +57751,7 @@ const REDOS_PATTERNS = [
 
 /* harmony default export */ const redos = (REDOS_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/nosql.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/nosql.js
 /**
  * NOSQL context patterns.
  *
@@ -57677,7 +57867,7 @@ const NOSQL_PATTERNS = [
 
 /* harmony default export */ const nosql = (NOSQL_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/contexts/log.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/contexts/log.js
 /**
  * LOG context patterns.
  *
@@ -57777,7 +57967,7 @@ const LOG_PATTERNS = [
 
 /* harmony default export */ const log = (LOG_PATTERNS);
 
-;// CONCATENATED MODULE: ./node_modules/is-unsafe/src/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/is-unsafe/src/index.js
 /**
  * is-unsafe v2
  *
@@ -58071,7 +58261,7 @@ function allUnsafe(value, context) {
 
 /* harmony default export */ const src = ((/* unused pure expression or super */ null && (isUnsafe)));
 
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/OrderedObjParser.js
 
 ///@ts-check
 
@@ -58985,7 +59175,7 @@ function sanitizeName(name, options) {
   }
   return name;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/node2json.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/node2json.js
 
 
 
@@ -59163,7 +59353,7 @@ function isLeafTag(obj, options) {
 
   return false;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/validator.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/validator.js
 
 
 
@@ -59681,7 +59871,7 @@ function getLineNumberForPosition(xmlData, index) {
 function getPositionFromMatch(match) {
   return match.startIndex + match[1].length;
 }
-;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
+;// CONCATENATED MODULE: ../../main/node_modules/fast-xml-parser/src/xmlparser/XMLParser.js
 /* global Uint8Array */
 
 
@@ -59760,7 +59950,7 @@ class XMLParser {
     }
 }
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 ;// CONCATENATED MODULE: ./src/result/junit.ts
 
 
@@ -59813,6 +60003,7 @@ function messageOf(problem) {
 
 
 
+
 /** Milliseconds that docker may be silent during a copy: it prints nothing before the end. */
 const PATIENCE = 300_000;
 /** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
@@ -59859,7 +60050,7 @@ async function collectOne(run, { number, command, container, workingDir }, path)
     const args = ['cp', `${container}:${source}`, copied];
     const failure = (0,errors/* failureOf */.g5)(await run.docker.call(args, { signal: run.signal, patience: PATIENCE }));
     if (failure !== undefined)
-        run.log.info(`No report ${source} of the test ${command}: ${failure}`);
+        run.log.info(`No report ${source} of the test ${(0,tests/* titleOf */.Gg)(command)}: ${failure}`);
     // below its path in the container: two reports may have the same name
     const place = external_node_path_.posix.dirname(path.startsWith('/') || source.endsWith(`/${external_node_path_.posix.normalize(path)}`) ? external_node_path_.posix.normalize(path) : source);
     const files = await takeFiles(copied, (0,external_node_path_.join)(collectedFolder(run), folderName(number, command), place));
@@ -59937,7 +60128,7 @@ async function realpathOfExisting(path) {
 
 /***/ }),
 
-/***/ 5421:
+/***/ 2987:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59947,19 +60138,19 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
+var references = __nccwpck_require__(754);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
+var build_source = __nccwpck_require__(8929);
 // EXTERNAL MODULE: ./src/strategy/inline.ts + 1 modules
-var inline = __nccwpck_require__(3360);
+var inline = __nccwpck_require__(8184);
 // EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
+var legacy = __nccwpck_require__(8692);
 ;// CONCATENATED MODULE: ./src/strategy/preview.ts
 
 
@@ -59996,9 +60187,12 @@ function legacyBuild(plan, stage, folder) {
     return [(0,command_line/* replayable */.YO)(args, legacy/* LEGACY */.qx), ...(atOnce ? [] : [label])];
 }
 
+// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
+var test = __nccwpck_require__(4970);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
+var test_args = __nccwpck_require__(7749);
 ;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
+
 
 
 
@@ -60013,7 +60207,8 @@ const RUN_ID = 'RUN';
  * which the builds report, and without inspections. Tests and the builds after the builder stage run at the same time.
  */
 function previewCommands(plan, secrets) {
-    const { inputs, refs, decision } = plan;
+    const { refs, decision } = plan;
+    const suites = (0,test/* suitesOf */.f3)(plan);
     const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     const build = (stage) => buildCommands(plan, stage, FOLDER);
     const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? []);
@@ -60033,18 +60228,23 @@ function previewCommands(plan, secrets) {
     const commands = [
         ...commandsBeforehand(plan),
         ...untilBuilder.flatMap(build),
-        ...inputs.tests.map((command, index) => (0,command_line/* replayable */.YO)((0,test_args/* testArgs */.q)(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))),
+        ...testCommands(plan, suites.builder),
         ...afterBuilder.flatMap(build),
+        ...testCommands(plan, suites.production),
+        ...plan.inputs.checks.map(({ command }) => `# on the runner: ${command.replaceAll('\n', '; ')}`),
         ...pushed.map((reference) => (0,command_line/* replayable */.YO)(['push', reference])),
         ...tagged.map(([from, to]) => from === to ? (0,command_line/* replayable */.YO)(['push', to]) : `# in the registry: ${from} also becomes ${to}`)
     ];
     return commands.map((command) => secrets.redact(command));
 }
+function testCommands({ inputs }, { image, tests, first }) {
+    return tests.map((test, index) => (0,command_line/* replayable */.YO)((0,test_args/* testArgs */.q)(inputs, image, test, `shared-docker-layers-${RUN_ID}-test-${first + index}`, RUN_ID)));
+}
 
 
 /***/ }),
 
-/***/ 1665:
+/***/ 4013:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60054,7 +60254,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
+var hash = __nccwpck_require__(2402);
 ;// CONCATENATED MODULE: ./src/cache/key-tags.ts
 
 /** Maximum number of cache tags of one image, and of questions to the registry for one build. */
@@ -60134,9 +60334,9 @@ function testedTagOf(image, parts) {
 }
 
 // EXTERNAL MODULE: ./src/lib/json.ts
-var lib_json = __nccwpck_require__(8453);
+var lib_json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/registry/reference.ts
-var reference = __nccwpck_require__(9310);
+var reference = __nccwpck_require__(9875);
 ;// CONCATENATED MODULE: ./src/cache/keys-label.ts
 
 
@@ -60237,9 +60437,9 @@ function readIngredient(entry) {
 }
 
 // EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
+var errors = __nccwpck_require__(2142);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./src/lib/within.ts
@@ -60256,15 +60456,15 @@ async function within(longest, work) {
 }
 
 // EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+var client_images = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var dockerfile_instruction = __nccwpck_require__(9742);
+var dockerfile_instruction = __nccwpck_require__(1815);
 // EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
+var source_text = __nccwpck_require__(9004);
 ;// CONCATENATED MODULE: ./src/dockerfile/raw-instruction.ts
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
@@ -60371,7 +60571,7 @@ function jsonStrings(text) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./src/dockerfile/patterns.ts
@@ -61033,7 +61233,7 @@ function addMount({ type, target, options }, step, outside) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/variables.ts
-var variables = __nccwpck_require__(1763);
+var variables = __nccwpck_require__(3366);
 ;// CONCATENATED MODULE: ./src/cache/stage-scope.ts
 
 
@@ -61683,19 +61883,19 @@ async function listImages(docker, signal) {
 }
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
+var lib_errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
+var client_words = __nccwpck_require__(8679);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
+var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
+var result_result = __nccwpck_require__(9784);
 // EXTERNAL MODULE: ./src/strategy/inline.ts + 1 modules
-var inline = __nccwpck_require__(3360);
+var inline = __nccwpck_require__(8184);
 // EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
+var legacy = __nccwpck_require__(8692);
 ;// CONCATENATED MODULE: ./src/strategy/create-strategy.ts
 
 
@@ -61705,7 +61905,7 @@ function createStrategy(run) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
+var steps = __nccwpck_require__(8624);
 ;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
 
 /** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
@@ -61767,7 +61967,7 @@ function layersBelow({ history }, entries) {
 }
 
 // EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
+var plan_labels = __nccwpck_require__(4803);
 ;// CONCATENATED MODULE: ./src/pipeline/cache-sources.ts
 
 
@@ -61866,6 +62066,103 @@ class CacheSources {
 }
 function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
     return { commit, branch };
+}
+
+;// CONCATENATED MODULE: ./src/action/check-environment.ts
+/**
+ * Variables of this step that a check must not get: the inputs and the state of this action, the files by which a step sets its
+ * outputs and the environment of later steps, and the runner's own tokens (docs.github.com, "Variables reference"; actions/runner
+ * `ActionRunner.cs`, `NodeScriptActionHandler.cs`).
+ */
+const WITHHELD = /^(INPUT_.*|STATE_.*|GITHUB_(OUTPUT|STATE|ENV|PATH|STEP_SUMMARY|ARTIFACTS)|ACTIONS_(RUNTIME|ID_TOKEN|CACHE|RESULTS)_.*)$/i;
+/** Returns the environment of a check: that of the workflow step, without what belongs to the action or the runner. */
+function checkEnvironment(env, images) {
+    const kept = Object.entries(env).filter(([name]) => !WITHHELD.test(name));
+    return { ...Object.fromEntries(kept.filter((entry) => entry[1] !== undefined)), ...images };
+}
+
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
+// EXTERNAL MODULE: ./src/lib/exec.ts
+var exec = __nccwpck_require__(5159);
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(2433);
+// EXTERNAL MODULE: ./src/pipeline/test-output.ts
+var test_output = __nccwpck_require__(7821);
+;// CONCATENATED MODULE: ./src/pipeline/check.ts
+
+
+
+
+
+
+/**
+ * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
+ * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
+ *
+ * @param imageId ID of the production image in the engine
+ */
+async function runChecks(run, imageId) {
+    const results = [];
+    for (const check of run.plan.inputs.checks) {
+        try {
+            results.push(await runCheck(run, check, imageId));
+        }
+        catch (error) {
+            if (error instanceof lib_errors/* CancelledError */.cc)
+                return results;
+            throw error;
+        }
+    }
+    return results;
+}
+async function runCheck(run, { command }, imageId) {
+    const { plan, log, secrets, signal, stepEnv } = run;
+    if (signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+    const title = (0,tests/* titleOfTest */.Ex)({ kind: 'check', command });
+    const section = log.section(title);
+    const tail = new test_output/* Tail */.P();
+    const start = performance.now();
+    const minutes = plan.inputs.testTimeoutMinutes;
+    const timeout = minutes === undefined ? undefined : AbortSignal.timeout(minutes * 60_000);
+    const either = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
+    const { production, builder } = plan.refs;
+    const env = checkEnvironment(stepEnv, { IMAGE: production, BUILDER_IMAGE: builder, IMAGE_ID: imageId });
+    try {
+        const exitCode = await run.timeline
+            .measure('test', title, () => 
+        // in a session of its own, so that a signal reaches whatever the command has started
+        (0,exec/* exec */.m)('setsid', ['sh', ...(0,tests/* shellArgs */.uY)(command)], {
+            ...{ env, signal: either, capture: false, group: true },
+            onOutput: (chunk) => {
+                section.write(chunk);
+                tail.add(chunk);
+            }
+        }))
+            .then((result) => result.exitCode, (error) => {
+            if (error instanceof lib_errors/* CancelledError */.cc && !signal.aborted)
+                return null;
+            throw error;
+        });
+        const failure = timeout?.aborted ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode);
+        const status = timeout?.aborted ? 'timed-out' : failure === undefined ? 'passed' : 'failed';
+        const lastLines = failure === undefined ? '' : (0,test_output/* lastLinesOf */.l)(tail.text, secrets);
+        section.end(status);
+        return {
+            ...{ kind: 'check', command, status, exitCode: timeout?.aborted ? null : exitCode, seconds: (0,timeline/* secondsSince */.w)(start) },
+            ...(failure !== undefined && { failure }),
+            ...(lastLines !== '' && { lastLines })
+        };
+    }
+    finally {
+        section.end();
+    }
+}
+function whyFailed(exitCode) {
+    if (exitCode === 0)
+        return undefined;
+    return exitCode === null ? 'it was killed' : `exit code ${exitCode}`;
 }
 
 ;// CONCATENATED MODULE: ./src/cache/evidence.ts
@@ -62106,9 +62403,9 @@ function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, bu
 }
 
 // EXTERNAL MODULE: ./src/git/file-modes.ts
-var file_modes = __nccwpck_require__(7333);
+var file_modes = __nccwpck_require__(4664);
 // EXTERNAL MODULE: ./src/git/git.ts
-var git_git = __nccwpck_require__(308);
+var git_git = __nccwpck_require__(5999);
 ;// CONCATENATED MODULE: ./src/pipeline/explain.ts
 
 
@@ -62189,7 +62486,7 @@ async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) 
 }
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
+var command_line = __nccwpck_require__(9871);
 ;// CONCATENATED MODULE: ./src/pipeline/prefetch.ts
 
 
@@ -62340,11 +62637,11 @@ function isWorthFetching({ strategy }, build, image, keys) {
 }
 
 // EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
-var transfer = __nccwpck_require__(8476);
+var transfer = __nccwpck_require__(9930);
 // EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
+var retry = __nccwpck_require__(9409);
 // EXTERNAL MODULE: ./src/plan/run-context.ts
-var run_context = __nccwpck_require__(8860);
+var run_context = __nccwpck_require__(285);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/push.ts
 
 
@@ -62541,12 +62838,10 @@ async function settle(work) {
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }
 
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(5112);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var plan_references = __nccwpck_require__(7469);
+var plan_references = __nccwpck_require__(754);
 // EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
+var plan_variant = __nccwpck_require__(6895);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
 /**
  * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
@@ -62837,7 +63132,7 @@ function whyUnknown({ image, failure }) {
 }
 
 // EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
+var registry_image = __nccwpck_require__(2739);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/verify.ts
 
 
@@ -62864,10 +63159,16 @@ async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
         const [first] = namesOf(stage);
         return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
     });
-    const builder = images.get(plan.refs.builder)?.id;
-    const isOther = ({ imageId }) => imageId !== undefined && imageId !== builder;
-    const reference = taken[0] ?? (builder !== undefined && tests.some(isOther) ? plan.refs.builder : undefined);
+    const tested = tests.find(({ kind, imageId }) => {
+        const expected = images.get(testedName(plan, kind))?.id;
+        return imageId !== undefined && expected !== undefined && imageId !== expected;
+    });
+    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
     return reference === undefined ? undefined : { kind: 'name-taken', reference };
+}
+/** Returns the name in the engine of the image in which tests run. */
+function testedName({ refs }, kind) {
+    return kind === undefined ? refs.builder : refs.production;
 }
 function imageOf(image) {
     return {
@@ -63174,9 +63475,9 @@ async function keepMovingTag(run, { image, digest }, moved) {
 
 function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
     const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
-    const { tests, inputs: others } = fingerprints;
+    const { tests, allTests, inputs: others } = fingerprints;
     return {
-        production: testedTagOf(inputs.image, [builder, production, tests, others]),
+        production: testedTagOf(inputs.image, [builder, production, allTests, others]),
         // without tests nothing is skipped
         builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
     };
@@ -63192,7 +63493,9 @@ async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
     const { inputs, decision } = plan;
     const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan));
     const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
-    if (!isWanted || !isPassed || tests.length < inputs.tests.length)
+    if (!isWanted ||
+        !isPassed ||
+        tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length)
         return [];
     const added = [];
     for (const stage of plan.builds) {
@@ -63253,8 +63556,11 @@ function commitOf({ labels }) {
     const { [plan_labels/* REVISION_LABEL */.P1]: commit = '' } = labels;
     return (0,git_git/* isCommitId */.j)(commit) ? commit : undefined;
 }
-function asResults(tests, commit) {
-    return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
+function asResults(tests, commit, kind) {
+    return tests.map(({ command }) => ({
+        ...(kind !== undefined && { kind }),
+        ...{ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }
+    }));
 }
 /**
  * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
@@ -63281,13 +63587,13 @@ async function findUnchanged(run, keys) {
     const { digest } = image;
     return {
         unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
-        tests: asResults(inputs.tests, commit)
+        tests: [...asResults(inputs.tests, commit), ...asResults(inputs.productionTests, commit, 'production-test')]
     };
 }
 function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
     if (engine.platform === undefined)
         return 'the platform of the engine is unknown';
-    if (fingerprints.tests === undefined)
+    if (fingerprints.allTests === undefined)
         return 'the tests may depend on what is outside the container';
     if (keys.size === 0)
         return 'the Dockerfile has no content keys';
@@ -63299,11 +63605,354 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
         : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
 }
 
+// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
+var pipeline_test = __nccwpck_require__(4970);
+;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
+ * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
+ */
+async function runPipeline(run) {
+    const result = (0,result_result/* emptyResult */.$)();
+    const strategy = createStrategy(run);
+    try {
+        await runPhases(run, strategy, result);
+    }
+    catch (error) {
+        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
+        result.failures.push((0,result_result/* failureOfError */.m$)(error));
+    }
+    finally {
+        // first, because the strategy may be waiting for a registry
+        await run.registry.end();
+        await strategy.end();
+    }
+    // each failure that a stopped engine caused has another message
+    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker) : undefined;
+    if (gone !== undefined)
+        result.failures.unshift({ kind: 'engine-gone', message: gone });
+    return result;
+}
+async function runPhases(run, strategy, result) {
+    const { decision, inputs } = run.plan;
+    const read = await findKeys(run);
+    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
+        return;
+    const caches = { ...read, sources: new CacheSources(run, read.keys) };
+    caches.sources.start(({ reference }) => strategy.fetch(reference));
+    const prefetch = new Prefetch(run, caches);
+    prefetch.start();
+    try {
+        await buildAndTest(run, { strategy, caches, prefetch }, result);
+    }
+    finally {
+        await prefetch.end();
+    }
+    // after a cancellation, some tests may not have ended
+    if (run.signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
+        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
+    }
+    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
+    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
+    if (!decision.push)
+        return;
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        await addCacheTags(run, caches, result, new Map());
+        return;
+    }
+    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests);
+    result.publication = publication;
+    if (size)
+        result.pullSize = size;
+    result.failures.push(...publication.failures);
+    if (publication.failures.length === 0)
+        await addCacheTags(run, caches, result, digests);
+    if (run.signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+}
+/** Computes the content keys; without them only the moving tags serve as cache sources. */
+async function findKeys(run) {
+    try {
+        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
+    }
+    catch (error) {
+        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        return { keys: new Map(), digests: new Map() };
+    }
+}
+/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
+async function addCacheTags(run, caches, result, digests) {
+    const builds = (0,result_result/* buildsOf */.jV)(result);
+    const moved = whichMoved(builds, caches);
+    if (moved !== undefined) {
+        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
+        return;
+    }
+    await run.timeline.measure('publish', 'Cache tags', async () => {
+        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
+        if (result.failures.length > 0 || run.signal.aborted)
+            return;
+        const tested = { builds, tests: result.tests, digests };
+        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
+    });
+    if (result.cacheTags.length > 0)
+        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
+}
+async function buildAndTest(run, building, result) {
+    const { prefetch } = building;
+    const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
+    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
+    if (result.failures.length > 0)
+        return explainAll(run, building.caches, result);
+    const limit = (0,pipeline_test/* limitOf */.LF)(run.plan.inputs);
+    const ofProduction = [];
+    const buildOthers = async () => {
+        // the prefetch may share base images with these builds, and concurrent solves must not share anything
+        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
+        const failures = await buildAll(run, building, result, afterBuilder);
+        const test = async () => {
+            if (failures.length > 0)
+                return;
+            const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
+            const both = [(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run, result.production?.imageId ?? '')];
+            for (const tested of await Promise.all(both))
+                ofProduction.push(...tested);
+        };
+        await Promise.all([explainAll(run, building.caches, result), test()]);
+        return failures;
+    };
+    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()]);
+    if (tests.status === 'rejected')
+        throw tests.reason;
+    result.tests = [...tests.value, ...ofProduction];
+    result.failures.push(...result.tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }])));
+    if (others.status === 'rejected')
+        throw others.reason;
+    result.failures.push(...others.value);
+}
+/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
+async function reuseAll(run, keys, result) {
+    const { log, timeline, plan } = run;
+    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
+    if (found.why !== undefined) {
+        log.info(`Running a full build: ${found.why}.`);
+        return false;
+    }
+    const { unchanged, tests } = found;
+    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
+    sayNoReports(run);
+    result.unchanged = unchanged;
+    result.tests = tests;
+    if (plan.decision.push) {
+        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
+        // a host with this image has all of its layers
+        if (manifest)
+            result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
+        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys));
+        result.failures.push(...result.publication.failures);
+    }
+    return true;
+}
+/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
+function imagesByMovingTag({ builds, inputs }, keys) {
+    return new Map(builds.flatMap((stage) => {
+        const [longest] = cacheTagsOf(inputs.image, stage, keys);
+        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
+            return [];
+        return [[stage.moving, longest]];
+    }));
+}
+/** The reports of earlier tests are not kept. */
+function sayNoReports({ plan, log }) {
+    if (plan.inputs.testReports.length > 0)
+        log.info('There are no test reports, because the tests did not run.');
+}
+async function testUnlessPassed(run, { strategy, caches }, { builder, production }, limit) {
+    // a builder stage that is published is the production stage
+    const tested = builder ?? production;
+    const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys));
+    if (!passed)
+        return (0,pipeline_test/* runTests */.N$)(run, (0,pipeline_test/* suitesOf */.f3)(run.plan).builder, limit);
+    run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
+    sayNoReports(run);
+    return passed;
+}
+async function explainAll(run, caches, result) {
+    const work = run.timeline.measure('look', 'Explain', () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)));
+    await work.catch((error) => {
+        if (error instanceof lib_errors/* CancelledError */.cc)
+            throw error;
+        // a missing explanation must not fail the run
+        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+    });
+}
+/**
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
+ *
+ * @returns the failure, after which it builds nothing more
+ */
+async function buildAll(run, building, result, builds) {
+    for (const stage of builds) {
+        const build = await buildOne(run, building, stage);
+        if (build.kind === 'cache')
+            result.cacheStages.push(build);
+        else
+            result[build.kind] = build;
+        warnOfCaches(run, build);
+        if (build.failure !== undefined)
+            return [{ kind: 'build', image: build.image }];
+    }
+    return [];
+}
+async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
+    const { plan, timeline } = run;
+    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
+    tellSource(run, stage, source);
+    // with a rewritten Dockerfile, every build starts from the images anyway
+    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
+    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
+    if (startFromImages) {
+        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
+    }
+    const labels = [
+        ...stage.labels,
+        keysLabel(stage, keys, nameOfEngine(plan.engine)),
+        ...imageLabels(stage, digests),
+        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+    ];
+    const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages });
+    if (source.origin)
+        build.cacheOrigin = source.origin;
+    // the image of the tag has other results than this run, or BuildKit could not use it
+    if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+        sources.reject(source.reference);
+    return build;
+}
+function tellSource({ log }, { name }, { reference, origin }) {
+    if (origin)
+        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
+}
+function warnOfCaches({ log }, build) {
+    for (const { reference, failure } of build.unreadableCaches) {
+        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
+        if (sentence === undefined)
+            log.info(`${reference} does not exist yet: nothing to reuse`);
+        else
+            log.warning(sentence);
+    }
+}
+
+
+/***/ }),
+
+/***/ 7749:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ testArgs)
+/* harmony export */ });
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6310);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9871);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8517);
+
+
+
+/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
+function testArgs(inputs, image, { command, options }, name, runId) {
+    return [
+        'run',
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--env', ['CI=true']),
+        // the action prints the output; docker would keep all of it on disk as well
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--log-driver', ['none']),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.platform)),
+        ...inputs.testOptions,
+        ...options,
+        // after the user's options: docker uses the last of repeated options
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--name', [name]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_1__/* .RUN_LABEL */ .jQ}=${runId}`]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--entrypoint', ['sh']),
+        image,
+        ...(0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .shellArgs */ .uY)(command)
+    ];
+}
+
+
+/***/ }),
+
+/***/ 7821:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   P: () => (/* binding */ Tail),
+/* harmony export */   l: () => (/* binding */ lastLinesOf)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
+
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096;
+const MOST_LAST_LINES = 20;
+/** The end of a test's output. */
+class Tail {
+    #text = '';
+    get text() {
+        return this.#text;
+    }
+    add(chunk) {
+        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
+    }
+}
+/** Returns the last lines of a test's output, to show why it failed. */
+function lastLinesOf(tail, secrets) {
+    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
+    // the first line may be cut, and contain the rest of a secret
+    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
+    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
+}
+
+
+/***/ }),
+
+/***/ 4970:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  LF: () => (/* binding */ limitOf),
+  N$: () => (/* binding */ runTests),
+  f3: () => (/* binding */ suitesOf)
+});
+
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/yocto-queue/index.js
 /*
 How it works:
 `this.#head` is an instance of `Node` which keeps track of its current value and nests another instance of `Node` that keeps the value that comes after it. When a value is provided to `.enqueue()`, the code needs to iterate through `this.#head`, going deeper and deeper to find the last value. However, iterating through every single item is slow. This problem is solved by saving a reference to the last value as `this.#tail` so that it can reference it to add a new value.
@@ -63395,7 +64044,7 @@ class Queue {
 	}
 }
 
-;// CONCATENATED MODULE: ./node_modules/p-limit/index.js
+;// CONCATENATED MODULE: ../../main/node_modules/p-limit/index.js
 
 
 function pLimit(concurrency) {
@@ -63545,13 +64194,28 @@ function validateConcurrency(concurrency) {
 	}
 }
 
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
+// EXTERNAL MODULE: ./src/docker/command-line.ts
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/docker/containers.ts
-var containers = __nccwpck_require__(7942);
+var containers = __nccwpck_require__(8517);
+// EXTERNAL MODULE: ./src/docker/errors.ts
+var errors = __nccwpck_require__(2142);
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var lib_errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/json.ts
+var json = __nccwpck_require__(2240);
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(2433);
 // EXTERNAL MODULE: ./src/pipeline/collect-reports.ts + 30 modules
-var collect_reports = __nccwpck_require__(4537);
+var collect_reports = __nccwpck_require__(761);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
+var test_args = __nccwpck_require__(7749);
+// EXTERNAL MODULE: ./src/pipeline/test-output.ts
+var test_output = __nccwpck_require__(7821);
 ;// CONCATENATED MODULE: ./src/pipeline/test.ts
+
 
 
 
@@ -63565,14 +64229,24 @@ var test_args = __nccwpck_require__(5664);
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
+/** The tests of a run, by the image in which they run. */
+function suitesOf({ inputs, refs }) {
+    const { tests, productionTests } = inputs;
+    return {
+        builder: { image: refs.builder, tests, first: 1 },
+        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+    };
+}
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+function limitOf({ testParallelism, tests, productionTests }) {
+    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
+}
 /**
- * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
- * its end, whatever the others do. After a cancellation, returns those that had ended before.
+ * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
+ * others do. After a cancellation, returns those that had ended before.
  */
-async function runTests(run) {
-    const { tests, testParallelism } = run.plan.inputs;
-    const limit = pLimit(testParallelism ?? Math.max(1, tests.length));
-    const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))));
+async function runTests(run, suite, limit) {
+    const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
             return [outcome.value];
@@ -63581,31 +64255,34 @@ async function runTests(run) {
         throw outcome.reason;
     });
 }
-async function runTest(run, command, number) {
+async function runTest(run, { kind, image }, test, number) {
     const { plan, docker, log, runId, signal } = run;
+    const { command } = test;
+    const title = (0,tests/* titleOfTest */.Ex)({ kind, command });
     if (signal.aborted)
         throw new lib_errors/* CancelledError */.cc();
     const name = `shared-docker-layers-${runId}-test-${number}`;
-    const args = (0,test_args/* testArgs */.q)(plan.inputs, plan.refs.builder, command, name, runId);
-    const section = log.section(`Test ${command}`);
+    const args = (0,test_args/* testArgs */.q)(plan.inputs, image, test, name, runId);
+    const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const start = performance.now();
     const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes);
-    let tail = '';
+    const tail = new test_output/* Tail */.P();
     try {
-        const exitCode = await run.timeline.measure('test', `Test ${command}`, () => callUntil(timer, run, args, (chunk) => {
+        const exitCode = await run.timeline.measure('test', title, () => callUntil(timer, run, args, (chunk) => {
             section.write(chunk);
-            tail = (tail + chunk.toString()).slice(-LONGEST_TAIL);
+            tail.add(chunk);
         }));
         const seconds = (0,timeline/* secondsSince */.w)(start);
         timer.stop();
         const container = await readContainer(docker, name);
-        const outcome = judge({ exitCode, timer, tail, container, image: plan.refs.builder, command });
+        const outcome = judge({ exitCode, timer, tail: tail.text, container, image, command });
         section.end(outcome.status);
         const workingDir = container?.workingDir ?? '/';
         const failedCases = container ? await (0,collect_reports/* collect */.F)(run, { number, command, container: name, workingDir }) : [];
-        const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets);
+        const lastLines = outcome.failure === undefined ? '' : (0,test_output/* lastLinesOf */.l)(tail.text, run.secrets);
         return {
+            ...(kind !== undefined && { kind }),
             ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
             ...(container && { imageId: container.imageId }),
             ...outcome,
@@ -63618,15 +64295,6 @@ async function runTest(run, command, number) {
         section.end();
         await (0,containers/* removeContainer */.od)(docker, name);
     }
-}
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096;
-const MOST_LAST_LINES = 20;
-function lastLinesOf(tail, secrets) {
-    const lines = (0,external_node_util_.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
-    // the first line may be cut, and contain the rest of a secret
-    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
-    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
 }
 /** Returns the exit code of the test; null if a signal or the timer ended it. */
 async function callUntil(timer, { docker, signal }, args, onOutput) {
@@ -63645,8 +64313,14 @@ function judge({ exitCode, timer, tail, container, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0) {
-        const why = test_whyNotOurs(container, image, command);
+        const why = whyNotOurs(container, image, command);
         return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` };
+    }
+    if (NO_SHELL.test(container?.error || tail) && !container?.hasRun) {
+        return {
+            status: 'error',
+            failure: 'the image has no shell (sh) to run it in; test such an image with the input checks, from outside'
+        };
     }
     if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
         return { status: 'error', failure: `docker could not run it: ${container?.error || (0,errors/* lastLine */.fM)(tail)}` };
@@ -63658,12 +64332,14 @@ function judge({ exitCode, timer, tail, container, image, command }) {
     const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
     return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` };
 }
+/** The words of runc if the image has no such program (opencontainers/runc libcontainer/error.go, os/exec ErrNotFound). */
+const NO_SHELL = /exec: "sh": executable file not found|"?sh"?: no such file or directory/;
 /** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(external_node_os_.constants.signals).map(([name, number]) => [number, name]));
-function test_whyNotOurs(container, image, command) {
+function whyNotOurs(container, image, command) {
     if (!container)
         return 'knows no such container any more';
-    const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command]);
+    const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', ...(0,tests/* shellArgs */.uY)(command)]);
     if (!isOurs)
         return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`;
     return container.status === 'exited' && container.exitCode === 0
@@ -63678,20 +64354,20 @@ const PATIENCE = 30_000;
  */
 async function readContainer(docker, name) {
     const { exitCode, stdout } = await docker.call(['container', 'inspect', name], { patience: PATIENCE });
-    const [container] = exitCode === 0 ? (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout)) : [];
+    const [container] = exitCode === 0 ? (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)) : [];
     if (container === undefined)
         return undefined;
     return {
-        image: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'Image')),
-        imageId: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Image')),
-        words: [(0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Path')), ...(0,lib_json/* list */.p_)((0,lib_json.at)(container, 'Args')).map(lib_json/* text */.Qq)],
-        status: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')),
-        exitCode: Number((0,lib_json.at)(container, 'State', 'ExitCode')),
+        image: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'Image')),
+        imageId: (0,json/* text */.Qq)((0,json.at)(container, 'Image')),
+        words: [(0,json/* text */.Qq)((0,json.at)(container, 'Path')), ...(0,json/* list */.p_)((0,json.at)(container, 'Args')).map(json/* text */.Qq)],
+        status: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')),
+        exitCode: Number((0,json.at)(container, 'State', 'ExitCode')),
         // "A container that has never been started" (docs.docker.com, "docker ps", status)
-        hasRun: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')) !== 'created',
-        isOomKilled: (0,lib_json.at)(container, 'State', 'OOMKilled') === true,
-        error: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Error')),
-        workingDir: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'WorkingDir'))
+        hasRun: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')) !== 'created',
+        isOomKilled: (0,json.at)(container, 'State', 'OOMKilled') === true,
+        error: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Error')),
+        workingDir: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'WorkingDir'))
     };
 }
 /** Milliseconds within which the docker client ends after its container was killed. */
@@ -63724,290 +64400,10 @@ class TestTimer {
     }
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
- * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
- */
-async function runPipeline(run) {
-    const result = (0,result_result/* emptyResult */.$)();
-    const strategy = createStrategy(run);
-    try {
-        await runPhases(run, strategy, result);
-    }
-    catch (error) {
-        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
-        result.failures.push((0,result_result/* failureOfError */.m$)(error));
-    }
-    finally {
-        // first, because the strategy may be waiting for a registry
-        await run.registry.end();
-        await strategy.end();
-    }
-    // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker) : undefined;
-    if (gone !== undefined)
-        result.failures.unshift({ kind: 'engine-gone', message: gone });
-    return result;
-}
-async function runPhases(run, strategy, result) {
-    const { decision, inputs } = run.plan;
-    const read = await findKeys(run);
-    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
-        return;
-    const caches = { ...read, sources: new CacheSources(run, read.keys) };
-    caches.sources.start(({ reference }) => strategy.fetch(reference));
-    const prefetch = new Prefetch(run, caches);
-    prefetch.start();
-    try {
-        await buildAndTest(run, { strategy, caches, prefetch }, result);
-    }
-    finally {
-        await prefetch.end();
-    }
-    // after a cancellation, some tests may not have ended
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
-        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
-    }
-    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
-    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
-    if (!decision.push)
-        return;
-    if (result.failures.length > 0) {
-        // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
-        return;
-    }
-    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests);
-    result.publication = publication;
-    if (size)
-        result.pullSize = size;
-    result.failures.push(...publication.failures);
-    if (publication.failures.length === 0)
-        await addCacheTags(run, caches, result, digests);
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-}
-/** Computes the content keys; without them only the moving tags serve as cache sources. */
-async function findKeys(run) {
-    try {
-        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
-    }
-    catch (error) {
-        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-        return { keys: new Map(), digests: new Map() };
-    }
-}
-/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
-async function addCacheTags(run, caches, result, digests) {
-    const builds = (0,result_result/* buildsOf */.jV)(result);
-    const moved = whichMoved(builds, caches);
-    if (moved !== undefined) {
-        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
-        return;
-    }
-    await run.timeline.measure('publish', 'Cache tags', async () => {
-        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
-        if (result.failures.length > 0 || run.signal.aborted)
-            return;
-        const tested = { builds, tests: result.tests, digests };
-        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
-    });
-    if (result.cacheTags.length > 0)
-        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
-}
-async function buildAndTest(run, building, result) {
-    const { prefetch } = building;
-    const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
-    if (result.failures.length > 0)
-        return explainAll(run, building.caches, result);
-    const buildOthers = async () => {
-        // the prefetch may share base images with these builds, and concurrent solves must not share anything
-        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
-        const failures = await buildAll(run, building, result, afterBuilder);
-        await explainAll(run, building.caches, result);
-        return failures;
-    };
-    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()]);
-    if (tests.status === 'rejected')
-        throw tests.reason;
-    result.tests = tests.value;
-    result.failures.push(...result.tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }])));
-    if (others.status === 'rejected')
-        throw others.reason;
-    result.failures.push(...others.value);
-}
-/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
-async function reuseAll(run, keys, result) {
-    const { log, timeline, plan } = run;
-    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
-    if (found.why !== undefined) {
-        log.info(`Running a full build: ${found.why}.`);
-        return false;
-    }
-    const { unchanged, tests } = found;
-    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
-    sayNoReports(run);
-    result.unchanged = unchanged;
-    result.tests = tests;
-    if (plan.decision.push) {
-        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
-        // a host with this image has all of its layers
-        if (manifest)
-            result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys));
-        result.failures.push(...result.publication.failures);
-    }
-    return true;
-}
-/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
-function imagesByMovingTag({ builds, inputs }, keys) {
-    return new Map(builds.flatMap((stage) => {
-        const [longest] = cacheTagsOf(inputs.image, stage, keys);
-        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
-            return [];
-        return [[stage.moving, longest]];
-    }));
-}
-/** The reports of earlier tests are not kept. */
-function sayNoReports({ plan, log }) {
-    if (plan.inputs.testReports.length > 0)
-        log.info('There are no test reports, because the tests did not run.');
-}
-async function testUnlessPassed(run, { strategy, caches }, { builder }) {
-    const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys));
-    if (!passed)
-        return runTests(run);
-    run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
-    sayNoReports(run);
-    return passed;
-}
-async function explainAll(run, caches, result) {
-    const work = run.timeline.measure('look', 'Explain', () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)));
-    await work.catch((error) => {
-        if (error instanceof lib_errors/* CancelledError */.cc)
-            throw error;
-        // a missing explanation must not fail the run
-        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-    });
-}
-/**
- * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
- *
- * @returns the failure, after which it builds nothing more
- */
-async function buildAll(run, building, result, builds) {
-    for (const stage of builds) {
-        const build = await buildOne(run, building, stage);
-        if (build.kind === 'cache')
-            result.cacheStages.push(build);
-        else
-            result[build.kind] = build;
-        warnOfCaches(run, build);
-        if (build.failure !== undefined)
-            return [{ kind: 'build', image: build.image }];
-    }
-    return [];
-}
-async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
-    const { plan, timeline } = run;
-    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
-    tellSource(run, stage, source);
-    // with a rewritten Dockerfile, every build starts from the images anyway
-    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    if (startFromImages) {
-        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
-    }
-    const labels = [
-        ...stage.labels,
-        keysLabel(stage, keys, nameOfEngine(plan.engine)),
-        ...imageLabels(stage, digests),
-        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
-    ];
-    const build = await strategy.build({ ...stage, labels }, { cacheSource: source.reference, startFromImages });
-    if (source.origin)
-        build.cacheOrigin = source.origin;
-    // the image of the tag has other results than this run, or BuildKit could not use it
-    if (startFromImages || (source.isWhole && build.steps.some(({ cached }) => !cached)))
-        sources.reject(source.reference);
-    return build;
-}
-function tellSource({ log }, { name }, { reference, origin }) {
-    if (origin)
-        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
-}
-function warnOfCaches({ log }, build) {
-    for (const { reference, failure } of build.unreadableCaches) {
-        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
-        if (sentence === undefined)
-            log.info(`${reference} does not exist yet: nothing to reuse`);
-        else
-            log.warning(sentence);
-    }
-}
-
 
 /***/ }),
 
-/***/ 5664:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   q: () => (/* binding */ testArgs)
-/* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7942);
-
-
-/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
-function testArgs(inputs, image, command, name, runId) {
-    return [
-        'run',
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--env', ['CI=true']),
-        // the action prints the output; docker would keep all of it on disk as well
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--log-driver', ['none']),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .optional */ .lq)(inputs.platform)),
-        ...inputs.testOptions,
-        // after the user's options: docker uses the last of repeated options
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--name', [name]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_0__/* .RUN_LABEL */ .jQ}=${runId}`]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--entrypoint', ['sh']),
-        image,
-        '-c',
-        command
-    ];
-}
-
-
-/***/ }),
-
-/***/ 8403:
+/***/ 7302:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -64022,10 +64418,10 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/action/inputs.ts + 12 modules
-var action_inputs = __nccwpck_require__(63);
+// EXTERNAL MODULE: ./src/action/inputs.ts
+var action_inputs = __nccwpck_require__(2954);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
+var engine_info = __nccwpck_require__(2124);
 ;// CONCATENATED MODULE: ./src/dockerfile/dockerignore.ts
 // `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
 
@@ -64049,19 +64445,19 @@ async function readDockerignore(contextFolder, file) {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
+var parse = __nccwpck_require__(1676);
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 // EXTERNAL MODULE: ./src/git/changes.ts
-var changes = __nccwpck_require__(977);
+var changes = __nccwpck_require__(738);
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+var lib_text = __nccwpck_require__(7261);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/plan/cache-stages.ts
 
 
@@ -64086,7 +64482,8 @@ function findCacheStages(dockerfile, builder, target, choice) {
             return [{ stage }];
         if (!copiedFrom.has(stage.index))
             return [];
-        if (chains.builder.includes(stage.index))
+        // if the builder stage is the production stage, there is only the production image
+        if (builder !== target && chains.builder.includes(stage.index))
             return [{ stage, containedIn: 'builder' }];
         if (chains.production.includes(stage.index))
             return [{ stage, containedIn: 'production' }];
@@ -64108,21 +64505,27 @@ function find(dockerfile, name, needed, published) {
 }
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
-var plan_dirty = __nccwpck_require__(7251);
+var plan_dirty = __nccwpck_require__(2594);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var action_tests = __nccwpck_require__(6310);
 // EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
+var hash = __nccwpck_require__(2402);
 ;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
+
 
 
 /** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
 const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
 /** @param platform of the engine */
 function takeFingerprints(inputs, platform) {
-    const { tests, testOptions } = inputs;
+    const { tests, productionTests, checks, testOptions } = inputs;
+    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
     const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
     const runsOn = inputs.platform ?? platform;
+    const isKnown = isSelfContained(options) && runsOn !== undefined;
     return {
-        tests: isSelfContained(testOptions) && runsOn !== undefined ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
         inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
     };
 }
@@ -64144,9 +64547,9 @@ function isSelfContained(words) {
 }
 
 // EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
+var plan_labels = __nccwpck_require__(4803);
 // EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
+var references = __nccwpck_require__(754);
 ;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
 
 
@@ -64357,9 +64760,9 @@ function hasIntegratedBuildKit({ version }) {
 }
 
 // EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
+var stage_builds = __nccwpck_require__(8544);
 // EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
+var plan_variant = __nccwpck_require__(6895);
 ;// CONCATENATED MODULE: ./src/plan/create-plan.ts
 
 
@@ -64462,9 +64865,6 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     if (!production) {
         throw new errors/* UserError */.yo(`Input target is ${(0,lib_text/* quote */.hD)(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`);
     }
-    if (production.index === builder.index) {
-        throw new errors/* UserError */.yo(`Inputs builder-target and target are the same stage, ${(0,lib_text/* quote */.hD)(String(builder.name ?? builder.index))}, of ${file}; this action needs two: one that builds and tests, and one to publish`);
-    }
     return [builder, production];
 }
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
@@ -64523,14 +64923,14 @@ async function checkBuilder({ builder }, engine, docker, signal) {
 
 /***/ }),
 
-/***/ 7251:
+/***/ 2594:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   t: () => (/* binding */ MOST_DIRTY_FILES),
 /* harmony export */   w: () => (/* binding */ describeDirty)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
 
 /** Maximum number of files in the plan and the report. */
 const MOST_DIRTY_FILES = 20;
@@ -64547,7 +64947,7 @@ function describeDirty(shortSha, { files, count }) {
 
 /***/ }),
 
-/***/ 3848:
+/***/ 4803:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64555,8 +64955,8 @@ function describeDirty(shortSha, { files, count }) {
 /* harmony export */   P1: () => (/* binding */ REVISION_LABEL),
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4762);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
+/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6895);
 
 
 /** Label that names the commit from which an image was built (opencontainers/image-spec annotations.md). */
@@ -64584,7 +64984,7 @@ function makeLabels(inputs, commit, created, variant) {
 
 /***/ }),
 
-/***/ 7469:
+/***/ 754:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64597,10 +64997,10 @@ function makeLabels(inputs, commit, created, variant) {
 /* harmony export */   pU: () => (/* binding */ tagsOfOtherCommits),
 /* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(445);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7362);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8341);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2248);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8307);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6576);
 
 
 
@@ -64681,7 +65081,7 @@ function keptCacheOf(latest) {
 
 /***/ }),
 
-/***/ 8860:
+/***/ 285:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64695,15 +65095,15 @@ function retryOf({ plan, log, signal }) {
 
 /***/ }),
 
-/***/ 6567:
+/***/ 8544:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   f: () => (/* binding */ splitAtBuilder),
 /* harmony export */   z: () => (/* binding */ planBuilds)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(445);
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7469);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2248);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(754);
 
 
 /** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
@@ -64718,6 +65118,9 @@ function planBuilds(parts) {
         return build;
     };
     const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache);
+    // one stage, tested and published: one build
+    if (parts.builderStage === parts.targetStage)
+        return [...builds, planProduction(parts, builder, images)];
     const candidate = candidateFor(parts, refs.movingBuilder);
     builds.push({
         kind: 'builder',
@@ -64731,9 +65134,14 @@ function planBuilds(parts) {
     });
     images.push({ stage: builder.index, image: refs.builder });
     builds.push(...cacheStages.filter(({ stage }) => !forBuilder.has(stage.index)).map(cache));
-    builds.push({
+    builds.push(planProduction(parts, builder, images));
+    return builds;
+}
+function planProduction(parts, builder, images) {
+    const { dockerfile, targetStage, refs, decision, labels } = parts;
+    return {
         kind: 'production',
-        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.targetStage), builder, images),
+        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
         reference: refs.production,
         cacheSource: refs.movingProduction,
         keptCache: (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keptCacheOf */ .SK)(refs.movingProduction),
@@ -64741,11 +65149,12 @@ function planBuilds(parts) {
         moving: refs.movingProduction,
         tags: [
             ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .productionRefs */ .wN)(refs) : [refs.production]),
-            ...(decision.publish ? [refs.movingProduction] : [])
+            ...(decision.publish ? [refs.movingProduction] : []),
+            // the tests run by this name
+            ...(builder.index === targetStage ? [refs.builder] : [])
         ],
         labels: labels.production
-    });
-    return builds;
+    };
 }
 function planCache(parts, { stage, containedIn }) {
     const { refs, decision, labels } = parts;
@@ -64786,16 +65195,17 @@ function placeOf({ dockerfile, strategy }, stage, builder, images) {
         ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
     };
 }
-/** Splits the builds into those up to and including the builder stage, and those after it. */
+/** Splits the builds into those up to and including the builder stage, which may be the production stage, and those after it. */
 function splitAtBuilder(builds) {
-    const end = builds.findIndex(({ kind }) => kind === 'builder') + 1;
+    const builder = builds.findIndex(({ kind }) => kind === 'builder');
+    const end = builder === -1 ? builds.length : builder + 1;
     return [builds.slice(0, end), builds.slice(end)];
 }
 
 
 /***/ }),
 
-/***/ 4762:
+/***/ 6895:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64807,7 +65217,7 @@ function splitAtBuilder(builds) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9639);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2402);
 
 
 
@@ -64831,7 +65241,7 @@ async function pathInRepository(file, context, prefix) {
 
 /***/ }),
 
-/***/ 5567:
+/***/ 7278:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64841,15 +65251,15 @@ async function pathInRepository(file, context, prefix) {
 /* harmony export */   a$: () => (/* binding */ pull),
 /* harmony export */   p2: () => (/* binding */ inspectByClient)
 /* harmony export */ });
-/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5573);
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
-/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8476);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8453);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9520);
-/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6452);
-/* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(494);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9310);
+/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2124);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2142);
+/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9930);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2240);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9409);
+/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8679);
+/* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2739);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9875);
 
 
 
@@ -64980,7 +65390,7 @@ async function tagByClient(options, image, reference) {
 
 /***/ }),
 
-/***/ 6452:
+/***/ 8679:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -64989,8 +65399,8 @@ async function tagByClient(options, image, reference) {
 /* harmony export */   jv: () => (/* binding */ failureOfWords)
 /* harmony export */ });
 /* unused harmony exports classifyRegistryError, askedPause */
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7457);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9310);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2142);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9875);
 
 
 const REFUSED = /error getting credentials|executable file not found|unauthorized|authentication required|denied|forbidden|insufficient_scope|no basic auth|invalid_token|\b40[13]\b|authorization failed/i;
@@ -65068,7 +65478,7 @@ function describeUnreadable(reference, { kind, message }) {
 
 /***/ }),
 
-/***/ 2465:
+/***/ 6776:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65155,7 +65565,7 @@ function isTimeout(reason) {
 
 /***/ }),
 
-/***/ 7362:
+/***/ 8307:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65169,7 +65579,7 @@ function isTimeout(reason) {
 /* harmony export */   kP: () => (/* binding */ sameReference)
 /* harmony export */ });
 /* unused harmony export ImageRefError */
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
 
 /**
  * Names of images, as in github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
@@ -65365,7 +65775,7 @@ function sameImage(a, b) {
 
 /***/ }),
 
-/***/ 494:
+/***/ 2739:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65376,8 +65786,8 @@ function sameImage(a, b) {
 /* harmony export */   iw: () => (/* binding */ stringsOf),
 /* harmony export */   o4: () => (/* binding */ parseConfig)
 /* harmony export */ });
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8453);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9310);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2240);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9875);
 
 
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
@@ -65464,7 +65874,7 @@ function stringsOf(value) {
 
 /***/ }),
 
-/***/ 9310:
+/***/ 9875:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -65476,9 +65886,9 @@ function stringsOf(value) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2465);
-/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7362);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6913);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6776);
+/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8307);
 
 
 
@@ -65513,7 +65923,7 @@ function digestOf(bytes) {
 
 /***/ }),
 
-/***/ 862:
+/***/ 8439:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -65523,11 +65933,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
+var errors = __nccwpck_require__(6913);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
+var retry = __nccwpck_require__(9409);
 ;// CONCATENATED MODULE: ./src/registry/challenge.ts
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -65573,9 +65983,9 @@ var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/lib/exec.ts
-var exec = __nccwpck_require__(766);
+var exec = __nccwpck_require__(5159);
 // EXTERNAL MODULE: ./src/registry/failure.ts
-var registry_failure = __nccwpck_require__(2465);
+var registry_failure = __nccwpck_require__(6776);
 ;// CONCATENATED MODULE: ./src/registry/credentials.ts
 
 
@@ -65687,8 +66097,8 @@ function secretsOf(credentials) {
     return [password, Buffer.from(`${username}:${password}`).toString('base64')];
 }
 
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
+// EXTERNAL MODULE: ../../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(4718);
 // EXTERNAL MODULE: external "node:tls"
 var external_node_tls_ = __nccwpck_require__(1692);
 ;// CONCATENATED MODULE: ./src/registry/certificates.ts
@@ -66154,7 +66564,7 @@ function wordsOf({ status, body }) {
 }
 
 // EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
+var registry_reference = __nccwpck_require__(9875);
 ;// CONCATENATED MODULE: ./src/registry/client.ts
 
 
@@ -66313,13 +66723,13 @@ function redirectOf({ headers, url }) {
 }
 
 // EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+var client_images = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
+var client_words = __nccwpck_require__(8679);
 // EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
+var registry_image = __nccwpck_require__(2739);
 // EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/registry/registry.ts
 
 
@@ -66490,7 +66900,7 @@ async function partOf(work) {
 
 /***/ }),
 
-/***/ 8341:
+/***/ 6576:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66514,7 +66924,7 @@ function isPullRequestTag(tag) {
 
 /***/ }),
 
-/***/ 9187:
+/***/ 3550:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66523,8 +66933,8 @@ function isPullRequestTag(tag) {
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
 /* harmony export */   uN: () => (/* binding */ describeOrigin)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1628);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
+/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9784);
 
 
 /** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
@@ -66581,7 +66991,7 @@ function count(steps) {
 
 /***/ }),
 
-/***/ 1628:
+/***/ 9784:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66589,7 +66999,7 @@ function count(steps) {
 /* harmony export */   jV: () => (/* binding */ buildsOf),
 /* harmony export */   m$: () => (/* binding */ failureOfError)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
 
 /** Returns the result of a run before anything has happened. */
 function emptyResult() {
@@ -66607,7 +67017,7 @@ function buildsOf({ builder, cacheStages, production }) {
 
 /***/ }),
 
-/***/ 5039:
+/***/ 244:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -66615,7 +67025,7 @@ function buildsOf({ builder, cacheStages, production }) {
 /* harmony export */   lG: () => (/* binding */ commonBuildArgs),
 /* harmony export */   s9: () => (/* binding */ secretArgs)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9871);
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
@@ -66660,7 +67070,7 @@ function secretVariable(index) {
 
 /***/ }),
 
-/***/ 5315:
+/***/ 8929:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66678,17 +67088,17 @@ var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
+var parse = __nccwpck_require__(1676);
+// EXTERNAL MODULE: ../../main/node_modules/dockerfile-ast/lib/main.js
+var main = __nccwpck_require__(616);
 // EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var instruction = __nccwpck_require__(9742);
+var instruction = __nccwpck_require__(1815);
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
+var source_text = __nccwpck_require__(9004);
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 ;// CONCATENATED MODULE: ./src/dockerfile/rewrite.ts
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
@@ -66751,7 +67161,7 @@ function checkImage({ stages }, index, image) {
 }
 
 // EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
-var stages_built_before = __nccwpck_require__(2759);
+var stages_built_before = __nccwpck_require__(8322);
 ;// CONCATENATED MODULE: ./src/strategy/build-source.ts
 
 
@@ -66799,7 +67209,7 @@ async function prepareSource({ plan, folder }, stage, images, buildsAll = false)
 
 /***/ }),
 
-/***/ 3360:
+/***/ 8184:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -66811,9 +67221,9 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
+var engine_info = __nccwpck_require__(2124);
 // EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
+var line_reader = __nccwpck_require__(6187);
 ;// CONCATENATED MODULE: ./src/docker/progress/buildkit.ts
 
 /**
@@ -66993,21 +67403,21 @@ class PlainProgress extends line_reader/* LineReader */.u {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
+var model = __nccwpck_require__(5686);
 // EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
+var steps = __nccwpck_require__(8624);
 // EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+var client_images = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
+var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/strategy/build-args.ts
-var build_args = __nccwpck_require__(5039);
+var build_args = __nccwpck_require__(244);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
+var build_source = __nccwpck_require__(8929);
 // EXTERNAL MODULE: ./src/strategy/run-build.ts
-var run_build = __nccwpck_require__(285);
+var run_build = __nccwpck_require__(9620);
 // EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
-var stages_built_before = __nccwpck_require__(2759);
+var stages_built_before = __nccwpck_require__(8322);
 ;// CONCATENATED MODULE: ./src/strategy/inline.ts
 
 
@@ -67124,7 +67534,7 @@ function integratedArgs(cacheSource) {
 
 /***/ }),
 
-/***/ 6829:
+/***/ 8692:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67138,7 +67548,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
+var line_reader = __nccwpck_require__(6187);
 ;// CONCATENATED MODULE: ./src/docker/progress/legacy.ts
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
@@ -67218,21 +67628,21 @@ class LegacyProgress extends line_reader/* LineReader */.u {
 }
 
 // EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+var stage_graph = __nccwpck_require__(2248);
 // EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
+var steps = __nccwpck_require__(8624);
 // EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
+var json = __nccwpck_require__(2240);
 // EXTERNAL MODULE: ./src/registry/client-images.ts
-var client_images = __nccwpck_require__(5567);
+var client_images = __nccwpck_require__(7278);
 // EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
+var registry_reference = __nccwpck_require__(9875);
 // EXTERNAL MODULE: ./src/strategy/build-args.ts
-var build_args = __nccwpck_require__(5039);
+var build_args = __nccwpck_require__(244);
 // EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
+var build_source = __nccwpck_require__(8929);
 // EXTERNAL MODULE: ./src/strategy/run-build.ts
-var run_build = __nccwpck_require__(285);
+var run_build = __nccwpck_require__(9620);
 ;// CONCATENATED MODULE: ./src/strategy/legacy.ts
 
 
@@ -67391,7 +67801,7 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 
 /***/ }),
 
-/***/ 285:
+/***/ 9620:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -67405,15 +67815,15 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7457);
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9520);
-/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5112);
-/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8860);
-/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6452);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9871);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2142);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2248);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8624);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9409);
+/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2433);
+/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(285);
+/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8679);
 
 
 
@@ -67564,7 +67974,7 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 
 /***/ }),
 
-/***/ 2759:
+/***/ 8322:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -67573,9 +67983,9 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 /* harmony export */   X7: () => (/* binding */ SeenSteps),
 /* harmony export */   y5: () => (/* binding */ ownSteps)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2248);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8624);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2240);
 
 
 
@@ -67929,7 +68339,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 2876:
+/***/ 5854:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67954,7 +68364,7 @@ var external_path_ = __nccwpck_require__(6928);
 var external_assert_ = __nccwpck_require__(2613);
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/io/lib/io-util.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68134,7 +68544,7 @@ function getCmdPath() {
     return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
 }
 //# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/io/lib/io.js
 var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68408,7 +68818,7 @@ function io_copyFile(srcFile, destFile, force) {
 //# sourceMappingURL=io.js.map
 ;// CONCATENATED MODULE: external "timers"
 const external_timers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("timers");
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/toolrunner.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/exec/lib/toolrunner.js
 var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -68996,7 +69406,7 @@ class ExecState extends external_events_.EventEmitter {
     }
 }
 //# sourceMappingURL=toolrunner.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/exec.js
+;// CONCATENATED MODULE: ../../main/node_modules/@actions/exec/lib/exec.js
 var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -69218,6 +69628,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(9719);
+/******/ var __webpack_exports__ = __nccwpck_require__(1134);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -35,25 +35,11 @@ describe.each(engines)('Docker $version, $store store', (engine) => {
         project.runOn(agent, source.checkout(sha), inputs, pushEvent(sha, 'master'))
       // as GitHub starts the services of a job: in a network of their own
       await agent.docker('network', 'create', 'job')
-      await agent.docker(
-        'run',
-        '--detach',
-        '--name',
-        'db',
-        '--network',
-        'job',
-        base,
-        'nc',
-        '-lk',
-        '-p',
-        '5432',
-        '-e',
-        'echo',
-        'ready'
-      )
+      const service = ['--detach', '--name', 'db', '--network', 'job', base]
+      await agent.docker('run', ...service, 'httpd', '-f', '-p', '5432', '-h', '/etc')
       const inputs = {
         tests:
-          'test "$MODE" = all\n  --env MODE=all\nnc -w 5 db 5432 < /dev/null | grep ready\n  --network job\nset -u\n  test -s /www/index.html\n  ! grep MODE /proc/self/environ',
+          'test "$MODE" = all\n  --env MODE=all\nwget -q -O - http://db:5432/passwd | grep root\n  --network job\nset -u\n  test -s /www/index.html\n  ! grep MODE /proc/self/environ',
         'production-tests': 'grep "the page" /www/index.html\ntest ! -e /builder',
         checks: [
           'docker run --detach --rm --name app "$IMAGE"',

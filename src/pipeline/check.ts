@@ -8,17 +8,17 @@ import type { TestResult } from '../result/result.ts'
 import { lastLinesOf, Tail } from './test-output.ts'
 
 /** The part of a run that checks need. */
-type CheckRun = Pick<Run, 'plan' | 'secrets' | 'log' | 'timeline' | 'stepEnv' | 'signal'>
+type CheckRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'stepEnv' | 'signal'>
 
 /**
  * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
  * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
- *
- * @param imageId ID of the production image in the engine
  */
-export async function runChecks(run: CheckRun, imageId: string): Promise<TestResult[]> {
+export async function runChecks(run: CheckRun): Promise<TestResult[]> {
   const results: TestResult[] = []
-  for (const check of run.plan.inputs.checks) {
+  const { checks } = run.plan.inputs
+  const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production)
+  for (const check of checks) {
     try {
       results.push(await runCheck(run, check, imageId))
     } catch (error) {
@@ -72,6 +72,12 @@ async function runCheck(run: CheckRun, { command }: Test, imageId: string): Prom
   } finally {
     section.end()
   }
+}
+
+/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
+async function idOf({ docker, signal }: Pick<Run, 'docker' | 'signal'>, image: string): Promise<string> {
+  const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal })
+  return stdout.trim()
 }
 
 function whyFailed(exitCode: number | null): string | undefined {

@@ -140,7 +140,7 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
     const test = async (): Promise<void> => {
       if (failures.length > 0) return
       const { production } = suitesOf(run.plan)
-      const both = [runTests(run, production, limit), runChecks(run, result.production?.imageId ?? '')]
+      const both = [runTests(run, production, limit), runChecks(run)]
       for (const tested of await Promise.all(both)) ofProduction.push(...tested)
     }
     await Promise.all([explainAll(run, building.caches, result), test()])

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Docker } from '../../../src/docker/docker.ts'
 import { runChecks } from '../../../src/pipeline/check.ts'
 import type { TestResult } from '../../../src/result/result.ts'
 import { makePlan } from '../../support/make-plan.ts'
@@ -26,8 +27,9 @@ function check(
   }: { inputs?: Record<string, string>; env?: Record<string, string>; signal?: AbortSignal } = {}
 ): Promise<TestResult[]> {
   const plan = makePlan({ inputs: { checks, ...inputs } })
-  const run = makeRun({ plan, stepEnv: { ...PATH, ...env }, ...(signal && { signal }) })
-  return runChecks(run, IMAGE_ID)
+  const docker: Docker = { call: async () => ({ exitCode: 0, stdout: `${IMAGE_ID}\n`, stderr: '' }) }
+  const run = makeRun({ plan, docker, stepEnv: { ...PATH, ...env }, ...(signal && { signal }) })
+  return runChecks(run)
 }
 
 /** Waits until a background process of a check has written a file. */
