@@ -91,7 +91,7 @@ describe.each(engines)('Docker $version, $store store', (engine) => {
     const first = await project.play(source, source.head(), inputs)
     expect(ending(first)).toEqual({ exitCode: 0, log: '' })
     expect(testsOf(first)).toEqual(['test passed'])
-    expect(await project.imageTags()).toEqual(['latest', short(source.head())].toSorted())
+    expect(new Set(await project.imageTags())).toEqual(new Set(['latest', short(source.head())]))
     const sha = source.commit({ 'page.txt': 'two\n' })
     const second = await project.play(source, sha, inputs)
     const { production } = second.report as { production: { steps: { instruction: string; cached: boolean }[] } }
