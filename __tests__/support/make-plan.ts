@@ -81,7 +81,7 @@ export function makePlan({
   return {
     ...planned,
     ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },
-    fingerprints: { tests: 'tests', inputs: 'inputs' },
+    fingerprints: { tests: 'tests', allTests: 'tests', inputs: 'inputs' },
     ...{ variant: 'variant', buildArgs: 'build-args' },
     builds: planBuilds({ ...parts, labels: { builder: [], stages: [], production: [] } })
   }

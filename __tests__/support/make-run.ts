@@ -43,6 +43,7 @@ export function makeRun(more: Partial<Run> = {}): Run {
     github: new SilentGitHub(),
     changesSince: async () => undefined,
     childEnv: {},
+    stepEnv: {},
     log: new RecordingLog(),
     timeline: new Timeline(),
     folder: '/nowhere',

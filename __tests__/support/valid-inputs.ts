@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { Test } from '../../src/action/tests.ts'
 import { hostile, oneLine } from './cases.ts'
 
 /** A text for an input, and what it means: with a value for `image` where that matters. */
@@ -23,8 +24,12 @@ function as<T>(texts: fc.Arbitrary<string>, means: (text: string, image: string)
 const itself = (text: string): string => text
 
 /** One an item a line, with blank lines between. */
-function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (items: T[], image: string) => unknown) {
-  const ends = fc.constantFrom('\n', '\r\n', '\n\n', ' \n  ', '\t\r\n \n')
+function lines<T>(
+  items: fc.Arbitrary<T>,
+  text: (item: T) => string,
+  means: (items: T[], image: string) => unknown,
+  ends = fc.constantFrom('\n', '\r\n', '\n\n', ' \n  ', '\t\r\n \n')
+) {
   return valid(
     fc.array(fc.tuple(items, ends), { minLength: 1, maxLength: 5 }),
     (rows) => rows.map(([item, end]) => `${text(item)}${end}`).join(''),
@@ -39,6 +44,10 @@ function lines<T>(items: fc.Arbitrary<T>, text: (item: T) => string, means: (ite
 const line = oneLine(hostile(',', ', ', '"a, b"'))
 /** A line without commas, and not in quotes. */
 const item = line.map((text) => text.replaceAll(/[,"]/g, '').trim()).filter((text) => text !== '')
+/** A command of one line; one that begins with a dash, or ends with a backslash, means something else. */
+const command = line.map((text) => text.replace(/^-+/, '').replace(/\\+$/, '').trim()).filter((text) => text !== '')
+const asTests = (items: string[]): Test[] => items.map((one) => ({ command: one, options: [] }))
+const notIndenting = fc.constantFrom('\n', '\r\n', '\n\n', '\t\r\n \n')
 const word = hostile(',')
   .map((text) => text.replaceAll(/\s/g, '').replace(/^-+/, ''))
   .filter((text) => text !== '')
@@ -103,7 +112,9 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   file: as(line, (text) => (text.startsWith('-') ? `./${text}` : text)),
   'builder-target': as(word, itself),
   target: as(word, itself),
-  tests: lines(line, itself, (items) => items),
+  tests: lines(command, itself, asTests, notIndenting),
+  'production-tests': lines(command, itself, asTests, notIndenting),
+  checks: lines(command, itself, asTests, notIndenting),
   'test-options': lines(
     fc.oneof(runOption, runSwitch),
     ({ text }) => text,

@@ -20,7 +20,8 @@ import {
   words,
   yesOrNo
 } from './input-values.ts'
-import { readTestOptions } from './test-options.ts'
+import { runOption } from './run-options.ts'
+import { readTests, type Test } from './tests.ts'
 
 /** A build secret: docker receives its value by id in the environment, never in an argument. */
 export interface Secret {
@@ -47,8 +48,12 @@ export interface Inputs {
   file: string | undefined
   builderTarget: string
   target: string | undefined
-  tests: string[]
-  /** Arguments of docker run. */
+  tests: Test[]
+  /** In containers of the production image. */
+  productionTests: Test[]
+  /** Commands of the runner, without options. */
+  checks: Test[]
+  /** Arguments of docker run, for every test. */
   testOptions: string[]
   /** Maximum number of tests at the same time; undefined: all. */
   testParallelism: number | undefined
@@ -108,8 +113,10 @@ export function readInputs(get: (name: string) => string): Inputs {
     file: path(get, 'file'),
     builderTarget: argument(get, 'builder-target') ?? 'builder',
     target: argument(get, 'target'),
-    tests: lines(get, 'tests'),
-    testOptions: readTestOptions(get),
+    tests: readTests('tests', get('tests')),
+    productionTests: readTests('production-tests', get('production-tests')),
+    checks: readChecks(get),
+    testOptions: lines(get, 'test-options').flatMap((line) => runOption('test-options', line)),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
     testReports: words(get, 'test-reports').map(containerPath),
@@ -166,6 +173,16 @@ export function crossCheck(inputs: Inputs): void {
       )
     }
   }
+}
+
+/** Checks have the notation of tests, but run on the runner: docker has no part in them. */
+function readChecks(get: Get): Test[] {
+  const checks = readTests('checks', get('checks'))
+  const [option] = checks.flatMap(({ options }) => options)
+  if (option === undefined) return checks
+  throw new UserError(
+    `Input checks has ${lineBeginning(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`
+  )
 }
 
 function label(item: string): string {

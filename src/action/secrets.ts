@@ -1,6 +1,7 @@
 import { shellQuoted } from '../docker/command-line.ts'
 import { splitAtEquals } from '../lib/text.ts'
 import type { Inputs, Secret } from './inputs.ts'
+import { allRunOptions, type TestInputs } from './tests.ts'
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 export class Secrets {
@@ -13,7 +14,7 @@ export class Secrets {
 
   /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
   constructor(
-    inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>,
+    inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
     names: readonly string[] = []
   ) {
     this.values = inputs.secrets
@@ -84,14 +85,10 @@ interface HiddenText {
   text: string
 }
 
-function hiddenTexts({
-  secrets,
-  githubToken,
-  buildArgs,
-  testOptions
-}: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | 'testOptions'>): HiddenText[] {
+function hiddenTexts(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>): HiddenText[] {
+  const { secrets, githubToken, buildArgs } = inputs
   // `--env NAME=value`, in one word or two
-  const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''))
+  const variables = allRunOptions(inputs).map((word) => word.replace(/^(--env=|-e)/, ''))
   return [
     ...secrets.map(({ id, value }) => ({ name: id, text: value })),
     ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) =>

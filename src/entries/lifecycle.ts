@@ -70,7 +70,14 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   const planned = (made: Plan): void => {
     plan = made
   }
-  let secrets = new Secrets({ secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] })
+  let secrets = new Secrets({
+    secrets: [],
+    githubToken: undefined,
+    buildArgs: [],
+    tests: [],
+    productionTests: [],
+    testOptions: []
+  })
   let result = emptyResult()
   try {
     await mkdir(folder)

@@ -45,7 +45,7 @@ await runAction(async (action) => {
     retries: inputs.retries
   })
   const changesSince = changesFinder(git, github, plan.commit)
-  return runWithContext({ ...action, docker, plan, git, github, registry, changesSince })
+  return runWithContext({ ...action, docker, plan, git, github, registry, changesSince, stepEnv: process.env })
 })
 
 /** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */

@@ -18,6 +18,8 @@ export interface ExecOptions {
   signal?: AbortSignal
   /** Receives every chunk of standard output and standard error when it arrives. */
   onOutput?: (chunk: Buffer) => void
+  /** Whether the child leads a process group, whose processes all get the signals; those that it leaves are killed. */
+  group?: boolean
   /** If false, stdout and stderr of the result stay empty: for output of unlimited size. */
   capture?: boolean
 }
@@ -39,6 +41,7 @@ interface Call {
   child?: ChildProcess
   /** Set before a signal of the bound. */
   isLate: boolean
+  group: boolean
   signal: AbortSignal | undefined
   hasInput: boolean
 }
@@ -56,7 +59,7 @@ subscribe('child_process', (message) => {
     child.stdin?.on('error', () => {})
     // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
     if (!call.hasInput) child.stdin?.end()
-    if (call.signal?.aborted || call.isLate) end(child)
+    if (call.signal?.aborted || call.isLate) end(call)
   })
   child.once('exit', () => {
     const close = (): void => {
@@ -68,11 +71,24 @@ subscribe('child_process', (message) => {
   })
 })
 
-function end(child: ChildProcess | undefined): void {
+function end({ child, group }: Call): void {
   if (!child || child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER)
+  const send = (signal: NodeJS.Signals): void => {
+    if (!group || !signalGroup(child, signal)) child.kill(signal)
+  }
+  send('SIGTERM')
+  const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER)
   child.once('exit', () => clearTimeout(timer))
+}
+
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): boolean {
+  if (pid === undefined) return false
+  try {
+    return process.kill(-pid, signal)
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -91,11 +107,11 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   const stdout = new Text()
   const stderr = new Text()
   let failure: unknown
-  const call: Call = { signal, hasInput: options.input !== undefined, isLate: false }
-  const abort = (): void => end(call.child)
+  const call: Call = { signal, group: options.group === true, hasInput: options.input !== undefined, isLate: false }
+  const abort = (): void => end(call)
   const late = (): void => {
     call.isLate = true
-    end(call.child)
+    end(call)
   }
   const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined
   const timer = time === undefined ? undefined : setTimeout(late, time)
@@ -106,7 +122,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
       onOutput?.(chunk)
     } catch (error) {
       failure ??= error
-      end(call.child)
+      end(call)
     }
   }
   signal?.addEventListener('abort', abort, { once: true })
@@ -141,6 +157,7 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
+    if (call.group && call.child) signalGroup(call.child, 'SIGKILL')
   }
 }
 

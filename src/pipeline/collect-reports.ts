@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path'
+import { titleOf } from '../action/tests.ts'
 import { failureOf } from '../docker/errors.ts'
 import { messageOf } from '../lib/errors.ts'
 import { shortened } from '../lib/text.ts'
@@ -66,7 +67,7 @@ async function collectOne(
   const copied = await mkdtemp(join(run.folder, `copied-${number}-`))
   const args = ['cp', `${container}:${source}`, copied]
   const failure = failureOf(await run.docker.call(args, { signal: run.signal, bound: 'reports' }))
-  if (failure !== undefined) run.log.info(`No report ${source} of the test ${command}: ${failure}`)
+  if (failure !== undefined) run.log.info(`No report ${source} of the test ${titleOf(command)}: ${failure}`)
   // below its path in the container: two reports may have the same name
   const place = posix.dirname(
     path.startsWith('/') || source.endsWith(`/${posix.normalize(path)}`) ? posix.normalize(path) : source

@@ -5,6 +5,7 @@ import { productionRefs } from '../plan/references.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { sameRepository } from '../registry/image-reference.ts'
 import { buildCommands, commandsBeforehand } from '../strategy/preview.ts'
+import { type Suite, suitesOf } from './test.ts'
 import { testArgs } from './test-args.ts'
 
 /** Placeholders for values that only a run knows: its folder, and its ID. */
@@ -16,7 +17,8 @@ const RUN_ID = 'RUN'
  * which the builds report, and without inspections. Tests and the builds after the builder stage run at the same time.
  */
 export function previewCommands(plan: Plan, secrets: Secrets): string[] {
-  const { inputs, refs, decision } = plan
+  const { refs, decision } = plan
+  const suites = suitesOf(plan)
   const [untilBuilder, afterBuilder] = splitAtBuilder(plan.builds)
   const build = (stage: StageBuild): string[] => buildCommands(plan, stage, FOLDER)
   const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? [])
@@ -38,14 +40,20 @@ export function previewCommands(plan: Plan, secrets: Secrets): string[] {
   const commands = [
     ...commandsBeforehand(plan),
     ...untilBuilder.flatMap(build),
-    ...inputs.tests.map((command, index) =>
-      replayable(testArgs(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))
-    ),
+    ...testCommands(plan, suites.builder),
     ...afterBuilder.flatMap(build),
+    ...testCommands(plan, suites.production),
+    ...plan.inputs.checks.map(({ command }) => `# on the runner: ${command.replaceAll('\n', '; ')}`),
     ...pushed.map((reference) => replayable(['push', reference])),
     ...tagged.map(([from, to]) =>
       from === to ? replayable(['push', to]) : `# in the registry: ${from} also becomes ${to}`
     )
   ]
   return commands.map((command) => secrets.redact(command))
+}
+
+function testCommands({ inputs }: Plan, { image, tests, first }: Suite): string[] {
+  return tests.map((test, index) =>
+    replayable(testArgs(inputs, image, test, `shared-docker-layers-${RUN_ID}-test-${first + index}`, RUN_ID))
+  )
 }

@@ -1,3 +1,4 @@
+import type { LimitFunction } from 'p-limit'
 import { type ContentKeys, cacheTagsOf } from '../cache/key-tags.ts'
 import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
 import { whyEngineGone } from '../docker/errors.ts'
@@ -19,6 +20,7 @@ import { createStrategy } from '../strategy/create-strategy.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type Building, buildAll } from './build.ts'
 import { CacheSources, type Caches } from './cache-sources.ts'
+import { runChecks } from './check.ts'
 import { explain } from './explain.ts'
 import { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
@@ -27,7 +29,7 @@ import { publish, tagUnchanged } from './publish/publish.ts'
 import { pullSize } from './publish/pull-size.ts'
 import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
 import { findPassedTests, findUnchanged } from './reuse.ts'
-import { runTests } from './test.ts'
+import { limitOf, runTests, suitesOf } from './test.ts'
 
 /**
  * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
@@ -125,16 +127,24 @@ async function buildAndTest(run: Run, building: Building, result: RunResult): Pr
   const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, building.caches, result)
+  const limit = limitOf(run.plan.inputs)
+  const ofProduction: TestResult[] = []
   const buildOthers = async (): Promise<Failure[]> => {
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
     const failures = await buildAll(run, building, result, afterBuilder)
-    await explainAll(run, building.caches, result)
+    const test = async (): Promise<void> => {
+      if (failures.length > 0) return
+      const { production } = suitesOf(run.plan)
+      const both = [runTests(run, production, limit), runChecks(run)]
+      for (const tested of await Promise.all(both)) ofProduction.push(...tested)
+    }
+    await Promise.all([explainAll(run, building.caches, result), test()])
     return failures
   }
-  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()])
+  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()])
   if (tests.status === 'rejected') throw tests.reason
-  result.tests = tests.value
+  result.tests = [...tests.value, ...ofProduction]
   result.failures.push(
     ...result.tests.flatMap(({ failure }, index): Failure[] => (failure === undefined ? [] : [{ kind: 'test', index }]))
   )
@@ -188,10 +198,13 @@ function sayNoReports({ plan, log }: Pick<Run, 'plan' | 'log'>): void {
 async function testUnlessPassed(
   run: Run,
   { strategy, caches }: Building,
-  { builder }: RunResult
+  { builder, production }: RunResult,
+  limit: LimitFunction
 ): Promise<TestResult[]> {
-  const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys))
-  if (!passed) return runTests(run)
+  // a builder stage that is published is the production stage
+  const tested = builder ?? production
+  const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys))
+  if (!passed) return runTests(run, suitesOf(run.plan).builder, limit)
   run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
   sayNoReports(run)
   return passed

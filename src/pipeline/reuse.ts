@@ -1,3 +1,4 @@
+import type { Test } from '../action/tests.ts'
 import type { ContentKeys } from '../cache/key-tags.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
@@ -40,8 +41,11 @@ function commitOf({ labels }: ImageRecord): string | undefined {
   return isCommitId(commit) ? commit : undefined
 }
 
-function asResults(tests: readonly string[], commit: string): TestResult[] {
-  return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }))
+function asResults(tests: readonly Test[], commit: string, kind?: 'production-test'): TestResult[] {
+  return tests.map(({ command }) => ({
+    ...(kind !== undefined && { kind }),
+    ...{ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }
+  }))
 }
 
 /**
@@ -71,13 +75,13 @@ export async function findUnchanged(
   const { digest } = image
   return {
     unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
-    tests: asResults(inputs.tests, commit)
+    tests: [...asResults(inputs.tests, commit), ...asResults(inputs.productionTests, commit, 'production-test')]
   }
 }
 
 function whyNoTag({ fingerprints, engine, builderStage, targetStage }: Plan, keys: ContentKeys): string {
   if (engine.platform === undefined) return 'the platform of the engine is unknown'
-  if (fingerprints.tests === undefined) return 'the tests may depend on what is outside the container'
+  if (fingerprints.allTests === undefined) return 'the tests may depend on what is outside the container'
   if (keys.size === 0) return 'the Dockerfile has no content keys'
   const unknown = [builderStage, targetStage]
     .flatMap((index) => [keys.get(index)?.base ?? [], keys.get(index)?.instructions ?? []].flat())

@@ -1,7 +1,8 @@
 import { constants } from 'node:os'
-import { stripVTControlCharacters } from 'node:util'
+import type { LimitFunction } from 'p-limit'
 import pLimit from 'p-limit'
-import type { Secrets } from '../action/secrets.ts'
+import type { PublicInputs } from '../action/secrets.ts'
+import { shellArgs, type Test, titleOfTest } from '../action/tests.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
 import type { Docker } from '../docker/docker.ts'
@@ -14,6 +15,7 @@ import type { Run } from '../plan/run-context.ts'
 import type { TestResult } from '../result/result.ts'
 import { collect } from './collect-reports.ts'
 import { testArgs } from './test-args.ts'
+import { lastLinesOf, Tail } from './test-output.ts'
 
 /** The part of a run that tests need. */
 type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'>
@@ -21,14 +23,38 @@ type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'f
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
 
+/** Tests that run in one image. */
+export interface Suite {
+  kind?: 'production-test'
+  /** Name of the image in the engine. */
+  image: string
+  tests: readonly Test[]
+  /** The number of the first test: no two containers of a run have the same. */
+  first: number
+}
+
+/** The tests of a run, by the image in which they run. */
+export function suitesOf({ inputs, refs }: TestRun['plan']): { builder: Suite; production: Suite } {
+  const { tests, productionTests } = inputs
+  return {
+    builder: { image: refs.builder, tests, first: 1 },
+    production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+  }
+}
+
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+export function limitOf({ testParallelism, tests, productionTests }: PublicInputs): LimitFunction {
+  return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length))
+}
+
 /**
- * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
- * its end, whatever the others do. After a cancellation, returns those that had ended before.
+ * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
+ * others do. After a cancellation, returns those that had ended before.
  */
-export async function runTests(run: TestRun): Promise<TestResult[]> {
-  const { tests, testParallelism } = run.plan.inputs
-  const limit = pLimit(testParallelism ?? Math.max(1, tests.length))
-  const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))))
+export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction): Promise<TestResult[]> {
+  const ended = await Promise.allSettled(
+    suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index)))
+  )
   return ended.flatMap((outcome) => {
     if (outcome.status === 'fulfilled') return [outcome.value]
     if (outcome.reason instanceof CancelledError) return []
@@ -36,32 +62,35 @@ export async function runTests(run: TestRun): Promise<TestResult[]> {
   })
 }
 
-async function runTest(run: TestRun, command: string, number: number): Promise<TestResult> {
+async function runTest(run: TestRun, { kind, image }: Suite, test: Test, number: number): Promise<TestResult> {
   const { plan, docker, log, runId, signal } = run
+  const { command } = test
+  const title = titleOfTest({ kind, command })
   if (signal.aborted) throw new CancelledError()
   const name = `shared-docker-layers-${runId}-test-${number}`
-  const args = testArgs(plan.inputs, plan.refs.builder, command, name, runId)
-  const section = log.section(`Test ${command}`)
+  const args = testArgs(plan.inputs, image, test, name, runId)
+  const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   const start = performance.now()
   const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes, signal)
-  let tail = ''
+  const tail = new Tail()
   try {
-    const exitCode = await run.timeline.measure('test', `Test ${command}`, () =>
+    const exitCode = await run.timeline.measure('test', title, () =>
       callUntil(timer, run, args, (chunk) => {
         section.write(chunk)
-        tail = (tail + chunk.toString()).slice(-LONGEST_TAIL)
+        tail.add(chunk)
       })
     )
     const seconds = secondsSince(start)
     timer.stop()
     const { container, late } = await readContainer(docker, name, signal)
-    const outcome = judge({ exitCode, timer, tail, container, late, image: plan.refs.builder, command })
+    const outcome = judge({ exitCode, timer, tail: tail.text, container, late, image, command })
     section.end(outcome.status)
     const workingDir = container?.workingDir ?? '/'
     const failedCases = container ? await collect(run, { number, command, container: name, workingDir }) : []
-    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets)
+    const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail.text, run.secrets)
     return {
+      ...(kind !== undefined && { kind }),
       ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
       ...(container && { imageId: container.imageId }),
       ...outcome,
@@ -73,17 +102,6 @@ async function runTest(run: TestRun, command: string, number: number): Promise<T
     section.end()
     await removeContainer(docker, name, signal)
   }
-}
-
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096
-const MOST_LAST_LINES = 20
-
-function lastLinesOf(tail: string, secrets: Secrets): string {
-  const lines = stripVTControlCharacters(tail).split(/\r\n|\n|\r/)
-  // the first line may be cut, and contain the rest of a secret
-  const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1)
-  return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n')
 }
 
 /** Returns the exit code of the test; null if a signal or the timer ended it. */
@@ -130,6 +148,12 @@ function judge({
     const why = late ?? whyNotOurs(container, image, command)
     return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` }
   }
+  if (NO_SHELL.test(container?.error || tail) && !container?.hasRun) {
+    return {
+      status: 'error',
+      failure: 'the image has no shell (sh) to run it in; test such an image with the input checks, from outside'
+    }
+  }
   if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
     return { status: 'error', failure: `docker could not run it: ${container?.error || lastLine(tail)}` }
   }
@@ -140,12 +164,16 @@ function judge({
   return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` }
 }
 
+/** The words of runc if the image has no such program (opencontainers/runc libcontainer/error.go, os/exec ErrNotFound). */
+const NO_SHELL = /exec: "sh": executable file not found|"?sh"?: no such file or directory/
+
 /** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 function whyNotOurs(container: Container | undefined, image: string, command: string): string | undefined {
   if (!container) return 'knows no such container any more'
-  const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command])
+  const isOurs =
+    container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', ...shellArgs(command)])
   if (!isOurs) return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`
   return container.status === 'exited' && container.exitCode === 0
     ? undefined

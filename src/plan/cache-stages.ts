@@ -35,7 +35,8 @@ export function findCacheStages(
     .flatMap((stage): CacheStage[] => {
       if (named.includes(stage.index)) return [{ stage }]
       if (!copiedFrom.has(stage.index)) return []
-      if (chains.builder.includes(stage.index)) return [{ stage, containedIn: 'builder' }]
+      // if the builder stage is the production stage, there is only the production image
+      if (builder !== target && chains.builder.includes(stage.index)) return [{ stage, containedIn: 'builder' }]
       if (chains.production.includes(stage.index)) return [{ stage, containedIn: 'production' }]
       return choice === 'auto' ? [{ stage }] : []
     })

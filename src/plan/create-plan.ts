@@ -137,11 +137,6 @@ function findStages(dockerfile: Dockerfile, { builderTarget, target }: PublicInp
       `Input target is ${quote(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`
     )
   }
-  if (production.index === builder.index) {
-    throw new UserError(
-      `Inputs builder-target and target are the same stage, ${quote(String(builder.name ?? builder.index))}, of ${file}; this action needs two: one that builds and tests, and one to publish`
-    )
-  }
   return [builder, production]
 }
 

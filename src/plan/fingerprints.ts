@@ -1,11 +1,14 @@
 import type { PublicInputs } from '../action/secrets.ts'
+import { allRunOptions, type TestInputs } from '../action/tests.ts'
 import { hashOf } from '../lib/hash.ts'
 import { splitAtEquals } from '../lib/text.ts'
 
 /** Fingerprints of what content keys do not cover: 64 hex digits each. */
 export interface Fingerprints {
-  /** The tests, their options and their platform; undefined if tests may depend on anything outside the container. */
+  /** The tests of the builder image, their options and their platform; undefined if tests may depend on anything outside the container. */
   tests: string | undefined
+  /** The same of all tests; undefined also with checks, because these run on the runner. */
+  allTests: string | undefined
   /** The inputs that change an image without a new content key: labels, and the ids of secrets. */
   inputs: string
 }
@@ -15,15 +18,18 @@ const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref
 
 /** @param platform of the engine */
 export function takeFingerprints(
-  inputs: Pick<PublicInputs, 'tests' | 'testOptions' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
+  inputs: Pick<PublicInputs, keyof TestInputs | 'checks' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
   platform: string | undefined
 ): Fingerprints {
-  const { tests, testOptions } = inputs
+  const { tests, productionTests, checks, testOptions } = inputs
+  const options = allRunOptions(inputs)
   const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test(splitAtEquals(label)[0]))
   const runsOn = inputs.platform ?? platform
+  const isKnown = isSelfContained(options) && runsOn !== undefined
   return {
-    tests:
-      isSelfContained(testOptions) && runsOn !== undefined ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
+    tests: isKnown ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
+    allTests:
+      isKnown && checks.length === 0 ? hashOf([tests, productionTests, testOptions, runsOn, platform]) : undefined,
     inputs: hashOf([labels, inputs.secrets, inputs.ssh])
   }
 }

@@ -20,6 +20,8 @@ export interface Run {
   changesSince: ChangesSince
   /** The environment of docker. */
   childEnv: Readonly<Record<string, string>>
+  /** The environment of the workflow step. */
+  stepEnv: Readonly<Record<string, string | undefined>>
   log: Log
   timeline: Timeline
   /** The action's temporary folder. */

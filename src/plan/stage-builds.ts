@@ -80,6 +80,8 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
   }
 
   const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache)
+  // one stage, tested and published: one build
+  if (parts.builderStage === parts.targetStage) return [...builds, planProduction(parts, builder, images)]
   const candidate = candidateFor(parts, candidateOf(refs.movingBuilder))
   builds.push({
     kind: 'builder',
@@ -93,9 +95,15 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
   })
   images.push({ stage: builder.index, image: refs.builder })
   builds.push(...cacheStages.filter(({ stage }) => !forBuilder.has(stage.index)).map(cache))
-  builds.push({
+  builds.push(planProduction(parts, builder, images))
+  return builds
+}
+
+function planProduction(parts: StageBuildParts, builder: Stage, images: readonly StageImage[]): StageBuild {
+  const { dockerfile, targetStage, refs, decision, labels } = parts
+  return {
     kind: 'production',
-    ...placeOf(parts, stageAt(dockerfile, parts.targetStage), builder, images),
+    ...placeOf(parts, stageAt(dockerfile, targetStage), builder, images),
     reference: refs.production,
     cacheSource: refs.movingProduction,
     keptCache: keptCacheOf(refs.movingProduction),
@@ -103,11 +111,12 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
     moving: refs.movingProduction,
     tags: [
       ...(decision.push ? productionRefs(refs) : [refs.production]),
-      ...(decision.publish ? [refs.movingProduction] : [])
+      ...(decision.publish ? [refs.movingProduction] : []),
+      // the tests run by this name
+      ...(builder.index === targetStage ? [refs.builder] : [])
     ],
     labels: labels.production
-  })
-  return builds
+  }
 }
 
 type Place = Pick<StageBuild, 'stage' | 'name' | 'images' | 'own' | 'instructions' | 'baseImage' | 'baseStage'>
@@ -159,8 +168,9 @@ function placeOf(
   }
 }
 
-/** Splits the builds into those up to and including the builder stage, and those after it. */
+/** Splits the builds into those up to and including the builder stage, which may be the production stage, and those after it. */
 export function splitAtBuilder(builds: readonly StageBuild[]): [StageBuild[], StageBuild[]] {
-  const end = builds.findIndex(({ kind }) => kind === 'builder') + 1
+  const builder = builds.findIndex(({ kind }) => kind === 'builder')
+  const end = builder === -1 ? builds.length : builder + 1
   return [builds.slice(0, end), builds.slice(end)]
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ExpectCache } from '../action/inputs.ts'
+import { titleOfTest } from '../action/tests.ts'
 import type { Place } from '../lib/log.ts'
 import { judgeMisses } from '../result/cache-verdict.ts'
 import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
@@ -19,8 +20,11 @@ export interface Annotation {
 export function annotateFailures(result: RunResult, file: string | undefined): Annotation[] {
   const failures = result.failures.map((failure) => annotate(failure, result, file))
   // a test may pass although its reports contain failed cases
-  const cases = result.tests.flatMap(({ command, failedCases = [] }) =>
-    failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } }))
+  const cases = result.tests.flatMap((test) =>
+    (test.failedCases ?? []).map(({ name, message }) => ({
+      message: `${name}: ${message}`,
+      place: { title: titleOfTest(test) }
+    }))
   )
   return [...failures, ...cases]
 }
@@ -61,7 +65,7 @@ function annotate(failure: Failure, result: RunResult, file: string | undefined)
 function annotateTest(message: string, test: TestResult | undefined): Annotation {
   return {
     message: test?.lastLines === undefined ? message : `${message}\n${test.lastLines}`,
-    place: { title: `Test ${test?.command}` }
+    place: test ? { title: titleOfTest(test) } : {}
   }
 }
 

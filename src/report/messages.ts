@@ -17,7 +17,7 @@ export function describeFailure(failure: Failure, result: RunResult): string {
     }
     case 'test': {
       const test = result.tests[failure.index]
-      return `The test ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`
+      return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`
     }
     case 'miss': {
       const miss = missesOf(result).find(({ stage, unexpected }) => stage === failure.stage && unexpected)

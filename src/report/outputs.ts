@@ -53,7 +53,8 @@ export function makeOutputs(report: Report, path: string): Outputs {
       cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
     ),
     tests: JSON.stringify(
-      tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
+      tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+        ...(kind !== undefined && { kind }),
         ...{ command, status, exitCode, seconds },
         ...(passedFor !== undefined && { passedFor })
       }))

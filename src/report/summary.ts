@@ -1,3 +1,4 @@
+import { titleOfTest } from '../action/tests.ts'
 import type { Span } from '../lib/timeline.ts'
 import { describeDirty } from '../plan/dirty.ts'
 import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
@@ -26,15 +27,15 @@ export function makeSummary(report: Report): Block[] {
     table(['phase', 'result', 'time'], commands ? [] : phases(report)),
     table(
       ['test', 'status', 'time'],
-      tests.map((test) => [test.command, describeStatus(test), seconds(test.seconds)])
+      tests.map((test) => [nameInTable(test), describeStatus(test), seconds(test.seconds)])
     ),
     table(
       ['test', 'failing case', 'message'],
-      tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => [command, name, message]))
+      tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))
     ),
     ...tests
-      .flatMap(({ command, lastLines }) =>
-        lastLines === undefined ? [] : [output(`The last lines of ${command}`, lastLines)]
+      .flatMap((test) =>
+        test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)]
       )
       .slice(0, MOST_OUTPUTS),
     table(
@@ -145,6 +146,11 @@ function extent(spans: readonly Span[]): number {
   return Math.max(...ends) - Math.min(...spans.map(({ start }) => start))
 }
 
+/** Returns the command, after a word for what it ran in unless that was the builder image. */
+function nameInTable(test: TestResult): string {
+  return titleOfTest(test).replace(/^Test /, '')
+}
+
 function wasRun({ status }: TestResult): boolean {
   return status !== 'unchanged'
 }
@@ -156,7 +162,7 @@ function describeStatus({ status, passedFor }: TestResult): string {
 /** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report: Report): Set<string> {
   const builds = buildsOf(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]))
-  const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]))
+  const tests = report.tests.flatMap((test) => (test.failure === undefined ? [] : [titleOfTest(test)]))
   return new Set([...builds, ...tests])
 }
 

@@ -79,6 +79,8 @@ export type TestStatus = 'passed' | 'failed' | 'timed-out' | 'error' | 'unchange
 
 /** A test that ended, or did not need to run. */
 export interface TestResult {
+  /** What it ran in: a container of the production image, or the runner; undefined: a container of the builder image. */
+  kind?: 'production-test' | 'check'
   command: string
   status: TestStatus
   /** null if the command did not end by itself, or did not run. */

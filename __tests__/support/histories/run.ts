@@ -93,7 +93,7 @@ export async function play(playing: Playing): Promise<Ended> {
     const services = { git, github, docker, log, env, signal }
     plan = await createPlan({ ...services, inputs: publicInputs(inputs), commit })
     result = await runPipeline({
-      ...{ plan, docker, git, github, log, signal, secrets: new Secrets(inputs), childEnv: {} },
+      ...{ plan, docker, git, github, log, signal, secrets: new Secrets(inputs), childEnv: {}, stepEnv: {} },
       registry: new FakeRegistry(playing.contents, world.registryOptions()),
       changesSince: changesFinder(git, github, commit),
       timeline: new Timeline(),

@@ -53,7 +53,9 @@ function wrongOf(inputs: Inputs): string[] {
     labels: inputs.labels.every((label) => /^[^=\s]+=/.test(label)),
     buildArgs: inputs.buildArgs.every((arg) => /^[^=\s]+(=|$)/.test(arg)),
     hosts: inputs.addHosts.every((host) => /^[^\s:=-][^\s:=]*[:=]\S+$/.test(host)),
-    lines: [...inputs.tests, ...inputs.ssh, ...inputs.addHosts].every((line) => line !== '' && line.trim() === line),
+    lines: [...inputs.tests.map(({ command }) => command), ...inputs.ssh, ...inputs.addHosts].every(
+      (line) => line !== '' && line.trim() === line
+    ),
     retries: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].includes(retries),
     parallelism: Number.isInteger(testParallelism) && testParallelism > 0,
     // a timer of Node's holds 2^31 ms, and with more fires at once

@@ -17,6 +17,8 @@ describe('readInputs', () => {
       builderTarget: 'builder',
       target: undefined,
       tests: [],
+      productionTests: [],
+      checks: [],
       testOptions: [],
       testParallelism: undefined,
       skipUnchangedTests: false,
@@ -50,11 +52,14 @@ describe('readInputs', () => {
   it.each<[string, string, keyof Inputs, unknown]>([
     [
       'tests',
-      '\nnpm test -- --only="a, b"\r\n\n  npm run lint # fast\n',
+      '\nnpm test -- --only="a, b"\r\n\nnpm run lint # fast\n',
       'tests',
-      ['npm test -- --only="a, b"', 'npm run lint # fast']
+      [
+        { command: 'npm test -- --only="a, b"', options: [] },
+        { command: 'npm run lint # fast', options: [] }
+      ]
     ],
-    ['tests', '"quoted command" && more', 'tests', ['"quoted command" && more']],
+    ['tests', '"quoted command" && more', 'tests', [{ command: '"quoted command" && more', options: [] }]],
     [
       'test-options',
       '--env NAME="two words"\n--network=host\n-v /a:/b',

@@ -2,7 +2,7 @@ import { describe, expect, it, test } from '@jest/globals'
 import { findSecretLike, publicInputs, Secrets } from '../../../src/action/secrets.ts'
 import { makeInputs } from '../../support/make-plan.ts'
 
-const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] }
+const INPUTS = { secrets: [], githubToken: undefined, buildArgs: [], tests: [], productionTests: [], testOptions: [] }
 const VARIABLES = ['--env', 'PASSWORD=12345678', '-eAPI_KEY=87654321', '--env=AUTH=abcdefgh']
 
 /** What is hidden where these are the values of the input `secrets`. */
@@ -16,6 +16,7 @@ describe('lines', () => {
     ['the token', { githubToken: 'ghs_x' }, ['ghs_x']],
     ['a build argument that looks like a secret', { buildArgs: ['NPM_TOKEN=0123456789', 'A=b'] }, ['0123456789']],
     ['variables of tests', { testOptions: VARIABLES }, ['12345678', '87654321', 'abcdefgh']],
+    ['variables of one test', { tests: [{ command: 'a', options: VARIABLES }] }, ['12345678', '87654321', 'abcdefgh']],
     ['one as a shell would get it', { secrets: [{ id: 'a', value: "it's" }] }, ["it's", "it'\\''s"]]
   ])('are %s', (_, inputs, expected) => {
     expect(new Secrets({ ...INPUTS, ...inputs }).lines).toEqual(expected)

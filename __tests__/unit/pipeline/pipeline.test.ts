@@ -256,6 +256,7 @@ async function play(
     github,
     changesSince: async () => undefined,
     childEnv: {},
+    stepEnv: {},
     log,
     timeline: new Timeline(),
     folder,

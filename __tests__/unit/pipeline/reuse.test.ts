@@ -158,7 +158,7 @@ describe('findUnchanged', () => {
     ['a CMD of the builder, in which tests run', { after: TEXT.replace('RUN make', 'RUN make\nENV A=1') }],
     ['another machine', { world: { platform: { os: 'linux', architecture: 'arm64' } } }],
     ['a network', { world: { runOptions: { network: 'host', addHosts: [] } } }],
-    ['other tests', { plan: (plan) => ({ ...plan, fingerprints: { ...plan.fingerprints, tests: 'others' } }) }],
+    ['other tests', { plan: (plan) => ({ ...plan, fingerprints: { ...plan.fingerprints, allTests: 'others' } }) }],
     ['other labels', { plan: (plan) => ({ ...plan, fingerprints: { ...plan.fingerprints, inputs: 'others' } }) }]
   ])('finds none with %s', async (_, change) => {
     expect(await find(change)).toEqual({ why: expect.stringMatching(/^no earlier run has tested this content/) })
@@ -176,7 +176,7 @@ describe('findUnchanged', () => {
     ['no commit', { tagged: { labels: {} } }, /names no commit/],
     [
       'tests in doubt',
-      { plan: (plan) => ({ ...plan, fingerprints: { ...plan.fingerprints, tests: undefined } }) },
+      { plan: (plan) => ({ ...plan, fingerprints: { ...plan.fingerprints, allTests: undefined } }) },
       /outside the container/
     ]
   ])('finds none with %s, and says why', async (_, change, why) => {

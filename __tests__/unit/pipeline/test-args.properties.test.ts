@@ -12,7 +12,7 @@ describe('testArgs', () => {
   it('every value is one word that docker reads as what it is', () => {
     fc.assert(
       fc.property(validInputs, line, (all, command) => {
-        const args = testArgs(publicInputs(all), 'octo/app:builder-1', command, 'our-name', 'run')
+        const args = testArgs(publicInputs(all), 'octo/app:builder-1', { command, options: [] }, 'our-name', 'run')
         expect(args[0]).toBe('run')
         const { options, operands } = parseOptions(args.slice(1))
         expect(operands).toEqual(['octo/app:builder-1', '-c', command])
@@ -28,7 +28,7 @@ describe('testArgs', () => {
           ['--entrypoint', 'sh']
         ])
         const others = publicInputs(withOtherSecrets(all))
-        expect(testArgs(others, 'octo/app:builder-1', command, 'our-name', 'run')).toEqual(args)
+        expect(testArgs(others, 'octo/app:builder-1', { command, options: [] }, 'our-name', 'run')).toEqual(args)
       }),
       cases()
     )
@@ -48,7 +48,7 @@ describe('testArgs', () => {
     fc.assert(
       fc.property(taken, (all) => {
         if (all === undefined) return
-        const args = testArgs(publicInputs(all), 'octo/app:builder-1', 'x', 'our-name', 'run')
+        const args = testArgs(publicInputs(all), 'octo/app:builder-1', { command: 'x', options: [] }, 'our-name', 'run')
         const { options, operands } = parseOptions(args.slice(1))
         expect(operands).toEqual(['octo/app:builder-1', '-c', 'x'])
         expect(options.slice(-3).map(([name]) => name)).toEqual(['--name', '--label', '--entrypoint'])

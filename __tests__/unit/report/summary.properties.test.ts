@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { micromark } from 'micromark'
 import { gfm, gfmHtml } from 'micromark-extension-gfm'
+import { titleOf } from '../../../src/action/tests.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import { makeReport } from '../../../src/report/report.ts'
@@ -47,7 +48,12 @@ function summary(texts: Texts): string {
     cancelled: false,
     failures: texts.failures.map((message) => ({ kind: 'error', message }))
   }
-  const timeline = texts.tests.map(({ command }) => ({ kind: 'test' as const, name: command, start: 0, seconds: 1 }))
+  const timeline = texts.tests.map(({ command }) => ({
+    kind: 'test' as const,
+    name: `Test ${titleOf(command)}`,
+    start: 0,
+    seconds: 1
+  }))
   return markdown(makeSummary(makeReport(plan, result, timeline)))
 }
 
@@ -177,7 +183,7 @@ describe('makeSummary', () => {
         const seen = textOf(render(summary(all)))
         const inCells = [
           ...all.stages.flatMap(({ stage, instruction }) => [stage, instruction]),
-          ...all.tests.map(({ command }) => command),
+          ...all.tests.map(({ command }) => titleOf(command)),
           ...all.tests.flatMap(({ failedCases }) => failedCases.map(({ name }) => name))
         ]
         for (const { passedFor } of all.tests) expect(seen).toContain(shown(passedFor, SHOWN_OF_A_CELL - 25))

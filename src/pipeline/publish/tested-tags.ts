@@ -18,9 +18,9 @@ export interface TestedTags {
 
 export function testedTags({ inputs, fingerprints, builderStage, targetStage }: Plan, keys: ContentKeys): TestedTags {
   const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image)
-  const { tests, inputs: others } = fingerprints
+  const { tests, allTests, inputs: others } = fingerprints
   return {
-    production: testedTagOf(inputs.image, [builder, production, tests, others]),
+    production: testedTagOf(inputs.image, [builder, production, allTests, others]),
     // without tests nothing is skipped
     builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
   }
@@ -50,7 +50,12 @@ export async function writeTestedTags(
   const { inputs, decision } = plan
   const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan))
   const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged')
-  if (!isWanted || !isPassed || tests.length < inputs.tests.length) return []
+  if (
+    !isWanted ||
+    !isPassed ||
+    tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length
+  )
+    return []
   const added: string[] = []
   for (const stage of plan.builds) {
     const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]

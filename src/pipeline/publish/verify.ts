@@ -38,10 +38,17 @@ export async function whyTaken(
         images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store)
     )
   })
-  const builder = images.get(plan.refs.builder)?.id
-  const isOther = ({ imageId }: TestResult): boolean => imageId !== undefined && imageId !== builder
-  const reference = taken[0] ?? (builder !== undefined && tests.some(isOther) ? plan.refs.builder : undefined)
+  const tested = tests.find(({ kind, imageId }) => {
+    const expected = images.get(testedName(plan, kind))?.id
+    return imageId !== undefined && expected !== undefined && imageId !== expected
+  })
+  const reference = taken[0] ?? (tested && testedName(plan, tested.kind))
   return reference === undefined ? undefined : { kind: 'name-taken', reference }
+}
+
+/** Returns the name in the engine of the image in which tests run. */
+function testedName({ refs }: Run['plan'], kind: TestResult['kind']): string {
+  return kind === undefined ? refs.builder : refs.production
 }
 
 /** The engine's data about an image. */
