@@ -270,9 +270,9 @@ async function buildOne(
     build.seconds += seconds
   }
   if (source.origin) build.cacheOrigin = source.origin
-  // the image of the tag has other results than this run, or BuildKit could not use it
-  if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
-    sources.reject(source.reference)
+  // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
+  const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached)
+  if (startFromImages || (isUnused && !moved)) sources.reject(source.reference)
   return build
 }
 
