@@ -21,7 +21,7 @@ import {
   yesOrNo
 } from './input-values.ts'
 import { runOption } from './run-options.ts'
-import { readTests, type Test } from './tests.ts'
+import { readChecks, readTests, type Test } from './tests.ts'
 
 /** A build secret: docker receives its value by id in the environment, never in an argument. */
 export interface Secret {
@@ -115,7 +115,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     target: argument(get, 'target'),
     tests: readTests('tests', get('tests')),
     productionTests: readTests('production-tests', get('production-tests')),
-    checks: readChecks(get),
+    checks: readChecks(get('checks')),
     testOptions: lines(get, 'test-options').flatMap((line) => runOption('test-options', line)),
     testParallelism: wholeNumber(get, 'test-parallelism'),
     testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
@@ -173,16 +173,6 @@ export function crossCheck(inputs: Inputs): void {
       )
     }
   }
-}
-
-/** Checks have the notation of tests, but run on the runner: docker has no part in them. */
-function readChecks(get: Get): Test[] {
-  const checks = readTests('checks', get('checks'))
-  const [option] = checks.flatMap(({ options }) => options)
-  if (option === undefined) return checks
-  throw new UserError(
-    `Input checks has ${lineBeginning(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`
-  )
 }
 
 function label(item: string): string {

@@ -36,6 +36,20 @@ export function readTests(name: string, value: string): Test[] {
   return tests
 }
 
+/**
+ * Reads the input `checks`. They have the notation of tests, but run on the runner: docker has no part in them.
+ *
+ * @throws UserError
+ */
+export function readChecks(value: string): Test[] {
+  const checks = readTests('checks', value)
+  const [option] = checks.flatMap(({ options }) => options)
+  if (option === undefined) return checks
+  throw new UserError(
+    `Input checks has ${lineBeginning(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`
+  )
+}
+
 function addLine(name: string, test: Test, line: string): void {
   if (test.options.length > 0) {
     throw new UserError(

@@ -76,9 +76,9 @@ async function buildOne(
   }
   if (source.origin) build.cacheOrigin = source.origin
   await tellLocalHits(run, stage, build, keys)
-  // the image of the tag has other results than this run, or BuildKit could not use it
-  if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
-    sources.reject(source.reference)
+  // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
+  const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached)
+  if (startFromImages || (isUnused && !moved)) sources.reject(source.reference)
   return build
 }
 

@@ -34,8 +34,12 @@ export class Truth {
   readonly #tests = new Map<string, Map<string, boolean>[]>()
   #nonce = 0
 
-  add(image: Image): void {
-    this.#images.set(image.record.digest ?? '', image)
+  /** Adds an image; returns the one that was built before if it is the same. */
+  add(image: Image): Image {
+    const { digest = '' } = image.record
+    const same = this.#images.get(digest) ?? image
+    this.#images.set(digest, same)
+    return same
   }
 
   image(digest: string | undefined): Image | undefined {
@@ -278,9 +282,7 @@ export class HistoryDocker implements Docker {
     const digest = hash('manifest', id)
     const copied = [...new Set(layers.flatMap((layer) => truth.copiedInto.get(layer) ?? []))]
     const record = { digest, ids: [digest, id], labels, runtime: '[]', layers, history, recorded }
-    const image = { id, record, content, copied, steps, results }
-    truth.add(image)
-    return image
+    return truth.add({ id, record, content, copied, steps, results })
   }
 
   /** @returns undefined if a command failed */
