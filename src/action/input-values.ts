@@ -175,3 +175,14 @@ export function check<T>(name: string, parseValue: () => T): T {
     throw new UserError(`Input ${name}: ${messageOf(error)}`)
   }
 }
+
+/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
+const MOST_RETRIES = 10
+
+export function retries(get: Get): number {
+  const value = optional(get, 'retries') ?? '3'
+  if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
+    throw new UserError(`Input retries is ${quote(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`)
+  }
+  return Number(value)
+}

@@ -15,6 +15,7 @@ import {
   path,
   records,
   required,
+  retries,
   tagName,
   wholeNumber,
   words,
@@ -249,17 +250,6 @@ function hostLine(item: string): string {
     throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
   }
   return item
-}
-
-/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
-const MOST_RETRIES = 10
-
-function retries(get: Get): number {
-  const value = optional(get, 'retries') ?? '3'
-  if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
-    throw new UserError(`Input retries is ${quote(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`)
-  }
-  return Number(value)
 }
 
 function platform(get: Get): string | undefined {
