@@ -4,7 +4,17 @@ import { join } from 'node:path'
 
 const files = ['properties', 'unit/pipeline/publish/promote', 'unit/pipeline/histories', 'e2e/races', 'e2e/faults']
 /** Tests that `npm test` plays on some of the engines. */
-const onAllEngines = ['e2e/equivalence', 'e2e/chain-inline', 'e2e/dockerfiles', 'e2e/registry\\.', 'e2e/reasons']
+const onAllEngines = [
+  'e2e/equivalence',
+  'e2e/kept-engines',
+  'e2e/chain-legacy',
+  'e2e/cancellation',
+  'bundle/bounds',
+  'e2e/chain-inline',
+  'e2e/dockerfiles',
+  'e2e/registry\\.',
+  'e2e/reasons'
+]
 // in sequence: parallel tests would delay those on real engines
 const { status } = spawnSync('npm', ['run', '--silent', 'test:jest', '--', '--runInBand', ...files, ...onAllEngines], {
   cwd: join(import.meta.dirname, '..'),

@@ -283,6 +283,9 @@ describe('A call that hangs', () => {
 /** The runner waits so long after SIGINT. */
 const HEARD_WITHIN = 7_500
 
+/** Every call has the signal of the run from the same place, so `npm test` tries every third. */
+const CANCELLED = ROWS.filter((_, index) => process.env.CASES === 'long' || index % 3 === 0)
+
 describe('A cancellation is heard', () => {
   let runs: Map<Row, Promise<{ ran: Ran; time: number }>> | undefined
 
@@ -303,10 +306,10 @@ describe('A cancellation is heard', () => {
       }
     })
 
-  it.each(ROWS)(
+  it.each(CANCELLED)(
     'while this hangs: $what ($bound)',
     async (row) => {
-      runs ??= new Map(ROWS.map((one) => [one, cancel(one)]))
+      runs ??= new Map(CANCELLED.map((one) => [one, cancel(one)]))
       const { ran, time } = await (runs.get(row) as Promise<{ ran: Ran; time: number }>)
       expect(time).toBeLessThan(HEARD_WITHIN)
       if (!row.isOver) expect(errorsIn(ran.log)).toContain('The run was cancelled')

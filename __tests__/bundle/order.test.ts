@@ -17,7 +17,9 @@ const LABELS =
   '--label org.opencontainers.image.created=2026-01-01T00:00:00Z --label org.opencontainers.image.source=https://github.com/octo/app --label org.opencontainers.image.revision=SHA'
 const BUILD = 'buildx build --builder default --progress rawjson --provenance=false --cache-from type=registry,ref='
 const ID_FILE = '--iidfile TEMP/shared-docker-layers-RUN/ID'
-const VARIANT = '--label shared-docker-layers.variant=HASH'
+const VARIANT = '--label shared-docker-layers.variant=HASH --label shared-docker-layers.build-args=HASH'
+/** An image inherits the labels of its base image, so that of a builder image is empty. */
+const NO_VARIANT = '--label shared-docker-layers.variant='
 const BUILT_ON = '--label shared-docker-layers.built-on=HASH'
 const KEYS = '--label shared-docker-layers.keys=KEYS'
 
@@ -38,7 +40,7 @@ function sorted(texts: string[]): string[] {
 function build(stage: 'builder' | 'production', moving: boolean, branch = 'master'): string {
   if (stage === 'builder') {
     const tags = `--tag ${IMAGE}:builder-SHORT${moving ? ` --tag ${IMAGE}:builder --tag ${IMAGE}:builder-next` : ''}`
-    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${branchLabel(branch)} ${KEYS} ${ID_FILE} .`
+    return `${BUILD}${IMAGE}:builder --cache-to type=inline --file Dockerfile --target builder ${tags} ${LABELS} ${branchLabel(branch)} ${NO_VARIANT} ${KEYS} ${ID_FILE} .`
   }
   const tags = `--tag ${IMAGE}:SHORT${moving ? ` --tag ${IMAGE}:latest` : ''}`
   return `${BUILD}${IMAGE}:latest --cache-to type=inline --file Dockerfile ${tags} ${LABELS} ${branchLabel('')} ${VARIANT} ${KEYS} ${BUILT_ON} ${ID_FILE} .`
@@ -224,7 +226,7 @@ describe('What is called, and in which order', () => {
     )
     const label = texts[3]
     expect(label).toBe(
-      `build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${branchLabel('master')} ${KEYS} ${ID_FILE} -`
+      `build --tag ${IMAGE}:builder-SHORT --tag ${IMAGE}:builder ${LABELS} ${branchLabel('master')} ${NO_VARIANT} ${KEYS} ${ID_FILE} -`
     )
     expect(find(ran.calls, '--label').stdin).toMatch(/^FROM sha256:[0-9a-f]{64}\n$/)
     expect(find(ran.calls, `--tag ${IMAGE}:SHORT`).text).toMatch(

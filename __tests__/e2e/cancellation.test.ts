@@ -6,6 +6,7 @@ import { availableEngines, type EngineSpec } from '../../testbed/index.ts'
 import { pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
+import { isNewest, sampled } from '../support/harness.ts'
 
 /** Milliseconds from the runner's SIGINT to its SIGTERM (actions/runner ProcessInvoker.cs). */
 const UNTIL_SIGTERM = 7_500
@@ -64,8 +65,7 @@ function application(base: string, { builder, production }: Phase): Files {
   return { Dockerfile: `${lines.filter((line) => line !== '').join('\n')}\n` }
 }
 
-const newest = availableEngines().at(-1)?.version
-const engines = availableEngines().filter(({ version }) => version === '20.10' || version === newest)
+const engines = sampled(availableEngines(), (engine) => engine.version === '20.10' || isNewest(engine))
 const settings = engines.flatMap((engine) =>
   phases.flatMap((phase) =>
     // the client of another store is the same

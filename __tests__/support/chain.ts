@@ -79,14 +79,19 @@ export function describeChains(chains: Chain[]): void {
           'org.opencontainers.image.base.digest': baseDigest,
           'shared-docker-layers.keys': expect.stringMatching(/^{"version":1,/)
         }
-        expect(await project.labels('builder')).toEqual({ ...built, 'shared-docker-layers.branch': 'master' })
+        expect(await project.labels('builder')).toEqual({
+          ...built,
+          'shared-docker-layers.branch': 'master',
+          'shared-docker-layers.variant': ''
+        })
         expect(await project.labels('latest')).toEqual({
           ...built,
           'shared-docker-layers.bases': `${base}@${baseDigest}`,
           'shared-docker-layers.branch': '',
           // the legacy builder starts from the tested image anyway
           'shared-docker-layers.built-on': strategy === 'legacy' ? undefined : expect.stringMatching(/^[0-9a-f]{16}$/),
-          'shared-docker-layers.variant': expect.stringMatching(/^[0-9a-f]{16}$/)
+          'shared-docker-layers.variant': expect.stringMatching(/^[0-9a-f]{16}$/),
+          'shared-docker-layers.build-args': expect.stringMatching(/^[0-9a-f]{16}$/)
         })
 
         // what was tested
