@@ -115,6 +115,8 @@ export class CacheSources {
   async #newestWith(cacheTag: string, stage: StageBuild): Promise<CacheSource | undefined> {
     const { cacheSource: reference } = stage
     if (this.#isHidden(reference)) return undefined
+    // such an engine may lose records of the cache source, and a moving tag would then need a kept cache
+    if (this.#run.plan.strategy.warning !== undefined) return undefined
     const { image } = await this.#run.registry.published(reference)
     const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {}
     if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
