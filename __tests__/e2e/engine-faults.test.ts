@@ -6,7 +6,7 @@ import { type Agent, type AgentOptions, availableEngines, type EngineSpec, mount
 import { type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, isNewest, sampled } from '../support/harness.ts'
+import { annotations, ending, sampled } from '../support/harness.ts'
 
 const newest = availableEngines().at(-1) as EngineSpec
 const oldest = availableEngines()[0] as EngineSpec
