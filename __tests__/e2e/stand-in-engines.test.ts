@@ -18,12 +18,12 @@ import { pushEvent, runAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
-import { ending, short } from '../support/harness.ts'
+import { ending, isNewest, sampled, short } from '../support/harness.ts'
 
 const REPOSITORY = 'octo/app'
 
-// The oldest and the newest, with both image stores.
-const engines = [availableEngines()[0], availableEngines().at(-1)] as EngineSpec[]
+/** The oldest and the newest, with both image stores. */
+const engines = sampled([availableEngines()[0], availableEngines().at(-1)] as EngineSpec[], isNewest)
 
 /** Does something with a stand-in that runs meanwhile. */
 async function withStandIn(
