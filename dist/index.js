@@ -39469,27 +39469,31 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 6313:
+/***/ 4732:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  N9: () => (/* binding */ OWN_LABELS),
-  DV: () => (/* binding */ crossCheck),
-  In: () => (/* binding */ onePlatform),
-  Ko: () => (/* binding */ readInputs),
-  ql: () => (/* binding */ readSecrets)
+  EE: () => (/* binding */ argument),
+  z6: () => (/* binding */ check),
+  ur: () => (/* binding */ lineBeginning),
+  Mn: () => (/* binding */ lines),
+  Gx: () => (/* binding */ minutes),
+  Oq: () => (/* binding */ oneALine),
+  yL: () => (/* binding */ oneOf),
+  lq: () => (/* binding */ optional),
+  V2: () => (/* binding */ pair),
+  Ae: () => (/* binding */ path),
+  V0: () => (/* binding */ records),
+  mw: () => (/* binding */ required),
+  ZI: () => (/* binding */ retries),
+  wZ: () => (/* binding */ tagName),
+  rD: () => (/* binding */ wholeNumber),
+  aL: () => (/* binding */ words),
+  GX: () => (/* binding */ yesOrNo)
 });
 
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(6913);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(7261);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(8307);
-// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
-var reserved_tags = __nccwpck_require__(6576);
 ;// CONCATENATED MODULE: ../../main/node_modules/csv-parse/lib/api/CsvError.js
 class CsvError extends Error {
   constructor(code, message, options, ...contexts) {
@@ -41570,6 +41574,12 @@ const parse = function (data, opts = {}) {
 
 
 
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(7261);
+// EXTERNAL MODULE: ./src/registry/image-reference.ts
+var image_reference = __nccwpck_require__(8307);
 ;// CONCATENATED MODULE: ./src/action/input-values.ts
 
 
@@ -41724,111 +41734,37 @@ function check(name, parseValue) {
         throw new errors/* UserError */.yo(`Input ${name}: ${(0,errors/* messageOf */.bD)(error)}`);
     }
 }
-
-;// CONCATENATED MODULE: ../../main/node_modules/string-argv/index.js
-
-function parseArgsStringToArgv(value, env, file) {
-    const myArray = [];
-    if (env) {
-        myArray.push(env);
+/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
+const MOST_RETRIES = 10;
+function retries(get) {
+    const value = optional(get, 'retries') ?? '3';
+    if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
+        throw new errors/* UserError */.yo(`Input retries is ${(0,lib_text/* quote */.hD)(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`);
     }
-    if (file) {
-        myArray.push(file);
-    }
-    let current = "";
-    let inQuote = null;
-    let hasToken = false; // Track if we've started a token (for empty quotes)
-    let i = 0;
-    while (i < value.length) {
-        const char = value[i];
-        if (inQuote) {
-            // Inside quotes - look for the closing quote
-            if (char === inQuote) {
-                // End of quoted section
-                inQuote = null;
-            }
-            else {
-                // Add character to current token (without the quotes)
-                current += char;
-            }
-        }
-        else {
-            // Outside quotes
-            if (char === '"' || char === "'") {
-                // Start of quoted section - this means we have a token even if empty
-                inQuote = char;
-                hasToken = true;
-            }
-            else if (/\s/.test(char)) {
-                // Whitespace - end current token if we have one
-                if (hasToken) {
-                    myArray.push(current);
-                    current = "";
-                    hasToken = false;
-                }
-            }
-            else {
-                // Regular character - add to current token
-                current += char;
-                hasToken = true;
-            }
-        }
-        i++;
-    }
-    // Don't forget the last token
-    if (hasToken) {
-        myArray.push(current);
-    }
-    return myArray;
+    return Number(value);
 }
 
-;// CONCATENATED MODULE: ./src/action/test-options.ts
 
+/***/ }),
 
+/***/ 2954:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DV: () => (/* binding */ crossCheck),
+/* harmony export */   In: () => (/* binding */ onePlatform),
+/* harmony export */   Ko: () => (/* binding */ readInputs),
+/* harmony export */   N9: () => (/* binding */ OWN_LABELS),
+/* harmony export */   ql: () => (/* binding */ readSecrets)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7261);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8307);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6576);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4732);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6856);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6310);
 
-/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
-const OWN_RUN_OPTIONS = new Map([
-    ['--detach', 'a test must run in the foreground'],
-    ['--tty', 'a runner has no terminal'],
-    ['--interactive', 'a test has no standard input'],
-    ['--help', 'docker would print its help and run no test'],
-    ['--rm', 'containers are removed anyway'],
-    ['--name', 'tests run in parallel and get names of their own'],
-    ['--cidfile', 'tests run in parallel and would write the same file'],
-    ['--entrypoint', 'the command runs through sh -c']
-]);
-const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
-/** Options without a value: docker would interpret a word after one as the image. */
-const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
-/**
- * Reads the input `test-options` as arguments of docker run.
- *
- * @throws UserError
- */
-function readTestOptions(get) {
-    return lines(get, 'test-options').flatMap((line) => {
-        if (/,\s*--[a-z][a-z-]+[= ]/.test(line))
-            throw oneALine('test-options', lineBeginning(line));
-        const words = parseArgsStringToArgv(line);
-        const [first = '', value] = words;
-        const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
-        const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
-        if (why) {
-            throw new errors/* UserError */.yo(`Input test-options has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
-        }
-        // an option without its value would take the next argument as its value, whatever it is
-        const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
-        if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
-            words.length !== (takesValue ? 2 : 1) ||
-            value?.startsWith('-')) {
-            throw new errors/* UserError */.yo(`Input test-options has ${lineBeginning(line)}; each line must be one docker run option, for example --env NODE_ENV=test`);
-        }
-        return words;
-    });
-}
-
-;// CONCATENATED MODULE: ./src/action/inputs.ts
 
 
 
@@ -41842,46 +41778,48 @@ function readTestOptions(get) {
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 function readInputs(get) {
-    const image = required(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
-    const { registry } = check('image', () => (0,image_reference/* parseRepository */.SU)(image));
+    const image = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .required */ .mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
+    const { registry } = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('image', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseRepository */ .SU)(image));
     if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
         // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
-        throw new errors/* UserError */.yo(`Input image is ${(0,lib_text/* quote */.hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,lib_text/* show */.WU)(image.toLowerCase())}`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input image is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(image.toLowerCase())}`);
     }
     return {
         image,
-        context: path(get, 'context') ?? '.',
-        file: path(get, 'file'),
-        builderTarget: argument(get, 'builder-target') ?? 'builder',
-        target: argument(get, 'target'),
-        tests: lines(get, 'tests'),
-        testOptions: readTestOptions(get),
-        testParallelism: wholeNumber(get, 'test-parallelism'),
-        testTimeoutMinutes: minutes(get, 'test-timeout-minutes'),
-        testReports: words(get, 'test-reports').map(containerPath),
-        reportsDirectory: path(get, 'reports-directory') ?? 'test-reports',
-        skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
-        buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
-        labels: records(get, 'labels').map(label),
+        context: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'context') ?? '.',
+        file: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'file'),
+        builderTarget: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder-target') ?? 'builder',
+        target: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'target'),
+        tests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('tests', get('tests')),
+        productionTests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('production-tests', get('production-tests')),
+        checks: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readChecks */ .wf)(get('checks')),
+        testOptions: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'test-options').flatMap((line) => (0,_run_options_js__WEBPACK_IMPORTED_MODULE_3__/* .runOption */ .h)('test-options', line)),
+        testParallelism: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .wholeNumber */ .rD)(get, 'test-parallelism'),
+        testTimeoutMinutes: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .minutes */ .Gx)(get, 'test-timeout-minutes'),
+        testReports: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'test-reports').map(containerPath),
+        reportsDirectory: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'reports-directory') ?? 'test-reports',
+        skipUnchangedTests: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'skip-unchanged-tests'),
+        buildArgs: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'build-args').map((item) => (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('build-args', 'NAME=value', item, true)),
+        labels: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'labels').map(label),
         secrets: readSecrets(get)[0],
-        ssh: words(get, 'ssh', sshList),
-        addHosts: words(get, 'add-hosts').map(hostLine),
-        network: argument(get, 'network'),
+        ssh: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', sshList),
+        addHosts: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map(hostLine),
+        network: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'network'),
         platform: platform(get),
-        shmSize: argument(get, 'shm-size'),
-        tags: words(get, 'tags').map((item) => furtherTag(image, item)),
+        shmSize: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'shm-size'),
+        tags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'tags').map((item) => furtherTag(image, item)),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
-        cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
-        expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: optional(get, 'publish-branch'),
-        push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
-        dryRun: yesOrNo(get, 'dry-run'),
-        retries: retries(get),
-        builder: argument(get, 'builder'),
-        removeImages: oneOf(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
-        githubToken: optional(get, 'github-token')
+        cacheTags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
+        expectCache: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
+        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'publish-branch'),
+        push: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
+        dryRun: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'dry-run'),
+        retries: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .retries */ .ZI)(get),
+        builder: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder'),
+        removeImages: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
+        githubToken: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'github-token')
     };
 }
 /**
@@ -41892,49 +41830,49 @@ function readInputs(get) {
 function crossCheck(inputs) {
     const { image, builderTag, latestTag, tags } = inputs;
     if (builderTag === latestTag) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
     }
-    const twice = builderTag === (0,reserved_tags/* keptCacheOf */.SK)(latestTag) ? builderTag : latestTag;
-    if (twice === builderTag || (0,reserved_tags/* ownUseOf */.fi)(latestTag, inputs) !== undefined) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
+    const twice = builderTag === (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .keptCacheOf */ .SK)(latestTag) ? builderTag : latestTag;
+    if (twice === builderTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(latestTag, inputs) !== undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
     }
-    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
-        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-        const taken = (0,reserved_tags/* ownUseOf */.fi)(tag, inputs);
+    for (const reference of tags.filter((one) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, one))) {
+        const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
+        const taken = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(tag, inputs);
         if (taken !== undefined) {
-            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input tags has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
         }
     }
 }
 function label(item) {
-    const [key = ''] = pair('labels', 'key=value', item).split('=');
+    const [key = ''] = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('labels', 'key=value', item).split('=');
     if (key.startsWith(OWN_LABELS)) {
-        throw new errors/* UserError */.yo(`Input labels has ${lineBeginning(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input labels has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
     }
     return item;
 }
 /** With which the names of the action's own labels begin. */
 const OWN_LABELS = 'shared-docker-layers.';
 function furtherTag(image, item) {
-    const reference = check('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
-    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+    const reference = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('tags', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .resolveTag */ .fn)(image, item));
+    const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference))
         throw reserved('tags has', item);
     return reference;
 }
 function movingTag(get, name, otherwise) {
-    const tag = tagName(get, name, otherwise);
-    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
+    const tag = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .tagName */ .wZ)(get, name, otherwise);
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
         throw reserved(`${name} is`, tag);
     return tag;
 }
 function reserved(what, tag) {
-    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${what} ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
 }
 function formOf(tag) {
-    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
         return '7 hex digits';
-    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+    return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
 }
 /**
  * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
@@ -41942,7 +41880,7 @@ function formOf(tag) {
  * @throws UserError
  */
 function readSecrets(get) {
-    const all = records(get, 'secrets').map(secret);
+    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
     const secrets = all.filter(({ value }) => value.trim() !== '');
     const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
     return [secrets, [...new Set(ids)]];
@@ -41952,7 +41890,7 @@ function secret(item) {
     const id = item.slice(0, Math.max(equals, 0));
     if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
         // the line may be the secret itself, so the message omits it
-        throw new errors/* UserError */.yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
     }
     return { id, value: item.slice(equals + 1) };
 }
@@ -41965,21 +41903,12 @@ function sshList(line) {
 }
 function hostLine(item) {
     if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-        throw new errors/* UserError */.yo(`Input add-hosts has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be host:ip`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
     }
     return item;
 }
-/** With a pause that doubles from one second, the tenth retry starts after about a quarter of an hour. */
-const MOST_RETRIES = 10;
-function retries(get) {
-    const value = optional(get, 'retries') ?? '3';
-    if (!/^\d{1,2}$/.test(value) || Number(value) > MOST_RETRIES) {
-        throw new errors/* UserError */.yo(`Input retries is ${(0,lib_text/* quote */.hD)(value)}; it must be a whole number from 0 to ${MOST_RETRIES}`);
-    }
-    return Number(value);
-}
 function platform(get) {
-    const value = argument(get, 'platform');
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'platform');
     return value === undefined ? undefined : onePlatform('Input platform', value);
 }
 /**
@@ -41991,23 +41920,23 @@ function platform(get) {
 function onePlatform(what, value) {
     if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
         return value;
-    throw new errors/* UserError */.yo(`${what} is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
 }
 function cacheStages(get) {
-    const items = words(get, 'cache-stages');
+    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'cache-stages');
     const [only = 'auto'] = items;
     if (items.length <= 1 && (only === 'auto' || only === 'none'))
         return only;
     const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
     if (word !== undefined) {
-        throw new errors/* UserError */.yo(`Input cache-stages has the line ${(0,lib_text/* quote */.hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input cache-stages has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
     return [...new Set(items)];
 }
 /** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item) {
     if (/[*?\0]/.test(item)) {
-        throw new errors/* UserError */.yo(`Input test-reports has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be one file or folder in the container, without wildcards`);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input test-reports has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be one file or folder in the container, without wildcards`);
     }
     return item;
 }
@@ -42022,11 +41951,13 @@ function containerPath(item) {
 /* harmony export */   N: () => (/* binding */ variablesAskedFor),
 /* harmony export */   r: () => (/* binding */ valuesOfBuildArgs)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7261);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6310);
+
 
 /** Returns the names of environment variables that the user's inputs pass by name only. */
 function variablesAskedFor(inputs) {
-    const fromOptions = inputs.testOptions.flatMap((word, index, words) => {
+    const fromOptions = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).flatMap((word, index, words) => {
         if (/^(--env|-e)$/.test(word))
             return words[index + 1] ?? [];
         const [, value] = /^(?:--env=|-e)(.+)$/.exec(word) ?? [];
@@ -42038,7 +41969,7 @@ function variablesAskedFor(inputs) {
 function valuesOfBuildArgs(buildArgs, env) {
     return new Map(buildArgs.flatMap((arg) => {
         if (arg.includes('='))
-            return [(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_0__/* .splitAtEquals */ .JD)(arg)];
+            return [(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg)];
         const value = env[arg];
         return value === undefined ? [] : [[arg, value]];
     }));
@@ -42283,6 +42214,126 @@ function readPayload(path) {
 
 /***/ }),
 
+/***/ 6856:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  h: () => (/* binding */ runOption)
+});
+
+;// CONCATENATED MODULE: ../../main/node_modules/string-argv/index.js
+
+function parseArgsStringToArgv(value, env, file) {
+    const myArray = [];
+    if (env) {
+        myArray.push(env);
+    }
+    if (file) {
+        myArray.push(file);
+    }
+    let current = "";
+    let inQuote = null;
+    let hasToken = false; // Track if we've started a token (for empty quotes)
+    let i = 0;
+    while (i < value.length) {
+        const char = value[i];
+        if (inQuote) {
+            // Inside quotes - look for the closing quote
+            if (char === inQuote) {
+                // End of quoted section
+                inQuote = null;
+            }
+            else {
+                // Add character to current token (without the quotes)
+                current += char;
+            }
+        }
+        else {
+            // Outside quotes
+            if (char === '"' || char === "'") {
+                // Start of quoted section - this means we have a token even if empty
+                inQuote = char;
+                hasToken = true;
+            }
+            else if (/\s/.test(char)) {
+                // Whitespace - end current token if we have one
+                if (hasToken) {
+                    myArray.push(current);
+                    current = "";
+                    hasToken = false;
+                }
+            }
+            else {
+                // Regular character - add to current token
+                current += char;
+                hasToken = true;
+            }
+        }
+        i++;
+    }
+    // Don't forget the last token
+    if (hasToken) {
+        myArray.push(current);
+    }
+    return myArray;
+}
+
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/text.ts
+var lib_text = __nccwpck_require__(7261);
+// EXTERNAL MODULE: ./src/action/input-values.ts + 10 modules
+var input_values = __nccwpck_require__(4732);
+;// CONCATENATED MODULE: ./src/action/run-options.ts
+
+
+
+
+/** Options that would take control of a test's container from the action: its terminal, its lifetime, its name or its command. */
+const OWN_RUN_OPTIONS = new Map([
+    ['--detach', 'a test must run in the foreground'],
+    ['--tty', 'a runner has no terminal'],
+    ['--interactive', 'a test has no standard input'],
+    ['--help', 'docker would print its help and run no test'],
+    ['--rm', 'containers are removed anyway'],
+    ['--name', 'tests run in parallel and get names of their own'],
+    ['--cidfile', 'tests run in parallel and would write the same file'],
+    ['--entrypoint', 'the command runs through sh -c']
+]);
+const SHORT_RUN_OPTIONS = { d: '--detach', t: '--tty', i: '--interactive' };
+/** Options without a value: docker would interpret a word after one as the image. */
+const SWITCHES = /^(--(privileged|init|read-only|no-healthcheck|oom-kill-disable|publish-all|quiet|sig-proxy|disable-content-trust|use-api-socket)|-[Pq]+)$/;
+/**
+ * Returns the words of one option of `docker run`.
+ *
+ * @param name of the input
+ * @throws UserError
+ */
+function runOption(name, line) {
+    if (/,\s*--[a-z][a-z-]+[= ]/.test(line))
+        throw (0,input_values/* oneALine */.Oq)(name, (0,input_values/* lineBeginning */.ur)(line));
+    const words = parseArgsStringToArgv(line);
+    const [first = '', value] = words;
+    const [, letter = ''] = /^-[Pq]*([dti])/.exec(first) ?? [];
+    const why = OWN_RUN_OPTIONS.get(SHORT_RUN_OPTIONS[letter] ?? first.replace(/=.*/s, ''));
+    if (why) {
+        throw new errors/* UserError */.yo(`Input ${name} has ${(0,lib_text/* show */.WU)(first)}, which cannot be used: ${why}; remove that line`);
+    }
+    // an option without its value would take the next argument as its value, whatever it is
+    const takesValue = /^(--[a-z][a-z0-9-]*|-[Pq]*[a-zA-Z])$/.test(first) && !SWITCHES.test(first);
+    if (!/^(--[a-z][a-z0-9-]*(=|$)|-[a-zA-Z])/.test(first) ||
+        words.length !== (takesValue ? 2 : 1) ||
+        value?.startsWith('-')) {
+        throw new errors/* UserError */.yo(`Input ${name} has ${(0,input_values/* lineBeginning */.ur)(line)}; each ${name === 'test-options' ? 'line' : 'indented line that begins with a dash'} must be one docker run option, for example --env NODE_ENV=test`);
+    }
+    return words;
+}
+
+
+/***/ }),
+
 /***/ 7238:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -42291,8 +42342,10 @@ function readPayload(path) {
 /* harmony export */   Sb: () => (/* binding */ Secrets),
 /* harmony export */   bt: () => (/* binding */ findSecretLike)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9871);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7261);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9871);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7261);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6310);
+
 
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
@@ -42310,7 +42363,7 @@ class Secrets {
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
-        const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .shellQuoted */ .x)(line).slice(1, -1));
+        const quoted = lines.filter((line) => line.includes("'")).map((line) => (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .shellQuoted */ .x)(line).slice(1, -1));
         this.lines = [...new Set([...lines, ...quoted])];
         this.shown = all
             // a brace on a line of its own tells nothing, but a short secret does
@@ -42352,9 +42405,10 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts({ secrets, githubToken, buildArgs, testOptions }) {
+function hiddenTexts(inputs) {
+    const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
-    const variables = testOptions.map((word) => word.replace(/^(--env=|-e)/, ''));
+    const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
         ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
@@ -42380,7 +42434,7 @@ const SHORTEST_SECRET = 8;
 /** @param buildArgs NAME=value, or only NAME */
 function findSecretLike(buildArgs) {
     return buildArgs.flatMap((arg) => {
-        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_1__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
+        const [name, value] = arg.includes('=') ? (0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(arg) : [arg, ''];
         const isNamedSo = SECRET_WORDS.test(name) && !PUBLIC_WORDS.test(name) && (value !== '' || !arg.includes('='));
         if (!(isNamedSo && !isVersionOrPath(value)) && !SECRET_VALUES.test(value))
             return [];
@@ -42444,6 +42498,102 @@ function readState(temp) {
         return undefined;
     const ours = dirname(state.folder) === resolve(temp) && basename(state.folder) === `${FOLDER_PREFIX}${state.runId}`;
     return ours ? state : undefined;
+}
+
+
+/***/ }),
+
+/***/ 6310:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ex: () => (/* binding */ titleOfTest),
+/* harmony export */   Gg: () => (/* binding */ titleOf),
+/* harmony export */   fP: () => (/* binding */ allRunOptions),
+/* harmony export */   iv: () => (/* binding */ readTests),
+/* harmony export */   uY: () => (/* binding */ shellArgs),
+/* harmony export */   wf: () => (/* binding */ readChecks)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6913);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4732);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6856);
+
+
+
+/**
+ * Reads tests. A line starts a test. An indented line belongs to the test above it: it is an option of docker run if it begins
+ * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash is always part of the command.
+ *
+ * @param name of the input
+ * @throws UserError
+ */
+function readTests(name, value) {
+    const tests = [];
+    // YAML removes the indentation of a block only if its first line has the least
+    const outer = /^[ \t]*(?=\S)/m.exec(value)?.[0].length ?? 0;
+    let isContinued = false;
+    for (const raw of value.split(/\r?\n/)) {
+        const line = raw.trim();
+        if (line === '')
+            continue;
+        const isIndented = raw.length - raw.trimStart().length > outer;
+        const test = tests.at(-1);
+        if (test && isContinued)
+            test.command += `\n${line}`;
+        else if (test && isIndented && line.startsWith('-'))
+            test.options.push(...(0,_run_options_js__WEBPACK_IMPORTED_MODULE_2__/* .runOption */ .h)(name, line));
+        else if (test && isIndented)
+            addLine(name, test, line);
+        else if (line.startsWith('-'))
+            throw noCommand(name, line);
+        else
+            tests.push({ command: line, options: [] });
+        isContinued = endsWithBackslash(line);
+    }
+    return tests;
+}
+/**
+ * Reads the input `checks`. They have the notation of tests, but run on the runner: docker has no part in them.
+ *
+ * @throws UserError
+ */
+function readChecks(value) {
+    const checks = readTests('checks', value);
+    const [option] = checks.flatMap(({ options }) => options);
+    if (option === undefined)
+        return checks;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input checks has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(option)} on an indented line; a check runs on the runner and has no docker run options: end the line before it with a backslash if it belongs to the command`);
+}
+function addLine(name, test, line) {
+    if (test.options.length > 0) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(line)} after an option of the same test; put the options after the last line of the command`);
+    }
+    test.command += `\n${line}`;
+}
+function noCommand(name, line) {
+    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(line)}, which begins with a dash; a test begins with its command, and its docker run options follow, each on an indented line of its own`);
+}
+/** Returns whether a shell would join the next line with this one: two backslashes are one that is quoted. */
+function endsWithBackslash(line) {
+    return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1;
+}
+/** Returns all options of docker run that the inputs give, for every test or for one. */
+function allRunOptions({ tests, productionTests, testOptions }) {
+    return [...testOptions, ...[...tests, ...productionTests].flatMap(({ options }) => options)];
+}
+/** Returns the arguments of `sh` for a command. As in a workflow, a script of several lines ends at the first line that fails. */
+function shellArgs(command) {
+    return [command.includes('\n') ? '-ec' : '-c', command];
+}
+/** Returns the title of a test in the log, the timeline and annotations. */
+function titleOfTest({ kind, command }) {
+    const names = { 'production-test': 'Production test', check: 'Check' };
+    return `${kind === undefined ? 'Test' : names[kind]} ${titleOf(command)}`;
+}
+/** Returns a test's command on one line, for titles. */
+function titleOf(command) {
+    const [first = '', ...more] = command.split('\n');
+    return more.length === 0 ? first : `${first} …`;
 }
 
 
@@ -44129,8 +44279,8 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ../../main/node_modules/@actions/core/lib/core.js + 11 modules
 var core = __nccwpck_require__(7482);
-// EXTERNAL MODULE: ./src/action/inputs.ts + 13 modules
-var action_inputs = __nccwpck_require__(6313);
+// EXTERNAL MODULE: ./src/action/inputs.ts
+var action_inputs = __nccwpck_require__(2954);
 // EXTERNAL MODULE: ./src/action/passed-variables.ts
 var passed_variables = __nccwpck_require__(8735);
 // EXTERNAL MODULE: ./src/action/secrets.ts
@@ -44383,6 +44533,8 @@ class Log {
 
 // EXTERNAL MODULE: ./src/lib/timeline.ts
 var lib_timeline = __nccwpck_require__(2433);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var action_tests = __nccwpck_require__(6310);
 // EXTERNAL MODULE: ./src/result/cache-verdict.ts
 var cache_verdict = __nccwpck_require__(3550);
 // EXTERNAL MODULE: ./src/result/result.ts
@@ -44408,7 +44560,7 @@ function describeFailure(failure, result) {
         }
         case 'test': {
             const test = result.tests[failure.index];
-            return `The test ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
+            return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
         }
         case 'miss': {
             const miss = missesOf(result).find(({ stage, unexpected }) => stage === failure.stage && unexpected);
@@ -44481,6 +44633,7 @@ function alsoRead(bases) {
 
 
 
+
 /**
  * Returns an error for each failure, at its place in the Dockerfile if it has one, and one for each failed case in the test
  * reports.
@@ -44490,7 +44643,10 @@ function alsoRead(bases) {
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
     // a test may pass although its reports contain failed cases
-    const cases = result.tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => ({ message: `${name}: ${message}`, place: { title: `Test ${command}` } })));
+    const cases = result.tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
+        message: `${name}: ${message}`,
+        place: { title: (0,action_tests/* titleOfTest */.Ex)(test) }
+    })));
     return [...failures, ...cases];
 }
 /**
@@ -44524,7 +44680,7 @@ function annotate(failure, result, file) {
 function annotateTest(message, test) {
     return {
         message: test?.lastLines === undefined ? message : `${message}\n${test.lastLines}`,
-        place: { title: `Test ${test?.command}` }
+        place: test ? { title: (0,action_tests/* titleOfTest */.Ex)(test) } : {}
     };
 }
 function placeOfBuild({ stage, steps }, file) {
@@ -44697,7 +44853,8 @@ function makeOutputs(report, path) {
         'pull-bytes': String(pullSize?.bytes ?? ''),
         'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
         cache: JSON.stringify(cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ command, status, exitCode, seconds, passedFor }) => ({
+        tests: JSON.stringify(tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+            ...(kind !== undefined && { kind }),
             ...{ command, status, exitCode, seconds },
             ...(passedFor !== undefined && { passedFor })
         }))),
@@ -44768,6 +44925,7 @@ var dirty = __nccwpck_require__(2594);
 
 
 
+
 /** Maximum number of failed tests whose last lines are shown. */
 const MOST_OUTPUTS = 10;
 /** Makes the summary of a run for people, from the report alone. */
@@ -44785,10 +44943,10 @@ function makeSummary(report) {
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        table(['test', 'status', 'time'], tests.map((test) => [test.command, describeStatus(test), seconds(test.seconds)])),
-        table(['test', 'failing case', 'message'], tests.flatMap(({ command, failedCases = [] }) => failedCases.map(({ name, message }) => [command, name, message]))),
+        table(['test', 'status', 'time'], tests.map((test) => [nameInTable(test), describeStatus(test), seconds(test.seconds)])),
+        table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
-            .flatMap(({ command, lastLines }) => lastLines === undefined ? [] : [output(`The last lines of ${command}`, lastLines)])
+            .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
             .slice(0, MOST_OUTPUTS),
         table(['stage', 'steps from the cache', 'first step executed', 'why'], cache.stages.map(({ stage, cached, total, miss }) => [
             stage,
@@ -44883,6 +45041,10 @@ function extent(spans) {
     const ends = spans.map(({ start, seconds: length }) => start + length);
     return Math.max(...ends) - Math.min(...spans.map(({ start }) => start));
 }
+/** Returns the command, after a word for what it ran in unless that was the builder image. */
+function nameInTable(test) {
+    return (0,action_tests/* titleOfTest */.Ex)(test).replace(/^Test /, '');
+}
 function wasRun({ status }) {
     return status !== 'unchanged';
 }
@@ -44892,7 +45054,7 @@ function describeStatus({ status, passedFor }) {
 /** Returns the names of failed tests and builds in the timeline. */
 function failedSpans(report) {
     const builds = (0,result_result/* buildsOf */.jV)(report).flatMap(({ image, failure }) => (failure === undefined ? [] : [`Build ${image}`]));
-    const tests = report.tests.flatMap(({ command, failure }) => (failure === undefined ? [] : [`Test ${command}`]));
+    const tests = report.tests.flatMap((test) => (test.failure === undefined ? [] : [(0,action_tests/* titleOfTest */.Ex)(test)]));
     return new Set([...builds, ...tests]);
 }
 function repositoryOf({ references }) {
@@ -45027,7 +45189,14 @@ async function runAction(work) {
     const planned = (made) => {
         plan = made;
     };
-    let secrets = new action_secrets/* Secrets */.Sb({ secrets: [], githubToken: undefined, buildArgs: [], testOptions: [] });
+    let secrets = new action_secrets/* Secrets */.Sb({
+        secrets: [],
+        githubToken: undefined,
+        buildArgs: [],
+        tests: [],
+        productionTests: [],
+        testOptions: []
+    });
     let result = (0,result_result/* emptyResult */.$)();
     try {
         await (0,promises_.mkdir)(folder);
@@ -45160,7 +45329,7 @@ __nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __we
 /* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8687);
 /* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(761);
 /* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2987);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7923);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(455);
 /* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1246);
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8307);
 /* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(1654);
@@ -45207,7 +45376,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .runAction */ .C)(async (
         retries: inputs.retries
     });
     const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_16__/* .changesFinder */ .Mg)(git, github, plan.commit);
-    return runWithContext({ ...action, docker, plan, git, github, registry, changesSince });
+    return runWithContext({ ...action, docker, plan, git, github, registry, changesSince, stepEnv: process.env });
 });
 /** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
 function removesImages({ removeImages, push }) {
@@ -50974,7 +51143,7 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
         if (!call.hasInput)
             child.stdin?.end();
         if (call.signal?.aborted || call.isLate)
-            end(child);
+            end(call);
     });
     child.once('exit', () => {
         const close = () => {
@@ -50985,12 +51154,27 @@ const calls = new node_async_hooks__WEBPACK_IMPORTED_MODULE_0__.AsyncLocalStorag
         child.once('close', () => clearTimeout(timer));
     });
 });
-function end(child) {
+function end({ child, group }) {
     if (!child || child.exitCode !== null || child.signalCode !== null)
         return;
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
+    const send = (signal) => {
+        if (!group || !signalGroup(child, signal))
+            child.kill(signal);
+    };
+    send('SIGTERM');
+    const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER);
     child.once('exit', () => clearTimeout(timer));
+}
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }, signal) {
+    if (pid === undefined)
+        return false;
+    try {
+        return process.kill(-pid, signal);
+    }
+    catch {
+        return false;
+    }
 }
 /**
  * Runs a program without a shell and waits until it exits. Prints nothing.
@@ -51009,11 +51193,11 @@ async function exec(tool, args, options) {
     const stdout = new Text();
     const stderr = new Text();
     let failure;
-    const call = { signal, hasInput: options.input !== undefined, isLate: false };
-    const abort = () => end(call.child);
+    const call = { signal, group: options.group === true, hasInput: options.input !== undefined, isLate: false };
+    const abort = () => end(call);
     const late = () => {
         call.isLate = true;
-        end(call.child);
+        end(call);
     };
     const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
     const timer = time === undefined ? undefined : setTimeout(late, time);
@@ -51026,7 +51210,7 @@ async function exec(tool, args, options) {
         }
         catch (error) {
             failure ??= error;
-            end(call.child);
+            end(call);
         }
     };
     signal?.addEventListener('abort', abort, { once: true });
@@ -51065,6 +51249,8 @@ async function exec(tool, args, options) {
     finally {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
+        if (call.group && call.child)
+            signalGroup(call.child, 'SIGKILL');
     }
 }
 /** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
@@ -51716,6 +51902,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
 // EXTERNAL MODULE: ./src/docker/errors.ts
 var errors = __nccwpck_require__(2142);
 // EXTERNAL MODULE: ./src/lib/errors.ts
@@ -59061,6 +59249,7 @@ function messageOf(problem) {
 
 
 
+
 /** Limits: bytes of a report that is read for failed cases, failed cases per test, and characters of each. */
 const LARGEST_REPORT = 16 * 1_024 * 1_024;
 const MOST_CASES = 100;
@@ -59105,7 +59294,7 @@ async function collectOne(run, { number, command, container, workingDir }, path)
     const args = ['cp', `${container}:${source}`, copied];
     const failure = (0,errors/* failureOf */.g5)(await run.docker.call(args, { signal: run.signal, bound: 'reports' }));
     if (failure !== undefined)
-        run.log.info(`No report ${source} of the test ${command}: ${failure}`);
+        run.log.info(`No report ${source} of the test ${(0,tests/* titleOf */.Gg)(command)}: ${failure}`);
     // below its path in the container: two reports may have the same name
     const place = external_node_path_.posix.dirname(path.startsWith('/') || source.endsWith(`/${external_node_path_.posix.normalize(path)}`) ? external_node_path_.posix.normalize(path) : source);
     const files = await takeFiles(copied, (0,external_node_path_.join)(collectedFolder(run), folderName(number, command), place));
@@ -59242,9 +59431,12 @@ function legacyBuild(plan, stage, folder) {
     return [(0,command_line/* replayable */.YO)(args, legacy/* LEGACY */.qx), ...(atOnce ? [] : [label])];
 }
 
+// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
+var test = __nccwpck_require__(4970);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
 var test_args = __nccwpck_require__(7749);
 ;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
+
 
 
 
@@ -59259,7 +59451,8 @@ const RUN_ID = 'RUN';
  * which the builds report, and without inspections. Tests and the builds after the builder stage run at the same time.
  */
 function previewCommands(plan, secrets) {
-    const { inputs, refs, decision } = plan;
+    const { refs, decision } = plan;
+    const suites = (0,test/* suitesOf */.f3)(plan);
     const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     const build = (stage) => buildCommands(plan, stage, FOLDER);
     const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? []);
@@ -59279,18 +59472,23 @@ function previewCommands(plan, secrets) {
     const commands = [
         ...commandsBeforehand(plan),
         ...untilBuilder.flatMap(build),
-        ...inputs.tests.map((command, index) => (0,command_line/* replayable */.YO)((0,test_args/* testArgs */.q)(inputs, refs.builder, command, `shared-docker-layers-${RUN_ID}-test-${index + 1}`, RUN_ID))),
+        ...testCommands(plan, suites.builder),
         ...afterBuilder.flatMap(build),
+        ...testCommands(plan, suites.production),
+        ...plan.inputs.checks.map(({ command }) => `# on the runner: ${command.replaceAll('\n', '; ')}`),
         ...pushed.map((reference) => (0,command_line/* replayable */.YO)(['push', reference])),
         ...tagged.map(([from, to]) => from === to ? (0,command_line/* replayable */.YO)(['push', to]) : `# in the registry: ${from} also becomes ${to}`)
     ];
     return commands.map((command) => secrets.redact(command));
 }
+function testCommands({ inputs }, { image, tests, first }) {
+    return tests.map((test, index) => (0,command_line/* replayable */.YO)((0,test_args/* testArgs */.q)(inputs, image, test, `shared-docker-layers-${RUN_ID}-test-${first + index}`, RUN_ID)));
+}
 
 
 /***/ }),
 
-/***/ 7923:
+/***/ 455:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -61009,8 +61207,9 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources } }, s
     if (source.origin)
         build.cacheOrigin = source.origin;
     await tellLocalHits(run, stage, build, keys);
-    // the image of the tag has other results than this run, or BuildKit could not use it
-    if (startFromImages || moved || (source.isWhole && build.steps.some(({ cached }) => !cached)))
+    // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
+    const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached);
+    if (startFromImages || (isUnused && !moved))
         sources.reject(source.reference);
     return build;
 }
@@ -61196,6 +61395,9 @@ class CacheSources {
         const { cacheSource: reference } = stage;
         if (this.#isHidden(reference))
             return undefined;
+        // such an engine may lose records of the cache source, and a moving tag would then need a kept cache
+        if (this.#run.plan.strategy.warning !== undefined)
+            return undefined;
         const { image } = await this.#run.registry.published(reference);
         const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
         if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
@@ -61219,6 +61421,116 @@ class CacheSources {
 }
 function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
     return { commit, branch };
+}
+
+;// CONCATENATED MODULE: ./src/action/check-environment.ts
+/**
+ * Variables of this step that a check must not get: the inputs and the state of this action, the files by which a step sets its
+ * outputs and the environment of later steps, and the runner's own tokens (docs.github.com, "Variables reference"; actions/runner
+ * `ActionRunner.cs`, `NodeScriptActionHandler.cs`).
+ */
+const WITHHELD = /^(INPUT_.*|STATE_.*|GITHUB_(OUTPUT|STATE|ENV|PATH|STEP_SUMMARY|ARTIFACTS)|ACTIONS_(RUNTIME|ID_TOKEN|CACHE|RESULTS)_.*)$/i;
+/** Returns the environment of a check: that of the workflow step, without what belongs to the action or the runner. */
+function checkEnvironment(env, images) {
+    const kept = Object.entries(env).filter(([name]) => !WITHHELD.test(name));
+    return { ...Object.fromEntries(kept.filter((entry) => entry[1] !== undefined)), ...images };
+}
+
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
+// EXTERNAL MODULE: ./src/lib/exec.ts
+var exec = __nccwpck_require__(5159);
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(2433);
+// EXTERNAL MODULE: ./src/pipeline/test-output.ts
+var test_output = __nccwpck_require__(7821);
+;// CONCATENATED MODULE: ./src/pipeline/check.ts
+
+
+
+
+
+
+/**
+ * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
+ * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
+ */
+async function runChecks(run) {
+    const results = [];
+    const { checks } = run.plan.inputs;
+    const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production);
+    for (const check of checks) {
+        try {
+            results.push(await runCheck(run, check, imageId));
+        }
+        catch (error) {
+            if (error instanceof lib_errors/* CancelledError */.cc)
+                return results;
+            throw error;
+        }
+    }
+    return results;
+}
+async function runCheck(run, { command }, imageId) {
+    const { plan, log, secrets, signal, stepEnv } = run;
+    if (signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+    const title = (0,tests/* titleOfTest */.Ex)({ kind: 'check', command });
+    const section = log.section(title);
+    const tail = new test_output/* Tail */.P();
+    const start = performance.now();
+    const minutes = plan.inputs.testTimeoutMinutes;
+    const timeout = new AbortController();
+    const timer = minutes === undefined ? undefined : setTimeout(() => timeout.abort(), minutes * 60_000);
+    const either = AbortSignal.any([signal, timeout.signal]);
+    const { production, builder } = plan.refs;
+    const env = checkEnvironment(stepEnv, { IMAGE: production, BUILDER_IMAGE: builder, IMAGE_ID: imageId });
+    try {
+        const exitCode = await run.timeline
+            .measure('test', title, () => 
+        // in a session of its own, so that a signal reaches whatever the command has started
+        (0,exec/* exec */.m)('setsid', ['sh', ...(0,tests/* shellArgs */.uY)(command)], {
+            ...{ env, signal: either, bound: 'test', capture: false, group: true },
+            onOutput: (chunk) => {
+                section.write(chunk);
+                tail.add(chunk);
+            }
+        }))
+            .then((result) => result.exitCode, (error) => {
+            if (error instanceof lib_errors/* CancelledError */.cc && !signal.aborted)
+                return null;
+            throw error;
+        });
+        const failure = timeout.signal.aborted ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode);
+        const status = timeout.signal.aborted ? 'timed-out' : failure === undefined ? 'passed' : 'failed';
+        const lastLines = failure === undefined ? '' : (0,test_output/* lastLinesOf */.l)(tail.text, secrets);
+        section.end(status);
+        return {
+            ...{
+                kind: 'check',
+                command,
+                status,
+                exitCode: timeout.signal.aborted ? null : exitCode,
+                seconds: (0,timeline/* secondsSince */.w)(start)
+            },
+            ...(failure !== undefined && { failure }),
+            ...(lastLines !== '' && { lastLines })
+        };
+    }
+    finally {
+        clearTimeout(timer);
+        section.end();
+    }
+}
+/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
+async function idOf({ docker, signal }, image) {
+    const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal, bound: 'image' });
+    return stdout.trim();
+}
+function whyFailed(exitCode) {
+    if (exitCode === 0)
+        return undefined;
+    return exitCode === null ? 'it was killed' : `exit code ${exitCode}`;
 }
 
 ;// CONCATENATED MODULE: ./src/cache/evidence.ts
@@ -62271,8 +62583,6 @@ async function findNewer(run, commit) {
     return newer;
 }
 
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(2433);
 // EXTERNAL MODULE: ./src/plan/references.ts
 var plan_references = __nccwpck_require__(754);
 ;// CONCATENATED MODULE: ./src/pipeline/publish/branch-tags.ts
@@ -62374,10 +62684,16 @@ async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
         const [first] = namesOf(stage);
         return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
     });
-    const builder = images.get(plan.refs.builder)?.id;
-    const isOther = ({ imageId }) => imageId !== undefined && imageId !== builder;
-    const reference = taken[0] ?? (builder !== undefined && tests.some(isOther) ? plan.refs.builder : undefined);
+    const tested = tests.find(({ kind, imageId }) => {
+        const expected = images.get(testedName(plan, kind))?.id;
+        return imageId !== undefined && expected !== undefined && imageId !== expected;
+    });
+    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
     return reference === undefined ? undefined : { kind: 'name-taken', reference };
+}
+/** Returns the name in the engine of the image in which tests run. */
+function testedName({ refs }, kind) {
+    return kind === undefined ? refs.builder : refs.production;
 }
 function imageOf(image) {
     return {
@@ -62787,9 +63103,9 @@ async function keepMovingTag(run, { image, digest }, moved) {
 
 function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
     const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
-    const { tests, inputs: others } = fingerprints;
+    const { tests, allTests, inputs: others } = fingerprints;
     return {
-        production: testedTagOf(inputs.image, [builder, production, tests, others]),
+        production: testedTagOf(inputs.image, [builder, production, allTests, others]),
         // without tests nothing is skipped
         builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
     };
@@ -62805,7 +63121,9 @@ async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
     const { inputs, decision } = plan;
     const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan));
     const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
-    if (!isWanted || !isPassed || tests.length < inputs.tests.length)
+    if (!isWanted ||
+        !isPassed ||
+        tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length)
         return [];
     const added = [];
     for (const stage of plan.builds) {
@@ -62874,8 +63192,11 @@ function commitOf({ labels }) {
     const { [plan_labels/* REVISION_LABEL */.P1]: commit = '' } = labels;
     return (0,git_git/* isCommitId */.j)(commit) ? commit : undefined;
 }
-function asResults(tests, commit) {
-    return tests.map((command) => ({ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }));
+function asResults(tests, commit, kind) {
+    return tests.map(({ command }) => ({
+        ...(kind !== undefined && { kind }),
+        ...{ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }
+    }));
 }
 /**
  * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
@@ -62902,13 +63223,13 @@ async function findUnchanged(run, keys) {
     const { digest } = image;
     return {
         unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
-        tests: asResults(inputs.tests, commit)
+        tests: [...asResults(inputs.tests, commit), ...asResults(inputs.productionTests, commit, 'production-test')]
     };
 }
 function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
     if (engine.platform === undefined)
         return 'the platform of the engine is unknown';
-    if (fingerprints.tests === undefined)
+    if (fingerprints.allTests === undefined)
         return 'the tests may depend on what is outside the container';
     if (keys.size === 0)
         return 'the Dockerfile has no content keys';
@@ -62920,10 +63241,312 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
         : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
 }
 
+// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
+var pipeline_test = __nccwpck_require__(4970);
+;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
+ * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
+ */
+async function runPipeline(run) {
+    const result = (0,result_result/* emptyResult */.$)();
+    const strategy = createStrategy(run);
+    try {
+        await runPhases(run, strategy, result);
+    }
+    catch (error) {
+        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
+        result.failures.push((0,result_result/* failureOfError */.m$)(error));
+    }
+    finally {
+        // first, because the strategy may be waiting for a registry
+        await run.registry.end();
+        await strategy.end();
+    }
+    // each failure that a stopped engine caused has another message
+    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
+    if (gone !== undefined)
+        result.failures.unshift({ kind: 'engine-gone', message: gone });
+    return result;
+}
+async function runPhases(run, strategy, result) {
+    const { decision, inputs } = run.plan;
+    const read = await findKeys(run);
+    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
+        return;
+    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
+    caches.sources.start(({ reference }) => strategy.fetch(reference));
+    const prefetch = new Prefetch(run, caches);
+    prefetch.start();
+    try {
+        await buildAndTest(run, { strategy, caches, prefetch }, result);
+    }
+    finally {
+        await prefetch.end();
+    }
+    // after a cancellation, some tests may not have ended
+    if (run.signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
+        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
+    }
+    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
+    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
+    if (!decision.push)
+        return;
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        await addCacheTags(run, caches, result, new Map());
+        if (run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        return;
+    }
+    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
+    result.publication = publication;
+    if (size)
+        result.pullSize = size;
+    result.failures.push(...publication.failures);
+    if (publication.failures.length === 0)
+        await addCacheTags(run, caches, result, digests);
+    // as late as possible: a concurrent run may end after this one
+    if (publication.failures.length === 0)
+        await warnOfReplacement(run, publication.digest);
+    if (run.signal.aborted)
+        throw new lib_errors/* CancelledError */.cc();
+}
+/** Computes the content keys; without them only the moving tags serve as cache sources. */
+async function findKeys(run) {
+    try {
+        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
+    }
+    catch (error) {
+        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        return { keys: new Map(), digests: new Map() };
+    }
+}
+/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
+async function addCacheTags(run, caches, result, digests) {
+    const builds = (0,result_result/* buildsOf */.jV)(result);
+    const moved = whichMoved(builds, caches);
+    if (moved !== undefined) {
+        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
+        return;
+    }
+    await run.timeline.measure('publish', 'Cache tags', async () => {
+        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
+        if (result.failures.length > 0 || run.signal.aborted)
+            return;
+        const tested = { builds, tests: result.tests, digests };
+        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
+    });
+    if (result.cacheTags.length > 0)
+        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
+}
+async function buildAndTest(run, building, result) {
+    const { prefetch } = building;
+    const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
+    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
+    if (result.failures.length > 0)
+        return explainAll(run, building.caches, result);
+    const limit = (0,pipeline_test/* limitOf */.LF)(run.plan.inputs);
+    const ofProduction = [];
+    const buildOthers = async () => {
+        // the prefetch may share base images with these builds, and concurrent solves must not share anything
+        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
+        const failures = await buildAll(run, building, result, afterBuilder);
+        const test = async () => {
+            if (failures.length > 0)
+                return;
+            const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
+            const both = [(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run)];
+            for (const tested of await Promise.all(both))
+                ofProduction.push(...tested);
+        };
+        await Promise.all([explainAll(run, building.caches, result), test()]);
+        return failures;
+    };
+    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()]);
+    if (tests.status === 'rejected')
+        throw tests.reason;
+    result.tests = [...tests.value, ...ofProduction];
+    result.failures.push(...result.tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }])));
+    if (others.status === 'rejected')
+        throw others.reason;
+    result.failures.push(...others.value);
+}
+/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
+async function reuseAll(run, keys, result) {
+    const { log, timeline, plan } = run;
+    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
+    if (found.why !== undefined) {
+        log.info(`Running a full build: ${found.why}.`);
+        return false;
+    }
+    const { unchanged, tests } = found;
+    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
+    sayNoReports(run);
+    result.unchanged = unchanged;
+    result.tests = tests;
+    if (plan.decision.push) {
+        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
+        // a host with this image has all of its layers
+        if (manifest)
+            result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
+        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys);
+        result.failures.push(...result.publication.failures);
+        if (run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        await warnOfReplacement(run, result.publication.digest);
+    }
+    return true;
+}
+/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
+function imagesByMovingTag({ builds, inputs }, keys) {
+    return new Map(builds.flatMap((stage) => {
+        const [longest] = cacheTagsOf(inputs.image, stage, keys);
+        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
+            return [];
+        return [[stage.moving, longest]];
+    }));
+}
+/** The reports of earlier tests are not kept. */
+function sayNoReports({ plan, log }) {
+    if (plan.inputs.testReports.length > 0)
+        log.info('There are no test reports, because the tests did not run.');
+}
+async function testUnlessPassed(run, { strategy, caches }, { builder, production }, limit) {
+    // a builder stage that is published is the production stage
+    const tested = builder ?? production;
+    const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys));
+    if (!passed)
+        return (0,pipeline_test/* runTests */.N$)(run, (0,pipeline_test/* suitesOf */.f3)(run.plan).builder, limit);
+    run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
+    sayNoReports(run);
+    return passed;
+}
+async function explainAll(run, caches, result) {
+    const work = () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)).then(() => 'done');
+    try {
+        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
+        if (end === undefined)
+            run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
+    }
+    catch (error) {
+        if (error instanceof lib_errors/* CancelledError */.cc)
+            throw error;
+        // a missing explanation must not fail the run
+        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+    }
+}
+
+
+/***/ }),
+
+/***/ 7749:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ testArgs)
+/* harmony export */ });
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6310);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9871);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8517);
+
+
+
+/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
+function testArgs(inputs, image, { command, options }, name, runId) {
+    return [
+        'run',
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--env', ['CI=true']),
+        // the action prints the output; docker would keep all of it on disk as well
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--log-driver', ['none']),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.platform)),
+        ...inputs.testOptions,
+        ...options,
+        // after the user's options: docker uses the last of repeated options
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--name', [name]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_1__/* .RUN_LABEL */ .jQ}=${runId}`]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--entrypoint', ['sh']),
+        image,
+        ...(0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .shellArgs */ .uY)(command)
+    ];
+}
+
+
+/***/ }),
+
+/***/ 7821:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   P: () => (/* binding */ Tail),
+/* harmony export */   l: () => (/* binding */ lastLinesOf)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
+
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096;
+const MOST_LAST_LINES = 20;
+/** The end of a test's output. */
+class Tail {
+    #text = '';
+    get text() {
+        return this.#text;
+    }
+    add(chunk) {
+        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
+    }
+}
+/** Returns the last lines of a test's output, to show why it failed. */
+function lastLinesOf(tail, secrets) {
+    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
+    // the first line may be cut, and contain the rest of a secret
+    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
+    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
+}
+
+
+/***/ }),
+
+/***/ 4970:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  LF: () => (/* binding */ limitOf),
+  N$: () => (/* binding */ runTests),
+  f3: () => (/* binding */ suitesOf)
+});
+
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ../../main/node_modules/yocto-queue/index.js
 /*
 How it works:
@@ -63166,13 +63789,30 @@ function validateConcurrency(concurrency) {
 	}
 }
 
+// EXTERNAL MODULE: ./src/action/tests.ts
+var tests = __nccwpck_require__(6310);
+// EXTERNAL MODULE: ./src/docker/command-line.ts
+var command_line = __nccwpck_require__(9871);
 // EXTERNAL MODULE: ./src/docker/containers.ts
 var containers = __nccwpck_require__(8517);
+// EXTERNAL MODULE: ./src/docker/errors.ts
+var errors = __nccwpck_require__(2142);
+// EXTERNAL MODULE: ./src/lib/bounds.ts
+var bounds = __nccwpck_require__(3087);
+// EXTERNAL MODULE: ./src/lib/errors.ts
+var lib_errors = __nccwpck_require__(6913);
+// EXTERNAL MODULE: ./src/lib/json.ts
+var json = __nccwpck_require__(2240);
+// EXTERNAL MODULE: ./src/lib/timeline.ts
+var timeline = __nccwpck_require__(2433);
 // EXTERNAL MODULE: ./src/pipeline/collect-reports.ts + 30 modules
 var collect_reports = __nccwpck_require__(761);
 // EXTERNAL MODULE: ./src/pipeline/test-args.ts
 var test_args = __nccwpck_require__(7749);
+// EXTERNAL MODULE: ./src/pipeline/test-output.ts
+var test_output = __nccwpck_require__(7821);
 ;// CONCATENATED MODULE: ./src/pipeline/test.ts
+
 
 
 
@@ -63187,14 +63827,24 @@ var test_args = __nccwpck_require__(7749);
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
+/** The tests of a run, by the image in which they run. */
+function suitesOf({ inputs, refs }) {
+    const { tests, productionTests } = inputs;
+    return {
+        builder: { image: refs.builder, tests, first: 1 },
+        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+    };
+}
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+function limitOf({ testParallelism, tests, productionTests }) {
+    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
+}
 /**
- * Runs every test in its own container of the builder image, all at once or as many at a time as configured. Each one runs to
- * its end, whatever the others do. After a cancellation, returns those that had ended before.
+ * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
+ * others do. After a cancellation, returns those that had ended before.
  */
-async function runTests(run) {
-    const { tests, testParallelism } = run.plan.inputs;
-    const limit = pLimit(testParallelism ?? Math.max(1, tests.length));
-    const ended = await Promise.allSettled(tests.map((command, index) => limit(() => runTest(run, command, index + 1))));
+async function runTests(run, suite, limit) {
+    const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
             return [outcome.value];
@@ -63203,31 +63853,34 @@ async function runTests(run) {
         throw outcome.reason;
     });
 }
-async function runTest(run, command, number) {
+async function runTest(run, { kind, image }, test, number) {
     const { plan, docker, log, runId, signal } = run;
+    const { command } = test;
+    const title = (0,tests/* titleOfTest */.Ex)({ kind, command });
     if (signal.aborted)
         throw new lib_errors/* CancelledError */.cc();
     const name = `shared-docker-layers-${runId}-test-${number}`;
-    const args = (0,test_args/* testArgs */.q)(plan.inputs, plan.refs.builder, command, name, runId);
-    const section = log.section(`Test ${command}`);
+    const args = (0,test_args/* testArgs */.q)(plan.inputs, image, test, name, runId);
+    const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const start = performance.now();
     const timer = new TestTimer(docker, name, plan.inputs.testTimeoutMinutes, signal);
-    let tail = '';
+    const tail = new test_output/* Tail */.P();
     try {
-        const exitCode = await run.timeline.measure('test', `Test ${command}`, () => callUntil(timer, run, args, (chunk) => {
+        const exitCode = await run.timeline.measure('test', title, () => callUntil(timer, run, args, (chunk) => {
             section.write(chunk);
-            tail = (tail + chunk.toString()).slice(-LONGEST_TAIL);
+            tail.add(chunk);
         }));
         const seconds = (0,timeline/* secondsSince */.w)(start);
         timer.stop();
         const { container, late } = await readContainer(docker, name, signal);
-        const outcome = judge({ exitCode, timer, tail, container, late, image: plan.refs.builder, command });
+        const outcome = judge({ exitCode, timer, tail: tail.text, container, late, image, command });
         section.end(outcome.status);
         const workingDir = container?.workingDir ?? '/';
         const failedCases = container ? await (0,collect_reports/* collect */.F)(run, { number, command, container: name, workingDir }) : [];
-        const lastLines = outcome.failure === undefined ? '' : lastLinesOf(tail, run.secrets);
+        const lastLines = outcome.failure === undefined ? '' : (0,test_output/* lastLinesOf */.l)(tail.text, run.secrets);
         return {
+            ...(kind !== undefined && { kind }),
             ...{ command, exitCode: timer.hasFired() ? null : exitCode, seconds },
             ...(container && { imageId: container.imageId }),
             ...outcome,
@@ -63240,15 +63893,6 @@ async function runTest(run, command, number) {
         section.end();
         await (0,containers/* removeContainer */.od)(docker, name, signal);
     }
-}
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096;
-const MOST_LAST_LINES = 20;
-function lastLinesOf(tail, secrets) {
-    const lines = (0,external_node_util_.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
-    // the first line may be cut, and contain the rest of a secret
-    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
-    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
 }
 /** Returns the exit code of the test; null if a signal or the timer ended it. */
 async function callUntil(timer, { docker, signal }, args, onOutput) {
@@ -63267,8 +63911,14 @@ function judge({ exitCode, timer, tail, container, late, image, command }) {
     if (timer.hasFired())
         return { status: 'timed-out', failure: `it was stopped after ${timer.minutes} minutes` };
     if (exitCode === 0) {
-        const why = late ?? test_whyNotOurs(container, image, command);
+        const why = late ?? whyNotOurs(container, image, command);
         return why === undefined ? { status: 'passed' } : { status: 'error', failure: `docker reports success, but ${why}` };
+    }
+    if (NO_SHELL.test(container?.error || tail) && !container?.hasRun) {
+        return {
+            status: 'error',
+            failure: 'the image has no shell (sh) to run it in; test such an image with the input checks, from outside'
+        };
     }
     if (container?.error || (exitCode === DOCKER_FAILED && !container?.hasRun)) {
         return { status: 'error', failure: `docker could not run it: ${container?.error || (0,errors/* lastLine */.fM)(tail)}` };
@@ -63280,12 +63930,14 @@ function judge({ exitCode, timer, tail, container, late, image, command }) {
     const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
     return { status: 'failed', failure: `exit code ${exitCode}${signal === undefined ? '' : `: it ended by ${signal}`}` };
 }
+/** The words of runc if the image has no such program (opencontainers/runc libcontainer/error.go, os/exec ErrNotFound). */
+const NO_SHELL = /exec: "sh": executable file not found|"?sh"?: no such file or directory/;
 /** Names of signals by number. If a signal ends a process, the exit code of a shell and of docker is 128 plus that number. */
 const signalNames = new Map(Object.entries(external_node_os_.constants.signals).map(([name, number]) => [number, name]));
-function test_whyNotOurs(container, image, command) {
+function whyNotOurs(container, image, command) {
     if (!container)
         return 'knows no such container any more';
-    const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', '-c', command]);
+    const isOurs = container.image === image && JSON.stringify(container.words) === JSON.stringify(['sh', ...(0,tests/* shellArgs */.uY)(command)]);
     if (!isOurs)
         return `its container ran ${JSON.stringify(container.words.join(' '))} in ${container.image}`;
     return container.status === 'exited' && container.exitCode === 0
@@ -63301,23 +63953,23 @@ async function readContainer(docker, name, signal) {
         bound: 'container',
         signal: (0,bounds/* soonAfter */.QD)(signal)
     });
-    const [container] = exitCode === 0 ? (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout)) : [];
+    const [container] = exitCode === 0 ? (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)) : [];
     if (container === undefined)
         return exitCode === null ? { late: stderr } : {};
     return { container: describe(container) };
 }
 function describe(container) {
     return {
-        image: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'Image')),
-        imageId: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Image')),
-        words: [(0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Path')), ...(0,lib_json/* list */.p_)((0,lib_json.at)(container, 'Args')).map(lib_json/* text */.Qq)],
-        status: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')),
-        exitCode: Number((0,lib_json.at)(container, 'State', 'ExitCode')),
+        image: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'Image')),
+        imageId: (0,json/* text */.Qq)((0,json.at)(container, 'Image')),
+        words: [(0,json/* text */.Qq)((0,json.at)(container, 'Path')), ...(0,json/* list */.p_)((0,json.at)(container, 'Args')).map(json/* text */.Qq)],
+        status: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')),
+        exitCode: Number((0,json.at)(container, 'State', 'ExitCode')),
         // "A container that has never been started" (docs.docker.com, "docker ps", status)
-        hasRun: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Status')) !== 'created',
-        isOomKilled: (0,lib_json.at)(container, 'State', 'OOMKilled') === true,
-        error: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'State', 'Error')),
-        workingDir: (0,lib_json/* text */.Qq)((0,lib_json.at)(container, 'Config', 'WorkingDir'))
+        hasRun: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Status')) !== 'created',
+        isOomKilled: (0,json.at)(container, 'State', 'OOMKilled') === true,
+        error: (0,json/* text */.Qq)((0,json.at)(container, 'State', 'Error')),
+        workingDir: (0,json/* text */.Qq)((0,json.at)(container, 'Config', 'WorkingDir'))
     };
 }
 /** Milliseconds within which the docker client ends after its container was killed. */
@@ -63350,245 +64002,6 @@ class TestTimer {
     }
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
- * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
- */
-async function runPipeline(run) {
-    const result = (0,result_result/* emptyResult */.$)();
-    const strategy = createStrategy(run);
-    try {
-        await runPhases(run, strategy, result);
-    }
-    catch (error) {
-        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
-        result.failures.push((0,result_result/* failureOfError */.m$)(error));
-    }
-    finally {
-        // first, because the strategy may be waiting for a registry
-        await run.registry.end();
-        await strategy.end();
-    }
-    // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
-    if (gone !== undefined)
-        result.failures.unshift({ kind: 'engine-gone', message: gone });
-    return result;
-}
-async function runPhases(run, strategy, result) {
-    const { decision, inputs } = run.plan;
-    const read = await findKeys(run);
-    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
-        return;
-    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
-    caches.sources.start(({ reference }) => strategy.fetch(reference));
-    const prefetch = new Prefetch(run, caches);
-    prefetch.start();
-    try {
-        await buildAndTest(run, { strategy, caches, prefetch }, result);
-    }
-    finally {
-        await prefetch.end();
-    }
-    // after a cancellation, some tests may not have ended
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
-        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
-    }
-    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
-    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
-    if (!decision.push)
-        return;
-    if (result.failures.length > 0) {
-        // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
-        if (run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        return;
-    }
-    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
-    result.publication = publication;
-    if (size)
-        result.pullSize = size;
-    result.failures.push(...publication.failures);
-    if (publication.failures.length === 0)
-        await addCacheTags(run, caches, result, digests);
-    // as late as possible: a concurrent run may end after this one
-    if (publication.failures.length === 0)
-        await warnOfReplacement(run, publication.digest);
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-}
-/** Computes the content keys; without them only the moving tags serve as cache sources. */
-async function findKeys(run) {
-    try {
-        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
-    }
-    catch (error) {
-        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-        return { keys: new Map(), digests: new Map() };
-    }
-}
-/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
-async function addCacheTags(run, caches, result, digests) {
-    const builds = (0,result_result/* buildsOf */.jV)(result);
-    const moved = whichMoved(builds, caches);
-    if (moved !== undefined) {
-        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
-        return;
-    }
-    await run.timeline.measure('publish', 'Cache tags', async () => {
-        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
-        if (result.failures.length > 0 || run.signal.aborted)
-            return;
-        const tested = { builds, tests: result.tests, digests };
-        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
-    });
-    if (result.cacheTags.length > 0)
-        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
-}
-async function buildAndTest(run, building, result) {
-    const { prefetch } = building;
-    const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
-    if (result.failures.length > 0)
-        return explainAll(run, building.caches, result);
-    const buildOthers = async () => {
-        // the prefetch may share base images with these builds, and concurrent solves must not share anything
-        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
-        const failures = await buildAll(run, building, result, afterBuilder);
-        await explainAll(run, building.caches, result);
-        return failures;
-    };
-    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result), buildOthers()]);
-    if (tests.status === 'rejected')
-        throw tests.reason;
-    result.tests = tests.value;
-    result.failures.push(...result.tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }])));
-    if (others.status === 'rejected')
-        throw others.reason;
-    result.failures.push(...others.value);
-}
-/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
-async function reuseAll(run, keys, result) {
-    const { log, timeline, plan } = run;
-    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
-    if (found.why !== undefined) {
-        log.info(`Running a full build: ${found.why}.`);
-        return false;
-    }
-    const { unchanged, tests } = found;
-    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
-    sayNoReports(run);
-    result.unchanged = unchanged;
-    result.tests = tests;
-    if (plan.decision.push) {
-        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
-        // a host with this image has all of its layers
-        if (manifest)
-            result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys);
-        result.failures.push(...result.publication.failures);
-        if (run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        await warnOfReplacement(run, result.publication.digest);
-    }
-    return true;
-}
-/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
-function imagesByMovingTag({ builds, inputs }, keys) {
-    return new Map(builds.flatMap((stage) => {
-        const [longest] = cacheTagsOf(inputs.image, stage, keys);
-        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
-            return [];
-        return [[stage.moving, longest]];
-    }));
-}
-/** The reports of earlier tests are not kept. */
-function sayNoReports({ plan, log }) {
-    if (plan.inputs.testReports.length > 0)
-        log.info('There are no test reports, because the tests did not run.');
-}
-async function testUnlessPassed(run, { strategy, caches }, { builder }) {
-    const passed = builder && (await findPassedTests(run, strategy, builder, caches.keys));
-    if (!passed)
-        return runTests(run);
-    run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
-    sayNoReports(run);
-    return passed;
-}
-async function explainAll(run, caches, result) {
-    const work = () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)).then(() => 'done');
-    try {
-        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
-        if (end === undefined)
-            run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
-    }
-    catch (error) {
-        if (error instanceof lib_errors/* CancelledError */.cc)
-            throw error;
-        // a missing explanation must not fail the run
-        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-    }
-}
-
-
-/***/ }),
-
-/***/ 7749:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   q: () => (/* binding */ testArgs)
-/* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9871);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8517);
-
-
-/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
-function testArgs(inputs, image, command, name, runId) {
-    return [
-        'run',
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--env', ['CI=true']),
-        // the action prints the output; docker would keep all of it on disk as well
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--log-driver', ['none']),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .optional */ .lq)(inputs.platform)),
-        ...inputs.testOptions,
-        // after the user's options: docker uses the last of repeated options
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--name', [name]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_0__/* .RUN_LABEL */ .jQ}=${runId}`]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__/* .option */ .uK)('--entrypoint', ['sh']),
-        image,
-        '-c',
-        command
-    ];
-}
-
 
 /***/ }),
 
@@ -63607,8 +64020,8 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/action/inputs.ts + 13 modules
-var action_inputs = __nccwpck_require__(6313);
+// EXTERNAL MODULE: ./src/action/inputs.ts
+var action_inputs = __nccwpck_require__(2954);
 // EXTERNAL MODULE: ./src/action/passed-variables.ts
 var passed_variables = __nccwpck_require__(8735);
 // EXTERNAL MODULE: ./src/docker/engine-info.ts
@@ -63728,7 +64141,8 @@ function findCacheStages(dockerfile, builder, target, choice) {
             return [{ stage }];
         if (!copiedFrom.has(stage.index))
             return [];
-        if (chains.builder.includes(stage.index))
+        // if the builder stage is the production stage, there is only the production image
+        if (builder !== target && chains.builder.includes(stage.index))
             return [{ stage, containedIn: 'builder' }];
         if (chains.production.includes(stage.index))
             return [{ stage, containedIn: 'production' }];
@@ -63751,20 +64165,26 @@ function find(dockerfile, name, needed, published) {
 
 // EXTERNAL MODULE: ./src/plan/dirty.ts
 var plan_dirty = __nccwpck_require__(2594);
+// EXTERNAL MODULE: ./src/action/tests.ts
+var action_tests = __nccwpck_require__(6310);
 // EXTERNAL MODULE: ./src/lib/hash.ts
 var hash = __nccwpck_require__(2402);
 ;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
+
 
 
 /** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
 const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
 /** @param platform of the engine */
 function takeFingerprints(inputs, platform) {
-    const { tests, testOptions } = inputs;
+    const { tests, productionTests, checks, testOptions } = inputs;
+    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
     const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
     const runsOn = inputs.platform ?? platform;
+    const isKnown = isSelfContained(options) && runsOn !== undefined;
     return {
-        tests: isSelfContained(testOptions) && runsOn !== undefined ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
         inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
     };
 }
@@ -64124,9 +64544,6 @@ function findStages(dockerfile, { builderTarget, target }, file) {
     if (!production) {
         throw new errors/* UserError */.yo(`Input target is ${(0,lib_text/* quote */.hD)(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`);
     }
-    if (production.index === builder.index) {
-        throw new errors/* UserError */.yo(`Inputs builder-target and target are the same stage, ${(0,lib_text/* quote */.hD)(String(builder.name ?? builder.index))}, of ${file}; this action needs two: one that builds and tests, and one to publish`);
-    }
     return [builder, production];
 }
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
@@ -64224,7 +64641,7 @@ function describeDirty(shortSha, { files, count }) {
 /* harmony export */   kY: () => (/* binding */ isOfAction),
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
-/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6313);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2954);
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7261);
 /* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6895);
 
@@ -64402,6 +64819,9 @@ function planBuilds(parts) {
         return build;
     };
     const builds = cacheStages.filter(({ stage }) => forBuilder.has(stage.index)).map(cache);
+    // one stage, tested and published: one build
+    if (parts.builderStage === parts.targetStage)
+        return [...builds, planProduction(parts, builder, images)];
     const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(refs.movingBuilder));
     builds.push({
         kind: 'builder',
@@ -64415,9 +64835,14 @@ function planBuilds(parts) {
     });
     images.push({ stage: builder.index, image: refs.builder });
     builds.push(...cacheStages.filter(({ stage }) => !forBuilder.has(stage.index)).map(cache));
-    builds.push({
+    builds.push(planProduction(parts, builder, images));
+    return builds;
+}
+function planProduction(parts, builder, images) {
+    const { dockerfile, targetStage, refs, decision, labels } = parts;
+    return {
         kind: 'production',
-        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.targetStage), builder, images),
+        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
         reference: refs.production,
         cacheSource: refs.movingProduction,
         keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(refs.movingProduction),
@@ -64425,11 +64850,12 @@ function planBuilds(parts) {
         moving: refs.movingProduction,
         tags: [
             ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .productionRefs */ .wN)(refs) : [refs.production]),
-            ...(decision.publish ? [refs.movingProduction] : [])
+            ...(decision.publish ? [refs.movingProduction] : []),
+            // the tests run by this name
+            ...(builder.index === targetStage ? [refs.builder] : [])
         ],
         labels: labels.production
-    });
-    return builds;
+    };
 }
 function planCache(parts, { stage, containedIn }) {
     const { refs, decision, labels } = parts;
@@ -64470,9 +64896,10 @@ function placeOf({ dockerfile, strategy }, stage, builder, images) {
         ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
     };
 }
-/** Splits the builds into those up to and including the builder stage, and those after it. */
+/** Splits the builds into those up to and including the builder stage, which may be the production stage, and those after it. */
 function splitAtBuilder(builds) {
-    const end = builds.findIndex(({ kind }) => kind === 'builder') + 1;
+    const builder = builds.findIndex(({ kind }) => kind === 'builder');
+    const end = builder === -1 ? builds.length : builder + 1;
     return [builds.slice(0, end), builds.slice(end)];
 }
 

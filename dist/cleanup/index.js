@@ -28717,7 +28717,7 @@ const calls = new external_node_async_hooks_.AsyncLocalStorage();
         if (!call.hasInput)
             child.stdin?.end();
         if (call.signal?.aborted || call.isLate)
-            end(child);
+            end(call);
     });
     child.once('exit', () => {
         const close = () => {
@@ -28728,12 +28728,27 @@ const calls = new external_node_async_hooks_.AsyncLocalStorage();
         child.once('close', () => clearTimeout(timer));
     });
 });
-function end(child) {
+function end({ child, group }) {
     if (!child || child.exitCode !== null || child.signalCode !== null)
         return;
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER);
+    const send = (signal) => {
+        if (!group || !signalGroup(child, signal))
+            child.kill(signal);
+    };
+    send('SIGTERM');
+    const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER);
     child.once('exit', () => clearTimeout(timer));
+}
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }, signal) {
+    if (pid === undefined)
+        return false;
+    try {
+        return process.kill(-pid, signal);
+    }
+    catch {
+        return false;
+    }
 }
 /**
  * Runs a program without a shell and waits until it exits. Prints nothing.
@@ -28752,11 +28767,11 @@ async function exec_exec(tool, args, options) {
     const stdout = new Text();
     const stderr = new Text();
     let failure;
-    const call = { signal, hasInput: options.input !== undefined, isLate: false };
-    const abort = () => end(call.child);
+    const call = { signal, group: options.group === true, hasInput: options.input !== undefined, isLate: false };
+    const abort = () => end(call);
     const late = () => {
         call.isLate = true;
-        end(call.child);
+        end(call);
     };
     const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
     const timer = time === undefined ? undefined : setTimeout(late, time);
@@ -28769,7 +28784,7 @@ async function exec_exec(tool, args, options) {
         }
         catch (error) {
             failure ??= error;
-            end(call.child);
+            end(call);
         }
     };
     signal?.addEventListener('abort', abort, { once: true });
@@ -28808,6 +28823,8 @@ async function exec_exec(tool, args, options) {
     finally {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
+        if (call.group && call.child)
+            signalGroup(call.child, 'SIGKILL');
     }
 }
 /** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
