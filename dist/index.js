@@ -61363,9 +61363,7 @@ class CacheSources {
                 continue;
             for (const other of found.slice(found.indexOf(reference)))
                 this.#existing.set(other, true);
-            if (reference === asked[0])
-                return { reference, origin: originOf(record), isWhole: true };
-            return (await this.#newestWith(reference, stage)) ?? { reference, origin: originOf(record), isWhole: false };
+            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
         }
         const newest = await this.#newest(stage);
         const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
@@ -61386,23 +61384,6 @@ class CacheSources {
             return image;
         this.reject(reference);
         return undefined;
-    }
-    /**
-     * Returns the newest image of a stage if it has the same layers as a cache tag. A cache tag names the first image with these
-     * layers; compared with the newest one, fewer instructions differ.
-     */
-    async #newestWith(cacheTag, stage) {
-        const { cacheSource: reference } = stage;
-        if (this.#isHidden(reference))
-            return undefined;
-        // such an engine may lose records of the cache source, and a moving tag would then need a kept cache
-        if (this.#run.plan.strategy.warning !== undefined)
-            return undefined;
-        const { image } = await this.#run.registry.published(reference);
-        const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
-        if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
-            return undefined;
-        return (await this.#usable(reference, stage)) && { reference };
     }
     /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
     async #newest(stage) {
@@ -61794,6 +61775,7 @@ var git_git = __nccwpck_require__(5999);
 
 
 
+
 /** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
 async function explain_explain(run, { keys, digests }, builds) {
     const { plan, git, changesSince, registry } = run;
@@ -61806,13 +61788,14 @@ async function explain_explain(run, { keys, digests }, builds) {
     const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
     const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
     const explainOne = async (build, stageBuild) => {
-        const published = await registry.published(build.cacheSource);
+        const chain = chainOfKeys(stageBuild, keys);
+        const published = await imageToCompare(registry, build, stageBuild, chain);
         const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P1] ?? '';
         build.misses = explainMisses({
             ...{ stageBuild, build, published, executedStages, argumentNames, digests },
             cacheMetadata: plan.strategy.capabilities.cacheMetadata,
             reusesLayers: plan.strategy.capabilities.reusesLayers,
-            keys: chainOfKeys(stageBuild, keys),
+            keys: chain,
             engine: nameOfEngine(plan.engine),
             changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
             unusualModes: oddModes,
@@ -61824,6 +61807,24 @@ async function explain_explain(run, { keys, digests }, builds) {
         if (build?.steps.some(({ cached }) => !cached))
             await explainOne(build, stageBuild);
     }));
+}
+/**
+ * Returns the image with which to compare the keys of a build. A cache tag names the first image with its layers, which may have
+ * other instructions after them than the newest one; compared with that, only what this commit changes differs.
+ */
+async function imageToCompare(registry, { cacheSource }, stageBuild, keys) {
+    const source = await registry.published(cacheSource);
+    if (cacheSource === stageBuild.cacheSource)
+        return source;
+    const newest = await look(registry, stageBuild.cacheSource);
+    const alike = countAlike(source, keys);
+    return newest.image && alike < keys.length && countAlike(newest, keys) >= alike ? newest : source;
+}
+/** Counts the first keys that an image has. */
+function countAlike({ image }, keys) {
+    const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
+    const differing = keys.findIndex((key, index) => !isRecorded(key, chain[index]));
+    return differing === -1 ? keys.length : differing;
 }
 
 // EXTERNAL MODULE: ./src/docker/command-line.ts

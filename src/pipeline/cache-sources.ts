@@ -1,6 +1,6 @@
 import { missingRecords, whyNoCache } from '../cache/cached-layers.ts'
 import { type ContentKeys, cacheTagOf, keysToAsk } from '../cache/key-tags.ts'
-import { ownInstructionsOf, readKeysLabel } from '../cache/keys-label.ts'
+import { ownInstructionsOf } from '../cache/keys-label.ts'
 import { timeOf } from '../lib/bounds.ts'
 import { within } from '../lib/within.ts'
 import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
@@ -85,8 +85,7 @@ export class CacheSources {
       const record = await this.#usable(reference, stage)
       if (record === undefined) continue
       for (const other of found.slice(found.indexOf(reference))) this.#existing.set(other, true)
-      if (reference === asked[0]) return { reference, origin: originOf(record), isWhole: true }
-      return (await this.#newestWith(reference, stage)) ?? { reference, origin: originOf(record), isWhole: false }
+      return { reference, origin: originOf(record), isWhole: reference === asked[0] }
     }
     const newest = await this.#newest(stage)
     const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined
@@ -106,22 +105,6 @@ export class CacheSources {
     if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined) return image
     this.reject(reference)
     return undefined
-  }
-
-  /**
-   * Returns the newest image of a stage if it has the same layers as a cache tag. A cache tag names the first image with these
-   * layers; compared with the newest one, fewer instructions differ.
-   */
-  async #newestWith(cacheTag: string, stage: StageBuild): Promise<CacheSource | undefined> {
-    const { cacheSource: reference } = stage
-    if (this.#isHidden(reference)) return undefined
-    // such an engine may lose records of the cache source, and a moving tag would then need a kept cache
-    if (this.#run.plan.strategy.warning !== undefined) return undefined
-    const { image } = await this.#run.registry.published(reference)
-    const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {}
-    if (!chain.some(({ key }) => key !== '' && cacheTagOf(this.#run.plan.inputs.image, key) === cacheTag))
-      return undefined
-    return (await this.#usable(reference, stage)) && { reference }
   }
 
   /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */

@@ -1,12 +1,15 @@
 import { explainMisses } from '../cache/explain-miss.ts'
 import { chainOfKeys } from '../cache/key-tags.ts'
-import { nameOfEngine } from '../cache/keys-label.ts'
+import type { InstructionKey } from '../cache/key-types.ts'
+import { isRecorded, nameOfEngine, readKeysLabel } from '../cache/keys-label.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { unusualModes } from '../git/file-modes.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
+import type { ReadImage } from '../registry/image.ts'
+import { look } from '../registry/look.ts'
 import type { Build } from '../result/result.ts'
 import type { Caches } from './cache-sources.ts'
 
@@ -32,13 +35,14 @@ export async function explain(
     )
   )
   const explainOne = async (build: Build, stageBuild: StageBuild): Promise<void> => {
-    const published = await registry.published(build.cacheSource)
+    const chain = chainOfKeys(stageBuild, keys)
+    const published = await imageToCompare(registry, build, stageBuild, chain)
     const revision = published.image?.labels[REVISION_LABEL] ?? ''
     build.misses = explainMisses({
       ...{ stageBuild, build, published, executedStages, argumentNames, digests },
       cacheMetadata: plan.strategy.capabilities.cacheMetadata,
       reusesLayers: plan.strategy.capabilities.reusesLayers,
-      keys: chainOfKeys(stageBuild, keys),
+      keys: chain,
       engine: nameOfEngine(plan.engine),
       changed: isCommitId(revision) ? await changesSince(revision) : undefined,
       unusualModes: oddModes,
@@ -51,4 +55,28 @@ export async function explain(
       if (build?.steps.some(({ cached }) => !cached)) await explainOne(build, stageBuild)
     })
   )
+}
+
+/**
+ * Returns the image with which to compare the keys of a build. A cache tag names the first image with its layers, which may have
+ * other instructions after them than the newest one; compared with that, only what this commit changes differs.
+ */
+async function imageToCompare(
+  registry: Run['registry'],
+  { cacheSource }: Build,
+  stageBuild: StageBuild,
+  keys: readonly InstructionKey[]
+): Promise<ReadImage> {
+  const source = await registry.published(cacheSource)
+  if (cacheSource === stageBuild.cacheSource) return source
+  const newest = await look(registry, stageBuild.cacheSource)
+  const alike = countAlike(source, keys)
+  return newest.image && alike < keys.length && countAlike(newest, keys) >= alike ? newest : source
+}
+
+/** Counts the first keys that an image has. */
+function countAlike({ image }: ReadImage, keys: readonly InstructionKey[]): number {
+  const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {}
+  const differing = keys.findIndex((key, index) => !isRecorded(key, chain[index]))
+  return differing === -1 ? keys.length : differing
 }

@@ -168,22 +168,6 @@ describe('A cache tag', () => {
     expect(tags.slice(0, 2).map((tag) => sources.exists(tag))).toEqual([undefined, true])
   })
 
-  it.each<[string, boolean, string]>([
-    ['is, if it has the same layers', true, LATEST],
-    ['is not, if it has not', false, 'the cache tag'],
-    ['is not, if the engine has an image of its name,', true, 'hidden']
-  ])('of a shorter key gives way to the newest image: that %s the cache source', async (_, hasSame, expected) => {
-    const { world: given, tags } = await world()
-    const text = hasSame ? TEXT.replace('RUN b', 'RUN c') : TEXT.replace('RUN a', 'RUN c')
-    const build = makePlan({ text }).builds.at(-1) as StageBuild
-    const latest = { ...image('1', ALL), labels: labelsWithKeys(build, await keysOf(text, images)) }
-    const shortest = tags.at(-1) ?? ''
-    const inEngine = expected === 'hidden' ? [`docker.io/${LATEST}`] : []
-    const { sources, builds } = ask({ ...given, latest, others: { [shortest]: labelled('3') }, inEngine })
-    const { reference } = await sources.of(production(builds))
-    expect(reference).toBe(expected === LATEST ? LATEST : shortest)
-  })
-
   it('is no cache source if BuildKit could not use its image', async () => {
     const { world: given, tags } = await world({ latest: image('1', ALL) })
     const { sources, builds } = ask({ ...given, others: { [tags[0] ?? '']: labelled('2', 'none') } })
