@@ -1,12 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { type Agent, availableEngines } from '../../testbed/index.ts'
+import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { type Files, SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
+import { droppingCache } from '../support/dropping-cache.ts'
 import { ending, executedRuns, Project, sharesWithBuildKit, short, stepsOf } from '../support/harness.ts'
 
 /** The newest engine; `e2e/chain-inline` builds from the user's own Dockerfile on all. */
@@ -28,24 +26,6 @@ function printedSteps(build: string, stage: string): { step: string; cached: boo
     step,
     cached: new RegExp(`^#${number} CACHED$`, 'm').test(build)
   }))
-}
-
-/** Variables with which an agent drops the local cache of its engine just before the production image of a commit is built. */
-function droppingCache(agent: Agent, image: string): Record<string, string> {
-  const { PATH = '' } = agent.env
-  const docker = execFileSync('sh', ['-c', 'command -v docker'], { env: { PATH }, encoding: 'utf8' }).trim()
-  const folder = join(agent.folder, 'dropping')
-  mkdirSync(folder)
-  const script = [
-    '#!/bin/sh',
-    `case " $* " in *" --tag ${image} "*)`,
-    `  mkdir ${folder}/dropped && '${docker}' builder prune --all --force;;`,
-    `esac > ${folder}/log 2>&1`,
-    `exec '${docker}' "$@"`
-  ]
-  writeFileSync(join(folder, 'docker'), `${script.join('\n')}\n`)
-  chmodSync(join(folder, 'docker'), 0o755)
-  return { PATH: `${folder}:${PATH}` }
 }
 
 function lines(...text: string[]): string {

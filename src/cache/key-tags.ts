@@ -1,3 +1,4 @@
+import { makesLayer } from '../dockerfile/steps.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { InstructionKey, StageKeys } from './content-keys.ts'
@@ -39,7 +40,7 @@ function layerKeys({ own }: Pick<StageBuild, 'own'>, keys: ContentKeys): Map<str
     if (last !== undefined && readsOutside) found.set(last, true)
     if (key === undefined) break
     // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
-    if (last === undefined && !['ADD', 'COPY', 'RUN'].includes(keyword)) continue
+    if (last === undefined && !makesLayer({ keyword })) continue
     last = key
     if (!found.has(key)) found.set(key, false)
   }

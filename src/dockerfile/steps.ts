@@ -2,9 +2,14 @@
 
 import type { Dockerfile, Stage, StageInstruction } from './model.ts'
 
+/** Returns whether an instruction makes a layer that is of use as a cache: that of WORKDIR is an empty folder. */
+export function makesLayer({ keyword }: Pick<StageInstruction, 'keyword'>): boolean {
+  return ['ADD', 'COPY', 'RUN'].includes(keyword)
+}
+
 /** Returns whether BuildKit executes an instruction: all others change only the image's config (bk: dockerfile2llb/convert.go, dispatch). */
-export function isExecuted({ keyword }: Pick<StageInstruction, 'keyword'>): boolean {
-  return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword)
+export function isExecuted(instruction: Pick<StageInstruction, 'keyword'>): boolean {
+  return makesLayer(instruction) || instruction.keyword === 'WORKDIR'
 }
 
 /** Returns the first executed instruction if it is a WORKDIR. */

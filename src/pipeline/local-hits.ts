@@ -1,5 +1,6 @@
 import { type ContentKeys, chainOfKeys, shortKey } from '../cache/key-tags.ts'
 import { readKeysLabel } from '../cache/keys-label.ts'
+import { makesLayer } from '../dockerfile/steps.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
 import type { Build } from '../result/result.ts'
@@ -22,7 +23,7 @@ export function countLocalHits(
   const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []))
   const known = new Set([...(recorded ?? []), ...earlier])
   const local = chainOfKeys(stage, keys).filter(
-    ({ key, keyword }) => key !== undefined && ['ADD', 'COPY', 'RUN'].includes(keyword) && !known.has(shortKey(key))
+    (one) => one.key !== undefined && makesLayer(one) && !known.has(shortKey(one.key))
   )
   const lines = new Set(local.map(({ line }) => line))
   return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length

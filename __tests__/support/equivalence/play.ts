@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Agent, type EngineSpec, pushBaseImages, type TestBed } from '../../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../../testbed/runner.ts'
 import { SourceRepository } from '../../../testbed/source-repository.ts'
+import { droppingCache } from '../dropping-cache.ts'
 import { Project } from '../harness.ts'
 import { dockerArgs, type Example, type ExampleImages } from './example.ts'
 import { describeImage, differences } from './image.ts'
@@ -85,7 +83,7 @@ async function play(
   const workspace = source.checkout(sha)
   const image = `${bed.registry.host}/octo/equal-${number}`
   const env = { ...setting.env, ...example.env }
-  const dropping = setting.dropsCache ? droppingCache(agent, `${image}:${sha.slice(0, 7)}`, number) : {}
+  const dropping = setting.dropsCache ? droppingCache(agent, `${image}:${sha.slice(0, 7)}`, `dropping-${number}`) : {}
   const project = new Project(bed, setting.engine, 'equivalence', { ...env, ...dropping })
   const outcome = await project.runOn(
     agent,
@@ -147,22 +145,4 @@ function faultsOfRefusal({ exitCode, log }: Outcome, output: string, failsAt: nu
   const line = failsAt ?? named
   if (line === undefined || new RegExp(`^::error .*\\bline[= ]${line}\\b`, 'm').test(log)) return []
   return [`the error does not name line ${line}`, log, output]
-}
-
-/** Variables with which an agent drops the local cache of its engine just before the production image of a commit is built. */
-function droppingCache(agent: Agent, image: string, number: number): Record<string, string> {
-  const { PATH = '' } = agent.env
-  const docker = execFileSync('sh', ['-c', 'command -v docker'], { env: { PATH }, encoding: 'utf8' }).trim()
-  const folder = join(agent.folder, `dropping-${number}`)
-  mkdirSync(folder)
-  const script = [
-    '#!/bin/sh',
-    `case " $* " in *" --tag ${image} "*)`,
-    `  mkdir ${folder}/dropped && '${docker}' builder prune --all --force;;`,
-    `esac > ${folder}/log 2>&1`,
-    `exec '${docker}' "$@"`
-  ]
-  writeFileSync(join(folder, 'docker'), `${script.join('\n')}\n`)
-  chmodSync(join(folder, 'docker'), 0o755)
-  return { PATH: `${folder}:${PATH}` }
 }
