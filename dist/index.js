@@ -44068,15 +44068,20 @@ function stageAt({ stages }, index) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   J: () => (/* binding */ makesLayer),
 /* harmony export */   Ov: () => (/* binding */ firstFolderIn),
 /* harmony export */   XK: () => (/* binding */ instructionOfLegacyStep),
 /* harmony export */   cx: () => (/* binding */ isExecuted),
 /* harmony export */   k$: () => (/* binding */ instructionOfBuildKitStep)
 /* harmony export */ });
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
+/** Returns whether an instruction makes a layer that is of use as a cache: that of WORKDIR is an empty folder. */
+function makesLayer({ keyword }) {
+    return ['ADD', 'COPY', 'RUN'].includes(keyword);
+}
 /** Returns whether BuildKit executes an instruction: all others change only the image's config (bk: dockerfile2llb/convert.go, dispatch). */
-function isExecuted({ keyword }) {
-    return ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(keyword);
+function isExecuted(instruction) {
+    return makesLayer(instruction) || instruction.keyword === 'WORKDIR';
 }
 /** Returns the first executed instruction if it is a WORKDIR. */
 function firstFolderIn(instructions) {
@@ -59497,9 +59502,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ runPipeline)
 });
 
+// EXTERNAL MODULE: ./src/dockerfile/steps.ts
+var dockerfile_steps = __nccwpck_require__(2237);
 // EXTERNAL MODULE: ./src/lib/hash.ts
 var hash = __nccwpck_require__(9639);
 ;// CONCATENATED MODULE: ./src/cache/key-tags.ts
+
 
 /** Maximum number of cache tags of one image, and of questions to the registry for one build. */
 const MOST_TAGS = 16;
@@ -59533,7 +59541,7 @@ function layerKeys({ own }, keys) {
         if (key === undefined)
             break;
         // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
-        if (last === undefined && !['ADD', 'COPY', 'RUN'].includes(keyword))
+        if (last === undefined && !(0,dockerfile_steps/* makesLayer */.J)({ keyword }))
             continue;
         last = key;
         if (!found.has(key))
@@ -61082,6 +61090,7 @@ var client_words = __nccwpck_require__(6452);
 ;// CONCATENATED MODULE: ./src/pipeline/local-hits.ts
 
 
+
 /**
  * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
  * local cache. Counts nothing if the content of the cache source is unknown.
@@ -61094,7 +61103,7 @@ function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
         return 0;
     const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []));
     const known = new Set([...(recorded ?? []), ...earlier]);
-    const local = chainOfKeys(stage, keys).filter(({ key, keyword }) => key !== undefined && ['ADD', 'COPY', 'RUN'].includes(keyword) && !known.has(shortKey(key)));
+    const local = chainOfKeys(stage, keys).filter((one) => one.key !== undefined && (0,dockerfile_steps/* makesLayer */.J)(one) && !known.has(shortKey(one.key)));
     const lines = new Set(local.map(({ line }) => line));
     return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
 }
@@ -61238,8 +61247,6 @@ function warnOfCaches({ log }, build) {
     }
 }
 
-// EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
 ;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
 
 /** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
@@ -61291,7 +61298,7 @@ function ownLayers(image, build) {
     if (start === undefined)
         return undefined;
     // on scratch, BuildKit makes the first folder each time, and has no record of it
-    const isOnScratch = start === 0 && (0,steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
+    const isOnScratch = start === 0 && (0,dockerfile_steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
     const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
     return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
 }
@@ -61482,8 +61489,9 @@ async function runCheck(run, { command }, imageId) {
                 return null;
             throw error;
         });
-        const failure = timeout.signal.aborted ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode);
-        const status = timeout.signal.aborted ? 'timed-out' : failure === undefined ? 'passed' : 'failed';
+        const isLate = timeout.signal.aborted;
+        const failure = isLate ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode);
+        const status = isLate ? 'timed-out' : failure === undefined ? 'passed' : 'failed';
         const lastLines = failure === undefined ? '' : (0,test_output/* lastLinesOf */.l)(tail.text, secrets);
         section.end(status);
         return {
@@ -61491,7 +61499,7 @@ async function runCheck(run, { command }, imageId) {
                 kind: 'check',
                 command,
                 status,
-                exitCode: timeout.signal.aborted ? null : exitCode,
+                exitCode: isLate ? null : exitCode,
                 seconds: (0,timeline/* secondsSince */.w)(start)
             },
             ...(failure !== undefined && { failure }),
@@ -62380,6 +62388,8 @@ function decideMove(facts) {
 
 
 
+
+
 /**
  * Inspects the published image, and decides whether this run's commit is newer.
  *
@@ -62543,10 +62553,10 @@ async function warnOfReplacement(run, digest) {
     const { production } = run.plan.refs;
     if (digest === '')
         return;
-    const { value: now } = await run.registry.digest(production);
+    const { value: now } = (await within((0,bounds/* timeOf */.nR)('look'), run.registry.digest(production))) ?? {};
     if (now === undefined || now === digest)
         return;
-    const why = whyOtherVariant(run, (await run.registry.current(production)).image);
+    const why = whyOtherVariant(run, (await within((0,bounds/* timeOf */.nR)('look'), run.registry.current(production)))?.image);
     if (why === undefined)
         return;
     run.log.warning(`A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`);

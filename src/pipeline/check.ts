@@ -61,8 +61,9 @@ async function runCheck(run: CheckRun, { command }: Test, imageId: string): Prom
           throw error
         }
       )
-    const failure = timeout.signal.aborted ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode)
-    const status = timeout.signal.aborted ? 'timed-out' : failure === undefined ? 'passed' : 'failed'
+    const isLate = timeout.signal.aborted
+    const failure = isLate ? `it was stopped after ${minutes} minutes` : whyFailed(exitCode)
+    const status = isLate ? 'timed-out' : failure === undefined ? 'passed' : 'failed'
     const lastLines = failure === undefined ? '' : lastLinesOf(tail.text, secrets)
     section.end(status)
     return {
@@ -70,7 +71,7 @@ async function runCheck(run: CheckRun, { command }: Test, imageId: string): Prom
         kind: 'check',
         command,
         status,
-        exitCode: timeout.signal.aborted ? null : exitCode,
+        exitCode: isLate ? null : exitCode,
         seconds: secondsSince(start)
       },
       ...(failure !== undefined && { failure }),

@@ -1,4 +1,6 @@
 import { isCommitId, type Relation } from '../../git/git.ts'
+import { timeOf } from '../../lib/bounds.ts'
+import { within } from '../../lib/within.ts'
 import { REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
 import { BUILD_ARGS_LABEL, VARIANT_LABEL } from '../../plan/variant.ts'
@@ -189,9 +191,9 @@ export async function warnOfOtherVariant(run: Pick<Run, 'plan' | 'registry' | 'l
 export async function warnOfReplacement(run: Pick<Run, 'plan' | 'registry' | 'log'>, digest: string): Promise<void> {
   const { production } = run.plan.refs
   if (digest === '') return
-  const { value: now } = await run.registry.digest(production)
+  const { value: now } = (await within(timeOf('look'), run.registry.digest(production))) ?? {}
   if (now === undefined || now === digest) return
-  const why = whyOtherVariant(run, (await run.registry.current(production)).image)
+  const why = whyOtherVariant(run, (await within(timeOf('look'), run.registry.current(production)))?.image)
   if (why === undefined) return
   run.log.warning(
     `A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`
