@@ -6157,7 +6157,7 @@ module.exports = clean
 
 
 const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(2593)
+const neq = __nccwpck_require__(4974)
 const gt = __nccwpck_require__(6599)
 const gte = __nccwpck_require__(1236)
 const lt = __nccwpck_require__(3872)
@@ -6502,7 +6502,7 @@ module.exports = minor
 
 /***/ }),
 
-/***/ 2593:
+/***/ 4974:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -6719,7 +6719,7 @@ const rsort = __nccwpck_require__(7192)
 const gt = __nccwpck_require__(6599)
 const lt = __nccwpck_require__(3872)
 const eq = __nccwpck_require__(5082)
-const neq = __nccwpck_require__(2593)
+const neq = __nccwpck_require__(4974)
 const gte = __nccwpck_require__(1236)
 const lte = __nccwpck_require__(6717)
 const cmp = __nccwpck_require__(8646)
@@ -6729,7 +6729,7 @@ const Comparator = __nccwpck_require__(9379)
 const Range = __nccwpck_require__(6782)
 const satisfies = __nccwpck_require__(8011)
 const toComparators = __nccwpck_require__(4750)
-const maxSatisfying = __nccwpck_require__(5574)
+const maxSatisfying = __nccwpck_require__(3193)
 const minSatisfying = __nccwpck_require__(8595)
 const minVersion = __nccwpck_require__(1866)
 const validRange = __nccwpck_require__(4737)
@@ -7709,7 +7709,7 @@ module.exports = ltr
 
 /***/ }),
 
-/***/ 5574:
+/***/ 3193:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33672,7 +33672,7 @@ const { ProgressEvent } = __nccwpck_require__(8573)
 const { getEncoding } = __nccwpck_require__(2607)
 const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
 const { types } = __nccwpck_require__(7975)
-const { StringDecoder } = __nccwpck_require__(3193)
+const { StringDecoder } = __nccwpck_require__(5574)
 const { btoa } = __nccwpck_require__(4573)
 
 /** @type {PropertyDescriptor} */
@@ -39469,8 +39469,267 @@ var __spreadArray = (this && this.__spreadArray) || function (to, from, pack) {
 
 /***/ }),
 
-/***/ 599:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2613:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
+
+/***/ }),
+
+/***/ 4434:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
+
+/***/ }),
+
+/***/ 9896:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
+
+/***/ }),
+
+/***/ 8611:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
+
+/***/ }),
+
+/***/ 5692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
+
+/***/ }),
+
+/***/ 9278:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
+
+/***/ }),
+
+/***/ 4589:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
+
+/***/ }),
+
+/***/ 6698:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
+
+/***/ }),
+
+/***/ 4573:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
+
+/***/ }),
+
+/***/ 7540:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
+
+/***/ }),
+
+/***/ 7598:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
+
+/***/ }),
+
+/***/ 3053:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
+
+/***/ }),
+
+/***/ 610:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
+
+/***/ }),
+
+/***/ 8474:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
+
+/***/ }),
+
+/***/ 3024:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+
+/***/ }),
+
+/***/ 1455:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+
+/***/ }),
+
+/***/ 7067:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
+
+/***/ }),
+
+/***/ 2467:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2");
+
+/***/ }),
+
+/***/ 7030:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
+
+/***/ }),
+
+/***/ 8161:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+
+/***/ }),
+
+/***/ 6760:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+
+/***/ }),
+
+/***/ 643:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
+/***/ 1792:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
+
+/***/ }),
+
+/***/ 7075:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
+
+/***/ }),
+
+/***/ 6193:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+
+/***/ }),
+
+/***/ 8500:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+
+/***/ }),
+
+/***/ 1692:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
+
+/***/ }),
+
+/***/ 3136:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
+
+/***/ }),
+
+/***/ 7975:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
+
+/***/ }),
+
+/***/ 3429:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
+
+/***/ }),
+
+/***/ 5919:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
+
+/***/ }),
+
+/***/ 8522:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
+
+/***/ }),
+
+/***/ 857:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
+
+/***/ }),
+
+/***/ 6928:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 5574:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
+
+/***/ }),
+
+/***/ 4756:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
+
+/***/ }),
+
+/***/ 9023:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
+
+/***/ }),
+
+/***/ 3540:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -41574,13 +41833,13 @@ const parse = function (data, opts = {}) {
 
 
 
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-;// CONCATENATED MODULE: ./src/action/input-values.ts
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+;// CONCATENATED MODULE: ./.build/src/action/input-values.js
 
 
 
@@ -41747,8 +42006,8 @@ function retries(get) {
 
 /***/ }),
 
-/***/ 1729:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2449:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   DV: () => (/* binding */ crossCheck),
@@ -41757,13 +42016,13 @@ function retries(get) {
 /* harmony export */   N9: () => (/* binding */ OWN_LABELS),
 /* harmony export */   ql: () => (/* binding */ readSecrets)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9112);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7362);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8341);
-/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(599);
-/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4974);
-/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(595);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2485);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6088);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3787);
 
 
 
@@ -41944,15 +42203,15 @@ function containerPath(item) {
 
 /***/ }),
 
-/***/ 2148:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3336:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   N: () => (/* binding */ variablesAskedFor),
 /* harmony export */   r: () => (/* binding */ valuesOfBuildArgs)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2184);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
 
 
 /** Returns the names of environment variables that the user's inputs pass by name only. */
@@ -41978,244 +42237,8 @@ function valuesOfBuildArgs(buildArgs, env) {
 
 /***/ }),
 
-/***/ 8736:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  u: () => (/* binding */ readEventCommit)
-});
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-;// CONCATENATED MODULE: ./src/action/event.ts
-
-
-/** No commit can be determined. The message is one sentence for users. */
-class EventError extends Error {
-    name = 'EventError';
-}
-/**
- * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
- * (docs.github.com, "Variables reference" and "Events that trigger workflows").
- *
- * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
- * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
- * for `workflow_run`, that is the tip of the default branch.
- *
- * @param env     the variables of the process; reads only `GITHUB_*`
- * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
- * @param git     the commit of the checkout; undefined without git or a repository
- * @throws EventError if no commit can be determined
- */
-function readCommit(env, payload, git) {
-    const event = env.GITHUB_EVENT_NAME || 'local';
-    const isPullRequest = event.startsWith('pull_request');
-    const ref = readRef(env);
-    const revision = readRevision(event, env, payload, ref, git);
-    const head = commitId(git?.sha);
-    const sha = head || revision.sha;
-    const pullHead = isPullRequest ? commitId((0,json.at)(payload, 'pull_request', 'head', 'sha')) : '';
-    const isOwn = sha === revision.sha || sha === pullHead;
-    // GITHUB_SHA of pull_request_target is the base branch, without the changes
-    const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target');
-    const number = hasChanges ? positive((0,json.at)(payload, 'pull_request', 'number')) : undefined;
-    const time = (head && git?.time) || commitTime(headCommit(event, payload), sha);
-    const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
-        // A schedule runs only on the default branch, and its payload has no repository.
-        (event === 'schedule' ? ref.branch : '');
-    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
-    return {
-        event,
-        sha,
-        shortSha: sha.slice(0, 7),
-        eventSha: revision.sha,
-        checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
-        branch: revision.branch,
-        tag: revision.tag,
-        isFork: isForeign(event, payload),
-        isDependabot: [
-            env.GITHUB_ACTOR,
-            (0,json.at)(payload, 'pull_request', 'user', 'login'),
-            (0,json.at)(payload, 'workflow_run', 'actor', 'login')
-        ].includes('dependabot[bot]'),
-        isPullRequest,
-        ...(number !== undefined && { pullRequest: number }),
-        ...(defaultBranch && { defaultBranch }),
-        repository,
-        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
-        ...(time && { commitTime: time })
-    };
-}
-function readRevision(event, env, payload, ref, git) {
-    if (event === 'workflow_run') {
-        return payloadRevision(event, 'workflow_run.head_sha', (0,json.at)(payload, 'workflow_run', 'head_sha'), {
-            branch: refName((0,json.at)(payload, 'workflow_run', 'head_branch')),
-            tag: ''
-        });
-    }
-    if (event === 'merge_group') {
-        return payloadRevision(event, 'merge_group.head_sha', (0,json.at)(payload, 'merge_group', 'head_sha'), {
-            branch: shortName((0,json.at)(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
-            tag: ''
-        });
-    }
-    if (event === 'push' && isDeletion(payload)) {
-        // For such an event, the variables name the default branch, which is not its subject.
-        throw new EventError(`The push event deletes ${(0,lib_text/* quote */.hD)((0,json/* text */.Qq)((0,json.at)(payload, 'ref')))}, so there is no commit to build.`);
-    }
-    if (event === 'local' && !env.GITHUB_SHA) {
-        const sha = commitId(git?.sha);
-        if (!sha)
-            throw new EventError('There is no commit to build: neither a GitHub event nor git names one.');
-        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
-    }
-    const sha = commitId(env.GITHUB_SHA);
-    if (!sha) {
-        throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
-    }
-    if (event.startsWith('pull_request')) {
-        return { sha, branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')), tag: '' };
-    }
-    // A release builds its tag, even if GITHUB_REF does not contain it.
-    if (event === 'release')
-        return { sha, branch: '', tag: ref.tag || refName((0,json.at)(payload, 'release', 'tag_name')) };
-    return { sha, ...ref };
-}
-/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
-function payloadRevision(event, field, value, ref) {
-    const sha = commitId(value);
-    if (!sha)
-        throw new EventError(`There is no commit to build: the ${(0,lib_text/* quote */.hD)(event)} event's payload has no ${field}.`);
-    return { sha, ...ref };
-}
-/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
-function readRef(env) {
-    const ref = env.GITHUB_REF ?? '';
-    if (ref.startsWith('refs/'))
-        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
-    const name = refName(env.GITHUB_REF_NAME || ref);
-    return {
-        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
-        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
-    };
-}
-function isDeletion(payload) {
-    return (0,json.at)(payload, 'deleted') === true || /^0+$/.test((0,json/* text */.Qq)((0,json.at)(payload, 'after')));
-}
-/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
-function isForeign(event, payload) {
-    const repository = (0,json.at)(payload, 'repository', 'id');
-    if (event.startsWith('pull_request'))
-        return !sameId((0,json.at)(payload, 'pull_request', 'head', 'repo', 'id'), repository);
-    if (event === 'workflow_run')
-        return !sameId((0,json.at)(payload, 'workflow_run', 'head_repository', 'id'), repository);
-    return false;
-}
-function positive(value) {
-    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
-}
-function sameId(a, b) {
-    return Number.isSafeInteger(a) && a === b;
-}
-function headCommit(event, payload) {
-    if (event === 'push')
-        return (0,json.at)(payload, 'head_commit');
-    if (event === 'merge_group')
-        return (0,json.at)(payload, 'merge_group', 'head_commit');
-    if (event === 'workflow_run')
-        return (0,json.at)(payload, 'workflow_run', 'head_commit');
-    return undefined;
-}
-/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
-function commitTime(commit, sha) {
-    if (commitId((0,json.at)(commit, 'id')) !== sha)
-        return '';
-    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec((0,json/* text */.Qq)((0,json.at)(commit, 'timestamp')));
-    const [, local = '', zone = ''] = match ?? [];
-    // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
-    if (isoSeconds(`${local}Z`) !== `${local}Z`)
-        return '';
-    return isoSeconds(`${local}${zone}`);
-}
-function isoSeconds(time) {
-    const date = new Date(time);
-    if (Number.isNaN(date.getTime()))
-        return '';
-    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
-    return seconds && `${seconds}Z`;
-}
-/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
-function commitId(value) {
-    const id = (0,json/* text */.Qq)(value).toLowerCase();
-    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
-}
-function shortName(ref, prefix) {
-    const name = (0,json/* text */.Qq)(ref);
-    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
-}
-/**
- * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
- * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
- * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
- */
-function refName(value) {
-    const name = (0,json/* text */.Qq)(value);
-    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
-    return refused ? '' : name;
-}
-function repositoryName(value) {
-    const name = (0,json/* text */.Qq)(value);
-    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
-}
-function sourceUrl(server, repository) {
-    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
-    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
-}
-
-;// CONCATENATED MODULE: ./src/action/read-commit.ts
-
-
-
-/**
- * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
- *
- * @param env the environment of the action
- * @throws UserError if no commit can be determined, or the event cannot be read
- */
-async function readEventCommit(env, git) {
-    const head = await git.commit('HEAD');
-    const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() };
-    try {
-        return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local);
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo((0,errors/* messageOf */.bD)(error));
-    }
-}
-function readPayload(path) {
-    if (!path)
-        return undefined;
-    try {
-        return JSON.parse((0,external_node_fs_.readFileSync)(path, 'utf8'));
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${(0,errors/* messageOf */.bD)(error)}`);
-    }
-}
-
-
-/***/ }),
-
-/***/ 4974:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 6088:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -42280,13 +42303,13 @@ function parseArgsStringToArgv(value, env, file) {
     return myArray;
 }
 
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./src/action/input-values.ts + 10 modules
-var input_values = __nccwpck_require__(599);
-;// CONCATENATED MODULE: ./src/action/run-options.ts
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/action/input-values.js + 10 modules
+var input_values = __nccwpck_require__(3540);
+;// CONCATENATED MODULE: ./.build/src/action/run-options.js
 
 
 
@@ -42334,17 +42357,17 @@ function runOption(name, line) {
 
 /***/ }),
 
-/***/ 7911:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3271:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   PX: () => (/* binding */ publicInputs),
 /* harmony export */   Sb: () => (/* binding */ Secrets),
 /* harmony export */   bt: () => (/* binding */ findSecretLike)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3476);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9112);
-/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8348);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
 
 
 
@@ -42445,8 +42468,8 @@ function findSecretLike(buildArgs) {
 
 /***/ }),
 
-/***/ 3175:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3091:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Kt: () => (/* binding */ saveImages),
@@ -42455,7 +42478,6 @@ function findSecretLike(buildArgs) {
 /* harmony export */ });
 /* unused harmony exports readImages, readState */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3360);
 
 
@@ -42503,8 +42525,8 @@ function readState(temp) {
 
 /***/ }),
 
-/***/ 595:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3787:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ex: () => (/* binding */ titleOfTest),
@@ -42514,9 +42536,9 @@ function readState(temp) {
 /* harmony export */   uY: () => (/* binding */ shellArgs),
 /* harmony export */   wf: () => (/* binding */ readChecks)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(599);
-/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4974);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
+/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6088);
 
 
 
@@ -42599,186 +42621,8 @@ function titleOf(command) {
 
 /***/ }),
 
-/***/ 5833:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   m: () => (/* binding */ ImageRecorder)
-/* harmony export */ });
-/* unused harmony export removeAddedImages */
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
-
-
-
-/** Every image of the action has a label that begins with this. */
-const LABELS = 'shared-docker-layers.';
-/** A docker client that notes the names and images that its calls add to the engine. */
-class ImageRecorder {
-    #docker;
-    #isOurs;
-    #save;
-    #names = new Map();
-    #added = { names: [], unnamed: [] };
-    #existing;
-    /**
-     * @param isOurs whether the run may remove this name: false for images that others use, such as base images
-     * @param save called after each change, because the main step may be killed at any time
-     */
-    constructor(docker, isOurs, save) {
-        this.#docker = docker;
-        this.#isOurs = isOurs;
-        this.#save = save;
-    }
-    async call(args, options) {
-        const names = namesSetBy(args).filter(this.#isOurs);
-        const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
-        if (names.length === 0 && !isLegacyBuild)
-            return this.#docker.call(args, options);
-        const added = await Promise.all(names.map((name) => this.#startOf(name)));
-        const steps = isLegacyBuild ? new LegacySteps() : undefined;
-        if (steps)
-            this.#existing ??= this.#listImages();
-        await this.#existing;
-        const onOutput = (chunk) => {
-            steps?.read(chunk);
-            options.onOutput?.(chunk);
-        };
-        try {
-            return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
-        }
-        finally {
-            // also after a failure or a cancellation: the engine may have set the names by then
-            await this.#noteImage(added);
-            if (steps?.last !== undefined)
-                await this.#noteUnnamed(steps.last);
-        }
-    }
-    /** Notes, before the first change, which image a name has. */
-    #startOf(name) {
-        const start = this.#names.get(name) ??
-            inspectImage(this.#docker, name).then((image) => {
-                const added = { name, before: image?.id ?? '', ids: [] };
-                this.#added.names.push(added);
-                this.#save(this.#added);
-                return added;
-            });
-        this.#names.set(name, start);
-        return start;
-    }
-    async #noteImage(added) {
-        // the first one names the commit: another run on the same engine may set the moving tags at any time
-        const [first] = added;
-        const image = first && (await inspectImage(this.#docker, first.name));
-        if (image === undefined)
-            return;
-        for (const { ids } of added)
-            if (!ids.includes(image.id))
-                ids.push(image.id);
-        this.#save(this.#added);
-    }
-    async #noteUnnamed(id) {
-        const image = await inspectImage(this.#docker, id);
-        const existing = await this.#existing;
-        if (image === undefined || !existing || existing.has(image.id) || this.#added.unnamed.includes(image.id))
-            return;
-        this.#added.unnamed.push(image.id);
-        this.#save(this.#added);
-    }
-    async #listImages() {
-        const { stdout } = await this.#docker.call(['image', 'ls', '--all', '--quiet', '--no-trunc'], {
-            bound: 'image'
-        });
-        return new Set(stdout.split('\n'));
-    }
-}
-/** Returns the names that a docker command sets in the engine. */
-function namesSetBy(args) {
-    const [command, second] = args;
-    if (command === 'pull')
-        return args.slice(-1);
-    if (command === 'tag')
-        return args.slice(2, 3);
-    if (command !== 'build' && !(command === 'buildx' && second === 'build'))
-        return [];
-    return args.filter((_, index) => args[index - 1] === '--tag');
-}
-/** Reads from the output of the legacy builder the image of the last step that it executed (moby/moby builder/dockerfile). */
-class LegacySteps {
-    last;
-    #rest = '';
-    #isExecuted = false;
-    read(chunk) {
-        const lines = `${this.#rest}${chunk.toString('latin1')}`.split('\n');
-        // a longer line is none of the builder's own
-        this.#rest = (lines.pop() ?? '').slice(0, 200);
-        for (const line of lines) {
-            const [, id] = /^ ---> ([0-9a-f]{12})$/.exec(line) ?? [];
-            if (line.startsWith('Step '))
-                this.#isExecuted = !/^Step \d+\/\d+ : FROM\s/i.test(line);
-            else if (line === ' ---> Using cache')
-                this.#isExecuted = false;
-            else if (id !== undefined && this.#isExecuted)
-                this.last = id;
-        }
-    }
-}
-/** Ignores the signal of the run: what it added must be known after a cancellation, too. */
-async function inspectImage(docker, name) {
-    const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
-    const [image] = exitCode === 0 ? (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(stdout)) : [];
-    if (image === undefined)
-        return undefined;
-    const labels = Object.keys(((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Config', 'Labels') ?? {}));
-    return {
-        id: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Id')),
-        tags: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'RepoTags')),
-        isOurs: labels.some((label) => label.startsWith(LABELS))
-    };
-}
-/**
- * Makes the names of a run name what they did before, and removes the images that no longer have a name. Leaves a name that has
- * another image than this run gave it: another run, or the user, has taken it since.
- *
- * @returns the removed names, and what could not be removed and why
- */
-async function removeAddedImages(docker, { names, unnamed }) {
-    const removed = [];
-    const left = [];
-    const attempt = async (args) => {
-        const failure = failureOf(await docker.call(args, { bound: 'image' }));
-        if (failure !== undefined)
-            left.push(failure);
-        return failure === undefined;
-    };
-    try {
-        for (const { name, before, ids } of names) {
-            const image = await inspectImage(docker, name);
-            if (!image?.isOurs || !ids.includes(image.id) || image.id === before)
-                continue;
-            const isRestored = before !== '' && failureOf(await docker.call(['tag', before, name], { bound: 'image' })) === undefined;
-            if (isRestored || (await attempt(['image', 'rm', name])))
-                removed.push(name);
-        }
-        const before = new Set(names.map((name) => name.before));
-        for (const id of new Set([...names.flatMap(({ ids }) => ids), ...unnamed])) {
-            const image = before.has(id) ? undefined : await inspectImage(docker, id);
-            if (image?.id === id && image.tags.length === 0)
-                await attempt(['image', 'rm', id]);
-        }
-    }
-    catch (error) {
-        left.push(messageOf(error));
-    }
-    return { removed, left };
-}
-
-
-/***/ }),
-
-/***/ 3476:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 8348:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   YO: () => (/* binding */ replayable),
@@ -42815,17 +42659,17 @@ function optional(value) {
 
 /***/ }),
 
-/***/ 7942:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7850:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Dn: () => (/* binding */ removeContainers),
 /* harmony export */   jQ: () => (/* binding */ RUN_LABEL),
 /* harmony export */   od: () => (/* binding */ removeContainer)
 /* harmony export */ });
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7106);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9129);
 
 
 
@@ -42873,8 +42717,8 @@ function idsIn({ stdout }) {
 
 /***/ }),
 
-/***/ 5573:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7397:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Kj: () => (/* binding */ readBuilderDriver),
@@ -42882,10 +42726,9 @@ function idsIn({ stdout }) {
 /* harmony export */   jZ: () => (/* binding */ atLeast)
 /* harmony export */ });
 /* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2088);
-/* harmony import */ var semver__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(semver__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2184);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9129);
 
 
 
@@ -42964,15 +42807,15 @@ async function readBuilderDriver(docker, builder, signal) {
 }
 /** Returns whether a version in the format of engines and plugins ("20.10.24+dfsg1", "v0.29.1", "0.13.1+ds1-3") is at least `least`. */
 function atLeast(version, least) {
-    const coerced = semver__WEBPACK_IMPORTED_MODULE_0___default().coerce(version);
-    return coerced !== null && semver__WEBPACK_IMPORTED_MODULE_0___default().gte(coerced, least);
+    const coerced = semver__WEBPACK_IMPORTED_MODULE_0__.coerce(version);
+    return coerced !== null && semver__WEBPACK_IMPORTED_MODULE_0__.gte(coerced, least);
 }
 
 
 /***/ }),
 
-/***/ 7457:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9129:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   SI: () => (/* binding */ isEngineGone),
@@ -42980,7 +42823,7 @@ function atLeast(version, least) {
 /* harmony export */   fM: () => (/* binding */ lastLine),
 /* harmony export */   g5: () => (/* binding */ failureOf)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
 
 /** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
 function isEngineGone(text) {
@@ -43017,15 +42860,15 @@ function linesOf(text) {
 
 /***/ }),
 
-/***/ 1816:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 4312:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   WF: () => (/* binding */ createReader)
 /* harmony export */ });
 /* unused harmony exports RawJsonProgress, PlainProgress */
-/* harmony import */ var _line_reader_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(756);
-/* harmony import */ var _reader_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3907);
+/* harmony import */ var _line_reader_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(316);
+/* harmony import */ var _reader_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7315);
 
 
 /**
@@ -43269,14 +43112,13 @@ function createReader(progress, print) {
 
 /***/ }),
 
-/***/ 756:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 316:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   u: () => (/* binding */ LineReader)
 /* harmony export */ });
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6193);
-/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_0__);
 
 /** Characters after which the reader passes on an incomplete line: a line may never end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024;
@@ -43326,8 +43168,8 @@ class LineReader {
 
 /***/ }),
 
-/***/ 3907:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7315:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   y: () => (/* binding */ isCommand)
@@ -43340,8 +43182,8 @@ function isCommand(instruction) {
 
 /***/ }),
 
-/***/ 8476:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 8649:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -43349,11 +43191,11 @@ __nccwpck_require__.d(__webpack_exports__, {
   V: () => (/* binding */ callInSection)
 });
 
-// EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
-;// CONCATENATED MODULE: ./src/docker/progress/transfer.ts
+// EXTERNAL MODULE: ./.build/src/docker/command-line.js
+var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
+var line_reader = __nccwpck_require__(316);
+;// CONCATENATED MODULE: ./.build/src/docker/progress/transfer.js
 
 /** Docker's messages about a completely transferred layer (docker/cli and moby/moby pkg/progress, on push and on pull). */
 const ENDED = /^(Pushed|Layer already exists|Mounted from .*|Pull complete|Already exists|Download complete)$/;
@@ -43411,7 +43253,7 @@ class TransferProgress extends line_reader/* LineReader */.u {
     }
 }
 
-;// CONCATENATED MODULE: ./src/docker/transfer.ts
+;// CONCATENATED MODULE: ./.build/src/docker/transfer.js
 
 
 /**
@@ -43436,17 +43278,17 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
 
 /***/ }),
 
-/***/ 6280:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3276:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   M: () => (/* binding */ carriedArgs),
 /* harmony export */   k: () => (/* binding */ bindingsOf)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4011);
-/* harmony import */ var _raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5029);
-/* harmony import */ var _stage_graph_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(445);
-/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1763);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4943);
+/* harmony import */ var _raw_instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1961);
+/* harmony import */ var _stage_graph_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(329);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7115);
 // `bk:` cites the sources of docker that model.ts names.
 
 
@@ -43517,8 +43359,8 @@ function keywordAt({ text }, line) {
 
 /***/ }),
 
-/***/ 9742:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 970:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   CL: () => (/* binding */ referencesOf),
@@ -43594,8 +43436,8 @@ function isGit(source) {
 
 /***/ }),
 
-/***/ 4011:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 4943:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Cv: () => (/* binding */ listStages),
@@ -43638,17 +43480,17 @@ function ascending(numbers) {
 
 /***/ }),
 
-/***/ 6357:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 4161:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A: () => (/* binding */ parseDockerfile)
 /* harmony export */ });
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4011);
-/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2193);
-/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1763);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(970);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4943);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9317);
+/* harmony import */ var _variables_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7115);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -43768,8 +43610,8 @@ function newInstruction(instruction, line, heredocs) {
 
 /***/ }),
 
-/***/ 5029:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 1961:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ul: () => (/* binding */ triggerIn),
@@ -43778,8 +43620,8 @@ function newInstruction(instruction, line, heredocs) {
 /* harmony export */   lJ: () => (/* binding */ jsonStrings),
 /* harmony export */   y0: () => (/* binding */ readRawInstructions)
 /* harmony export */ });
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9742);
-/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2193);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(970);
+/* harmony import */ var _source_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9317);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -43887,8 +43729,8 @@ function jsonStrings(text) {
 
 /***/ }),
 
-/***/ 2193:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9317:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   f: () => (/* binding */ logicalLineOf),
@@ -43897,7 +43739,7 @@ function jsonStrings(text) {
 /* harmony export */ });
 /* unused harmony export MARK */
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(970);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -43989,8 +43831,8 @@ function splitLines(text) {
 
 /***/ }),
 
-/***/ 445:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 329:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Rg: () => (/* binding */ imagesNeededFor),
@@ -44002,7 +43844,7 @@ function splitLines(text) {
 /* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
 /* harmony export */   xB: () => (/* binding */ neededStages)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4011);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4943);
 
 /** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
 function nameOf({ name, index }) {
@@ -44064,8 +43906,8 @@ function stageAt({ stages }, index) {
 
 /***/ }),
 
-/***/ 2237:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9910:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   J: () => (/* binding */ makesLayer),
@@ -44139,15 +43981,15 @@ function bare(text) {
 
 /***/ }),
 
-/***/ 1763:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7115:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   J: () => (/* binding */ globalArgs),
 /* harmony export */   V: () => (/* binding */ expandWord)
 /* harmony export */ });
 /* harmony import */ var dockerfile_ast__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8390);
-/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9742);
+/* harmony import */ var _instruction_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(970);
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -44265,14 +44107,16 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
-/***/ 2052:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9185:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   C: () => (/* binding */ runAction)
 });
+
+// UNUSED EXPORTS: readInput
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
@@ -44284,21 +44128,21 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 11 modules
 var core = __nccwpck_require__(3360);
-// EXTERNAL MODULE: ./src/action/inputs.ts
-var action_inputs = __nccwpck_require__(1729);
-// EXTERNAL MODULE: ./src/action/passed-variables.ts
-var passed_variables = __nccwpck_require__(2148);
-// EXTERNAL MODULE: ./src/action/secrets.ts
-var action_secrets = __nccwpck_require__(7911);
-// EXTERNAL MODULE: ./src/action/state.ts
-var state = __nccwpck_require__(3175);
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/exec.ts
-var exec = __nccwpck_require__(766);
-;// CONCATENATED MODULE: ./src/docker/docker.ts
+// EXTERNAL MODULE: ./.build/src/action/inputs.js
+var action_inputs = __nccwpck_require__(2449);
+// EXTERNAL MODULE: ./.build/src/action/passed-variables.js
+var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/secrets.js
+var action_secrets = __nccwpck_require__(3271);
+// EXTERNAL MODULE: ./.build/src/action/state.js
+var state = __nccwpck_require__(3091);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/exec.js
+var exec = __nccwpck_require__(3190);
+;// CONCATENATED MODULE: ./.build/src/docker/docker.js
 
 
 
@@ -44330,7 +44174,7 @@ class DockerCli {
     }
 }
 
-;// CONCATENATED MODULE: ./src/docker/environment.ts
+;// CONCATENATED MODULE: ./.build/src/docker/environment.js
 /**
  * Environment variables that docker and its credential helpers read. The pattern excludes INPUT_* and the runner's own tokens.
  * It also excludes BUILDX_NO_DEFAULT_LOAD: tests run in the built image, so the engine must have it.
@@ -44345,9 +44189,9 @@ function childEnvironment(env, asked = []) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-;// CONCATENATED MODULE: ./src/lib/log.ts
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+;// CONCATENATED MODULE: ./.build/src/lib/log.js
 
 
 
@@ -44536,17 +44380,17 @@ class Log {
     }
 }
 
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var lib_timeline = __nccwpck_require__(5112);
-// EXTERNAL MODULE: ./src/action/tests.ts
-var action_tests = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
-// EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-;// CONCATENATED MODULE: ./src/report/messages.ts
+// EXTERNAL MODULE: ./.build/src/lib/timeline.js
+var lib_timeline = __nccwpck_require__(732);
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var action_tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
+var cache_verdict = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+;// CONCATENATED MODULE: ./.build/src/report/messages.js
 
 
 
@@ -44633,7 +44477,7 @@ function alsoRead(bases) {
     return bases.length === 0 ? '' : ` and read ${bases.join(', ')}, from which the engine may mount layers`;
 }
 
-;// CONCATENATED MODULE: ./src/report/annotations.ts
+;// CONCATENATED MODULE: ./.build/src/report/annotations.js
 
 
 
@@ -44703,7 +44547,7 @@ function placeInDockerfile(title, line, file) {
     return { title, file: path, startLine: line };
 }
 
-;// CONCATENATED MODULE: ./src/report/document.ts
+;// CONCATENATED MODULE: ./.build/src/report/document.js
 /** Maximum rows of a list or table, and their bytes, so that the summary stays below GitHub's limit of 1 MiB. */
 const MOST_ROWS = 100;
 const MOST_BYTES = 60_000;
@@ -44721,7 +44565,7 @@ function firstRows(items, write) {
     return items.length > shown.length ? [...shown, `… and ${items.length - shown.length} more`] : shown;
 }
 
-;// CONCATENATED MODULE: ./src/report/gantt.ts
+;// CONCATENATED MODULE: ./.build/src/report/gantt.js
 const SECTIONS = {
     prepare: 'Prepare',
     fetch: 'Fetch',
@@ -44736,11 +44580,16 @@ const MOST_TASKS = 50;
  */
 function makeGantt(spans, image, failed) {
     const shown = spans.filter(({ kind }) => SECTIONS[kind] !== undefined);
-    const sections = Object.entries(SECTIONS).map(([kind, title]) => ({
-        title,
+    const machines = [...new Set(shown.flatMap(({ machine }) => machine ?? []))];
+    // of several machines, it matters more which one did something than what kind of thing that is
+    const groups = machines.length > 0
+        ? machines.map((name) => [`Machine ${name}`, ({ machine }) => machine === name])
+        : Object.entries(SECTIONS).map(([kind, title]) => [title, (span) => span.kind === kind]);
+    const sections = groups.map(([title, isIn]) => ({
+        title: mermaidName(title),
         tasks: shown
             .slice(0, MOST_TASKS)
-            .filter((span) => span.kind === kind)
+            .filter(isIn)
             .map(({ name, start, seconds }) => ({
             name: name.replaceAll(`${image}:`, ''),
             start,
@@ -44782,7 +44631,7 @@ function mermaidName(name) {
     return characters.length > LONGEST_NAME ? `${characters.slice(0, LONGEST_NAME).join('')}…` : words;
 }
 
-;// CONCATENATED MODULE: ./src/report/markdown.ts
+;// CONCATENATED MODULE: ./.build/src/report/markdown.js
 
 
 
@@ -44832,7 +44681,7 @@ function fenced(lines, language = '') {
     return `${fence}${language}\n${lines.replaceAll(/(?!\n)[\p{Cc}\u2028\u2029]/gu, ' ')}\n${fence}`;
 }
 
-;// CONCATENATED MODULE: ./src/report/outputs.ts
+;// CONCATENATED MODULE: ./.build/src/report/outputs.js
 /**
  * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
@@ -44871,15 +44720,20 @@ function withoutStage({ stage: _, ...miss }) {
     return miss;
 }
 
-;// CONCATENATED MODULE: ./src/report/report.ts
+;// CONCATENATED MODULE: ./.build/src/report/report.js
 
 
-/** @param plan undefined if the run ended before its plan was complete */
-function makeReport(plan, result, timeline) {
-    const { builder, cacheStages, production, failures, publication, ...rest } = result;
+/**
+ * @param plan undefined if the run ended before its plan was complete, and for the machines that only test
+ * @param timeline of this machine
+ * @param startedAt when this machine began, in milliseconds since 1970
+ */
+function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
+    const { builder, cacheStages, production, failures, publication, machines, ...rest } = result;
     const describe = (failure) => describeFailure(failure, result);
     return {
         version: 1,
+        ...(part && { part }),
         ...(plan && {
             commit: plan.commit.sha,
             branch: plan.commit.branch,
@@ -44900,10 +44754,26 @@ function makeReport(plan, result, timeline) {
         ...(builder && { builder: reported(builder) }),
         cacheStages: cacheStages.map(reported),
         ...(production && { production: reported(production) }),
-        publishReason: publishReason(plan, result),
+        publishReason: part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
         cache: (0,cache_verdict/* judgeCache */.aV)(result),
-        timeline
+        timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
     };
+}
+/** Returns the timelines of all machines as one, which begins with the first machine. */
+function joined(machines, own) {
+    const all = [...machines, own];
+    const start = Math.min(...all.map(({ startedAt }) => startedAt));
+    return all.flatMap(({ name, startedAt, timeline }) => timeline.map((span) => ({
+        ...span,
+        start: Math.round(span.start * 1_000 + startedAt - start) / 1_000,
+        machine: name
+    })));
+}
+function reasonOfHandOff({ transport, digest }) {
+    if (digest === '')
+        return 'Nothing is handed on but that an earlier run has built and tested the same content; publish tags its image.';
+    const how = transport === 'registry' ? 'in the registry' : 'in an archive';
+    return `The images are handed on ${how}; publish decides what is published.`;
 }
 function reported(build) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
@@ -44923,9 +44793,9 @@ function publishReason(plan, { failures, cancelled, publication, commands, cache
     return `Only ${pushed.join(', ')} ${pushed.length === 1 ? 'was' : 'were'} pushed, because ${cause}.`;
 }
 
-// EXTERNAL MODULE: ./src/plan/dirty.ts
-var dirty = __nccwpck_require__(7251);
-;// CONCATENATED MODULE: ./src/report/summary.ts
+// EXTERNAL MODULE: ./.build/src/plan/dirty.js
+var dirty = __nccwpck_require__(3127);
+;// CONCATENATED MODULE: ./.build/src/report/summary.js
 
 
 
@@ -44939,7 +44809,7 @@ function makeSummary(report) {
     const blocks = [
         { kind: 'heading', text: headline(report) },
         { kind: 'list', items: report.failures },
-        { kind: 'paragraph', text: report.publishReason },
+        paragraph(report.publishReason),
         ...dirtyContext(report),
         ...(unchanged
             ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
@@ -44948,7 +44818,7 @@ function makeSummary(report) {
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        table(['test', 'status', 'time'], tests.map((test) => [nameInTable(test), describeStatus(test), seconds(test.seconds)])),
+        testTable(tests),
         table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
             .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
@@ -44979,10 +44849,20 @@ function paragraph(text) {
 function table(head, rows) {
     return { kind: 'table', head, rows };
 }
+/** The tests, with their machines if other ones ran them. */
+function testTable(tests) {
+    const hasMachines = tests.some(({ machine }) => machine !== undefined);
+    return table(['test', 'status', 'time', ...(hasMachines ? ['machine'] : [])], tests.map((test) => [
+        ...[nameInTable(test), describeStatus(test), seconds(test.seconds)],
+        ...(hasMachines ? [test.machine ?? 'this one'] : [])
+    ]));
+}
 function output(title, text) {
     return { kind: 'output', title, text };
 }
 function isEmpty(block) {
+    if (block.kind === 'paragraph')
+        return block.text === '';
     if (block.kind === 'list')
         return block.items.length === 0;
     if (block.kind === 'table')
@@ -44996,9 +44876,11 @@ function sources(report) {
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags } = report;
+    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
+    if (part === 'test')
+        return headlineOfTests(report);
     if (cancelled)
         return `⏹️ The run was cancelled: ${pushed} pushed`;
     if (failures.length > 0) {
@@ -45007,6 +44889,8 @@ function headline(report) {
         return `❌ ${what}: ${pushed} pushed`;
     }
     const image = references?.production ?? '';
+    if (handedOn)
+        return headlineOfBuild(handedOn, references?.builder ?? '');
     if (commands)
         return `📋 Dry run of ${image}: nothing was built`;
     const verbs = unchanged ? ['Tagged'] : ['Built', ...(tests.some(wasRun) ? ['tested'] : [])];
@@ -45016,6 +44900,20 @@ function headline(report) {
     if (unchanged && !isPushed)
         return `✅ Nothing to build for ${image}`;
     return `✅ ${words} ${image}${isPushed ? '' : '; nothing was pushed'}`;
+}
+function headlineOfTests({ tests, failures, cancelled }) {
+    if (cancelled)
+        return '⏹️ The tests were cancelled';
+    const bad = tests.filter(({ failure }) => failure !== undefined).length;
+    if (bad > 0)
+        return `❌ ${bad} of ${tests.length} tests did not pass`;
+    return failures.length > 0 ? '❌ The tests did not run' : `✅ ${countOf(tests.length, 'test')} passed`;
+}
+function headlineOfBuild({ digest, tests }, builder) {
+    if (digest === '')
+        return '✅ Nothing to build: an earlier run has built and tested the same content';
+    const rest = tests.length === 0 ? 'no test needs to run' : `${countOf(tests.length, 'test')} to run`;
+    return `✅ Built ${builder}: ${rest}`;
 }
 function phases(report) {
     const { timeline, publication } = report;
@@ -45095,7 +44993,7 @@ function seconds(value) {
     return `${value.toFixed(1)} s`;
 }
 
-;// CONCATENATED MODULE: ./src/report/terminal.ts
+;// CONCATENATED MODULE: ./.build/src/report/terminal.js
 
 
 /** Writes the summary as plain text for a terminal, without control characters from untrusted text. */
@@ -45145,7 +45043,7 @@ function bars({ sections, more }) {
     return [...aligned(rows), ...(more > 0 ? [`… and ${more} more`] : [])];
 }
 
-;// CONCATENATED MODULE: ./src/entries/lifecycle.ts
+;// CONCATENATED MODULE: ./.build/src/entries/lifecycle.js
 
 
 
@@ -45170,13 +45068,17 @@ function bars({ sections, more }) {
 
 /** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
+/** Returns the text of an input, as the user wrote it. */
+function readInput(name) {
+    return core/* getInput */.V4(name, { trimWhitespace: false });
+}
 /**
  * Does what all entries share: signals, the temporary folder, the inputs, secrets, and the end. Whatever happens, it sets the
  * outputs, writes the summary and leaves nothing of the action running.
  *
  * @param work the entry's own work; an error that it throws is a failure of the run
  */
-async function runAction(work) {
+async function runAction(work, entry = {}) {
     const cancellation = new AbortController();
     const cancel = () => cancellation.abort();
     process.on('SIGINT', cancel);
@@ -45205,7 +45107,7 @@ async function runAction(work) {
     let result = (0,result_result/* emptyResult */.$)();
     try {
         await (0,promises_.mkdir)(folder);
-        const get = (name) => core/* getInput */.V4(name, { trimWhitespace: false });
+        const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
         secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
         if (IS_ON_GITHUB)
@@ -45229,6 +45131,7 @@ async function runAction(work) {
         await (0,promises_.rm)(folder, { recursive: true, force: true }).catch((error) => core/* warning */.$e((0,errors/* messageOf */.bD)(error)));
         timeline.sinceStart('run', 'All');
         await report({
+            entry,
             plan,
             result: secrets.redactTexts(result),
             spans: secrets.redactTexts(timeline.spans()),
@@ -45274,8 +45177,11 @@ function warnOfSecrets({ buildArgs }, { shown }, log) {
     }
 }
 /** Sets the outputs, and writes annotations, the report and the summary. */
-async function report({ plan, result, spans, log, path }) {
-    const made = makeReport(plan, result, spans);
+async function report({ entry, plan, result, spans, log, path }) {
+    const made = makeReport(plan, result, spans, {
+        ...(entry.part && { part: entry.part }),
+        startedAt: performance.timeOrigin
+    });
     const written = await (0,promises_.writeFile)(path, `${JSON.stringify(made, undefined, 2)}\n`).then(() => path, (error) => {
         log.warning(`The report could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
         return '';
@@ -45295,7 +45201,8 @@ async function report({ plan, result, spans, log, path }) {
     if (result.failures.length > 0)
         process.exitCode = core/* ExitCode */.yU.Failure;
     try {
-        for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(made, written) : {}))
+        const outputs = entry.outputs?.(made, written) ?? { ...makeOutputs(made, written) };
+        for (const [name, value] of Object.entries(IS_ON_GITHUB ? outputs : {}))
             core/* setOutput */.uH(name, value);
     }
     catch (error) {
@@ -45319,120 +45226,33 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 9719:
-/***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+/***/ 3971:
+/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
-__nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8736);
-/* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7911);
-/* harmony import */ var _action_state_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3175);
-/* harmony import */ var _docker_added_images_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5833);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7942);
-/* harmony import */ var _git_changes_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(977);
-/* harmony import */ var _git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7333);
-/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(308);
-/* harmony import */ var _git_github_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6535);
-/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4537);
-/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5421);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5723);
-/* harmony import */ var _plan_create_plan_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2455);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7362);
-/* harmony import */ var _registry_registry_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6990);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(1628);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2052);
-
-
-
-
-
-
-
-
-
-
-
-
+__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
+/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5860);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(677);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7652);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9185);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5144);
 
 
 
 
 
 /** Runs the main step: plans, then builds, tests and publishes. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .runAction */ .C)(async (action) => {
-    const { inputs, childEnv, log, timeline, signal } = action;
-    const git = await _git_git_js__WEBPACK_IMPORTED_MODULE_6__/* .Git */ .T.open(inputs.context, childEnv, { signal, log });
-    const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
-        const commit = await (0,_action_read_commit_js__WEBPACK_IMPORTED_MODULE_0__/* .readEventCommit */ .u)(process.env, git);
-        const github = new _git_github_js__WEBPACK_IMPORTED_MODULE_7__/* .GitHub */ .g(inputs.githubToken, commit.repository, signal, log);
-        const services = { git, github, docker: action.docker, log, env: process.env, signal };
-        return { github, plan: await (0,_plan_create_plan_js__WEBPACK_IMPORTED_MODULE_11__/* .createPlan */ .q)({ ...services, inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .publicInputs */ .PX)(inputs), commit }) };
-    });
-    action.planned(plan);
-    announce(plan, log);
-    if (inputs.dryRun)
-        return preview(plan, action);
-    const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker;
-    const registry = new _registry_registry_js__WEBPACK_IMPORTED_MODULE_13__/* .HttpRegistry */ .i({
-        ...{ docker, log, timeline, signal },
-        env: childEnv,
-        insecure: plan.engine.insecure,
-        platform: plan.inputs.platform ?? plan.engine.platform,
-        buildx: plan.engine.buildx,
-        retries: inputs.retries
-    });
-    const changesSince = (0,_git_changes_js__WEBPACK_IMPORTED_MODULE_16__/* .changesFinder */ .Mg)(git, github, plan.commit);
-    return runWithContext({ ...action, docker, plan, git, github, registry, changesSince, stepEnv: process.env });
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_3__/* .runAction */ .C)(async (action) => {
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_4__/* .makePlan */ .Cs)(action);
+    if (action.inputs.dryRun)
+        return preview(planned.plan, action);
+    return (0,_run_js__WEBPACK_IMPORTED_MODULE_4__/* .runWith */ .qd)(action, planned, _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__/* .runPipeline */ .a);
 });
-/** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
-function removesImages({ removeImages, push }) {
-    const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
-    if (GITHUB_ACTIONS !== 'true')
-        return false;
-    const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
-    return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
-}
-function recordImages(docker, { inputs, builds }) {
-    const names = builds.flatMap(({ tags }) => tags);
-    const isOurs = (name) => names.includes(name) || (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_12__/* .sameRepository */ .RB)(inputs.image, name);
-    return new _docker_added_images_js__WEBPACK_IMPORTED_MODULE_3__/* .ImageRecorder */ .m(docker, isOurs, _action_state_js__WEBPACK_IMPORTED_MODULE_2__/* .saveImages */ .Kt);
-}
-/** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
-async function runWithContext(run) {
-    const { plan, git, log, folder, docker, registry, runId } = run;
-    const tracked = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__/* .isWide */ .EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
-    const restoreModes = (0,_git_file_modes_js__WEBPACK_IMPORTED_MODULE_5__/* .narrowModes */ .oM)(plan.inputs.context, tracked);
-    try {
-        return await (0,_pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_10__/* .runPipeline */ .a)(run);
-    }
-    finally {
-        await registry.end();
-        restoreModes();
-        // after the last build has read the build context
-        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_8__/* .handOver */ .C)({ plan, log, folder });
-        const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_4__/* .removeContainers */ .Dn)(docker, runId, run.signal);
-        if (left !== undefined)
-            log.warning(`Cannot remove all containers of this run: ${left}`);
-    }
-}
 function preview(plan, { log, secrets }) {
-    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_9__/* .previewCommands */ .F)(plan, secrets);
+    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__/* .previewCommands */ .F)(plan, secrets);
     const section = log.section('What would be run');
     section.write(`${commands.join('\n')}\n`);
     section.end();
-    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_14__/* .emptyResult */ .$)(), commands };
-}
-function announce({ strategy, decision, refs, commit, builds }, log) {
-    log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
-    log.info(`Strategy ${strategy.name}: ${strategy.reason}`);
-    if (strategy.warning !== undefined)
-        log.warning(strategy.warning);
-    const cacheStages = builds.flatMap(({ kind, name, moving }) => kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []);
-    if (cacheStages.length > 0)
-        log.info(`Stages built separately for their cache: ${cacheStages.join(', ')}`);
-    if (decision.push)
-        log.info(decision.reason);
-    else
-        log.notice(decision.reason);
+    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_2__/* .emptyResult */ .$)(), commands };
 }
 
 __webpack_async_result__();
@@ -45440,14 +45260,417 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 977:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 5144:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Mg: () => (/* binding */ changesFinder),
-/* harmony export */   y1: () => (/* binding */ dirtyFiles)
-/* harmony export */ });
-/* unused harmony export findChanges */
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Cs: () => (/* binding */ makePlan),
+  qd: () => (/* binding */ runWith)
+});
+
+// UNUSED EXPORTS: removeOwnContainers
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+;// CONCATENATED MODULE: ./.build/src/action/event.js
+
+
+/** No commit can be determined. The message is one sentence for users. */
+class EventError extends Error {
+    name = 'EventError';
+}
+/**
+ * Reads the commit to build from git, and its origin from the variables and the payload that GitHub gives a run
+ * (docs.github.com, "Variables reference" and "Events that trigger workflows").
+ *
+ * A tag that names a commit must hold the files of that commit, so the checkout determines the commit, whatever the event is
+ * about. Reads the heads of merge groups and workflow runs from the payload, and the event's other commits from `GITHUB_SHA`:
+ * for `workflow_run`, that is the tip of the default branch.
+ *
+ * @param env     the variables of the process; reads only `GITHUB_*`
+ * @param payload the parsed file at `GITHUB_EVENT_PATH`; it may have any shape
+ * @param git     the commit of the checkout; undefined without git or a repository
+ * @throws EventError if no commit can be determined
+ */
+function readCommit(env, payload, git) {
+    const event = env.GITHUB_EVENT_NAME || 'local';
+    const isPullRequest = event.startsWith('pull_request');
+    const ref = readRef(env);
+    const revision = readRevision(event, env, payload, ref, git);
+    const head = commitId(git?.sha);
+    const sha = head || revision.sha;
+    const pullHead = isPullRequest ? commitId((0,json.at)(payload, 'pull_request', 'head', 'sha')) : '';
+    const isOwn = sha === revision.sha || sha === pullHead;
+    // GITHUB_SHA of pull_request_target is the base branch, without the changes
+    const hasChanges = isPullRequest && isOwn && (sha === pullHead || event !== 'pull_request_target');
+    const number = hasChanges ? positive((0,json.at)(payload, 'pull_request', 'number')) : undefined;
+    const time = (head && git?.time) || commitTime(headCommit(event, payload), sha);
+    const defaultBranch = refName((0,json.at)(payload, 'repository', 'default_branch')) ||
+        // A schedule runs only on the default branch, and its payload has no repository.
+        (event === 'schedule' ? ref.branch : '');
+    const repository = repositoryName(env.GITHUB_REPOSITORY) || repositoryName((0,json.at)(payload, 'repository', 'full_name'));
+    return {
+        event,
+        sha,
+        shortSha: sha.slice(0, 7),
+        eventSha: revision.sha,
+        checkout: head === '' ? 'unknown' : isOwn ? 'own' : 'other',
+        branch: revision.branch,
+        tag: revision.tag,
+        isFork: isForeign(event, payload),
+        isDependabot: [
+            env.GITHUB_ACTOR,
+            (0,json.at)(payload, 'pull_request', 'user', 'login'),
+            (0,json.at)(payload, 'workflow_run', 'actor', 'login')
+        ].includes('dependabot[bot]'),
+        isPullRequest,
+        ...(number !== undefined && { pullRequest: number }),
+        ...(defaultBranch && { defaultBranch }),
+        repository,
+        sourceUrl: sourceUrl(env.GITHUB_SERVER_URL, repository),
+        ...(time && { commitTime: time })
+    };
+}
+function readRevision(event, env, payload, ref, git) {
+    if (event === 'workflow_run') {
+        return payloadRevision(event, 'workflow_run.head_sha', (0,json.at)(payload, 'workflow_run', 'head_sha'), {
+            branch: refName((0,json.at)(payload, 'workflow_run', 'head_branch')),
+            tag: ''
+        });
+    }
+    if (event === 'merge_group') {
+        return payloadRevision(event, 'merge_group.head_sha', (0,json.at)(payload, 'merge_group', 'head_sha'), {
+            branch: shortName((0,json.at)(payload, 'merge_group', 'head_ref'), 'refs/heads/'),
+            tag: ''
+        });
+    }
+    if (event === 'push' && isDeletion(payload)) {
+        // For such an event, the variables name the default branch, which is not its subject.
+        throw new EventError(`The push event deletes ${(0,lib_text/* quote */.hD)((0,json/* text */.Qq)((0,json.at)(payload, 'ref')))}, so there is no commit to build.`);
+    }
+    if (event === 'local' && !env.GITHUB_SHA) {
+        const sha = commitId(git?.sha);
+        if (!sha)
+            throw new EventError('There is no commit to build: neither a GitHub event nor git names one.');
+        return { sha, branch: git?.branch === 'HEAD' ? '' : refName(git?.branch), tag: '' };
+    }
+    const sha = commitId(env.GITHUB_SHA);
+    if (!sha) {
+        throw new EventError(`There is no commit to build: GITHUB_SHA is ${(0,lib_text/* quote */.hD)(env.GITHUB_SHA ?? '')}, which is no full commit id.`);
+    }
+    if (event.startsWith('pull_request')) {
+        return { sha, branch: refName((0,json.at)(payload, 'pull_request', 'head', 'ref')), tag: '' };
+    }
+    // A release builds its tag, even if GITHUB_REF does not contain it.
+    if (event === 'release')
+        return { sha, branch: '', tag: ref.tag || refName((0,json.at)(payload, 'release', 'tag_name')) };
+    return { sha, ...ref };
+}
+/** Returns a revision that the payload names. Does not fall back to GITHUB_SHA: for these events it is another commit. */
+function payloadRevision(event, field, value, ref) {
+    const sha = commitId(value);
+    if (!sha)
+        throw new EventError(`There is no commit to build: the ${(0,lib_text/* quote */.hD)(event)} event's payload has no ${field}.`);
+    return { sha, ...ref };
+}
+/** Reads the branch or tag in GITHUB_REF, which may be unqualified (actions/checkout, `input-helper.ts`). */
+function readRef(env) {
+    const ref = env.GITHUB_REF ?? '';
+    if (ref.startsWith('refs/'))
+        return { branch: shortName(ref, 'refs/heads/'), tag: shortName(ref, 'refs/tags/') };
+    const name = refName(env.GITHUB_REF_NAME || ref);
+    return {
+        branch: env.GITHUB_REF_TYPE === 'branch' ? name : '',
+        tag: env.GITHUB_REF_TYPE === 'tag' ? name : ''
+    };
+}
+function isDeletion(payload) {
+    return (0,json.at)(payload, 'deleted') === true || /^0+$/.test((0,json/* text */.Qq)((0,json.at)(payload, 'after')));
+}
+/** Returns whether the code may come from another repository. If an event has a head, only equal ids prove the contrary. */
+function isForeign(event, payload) {
+    const repository = (0,json.at)(payload, 'repository', 'id');
+    if (event.startsWith('pull_request'))
+        return !sameId((0,json.at)(payload, 'pull_request', 'head', 'repo', 'id'), repository);
+    if (event === 'workflow_run')
+        return !sameId((0,json.at)(payload, 'workflow_run', 'head_repository', 'id'), repository);
+    return false;
+}
+function positive(value) {
+    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+function sameId(a, b) {
+    return Number.isSafeInteger(a) && a === b;
+}
+function headCommit(event, payload) {
+    if (event === 'push')
+        return (0,json.at)(payload, 'head_commit');
+    if (event === 'merge_group')
+        return (0,json.at)(payload, 'merge_group', 'head_commit');
+    if (event === 'workflow_run')
+        return (0,json.at)(payload, 'workflow_run', 'head_commit');
+    return undefined;
+}
+/** Returns the commit time in UTC to the second, or '' if it belongs to another commit or is not a date. */
+function commitTime(commit, sha) {
+    if (commitId((0,json.at)(commit, 'id')) !== sha)
+        return '';
+    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec((0,json/* text */.Qq)((0,json.at)(commit, 'timestamp')));
+    const [, local = '', zone = ''] = match ?? [];
+    // Date parses 30 February as 1 March: only a real date stays the same when formatted again.
+    if (isoSeconds(`${local}Z`) !== `${local}Z`)
+        return '';
+    return isoSeconds(`${local}${zone}`);
+}
+function isoSeconds(time) {
+    const date = new Date(time);
+    if (Number.isNaN(date.getTime()))
+        return '';
+    const [seconds = ''] = /^\d{4}-.{14}/.exec(date.toISOString()) ?? [];
+    return seconds && `${seconds}Z`;
+}
+/** Returns a full commit id in lower case, and '' for anything else, including the null id of a deletion. */
+function commitId(value) {
+    const id = (0,json/* text */.Qq)(value).toLowerCase();
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(id) && !/^0+$/.test(id) ? id : '';
+}
+function shortName(ref, prefix) {
+    const name = (0,json/* text */.Qq)(ref);
+    return name.startsWith(prefix) ? refName(name.slice(prefix.length)) : '';
+}
+/**
+ * Returns the short name of a branch or tag, or '' for a name that git rejects (git-check-ref-format(1)) or that contains
+ * control characters beyond ASCII. Such a name is forged. The function drops it instead of repairing it: '' never equals
+ * the publishing branch, but `mas<newline>ter` without its newline would equal `master`.
+ */
+function refName(value) {
+    const name = (0,json/* text */.Qq)(value);
+    const refused = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp} ~^:?*[\\]|\.\.|@\{|\/\/|^@$|^\/|\/$|\.$|(?:^|\/)\.|\.lock(?:\/|$)/u.test(name);
+    return refused ? '' : name;
+}
+function repositoryName(value) {
+    const name = (0,json/* text */.Qq)(value);
+    return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : '';
+}
+function sourceUrl(server, repository) {
+    const match = /^(https?:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w.-]+)*)\/*$/.exec(server ?? '');
+    return match?.[1] && repository ? `${match[1]}/${repository}` : '';
+}
+
+;// CONCATENATED MODULE: ./.build/src/action/read-commit.js
+
+
+
+/**
+ * Reads the commit of the run: that of the checkout, or, if git cannot tell, that of the event.
+ *
+ * @param env the environment of the action
+ * @throws UserError if no commit can be determined, or the event cannot be read
+ */
+async function readEventCommit(env, git) {
+    const head = await git.commit('HEAD');
+    const local = head && { ...head, branch: env.GITHUB_SHA ? '' : await git.branch() };
+    try {
+        return readCommit(env, readPayload(env.GITHUB_EVENT_PATH), local);
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo((0,errors/* messageOf */.bD)(error));
+    }
+}
+function readPayload(path) {
+    if (!path)
+        return undefined;
+    try {
+        return JSON.parse((0,external_node_fs_.readFileSync)(path, 'utf8'));
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`The event's payload at GITHUB_EVENT_PATH cannot be read: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+
+// EXTERNAL MODULE: ./.build/src/action/secrets.js
+var secrets = __nccwpck_require__(3271);
+// EXTERNAL MODULE: ./.build/src/action/state.js
+var state = __nccwpck_require__(3091);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var docker_errors = __nccwpck_require__(9129);
+;// CONCATENATED MODULE: ./.build/src/docker/added-images.js
+
+
+
+/** Every image of the action has a label that begins with this. */
+const LABELS = 'shared-docker-layers.';
+/** A docker client that notes the names and images that its calls add to the engine. */
+class ImageRecorder {
+    #docker;
+    #isOurs;
+    #save;
+    #names = new Map();
+    #added = { names: [], unnamed: [] };
+    #existing;
+    /**
+     * @param isOurs whether the run may remove this name: false for images that others use, such as base images
+     * @param save called after each change, because the main step may be killed at any time
+     */
+    constructor(docker, isOurs, save) {
+        this.#docker = docker;
+        this.#isOurs = isOurs;
+        this.#save = save;
+    }
+    async call(args, options) {
+        const names = namesSetBy(args).filter(this.#isOurs);
+        const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
+        if (names.length === 0 && !isLegacyBuild)
+            return this.#docker.call(args, options);
+        const added = await Promise.all(names.map((name) => this.#startOf(name)));
+        const steps = isLegacyBuild ? new LegacySteps() : undefined;
+        if (steps)
+            this.#existing ??= this.#listImages();
+        await this.#existing;
+        const onOutput = (chunk) => {
+            steps?.read(chunk);
+            options.onOutput?.(chunk);
+        };
+        try {
+            return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
+        }
+        finally {
+            // also after a failure or a cancellation: the engine may have set the names by then
+            await this.#noteImage(added);
+            if (steps?.last !== undefined)
+                await this.#noteUnnamed(steps.last);
+        }
+    }
+    /** Notes, before the first change, which image a name has. */
+    #startOf(name) {
+        const start = this.#names.get(name) ??
+            inspectImage(this.#docker, name).then((image) => {
+                const added = { name, before: image?.id ?? '', ids: [] };
+                this.#added.names.push(added);
+                this.#save(this.#added);
+                return added;
+            });
+        this.#names.set(name, start);
+        return start;
+    }
+    async #noteImage(added) {
+        // the first one names the commit: another run on the same engine may set the moving tags at any time
+        const [first] = added;
+        const image = first && (await inspectImage(this.#docker, first.name));
+        if (image === undefined)
+            return;
+        for (const { ids } of added)
+            if (!ids.includes(image.id))
+                ids.push(image.id);
+        this.#save(this.#added);
+    }
+    async #noteUnnamed(id) {
+        const image = await inspectImage(this.#docker, id);
+        const existing = await this.#existing;
+        if (image === undefined || !existing || existing.has(image.id) || this.#added.unnamed.includes(image.id))
+            return;
+        this.#added.unnamed.push(image.id);
+        this.#save(this.#added);
+    }
+    async #listImages() {
+        const { stdout } = await this.#docker.call(['image', 'ls', '--all', '--quiet', '--no-trunc'], {
+            bound: 'image'
+        });
+        return new Set(stdout.split('\n'));
+    }
+}
+/** Returns the names that a docker command sets in the engine. */
+function namesSetBy(args) {
+    const [command, second] = args;
+    if (command === 'pull')
+        return args.slice(-1);
+    if (command === 'tag')
+        return args.slice(2, 3);
+    if (command !== 'build' && !(command === 'buildx' && second === 'build'))
+        return [];
+    return args.filter((_, index) => args[index - 1] === '--tag');
+}
+/** Reads from the output of the legacy builder the image of the last step that it executed (moby/moby builder/dockerfile). */
+class LegacySteps {
+    last;
+    #rest = '';
+    #isExecuted = false;
+    read(chunk) {
+        const lines = `${this.#rest}${chunk.toString('latin1')}`.split('\n');
+        // a longer line is none of the builder's own
+        this.#rest = (lines.pop() ?? '').slice(0, 200);
+        for (const line of lines) {
+            const [, id] = /^ ---> ([0-9a-f]{12})$/.exec(line) ?? [];
+            if (line.startsWith('Step '))
+                this.#isExecuted = !/^Step \d+\/\d+ : FROM\s/i.test(line);
+            else if (line === ' ---> Using cache')
+                this.#isExecuted = false;
+            else if (id !== undefined && this.#isExecuted)
+                this.last = id;
+        }
+    }
+}
+/** Ignores the signal of the run: what it added must be known after a cancellation, too. */
+async function inspectImage(docker, name) {
+    const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
+    const [image] = exitCode === 0 ? (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)) : [];
+    if (image === undefined)
+        return undefined;
+    const labels = Object.keys(((0,json.at)(image, 'Config', 'Labels') ?? {}));
+    return {
+        id: (0,json/* text */.Qq)((0,json.at)(image, 'Id')),
+        tags: (0,json/* list */.p_)((0,json.at)(image, 'RepoTags')),
+        isOurs: labels.some((label) => label.startsWith(LABELS))
+    };
+}
+/**
+ * Makes the names of a run name what they did before, and removes the images that no longer have a name. Leaves a name that has
+ * another image than this run gave it: another run, or the user, has taken it since.
+ *
+ * @returns the removed names, and what could not be removed and why
+ */
+async function removeAddedImages(docker, { names, unnamed }) {
+    const removed = [];
+    const left = [];
+    const attempt = async (args) => {
+        const failure = failureOf(await docker.call(args, { bound: 'image' }));
+        if (failure !== undefined)
+            left.push(failure);
+        return failure === undefined;
+    };
+    try {
+        for (const { name, before, ids } of names) {
+            const image = await inspectImage(docker, name);
+            if (!image?.isOurs || !ids.includes(image.id) || image.id === before)
+                continue;
+            const isRestored = before !== '' && failureOf(await docker.call(['tag', before, name], { bound: 'image' })) === undefined;
+            if (isRestored || (await attempt(['image', 'rm', name])))
+                removed.push(name);
+        }
+        const before = new Set(names.map((name) => name.before));
+        for (const id of new Set([...names.flatMap(({ ids }) => ids), ...unnamed])) {
+            const image = before.has(id) ? undefined : await inspectImage(docker, id);
+            if (image?.id === id && image.tags.length === 0)
+                await attempt(['image', 'rm', id]);
+        }
+    }
+    catch (error) {
+        left.push(messageOf(error));
+    }
+    return { removed, left };
+}
+
+// EXTERNAL MODULE: ./.build/src/docker/containers.js
+var containers = __nccwpck_require__(7850);
+;// CONCATENATED MODULE: ./.build/src/git/changes.js
 /** Returns `findChanges` for one build, with a cache by commit. */
 function changesFinder(git, github, commit) {
     const known = new Map();
@@ -45502,304 +45725,10 @@ function below(folder, paths) {
     return paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
 }
 
-
-/***/ }),
-
-/***/ 7333:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   EW: () => (/* binding */ isWide),
-/* harmony export */   Q9: () => (/* binding */ unusualModes),
-/* harmony export */   oM: () => (/* binding */ narrowModes)
-/* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-
-
-/** Write permission for group and others, which the usual umask 022 removes. */
-const WRITABLE = 0o022;
-/** Returns whether this umask allows more permissions than the usual one. */
-function isWide(umask) {
-    return (WRITABLE & ~umask) !== 0;
-}
-/**
- * Sets tracked files to the modes of a usual checkout. Git stores only the executable bit, and the umask of the checkout
- * decides the rest of the mode; but the cache key of COPY includes the whole mode (moby/buildkit#4374). So for umask 002
- * or 000, this function removes the additional write permissions of every file and folder. It does not compensate for a
- * stricter umask, because this would expose the files to other users of the machine.
- *
- * @param tracked paths below `folder` that git tracks
- * @param umask umask of the checkout
- * @returns a function that restores the modes
- */
-function narrowModes(folder, tracked, umask = process.umask()) {
-    if (!isWide(umask))
-        return () => { };
-    // exactly the modes that git sets under this umask: another mode is intended
-    const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask]);
-    const changed = [];
-    for (const path of placesOf(folder, tracked)) {
-        const mode = modeOf(path);
-        if (mode === undefined || !asGitMakes.has(mode))
-            continue;
-        if (setMode(path, mode & ~WRITABLE))
-            changed.push({ path, mode });
-    }
-    return () => {
-        for (const { path, mode } of changed)
-            if (modeOf(path) === (mode & ~WRITABLE))
-                setMode(path, mode);
-    };
-}
-/** Returns the tracked files whose mode differs from that of a usual checkout; the mode is octal: `640`. */
-function unusualModes(folder, tracked) {
-    return tracked.flatMap((path) => {
-        const mode = modeOf((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, path));
-        return mode === undefined || mode === 0o644 || mode === 0o755 ? [] : [{ path, mode: mode.toString(8) }];
-    });
-}
-/** Returns the tracked files and their folders, without paths through symbolic links. */
-function placesOf(folder, tracked) {
-    const top = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder);
-    const folders = new Map();
-    const isInside = (path) => {
-        if (path === top)
-            return true;
-        if (!path.startsWith(top + node_path__WEBPACK_IMPORTED_MODULE_1__.sep))
-            return false;
-        const known = folders.get(path);
-        if (known !== undefined)
-            return known;
-        const inside = isInside((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)) && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
-        folders.set(path, inside);
-        return inside;
-    };
-    const files = tracked.map((path) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(top, path)).filter((path) => isInside((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)));
-    return [top, ...[...folders].flatMap(([path, inside]) => (inside ? [path] : [])), ...files];
-}
-/** Returns the mode of a file or folder, and undefined for anything else. */
-function modeOf(path) {
-    const stats = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false });
-    return stats?.isFile() || stats?.isDirectory() ? stats.mode & 0o7777 : undefined;
-}
-function setMode(path, mode) {
-    try {
-        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.chmodSync)(path, mode);
-        return true;
-    }
-    catch {
-        // the file belongs to another user
-        return false;
-    }
-}
-
-
-/***/ }),
-
-/***/ 308:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   T: () => (/* binding */ Git),
-/* harmony export */   j: () => (/* binding */ isCommitId)
-/* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7106);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(766);
-
-
-
-
-/** Options of every call of git. */
-const OPTIONS = [
-    '--no-pager',
-    // the repository's own configuration could name a program to run; no option prevents its clean filters (git-lfs)
-    '-c',
-    'core.fsmonitor=false',
-    // git diff updates file times in the index, and runs post-index-change, even with --no-optional-locks
-    '-c',
-    'core.hooksPath=/dev/null',
-    // without safe.directory, git rejects a checkout of another user, as in a job container
-    '-c',
-    'safe.directory=*'
-];
-/** Returns whether a text is a full commit id, and so neither an option nor a range: 40 hex digits, or 64 in a SHA-256 repository. */
-function isCommitId(text) {
-    return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
-}
-/**
- * Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist.
- *
- * @throws CancelledError; BoundError from `open`, `commit`, `branch` and `prefix` if git does not answer: they determine what the
- * images are, and a run must not guess it
- */
-class Git {
-    #folder;
-    #env;
-    #history;
-    #options;
-    constructor(folder, env, options = {}) {
-        this.#folder = folder;
-        this.#env = env;
-        this.#options = options;
-        this.#history = options.history ?? folder;
-    }
-    /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
-    static async open(folder, env, options = {}) {
-        let history = folder;
-        for (;;) {
-            const above = await new Git(history, env, options).superproject();
-            if (!above)
-                return new Git(folder, env, { ...options, history });
-            history = above;
-        }
-    }
-    /** Returns the top of the repository of which the folder's is a submodule; '' if there is none. */
-    async superproject() {
-        const path = (await this.#run(['rev-parse', '--show-superproject-working-tree']))?.replace(/\n$/, '');
-        // git before 2.13 prints an option that it does not know
-        return path?.startsWith('-') ? '' : path;
-    }
-    /**
-     * Returns the commit that this repository has in a commit of `commit()`: the same or, in a submodule, the one that the
-     * superproject names. Undefined for a submodule of a submodule.
-     */
-    async ownCommit(sha) {
-        if (this.#history === this.#folder)
-            return sha;
-        const top = (await this.#tryToRun(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '');
-        if (top === undefined || !isCommitId(sha))
-            return undefined;
-        const path = (0,node_path__WEBPACK_IMPORTED_MODULE_0__.relative)(this.#history, top);
-        const named = (await this.#tryToRun(['rev-parse', '--verify', `${sha}:${path}`], this.#history))?.trim();
-        return named !== undefined && isCommitId(named) ? named : undefined;
-    }
-    /** Reads the commit that `revision` names: a full commit id or HEAD. */
-    async commit(revision) {
-        const text = await this.#ask(['show', '--no-patch', '--no-show-signature', '--format=%H %ct', `${revision}^{commit}`], this.#history);
-        const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? [];
-        if (!sha)
-            return undefined;
-        return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
-    }
-    /**
-     * Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains
-     * `base`. Also returns undefined if the shallow history of the checkout does not determine the relation.
-     */
-    async relation(base, head) {
-        if (!isCommitId(base) || !isCommitId(head))
-            return undefined;
-        const questions = [
-            ['rev-list', '--max-count=1', base, `^${head}`],
-            ['rev-list', '--max-count=1', head, `^${base}`],
-            ['rev-parse', '--is-shallow-repository']
-        ];
-        const answers = await Promise.all(questions.map((question) => this.#tryToRun(question, this.#history)));
-        const [lacking, beyond, shallow] = answers.map((answer) => answer?.trim());
-        if (lacking === undefined || beyond === undefined)
-            return undefined;
-        if (lacking === '')
-            return beyond === '' ? 'identical' : 'ahead';
-        if (beyond === '')
-            return 'behind';
-        return shallow === 'false' ? 'diverged' : undefined;
-    }
-    /** Returns the checked-out branch, or '' for a detached HEAD. */
-    async branch() {
-        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'], this.#history)) ?? '';
-    }
-    /**
-     * Returns the files that differ between a commit and the current work tree: paths relative to the top of the repository,
-     * without duplicates. A rename is two paths, a submodule one (its folder). Excludes untracked files.
-     *
-     * @param revision a full commit id; the result is undefined for any other text
-     */
-    async changedSince(revision) {
-        if (!isCommitId(revision))
-            return undefined;
-        const text = await this.#tryToRun([
-            'diff',
-            '--name-only',
-            '-z',
-            '--no-renames',
-            '--no-relative',
-            // files that a build leaves in a submodule are not a change
-            '--ignore-submodules=untracked',
-            // attributes and configuration may name diff programs; --name-only needs none, so these options are a safeguard
-            '--no-ext-diff',
-            '--no-textconv',
-            `${revision}^{commit}`,
-            '--'
-        ]);
-        return text === undefined ? undefined : [...new Set(readNames(text))];
-    }
-    /** Returns the tracked files below the folder, as paths relative to it. */
-    async tracked() {
-        const text = await this.#tryToRun(['ls-files', '--cached', '-z']);
-        return text === undefined ? undefined : readNames(text);
-    }
-    /** Returns the path of the folder below the top of the repository, with resolved links: '' or `sub/`. */
-    async prefix() {
-        return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
-    }
-    async #ask(args, folder = this.#folder) {
-        return (await this.#run(args, folder))?.trim();
-    }
-    /** Runs git for an answer without which the run goes on. */
-    async #tryToRun(args, folder = this.#folder) {
-        try {
-            return await this.#run(args, folder);
-        }
-        catch (error) {
-            if (!(error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI))
-                throw error;
-            this.#options.log?.info(`${error.message}; the run goes on without this answer`);
-            return undefined;
-        }
-    }
-    /** Returns git's output byte for byte: a file name may begin or end with spaces. */
-    async #run(args, folder = this.#folder) {
-        const { signal } = this.#options;
-        try {
-            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_3__/* .exec */ .m)('git', [...OPTIONS, '-C', folder, ...args], {
-                bound: 'git',
-                ...(signal && { signal }),
-                // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
-                env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
-            });
-            return result.exitCode === 0 ? result.stdout : undefined;
-        }
-        catch (error) {
-            if (error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI)
-                throw new _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI(`git ${args[0]}`, 'git');
-            if (error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc)
-                throw error;
-            return undefined;
-        }
-    }
-}
-/** Parses the output of git's option -z, which ends each name with a NUL. */
-function readNames(text) {
-    return text.split('\0').slice(0, -1);
-}
-
-
-/***/ }),
-
-/***/ 6535:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  g: () => (/* binding */ github_GitHub)
-});
-
+// EXTERNAL MODULE: ./.build/src/git/file-modes.js
+var file_modes = __nccwpck_require__(8749);
+// EXTERNAL MODULE: ./.build/src/git/git.js
+var git_git = __nccwpck_require__(428);
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
 // EXTERNAL MODULE: external "os"
@@ -50804,13 +50733,9 @@ function getOctokit(token, options, ...additionalPlugins) {
     return new GitHubWithPlugins(getOctokitOptions(token, options));
 }
 //# sourceMappingURL=github.js.map
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/git/git.ts
-var git = __nccwpck_require__(308);
-;// CONCATENATED MODULE: ./src/git/github.ts
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+;// CONCATENATED MODULE: ./.build/src/git/github.js
 
 
 
@@ -50865,7 +50790,7 @@ class github_GitHub {
      * @returns undefined also if the files exceed GitHub's list
      */
     async changedFiles(base, head) {
-        if (!(0,git/* isCommitId */.j)(base) || !(0,git/* isCommitId */.j)(head))
+        if (!(0,git_git/* isCommitId */.j)(base) || !(0,git_git/* isCommitId */.j)(head))
             return undefined;
         return this.#ask(async (octokit) => {
             const forth = await this.#compare(octokit, base, head);
@@ -50885,7 +50810,7 @@ class github_GitHub {
     }
     /** Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains `base`. */
     async relation(base, head) {
-        if (!(0,git/* isCommitId */.j)(base) || !(0,git/* isCommitId */.j)(head))
+        if (!(0,git_git/* isCommitId */.j)(base) || !(0,git_git/* isCommitId */.j)(head))
             return undefined;
         return this.#ask(async ({ rest }) => {
             const basehead = `${base}...${head}`;
@@ -50960,11 +50885,1832 @@ function unknownIfNotFound(error) {
     throw error;
 }
 
+// EXTERNAL MODULE: ./.build/src/pipeline/collect-reports.js + 30 modules
+var collect_reports = __nccwpck_require__(7392);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./.build/src/action/inputs.js
+var action_inputs = __nccwpck_require__(2449);
+// EXTERNAL MODULE: ./.build/src/action/passed-variables.js
+var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(7397);
+// EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
+var carried_args = __nccwpck_require__(3276);
+// EXTERNAL MODULE: ./.build/src/dockerfile/raw-instruction.js
+var raw_instruction = __nccwpck_require__(1961);
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/builder-differences.js
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+
+/**
+ * Returns what the legacy builder makes silently different from BuildKit, in the stages that a build of `targets` needs, each
+ * with its line: `ARG A of stage builder in stage shop (line 7)`.
+ *
+ * - BuildKit hands the ARGs of a stage on to those that are built on it (bk: dispatchArg); the legacy builder forgets them
+ *   (legacy: buildargs.go, ResetAllowed).
+ * - With the legacy builder, ENV always hides an ARG of the same name; with BuildKit, the later of both counts.
+ * - BuildKit makes the folder of WORKDIR for the user (bk: dispatchWorkdir), the legacy builder for root.
+ * - HEALTHCHECK replaces an earlier one in BuildKit; in the legacy builder it keeps the options which it does not set.
+ */
+function differencesOfBuilders(dockerfile, targets) {
+    const raw = (0,raw_instruction/* readRawInstructions */.y0)(dockerfile);
+    const found = (0,stage_graph/* neededStages */.xB)(dockerfile, targets).flatMap((stage) => {
+        const below = stage.baseStage === undefined ? undefined : (0,stage_graph/* stageAt */.ek)(dockerfile, stage.baseStage);
+        const inherited = below ? (0,carried_args/* bindingsOf */.k)(dockerfile, raw, below).filter(({ isArg }) => isArg) : [];
+        const user = stage.instructions.find(mayRead);
+        const forgotten = user && inherited[0];
+        const bindings = (0,carried_args/* bindingsOf */.k)(dockerfile, raw, stage);
+        const hidden = bindings.find(({ name, isArg }) => isArg && bindings.some((other) => !other.isArg && other.name === name));
+        return [
+            ...(forgotten && below
+                ? [`ARG ${forgotten.name} of stage ${(0,stage_graph/* nameOf */.Vb)(below)} in stage ${(0,stage_graph/* nameOf */.Vb)(stage)} (line ${user.line})`]
+                : []),
+            ...(hidden ? [`ARG and ENV ${hidden.name} (line ${hidden.raw.line})`] : []),
+            ...differencesOfConfig(dockerfile, stage)
+        ];
+    });
+    return [...new Set(found)];
+}
+/** Returns whether an instruction may read a variable: what RUN executes can read all of them. */
+function mayRead({ keyword, hasVariable }) {
+    return keyword === 'RUN' || (hasVariable && keyword !== 'CMD' && keyword !== 'ENTRYPOINT');
+}
+function differencesOfConfig(dockerfile, stage) {
+    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, stage).flatMap((index) => (0,stage_graph/* stageAt */.ek)(dockerfile, index).instructions);
+    const user = chain.findIndex(({ keyword, text }) => keyword === 'USER' && !/^USER (?:root|0)(?::|$)/.test(text));
+    const folder = user === -1 ? undefined : chain.slice(user).find(({ keyword }) => keyword === 'WORKDIR');
+    const [, second] = chain.filter(({ keyword }) => keyword === 'HEALTHCHECK');
+    return [
+        ...(folder ? [`WORKDIR after USER (line ${folder.line})`] : []),
+        ...(second ? [`a second HEALTHCHECK (line ${second.line})`] : [])
+    ];
+}
+
+;// CONCATENATED MODULE: ./.build/src/dockerfile/dockerignore.js
+// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+
+
+/**
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
+ *
+ * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
+ * cli/command/image/build/dockerignore.go)
+ */
+async function readDockerignore(contextFolder, file) {
+    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
+    for (const path of [...besideFile, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
+        // docker also ignores a file that it cannot read (bk: the same)
+        const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
+}
+
+// EXTERNAL MODULE: ./.build/src/dockerfile/model.js
+var model = __nccwpck_require__(4943);
+// EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
+var dockerfile_parse = __nccwpck_require__(4161);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/plan/cache-stages.js
+
+
+
+
+/**
+ * Finds the stages that a cache of only the builder and the production image would lose: inline cache metadata describes only
+ * an image's own layers, so the engine executes a copied stage again as soon as an earlier line of the copying stage changes.
+ *
+ * @throws UserError if `choice` names a stage that does not exist, or that neither the builder nor the production stage needs
+ */
+function findCacheStages(dockerfile, builder, target, choice) {
+    const needing = (0,stage_graph/* neededStages */.xB)(dockerfile, [builder, target]);
+    const needed = new Set(needing.map(({ index }) => index));
+    const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom));
+    const named = typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]));
+    const chains = { builder: (0,stage_graph/* chainOf */.dR)(dockerfile, builder), production: (0,stage_graph/* chainOf */.dR)(dockerfile, target) };
+    return needing
+        .filter(({ index }) => index !== builder.index && index !== target.index)
+        .flatMap((stage) => {
+        if (named.includes(stage.index))
+            return [{ stage }];
+        if (!copiedFrom.has(stage.index))
+            return [];
+        // if the builder stage is the production stage, there is only the production image
+        if (builder !== target && chains.builder.includes(stage.index))
+            return [{ stage, containedIn: 'builder' }];
+        if (chains.production.includes(stage.index))
+            return [{ stage, containedIn: 'production' }];
+        return choice === 'auto' ? [{ stage }] : [];
+    });
+}
+function find(dockerfile, name, needed, published) {
+    const stage = (0,model/* findStage */.U9)(dockerfile, name);
+    if (!stage) {
+        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, but there is no such stage; the stages are: ${(0,model/* listStages */.Cv)(dockerfile)}`);
+    }
+    if (published.some(({ index }) => index === stage.index)) {
+        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, which is published anyway; remove that line`);
+    }
+    if (!needed.has(stage.index)) {
+        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, which neither the builder nor the production stage needs; remove that line`);
+    }
+    return stage.index;
+}
+
+// EXTERNAL MODULE: ./.build/src/plan/dirty.js
+var plan_dirty = __nccwpck_require__(3127);
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var action_tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
+;// CONCATENATED MODULE: ./.build/src/plan/fingerprints.js
+
+
+
+/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
+const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
+/** @param platform of the engine */
+function takeFingerprints(inputs, platform) {
+    const { tests, productionTests, checks, testOptions } = inputs;
+    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
+    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
+    const runsOn = inputs.platform ?? platform;
+    const isKnown = isSelfContained(options) && runsOn !== undefined;
+    return {
+        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
+        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
+        inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
+    };
+}
+/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
+function fingerprintOfTest({ tests, testOptions, platform }, index) {
+    return hashOf([tests[index] ?? null, testOptions, platform ?? '']);
+}
+/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
+const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
+/** Returns whether tests with these options see only the image. */
+function isSelfContained(words) {
+    return words.every((word, index) => {
+        if (!word.startsWith('-'))
+            return true;
+        const [name = '', ...inWord] = word.split('=');
+        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
+        // docker reads a profile from a file of the checkout
+        if (name === '--security-opt')
+            return value === 'no-new-privileges';
+        // a variable without a value gets the runner's value
+        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
+    });
+}
+
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var plan_labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var references = __nccwpck_require__(2445);
+;// CONCATENATED MODULE: ./.build/src/plan/publish-policy.js
+
+
+/** Events that only people with write access to the repository can trigger, for code of that repository. */
+const TRUSTED = new Set([
+    'push',
+    'pull_request', // of the same repository: `refusePush` refuses forks before it checks this list
+    'merge_group',
+    'schedule',
+    'workflow_dispatch',
+    'repository_dispatch',
+    'release'
+]);
+/** Events that build the tip of their branch. */
+const BRANCH_BUILDS = new Set(['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'local']);
+/** Events that push nothing on `auto`, with the reason. An event in neither list is unknown. */
+const DISTRUSTED = {
+    pull_request_target: 'it runs with secrets on code that nobody has merged',
+    workflow_run: 'it runs with secrets on code that another workflow has fetched',
+    issue_comment: 'anyone may write a comment',
+    local: 'it is outside GitHub, so nothing says who started it'
+};
+/**
+ * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
+ * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
+ * check out any other commit).
+ *
+ * @param publishBranch short name of the publishing branch; '' for none
+ */
+function decidePublish(mode, publishBranch, context) {
+    const run = subject(context);
+    const refusal = refusePush(mode, context);
+    if (refusal)
+        return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` };
+    const hold = refusePublish(publishBranch, context);
+    if (hold) {
+        return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` };
+    }
+    return {
+        push: true,
+        publish: true,
+        reason: `${run} pushes the commit's tags and the moving tags: it builds the publishing branch.`
+    };
+}
+/** Returns why the run pushes nothing, or '' if it pushes the commit tag. */
+function refusePush(mode, context) {
+    if (mode === 'always')
+        return '';
+    if (mode !== 'auto')
+        return `push is set to ${word(mode)}`;
+    if (context.isFork)
+        return 'its code comes from a fork';
+    if (context.isDependabot)
+        return 'Dependabot gets neither secrets nor a token that can write';
+    if (TRUSTED.has(context.event))
+        return '';
+    return Object.hasOwn(DISTRUSTED, context.event)
+        ? `${DISTRUSTED[context.event]}`
+        : 'it is not among the events that are trusted to push';
+}
+/** Returns why the run does not promote, or '' if it does. */
+function refusePublish(publishBranch, context) {
+    const { event, branch, tag } = context;
+    if (context.isFork)
+        return 'its code comes from a fork';
+    if (context.isPullRequest)
+        return 'a pull request is not merged yet';
+    if (event === 'merge_group')
+        return 'a merge group is not merged yet';
+    if (tag)
+        return 'a tag may sit on any commit';
+    if (!BRANCH_BUILDS.has(event))
+        return 'it does not build a branch of its own';
+    if (!branch)
+        return 'it builds no branch';
+    if (!publishBranch)
+        return 'there is no publishing branch';
+    if (branch !== publishBranch)
+        return `only branch ${(0,lib_text/* quote */.hD)(publishBranch)} moves those`;
+    if (context.checkout === 'other')
+        return describeOtherCheckout(context);
+    return '';
+}
+/**
+ * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
+ */
+function maySetTag(tag, commit, decision, publishBranch) {
+    if ((0,references/* isOfBranch */.Av)(tag, publishBranch))
+        return decision.publish;
+    return commit.checkout !== 'other' && !commit.isPullRequest;
+}
+/** Says that the checkout, which the run builds, is not the event's commit. */
+function describeOtherCheckout({ shortSha, eventSha }) {
+    return `the checkout is at ${shortSha}, not at the event's commit ${eventSha.slice(0, 7)}`;
+}
+function subject({ event, branch, tag }) {
+    const run = event === 'local' ? 'This local run' : `This ${word(event)} event`;
+    if (tag)
+        return `${run} on tag ${(0,lib_text/* quote */.hD)(tag)}`;
+    return branch ? `${run} on branch ${(0,lib_text/* quote */.hD)(branch)}` : run;
+}
+/** Returns the name of an event or mode, quoted if it has other than word characters. */
+function word(name) {
+    return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
+}
+
+;// CONCATENATED MODULE: ./.build/src/plan/select-strategy.js
+
+
+/**
+ * Chooses the strategy by the properties that the engine reports.
+ * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, fixed in BuildKit 0.14),
+ * moby/buildkit#5242 (broken in 27.0 and 27.1).
+ *
+ * @param dockerBuildkit the user's DOCKER_BUILDKIT
+ * @param differences what the two builders make differently of this Dockerfile: then docker's own choice counts
+ * @throws UserError if no builder on this machine can build this Dockerfile
+ */
+function selectStrategy(engine, dockerfile, inputs, dockerBuildkit, differences = []) {
+    const needs = [
+        ...dockerfile.buildKitFeatures,
+        ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
+        ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
+        ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+    ].join(', ');
+    const forgets = whyBuildKitForgets(engine);
+    const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
+    const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets;
+    if (reason !== undefined && notLegacy === undefined)
+        return { ...LEGACY, reason };
+    if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
+        if (needs === '') {
+            const capabilities = { ...LEGACY.capabilities, reusesLayers: false };
+            const reason = `Docker ${engine.version} has no buildx`;
+            return { ...LEGACY, capabilities, reason, warning: unreliable(forgets, notLegacy) };
+        }
+        throw new errors/* UserError */.yo(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
+    }
+    const choice = buildKit(engine);
+    if (forgets !== undefined)
+        return { ...choice, warning: unreliable(forgets, notLegacy) };
+    if (dockerBuildkit !== '0')
+        return choice;
+    return { ...choice, warning: `Ignoring DOCKER_BUILDKIT=0: ${notLegacy}; remove that variable` };
+}
+/** The legacy builder uses any image as a cache, but only if it is in the engine. */
+const LEGACY = {
+    name: 'legacy',
+    client: 'legacy',
+    progress: 'plain',
+    capabilities: {
+        cacheMetadata: false,
+        triggerHistory: true,
+        reusesLayers: true,
+        prefetch: false,
+        replacesStages: true,
+        // it pulls the cache source
+        hidesCacheSource: false
+    }
+};
+/** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
+const BUILDKIT = { cacheMetadata: true, triggerHistory: false, reusesLayers: true };
+function unreliable(...causes) {
+    const known = causes.filter((cause) => cause !== undefined).join(', and ');
+    return `Unchanged layers may be rebuilt: ${known}; upgrade to Docker 28 or later, with buildx`;
+}
+/** Returns why BuildKit's inline cache is unreliable on this engine; undefined if it is reliable. */
+function whyBuildKitForgets({ version, store, buildx }) {
+    if (buildx === undefined)
+        return `Docker ${version} has no buildx`;
+    if (store === 'containerd') {
+        return (0,engine_info/* atLeast */.jZ)(version, '26.1.0') ? undefined : `the containerd store of Docker ${version} is older than 26.1`;
+    }
+    return (0,engine_info/* atLeast */.jZ)(version, '27.2.0')
+        ? undefined
+        : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (fixed in 27.2)`;
+}
+/**
+ * Returns why the legacy builder cannot share layers on this engine; undefined if it can. On the containerd store the build
+ * fails when it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or a
+ * step that it already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
+ */
+function whyLegacyForgets({ store, version }) {
+    return store === 'containerd'
+        ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
+        : undefined;
+}
+function buildKit(engine) {
+    const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`;
+    const hidesCacheSource = engine.store !== 'containerd';
+    if (engine.buildx === undefined) {
+        return {
+            ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
+            capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true, hidesCacheSource }
+        };
+    }
+    // docker/buildx supports rawjson since 0.13
+    const progress = (0,engine_info/* atLeast */.jZ)(engine.buildx, '0.13.0') ? 'rawjson' : 'plain';
+    return {
+        name: 'inline',
+        client: 'buildx',
+        // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
+        capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain', hidesCacheSource },
+        progress,
+        reason
+    };
+}
+/** Returns whether `docker build` itself uses BuildKit (docker/cli cmd/docker/builder.go). */
+function isBuildKitDefault(engine, dockerBuildkit) {
+    if (dockerBuildkit === '0')
+        return false;
+    return hasIntegratedBuildKit(engine) ? dockerBuildkit === '1' : engine.buildx !== undefined;
+}
+/** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */
+function hasIntegratedBuildKit({ version }) {
+    return (0,engine_info/* atLeast */.jZ)(version, '18.9.0') && !(0,engine_info/* atLeast */.jZ)(version, '23.0.0');
+}
+
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/plan/variant.js
+var plan_variant = __nccwpck_require__(7194);
+;// CONCATENATED MODULE: ./.build/src/plan/create-plan.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
+ *
+ * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
+ */
+async function createPlan(planning) {
+    const { commit, git, github, docker, log, env, signal } = planning;
+    const inputs = withPlatform(planning.inputs, env.DOCKER_DEFAULT_PLATFORM);
+    if (!(0,external_node_fs_.statSync)(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
+        throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
+    }
+    const file = inputs.file ?? (0,external_node_path_.join)(inputs.context, 'Dockerfile');
+    const dockerfile = await readDockerfile(file, inputs, env);
+    const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
+    const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
+    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+        findPublishBranch(inputs, commit, github, log),
+        commit.commitTime ?? github.commitTime(commit.sha),
+        (0,engine_info/* readEngineInfo */.Xc)(docker, signal),
+        findDirtyFiles(commit, git),
+        git.prefix()
+    ]);
+    describeCheckout(inputs.context, commit, dirty, log);
+    const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
+    if (created === undefined) {
+        log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
+    }
+    const differences = [
+        ...differencesOfBuilders(dockerfile, [builderStage, targetStage]),
+        ...((0,external_node_fs_.existsSync)(`${file}.dockerignore`) ? [`the file ${(0,external_node_path_.basename)(file)}.dockerignore`] : [])
+    ];
+    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
+    const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
+    const fingerprints = takeFingerprints(inputs, engine.platform);
+    const decision = decidePublish(inputs.push, publishBranch, commit);
+    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
+    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
+    if (decision.push)
+        noticeHeldTags({ inputs, commit, made, refs, decision }, log);
+    const folder = prefix ?? '';
+    const variant = (0,plan_variant/* variantOf */.Bp)({
+        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
+        ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
+    });
+    const buildArgs = (0,plan_variant/* buildArgsOf */.tt)(dockerfile, inputs.buildArgs, env);
+    const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, { variant, buildArgs });
+    const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
+    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
+    return {
+        ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
+        ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
+        ...(dirty && { dirty })
+    };
+}
+/** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
+function withPlatform(inputs, otherwise) {
+    if (inputs.platform !== undefined || !otherwise)
+        return inputs;
+    return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
+}
+async function readDockerfile(file, { buildArgs }, env) {
+    let text;
+    try {
+        text = await (0,promises_.readFile)(file, 'utf8');
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`Cannot read the Dockerfile ${JSON.stringify(file)} (${(0,errors/* messageOf */.bD)(error)}); set the input file`);
+    }
+    try {
+        return (0,dockerfile_parse/* parseDockerfile */.A)(text, Object.fromEntries((0,passed_variables/* valuesOfBuildArgs */.r)(buildArgs, env)));
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`${file} cannot be used: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+function findStages(dockerfile, { builderTarget, target }, file) {
+    const names = (0,model/* listStages */.Cv)(dockerfile);
+    const builder = (0,model/* findStage */.U9)(dockerfile, builderTarget);
+    if (!builder) {
+        throw new errors/* UserError */.yo(`Input builder-target is ${(0,lib_text/* quote */.hD)(builderTarget)}, but ${file} has no such stage; its stages are: ${names}`);
+    }
+    const production = target === undefined ? dockerfile.stages.at(-1) : (0,model/* findStage */.U9)(dockerfile, target);
+    if (!production) {
+        throw new errors/* UserError */.yo(`Input target is ${(0,lib_text/* quote */.hD)(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`);
+    }
+    return [builder, production];
+}
+/** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
+function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
+    const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)));
+    if (moving.length > 0 && !decision.publish) {
+        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+    }
+    const held = made.branch.filter((tag) => !refs.branch.includes(tag));
+    if (held.length > 0) {
+        log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
+    }
+    const others = (0,references/* tagsOfOthers */.KL)(inputs, commit);
+    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? ''));
+    if (commits.length > 0) {
+        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+    }
+    const pulls = others.filter((tag) => !commits.includes(tag));
+    if (pulls.length > 0) {
+        log.notice(`Skipping ${pulls.join(', ')} of the input tags: pr- and a number are the tag of a pull request that this run does not build`);
+    }
+}
+/** Says which commit the images are tagged with, unless it is what everybody expects. */
+function describeCheckout(context, commit, dirty, log) {
+    if (commit.checkout === 'unknown') {
+        log.warning(`Git cannot tell which commit is checked out, because the context folder ${JSON.stringify(context)} is not in a git checkout, or git is missing; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, set the context to a folder in it, and install git`);
+    }
+    if (commit.checkout === 'other') {
+        log.notice(`The images are tagged ${commit.shortSha}, and no tag that names a branch is set: ${describeOtherCheckout(commit)}`);
+    }
+    if (dirty)
+        log.warning((0,plan_dirty/* describeDirty */.w)(commit.shortSha, dirty));
+}
+async function findDirtyFiles(commit, git) {
+    const own = commit.checkout === 'unknown' ? undefined : await git.ownCommit(commit.sha);
+    const files = own === undefined ? undefined : await dirtyFiles(git, own);
+    return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
+}
+async function findPublishBranch(inputs, commit, github, log) {
+    const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
+    if (known !== undefined)
+        return known;
+    if (commit.repository !== '') {
+        log.warning('Cannot determine the default branch (neither the event nor GitHub names it); using master as the publishing branch. Set the input publish-branch');
+    }
+    return 'master';
+}
+/** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */
+async function checkBuilder({ builder }, engine, docker, signal) {
+    if (builder === undefined)
+        return engine.context;
+    if (engine.buildx === undefined) {
+        throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, but this docker client has no buildx; remove it or install buildx`);
+    }
+    const driver = await (0,engine_info/* readBuilderDriver */.Kj)(docker, builder, signal);
+    if (driver === 'docker')
+        return builder;
+    throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
+}
+
+// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
+var retry = __nccwpck_require__(6855);
+;// CONCATENATED MODULE: ./.build/src/registry/challenge.js
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
+/** A scheme, which stands alone or before its first parameter. */
+const SCHEME = new RegExp(`^(${TOKEN})(?=\\s+${TOKEN}\\s*=|\\s*(?:,|$))`);
+/** Maximum length to read of a header, in characters. */
+const LONGEST = 8_192;
+/** Parses the challenges in a header. Never fails, but skips everything that is not a challenge. */
+function parseChallenges(header) {
+    const challenges = [];
+    let rest = header.slice(0, LONGEST);
+    while (rest !== '') {
+        rest = rest.replace(/^[\s,]+/, '');
+        const parameter = challenges.length === 0 ? null : PARAMETER.exec(rest);
+        if (parameter) {
+            const [all, name = '', quoted, plain] = parameter;
+            const parameters = challenges.at(-1)?.parameters;
+            const key = name.toLowerCase();
+            // the first value applies: a registry has no reason to send two
+            if (parameters && !Object.hasOwn(parameters, key)) {
+                Object.defineProperty(parameters, key, {
+                    value: plain ?? (quoted ?? '').replaceAll(/\\(.)/gs, '$1'),
+                    enumerable: true
+                });
+            }
+            rest = rest.slice(all.length);
+            continue;
+        }
+        const [scheme] = SCHEME.exec(rest) ?? [];
+        if (scheme !== undefined) {
+            challenges.push({ scheme: scheme.toLowerCase(), parameters: {} });
+            rest = rest.slice(scheme.length);
+            continue;
+        }
+        // not a challenge: continue after the next comma
+        rest = rest.includes(',') ? rest.slice(rest.indexOf(',') + 1) : '';
+    }
+    return challenges;
+}
+
+// EXTERNAL MODULE: ./.build/src/registry/credentials.js
+var registry_credentials = __nccwpck_require__(1565);
+// EXTERNAL MODULE: ./.build/src/registry/failure.js
+var registry_failure = __nccwpck_require__(305);
+// EXTERNAL MODULE: external "node:tls"
+var external_node_tls_ = __nccwpck_require__(1692);
+;// CONCATENATED MODULE: ./.build/src/registry/certificates.js
+
+
+
+/** Returns the certificate folders of a registry (docs.docker.com, "Verify repository client with certificates"). */
+function foldersFor(registry, env) {
+    const ofUser = env.XDG_CONFIG_HOME || (env.HOME && (0,external_node_path_.join)(env.HOME, '.config'));
+    return ['/etc', ...(ofUser ? [ofUser] : [])].map((folder) => (0,external_node_path_.join)(folder, 'docker', 'certs.d', registry));
+}
+/**
+ * Creates the TLS context for a registry. It trusts the certificates of Node.js and of the system, and each *.crt in docker's
+ * folder certs.d/REGISTRY; it presents each *.cert there with its *.key as a client certificate.
+ *
+ * @param registry host[:port] as in a reference
+ * @throws Error if one of these files cannot be read or parsed
+ */
+async function makeSecureContext(registry, env, folders = foldersFor(registry, env)) {
+    const found = await Promise.all(folders.map(readCertificates));
+    return external_node_tls_.createSecureContext({
+        ca: [...trustedHere(), ...found.flatMap(({ authorities }) => authorities)],
+        cert: found.flatMap(({ clients }) => clients.map(({ certificate }) => certificate)),
+        key: found.flatMap(({ clients }) => clients.map(({ key }) => key))
+    });
+}
+let trusted;
+/** Returns the certificates that the system trusts, as docker does; Node.js by default trusts only its own list. */
+function trustedHere() {
+    // Node.js has this function since 22.15
+    const read = external_node_tls_.getCACertificates;
+    trusted ??= read ? [...new Set([...read('default'), ...read('system')])] : [...external_node_tls_.rootCertificates];
+    return trusted;
+}
+async function readCertificates(folder) {
+    const names = (await (0,promises_.readdir)(folder).catch(() => [])).toSorted();
+    const read = (name) => (0,promises_.readFile)((0,external_node_path_.join)(folder, name));
+    const withKey = names.filter((name) => name.endsWith('.cert') && names.includes(name.replace(/cert$/, 'key')));
+    return {
+        authorities: await Promise.all(names.filter((name) => name.endsWith('.crt')).map(read)),
+        clients: await Promise.all(withKey.map(async (name) => ({ certificate: await read(name), key: await read(name.replace(/cert$/, 'key')) })))
+    };
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./.build/src/registry/proxy.js
+
+/**
+ * Returns the proxy for a URL from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as docker does (golang.org/x/net http/httpproxy):
+ * NO_PROXY lists `*`, domains, addresses and address ranges, with optional ports; loopback addresses never use a proxy.
+ *
+ * @returns undefined for a direct connection, also if the URL of the proxy is not valid
+ */
+function proxyFor(url, env) {
+    const read = (name) => env[name] || env[name.toLowerCase()] || '';
+    const proxy = read(url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+    if (proxy === '' || isLoopback(host))
+        return undefined;
+    const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+    const excluded = read('NO_PROXY')
+        .split(',')
+        .map((item) => item.trim().toLowerCase())
+        .filter((item) => item !== '');
+    if (excluded.some((item) => matches(item, host, port)))
+        return undefined;
+    const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+    return URL.canParse(full) ? full : undefined;
+}
+/** Returns whether a host, without port and brackets, is this machine. */
+function isLoopback(host) {
+    return host === 'localhost' || ((0,external_node_net_.isIP)(host) !== 0 && isInRange(host, (0,external_node_net_.isIP)(host) === 6 ? '::1/128' : '127.0.0.0/8'));
+}
+function matches(item, host, port) {
+    if (item === '*')
+        return true;
+    if (item.includes('/'))
+        return isInRange(host, item);
+    const [, name = item, ownPort] = /^(\[[0-9a-f:]+\]|[^:]+):(\d+)$/.exec(item) ?? [];
+    if (ownPort !== undefined && ownPort !== port)
+        return false;
+    const plain = name.replace(/^\[(.*)\]$/, '$1').replace(/^\*(?=\.)/, '');
+    if ((0,external_node_net_.isIP)(plain) !== 0)
+        return plain === host;
+    return plain.startsWith('.') ? host.endsWith(plain) : host === plain || host.endsWith(`.${plain}`);
+}
+/** Returns whether an address is in a range in CIDR notation; false for a name. */
+function isInRange(host, range) {
+    const [address = '', bits = ''] = range.split('/');
+    const family = (0,external_node_net_.isIP)(host);
+    if (family === 0 || (0,external_node_net_.isIP)(address) !== family || !/^\d{1,3}$/.test(bits))
+        return false;
+    if (Number(bits) > (family === 4 ? 32 : 128))
+        return false;
+    const list = new external_node_net_.BlockList();
+    const type = family === 4 ? 'ipv4' : 'ipv6';
+    list.addSubnet(address, Number(bits), type);
+    return list.check(host, type);
+}
+
+;// CONCATENATED MODULE: ./.build/src/registry/transport.js
+
+
+
+
+
+
+/** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
+const CONNECT_WITHIN = 10_000;
+const ANSWER_WITHIN = 30_000;
+/** HTTP to a registry and its token server: handles TLS, proxies and time limits, but neither credentials nor redirects. */
+class Transport {
+    #registry;
+    #env;
+    #isInsecure;
+    #dispatchers = new Map();
+    #secureContext;
+    #scheme;
+    /** @param registry host[:port] as in a reference */
+    constructor(registry, env, insecure) {
+        this.#registry = registry;
+        this.#env = env;
+        this.#isInsecure = isInsecure(registry, insecure);
+    }
+    /** Returns `https` or, if the engine may use plain HTTP and the registry does not support TLS, `http`. */
+    scheme(host, signal) {
+        this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https');
+        return this.#scheme;
+    }
+    /** Returns whether a URL may receive credentials: over plain HTTP only if the engine sends them so, too. */
+    mayHaveCredentials(url) {
+        return url.protocol === 'https:' || this.#isInsecure;
+    }
+    /**
+     * Sends one request.
+     *
+     * @throws RegistryError if no complete answer arrives
+     * @throws CancelledError if the signal aborts the request for another reason than a timeout
+     */
+    async send(url, { method, headers = {}, body, mostBytes, signal }) {
+        (0,bounds/* requireBounded */.ZY)(signal, `${method} ${url.origin}`);
+        try {
+            const dispatcher = await this.#dispatcherFor(url);
+            const sent = (0,undici.request)(url, {
+                ...{ method, dispatcher, signal, headersTimeout: ANSWER_WITHIN, bodyTimeout: ANSWER_WITHIN },
+                headers: { 'user-agent': 'shared-docker-layers', ...headers },
+                ...(body === undefined ? {} : { body })
+            });
+            // undici ignores the signal until the connection is up: a proxy may never answer
+            const answer = await orAborted(sent, signal);
+            const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes);
+            // a HEAD has no body to read, but reading it frees the connection
+            if (method === 'HEAD')
+                await answer.body.dump();
+            return { status: answer.statusCode, headers: joined(answer.headers), body: text, url };
+        }
+        catch (error) {
+            throw asFailure(error, signal);
+        }
+    }
+    /** Closes all connections. */
+    async end() {
+        await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+    }
+    /** Tries TLS first, then plain HTTP, as engines do (moby/moby registry/service_v2.go). */
+    async #findScheme(host, signal) {
+        try {
+            await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal });
+            return 'https';
+        }
+        catch (error) {
+            // nothing listens on the port for TLS, or what listens does not support it
+            const isHttp = error instanceof registry_failure/* RegistryError */.gl && (error.failure.kind === 'untrusted' || /ECONNREFUSED/.test(error.message));
+            if (isHttp)
+                return 'http';
+            this.#scheme = undefined;
+            throw error;
+        }
+    }
+    async #dispatcherFor(url) {
+        const known = this.#dispatchers.get(url.origin);
+        if (known)
+            return known;
+        this.#secureContext ??= this.#makeSecureContext();
+        const secureContext = url.protocol === 'https:' ? await this.#secureContext : undefined;
+        const tls = { ...(secureContext && { secureContext }), rejectUnauthorized: !this.#isInsecure };
+        const proxy = proxyFor(url, this.#env);
+        const made = proxy === undefined
+            ? new undici.Agent({ connect: { ...tls, timeout: CONNECT_WITHIN } })
+            : new undici.ProxyAgent({ uri: proxy, requestTls: { ...tls, timeout: CONNECT_WITHIN } });
+        // another request may have stored one meanwhile
+        const dispatcher = this.#dispatchers.get(url.origin) ?? made;
+        this.#dispatchers.set(url.origin, dispatcher);
+        return dispatcher;
+    }
+    async #makeSecureContext() {
+        try {
+            return await makeSecureContext(this.#registry, this.#env);
+        }
+        catch (error) {
+            const message = `its certificates in certs.d cannot be read: ${error.message}`;
+            throw new registry_failure/* RegistryError */.gl({ kind: 'untrusted', message, clientMaySucceed: true });
+        }
+    }
+}
+/** Maximum size in bytes of an answer of which only the status matters. */
+const SHORT_ANSWER = 65_536;
+/** Returns whether the engine accesses a registry without TLS or without verifying its certificate. Always true for loopback addresses. */
+function isInsecure(registry, { hosts, ranges }) {
+    if (hosts.includes(registry))
+        return true;
+    const host = registry.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    return isLoopback(host) || ranges.some((range) => isInRange(host, range));
+}
+async function readBody(body, mostBytes) {
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of body) {
+        length += chunk.length;
+        if (length > mostBytes) {
+            // leaving the loop closes the connection
+            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the answer is longer than ${mostBytes} bytes` });
+        }
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+}
+function joined(headers) {
+    const entries = Object.entries(headers).map(([name, value = '']) => [
+        name,
+        Array.isArray(value) ? value.join(', ') : value
+    ]);
+    return Object.fromEntries(entries);
+}
+function asFailure(error, signal) {
+    if (error instanceof registry_failure/* RegistryError */.gl)
+        return error;
+    if (signal.aborted) {
+        return (0,registry_failure/* isTimeout */.kL)(signal.reason)
+            ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: 'no answer in time' })
+            : new errors/* CancelledError */.cc();
+    }
+    return new registry_failure/* RegistryError */.gl((0,registry_failure/* failureOfConnection */.yM)(error));
+}
+/** Whether an answer is a redirect (RFC 9110, 15.4). */
+function isRedirect({ status }) {
+    return [301, 302, 303, 307, 308].includes(status);
+}
+/** Rejects as soon as the signal is aborted, whatever becomes of the work. */
+function orAborted(work, signal) {
+    const aborted = new Promise((_, reject) => {
+        if (signal.aborted)
+            reject(signal.reason);
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    return Promise.race([work, aborted]);
+}
+
+;// CONCATENATED MODULE: ./.build/src/registry/authorization.js
+
+
+
+
+
+/** Maximum size of a token server's answer in bytes. */
+const LONGEST_TOKEN = 1_048_576;
+/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
+const USUAL_LIFETIME = 60;
+const MARGIN = 10;
+/** Logins for one request at most. */
+const MOST_LOGINS = 2;
+/**
+ * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
+ * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
+ */
+class Authorization {
+    #transport;
+    #find;
+    /** By scope. */
+    #tokens = new Map();
+    #credentials;
+    #secrets = new Set();
+    /** Whether credentials were not sent to a token server, because that would have been in plain text. */
+    #isWithheld = false;
+    constructor(registry, env, transport) {
+        this.#transport = transport;
+        this.#find = (signal) => (0,registry_credentials/* findCredentials */.gD)(registry, env, signal);
+    }
+    /**
+     * Sends a request and, if the registry requires a login, sends it again with credentials.
+     *
+     * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
+     * @throws RegistryError, also if the registry rejects the login
+     */
+    async send(url, scope, request) {
+        for (let logins = 0;; logins++) {
+            const used = this.#tokens.get(scope);
+            const answer = await this.#sendWith(await headerOf(used), url, request);
+            if (answer.status !== 401) {
+                const hidden = used === undefined && logins === 0 ? await this.#findHidden(url, answer, request.signal) : undefined;
+                if (!hidden)
+                    return answer;
+                await this.#renew(used, url, scope, hidden, request.signal);
+                continue;
+            }
+            // a token may end between two requests that share it, but not again and again
+            if (logins === MOST_LOGINS)
+                throw this.#refused(answer, await this.#readCredentials(request.signal));
+            await this.#renew(used, url, scope, answer, request.signal);
+        }
+    }
+    /** Redacts the credentials in a text. */
+    redact(message) {
+        return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
+    }
+    /**
+     * Returns the challenge of a registry that hides a repository from anonymous users, with 403 or 404 instead of 401; undefined if
+     * there is none, or no credentials for it.
+     */
+    async #findHidden({ origin }, { status }, signal) {
+        if (![403, 404].includes(status) || !(await this.#readCredentials(signal)).credentials)
+            return undefined;
+        const ping = await this.#transport.send(new URL('/v2/', origin), {
+            method: 'GET',
+            mostBytes: LONGEST_TOKEN,
+            signal
+        });
+        return ping.status === 401 ? ping : undefined;
+    }
+    /** Logs in anew, unless another request has done so meanwhile. */
+    async #renew(used, url, scope, refused, signal) {
+        const found = await this.#readCredentials(signal);
+        if (this.#tokens.get(scope) === used) {
+            this.#tokens.set(scope, this.#login(url, scope, refused, found.credentials, signal));
+        }
+        const token = this.#tokens.get(scope);
+        try {
+            if ((await token)?.header === '')
+                throw this.#refused(refused, found);
+        }
+        catch (error) {
+            if (this.#tokens.get(scope) === token)
+                this.#tokens.delete(scope);
+            const isRefused = error instanceof registry_failure/* RegistryError */.gl && error.failure.kind === 'refused';
+            throw isRefused && found.failure !== undefined ? this.#refused(refused, found) : error;
+        }
+    }
+    #refused(answer, { failure }) {
+        if (failure !== undefined)
+            return new registry_failure/* RegistryError */.gl(withoutHelper(failure));
+        const message = this.redact(wordsOf(answer));
+        return new registry_failure/* RegistryError */.gl({ kind: 'refused', message, ...(this.#isWithheld && { clientMaySucceed: true }) });
+    }
+    #sendWith(header, url, request) {
+        const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) };
+        return this.#transport.send(url, { ...request, headers });
+    }
+    async #readCredentials(signal) {
+        this.#credentials ??= this.#find(signal);
+        const credentials = this.#credentials;
+        const found = await credentials.catch((error) => {
+            if (this.#credentials === credentials)
+                this.#credentials = undefined;
+            throw error;
+        });
+        if (found.credentials)
+            for (const secret of (0,registry_credentials/* secretsOf */.Fj)(found.credentials))
+                this.#secrets.add(secret);
+        return found;
+    }
+    /** @returns a token without a header if no credentials fit the registry's challenges */
+    async #login(url, scope, refused, credentials, signal) {
+        const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
+        const mayHave = this.#transport.mayHaveCredentials(url);
+        const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+        if (bearer) {
+            if (credentials?.kind === 'registry-token' && mayHave)
+                return forEver(`Bearer ${credentials.token}`);
+            return this.#fetchToken(bearer, scope, credentials, signal);
+        }
+        const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
+        if (isBasic && credentials?.kind === 'password' && mayHave)
+            return forEver(basic(credentials));
+        return forEver('');
+    }
+    async #fetchToken({ parameters }, scope, credentials, signal) {
+        const { realm = '', service } = parameters;
+        const url = URL.canParse(realm) ? new URL(realm) : undefined;
+        if (!url || !/^https?:$/.test(url.protocol)) {
+            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'the registry names no valid token server' });
+        }
+        const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
+        this.#isWithheld ||= credentials !== undefined && usable === undefined;
+        // request more than the scope in the challenge: a push also reads
+        const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
+        const answer = usable?.kind === 'identity-token'
+            ? await this.#refresh(url, usable.token, service, scopes, signal)
+            : await this.#ask(url, usable, service, scopes, signal);
+        const body = (0,json/* parseJson */.qF)(answer.body.toString());
+        const token = (0,json/* text */.Qq)((0,json.at)(body, 'token')) || (0,json/* text */.Qq)((0,json.at)(body, 'access_token'));
+        if (answer.status !== 200 || token === '') {
+            const words = this.redact(wordsOf(answer));
+            const kind = answer.status === 200 ? 'unknown' : (0,registry_failure/* kindOfStatus */.o3)(answer.status);
+            const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
+            throw new registry_failure/* RegistryError */.gl({
+                kind: kind === 'absent' ? 'unknown' : kind,
+                message: `token server: ${words}`,
+                ...(pause !== undefined && { pause }),
+                // the docker client follows redirects of token servers
+                ...((isRedirect(answer) || this.#isWithheld) && { clientMaySucceed: true })
+            });
+        }
+        this.#secrets.add(token);
+        const lifetime = Number((0,json.at)(body, 'expires_in')) || USUAL_LIFETIME;
+        return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 };
+    }
+    #ask(realm, credentials, service, scopes, signal) {
+        const url = new URL(realm);
+        if (service !== undefined)
+            url.searchParams.set('service', service);
+        for (const scope of scopes)
+            url.searchParams.append('scope', scope);
+        const headers = {};
+        if (credentials?.kind === 'password') {
+            url.searchParams.set('account', credentials.username);
+            headers.authorization = basic(credentials);
+        }
+        return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal });
+    }
+    #refresh(realm, refreshToken, service, scopes, signal) {
+        const form = new URLSearchParams({
+            ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
+            ...(service !== undefined && { service }),
+            scope: scopes.join(' ')
+        });
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        return this.#transport.send(realm, {
+            ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
+        });
+    }
+}
+function basic({ username, password }) {
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+/** Returns the header of a token, or '' if it was not obtained or has expired. */
+async function headerOf(token) {
+    const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
+    return until < Date.now() ? '' : header;
+}
+function forEver(header) {
+    return { header, until: Number.POSITIVE_INFINITY };
+}
+function withoutHelper(message) {
+    return { kind: 'refused', message, clientMaySucceed: true };
+}
+/** Maximum number of characters of a registry's message to show. */
+const MOST_WORDS = 300;
+/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
+function wordsOf({ status, body }) {
+    const errors = (0,json.at)((0,json/* parseJson */.qF)(body.toString()), 'errors');
+    const first = Array.isArray(errors) ? errors[0] : undefined;
+    const words = [(0,json/* text */.Qq)((0,json.at)(first, 'code')), (0,json/* text */.Qq)((0,json.at)(first, 'message'))].filter((word) => word !== '').join(': ');
+    return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`;
+}
+
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var registry_reference = __nccwpck_require__(5626);
+;// CONCATENATED MODULE: ./.build/src/registry/client.js
+
+
+
+
+
+/** Media types of images and indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
+const MEDIA_TYPES = [
+    'application/vnd.oci.image.index.v1+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json',
+    'application/vnd.oci.image.manifest.v1+json',
+    'application/vnd.docker.distribution.manifest.v2+json'
+];
+/** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
+const LONGEST_MANIFEST = 4_194_304;
+const LONGEST_ANSWER = 65_536;
+const MOST_REDIRECTS = 5;
+/** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
+class RepositoryClient {
+    #host;
+    #path;
+    #registry;
+    #signal;
+    constructor(registry, path, signal) {
+        this.#host = registry.host;
+        this.#path = path;
+        this.#registry = registry;
+        this.#signal = signal;
+    }
+    /** Returns the digest of a tag. Reads the manifest only if the registry does not return the digest alone. */
+    async digest(target) {
+        const signal = this.#deadline();
+        const head = await this.#ask('HEAD', `manifests/${target}`, signal, { accept: MEDIA_TYPES.join(', ') });
+        const digest = head.headers['docker-content-digest'] ?? '';
+        if (head.status === 200 && (0,registry_reference/* isDigest */.Bc)(digest))
+            return digest;
+        if (![200, 400, 405, 501].includes(head.status))
+            throw this.#failure(head);
+        // some registries do not support HEAD or this header
+        return (await this.#manifest(target, signal)).digest;
+    }
+    /** @param target a tag or a digest */
+    manifest(target) {
+        return this.#manifest(target, this.#deadline());
+    }
+    async #manifest(target, signal) {
+        const headers = { accept: MEDIA_TYPES.join(', ') };
+        const answer = await this.#ask('GET', `manifests/${target}`, signal, headers, LONGEST_MANIFEST);
+        if (answer.status !== 200)
+            throw this.#failure(answer);
+        const bytes = answer.body;
+        const digest = (0,registry_reference/* digestOf */.ol)(bytes);
+        const told = answer.headers['docker-content-digest'] ?? '';
+        if ((0,registry_reference/* isDigest */.Bc)(target) && digest !== target)
+            throw mismatch(target, digest);
+        if ((0,registry_reference/* isDigest */.Bc)(told) && digest !== told)
+            throw mismatch(told, digest);
+        return { mediaType: (answer.headers['content-type'] ?? '').replace(/;.*$/, '').trim(), digest, bytes };
+    }
+    /**
+     * Reads a whole blob.
+     *
+     * @param mostBytes maximum size; a larger blob is a failure
+     */
+    async blob(digest, mostBytes) {
+        const signal = this.#deadline();
+        let answer = await this.#ask('GET', `blobs/${digest}`, signal, {}, mostBytes);
+        for (let count = 0; isRedirect(answer); count++) {
+            if (count === MOST_REDIRECTS)
+                throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'too many redirects' });
+            const target = redirectOf(answer);
+            // the registry's storage must not receive credentials
+            answer = await this.#registry.transport.send(target, { method: 'GET', mostBytes, signal });
+        }
+        if (answer.status !== 200)
+            throw this.#failure(answer);
+        if ((0,registry_reference/* digestOf */.ol)(answer.body) !== digest)
+            throw mismatch(digest, (0,registry_reference/* digestOf */.ol)(answer.body));
+        return answer.body;
+    }
+    /** Stores a manifest under a tag. The repository must already contain its blobs and children. */
+    async putManifest(tag, { mediaType, bytes, digest }) {
+        const headers = { 'content-type': mediaType };
+        const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes);
+        if (answer.status < 200 || answer.status > 299)
+            throw asImmutable(this.#failure(answer), this.#path);
+        const told = answer.headers['docker-content-digest'] ?? '';
+        if ((0,registry_reference/* isDigest */.Bc)(told) && told !== digest)
+            throw mismatch(digest, told);
+    }
+    /** Deletes a manifest, and with it all tags that name it. */
+    async deleteManifest(digest) {
+        const answer = await this.#ask('DELETE', `manifests/${digest}`, this.#deadline(), {});
+        if (answer.status !== 202)
+            throw this.#failure(answer);
+    }
+    #deadline() {
+        return (0,bounds/* deadline */.nl)('registry', this.#signal, this.#registry.patience);
+    }
+    async #ask(method, path, signal, headers, mostBytes = LONGEST_ANSWER, body) {
+        const { transport, authorization } = this.#registry;
+        const scheme = await transport.scheme(this.#host, signal);
+        const url = new URL(`${scheme}://${this.#host}/v2/${this.#path}/${path}`);
+        const actions = method === 'PUT' ? 'pull,push' : method === 'DELETE' ? 'delete' : 'pull';
+        const scope = `repository:${this.#path}:${actions}`;
+        return authorization.send(url, scope, { method, headers, mostBytes, signal, ...(body && { body }) });
+    }
+    #failure(answer) {
+        const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
+        const kind = (0,registry_failure/* kindOfStatus */.o3)(answer.status);
+        return new registry_failure/* RegistryError */.gl({
+            // GitHub's secondary rate limit is a 403 with a pause (docs.github.com, "Rate limits for the REST API")
+            kind: pause !== undefined && answer.status === 403 ? 'unreachable' : kind,
+            message: this.#registry.authorization.redact(wordsOf(answer)),
+            ...(pause !== undefined && { pause }),
+            // the docker client follows redirects of manifests
+            ...(isRedirect(answer) && { clientMaySucceed: true })
+        });
+    }
+}
+/** The connections and logins that all repositories of one registry share. */
+class RegistryConnection {
+    /** host[:port] of the registry's API. */
+    host;
+    transport;
+    authorization;
+    /** Time limit in milliseconds for one method of RepositoryClient, instead of the usual bound. */
+    patience;
+    /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
+    constructor(registry, env, insecure, patience) {
+        this.patience = patience;
+        // docker uses this name for it (moby/moby registry/config.go)
+        this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
+        this.transport = new Transport(registry, env, insecure);
+        this.authorization = new Authorization(registry, env, this.transport);
+    }
+    end() {
+        return this.transport.end();
+    }
+}
+/** @param path of the repository, which the message may contain */
+function asImmutable(error, path) {
+    const { failure } = error;
+    const isImmutable = ['refused', 'unknown'].includes(failure.kind) && (0,registry_failure/* isImmutableTag */.Z6)(failure.message.replaceAll(path, ''));
+    return isImmutable ? new registry_failure/* RegistryError */.gl({ ...failure, kind: 'immutable' }) : error;
+}
+function mismatch(expected, found) {
+    return new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` });
+}
+function redirectOf({ headers, url }) {
+    const location = headers.location ?? '';
+    if (!URL.canParse(location, url))
+        throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'a redirect without a target' });
+    const target = new URL(location, url);
+    const isAllowed = target.protocol === 'https:' || (target.protocol === 'http:' && url.protocol === 'http:');
+    if (!isAllowed)
+        throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'a redirect to an address without TLS' });
+    target.username = '';
+    target.password = '';
+    return target;
+}
+
+// EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
+var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/registry/client-words.js
+var client_words = __nccwpck_require__(9268);
+// EXTERNAL MODULE: ./.build/src/registry/image.js
+var registry_image = __nccwpck_require__(4314);
+;// CONCATENATED MODULE: ./.build/src/registry/registry.js
+
+
+
+
+
+
+
+
+
+
+/** Maximum size of an image's config in bytes: with cache metadata it may be large. */
+const LONGEST_CONFIG = 16 * 1_024 * 1_024;
+/**
+ * Accesses registries over HTTP, by the OCI distribution specification. If the action has no access, it falls back to the
+ * docker client or the engine, and logs this.
+ */
+class HttpRegistry {
+    #options;
+    #ended = new AbortController();
+    #signal;
+    #published = new Map();
+    #connections = new Map();
+    /** What was read, by REPOSITORY@DIGEST: a registry may count each read of a manifest as a pull. */
+    #manifests = new Map();
+    /** For each registry that the action cannot access, whether the docker client can. */
+    #byClient = new Map();
+    /** For each registry that the action cannot access, whether the engine can. */
+    #byEngine = new Map();
+    /** The registries of which the log says which program inspects the images. */
+    #told = new Set();
+    constructor(options) {
+        this.#options = options;
+        this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
+    }
+    published(reference) {
+        const read = this.#published.get(reference) ?? this.#inspect(reference);
+        this.#published.set(reference, read);
+        // the caller that awaits it handles a cancellation; this prevents an unhandled rejection until then
+        read.catch(() => { });
+        return read;
+    }
+    async current(reference) {
+        const read = await this.#inspect(reference, (await this.#published.get(reference))?.image);
+        if (read.image || !read.failure.clientMaySucceed)
+            return read;
+        const pulled = await (0,client_images/* pullAndInspect */.$9)(this.#options, reference);
+        if (pulled.image)
+            this.#say(reference, 'The engine', read.failure);
+        return pulled;
+    }
+    async digest(reference) {
+        // the digest is optional, so do not retry if the action cannot access the registry
+        const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#digest(reference)), 'look', ({ failure }) => (failure?.clientMaySucceed ? undefined : (0,client_words/* transientFailure */.RG)(failure)));
+        if (!own.failure?.clientMaySucceed)
+            return own;
+        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
+        if (this.#byEngine.get(registry) === false)
+            return own;
+        const answered = await (0,client_images/* digestByEngine */.km)({ ...this.#options, signal: this.#signal }, reference);
+        this.#byEngine.set(registry, answered !== undefined);
+        if (answered)
+            this.#say(reference, 'The engine', own.failure);
+        return answered ?? own;
+    }
+    async tag(image, references) {
+        const tagged = new Map();
+        for (const reference of references) {
+            const { value, failure } = await this.#tagOne(image, reference);
+            if (failure)
+                return { tagged, failure };
+            tagged.set(reference, value);
+        }
+        return { tagged };
+    }
+    async end() {
+        this.#ended.abort();
+        const connections = [...this.#connections.values()].map((connection) => connection.end());
+        await Promise.allSettled([...connections, ...this.#published.values()]);
+    }
+    async #inspect(reference, known) {
+        const read = await this.#try(reference, async () => {
+            const { value, failure } = await (0,registry_failure/* answer */.ZF)(this.#read(reference, known));
+            return failure ? { failure } : { image: value };
+        });
+        if (read.image || !read.failure.clientMaySucceed || this.#options.buildx === undefined)
+            return read;
+        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
+        // if the client could not access the registry either, do not try again for every image
+        if (this.#byClient.get(registry) === false)
+            return read;
+        const { docker, platform } = this.#options;
+        const inspected = await (0,client_images/* inspectByClient */.p2)(docker, reference, platform, this.#signal);
+        // that the image does not exist is an answer, too
+        if (!inspected.image && inspected.failure.kind !== 'absent') {
+            this.#byClient.set(registry, false);
+            return read;
+        }
+        this.#say(reference, 'The docker client', read.failure);
+        return inspected;
+    }
+    /** Logs once for each registry which program inspected the image instead. */
+    #say(reference, who, { message }) {
+        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
+        if (this.#told.has(`${who} ${registry}`))
+            return;
+        this.#told.add(`${who} ${registry}`);
+        this.#options.log.info(`${who} inspected ${reference}, because this action cannot access ${registry}: ${message}`);
+    }
+    async #read(reference, known) {
+        const address = (0,registry_reference/* addressOf */.ci)(reference);
+        const client = this.#clientOf(address);
+        const top = await client.manifest(address.target);
+        this.#manifests.set(`${address.registry}/${address.path}@${top.digest}`, top);
+        if (known?.digest === top.digest)
+            return known;
+        const child = (0,registry_image/* childOf */.GG)(top, this.#options.platform);
+        const manifest = child === undefined ? top : await partOf(client.manifest(child));
+        const config = (0,registry_image/* configOf */.W1)(manifest);
+        if (config === undefined)
+            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'it is not an image' });
+        const record = (0,registry_image/* parseConfig */.o4)((0,json/* parseJson */.qF)((await partOf(client.blob(config, LONGEST_CONFIG))).toString()));
+        const sizes = (0,registry_image/* parseManifest */.Ng)(manifest);
+        return {
+            ...record,
+            digest: top.digest,
+            ids: [...new Set([top.digest, manifest.digest, config])],
+            ...(sizes && { manifest: sizes })
+        };
+    }
+    async #digest(reference) {
+        const address = (0,registry_reference/* addressOf */.ci)(reference);
+        return this.#clientOf(address).digest(address.target);
+    }
+    async #tagOne(image, reference) {
+        if ((0,image_reference/* sameRepository */.RB)(image, reference)) {
+            const put = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#put(image, reference)), 'publish');
+            if (!put.failure?.clientMaySucceed)
+                return put;
+        }
+        const failure = await (0,client_images/* tagByClient */.Ld)(this.#options, image, reference);
+        // the engine may have access although neither the action nor the client has
+        if (failure)
+            return { failure: { ...failure, clientMaySucceed: true } };
+        // another image store may have repackaged the image
+        const { value } = await this.digest(reference);
+        return { value: value ?? image.replace(/^[^@]*@?/, '') };
+    }
+    async #put(image, reference) {
+        const { registry, path, target: source } = (0,registry_reference/* addressOf */.ci)(image);
+        const client = this.#clientOf({ registry, path });
+        const manifest = this.#manifests.get(`${registry}/${path}@${source}`) ?? (await client.manifest(source));
+        await client.putManifest((0,registry_reference/* addressOf */.ci)(reference).target, manifest);
+        return manifest.digest;
+    }
+    #clientOf({ registry, path }) {
+        const { env, insecure, patience } = this.#options;
+        const connection = this.#connections.get(registry) ?? new RegistryConnection(registry, env, insecure, patience);
+        this.#connections.set(registry, connection);
+        return new RepositoryClient(connection, path, this.#signal);
+    }
+    /** Measures an operation on a reference, and retries it after a transient error. */
+    #try(reference, work, kind = 'look', whyAgain = ({ failure }) => (0,client_words/* transientFailure */.RG)(failure)) {
+        const { timeline } = this.#options;
+        const title = kind === 'look' ? `Inspect ${reference}` : `Tag ${reference}`;
+        return timeline.measure(kind, title, () => (0,retry/* retry */.L)(this.#retry, title, work, whyAgain));
+    }
+    get #retry() {
+        if (this.#signal.aborted)
+            throw new errors/* CancelledError */.cc();
+        return { retries: this.#options.retries, log: this.#options.log, signal: this.#signal };
+    }
+}
+/** Reads a part of an image. If the part is missing, the failure is not `absent`, because the image exists. */
+async function partOf(work) {
+    const { value, failure } = await (0,registry_failure/* answer */.ZF)(work);
+    if (!failure)
+        return value;
+    throw new registry_failure/* RegistryError */.gl(failure.kind === 'absent' ? { kind: 'unknown', message: `a part of it is missing: ${failure.message}` } : failure);
+}
+
+;// CONCATENATED MODULE: ./.build/src/entries/run.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Makes the plan of a run, and says what it is. */
+async function makePlan(action) {
+    const { inputs, childEnv, log, timeline, signal } = action;
+    const git = await git_git/* Git */.T.open(inputs.context, childEnv, { signal, log });
+    const planned = await timeline.measure('prepare', 'Prepare', async () => {
+        const commit = await readEventCommit(process.env, git);
+        const github = new github_GitHub(inputs.githubToken, commit.repository, signal, log);
+        const services = { git, github, docker: action.docker, log, env: process.env, signal };
+        return { git, github, plan: await createPlan({ ...services, inputs: (0,secrets/* publicInputs */.PX)(inputs), commit }) };
+    });
+    action.planned(planned.plan);
+    announce(planned.plan, log);
+    return planned;
+}
+/** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
+async function runWith(action, { plan, git, github }, work) {
+    const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
+    const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker;
+    const registry = new HttpRegistry({
+        ...{ docker, log, timeline, signal },
+        env: childEnv,
+        insecure: plan.engine.insecure,
+        platform: plan.inputs.platform ?? plan.engine.platform,
+        buildx: plan.engine.buildx,
+        retries: inputs.retries
+    });
+    const changesSince = changesFinder(git, github, plan.commit);
+    const tracked = (0,file_modes/* isWide */.EW)(process.umask()) ? ((await git.tracked()) ?? []) : [];
+    const restoreModes = (0,file_modes/* narrowModes */.oM)(plan.inputs.context, tracked);
+    try {
+        return await work({ ...action, docker, plan, git, github, registry, changesSince, stepEnv: process.env });
+    }
+    finally {
+        await registry.end();
+        restoreModes();
+        // after the last build has read the build context
+        await (0,collect_reports/* handOver */.C)({ plan, log, folder });
+        await removeOwnContainers(docker, runId, log, signal);
+    }
+}
+/** Removes the containers of a run, whatever they do. */
+async function removeOwnContainers(docker, runId, log, signal) {
+    const left = await (0,containers/* removeContainers */.Dn)(docker, runId, signal);
+    if (left !== undefined)
+        log.warning(`Cannot remove all containers of this run: ${left}`);
+}
+/** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
+function removesImages({ removeImages, push }) {
+    const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
+    if (GITHUB_ACTIONS !== 'true')
+        return false;
+    const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
+    return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
+}
+function recordImages(docker, { inputs, builds }) {
+    const names = builds.flatMap(({ tags }) => tags);
+    const isOurs = (name) => names.includes(name) || (0,image_reference/* sameRepository */.RB)(inputs.image, name);
+    return new ImageRecorder(docker, isOurs, state/* saveImages */.Kt);
+}
+function announce({ strategy, decision, refs, commit, builds }, log) {
+    log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
+    log.info(`Strategy ${strategy.name}: ${strategy.reason}`);
+    if (strategy.warning !== undefined)
+        log.warning(strategy.warning);
+    const cacheStages = builds.flatMap(({ kind, name, moving }) => kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []);
+    if (cacheStages.length > 0)
+        log.info(`Stages built separately for their cache: ${cacheStages.join(', ')}`);
+    if (decision.push)
+        log.info(decision.reason);
+    else
+        log.notice(decision.reason);
+}
+
 
 /***/ }),
 
-/***/ 7106:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 8749:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EW: () => (/* binding */ isWide),
+/* harmony export */   Q9: () => (/* binding */ unusualModes),
+/* harmony export */   oM: () => (/* binding */ narrowModes)
+/* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+
+
+/** Write permission for group and others, which the usual umask 022 removes. */
+const WRITABLE = 0o022;
+/** Returns whether this umask allows more permissions than the usual one. */
+function isWide(umask) {
+    return (WRITABLE & ~umask) !== 0;
+}
+/**
+ * Sets tracked files to the modes of a usual checkout. Git stores only the executable bit, and the umask of the checkout
+ * decides the rest of the mode; but the cache key of COPY includes the whole mode (moby/buildkit#4374). So for umask 002
+ * or 000, this function removes the additional write permissions of every file and folder. It does not compensate for a
+ * stricter umask, because this would expose the files to other users of the machine.
+ *
+ * @param tracked paths below `folder` that git tracks
+ * @param umask umask of the checkout
+ * @returns a function that restores the modes
+ */
+function narrowModes(folder, tracked, umask = process.umask()) {
+    if (!isWide(umask))
+        return () => { };
+    // exactly the modes that git sets under this umask: another mode is intended
+    const asGitMakes = new Set([0o666 & ~umask, 0o777 & ~umask]);
+    const changed = [];
+    for (const path of placesOf(folder, tracked)) {
+        const mode = modeOf(path);
+        if (mode === undefined || !asGitMakes.has(mode))
+            continue;
+        if (setMode(path, mode & ~WRITABLE))
+            changed.push({ path, mode });
+    }
+    return () => {
+        for (const { path, mode } of changed)
+            if (modeOf(path) === (mode & ~WRITABLE))
+                setMode(path, mode);
+    };
+}
+/** Returns the tracked files whose mode differs from that of a usual checkout; the mode is octal: `640`. */
+function unusualModes(folder, tracked) {
+    return tracked.flatMap((path) => {
+        const mode = modeOf((0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, path));
+        return mode === undefined || mode === 0o644 || mode === 0o755 ? [] : [{ path, mode: mode.toString(8) }];
+    });
+}
+/** Returns the tracked files and their folders, without paths through symbolic links. */
+function placesOf(folder, tracked) {
+    const top = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.realpathSync)(folder);
+    const folders = new Map();
+    const isInside = (path) => {
+        if (path === top)
+            return true;
+        if (!path.startsWith(top + node_path__WEBPACK_IMPORTED_MODULE_1__.sep))
+            return false;
+        const known = folders.get(path);
+        if (known !== undefined)
+            return known;
+        const inside = isInside((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)) && (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === true;
+        folders.set(path, inside);
+        return inside;
+    };
+    const files = tracked.map((path) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(top, path)).filter((path) => isInside((0,node_path__WEBPACK_IMPORTED_MODULE_1__.dirname)(path)));
+    return [top, ...[...folders].flatMap(([path, inside]) => (inside ? [path] : [])), ...files];
+}
+/** Returns the mode of a file or folder, and undefined for anything else. */
+function modeOf(path) {
+    const stats = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(path, { throwIfNoEntry: false });
+    return stats?.isFile() || stats?.isDirectory() ? stats.mode & 0o7777 : undefined;
+}
+function setMode(path, mode) {
+    try {
+        (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.chmodSync)(path, mode);
+        return true;
+    }
+    catch {
+        // the file belongs to another user
+        return false;
+    }
+}
+
+
+/***/ }),
+
+/***/ 428:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   T: () => (/* binding */ Git),
+/* harmony export */   j: () => (/* binding */ isCommitId)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3190);
+
+
+
+
+/** Options of every call of git. */
+const OPTIONS = [
+    '--no-pager',
+    // the repository's own configuration could name a program to run; no option prevents its clean filters (git-lfs)
+    '-c',
+    'core.fsmonitor=false',
+    // git diff updates file times in the index, and runs post-index-change, even with --no-optional-locks
+    '-c',
+    'core.hooksPath=/dev/null',
+    // without safe.directory, git rejects a checkout of another user, as in a job container
+    '-c',
+    'safe.directory=*'
+];
+/** Returns whether a text is a full commit id, and so neither an option nor a range: 40 hex digits, or 64 in a SHA-256 repository. */
+function isCommitId(text) {
+    return /^[0-9a-f]{40}([0-9a-f]{24})?$/i.test(text);
+}
+/**
+ * Runs git in a folder. Every method returns undefined if git, the repository or the commit does not exist.
+ *
+ * @throws CancelledError; BoundError from `open`, `commit`, `branch` and `prefix` if git does not answer: they determine what the
+ * images are, and a run must not guess it
+ */
+class Git {
+    #folder;
+    #env;
+    #history;
+    #options;
+    constructor(folder, env, options = {}) {
+        this.#folder = folder;
+        this.#env = env;
+        this.#options = options;
+        this.#history = options.history ?? folder;
+    }
+    /** Returns git for a folder; in a submodule, commits and the branch are those of the outermost superproject. */
+    static async open(folder, env, options = {}) {
+        let history = folder;
+        for (;;) {
+            const above = await new Git(history, env, options).superproject();
+            if (!above)
+                return new Git(folder, env, { ...options, history });
+            history = above;
+        }
+    }
+    /** Returns the top of the repository of which the folder's is a submodule; '' if there is none. */
+    async superproject() {
+        const path = (await this.#run(['rev-parse', '--show-superproject-working-tree']))?.replace(/\n$/, '');
+        // git before 2.13 prints an option that it does not know
+        return path?.startsWith('-') ? '' : path;
+    }
+    /**
+     * Returns the commit that this repository has in a commit of `commit()`: the same or, in a submodule, the one that the
+     * superproject names. Undefined for a submodule of a submodule.
+     */
+    async ownCommit(sha) {
+        if (this.#history === this.#folder)
+            return sha;
+        const top = (await this.#tryToRun(['rev-parse', '--show-toplevel']))?.replace(/\n$/, '');
+        if (top === undefined || !isCommitId(sha))
+            return undefined;
+        const path = (0,node_path__WEBPACK_IMPORTED_MODULE_0__.relative)(this.#history, top);
+        const named = (await this.#tryToRun(['rev-parse', '--verify', `${sha}:${path}`], this.#history))?.trim();
+        return named !== undefined && isCommitId(named) ? named : undefined;
+    }
+    /** Reads the commit that `revision` names: a full commit id or HEAD. */
+    async commit(revision) {
+        const text = await this.#ask(['show', '--no-patch', '--no-show-signature', '--format=%H %ct', `${revision}^{commit}`], this.#history);
+        const [, sha, seconds] = /^([0-9a-f]+) (\d+)$/.exec(text ?? '') ?? [];
+        if (!sha)
+            return undefined;
+        return { sha, time: `${new Date(Number(seconds) * 1_000).toISOString().slice(0, 19)}Z` };
+    }
+    /**
+     * Returns the relation of `head` to `base`, both full commit ids: `ahead` means that the history of `head` contains
+     * `base`. Also returns undefined if the shallow history of the checkout does not determine the relation.
+     */
+    async relation(base, head) {
+        if (!isCommitId(base) || !isCommitId(head))
+            return undefined;
+        const questions = [
+            ['rev-list', '--max-count=1', base, `^${head}`],
+            ['rev-list', '--max-count=1', head, `^${base}`],
+            ['rev-parse', '--is-shallow-repository']
+        ];
+        const answers = await Promise.all(questions.map((question) => this.#tryToRun(question, this.#history)));
+        const [lacking, beyond, shallow] = answers.map((answer) => answer?.trim());
+        if (lacking === undefined || beyond === undefined)
+            return undefined;
+        if (lacking === '')
+            return beyond === '' ? 'identical' : 'ahead';
+        if (beyond === '')
+            return 'behind';
+        return shallow === 'false' ? 'diverged' : undefined;
+    }
+    /** Returns the checked-out branch, or '' for a detached HEAD. */
+    async branch() {
+        return (await this.#ask(['symbolic-ref', '--quiet', '--short', 'HEAD'], this.#history)) ?? '';
+    }
+    /**
+     * Returns the files that differ between a commit and the current work tree: paths relative to the top of the repository,
+     * without duplicates. A rename is two paths, a submodule one (its folder). Excludes untracked files.
+     *
+     * @param revision a full commit id; the result is undefined for any other text
+     */
+    async changedSince(revision) {
+        if (!isCommitId(revision))
+            return undefined;
+        const text = await this.#tryToRun([
+            'diff',
+            '--name-only',
+            '-z',
+            '--no-renames',
+            '--no-relative',
+            // files that a build leaves in a submodule are not a change
+            '--ignore-submodules=untracked',
+            // attributes and configuration may name diff programs; --name-only needs none, so these options are a safeguard
+            '--no-ext-diff',
+            '--no-textconv',
+            `${revision}^{commit}`,
+            '--'
+        ]);
+        return text === undefined ? undefined : [...new Set(readNames(text))];
+    }
+    /** Returns the tracked files below the folder, as paths relative to it. */
+    async tracked() {
+        const text = await this.#tryToRun(['ls-files', '--cached', '-z']);
+        return text === undefined ? undefined : readNames(text);
+    }
+    /** Returns the path of the folder below the top of the repository, with resolved links: '' or `sub/`. */
+    async prefix() {
+        return (await this.#run(['rev-parse', '--show-prefix']))?.replace(/\n$/, '');
+    }
+    async #ask(args, folder = this.#folder) {
+        return (await this.#run(args, folder))?.trim();
+    }
+    /** Runs git for an answer without which the run goes on. */
+    async #tryToRun(args, folder = this.#folder) {
+        try {
+            return await this.#run(args, folder);
+        }
+        catch (error) {
+            if (!(error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI))
+                throw error;
+            this.#options.log?.info(`${error.message}; the run goes on without this answer`);
+            return undefined;
+        }
+    }
+    /** Returns git's output byte for byte: a file name may begin or end with spaces. */
+    async #run(args, folder = this.#folder) {
+        const { signal } = this.#options;
+        try {
+            const result = await (0,_lib_exec_js__WEBPACK_IMPORTED_MODULE_3__/* .exec */ .m)('git', [...OPTIONS, '-C', folder, ...args], {
+                bound: 'git',
+                ...(signal && { signal }),
+                // prevents fetching a commit or file that a partial clone lacks; git before 2.39.4 ignores this and fetches it
+                env: { ...this.#env, GIT_NO_LAZY_FETCH: '1' }
+            });
+            return result.exitCode === 0 ? result.stdout : undefined;
+        }
+        catch (error) {
+            if (error instanceof _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI)
+                throw new _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .BoundError */ .nI(`git ${args[0]}`, 'git');
+            if (error instanceof _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc)
+                throw error;
+            return undefined;
+        }
+    }
+}
+/** Parses the output of git's option -z, which ends each name with a NUL. */
+function readNames(text) {
+    return text.split('\0').slice(0, -1);
+}
+
+
+/***/ }),
+
+/***/ 5998:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   QD: () => (/* binding */ soonAfter),
@@ -51080,8 +52826,8 @@ function soonAfter(signal) {
 
 /***/ }),
 
-/***/ 7268:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9440:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   bD: () => (/* binding */ messageOf),
@@ -51107,22 +52853,19 @@ function messageOf(error) {
 
 /***/ }),
 
-/***/ 766:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3190:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   N: () => (/* binding */ commandOf),
 /* harmony export */   m: () => (/* binding */ exec)
 /* harmony export */ });
 /* harmony import */ var node_async_hooks__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6698);
-/* harmony import */ var node_async_hooks__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_async_hooks__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3053);
-/* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6193);
-/* harmony import */ var node_string_decoder__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_string_decoder__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2876);
-/* harmony import */ var _bounds_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7106);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7268);
+/* harmony import */ var _bounds_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5998);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9440);
 
 
 
@@ -51283,14 +53026,13 @@ class Text {
 
 /***/ }),
 
-/***/ 9639:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7107:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   q: () => (/* binding */ hashOf)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 
 /** Returns the SHA-256 of any JSON value: 64 hex digits. */
 function hashOf(value) {
@@ -51300,8 +53042,8 @@ function hashOf(value) {
 
 /***/ }),
 
-/***/ 8453:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 1433:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Qq: () => (/* binding */ text),
@@ -51340,8 +53082,8 @@ function list(value) {
 
 /***/ }),
 
-/***/ 9520:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 6855:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -51724,9 +53466,9 @@ function makeRetriable(function_, options) {
 	};
 }
 
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-;// CONCATENATED MODULE: ./src/lib/retry.ts
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+;// CONCATENATED MODULE: ./.build/src/lib/retry.js
 
 
 
@@ -51785,8 +53527,8 @@ async function retry({ retries, log, signal }, what, attempt, whyAgain) {
 
 /***/ }),
 
-/***/ 9112:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2184:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Is: () => (/* binding */ harmless),
@@ -51845,8 +53587,8 @@ function shortened(value, most) {
 
 /***/ }),
 
-/***/ 5112:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 732:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   K: () => (/* binding */ Timeline),
@@ -51893,8 +53635,8 @@ function secondsSince(start) {
 
 /***/ }),
 
-/***/ 4537:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7392:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -51907,14 +53649,14 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/action/tests.ts
-var tests = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var lib_errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
 ;// CONCATENATED MODULE: ./node_modules/fast-xml-parser/src/util.js
 
 
@@ -59200,9 +60942,9 @@ class XMLParser {
         return XmlNode.getMetaDataSymbol();
     }
 }
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-;// CONCATENATED MODULE: ./src/result/junit.ts
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
+;// CONCATENATED MODULE: ./.build/src/result/junit.js
 
 
 const parser = new XMLParser({
@@ -59247,7 +60989,7 @@ function messageOf(problem) {
     return message.trim();
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/collect-reports.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/collect-reports.js
 
 
 
@@ -59377,8 +61119,8 @@ async function realpathOfExisting(path) {
 
 /***/ }),
 
-/***/ 5421:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 5860:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -59386,21 +61128,21 @@ __nccwpck_require__.d(__webpack_exports__, {
   F: () => (/* binding */ previewCommands)
 });
 
-// EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
-// EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-// EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
-// EXTERNAL MODULE: ./src/strategy/inline.ts
-var inline = __nccwpck_require__(8080);
-// EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
-;// CONCATENATED MODULE: ./src/strategy/preview.ts
+// EXTERNAL MODULE: ./.build/src/docker/command-line.js
+var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var references = __nccwpck_require__(2445);
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 1 modules
+var build_source = __nccwpck_require__(1914);
+// EXTERNAL MODULE: ./.build/src/strategy/inline.js
+var inline = __nccwpck_require__(948);
+// EXTERNAL MODULE: ./.build/src/strategy/legacy.js + 1 modules
+var legacy = __nccwpck_require__(7983);
+;// CONCATENATED MODULE: ./.build/src/strategy/preview.js
 
 
 
@@ -59436,11 +61178,11 @@ function legacyBuild(plan, stage, folder) {
     return [(0,command_line/* replayable */.YO)(args, legacy/* LEGACY */.qx), ...(atOnce ? [] : [label])];
 }
 
-// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
-var test = __nccwpck_require__(192);
-// EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
-;// CONCATENATED MODULE: ./src/pipeline/dry-run.ts
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
+var test = __nccwpck_require__(7503);
+// EXTERNAL MODULE: ./.build/src/pipeline/test-args.js
+var test_args = __nccwpck_require__(2904);
+;// CONCATENATED MODULE: ./.build/src/pipeline/dry-run.js
 
 
 
@@ -59493,8 +61235,8 @@ function testCommands({ inputs }, { image, tests, first }) {
 
 /***/ }),
 
-/***/ 5723:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 677:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -59502,11 +61244,21 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ runPipeline)
 });
 
-// EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var dockerfile_steps = __nccwpck_require__(2237);
-// EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
-;// CONCATENATED MODULE: ./src/cache/key-tags.ts
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var lib_json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var registry_reference = __nccwpck_require__(5626);
+// EXTERNAL MODULE: ./.build/src/dockerfile/steps.js
+var dockerfile_steps = __nccwpck_require__(9910);
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
+;// CONCATENATED MODULE: ./.build/src/cache/key-tags.js
 
 
 /** Maximum number of cache tags of one image, and of questions to the registry for one build. */
@@ -59585,15 +61337,139 @@ function testedTagOf(image, parts) {
     return `${image}:tested-${shortKey((0,hash/* hashOf */.q)(parts))}`;
 }
 
-// EXTERNAL MODULE: ./src/action/passed-variables.ts
-var passed_variables = __nccwpck_require__(2148);
-// EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
+;// CONCATENATED MODULE: ./.build/src/cache/keys-label.js
+
+
+
+/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
+const KEYS_LABEL = 'shared-docker-layers.keys';
+/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
+const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
+const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
+/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
+const BASES_LABEL = 'shared-docker-layers.bases';
+/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
+function imageLabels({ kind, baseImage }, digests) {
+    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
+    return [
+        ...labelsOfBase(baseImage, digests),
+        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+    ];
+}
+function labelsOfBase(baseImage, digests) {
+    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
+    if (baseImage === undefined || digest === undefined)
+        return [];
+    const { registry, path, target } = (0,registry_reference/* addressOf */.ci)(baseImage);
+    const name = `${registry}/${path}${(0,registry_reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
+    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
+}
+/** Returns the name of an engine in the label: `28.5.2 containerd`. */
+function nameOfEngine({ version, store }) {
+    return `${version} ${store}`;
+}
+/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
+const LONGEST_LABEL = 60_000;
+/**
+ * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
+ * its base image. An ingredient that several keys share is written once.
+ */
+function keysLabel(build, keys, engine) {
+    const parts = [];
+    const indices = new Map();
+    const indexOf = ({ kind, name = '', hash, count }) => {
+        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
+        const text = JSON.stringify(part);
+        const index = indices.get(text) ?? parts.push(part) - 1;
+        indices.set(text, index);
+        return index;
+    };
+    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
+        keyword,
+        key === undefined ? '' : shortKey(key),
+        ingredients.map(indexOf)
+    ]);
+    const value = JSON.stringify({ version: 1, engine, parts, chain });
+    if (value.length <= LONGEST_LABEL)
+        return `${KEYS_LABEL}=${value}`;
+    const bare = JSON.stringify({
+        version: 1,
+        engine,
+        parts: [],
+        chain: chain.map(([keyword, key]) => [keyword, key, []])
+    });
+    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
+}
+/** Reads the label of an image; undefined if it has none of this form. */
+function readKeysLabel(labels) {
+    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
+    if ((0,lib_json.at)(json, 'version') !== 1)
+        return undefined;
+    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
+    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
+        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
+        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
+        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
+    });
+    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
+}
+/**
+ * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
+ * Dockerfile has made has others than the build that takes its cache from it.
+ */
+function ownInstructionsOf(labels) {
+    const chain = readKeysLabel(labels)?.chain.slice(1);
+    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
+    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
+}
+/** Returns whether an instruction has the recorded key. */
+function isRecorded({ key }, recorded) {
+    return key !== undefined && recorded?.key === shortKey(key);
+}
+function readIngredient(entry) {
+    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
+    return {
+        kind: (0,lib_json/* text */.Qq)(kind),
+        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
+        hash: (0,lib_json/* text */.Qq)(hash),
+        ...(typeof count === 'number' && { count })
+    };
+}
+
+// EXTERNAL MODULE: ./.build/src/registry/client-words.js
+var client_words = __nccwpck_require__(9268);
+// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
+var cache_verdict = __nccwpck_require__(595);
+;// CONCATENATED MODULE: ./.build/src/pipeline/local-hits.js
+
+
+
+/**
+ * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
+ * local cache. Counts nothing if the content of the cache source is unknown.
+ *
+ * @param before the stages that this run built earlier
+ */
+function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
+    const recorded = image && readKeysLabel(image.labels)?.chain.map(({ key }) => key);
+    if (recorded === undefined && failure?.kind !== 'absent')
+        return 0;
+    const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []));
+    const known = new Set([...(recorded ?? []), ...earlier]);
+    const local = chainOfKeys(stage, keys).filter((one) => one.key !== undefined && (0,dockerfile_steps/* makesLayer */.J)(one) && !known.has(shortKey(one.key)));
+    const lines = new Set(local.map(({ line }) => line));
+    return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
 // EXTERNAL MODULE: external "node:timers/promises"
 var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./src/lib/within.ts
+;// CONCATENATED MODULE: ./.build/src/lib/within.js
 
 /** Returns the result of work, or undefined if it takes longer than a time in milliseconds; then the work goes on. */
 async function within(longest, work) {
@@ -59606,11 +61482,7 @@ async function within(longest, work) {
     }
 }
 
-// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
-var client_images = __nccwpck_require__(6939);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-;// CONCATENATED MODULE: ./src/registry/look.ts
+;// CONCATENATED MODULE: ./.build/src/registry/look.js
 
 
 /** Inspects a published image for work that a run can do without: the run waits for it, with its retries, no longer than the bound. */
@@ -59619,21 +61491,657 @@ async function look(registry, reference) {
     return read ?? { failure: { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') } };
 }
 
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var lib_json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/raw-instruction.ts
-var raw_instruction = __nccwpck_require__(5029);
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
+;// CONCATENATED MODULE: ./.build/src/pipeline/older-results.js
+
+
+
+
+
+/** Label of an image that was built on the images of other stages: a hash of their layers. */
+const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
+/**
+ * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
+ * have them.
+ */
+async function hashOfImages({ docker, signal }, { images }) {
+    if (images.length === 0)
+        return '';
+    const names = images.map(({ image }) => image);
+    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
+        ...{ signal, bound: 'image' }
+    });
+    if ((0,docker_errors/* failureOf */.g5)(result) !== undefined)
+        return undefined;
+    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
+}
+/**
+ * Returns whether a build may find results in its cache source that another run made from other images than those just built
+ * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
+ *
+ * @param builtOn `hashOfImages` of the build
+ */
+async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
+    if (builtOn === '')
+        return false;
+    const { image, failure } = await look(registry, cacheSource);
+    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
+        return false;
+    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
+    const chain = chainOfKeys(stage, keys);
+    if (builtOn === undefined || recorded === undefined || chain.length === 0)
+        return true;
+    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
+}
+/**
+ * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
+ * set the tag of the cache source meanwhile.
+ */
+async function hasMoved({ registry }, cacheSource, { failure, steps }) {
+    if (failure !== undefined || !steps.some(({ cached }) => cached))
+        return false;
+    const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)]);
+    // of a registry that only the docker client can access, nothing else is known
+    if (now.failure)
+        return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed;
+    return now.value !== image?.digest;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/build.js
+
+
+
+
+
+/**
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
+ *
+ * @returns the failure, after which it builds nothing more
+ */
+async function buildAll(run, building, result, builds) {
+    for (const stage of builds) {
+        const build = await buildOne(run, building, stage);
+        if (build.kind === 'cache')
+            result.cacheStages.push(build);
+        else
+            result[build.kind] = build;
+        warnOfCaches(run, build);
+        if (build.failure !== undefined)
+            return [{ kind: 'build', image: build.image }];
+    }
+    return [];
+}
+async function buildOne(run, { strategy, caches: { keys, digests, sources }, startFromImages: isHanded = false }, stage) {
+    const { plan, timeline } = run;
+    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
+    tellSource(run, stage, source);
+    // with a rewritten Dockerfile, every build starts from the images anyway
+    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
+    const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys);
+    const startFromImages = isHanded || isOlder;
+    if (isOlder) {
+        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
+    }
+    const labels = [
+        ...stage.labels,
+        keysLabel(stage, keys, nameOfEngine(plan.engine)),
+        ...imageLabels(stage, digests),
+        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+    ];
+    const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
+    const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
+    let build = await solve(startFromImages);
+    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
+    if (moved) {
+        run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
+        const { seconds } = build;
+        build = await solve(true);
+        build.seconds += seconds;
+    }
+    if (source.origin)
+        build.cacheOrigin = source.origin;
+    await tellLocalHits(run, stage, build, keys);
+    // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
+    const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached);
+    if (isOlder || (isUnused && !moved))
+        sources.reject(source.reference);
+    return build;
+}
+/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
+async function tellLocalHits({ plan, registry, log }, stage, build, keys) {
+    if (!build.steps.some(({ cached }) => cached))
+        return;
+    const before = plan.builds.slice(0, plan.builds.findIndex((one) => one.stage === stage.stage));
+    const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before);
+    if (count === 0)
+        return;
+    const steps = count === 1 ? '1 cached step' : `${count} cached steps`;
+    log.info(`${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`);
+}
+function tellSource({ log }, { name }, { reference, origin }) {
+    if (origin)
+        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
+}
+function warnOfCaches({ log }, build) {
+    for (const { reference, failure } of build.unreadableCaches) {
+        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
+        if (sentence === undefined)
+            log.info(`${reference} does not exist yet: nothing to reuse`);
+        else
+            log.warning(sentence);
+    }
+}
+
+;// CONCATENATED MODULE: ./.build/src/cache/cached-layers.js
+
+/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
+function ownHistoryStart(image, { instructions: own }) {
+    const start = image.history.length - own.length;
+    const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
+    return start >= 0 && fits ? start : undefined;
+}
+/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+function keywordOf(createdBy = '') {
+    const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
+    const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
+    return nop ?? first ?? 'RUN';
+}
+/**
+ * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
+ *
+ * @returns a clause: "its cache metadata …"
+ */
+function whyNoCache(image, build) {
+    if (image.recorded === undefined)
+        return 'it has no cache metadata';
+    const own = ownLayers(image, build);
+    if (image.recorded === 'unknown')
+        return undefined;
+    // layers of the base image's triggers cannot be distinguished from layers of the base image
+    if (own === undefined)
+        return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
+    const missing = unrecorded(image, own);
+    return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
+}
+/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
+function missingRecords(image, build) {
+    if (image?.recorded === undefined)
+        return Number.POSITIVE_INFINITY;
+    if (image.recorded === 'unknown')
+        return 0;
+    const own = ownLayers(image, build);
+    if (own === undefined)
+        return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
+    return unrecorded(image, own);
+}
+function unrecorded({ recorded = [] }, layers) {
+    return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
+}
+/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
+function ownLayers(image, build) {
+    const start = ownHistoryStart(image, build);
+    if (start === undefined)
+        return undefined;
+    // on scratch, BuildKit makes the first folder each time, and has no record of it
+    const isOnScratch = start === 0 && (0,dockerfile_steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
+    const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
+    return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
+}
+/** Counts the layers that the first entries of the history created. */
+function layersBelow({ history }, entries) {
+    return history.slice(0, entries).filter(({ empty }) => !empty).length;
+}
+
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var plan_labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
+
+
+
+
+
+
+
+
+/** Chooses the cache source of each build, once. */
+class CacheSources {
+    #run;
+    #keys;
+    #inEngine;
+    /** By stage index. */
+    #chosen = new Map();
+    /** Cache tags that exist, by whether their images can serve as a cache. */
+    #existing = new Map();
+    /** @param inEngine references of the images that the engine had before the run */
+    constructor(run, keys, inEngine = []) {
+        this.#run = run;
+        this.#keys = keys;
+        this.#inEngine = inEngine;
+    }
+    /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
+    start(builds, onChosen) {
+        for (const stage of builds)
+            this.of(stage).then(onChosen, () => { });
+    }
+    of(stage) {
+        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
+        this.#chosen.set(stage.stage, source);
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+        source.catch(() => { });
+        return source;
+    }
+    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
+    exists(reference) {
+        return this.#existing.get(reference);
+    }
+    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
+    reject(reference) {
+        this.#existing.set(reference, false);
+    }
+    /** A build works with its moving tag, too. */
+    async #chooseInTime(stage) {
+        return (await within((0,bounds/* timeOf */.nR)('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
+    }
+    /** Chooses the image with the longest content key of this build, or else the newest published one. */
+    async #choose(stage) {
+        const { plan, registry } = this.#run;
+        const { image, cacheTags } = plan.inputs;
+        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
+        const answers = await Promise.all(asked.map((reference) => within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
+        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
+        for (const reference of found) {
+            const record = await this.#usable(reference, stage);
+            if (record === undefined)
+                continue;
+            for (const other of found.slice(found.indexOf(reference)))
+                this.#existing.set(other, true);
+            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
+        }
+        const newest = await this.#newest(stage);
+        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
+        return { reference: newest, ...(digest !== undefined && { readAs: `${(0,registry_reference/* repositoryOf */._M)(newest)}@${digest}` }) };
+    }
+    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
+    #isHidden(reference) {
+        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
+            return false;
+        return this.#inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
+    }
+    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
+    async #usable(reference, stage) {
+        const { image } = await this.#run.registry.published(reference);
+        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
+            return image;
+        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
+            return image;
+        this.reject(reference);
+        return undefined;
+    }
+    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
+    async #newest(stage) {
+        const { plan, registry } = this.#run;
+        const { cacheSource: newest, keptCache: kept } = stage;
+        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
+            return newest;
+        const published = registry.published(newest);
+        const { image } = await registry.published(kept);
+        // usually there is no kept cache, and so nothing to compare
+        if (!image)
+            return newest;
+        const missing = missingRecords((await published).image, stage);
+        return missingRecords(image, stage) < missing ? kept : newest;
+    }
+}
+function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
+    return { commit, branch };
+}
+
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
+;// CONCATENATED MODULE: ./.build/src/cache/evidence.js
+/** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
+function shorten(text) {
+    return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+;// CONCATENATED MODULE: ./.build/src/cache/compare-keys.js
+
+
+
+/**
+ * Explains the first content key that differs, by the first of its ingredients that does.
+ *
+ * @param before the key at the same place of the published image; undefined if that has fewer instructions
+ * @param isItself whether it is the key of the executed step, and not of an instruction before it
+ */
+function whyOtherKey(evidence, now, before, isItself) {
+    const differing = now.ingredients.filter((one) => !before?.ingredients.some((other) => isSame(one, other)));
+    const of = (kind) => differing.find((one) => one.kind === kind);
+    const [base, stage, image] = [of('base'), of('stage'), of('image')];
+    if (of('platform'))
+        return { kind: 'platform-changed', reason: 'The platform changed.' };
+    if (base)
+        return { kind: 'base-changed', reason: whyOtherBase(evidence, base.name ?? '') };
+    const names = differing.flatMap(({ kind, name }) => (kind === 'argument' && name !== undefined ? [name] : []));
+    if (before?.keyword !== now.keyword || of('instruction'))
+        return whyOtherInstruction(evidence, now, isItself);
+    const args = names.filter((name) => evidence.argumentNames.has(name));
+    if (args.length > 0) {
+        return { kind: 'build-arg-changed', reason: `The value of the build argument ${args.join(', ')} changed.` };
+    }
+    if (names.length > 0) {
+        return { kind: 'instruction-changed', reason: `The value of the variable ${names.join(', ')} changed.` };
+    }
+    const option = of('options');
+    if (option)
+        return whyOtherOption(option.name ?? '');
+    if (stage)
+        return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
+    if (image)
+        return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
+    const files = of('files');
+    if (files)
+        return whyOtherFiles(evidence, now, files, before);
+    // an ingredient that exists no more, such as an argument
+    return whyOtherInstruction(evidence, now, isItself);
+}
+function isSame(one, other) {
+    return one.kind === other.kind && one.name === other.name && one.hash === other.hash;
+}
+/** With digests, if both images name theirs. */
+function whyOtherBase({ published, digests, stageBuild }, name) {
+    const labels = published.image?.labels ?? {};
+    const image = stageBuild.baseImage ?? name;
+    const before = (0,image_reference/* sameImage */.G4)(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined;
+    const now = digests.get(image);
+    return before !== undefined && now !== undefined && before !== now
+        ? `The base image ${image} moved from ${before} to ${now}.`
+        : `The base image ${image} moved, or FROM names another image.`;
+}
+function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
+    const text = stageBuild.instructions.find((one) => one.line === line)?.text ?? keyword;
+    return {
+        kind: 'instruction-changed',
+        reason: isItself
+            ? 'The instruction changed, or is new.'
+            : `The instruction in line ${line}, before it, changed or is new: ${shorten(text)}.`
+    };
+}
+/** Inputs by the names of their ingredients. */
+const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
+function whyOtherOption(name) {
+    const input = INPUTS[name];
+    return input === undefined
+        ? { kind: 'instruction-changed', reason: `An instruction before it, or its base image, sets another ${name}.` }
+        : { kind: 'options-changed', reason: `The input ${input} changed.` };
+}
+function whyOtherStage({ executedStages }, { keyword }, name) {
+    const why = executedStages.has(name) ? 'executed a step' : 'has changed';
+    return keyword === 'FROM'
+        ? `It is built on stage ${name}, which ${why}.`
+        : `What it copies from stage ${name} changed: that stage ${why}.`;
+}
+function whyOtherFiles({ changed, unusualModes }, { files }, { count }, before) {
+    const taken = new Set(files);
+    const because = (reason) => ({ kind: 'files-changed', reason });
+    // git names a submodule by its folder
+    const folders = new Set(files.flatMap(foldersOf));
+    const named = (changed ?? []).filter((path) => taken.has(path) || folders.has(path));
+    if (named.length > 0)
+        return because(`${listed(named)} changed since the commit of the published image.`);
+    if (files.some((path) => path === '.git' || path.startsWith('.git/'))) {
+        return because('It copies .git, which differs with every checkout: add .git to .dockerignore.');
+    }
+    const odd = unusualModes.filter(({ path }) => taken.has(path)).map(({ path, mode }) => `${path} (${mode})`);
+    if (odd.length > 0 && changed !== undefined) {
+        return because(`Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${listed(odd)}.`);
+    }
+    const counted = before?.ingredients.find(({ kind }) => kind === 'files')?.count;
+    const counts = counted === undefined || counted === count ? `${count} files` : `${count} files, before ${counted}`;
+    return because(changed === undefined
+        ? `The files that it copies changed (${counts}). Their names are unknown, because neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image.`
+        : `The files that it copies changed (${counts}): git tracks none of those that differ, or they were removed.`);
+}
+/** Returns the folders that contain a file. */
+function foldersOf(path) {
+    const parts = path.split('/').slice(0, -1);
+    return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+function listed(paths) {
+    const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
+    return `${shown.join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
+}
+
+;// CONCATENATED MODULE: ./.build/src/cache/explain-miss.js
+
+
+
+
+/** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
+function explainMisses(evidence) {
+    const executed = evidence.build.steps.filter(({ cached }) => !cached);
+    const stages = [...new Set(executed.map(({ stage }) => stage))];
+    return stages.flatMap((name) => {
+        const step = executed.find(({ stage }) => stage === name);
+        if (!step)
+            return [];
+        const { kind, reason, unexpected = false } = explain(evidence, step);
+        const { stage, instruction, line } = step;
+        return [{ stage, instruction, ...(line === undefined ? {} : { line }), kind, reason, unexpected }];
+    });
+}
+function explain(evidence, step) {
+    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
+}
+/** Returns the reason if the build could not reuse anything at all. */
+function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
+    if (!reusesLayers)
+        return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' };
+    const { cacheSource, unreadableCaches } = build;
+    // the registry's status is more precise than the builder's message
+    const failure = published.failure ?? unreadableCaches[0]?.failure;
+    switch (failure?.kind) {
+        case undefined:
+            break;
+        case 'absent':
+            return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` };
+        case 'refused':
+            return { kind: 'refused', reason: `Access denied to ${cacheSource}.` };
+        case 'unreachable':
+            return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` };
+        default:
+            return { kind: 'unknown', reason: `Unknown: ${cacheSource} could not be inspected (${failure?.message}).` };
+    }
+    if (cacheMetadata && published.image?.recorded === undefined) {
+        return {
+            kind: 'no-metadata',
+            reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
+        };
+    }
+    if (!cacheMetadata && published.image && isOfBuildKit(published.image, stageBuild)) {
+        return {
+            kind: 'no-metadata',
+            reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
+        };
+    }
+    return undefined;
+}
+/** Returns whether BuildKit executed the own instructions of an image: most base images are of BuildKit, whatever is built on them. */
+function isOfBuildKit(image, stageBuild) {
+    const start = ownHistoryStart(image, ownInstructionsOf(image.labels) ?? stageBuild);
+    return start !== undefined && image.history.slice(start).some(({ createdBy }) => createdBy.endsWith('# buildkit'));
+}
+/** Returns the reason if it lies in another stage. */
+function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
+    const names = stageBuild.own.map(({ name }) => name);
+    const place = names.indexOf(step.stage);
+    if (place === -1) {
+        return publishesAllStages
+            ? { kind: 'unknown', reason: 'Unknown: no image of this run contains the stage.' }
+            : { kind: 'not-published', reason: 'No published image contains the stage: the input cache-stages excludes it.' };
+    }
+    const below = names
+        .slice(0, place)
+        .findLast((name) => build.steps.some(({ stage, cached }) => stage === name && !cached));
+    return below === undefined
+        ? undefined
+        : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` };
+}
+/** Compares the content keys with those of the published image, from the base image up to the step. */
+function compare(evidence, step) {
+    const { keys, published, build } = evidence;
+    const recorded = readKeysLabel(published.image?.labels ?? {});
+    if (keys.length === 0)
+        return { kind: 'unknown', reason: 'Unknown: this run has no content keys.' };
+    if (recorded === undefined) {
+        return {
+            kind: 'unknown',
+            reason: `Unknown: ${build.cacheSource} has no content keys: an older version of this action or something else built it.`
+        };
+    }
+    const index = keys.findIndex((one) => isKeyOf(one, step));
+    if (index === -1)
+        return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the Dockerfile.' };
+    for (const [place, one] of keys.slice(0, index + 1).entries()) {
+        const before = recorded.chain[place];
+        if (one.key === undefined)
+            return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` };
+        if (!isRecorded(one, before))
+            return whyOtherKey(evidence, one, before, place === index);
+    }
+    // what it reads may have been made anew, with another content, although of the same
+    const anew = keys
+        .slice(0, index + 1)
+        .flatMap(({ ingredients }) => ingredients)
+        .find(({ kind, name = '' }) => kind === 'stage' && evidence.executedStages.has(name));
+    if (anew)
+        return { kind: 'stage-changed', reason: `Stage ${anew.name}, which it reads, executed a step.` };
+    return whySameKeys(evidence, recorded.engine);
+}
+/** Returns whether a step is that of a key: BuildKit prints a trigger as `ONBUILD COPY a b`, Docker 26.1 as `COPY a b`. */
+function isKeyOf({ line, keyword }, step) {
+    if (step.line !== undefined)
+        return line === step.line;
+    const [word] = step.instruction
+        .trim()
+        .replace(/^ONBUILD\s+/, '')
+        .split(/\s/);
+    return line === stage_graph/* TRIGGER_LINE */.uf && keyword === word;
+}
+function whyNoKey({ keyword, line }) {
+    if (keyword === 'FROM')
+        return 'the image that FROM names cannot be read, or has instructions of its own';
+    return `it cannot be known what ${keyword} in line ${line} reads`;
+}
+/** Explains a miss although everything that the step depends on is the same: then the cache failed. */
+function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, builtBy) {
+    const why = cacheMetadata && published.image ? whyNoCache(published.image, stageBuild) : undefined;
+    if (why !== undefined) {
+        const reason = `${build.cacheSource} cannot serve as a cache: ${why}.`;
+        return { kind: 'incomplete-metadata', reason, unexpected: true };
+    }
+    if (builtBy !== engine) {
+        const reason = `Unknown: everything that it depends on is the same, but Docker ${builtBy} built ${build.cacheSource}, and this is Docker ${engine}.`;
+        return { kind: 'unknown', reason };
+    }
+    return { kind: 'unknown', reason: 'Unknown: everything that it depends on is the same.', unexpected: true };
+}
+
+// EXTERNAL MODULE: ./.build/src/git/file-modes.js
+var file_modes = __nccwpck_require__(8749);
+// EXTERNAL MODULE: ./.build/src/git/git.js
+var git_git = __nccwpck_require__(428);
+;// CONCATENATED MODULE: ./.build/src/pipeline/explain.js
+
+
+
+
+
+
+
+
+
+
+
+/** Determines why steps of these builds were not cached, and adds the reasons to the builds. A failure never fails the run. */
+async function explainAll(run, caches, builds) {
+    const work = () => explain_explain(run, caches, builds).then(() => 'done');
+    try {
+        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
+        if (end === undefined)
+            run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
+    }
+    catch (error) {
+        if (error instanceof errors/* CancelledError */.cc)
+            throw error;
+        // a missing explanation must not fail the run
+        run.log.warning(`Cannot explain the cache misses: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+async function explain_explain(run, { keys, digests }, builds) {
+    const { plan, git, changesSince, registry } = run;
+    const { inputs, dockerfile } = plan;
+    const names = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
+    if (names.size === 0)
+        return;
+    const indices = dockerfile.stages.filter((stage) => names.has((0,stage_graph/* nameOf */.Vb)(stage))).map(({ index }) => String(index));
+    const executedStages = new Set([...names, ...indices]);
+    const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
+    const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
+    const explainOne = async (build, stageBuild) => {
+        const chain = chainOfKeys(stageBuild, keys);
+        const published = await imageToCompare(registry, build, stageBuild, chain);
+        const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P1] ?? '';
+        build.misses = explainMisses({
+            ...{ stageBuild, build, published, executedStages, argumentNames, digests },
+            cacheMetadata: plan.strategy.capabilities.cacheMetadata,
+            reusesLayers: plan.strategy.capabilities.reusesLayers,
+            keys: chain,
+            engine: nameOfEngine(plan.engine),
+            changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
+            unusualModes: oddModes,
+            publishesAllStages: inputs.cacheStages === 'auto'
+        });
+    };
+    await Promise.all(plan.builds.map(async (stageBuild) => {
+        const build = builds.find(({ image }) => image === stageBuild.reference);
+        if (build?.steps.some(({ cached }) => !cached))
+            await explainOne(build, stageBuild);
+    }));
+}
+/**
+ * Returns the image with which to compare the keys of a build. A cache tag names the first image with its layers, which may have
+ * other instructions after them than the newest one; compared with that, only what this commit changes differs.
+ */
+async function imageToCompare(registry, { cacheSource }, stageBuild, keys) {
+    const source = await registry.published(cacheSource);
+    if (cacheSource === stageBuild.cacheSource)
+        return source;
+    const newest = await look(registry, stageBuild.cacheSource);
+    const alike = countAlike(source, keys);
+    return newest.image && alike < keys.length && countAlike(newest, keys) >= alike ? newest : source;
+}
+/** Counts the first keys that an image has. */
+function countAlike({ image }, keys) {
+    const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
+    const differing = keys.findIndex((key, index) => !isRecorded(key, chain[index]));
+    return differing === -1 ? keys.length : differing;
+}
+
+// EXTERNAL MODULE: ./.build/src/action/passed-variables.js
+var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
+var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/dockerfile/model.js
+var model = __nccwpck_require__(4943);
+// EXTERNAL MODULE: ./.build/src/dockerfile/raw-instruction.js
+var raw_instruction = __nccwpck_require__(1961);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var instruction = __nccwpck_require__(9742);
-;// CONCATENATED MODULE: ./src/dockerfile/patterns.ts
+// EXTERNAL MODULE: ./.build/src/dockerfile/instruction.js
+var instruction = __nccwpck_require__(970);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/patterns.js
 /**
  * Patterns of paths, matched in linear time: a Dockerfile is hostile input, and RegExp backtracks.
  *
@@ -59844,9 +62352,7 @@ function isOne(token, character) {
     return isIn !== token.not;
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: ./src/cache/context-tree.ts
+;// CONCATENATED MODULE: ./.build/src/cache/context-tree.js
 /**
  * What an instruction takes of the build context, and the hash of it.
  *
@@ -60029,7 +62535,7 @@ function sorted(words) {
     return [...new Set(words)].sort((a, b) => (a < b ? -1 : 1));
 }
 
-;// CONCATENATED MODULE: ./src/cache/step-parts.ts
+;// CONCATENATED MODULE: ./.build/src/cache/step-parts.js
 
 
 /** Collects the parts of one step. */
@@ -60116,7 +62622,7 @@ function step_parts_short(value) {
     return sha256(value).slice(0, 8);
 }
 
-;// CONCATENATED MODULE: ./src/cache/copy-parts.ts
+;// CONCATENATED MODULE: ./.build/src/cache/copy-parts.js
 /**
  * What identifies COPY, ADD and WORKDIR for a builder.
  *
@@ -60209,7 +62715,7 @@ function flagsOf(flags) {
     return values;
 }
 
-;// CONCATENATED MODULE: ./src/cache/run-parts.ts
+;// CONCATENATED MODULE: ./.build/src/cache/run-parts.js
 /**
  * What identifies RUN for a builder.
  *
@@ -60291,9 +62797,9 @@ function addMount({ type, target, options }, step, outside) {
     }
 }
 
-// EXTERNAL MODULE: ./src/dockerfile/variables.ts
-var variables = __nccwpck_require__(1763);
-;// CONCATENATED MODULE: ./src/cache/stage-scope.ts
+// EXTERNAL MODULE: ./.build/src/dockerfile/variables.js
+var variables = __nccwpck_require__(7115);
+;// CONCATENATED MODULE: ./.build/src/cache/stage-scope.js
 
 
 
@@ -60459,7 +62965,7 @@ function formatPlatform({ os, architecture, variant }) {
     return [os, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
-;// CONCATENATED MODULE: ./src/cache/key-builder.ts
+;// CONCATENATED MODULE: ./.build/src/cache/key-builder.js
 
 
 
@@ -60636,7 +63142,7 @@ function configParts(raw, scope) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/cache/content-keys.ts
+;// CONCATENATED MODULE: ./.build/src/cache/content-keys.js
 
 
 
@@ -60711,7 +63217,7 @@ function identityOf({ layers, runtime, hasTriggers }) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
-;// CONCATENATED MODULE: ./src/cache/context-entries.ts
+;// CONCATENATED MODULE: ./.build/src/cache/context-entries.js
 /**
  * Reads the build context as docker sees it: from the disk, after the .dockerignore.
  *
@@ -60862,7 +63368,7 @@ async function digestOf(path, mode, buffer, pause) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/cache/read-keys.ts
+;// CONCATENATED MODULE: ./.build/src/cache/read-keys.js
 
 
 
@@ -60913,7 +63419,7 @@ async function readImages(run, inEngine, references) {
     return Promise.all(references.map(async (reference) => {
         if (!(0,image_reference/* isReference */.A_)(reference))
             return { reference };
-        const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference));
+        const isHere = inEngine === undefined || inEngine.some((other) => read_keys_isSame(other, reference));
         const here = isHere ? await readInEngine(run, reference) : undefined;
         if (here)
             return here;
@@ -60957,461 +63463,16 @@ function found(reference, image, digest) {
 /** Returns the references of all images in the engine: none on a new runner, without a question about each. */
 async function listImages({ docker, signal }) {
     const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal, bound: 'image' });
-    return (0,errors/* failureOf */.g5)(result) === undefined
+    return (0,docker_errors/* failureOf */.g5)(result) === undefined
         ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
         : undefined;
 }
 /** @param listed as the engine lists it: any text */
-function isSame(listed, reference) {
+function read_keys_isSame(listed, reference) {
     return (0,image_reference/* isReference */.A_)(listed) && (0,image_reference/* sameReference */.kP)(listed, reference);
 }
 
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
-// EXTERNAL MODULE: ./src/result/cache-verdict.ts
-var cache_verdict = __nccwpck_require__(9187);
-// EXTERNAL MODULE: ./src/result/result.ts
-var result_result = __nccwpck_require__(1628);
-// EXTERNAL MODULE: ./src/strategy/inline.ts
-var inline = __nccwpck_require__(8080);
-// EXTERNAL MODULE: ./src/strategy/legacy.ts + 1 modules
-var legacy = __nccwpck_require__(6829);
-;// CONCATENATED MODULE: ./src/strategy/create-strategy.ts
-
-
-/** Creates the strategy that the plan names. */
-function createStrategy(run) {
-    return run.plan.strategy.name === 'legacy' ? new legacy/* LegacyStrategy */.X2(run) : new inline/* InlineStrategy */.hU(run);
-}
-
-;// CONCATENATED MODULE: ./src/cache/keys-label.ts
-
-
-
-/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
-const KEYS_LABEL = 'shared-docker-layers.keys';
-/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
-const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
-const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
-/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
-const BASES_LABEL = 'shared-docker-layers.bases';
-/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
-function imageLabels({ kind, baseImage }, digests) {
-    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
-    return [
-        ...labelsOfBase(baseImage, digests),
-        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
-    ];
-}
-function labelsOfBase(baseImage, digests) {
-    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
-    if (baseImage === undefined || digest === undefined)
-        return [];
-    const { registry, path, target } = (0,registry_reference/* addressOf */.ci)(baseImage);
-    const name = `${registry}/${path}${(0,registry_reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
-    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
-}
-/** Returns the name of an engine in the label: `28.5.2 containerd`. */
-function nameOfEngine({ version, store }) {
-    return `${version} ${store}`;
-}
-/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
-const LONGEST_LABEL = 60_000;
-/**
- * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
- * its base image. An ingredient that several keys share is written once.
- */
-function keysLabel(build, keys, engine) {
-    const parts = [];
-    const indices = new Map();
-    const indexOf = ({ kind, name = '', hash, count }) => {
-        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
-        const text = JSON.stringify(part);
-        const index = indices.get(text) ?? parts.push(part) - 1;
-        indices.set(text, index);
-        return index;
-    };
-    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
-        keyword,
-        key === undefined ? '' : shortKey(key),
-        ingredients.map(indexOf)
-    ]);
-    const value = JSON.stringify({ version: 1, engine, parts, chain });
-    if (value.length <= LONGEST_LABEL)
-        return `${KEYS_LABEL}=${value}`;
-    const bare = JSON.stringify({
-        version: 1,
-        engine,
-        parts: [],
-        chain: chain.map(([keyword, key]) => [keyword, key, []])
-    });
-    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
-}
-/** Reads the label of an image; undefined if it has none of this form. */
-function readKeysLabel(labels) {
-    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
-    if ((0,lib_json.at)(json, 'version') !== 1)
-        return undefined;
-    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
-    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
-        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
-        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
-        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
-    });
-    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
-}
-/**
- * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
- * Dockerfile has made has others than the build that takes its cache from it.
- */
-function ownInstructionsOf(labels) {
-    const chain = readKeysLabel(labels)?.chain.slice(1);
-    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
-    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
-}
-/** Returns whether an instruction has the recorded key. */
-function isRecorded({ key }, recorded) {
-    return key !== undefined && recorded?.key === shortKey(key);
-}
-function readIngredient(entry) {
-    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
-    return {
-        kind: (0,lib_json/* text */.Qq)(kind),
-        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
-        hash: (0,lib_json/* text */.Qq)(hash),
-        ...(typeof count === 'number' && { count })
-    };
-}
-
-// EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
-;// CONCATENATED MODULE: ./src/pipeline/local-hits.ts
-
-
-
-/**
- * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
- * local cache. Counts nothing if the content of the cache source is unknown.
- *
- * @param before the stages that this run built earlier
- */
-function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
-    const recorded = image && readKeysLabel(image.labels)?.chain.map(({ key }) => key);
-    if (recorded === undefined && failure?.kind !== 'absent')
-        return 0;
-    const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []));
-    const known = new Set([...(recorded ?? []), ...earlier]);
-    const local = chainOfKeys(stage, keys).filter((one) => one.key !== undefined && (0,dockerfile_steps/* makesLayer */.J)(one) && !known.has(shortKey(one.key)));
-    const lines = new Set(local.map(({ line }) => line));
-    return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
-}
-
-;// CONCATENATED MODULE: ./src/pipeline/older-results.ts
-
-
-
-
-
-/** Label of an image that was built on the images of other stages: a hash of their layers. */
-const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
-/**
- * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
- * have them.
- */
-async function hashOfImages({ docker, signal }, { images }) {
-    if (images.length === 0)
-        return '';
-    const names = images.map(({ image }) => image);
-    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
-        ...{ signal, bound: 'image' }
-    });
-    if ((0,errors/* failureOf */.g5)(result) !== undefined)
-        return undefined;
-    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
-}
-/**
- * Returns whether a build may find results in its cache source that another run made from other images than those just built
- * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
- *
- * @param builtOn `hashOfImages` of the build
- */
-async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
-    if (builtOn === '')
-        return false;
-    const { image, failure } = await look(registry, cacheSource);
-    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
-        return false;
-    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
-    const chain = chainOfKeys(stage, keys);
-    if (builtOn === undefined || recorded === undefined || chain.length === 0)
-        return true;
-    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
-}
-/**
- * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
- * set the tag of the cache source meanwhile.
- */
-async function hasMoved({ registry }, cacheSource, { failure, steps }) {
-    if (failure !== undefined || !steps.some(({ cached }) => cached))
-        return false;
-    const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)]);
-    // of a registry that only the docker client can access, nothing else is known
-    if (now.failure)
-        return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed;
-    return now.value !== image?.digest;
-}
-
-;// CONCATENATED MODULE: ./src/pipeline/build.ts
-
-
-
-
-
-/**
- * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
- *
- * @returns the failure, after which it builds nothing more
- */
-async function buildAll(run, building, result, builds) {
-    for (const stage of builds) {
-        const build = await buildOne(run, building, stage);
-        if (build.kind === 'cache')
-            result.cacheStages.push(build);
-        else
-            result[build.kind] = build;
-        warnOfCaches(run, build);
-        if (build.failure !== undefined)
-            return [{ kind: 'build', image: build.image }];
-    }
-    return [];
-}
-async function buildOne(run, { strategy, caches: { keys, digests, sources } }, stage) {
-    const { plan, timeline } = run;
-    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
-    tellSource(run, stage, source);
-    // with a rewritten Dockerfile, every build starts from the images anyway
-    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    if (startFromImages) {
-        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
-    }
-    const labels = [
-        ...stage.labels,
-        keysLabel(stage, keys, nameOfEngine(plan.engine)),
-        ...imageLabels(stage, digests),
-        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
-    ];
-    const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
-    const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
-    let build = await solve(startFromImages);
-    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
-    if (moved) {
-        run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
-        const { seconds } = build;
-        build = await solve(true);
-        build.seconds += seconds;
-    }
-    if (source.origin)
-        build.cacheOrigin = source.origin;
-    await tellLocalHits(run, stage, build, keys);
-    // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
-    const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached);
-    if (startFromImages || (isUnused && !moved))
-        sources.reject(source.reference);
-    return build;
-}
-/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
-async function tellLocalHits({ plan, registry, log }, stage, build, keys) {
-    if (!build.steps.some(({ cached }) => cached))
-        return;
-    const before = plan.builds.slice(0, plan.builds.findIndex((one) => one.stage === stage.stage));
-    const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before);
-    if (count === 0)
-        return;
-    const steps = count === 1 ? '1 cached step' : `${count} cached steps`;
-    log.info(`${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`);
-}
-function tellSource({ log }, { name }, { reference, origin }) {
-    if (origin)
-        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
-}
-function warnOfCaches({ log }, build) {
-    for (const { reference, failure } of build.unreadableCaches) {
-        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
-        if (sentence === undefined)
-            log.info(`${reference} does not exist yet: nothing to reuse`);
-        else
-            log.warning(sentence);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/cache/cached-layers.ts
-
-/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
-function ownHistoryStart(image, { instructions: own }) {
-    const start = image.history.length - own.length;
-    const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
-    return start >= 0 && fits ? start : undefined;
-}
-/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
-function keywordOf(createdBy = '') {
-    const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
-    const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
-    return nop ?? first ?? 'RUN';
-}
-/**
- * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
- *
- * @returns a clause: "its cache metadata …"
- */
-function whyNoCache(image, build) {
-    if (image.recorded === undefined)
-        return 'it has no cache metadata';
-    const own = ownLayers(image, build);
-    if (image.recorded === 'unknown')
-        return undefined;
-    // layers of the base image's triggers cannot be distinguished from layers of the base image
-    if (own === undefined)
-        return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
-    const missing = unrecorded(image, own);
-    return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
-}
-/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
-function missingRecords(image, build) {
-    if (image?.recorded === undefined)
-        return Number.POSITIVE_INFINITY;
-    if (image.recorded === 'unknown')
-        return 0;
-    const own = ownLayers(image, build);
-    if (own === undefined)
-        return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
-    return unrecorded(image, own);
-}
-function unrecorded({ recorded = [] }, layers) {
-    return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
-}
-/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
-function ownLayers(image, build) {
-    const start = ownHistoryStart(image, build);
-    if (start === undefined)
-        return undefined;
-    // on scratch, BuildKit makes the first folder each time, and has no record of it
-    const isOnScratch = start === 0 && (0,dockerfile_steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
-    const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
-    return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
-}
-/** Counts the layers that the first entries of the history created. */
-function layersBelow({ history }, entries) {
-    return history.slice(0, entries).filter(({ empty }) => !empty).length;
-}
-
-// EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
-;// CONCATENATED MODULE: ./src/pipeline/cache-sources.ts
-
-
-
-
-
-
-
-
-/** Chooses the cache source of each build, once. */
-class CacheSources {
-    #run;
-    #keys;
-    #inEngine;
-    /** By stage index. */
-    #chosen = new Map();
-    /** Cache tags that exist, by whether their images can serve as a cache. */
-    #existing = new Map();
-    /** @param inEngine references of the images that the engine had before the run */
-    constructor(run, keys, inEngine = []) {
-        this.#run = run;
-        this.#keys = keys;
-        this.#inEngine = inEngine;
-    }
-    /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
-    start(onChosen) {
-        for (const stage of this.#run.plan.builds)
-            this.of(stage).then(onChosen, () => { });
-    }
-    of(stage) {
-        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
-        this.#chosen.set(stage.stage, source);
-        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-        source.catch(() => { });
-        return source;
-    }
-    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
-    exists(reference) {
-        return this.#existing.get(reference);
-    }
-    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
-    reject(reference) {
-        this.#existing.set(reference, false);
-    }
-    /** A build works with its moving tag, too. */
-    async #chooseInTime(stage) {
-        return (await within((0,bounds/* timeOf */.nR)('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
-    }
-    /** Chooses the image with the longest content key of this build, or else the newest published one. */
-    async #choose(stage) {
-        const { plan, registry } = this.#run;
-        const { image, cacheTags } = plan.inputs;
-        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
-        const answers = await Promise.all(asked.map((reference) => within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
-        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
-        for (const reference of found) {
-            const record = await this.#usable(reference, stage);
-            if (record === undefined)
-                continue;
-            for (const other of found.slice(found.indexOf(reference)))
-                this.#existing.set(other, true);
-            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
-        }
-        const newest = await this.#newest(stage);
-        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
-        return { reference: newest, ...(digest !== undefined && { readAs: `${(0,registry_reference/* repositoryOf */._M)(newest)}@${digest}` }) };
-    }
-    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
-    #isHidden(reference) {
-        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
-            return false;
-        return this.#inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
-    }
-    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
-    async #usable(reference, stage) {
-        const { image } = await this.#run.registry.published(reference);
-        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
-            return image;
-        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
-            return image;
-        this.reject(reference);
-        return undefined;
-    }
-    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
-    async #newest(stage) {
-        const { plan, registry } = this.#run;
-        const { cacheSource: newest, keptCache: kept } = stage;
-        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
-            return newest;
-        const published = registry.published(newest);
-        const { image } = await registry.published(kept);
-        // usually there is no kept cache, and so nothing to compare
-        if (!image)
-            return newest;
-        const missing = missingRecords((await published).image, stage);
-        return missingRecords(image, stage) < missing ? kept : newest;
-    }
-}
-function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
-    return { commit, branch };
-}
-
-;// CONCATENATED MODULE: ./src/action/check-environment.ts
+;// CONCATENATED MODULE: ./.build/src/action/check-environment.js
 /**
  * Variables of this step that a check must not get: the inputs and the state of this action, the files by which a step sets its
  * outputs and the environment of later steps, and the runner's own tokens (docs.github.com, "Variables reference"; actions/runner
@@ -61424,15 +63485,15 @@ function checkEnvironment(env, images) {
     return { ...Object.fromEntries(kept.filter((entry) => entry[1] !== undefined)), ...images };
 }
 
-// EXTERNAL MODULE: ./src/action/tests.ts
-var tests = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./src/lib/exec.ts
-var exec = __nccwpck_require__(766);
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(5112);
-// EXTERNAL MODULE: ./src/pipeline/test-output.ts
-var test_output = __nccwpck_require__(9344);
-;// CONCATENATED MODULE: ./src/pipeline/check.ts
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/lib/exec.js
+var exec = __nccwpck_require__(3190);
+// EXTERNAL MODULE: ./.build/src/lib/timeline.js
+var timeline = __nccwpck_require__(732);
+// EXTERNAL MODULE: ./.build/src/pipeline/test-output.js
+var test_output = __nccwpck_require__(1096);
+;// CONCATENATED MODULE: ./.build/src/pipeline/check.js
 
 
 
@@ -61452,7 +63513,7 @@ async function runChecks(run) {
             results.push(await runCheck(run, check, imageId));
         }
         catch (error) {
-            if (error instanceof lib_errors/* CancelledError */.cc)
+            if (error instanceof errors/* CancelledError */.cc)
                 return results;
             throw error;
         }
@@ -61462,7 +63523,7 @@ async function runChecks(run) {
 async function runCheck(run, { command }, imageId) {
     const { plan, log, secrets, signal, stepEnv } = run;
     if (signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
+        throw new errors/* CancelledError */.cc();
     const title = (0,tests/* titleOfTest */.Ex)({ kind: 'check', command });
     const section = log.section(title);
     const tail = new test_output/* Tail */.P();
@@ -61485,7 +63546,7 @@ async function runCheck(run, { command }, imageId) {
             }
         }))
             .then((result) => result.exitCode, (error) => {
-            if (error instanceof lib_errors/* CancelledError */.cc && !signal.aborted)
+            if (error instanceof errors/* CancelledError */.cc && !signal.aborted)
                 return null;
             throw error;
         });
@@ -61522,514 +63583,26 @@ function whyFailed(exitCode) {
     return exitCode === null ? 'it was killed' : `exit code ${exitCode}`;
 }
 
-;// CONCATENATED MODULE: ./src/cache/evidence.ts
-/** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
-function shorten(text) {
-    return text.length > 100 ? `${text.slice(0, 100)}…` : text;
-}
-
-;// CONCATENATED MODULE: ./src/cache/compare-keys.ts
-
-
-
-/**
- * Explains the first content key that differs, by the first of its ingredients that does.
- *
- * @param before the key at the same place of the published image; undefined if that has fewer instructions
- * @param isItself whether it is the key of the executed step, and not of an instruction before it
- */
-function whyOtherKey(evidence, now, before, isItself) {
-    const differing = now.ingredients.filter((one) => !before?.ingredients.some((other) => compare_keys_isSame(one, other)));
-    const of = (kind) => differing.find((one) => one.kind === kind);
-    const [base, stage, image] = [of('base'), of('stage'), of('image')];
-    if (of('platform'))
-        return { kind: 'platform-changed', reason: 'The platform changed.' };
-    if (base)
-        return { kind: 'base-changed', reason: whyOtherBase(evidence, base.name ?? '') };
-    const names = differing.flatMap(({ kind, name }) => (kind === 'argument' && name !== undefined ? [name] : []));
-    if (before?.keyword !== now.keyword || of('instruction'))
-        return whyOtherInstruction(evidence, now, isItself);
-    const args = names.filter((name) => evidence.argumentNames.has(name));
-    if (args.length > 0) {
-        return { kind: 'build-arg-changed', reason: `The value of the build argument ${args.join(', ')} changed.` };
-    }
-    if (names.length > 0) {
-        return { kind: 'instruction-changed', reason: `The value of the variable ${names.join(', ')} changed.` };
-    }
-    const option = of('options');
-    if (option)
-        return whyOtherOption(option.name ?? '');
-    if (stage)
-        return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
-    if (image)
-        return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
-    const files = of('files');
-    if (files)
-        return whyOtherFiles(evidence, now, files, before);
-    // an ingredient that exists no more, such as an argument
-    return whyOtherInstruction(evidence, now, isItself);
-}
-function compare_keys_isSame(one, other) {
-    return one.kind === other.kind && one.name === other.name && one.hash === other.hash;
-}
-/** With digests, if both images name theirs. */
-function whyOtherBase({ published, digests, stageBuild }, name) {
-    const labels = published.image?.labels ?? {};
-    const image = stageBuild.baseImage ?? name;
-    const before = (0,image_reference/* sameImage */.G4)(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined;
-    const now = digests.get(image);
-    return before !== undefined && now !== undefined && before !== now
-        ? `The base image ${image} moved from ${before} to ${now}.`
-        : `The base image ${image} moved, or FROM names another image.`;
-}
-function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
-    const text = stageBuild.instructions.find((one) => one.line === line)?.text ?? keyword;
-    return {
-        kind: 'instruction-changed',
-        reason: isItself
-            ? 'The instruction changed, or is new.'
-            : `The instruction in line ${line}, before it, changed or is new: ${shorten(text)}.`
-    };
-}
-/** Inputs by the names of their ingredients. */
-const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
-function whyOtherOption(name) {
-    const input = INPUTS[name];
-    return input === undefined
-        ? { kind: 'instruction-changed', reason: `An instruction before it, or its base image, sets another ${name}.` }
-        : { kind: 'options-changed', reason: `The input ${input} changed.` };
-}
-function whyOtherStage({ executedStages }, { keyword }, name) {
-    const why = executedStages.has(name) ? 'executed a step' : 'has changed';
-    return keyword === 'FROM'
-        ? `It is built on stage ${name}, which ${why}.`
-        : `What it copies from stage ${name} changed: that stage ${why}.`;
-}
-function whyOtherFiles({ changed, unusualModes }, { files }, { count }, before) {
-    const taken = new Set(files);
-    const because = (reason) => ({ kind: 'files-changed', reason });
-    // git names a submodule by its folder
-    const folders = new Set(files.flatMap(foldersOf));
-    const named = (changed ?? []).filter((path) => taken.has(path) || folders.has(path));
-    if (named.length > 0)
-        return because(`${listed(named)} changed since the commit of the published image.`);
-    if (files.some((path) => path === '.git' || path.startsWith('.git/'))) {
-        return because('It copies .git, which differs with every checkout: add .git to .dockerignore.');
-    }
-    const odd = unusualModes.filter(({ path }) => taken.has(path)).map(({ path, mode }) => `${path} (${mode})`);
-    if (odd.length > 0 && changed !== undefined) {
-        return because(`Git reports no change in the files that it copies, but their modes differ from those of a checkout under umask 022: ${listed(odd)}.`);
-    }
-    const counted = before?.ingredients.find(({ kind }) => kind === 'files')?.count;
-    const counts = counted === undefined || counted === count ? `${count} files` : `${count} files, before ${counted}`;
-    return because(changed === undefined
-        ? `The files that it copies changed (${counts}). Their names are unknown, because neither the checkout (set fetch-depth: 0) nor GitHub's API has the commit of the published image.`
-        : `The files that it copies changed (${counts}): git tracks none of those that differ, or they were removed.`);
-}
-/** Returns the folders that contain a file. */
-function foldersOf(path) {
-    const parts = path.split('/').slice(0, -1);
-    return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
-}
-function listed(paths) {
-    const shown = paths.slice(0, 3).map((path) => shorten(JSON.stringify(path).slice(1, -1)));
-    return `${shown.join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
-}
-
-;// CONCATENATED MODULE: ./src/cache/explain-miss.ts
-
-
-
-
-/** Explains why the first executed step of each stage was not cached; `unknown` if no reason can be proven. */
-function explainMisses(evidence) {
-    const executed = evidence.build.steps.filter(({ cached }) => !cached);
-    const stages = [...new Set(executed.map(({ stage }) => stage))];
-    return stages.flatMap((name) => {
-        const step = executed.find(({ stage }) => stage === name);
-        if (!step)
-            return [];
-        const { kind, reason, unexpected = false } = explain(evidence, step);
-        const { stage, instruction, line } = step;
-        return [{ stage, instruction, ...(line === undefined ? {} : { line }), kind, reason, unexpected }];
-    });
-}
-function explain(evidence, step) {
-    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
-}
-/** Returns the reason if the build could not reuse anything at all. */
-function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
-    if (!reusesLayers)
-        return { kind: 'unknown', reason: 'Unknown: this engine cannot reuse published layers.' };
-    const { cacheSource, unreadableCaches } = build;
-    // the registry's status is more precise than the builder's message
-    const failure = published.failure ?? unreadableCaches[0]?.failure;
-    switch (failure?.kind) {
-        case undefined:
-            break;
-        case 'absent':
-            return { kind: 'not-published', reason: `Nothing is published as ${cacheSource} yet.` };
-        case 'refused':
-            return { kind: 'refused', reason: `Access denied to ${cacheSource}.` };
-        case 'unreachable':
-            return { kind: 'unreachable', reason: `The registry could not be reached for ${cacheSource}.` };
-        default:
-            return { kind: 'unknown', reason: `Unknown: ${cacheSource} could not be inspected (${failure?.message}).` };
-    }
-    if (cacheMetadata && published.image?.recorded === undefined) {
-        return {
-            kind: 'no-metadata',
-            reason: `${cacheSource} carries no cache metadata: something else than this action pushed it, or a build of this action without BuildKit.`
-        };
-    }
-    if (!cacheMetadata && published.image && isOfBuildKit(published.image, stageBuild)) {
-        return {
-            kind: 'no-metadata',
-            reason: `${cacheSource} was built by BuildKit, whose images are no cache for the legacy builder.`
-        };
-    }
-    return undefined;
-}
-/** Returns whether BuildKit executed the own instructions of an image: most base images are of BuildKit, whatever is built on them. */
-function isOfBuildKit(image, stageBuild) {
-    const start = ownHistoryStart(image, ownInstructionsOf(image.labels) ?? stageBuild);
-    return start !== undefined && image.history.slice(start).some(({ createdBy }) => createdBy.endsWith('# buildkit'));
-}
-/** Returns the reason if it lies in another stage. */
-function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
-    const names = stageBuild.own.map(({ name }) => name);
-    const place = names.indexOf(step.stage);
-    if (place === -1) {
-        return publishesAllStages
-            ? { kind: 'unknown', reason: 'Unknown: no image of this run contains the stage.' }
-            : { kind: 'not-published', reason: 'No published image contains the stage: the input cache-stages excludes it.' };
-    }
-    const below = names
-        .slice(0, place)
-        .findLast((name) => build.steps.some(({ stage, cached }) => stage === name && !cached));
-    return below === undefined
-        ? undefined
-        : { kind: 'stage-changed', reason: `It is built on stage ${below}, which executed a step.` };
-}
-/** Compares the content keys with those of the published image, from the base image up to the step. */
-function compare(evidence, step) {
-    const { keys, published, build } = evidence;
-    const recorded = readKeysLabel(published.image?.labels ?? {});
-    if (keys.length === 0)
-        return { kind: 'unknown', reason: 'Unknown: this run has no content keys.' };
-    if (recorded === undefined) {
-        return {
-            kind: 'unknown',
-            reason: `Unknown: ${build.cacheSource} has no content keys: an older version of this action or something else built it.`
-        };
-    }
-    const index = keys.findIndex((one) => isKeyOf(one, step));
-    if (index === -1)
-        return { kind: 'unknown', reason: 'Unknown: the step cannot be told from the Dockerfile.' };
-    for (const [place, one] of keys.slice(0, index + 1).entries()) {
-        const before = recorded.chain[place];
-        if (one.key === undefined)
-            return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` };
-        if (!isRecorded(one, before))
-            return whyOtherKey(evidence, one, before, place === index);
-    }
-    // what it reads may have been made anew, with another content, although of the same
-    const anew = keys
-        .slice(0, index + 1)
-        .flatMap(({ ingredients }) => ingredients)
-        .find(({ kind, name = '' }) => kind === 'stage' && evidence.executedStages.has(name));
-    if (anew)
-        return { kind: 'stage-changed', reason: `Stage ${anew.name}, which it reads, executed a step.` };
-    return whySameKeys(evidence, recorded.engine);
-}
-/** Returns whether a step is that of a key: BuildKit prints a trigger as `ONBUILD COPY a b`, Docker 26.1 as `COPY a b`. */
-function isKeyOf({ line, keyword }, step) {
-    if (step.line !== undefined)
-        return line === step.line;
-    const [word] = step.instruction
-        .trim()
-        .replace(/^ONBUILD\s+/, '')
-        .split(/\s/);
-    return line === stage_graph/* TRIGGER_LINE */.uf && keyword === word;
-}
-function whyNoKey({ keyword, line }) {
-    if (keyword === 'FROM')
-        return 'the image that FROM names cannot be read, or has instructions of its own';
-    return `it cannot be known what ${keyword} in line ${line} reads`;
-}
-/** Explains a miss although everything that the step depends on is the same: then the cache failed. */
-function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, builtBy) {
-    const why = cacheMetadata && published.image ? whyNoCache(published.image, stageBuild) : undefined;
-    if (why !== undefined) {
-        const reason = `${build.cacheSource} cannot serve as a cache: ${why}.`;
-        return { kind: 'incomplete-metadata', reason, unexpected: true };
-    }
-    if (builtBy !== engine) {
-        const reason = `Unknown: everything that it depends on is the same, but Docker ${builtBy} built ${build.cacheSource}, and this is Docker ${engine}.`;
-        return { kind: 'unknown', reason };
-    }
-    return { kind: 'unknown', reason: 'Unknown: everything that it depends on is the same.', unexpected: true };
-}
-
-// EXTERNAL MODULE: ./src/git/file-modes.ts
-var file_modes = __nccwpck_require__(7333);
-// EXTERNAL MODULE: ./src/git/git.ts
-var git_git = __nccwpck_require__(308);
-;// CONCATENATED MODULE: ./src/pipeline/explain.ts
-
-
-
-
-
-
-
-
-/** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
-async function explain_explain(run, { keys, digests }, builds) {
-    const { plan, git, changesSince, registry } = run;
-    const { inputs, dockerfile } = plan;
-    const names = new Set(builds.flatMap(({ steps }) => steps.filter(({ cached }) => !cached).map(({ stage }) => stage)));
-    if (names.size === 0)
-        return;
-    const indices = dockerfile.stages.filter((stage) => names.has((0,stage_graph/* nameOf */.Vb)(stage))).map(({ index }) => String(index));
-    const executedStages = new Set([...names, ...indices]);
-    const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
-    const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
-    const explainOne = async (build, stageBuild) => {
-        const chain = chainOfKeys(stageBuild, keys);
-        const published = await imageToCompare(registry, build, stageBuild, chain);
-        const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P1] ?? '';
-        build.misses = explainMisses({
-            ...{ stageBuild, build, published, executedStages, argumentNames, digests },
-            cacheMetadata: plan.strategy.capabilities.cacheMetadata,
-            reusesLayers: plan.strategy.capabilities.reusesLayers,
-            keys: chain,
-            engine: nameOfEngine(plan.engine),
-            changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
-            unusualModes: oddModes,
-            publishesAllStages: inputs.cacheStages === 'auto'
-        });
-    };
-    await Promise.all(plan.builds.map(async (stageBuild) => {
-        const build = builds.find(({ image }) => image === stageBuild.reference);
-        if (build?.steps.some(({ cached }) => !cached))
-            await explainOne(build, stageBuild);
-    }));
-}
-/**
- * Returns the image with which to compare the keys of a build. A cache tag names the first image with its layers, which may have
- * other instructions after them than the newest one; compared with that, only what this commit changes differs.
- */
-async function imageToCompare(registry, { cacheSource }, stageBuild, keys) {
-    const source = await registry.published(cacheSource);
-    if (cacheSource === stageBuild.cacheSource)
-        return source;
-    const newest = await look(registry, stageBuild.cacheSource);
-    const alike = countAlike(source, keys);
-    return newest.image && alike < keys.length && countAlike(newest, keys) >= alike ? newest : source;
-}
-/** Counts the first keys that an image has. */
-function countAlike({ image }, keys) {
-    const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
-    const differing = keys.findIndex((key, index) => !isRecorded(key, chain[index]));
-    return differing === -1 ? keys.length : differing;
-}
-
-// EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/docker/progress/buildkit.ts
-var buildkit = __nccwpck_require__(1816);
-// EXTERNAL MODULE: ./src/strategy/build-watch.ts
-var build_watch = __nccwpck_require__(1691);
-;// CONCATENATED MODULE: ./src/pipeline/prefetch.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
- * layers of an image one after the other, so a CPU core is free for it.
- *
- * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
- * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
- * progress, because it fetches what they need.
- */
-class Prefetch {
-    #run;
-    #caches;
-    #unneeded = new AbortController();
-    #isLate = false;
-    #solve;
-    constructor(run, caches) {
-        this.#run = run;
-        this.#caches = caches;
-    }
-    start() {
-        if (this.#run.plan.strategy.capabilities.prefetch)
-            void this.#begin();
-    }
-    /** Waits for the prefetch if it has started; it does not start after that. */
-    async wait() {
-        this.#isLate = true;
-        await this.#solve;
-    }
-    /** Stops the prefetch. */
-    async end() {
-        this.#unneeded.abort();
-        await this.wait();
-    }
-    async #begin() {
-        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
-            this.#tell(error);
-            return [];
-        });
-        if (references.length > 0 && !this.#isLate)
-            this.#solve = this.#fetch(references);
-    }
-    async #fetch(references) {
-        const { plan, docker, log, timeline, signal } = this.#run;
-        const { platform } = plan.inputs;
-        const args = [
-            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
-            ...['--progress', plan.strategy.progress],
-            ...(platform === undefined ? [] : ['--platform', platform]),
-            '-'
-        ];
-        const input = prefetchDockerfile(references);
-        const reader = (0,buildkit/* createReader */.WF)(plan.strategy.progress, () => { });
-        const stuck = new AbortController();
-        const watch = new build_watch/* ProgressWatch */.H(reader, 'prefetch-progress', () => stuck.abort());
-        const options = {
-            bound: 'prefetch',
-            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
-            input,
-            onOutput: (chunk) => {
-                reader.write(chunk);
-                watch.look();
-            }
-        };
-        const began = performance.now();
-        try {
-            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
-            // only now: until then, the section of the builder stage is the one that prints live
-            const section = log.section(`Prefetch ${references.join(', ')}`, began);
-            section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
-            section.end();
-            if (exitCode !== 0)
-                this.#tell((0,errors/* lastLine */.fM)(stderr));
-        }
-        catch (error) {
-            // the builds fetch what they need themselves
-            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
-        }
-        finally {
-            watch.end();
-        }
-    }
-    #tell(error) {
-        if (!(error instanceof lib_errors/* CancelledError */.cc))
-            this.#run.log.info(`Prefetch failed: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-    }
-}
-/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
-function prefetchDockerfile(references) {
-    const names = references.map((_, index) => `shared-docker-layers-${index}`);
-    return [
-        ...references.flatMap((reference, index) => [
-            `FROM scratch AS ${names[index]}`,
-            `COPY --from=${reference} /shared-docker-layers-non[e] /`
-        ]),
-        'FROM scratch',
-        ...names.map((name) => `COPY --from=${name} / /`),
-        ''
-    ].join('\n');
-}
-async function findPrefetched({ plan, registry }, { keys, sources }) {
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
-        const { reference } = await sources.of(stage);
-        return { reference, image: (await registry.published(reference)).image };
-    }));
-    return choosePrefetched(plan, chosen, keys);
-}
-/**
- * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
- * of the cache source would be useful.
- *
- * @param sources the cache source of each build after the builder stage, with its image if there is one
- */
-function choosePrefetched(plan, sources, keys) {
-    const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
-    const chosen = [];
-    const choose = (reference) => {
-        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
-            chosen.push(reference);
-        }
-    };
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    for (const [index, build] of afterBuilder.entries()) {
-        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
-        const base = build.baseImage;
-        const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
-        // an image on the builder stage has the layers that the build of that stage fetches at the same time
-        const isOnBuilder = root.baseStage === plan.builderStage;
-        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
-            choose(reference);
-        // with a --platform of its own, the base image may be of another platform
-        else if (base !== undefined && !root.hasPlatform)
-            choose(base);
-    }
-    return chosen;
-}
-/** Share of an image's own bytes that the prefetch may waste. */
-const MOST_WASTE = 0.1;
-function isWorthFetching({ strategy }, build, image, keys) {
-    const start = ownHistoryStart(image, build);
-    const layerSizes = image.manifest?.layers.map(({ size }) => size);
-    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
-        return false;
-    }
-    const recorded = readKeysLabel(image.labels);
-    const [from, ...own] = chainOfKeys(build, keys);
-    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
-        return false;
-    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
-    const before = recorded.chain.slice(1).filter(isInHistory);
-    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
-    const below = layersBelow(image, start);
-    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
-    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
-    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
-}
-
-;// CONCATENATED MODULE: ./src/lib/settle.ts
+;// CONCATENATED MODULE: ./.build/src/lib/settle.js
 
 /** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
 async function settle(work) {
     const outcomes = await Promise.allSettled(work);
-    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof lib_errors/* CancelledError */.cc));
+    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof errors/* CancelledError */.cc));
     if (unexpected?.status === 'rejected')
         throw unexpected.reason;
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }
 
-// EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
-var transfer = __nccwpck_require__(8476);
-// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
-// EXTERNAL MODULE: ./src/plan/run-context.ts
-var run_context = __nccwpck_require__(8860);
-// EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
-;// CONCATENATED MODULE: ./src/pipeline/publish/commit-image.ts
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
+var retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/plan/run-context.js
+var run_context = __nccwpck_require__(9707);
+// EXTERNAL MODULE: ./.build/src/plan/variant.js
+var plan_variant = __nccwpck_require__(7194);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/commit-image.js
 
 
 
@@ -62065,7 +63638,7 @@ function describeKept(reference, digest) {
     return `${reference} already names an image of this commit with the same content, and the registry does not let this tag change: this run publishes that image (${digest}) instead of its own`;
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/push.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/push.js
 
 
 
@@ -62138,7 +63711,7 @@ class Pushes {
         let attempts = 0;
         const attempt = async () => {
             const result = await (0,transfer/* callInSection */.V)(this.#run, 'publish', title, ['push', reference], this.#run.signal);
-            const text = (0,errors/* failureOf */.g5)(result);
+            const text = (0,docker_errors/* failureOf */.g5)(result);
             const isFirst = attempts++ === 0;
             return { result, failure: text === undefined ? undefined : await this.#explain(reference, text, isFirst) };
         };
@@ -62148,7 +63721,7 @@ class Pushes {
         const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
         // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
         if (failure === undefined && digest === '' && this.#run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
+            throw new errors/* CancelledError */.cc();
         if (failure === undefined)
             this.digests.set(reference, digest);
         else
@@ -62190,7 +63763,7 @@ function isImmovable(failure) {
     return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined;
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/cache-tags.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/cache-tags.js
 
 
 
@@ -62298,7 +63871,7 @@ async function digestOfNew(run, stage, reference, pushed) {
     if (pushed !== '')
         return { digest: pushed };
     const { docker, signal } = run;
-    const failed = (0,errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }));
+    const failed = (0,docker_errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }));
     if (failed !== undefined)
         return { digest: '', failure: { kind: 'unknown', message: failed } };
     const pushes = new Pushes(run, new Map());
@@ -62319,7 +63892,7 @@ function tell({ log }, reference, { kind, message }) {
     log.warning(`The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`);
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/promote-policy.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote-policy.js
 /**
  * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
  * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
@@ -62382,7 +63955,7 @@ function decideMove(facts) {
     return dropped;
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/promote.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote.js
 
 
 
@@ -62594,9 +64167,9 @@ async function findNewer(run, commit) {
     return newer;
 }
 
-// EXTERNAL MODULE: ./src/plan/references.ts
-var plan_references = __nccwpck_require__(7469);
-;// CONCATENATED MODULE: ./src/pipeline/publish/branch-tags.ts
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var plan_references = __nccwpck_require__(2445);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/branch-tags.js
 
 /**
  * Returns which of the further tags that are named after a branch this run may set: like the moving tags, a late run must not
@@ -62616,7 +64189,7 @@ async function branchTagsToSet(run) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/pull-size.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/pull-size.js
 
 /**
  * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
@@ -62660,13 +64233,13 @@ function whyUnknown({ image, failure }) {
     return failure.kind === 'absent' ? undefined : failure.message;
 }
 
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
-// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
-var reserved_tags = __nccwpck_require__(8341);
-;// CONCATENATED MODULE: ./src/pipeline/publish/verify.ts
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/registry/image.js
+var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/verify.js
 
 
 
@@ -62686,7 +64259,7 @@ async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
     const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
     const names = plan.builds.flatMap(namesOf);
     const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
-    const failure = (0,errors/* failureOf */.g5)(result);
+    const failure = (0,docker_errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         return { kind: 'images-gone', message: failure };
     const images = new Map((0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
@@ -62850,7 +64423,7 @@ async function whyNotKept({ registry }, kept) {
     return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/publish.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/publish.js
 
 
 
@@ -63106,7 +64679,7 @@ async function keepMovingTag(run, { image, digest }, moved) {
     return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/publish/tested-tags.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/tested-tags.js
 
 
 
@@ -63174,7 +64747,7 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
     return longest !== undefined && isSame && sources.exists(longest) ? longest : undefined;
 }
 
-;// CONCATENATED MODULE: ./src/pipeline/reuse.ts
+;// CONCATENATED MODULE: ./.build/src/pipeline/reuse.js
 
 
 
@@ -63252,25 +64825,7 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
         : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
 }
 
-// EXTERNAL MODULE: ./src/pipeline/test.ts + 2 modules
-var pipeline_test = __nccwpck_require__(192);
-;// CONCATENATED MODULE: ./src/pipeline/pipeline.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
+;// CONCATENATED MODULE: ./.build/src/pipeline/reuse-all.js
 
 
 
@@ -63278,138 +64833,10 @@ var pipeline_test = __nccwpck_require__(192);
 
 
 /**
- * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
- * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
+ * Gives the image that an earlier run built and tested from the same content the tags of this commit, if there is one.
+ *
+ * @returns whether nothing needs to be built or tested
  */
-async function runPipeline(run) {
-    const result = (0,result_result/* emptyResult */.$)();
-    const strategy = createStrategy(run);
-    try {
-        await runPhases(run, strategy, result);
-    }
-    catch (error) {
-        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
-        result.failures.push((0,result_result/* failureOfError */.m$)(error));
-    }
-    finally {
-        // first, because the strategy may be waiting for a registry
-        await run.registry.end();
-        await strategy.end();
-    }
-    // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
-    if (gone !== undefined)
-        result.failures.unshift({ kind: 'engine-gone', message: gone });
-    return result;
-}
-async function runPhases(run, strategy, result) {
-    const { decision, inputs } = run.plan;
-    const read = await findKeys(run);
-    if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
-        return;
-    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
-    caches.sources.start(({ reference }) => strategy.fetch(reference));
-    const prefetch = new Prefetch(run, caches);
-    prefetch.start();
-    try {
-        await buildAndTest(run, { strategy, caches, prefetch }, result);
-    }
-    finally {
-        await prefetch.end();
-    }
-    // after a cancellation, some tests may not have ended
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
-        run.log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
-    }
-    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, inputs.expectCache, decision.publish);
-    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
-    if (!decision.push)
-        return;
-    if (result.failures.length > 0) {
-        // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
-        if (run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        return;
-    }
-    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
-    result.publication = publication;
-    if (size)
-        result.pullSize = size;
-    result.failures.push(...publication.failures);
-    if (publication.failures.length === 0)
-        await addCacheTags(run, caches, result, digests);
-    // as late as possible: a concurrent run may end after this one
-    if (publication.failures.length === 0)
-        await warnOfReplacement(run, publication.digest);
-    if (run.signal.aborted)
-        throw new lib_errors/* CancelledError */.cc();
-}
-/** Computes the content keys; without them only the moving tags serve as cache sources. */
-async function findKeys(run) {
-    try {
-        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
-    }
-    catch (error) {
-        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
-        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-        return { keys: new Map(), digests: new Map() };
-    }
-}
-/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
-async function addCacheTags(run, caches, result, digests) {
-    const builds = (0,result_result/* buildsOf */.jV)(result);
-    const moved = whichMoved(builds, caches);
-    if (moved !== undefined) {
-        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
-        return;
-    }
-    await run.timeline.measure('publish', 'Cache tags', async () => {
-        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
-        if (result.failures.length > 0 || run.signal.aborted)
-            return;
-        const tested = { builds, tests: result.tests, digests };
-        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
-    });
-    if (result.cacheTags.length > 0)
-        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
-}
-async function buildAndTest(run, building, result) {
-    const { prefetch } = building;
-    const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
-    if (result.failures.length > 0)
-        return explainAll(run, building.caches, result);
-    const limit = (0,pipeline_test/* limitOf */.LF)(run.plan.inputs);
-    const ofProduction = [];
-    const buildOthers = async () => {
-        // the prefetch may share base images with these builds, and concurrent solves must not share anything
-        await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait());
-        const failures = await buildAll(run, building, result, afterBuilder);
-        const test = async () => {
-            if (failures.length > 0)
-                return;
-            const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
-            const both = [(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run)];
-            for (const tested of await Promise.all(both))
-                ofProduction.push(...tested);
-        };
-        await Promise.all([explainAll(run, building.caches, result), test()]);
-        return failures;
-    };
-    const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()]);
-    if (tests.status === 'rejected')
-        throw tests.reason;
-    result.tests = [...tests.value, ...ofProduction];
-    result.failures.push(...result.tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }])));
-    if (others.status === 'rejected')
-        throw others.reason;
-    result.failures.push(...others.value);
-}
-/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
 async function reuseAll(run, keys, result) {
     const { log, timeline, plan } = run;
     const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
@@ -63430,7 +64857,7 @@ async function reuseAll(run, keys, result) {
         result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys);
         result.failures.push(...result.publication.failures);
         if (run.signal.aborted)
-            throw new lib_errors/* CancelledError */.cc();
+            throw new errors/* CancelledError */.cc();
         await warnOfReplacement(run, result.publication.digest);
     }
     return true;
@@ -63449,43 +64876,405 @@ function sayNoReports({ plan, log }) {
     if (plan.inputs.testReports.length > 0)
         log.info('There are no test reports, because the tests did not run.');
 }
-async function testUnlessPassed(run, { strategy, caches }, { builder, production }, limit) {
+
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
+var pipeline_test = __nccwpck_require__(7503);
+;// CONCATENATED MODULE: ./.build/src/pipeline/phases.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Computes the content keys; without them only the moving tags serve as cache sources. */
+async function findKeys(run) {
+    try {
+        return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
+    }
+    catch (error) {
+        if (error instanceof errors/* CancelledError */.cc || run.signal.aborted)
+            throw new errors/* CancelledError */.cc();
+        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,errors/* messageOf */.bD)(error)}`);
+        return { keys: new Map(), digests: new Map() };
+    }
+}
+/** Returns the results of an earlier run of the same tests in the same builder image, if they may serve; undefined otherwise. */
+async function findPassed(run, { strategy, caches }, { builder, production }) {
     // a builder stage that is published is the production stage
     const tested = builder ?? production;
     const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys));
     if (!passed)
-        return (0,pipeline_test/* runTests */.N$)(run, (0,pipeline_test/* suitesOf */.f3)(run.plan).builder, limit);
+        return undefined;
     run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
     sayNoReports(run);
     return passed;
 }
-async function explainAll(run, caches, result) {
-    const work = () => explain_explain(run, caches, (0,result_result/* buildsOf */.jV)(result)).then(() => 'done');
+/** Builds what follows the builder stage, then tests production. */
+async function buildAndTestOthers(run, building, result, limit) {
+    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
+    const before = (0,result_result/* buildsOf */.jV)(result);
+    // the prefetch may share base images with these builds, and concurrent solves must not share anything
+    await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait());
+    const failures = await buildAll(run, building, result, afterBuilder);
+    const test = async () => {
+        if (failures.length > 0)
+            return [];
+        const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
+        return (await Promise.all([(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run)])).flat();
+    };
+    const known = before.filter(({ misses }) => misses !== undefined);
+    const unexplained = (0,result_result/* buildsOf */.jV)(result).filter((build) => !known.includes(build));
+    const [tests] = await Promise.all([test(), explainAll(run, building.caches, unexplained)]);
+    return { tests, failures };
+}
+/** Returns a failure for each test that did not pass. */
+function failuresOf(tests) {
+    return tests.flatMap(({ failure }, index) => (failure === undefined ? [] : [{ kind: 'test', index }]));
+}
+/** Logs the cache misses, and adds those that the input `expect-cache` makes failures. */
+function judge({ plan, log }, result) {
+    for (const miss of (0,result_result/* buildsOf */.jV)(result).flatMap(({ misses = [] }) => misses)) {
+        log.info(`Cache miss in stage ${miss.stage} at ${(0,cache_verdict/* describeStep */.Ey)(miss)}. ${miss.reason}`);
+    }
+    const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, plan.inputs.expectCache, plan.decision.publish);
+    result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
+}
+/** Pushes the images if everything has succeeded; otherwise only cache tags. */
+async function publishAll(run, caches, result) {
+    if (!run.plan.decision.push)
+        return;
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        await addCacheTags(run, caches, result, new Map());
+        if (run.signal.aborted)
+            throw new errors/* CancelledError */.cc();
+        return;
+    }
+    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
+    result.publication = publication;
+    if (size)
+        result.pullSize = size;
+    result.failures.push(...publication.failures);
+    if (publication.failures.length === 0)
+        await addCacheTags(run, caches, result, digests);
+    // as late as possible: a concurrent run may end after this one
+    if (publication.failures.length === 0)
+        await warnOfReplacement(run, publication.digest);
+    if (run.signal.aborted)
+        throw new errors/* CancelledError */.cc();
+}
+/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
+async function addCacheTags(run, caches, result, digests) {
+    const builds = (0,result_result/* buildsOf */.jV)(result);
+    const moved = whichMoved(builds, caches);
+    if (moved !== undefined) {
+        run.log.info(`No cache tags: the base image ${moved} moved during the run`);
+        return;
+    }
+    await run.timeline.measure('publish', 'Cache tags', async () => {
+        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
+        if (result.failures.length > 0 || run.signal.aborted)
+            return;
+        const tested = { builds, tests: result.tests, digests };
+        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
+    });
+    if (result.cacheTags.length > 0)
+        run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
+}
+
+// EXTERNAL MODULE: ./.build/src/docker/command-line.js
+var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/progress/buildkit.js
+var buildkit = __nccwpck_require__(4312);
+// EXTERNAL MODULE: ./.build/src/strategy/build-watch.js
+var build_watch = __nccwpck_require__(2823);
+;// CONCATENATED MODULE: ./.build/src/pipeline/prefetch.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
+ * layers of an image one after the other, so a CPU core is free for it.
+ *
+ * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
+ * progress, because it fetches what they need.
+ */
+class Prefetch {
+    #run;
+    #caches;
+    #unneeded = new AbortController();
+    #isLate = false;
+    #solve;
+    constructor(run, caches) {
+        this.#run = run;
+        this.#caches = caches;
+    }
+    start() {
+        if (this.#run.plan.strategy.capabilities.prefetch)
+            void this.#begin();
+    }
+    /** Waits for the prefetch if it has started; it does not start after that. */
+    async wait() {
+        this.#isLate = true;
+        await this.#solve;
+    }
+    /** Stops the prefetch. */
+    async end() {
+        this.#unneeded.abort();
+        await this.wait();
+    }
+    async #begin() {
+        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
+            this.#tell(error);
+            return [];
+        });
+        if (references.length > 0 && !this.#isLate)
+            this.#solve = this.#fetch(references);
+    }
+    async #fetch(references) {
+        const { plan, docker, log, timeline, signal } = this.#run;
+        const { platform } = plan.inputs;
+        const args = [
+            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+            ...['--progress', plan.strategy.progress],
+            ...(platform === undefined ? [] : ['--platform', platform]),
+            '-'
+        ];
+        const input = prefetchDockerfile(references);
+        const reader = (0,buildkit/* createReader */.WF)(plan.strategy.progress, () => { });
+        const stuck = new AbortController();
+        const watch = new build_watch/* ProgressWatch */.H(reader, 'prefetch-progress', () => stuck.abort());
+        const options = {
+            bound: 'prefetch',
+            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
+            input,
+            onOutput: (chunk) => {
+                reader.write(chunk);
+                watch.look();
+            }
+        };
+        const began = performance.now();
+        try {
+            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
+            // only now: until then, the section of the builder stage is the one that prints live
+            const section = log.section(`Prefetch ${references.join(', ')}`, began);
+            section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
+            section.end();
+            if (exitCode !== 0)
+                this.#tell((0,docker_errors/* lastLine */.fM)(stderr));
+        }
+        catch (error) {
+            // the builds fetch what they need themselves
+            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
+        }
+        finally {
+            watch.end();
+        }
+    }
+    #tell(error) {
+        if (!(error instanceof errors/* CancelledError */.cc))
+            this.#run.log.info(`Prefetch failed: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
+function prefetchDockerfile(references) {
+    const names = references.map((_, index) => `shared-docker-layers-${index}`);
+    return [
+        ...references.flatMap((reference, index) => [
+            `FROM scratch AS ${names[index]}`,
+            `COPY --from=${reference} /shared-docker-layers-non[e] /`
+        ]),
+        'FROM scratch',
+        ...names.map((name) => `COPY --from=${name} / /`),
+        ''
+    ].join('\n');
+}
+async function findPrefetched({ plan, registry }, { keys, sources }) {
+    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
+    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
+        const { reference } = await sources.of(stage);
+        return { reference, image: (await registry.published(reference)).image };
+    }));
+    return choosePrefetched(plan, chosen, keys);
+}
+/**
+ * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
+ * of the cache source would be useful.
+ *
+ * @param sources the cache source of each build after the builder stage, with its image if there is one
+ */
+function choosePrefetched(plan, sources, keys) {
+    const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
+    const chosen = [];
+    const choose = (reference) => {
+        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
+            chosen.push(reference);
+        }
+    };
+    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
+    for (const [index, build] of afterBuilder.entries()) {
+        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
+        const base = build.baseImage;
+        const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
+        // an image on the builder stage has the layers that the build of that stage fetches at the same time
+        const isOnBuilder = root.baseStage === plan.builderStage;
+        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
+            choose(reference);
+        // with a --platform of its own, the base image may be of another platform
+        else if (base !== undefined && !root.hasPlatform)
+            choose(base);
+    }
+    return chosen;
+}
+/** Share of an image's own bytes that the prefetch may waste. */
+const MOST_WASTE = 0.1;
+function isWorthFetching({ strategy }, build, image, keys) {
+    const start = ownHistoryStart(image, build);
+    const layerSizes = image.manifest?.layers.map(({ size }) => size);
+    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
+        return false;
+    }
+    const recorded = readKeysLabel(image.labels);
+    const [from, ...own] = chainOfKeys(build, keys);
+    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
+        return false;
+    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
+    const before = recorded.chain.slice(1).filter(isInHistory);
+    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
+    const below = layersBelow(image, start);
+    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
+    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
+    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
+}
+
+// EXTERNAL MODULE: ./.build/src/strategy/inline.js
+var inline = __nccwpck_require__(948);
+// EXTERNAL MODULE: ./.build/src/strategy/legacy.js + 1 modules
+var legacy = __nccwpck_require__(7983);
+;// CONCATENATED MODULE: ./.build/src/strategy/create-strategy.js
+
+
+/** Creates the strategy that the plan names. */
+function createStrategy(run) {
+    return run.plan.strategy.name === 'legacy' ? new legacy/* LegacyStrategy */.X2(run) : new inline/* InlineStrategy */.hU(run);
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/run-phases.js
+
+
+
+
+/** Runs phases, and ends everything that they began. The result includes failures and a cancellation. */
+async function runPhases(run, phases) {
+    const result = (0,result_result/* emptyResult */.$)();
+    const strategy = createStrategy(run);
     try {
-        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
-        if (end === undefined)
-            run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
+        await phases(strategy, result);
     }
     catch (error) {
-        if (error instanceof lib_errors/* CancelledError */.cc)
-            throw error;
-        // a missing explanation must not fail the run
-        run.log.warning(`Cannot explain the cache misses: ${(0,lib_errors/* messageOf */.bD)(error)}`);
+        result.cancelled = error instanceof errors/* CancelledError */.cc;
+        result.failures.push((0,result_result/* failureOfError */.m$)(error));
     }
+    finally {
+        // first, because the strategy may be waiting for a registry
+        await run.registry.end();
+        await strategy.end();
+    }
+    // each failure that a stopped engine caused has another message
+    const gone = result.failures.length > 0 && !result.cancelled ? await (0,docker_errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
+    if (gone !== undefined)
+        result.failures.unshift({ kind: 'engine-gone', message: gone });
+    return result;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/pipeline.js
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently
+ * with the other builds; then, if all of them succeeded, the pushes.
+ */
+function runPipeline(run) {
+    return runPhases(run, (strategy, result) => doAll(run, strategy, result));
+}
+async function doAll(run, strategy, result) {
+    const read = await findKeys(run);
+    if (run.plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
+        return;
+    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
+    caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference));
+    const prefetch = new Prefetch(run, caches);
+    prefetch.start();
+    try {
+        await buildAndTest(run, { strategy, caches, prefetch }, result);
+    }
+    finally {
+        await prefetch.end();
+    }
+    // after a cancellation, some tests may not have ended
+    if (run.signal.aborted)
+        throw new errors/* CancelledError */.cc();
+    judge(run, result);
+    await publishAll(run, caches, result);
+}
+async function buildAndTest(run, building, result) {
+    const [untilBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
+    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
+    if (result.failures.length > 0)
+        return explainAll(run, building.caches, (0,result_result/* buildsOf */.jV)(result));
+    const limit = (0,pipeline_test/* limitOf */.LF)(run.plan.inputs);
+    const testBuilder = async () => (await findPassed(run, building, result)) ?? (0,pipeline_test/* runTests */.N$)(run, (0,pipeline_test/* suitesOf */.f3)(run.plan).builder, limit);
+    const [tests, others] = await Promise.allSettled([testBuilder(), buildAndTestOthers(run, building, result, limit)]);
+    if (tests.status === 'rejected')
+        throw tests.reason;
+    const ofOthers = others.status === 'fulfilled' ? others.value : { tests: [], failures: [] };
+    result.tests = [...tests.value, ...ofOthers.tests];
+    result.failures.push(...failuresOf(result.tests));
+    if (others.status === 'rejected')
+        throw others.reason;
+    result.failures.push(...ofOthers.failures);
 }
 
 
 /***/ }),
 
-/***/ 5664:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2904:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   q: () => (/* binding */ testArgs)
 /* harmony export */ });
-/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7942);
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7850);
 
 
 
@@ -63511,15 +65300,14 @@ function testArgs(inputs, image, { command, options }, name, runId) {
 
 /***/ }),
 
-/***/ 9344:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 1096:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   P: () => (/* binding */ Tail),
 /* harmony export */   l: () => (/* binding */ lastLinesOf)
 /* harmony export */ });
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_util__WEBPACK_IMPORTED_MODULE_0__);
 
 /** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
 const LONGEST_TAIL = 4_096;
@@ -63545,8 +65333,8 @@ function lastLinesOf(tail, secrets) {
 
 /***/ }),
 
-/***/ 192:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7503:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -63800,29 +65588,29 @@ function validateConcurrency(concurrency) {
 	}
 }
 
-// EXTERNAL MODULE: ./src/action/tests.ts
-var tests = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./src/docker/command-line.ts
-var command_line = __nccwpck_require__(3476);
-// EXTERNAL MODULE: ./src/docker/containers.ts
-var containers = __nccwpck_require__(7942);
-// EXTERNAL MODULE: ./src/docker/errors.ts
-var errors = __nccwpck_require__(7457);
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var lib_errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/lib/timeline.ts
-var timeline = __nccwpck_require__(5112);
-// EXTERNAL MODULE: ./src/pipeline/collect-reports.ts + 30 modules
-var collect_reports = __nccwpck_require__(4537);
-// EXTERNAL MODULE: ./src/pipeline/test-args.ts
-var test_args = __nccwpck_require__(5664);
-// EXTERNAL MODULE: ./src/pipeline/test-output.ts
-var test_output = __nccwpck_require__(9344);
-;// CONCATENATED MODULE: ./src/pipeline/test.ts
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/docker/command-line.js
+var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/containers.js
+var containers = __nccwpck_require__(7850);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var lib_errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/lib/timeline.js
+var timeline = __nccwpck_require__(732);
+// EXTERNAL MODULE: ./.build/src/pipeline/collect-reports.js + 30 modules
+var collect_reports = __nccwpck_require__(7392);
+// EXTERNAL MODULE: ./.build/src/pipeline/test-args.js
+var test_args = __nccwpck_require__(2904);
+// EXTERNAL MODULE: ./.build/src/pipeline/test-output.js
+var test_output = __nccwpck_require__(1096);
+;// CONCATENATED MODULE: ./.build/src/pipeline/test.js
 
 
 
@@ -64016,616 +65804,14 @@ class TestTimer {
 
 /***/ }),
 
-/***/ 2455:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  q: () => (/* binding */ createPlan)
-});
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/action/inputs.ts
-var action_inputs = __nccwpck_require__(1729);
-// EXTERNAL MODULE: ./src/action/passed-variables.ts
-var passed_variables = __nccwpck_require__(2148);
-// EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
-// EXTERNAL MODULE: ./src/dockerfile/carried-args.ts
-var carried_args = __nccwpck_require__(6280);
-// EXTERNAL MODULE: ./src/dockerfile/raw-instruction.ts
-var raw_instruction = __nccwpck_require__(5029);
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
-;// CONCATENATED MODULE: ./src/dockerfile/builder-differences.ts
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-
-/**
- * Returns what the legacy builder makes silently different from BuildKit, in the stages that a build of `targets` needs, each
- * with its line: `ARG A of stage builder in stage shop (line 7)`.
- *
- * - BuildKit hands the ARGs of a stage on to those that are built on it (bk: dispatchArg); the legacy builder forgets them
- *   (legacy: buildargs.go, ResetAllowed).
- * - With the legacy builder, ENV always hides an ARG of the same name; with BuildKit, the later of both counts.
- * - BuildKit makes the folder of WORKDIR for the user (bk: dispatchWorkdir), the legacy builder for root.
- * - HEALTHCHECK replaces an earlier one in BuildKit; in the legacy builder it keeps the options which it does not set.
- */
-function differencesOfBuilders(dockerfile, targets) {
-    const raw = (0,raw_instruction/* readRawInstructions */.y0)(dockerfile);
-    const found = (0,stage_graph/* neededStages */.xB)(dockerfile, targets).flatMap((stage) => {
-        const below = stage.baseStage === undefined ? undefined : (0,stage_graph/* stageAt */.ek)(dockerfile, stage.baseStage);
-        const inherited = below ? (0,carried_args/* bindingsOf */.k)(dockerfile, raw, below).filter(({ isArg }) => isArg) : [];
-        const user = stage.instructions.find(mayRead);
-        const forgotten = user && inherited[0];
-        const bindings = (0,carried_args/* bindingsOf */.k)(dockerfile, raw, stage);
-        const hidden = bindings.find(({ name, isArg }) => isArg && bindings.some((other) => !other.isArg && other.name === name));
-        return [
-            ...(forgotten && below
-                ? [`ARG ${forgotten.name} of stage ${(0,stage_graph/* nameOf */.Vb)(below)} in stage ${(0,stage_graph/* nameOf */.Vb)(stage)} (line ${user.line})`]
-                : []),
-            ...(hidden ? [`ARG and ENV ${hidden.name} (line ${hidden.raw.line})`] : []),
-            ...differencesOfConfig(dockerfile, stage)
-        ];
-    });
-    return [...new Set(found)];
-}
-/** Returns whether an instruction may read a variable: what RUN executes can read all of them. */
-function mayRead({ keyword, hasVariable }) {
-    return keyword === 'RUN' || (hasVariable && keyword !== 'CMD' && keyword !== 'ENTRYPOINT');
-}
-function differencesOfConfig(dockerfile, stage) {
-    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, stage).flatMap((index) => (0,stage_graph/* stageAt */.ek)(dockerfile, index).instructions);
-    const user = chain.findIndex(({ keyword, text }) => keyword === 'USER' && !/^USER (?:root|0)(?::|$)/.test(text));
-    const folder = user === -1 ? undefined : chain.slice(user).find(({ keyword }) => keyword === 'WORKDIR');
-    const [, second] = chain.filter(({ keyword }) => keyword === 'HEALTHCHECK');
-    return [
-        ...(folder ? [`WORKDIR after USER (line ${folder.line})`] : []),
-        ...(second ? [`a second HEALTHCHECK (line ${second.line})`] : [])
-    ];
-}
-
-;// CONCATENATED MODULE: ./src/dockerfile/dockerignore.ts
-// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
-
-
-/**
- * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
- *
- * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
- * cli/command/image/build/dockerignore.go)
- */
-async function readDockerignore(contextFolder, file) {
-    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
-    for (const path of [...besideFile, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
-        // docker also ignores a file that it cannot read (bk: the same)
-        const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
-        if (text !== undefined)
-            return text;
-    }
-    return '';
-}
-
-// EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
-// EXTERNAL MODULE: ./src/git/changes.ts
-var changes = __nccwpck_require__(977);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/text.ts
-var lib_text = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-// EXTERNAL MODULE: ./src/registry/reserved-tags.ts
-var reserved_tags = __nccwpck_require__(8341);
-;// CONCATENATED MODULE: ./src/plan/cache-stages.ts
-
-
-
-
-/**
- * Finds the stages that a cache of only the builder and the production image would lose: inline cache metadata describes only
- * an image's own layers, so the engine executes a copied stage again as soon as an earlier line of the copying stage changes.
- *
- * @throws UserError if `choice` names a stage that does not exist, or that neither the builder nor the production stage needs
- */
-function findCacheStages(dockerfile, builder, target, choice) {
-    const needing = (0,stage_graph/* neededStages */.xB)(dockerfile, [builder, target]);
-    const needed = new Set(needing.map(({ index }) => index));
-    const copiedFrom = new Set(needing.flatMap((stage) => stage.copiesFrom));
-    const named = typeof choice === 'string' ? [] : choice.map((name) => find(dockerfile, name, needed, [builder, target]));
-    const chains = { builder: (0,stage_graph/* chainOf */.dR)(dockerfile, builder), production: (0,stage_graph/* chainOf */.dR)(dockerfile, target) };
-    return needing
-        .filter(({ index }) => index !== builder.index && index !== target.index)
-        .flatMap((stage) => {
-        if (named.includes(stage.index))
-            return [{ stage }];
-        if (!copiedFrom.has(stage.index))
-            return [];
-        // if the builder stage is the production stage, there is only the production image
-        if (builder !== target && chains.builder.includes(stage.index))
-            return [{ stage, containedIn: 'builder' }];
-        if (chains.production.includes(stage.index))
-            return [{ stage, containedIn: 'production' }];
-        return choice === 'auto' ? [{ stage }] : [];
-    });
-}
-function find(dockerfile, name, needed, published) {
-    const stage = (0,model/* findStage */.U9)(dockerfile, name);
-    if (!stage) {
-        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, but there is no such stage; the stages are: ${(0,model/* listStages */.Cv)(dockerfile)}`);
-    }
-    if (published.some(({ index }) => index === stage.index)) {
-        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, which is published anyway; remove that line`);
-    }
-    if (!needed.has(stage.index)) {
-        throw new errors/* UserError */.yo(`Input cache-stages names ${(0,lib_text/* quote */.hD)(name)}, which neither the builder nor the production stage needs; remove that line`);
-    }
-    return stage.index;
-}
-
-// EXTERNAL MODULE: ./src/plan/dirty.ts
-var plan_dirty = __nccwpck_require__(7251);
-// EXTERNAL MODULE: ./src/action/tests.ts
-var action_tests = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./src/lib/hash.ts
-var hash = __nccwpck_require__(9639);
-;// CONCATENATED MODULE: ./src/plan/fingerprints.ts
-
-
-
-/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
-const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
-/** @param platform of the engine */
-function takeFingerprints(inputs, platform) {
-    const { tests, productionTests, checks, testOptions } = inputs;
-    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
-    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
-    const runsOn = inputs.platform ?? platform;
-    const isKnown = isSelfContained(options) && runsOn !== undefined;
-    return {
-        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
-        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
-        inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
-    };
-}
-/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
-const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
-/** Returns whether tests with these options see only the image. */
-function isSelfContained(words) {
-    return words.every((word, index) => {
-        if (!word.startsWith('-'))
-            return true;
-        const [name = '', ...inWord] = word.split('=');
-        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
-        // docker reads a profile from a file of the checkout
-        if (name === '--security-opt')
-            return value === 'no-new-privileges';
-        // a variable without a value gets the runner's value
-        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
-    });
-}
-
-// EXTERNAL MODULE: ./src/plan/labels.ts
-var plan_labels = __nccwpck_require__(3848);
-// EXTERNAL MODULE: ./src/plan/references.ts
-var references = __nccwpck_require__(7469);
-;// CONCATENATED MODULE: ./src/plan/publish-policy.ts
-
-
-/** Events that only people with write access to the repository can trigger, for code of that repository. */
-const TRUSTED = new Set([
-    'push',
-    'pull_request', // of the same repository: `refusePush` refuses forks before it checks this list
-    'merge_group',
-    'schedule',
-    'workflow_dispatch',
-    'repository_dispatch',
-    'release'
-]);
-/** Events that build the tip of their branch. */
-const BRANCH_BUILDS = new Set(['push', 'schedule', 'workflow_dispatch', 'repository_dispatch', 'local']);
-/** Events that push nothing on `auto`, with the reason. An event in neither list is unknown. */
-const DISTRUSTED = {
-    pull_request_target: 'it runs with secrets on code that nobody has merged',
-    workflow_run: 'it runs with secrets on code that another workflow has fetched',
-    issue_comment: 'anyone may write a comment',
-    local: 'it is outside GitHub, so nothing says who started it'
-};
-/**
- * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
- * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
- * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
- * check out any other commit).
- *
- * @param publishBranch short name of the publishing branch; '' for none
- */
-function decidePublish(mode, publishBranch, context) {
-    const run = subject(context);
-    const refusal = refusePush(mode, context);
-    if (refusal)
-        return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` };
-    const hold = refusePublish(publishBranch, context);
-    if (hold) {
-        return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` };
-    }
-    return {
-        push: true,
-        publish: true,
-        reason: `${run} pushes the commit's tags and the moving tags: it builds the publishing branch.`
-    };
-}
-/** Returns why the run pushes nothing, or '' if it pushes the commit tag. */
-function refusePush(mode, context) {
-    if (mode === 'always')
-        return '';
-    if (mode !== 'auto')
-        return `push is set to ${word(mode)}`;
-    if (context.isFork)
-        return 'its code comes from a fork';
-    if (context.isDependabot)
-        return 'Dependabot gets neither secrets nor a token that can write';
-    if (TRUSTED.has(context.event))
-        return '';
-    return Object.hasOwn(DISTRUSTED, context.event)
-        ? `${DISTRUSTED[context.event]}`
-        : 'it is not among the events that are trusted to push';
-}
-/** Returns why the run does not promote, or '' if it does. */
-function refusePublish(publishBranch, context) {
-    const { event, branch, tag } = context;
-    if (context.isFork)
-        return 'its code comes from a fork';
-    if (context.isPullRequest)
-        return 'a pull request is not merged yet';
-    if (event === 'merge_group')
-        return 'a merge group is not merged yet';
-    if (tag)
-        return 'a tag may sit on any commit';
-    if (!BRANCH_BUILDS.has(event))
-        return 'it does not build a branch of its own';
-    if (!branch)
-        return 'it builds no branch';
-    if (!publishBranch)
-        return 'there is no publishing branch';
-    if (branch !== publishBranch)
-        return `only branch ${(0,lib_text/* quote */.hD)(publishBranch)} moves those`;
-    if (context.checkout === 'other')
-        return describeOtherCheckout(context);
-    return '';
-}
-/**
- * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
- * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
- */
-function maySetTag(tag, commit, decision, publishBranch) {
-    if ((0,references/* isOfBranch */.Av)(tag, publishBranch))
-        return decision.publish;
-    return commit.checkout !== 'other' && !commit.isPullRequest;
-}
-/** Says that the checkout, which the run builds, is not the event's commit. */
-function describeOtherCheckout({ shortSha, eventSha }) {
-    return `the checkout is at ${shortSha}, not at the event's commit ${eventSha.slice(0, 7)}`;
-}
-function subject({ event, branch, tag }) {
-    const run = event === 'local' ? 'This local run' : `This ${word(event)} event`;
-    if (tag)
-        return `${run} on tag ${(0,lib_text/* quote */.hD)(tag)}`;
-    return branch ? `${run} on branch ${(0,lib_text/* quote */.hD)(branch)}` : run;
-}
-/** Returns the name of an event or mode, quoted if it has other than word characters. */
-function word(name) {
-    return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
-}
-
-;// CONCATENATED MODULE: ./src/plan/select-strategy.ts
-
-
-/**
- * Chooses the strategy by the properties that the engine reports.
- * Sources: the measurements in `__tests__/e2e`; moby/buildkit#2274 (every second build misses, fixed in BuildKit 0.14),
- * moby/buildkit#5242 (broken in 27.0 and 27.1).
- *
- * @param dockerBuildkit the user's DOCKER_BUILDKIT
- * @param differences what the two builders make differently of this Dockerfile: then docker's own choice counts
- * @throws UserError if no builder on this machine can build this Dockerfile
- */
-function selectStrategy(engine, dockerfile, inputs, dockerBuildkit, differences = []) {
-    const needs = [
-        ...dockerfile.buildKitFeatures,
-        ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
-        ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
-        ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
-    ].join(', ');
-    const forgets = whyBuildKitForgets(engine);
-    const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
-    const reason = dockerBuildkit === '0' ? 'DOCKER_BUILDKIT is 0' : forgets;
-    if (reason !== undefined && notLegacy === undefined)
-        return { ...LEGACY, reason };
-    if (engine.buildx === undefined && !hasIntegratedBuildKit(engine)) {
-        if (needs === '') {
-            const capabilities = { ...LEGACY.capabilities, reusesLayers: false };
-            const reason = `Docker ${engine.version} has no buildx`;
-            return { ...LEGACY, capabilities, reason, warning: unreliable(forgets, notLegacy) };
-        }
-        throw new errors/* UserError */.yo(`The Dockerfile needs BuildKit (${needs}), but this docker client has no buildx; install the package docker-buildx or docker-buildx-plugin`);
-    }
-    const choice = buildKit(engine);
-    if (forgets !== undefined)
-        return { ...choice, warning: unreliable(forgets, notLegacy) };
-    if (dockerBuildkit !== '0')
-        return choice;
-    return { ...choice, warning: `Ignoring DOCKER_BUILDKIT=0: ${notLegacy}; remove that variable` };
-}
-/** The legacy builder uses any image as a cache, but only if it is in the engine. */
-const LEGACY = {
-    name: 'legacy',
-    client: 'legacy',
-    progress: 'plain',
-    capabilities: {
-        cacheMetadata: false,
-        triggerHistory: true,
-        reusesLayers: true,
-        prefetch: false,
-        replacesStages: true,
-        // it pulls the cache source
-        hidesCacheSource: false
-    }
-};
-/** BuildKit reads cache metadata in the registry, and has no history of ONBUILD (dockerfile2llb/convert.go, dispatchOnbuild). */
-const BUILDKIT = { cacheMetadata: true, triggerHistory: false, reusesLayers: true };
-function unreliable(...causes) {
-    const known = causes.filter((cause) => cause !== undefined).join(', and ');
-    return `Unchanged layers may be rebuilt: ${known}; upgrade to Docker 28 or later, with buildx`;
-}
-/** Returns why BuildKit's inline cache is unreliable on this engine; undefined if it is reliable. */
-function whyBuildKitForgets({ version, store, buildx }) {
-    if (buildx === undefined)
-        return `Docker ${version} has no buildx`;
-    if (store === 'containerd') {
-        return (0,engine_info/* atLeast */.jZ)(version, '26.1.0') ? undefined : `the containerd store of Docker ${version} is older than 26.1`;
-    }
-    return (0,engine_info/* atLeast */.jZ)(version, '27.2.0')
-        ? undefined
-        : `BuildKit in Docker ${version} with the ${store} store loses the cache of every second build (fixed in 27.2)`;
-}
-/**
- * Returns why the legacy builder cannot share layers on this engine; undefined if it can. On the containerd store the build
- * fails when it restores from the cache a step without a layer ("failed to read diff archive", seen on 26.1 and 28.5), or a
- * step that it already has ("moby-dangling@sha256:… failed because it already exists", seen on 28.5).
- */
-function whyLegacyForgets({ store, version }) {
-    return store === 'containerd'
-        ? `the legacy builder of Docker ${version} cannot use a cache with the containerd store`
-        : undefined;
-}
-function buildKit(engine) {
-    const reason = `Docker ${engine.version} with the ${engine.store} store and ${engine.buildx === undefined ? 'no buildx' : `buildx ${engine.buildx}`}`;
-    const hidesCacheSource = engine.store !== 'containerd';
-    if (engine.buildx === undefined) {
-        return {
-            ...{ name: 'inline', client: 'integrated', progress: 'plain', reason },
-            capabilities: { ...BUILDKIT, prefetch: false, replacesStages: true, hidesCacheSource }
-        };
-    }
-    // docker/buildx supports rawjson since 0.13
-    const progress = (0,engine_info/* atLeast */.jZ)(engine.buildx, '0.13.0') ? 'rawjson' : 'plain';
-    return {
-        name: 'inline',
-        client: 'buildx',
-        // plain progress undercounts the cached steps, so it cannot prove that no tested step was executed again
-        capabilities: { ...BUILDKIT, prefetch: true, replacesStages: progress === 'plain', hidesCacheSource },
-        progress,
-        reason
-    };
-}
-/** Returns whether `docker build` itself uses BuildKit (docker/cli cmd/docker/builder.go). */
-function isBuildKitDefault(engine, dockerBuildkit) {
-    if (dockerBuildkit === '0')
-        return false;
-    return hasIntegratedBuildKit(engine) ? dockerBuildkit === '1' : engine.buildx !== undefined;
-}
-/** Returns whether the docker client includes a BuildKit client: 18.09 to 22; later it needs buildx (docker/cli cli/command/image/build.go). */
-function hasIntegratedBuildKit({ version }) {
-    return (0,engine_info/* atLeast */.jZ)(version, '18.9.0') && !(0,engine_info/* atLeast */.jZ)(version, '23.0.0');
-}
-
-// EXTERNAL MODULE: ./src/plan/stage-builds.ts
-var stage_builds = __nccwpck_require__(6567);
-// EXTERNAL MODULE: ./src/plan/variant.ts
-var plan_variant = __nccwpck_require__(4762);
-;// CONCATENATED MODULE: ./src/plan/create-plan.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
- *
- * @throws UserError; before any access to the engine if an input or the Dockerfile is wrong
- */
-async function createPlan(planning) {
-    const { commit, git, github, docker, log, env, signal } = planning;
-    const inputs = withPlatform(planning.inputs, env.DOCKER_DEFAULT_PLATFORM);
-    if (!(0,external_node_fs_.statSync)(inputs.context, { throwIfNoEntry: false })?.isDirectory()) {
-        throw new errors/* UserError */.yo(`Input context: directory not found: ${JSON.stringify(inputs.context)}; check out the repository before this step, or set context to the Docker build context`);
-    }
-    const file = inputs.file ?? (0,external_node_path_.join)(inputs.context, 'Dockerfile');
-    const dockerfile = await readDockerfile(file, inputs, env);
-    const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
-    const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
-    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
-        findPublishBranch(inputs, commit, github, log),
-        commit.commitTime ?? github.commitTime(commit.sha),
-        (0,engine_info/* readEngineInfo */.Xc)(docker, signal),
-        findDirtyFiles(commit, git),
-        git.prefix()
-    ]);
-    describeCheckout(inputs.context, commit, dirty, log);
-    const buildxBuilder = await checkBuilder(inputs, engine, docker, signal);
-    if (created === undefined) {
-        log.notice(`Cannot determine the time of commit ${commit.shortSha}; the images get no label org.opencontainers.image.created`);
-    }
-    const differences = [
-        ...differencesOfBuilders(dockerfile, [builderStage, targetStage]),
-        ...((0,external_node_fs_.existsSync)(`${file}.dockerignore`) ? [`the file ${(0,external_node_path_.basename)(file)}.dockerignore`] : [])
-    ];
-    const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
-    const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
-    const fingerprints = takeFingerprints(inputs, engine.platform);
-    const decision = decidePublish(inputs.push, publishBranch, commit);
-    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
-    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
-    if (decision.push)
-        noticeHeldTags({ inputs, commit, made, refs, decision }, log);
-    const folder = prefix ?? '';
-    const variant = (0,plan_variant/* variantOf */.Bp)({
-        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
-        ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
-    });
-    const buildArgs = (0,plan_variant/* buildArgsOf */.tt)(dockerfile, inputs.buildArgs, env);
-    const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, { variant, buildArgs });
-    const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
-    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
-    return {
-        ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
-        ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
-        ...(dirty && { dirty })
-    };
-}
-/** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
-function withPlatform(inputs, otherwise) {
-    if (inputs.platform !== undefined || !otherwise)
-        return inputs;
-    return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
-}
-async function readDockerfile(file, { buildArgs }, env) {
-    let text;
-    try {
-        text = await (0,promises_.readFile)(file, 'utf8');
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`Cannot read the Dockerfile ${JSON.stringify(file)} (${(0,errors/* messageOf */.bD)(error)}); set the input file`);
-    }
-    try {
-        return (0,parse/* parseDockerfile */.A)(text, Object.fromEntries((0,passed_variables/* valuesOfBuildArgs */.r)(buildArgs, env)));
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`${file} cannot be used: ${(0,errors/* messageOf */.bD)(error)}`);
-    }
-}
-function findStages(dockerfile, { builderTarget, target }, file) {
-    const names = (0,model/* listStages */.Cv)(dockerfile);
-    const builder = (0,model/* findStage */.U9)(dockerfile, builderTarget);
-    if (!builder) {
-        throw new errors/* UserError */.yo(`Input builder-target is ${(0,lib_text/* quote */.hD)(builderTarget)}, but ${file} has no such stage; its stages are: ${names}`);
-    }
-    const production = target === undefined ? dockerfile.stages.at(-1) : (0,model/* findStage */.U9)(dockerfile, target);
-    if (!production) {
-        throw new errors/* UserError */.yo(`Input target is ${(0,lib_text/* quote */.hD)(target ?? '')}, but ${file} has no such stage; its stages are: ${names}`);
-    }
-    return [builder, production];
-}
-/** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
-function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
-    const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)));
-    if (moving.length > 0 && !decision.publish) {
-        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
-    }
-    const held = made.branch.filter((tag) => !refs.branch.includes(tag));
-    if (held.length > 0) {
-        log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
-    }
-    const others = (0,references/* tagsOfOthers */.KL)(inputs, commit);
-    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? ''));
-    if (commits.length > 0) {
-        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
-    }
-    const pulls = others.filter((tag) => !commits.includes(tag));
-    if (pulls.length > 0) {
-        log.notice(`Skipping ${pulls.join(', ')} of the input tags: pr- and a number are the tag of a pull request that this run does not build`);
-    }
-}
-/** Says which commit the images are tagged with, unless it is what everybody expects. */
-function describeCheckout(context, commit, dirty, log) {
-    if (commit.checkout === 'unknown') {
-        log.warning(`Git cannot tell which commit is checked out, because the context folder ${JSON.stringify(context)} is not in a git checkout, or git is missing; this run assumes the event's commit ${commit.shortSha}. Check out the repository with actions/checkout, set the context to a folder in it, and install git`);
-    }
-    if (commit.checkout === 'other') {
-        log.notice(`The images are tagged ${commit.shortSha}, and no tag that names a branch is set: ${describeOtherCheckout(commit)}`);
-    }
-    if (dirty)
-        log.warning((0,plan_dirty/* describeDirty */.w)(commit.shortSha, dirty));
-}
-async function findDirtyFiles(commit, git) {
-    const own = commit.checkout === 'unknown' ? undefined : await git.ownCommit(commit.sha);
-    const files = own === undefined ? undefined : await (0,changes/* dirtyFiles */.y1)(git, own);
-    return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
-}
-async function findPublishBranch(inputs, commit, github, log) {
-    const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
-    if (known !== undefined)
-        return known;
-    if (commit.repository !== '') {
-        log.warning('Cannot determine the default branch (neither the event nor GitHub names it); using master as the publishing branch. Set the input publish-branch');
-    }
-    return 'master';
-}
-/** Returns the name of the buildx builder to use: the engine's own has the name of the docker context. */
-async function checkBuilder({ builder }, engine, docker, signal) {
-    if (builder === undefined)
-        return engine.context;
-    if (engine.buildx === undefined) {
-        throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, but this docker client has no buildx; remove it or install buildx`);
-    }
-    const driver = await (0,engine_info/* readBuilderDriver */.Kj)(docker, builder, signal);
-    if (driver === 'docker')
-        return builder;
-    throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
-}
-
-
-/***/ }),
-
-/***/ 7251:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3127:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   t: () => (/* binding */ MOST_DIRTY_FILES),
 /* harmony export */   w: () => (/* binding */ describeDirty)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2184);
 
 /** Maximum number of files in the plan and the report. */
 const MOST_DIRTY_FILES = 20;
@@ -64642,8 +65828,8 @@ function describeDirty(shortSha, { files, count }) {
 
 /***/ }),
 
-/***/ 3848:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3660:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KK: () => (/* binding */ BRANCH_LABEL),
@@ -64652,9 +65838,9 @@ function describeDirty(shortSha, { files, count }) {
 /* harmony export */   kY: () => (/* binding */ isOfAction),
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
-/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1729);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9112);
-/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4762);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2449);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+/* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7194);
 
 
 
@@ -64692,8 +65878,8 @@ function isProduction(labels) {
 
 /***/ }),
 
-/***/ 7469:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2445:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Av: () => (/* binding */ isOfBranch),
@@ -64704,9 +65890,9 @@ function isProduction(labels) {
 /* harmony export */   mk: () => (/* binding */ tagsOfCommit),
 /* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7362);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8341);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
 
 
 
@@ -64791,8 +65977,8 @@ function movingTags(refs) {
 
 /***/ }),
 
-/***/ 8860:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9707:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   W: () => (/* binding */ retryOf)
@@ -64805,16 +65991,16 @@ function retryOf({ plan, log, signal }) {
 
 /***/ }),
 
-/***/ 6567:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 8827:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   f: () => (/* binding */ splitAtBuilder),
 /* harmony export */   z: () => (/* binding */ planBuilds)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(445);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8341);
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7469);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(329);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2445);
 
 
 
@@ -64917,8 +66103,8 @@ function splitAtBuilder(builds) {
 
 /***/ }),
 
-/***/ 4762:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7194:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Bp: () => (/* binding */ variantOf),
@@ -64928,11 +66114,9 @@ function splitAtBuilder(builds) {
 /* harmony export */   zB: () => (/* binding */ pathInRepository)
 /* harmony export */ });
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9639);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7107);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2184);
 
 
 
@@ -64977,8 +66161,8 @@ async function pathInRepository(file, context, prefix) {
 
 /***/ }),
 
-/***/ 6939:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 498:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -64997,13 +66181,13 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/undici/index.js
 var undici = __nccwpck_require__(6752);
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var lib_json = __nccwpck_require__(8453);
-;// CONCATENATED MODULE: ./src/docker/engine-api.ts
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var lib_json = __nccwpck_require__(1433);
+;// CONCATENATED MODULE: ./.build/src/docker/engine-api.js
 
 
 
@@ -65062,25 +66246,25 @@ function digestIn({ json }) {
     return (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'Descriptor', 'digest'));
 }
 
-// EXTERNAL MODULE: ./src/docker/engine-info.ts
-var engine_info = __nccwpck_require__(5573);
-// EXTERNAL MODULE: ./src/docker/errors.ts
-var docker_errors = __nccwpck_require__(7457);
-// EXTERNAL MODULE: ./src/docker/transfer.ts + 1 modules
-var transfer = __nccwpck_require__(8476);
-// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
-// EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
-// EXTERNAL MODULE: ./src/registry/credentials.ts
-var registry_credentials = __nccwpck_require__(3653);
-// EXTERNAL MODULE: ./src/registry/failure.ts
-var registry_failure = __nccwpck_require__(2465);
-// EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
-;// CONCATENATED MODULE: ./src/registry/client-images.ts
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(7397);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
+var retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/registry/client-words.js
+var client_words = __nccwpck_require__(9268);
+// EXTERNAL MODULE: ./.build/src/registry/credentials.js
+var registry_credentials = __nccwpck_require__(1565);
+// EXTERNAL MODULE: ./.build/src/registry/failure.js
+var registry_failure = __nccwpck_require__(305);
+// EXTERNAL MODULE: ./.build/src/registry/image.js
+var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var registry_reference = __nccwpck_require__(5626);
+;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
 
 
 
@@ -65233,8 +66417,8 @@ async function tagByClient(options, image, reference) {
 
 /***/ }),
 
-/***/ 6452:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 9268:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   BE: () => (/* binding */ statusOfRejectedManifest),
@@ -65243,9 +66427,9 @@ async function tagByClient(options, image, reference) {
 /* harmony export */   jv: () => (/* binding */ failureOfWords)
 /* harmony export */ });
 /* unused harmony exports classifyRegistryError, askedPause */
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7457);
-/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2465);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9310);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(305);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5626);
 
 
 
@@ -65349,8 +66533,8 @@ function describeUnreadable(reference, { kind, message }) {
 
 /***/ }),
 
-/***/ 3653:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 1565:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Fj: () => (/* binding */ secretsOf),
@@ -65359,13 +66543,11 @@ function describeUnreadable(reference, { kind, message }) {
 /* harmony export */ });
 /* unused harmony exports findHelper, readAuths */
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7106);
-/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(766);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8453);
-/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2465);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_exec_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3190);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1433);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(305);
 
 
 
@@ -65490,8 +66672,8 @@ function secretsOf(credentials) {
 
 /***/ }),
 
-/***/ 2465:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 305:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   D$: () => (/* binding */ readRetryAfter),
@@ -65587,8 +66769,8 @@ function isTimeout(reason) {
 
 /***/ }),
 
-/***/ 7362:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 8330:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A_: () => (/* binding */ isReference),
@@ -65602,7 +66784,7 @@ function isTimeout(reason) {
 /* harmony export */   kP: () => (/* binding */ sameReference)
 /* harmony export */ });
 /* unused harmony export ImageRefError */
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2184);
 
 /**
  * Names of images, as in github.com/distribution/reference, whose grammar docker itself uses: `regexp.go` (the
@@ -65805,8 +66987,8 @@ function isMountSource(source, target) {
 
 /***/ }),
 
-/***/ 494:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 4314:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   GG: () => (/* binding */ childOf),
@@ -65816,8 +66998,8 @@ function isMountSource(source, target) {
 /* harmony export */   iw: () => (/* binding */ stringsOf),
 /* harmony export */   o4: () => (/* binding */ parseConfig)
 /* harmony export */ });
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8453);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9310);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1433);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5626);
 
 
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
@@ -65904,8 +67086,8 @@ function stringsOf(value) {
 
 /***/ }),
 
-/***/ 9310:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 5626:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Bc: () => (/* binding */ isDigest),
@@ -65915,10 +67097,9 @@ function stringsOf(value) {
 /* harmony export */   ol: () => (/* binding */ digestOf)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2465);
-/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7362);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _failure_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(305);
+/* harmony import */ var _image_reference_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8330);
 
 
 
@@ -65953,897 +67134,8 @@ function digestOf(bytes) {
 
 /***/ }),
 
-/***/ 6990:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  i: () => (/* binding */ HttpRegistry)
-});
-
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/lib/retry.ts + 2 modules
-var retry = __nccwpck_require__(9520);
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-;// CONCATENATED MODULE: ./src/registry/challenge.ts
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
-/** A scheme, which stands alone or before its first parameter. */
-const SCHEME = new RegExp(`^(${TOKEN})(?=\\s+${TOKEN}\\s*=|\\s*(?:,|$))`);
-/** Maximum length to read of a header, in characters. */
-const LONGEST = 8_192;
-/** Parses the challenges in a header. Never fails, but skips everything that is not a challenge. */
-function parseChallenges(header) {
-    const challenges = [];
-    let rest = header.slice(0, LONGEST);
-    while (rest !== '') {
-        rest = rest.replace(/^[\s,]+/, '');
-        const parameter = challenges.length === 0 ? null : PARAMETER.exec(rest);
-        if (parameter) {
-            const [all, name = '', quoted, plain] = parameter;
-            const parameters = challenges.at(-1)?.parameters;
-            const key = name.toLowerCase();
-            // the first value applies: a registry has no reason to send two
-            if (parameters && !Object.hasOwn(parameters, key)) {
-                Object.defineProperty(parameters, key, {
-                    value: plain ?? (quoted ?? '').replaceAll(/\\(.)/gs, '$1'),
-                    enumerable: true
-                });
-            }
-            rest = rest.slice(all.length);
-            continue;
-        }
-        const [scheme] = SCHEME.exec(rest) ?? [];
-        if (scheme !== undefined) {
-            challenges.push({ scheme: scheme.toLowerCase(), parameters: {} });
-            rest = rest.slice(scheme.length);
-            continue;
-        }
-        // not a challenge: continue after the next comma
-        rest = rest.includes(',') ? rest.slice(rest.indexOf(',') + 1) : '';
-    }
-    return challenges;
-}
-
-// EXTERNAL MODULE: ./src/registry/credentials.ts
-var registry_credentials = __nccwpck_require__(3653);
-// EXTERNAL MODULE: ./src/registry/failure.ts
-var registry_failure = __nccwpck_require__(2465);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:tls"
-var external_node_tls_ = __nccwpck_require__(1692);
-;// CONCATENATED MODULE: ./src/registry/certificates.ts
-
-
-
-/** Returns the certificate folders of a registry (docs.docker.com, "Verify repository client with certificates"). */
-function foldersFor(registry, env) {
-    const ofUser = env.XDG_CONFIG_HOME || (env.HOME && (0,external_node_path_.join)(env.HOME, '.config'));
-    return ['/etc', ...(ofUser ? [ofUser] : [])].map((folder) => (0,external_node_path_.join)(folder, 'docker', 'certs.d', registry));
-}
-/**
- * Creates the TLS context for a registry. It trusts the certificates of Node.js and of the system, and each *.crt in docker's
- * folder certs.d/REGISTRY; it presents each *.cert there with its *.key as a client certificate.
- *
- * @param registry host[:port] as in a reference
- * @throws Error if one of these files cannot be read or parsed
- */
-async function makeSecureContext(registry, env, folders = foldersFor(registry, env)) {
-    const found = await Promise.all(folders.map(readCertificates));
-    return external_node_tls_.createSecureContext({
-        ca: [...trustedHere(), ...found.flatMap(({ authorities }) => authorities)],
-        cert: found.flatMap(({ clients }) => clients.map(({ certificate }) => certificate)),
-        key: found.flatMap(({ clients }) => clients.map(({ key }) => key))
-    });
-}
-let trusted;
-/** Returns the certificates that the system trusts, as docker does; Node.js by default trusts only its own list. */
-function trustedHere() {
-    // Node.js has this function since 22.15
-    const read = external_node_tls_.getCACertificates;
-    trusted ??= read ? [...new Set([...read('default'), ...read('system')])] : [...external_node_tls_.rootCertificates];
-    return trusted;
-}
-async function readCertificates(folder) {
-    const names = (await (0,promises_.readdir)(folder).catch(() => [])).toSorted();
-    const read = (name) => (0,promises_.readFile)((0,external_node_path_.join)(folder, name));
-    const withKey = names.filter((name) => name.endsWith('.cert') && names.includes(name.replace(/cert$/, 'key')));
-    return {
-        authorities: await Promise.all(names.filter((name) => name.endsWith('.crt')).map(read)),
-        clients: await Promise.all(withKey.map(async (name) => ({ certificate: await read(name), key: await read(name.replace(/cert$/, 'key')) })))
-    };
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./src/registry/proxy.ts
-
-/**
- * Returns the proxy for a URL from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as docker does (golang.org/x/net http/httpproxy):
- * NO_PROXY lists `*`, domains, addresses and address ranges, with optional ports; loopback addresses never use a proxy.
- *
- * @returns undefined for a direct connection, also if the URL of the proxy is not valid
- */
-function proxyFor(url, env) {
-    const read = (name) => env[name] || env[name.toLowerCase()] || '';
-    const proxy = read(url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
-    if (proxy === '' || isLoopback(host))
-        return undefined;
-    const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-    const excluded = read('NO_PROXY')
-        .split(',')
-        .map((item) => item.trim().toLowerCase())
-        .filter((item) => item !== '');
-    if (excluded.some((item) => matches(item, host, port)))
-        return undefined;
-    const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
-    return URL.canParse(full) ? full : undefined;
-}
-/** Returns whether a host, without port and brackets, is this machine. */
-function isLoopback(host) {
-    return host === 'localhost' || ((0,external_node_net_.isIP)(host) !== 0 && isInRange(host, (0,external_node_net_.isIP)(host) === 6 ? '::1/128' : '127.0.0.0/8'));
-}
-function matches(item, host, port) {
-    if (item === '*')
-        return true;
-    if (item.includes('/'))
-        return isInRange(host, item);
-    const [, name = item, ownPort] = /^(\[[0-9a-f:]+\]|[^:]+):(\d+)$/.exec(item) ?? [];
-    if (ownPort !== undefined && ownPort !== port)
-        return false;
-    const plain = name.replace(/^\[(.*)\]$/, '$1').replace(/^\*(?=\.)/, '');
-    if ((0,external_node_net_.isIP)(plain) !== 0)
-        return plain === host;
-    return plain.startsWith('.') ? host.endsWith(plain) : host === plain || host.endsWith(`.${plain}`);
-}
-/** Returns whether an address is in a range in CIDR notation; false for a name. */
-function isInRange(host, range) {
-    const [address = '', bits = ''] = range.split('/');
-    const family = (0,external_node_net_.isIP)(host);
-    if (family === 0 || (0,external_node_net_.isIP)(address) !== family || !/^\d{1,3}$/.test(bits))
-        return false;
-    if (Number(bits) > (family === 4 ? 32 : 128))
-        return false;
-    const list = new external_node_net_.BlockList();
-    const type = family === 4 ? 'ipv4' : 'ipv6';
-    list.addSubnet(address, Number(bits), type);
-    return list.check(host, type);
-}
-
-;// CONCATENATED MODULE: ./src/registry/transport.ts
-
-
-
-
-
-
-/** Time limits in milliseconds: for the connection; for the answer's headers, and between two parts of its body. */
-const CONNECT_WITHIN = 10_000;
-const ANSWER_WITHIN = 30_000;
-/** HTTP to a registry and its token server: handles TLS, proxies and time limits, but neither credentials nor redirects. */
-class Transport {
-    #registry;
-    #env;
-    #isInsecure;
-    #dispatchers = new Map();
-    #secureContext;
-    #scheme;
-    /** @param registry host[:port] as in a reference */
-    constructor(registry, env, insecure) {
-        this.#registry = registry;
-        this.#env = env;
-        this.#isInsecure = isInsecure(registry, insecure);
-    }
-    /** Returns `https` or, if the engine may use plain HTTP and the registry does not support TLS, `http`. */
-    scheme(host, signal) {
-        this.#scheme ??= this.#isInsecure ? this.#findScheme(host, signal) : Promise.resolve('https');
-        return this.#scheme;
-    }
-    /** Returns whether a URL may receive credentials: over plain HTTP only if the engine sends them so, too. */
-    mayHaveCredentials(url) {
-        return url.protocol === 'https:' || this.#isInsecure;
-    }
-    /**
-     * Sends one request.
-     *
-     * @throws RegistryError if no complete answer arrives
-     * @throws CancelledError if the signal aborts the request for another reason than a timeout
-     */
-    async send(url, { method, headers = {}, body, mostBytes, signal }) {
-        (0,bounds/* requireBounded */.ZY)(signal, `${method} ${url.origin}`);
-        try {
-            const dispatcher = await this.#dispatcherFor(url);
-            const sent = (0,undici.request)(url, {
-                ...{ method, dispatcher, signal, headersTimeout: ANSWER_WITHIN, bodyTimeout: ANSWER_WITHIN },
-                headers: { 'user-agent': 'shared-docker-layers', ...headers },
-                ...(body === undefined ? {} : { body })
-            });
-            // undici ignores the signal until the connection is up: a proxy may never answer
-            const answer = await orAborted(sent, signal);
-            const text = method === 'HEAD' ? Buffer.alloc(0) : await readBody(answer.body, mostBytes);
-            // a HEAD has no body to read, but reading it frees the connection
-            if (method === 'HEAD')
-                await answer.body.dump();
-            return { status: answer.statusCode, headers: joined(answer.headers), body: text, url };
-        }
-        catch (error) {
-            throw asFailure(error, signal);
-        }
-    }
-    /** Closes all connections. */
-    async end() {
-        await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
-    }
-    /** Tries TLS first, then plain HTTP, as engines do (moby/moby registry/service_v2.go). */
-    async #findScheme(host, signal) {
-        try {
-            await this.send(new URL(`https://${host}/v2/`), { method: 'GET', mostBytes: SHORT_ANSWER, signal });
-            return 'https';
-        }
-        catch (error) {
-            // nothing listens on the port for TLS, or what listens does not support it
-            const isHttp = error instanceof registry_failure/* RegistryError */.gl && (error.failure.kind === 'untrusted' || /ECONNREFUSED/.test(error.message));
-            if (isHttp)
-                return 'http';
-            this.#scheme = undefined;
-            throw error;
-        }
-    }
-    async #dispatcherFor(url) {
-        const known = this.#dispatchers.get(url.origin);
-        if (known)
-            return known;
-        this.#secureContext ??= this.#makeSecureContext();
-        const secureContext = url.protocol === 'https:' ? await this.#secureContext : undefined;
-        const tls = { ...(secureContext && { secureContext }), rejectUnauthorized: !this.#isInsecure };
-        const proxy = proxyFor(url, this.#env);
-        const made = proxy === undefined
-            ? new undici.Agent({ connect: { ...tls, timeout: CONNECT_WITHIN } })
-            : new undici.ProxyAgent({ uri: proxy, requestTls: { ...tls, timeout: CONNECT_WITHIN } });
-        // another request may have stored one meanwhile
-        const dispatcher = this.#dispatchers.get(url.origin) ?? made;
-        this.#dispatchers.set(url.origin, dispatcher);
-        return dispatcher;
-    }
-    async #makeSecureContext() {
-        try {
-            return await makeSecureContext(this.#registry, this.#env);
-        }
-        catch (error) {
-            const message = `its certificates in certs.d cannot be read: ${error.message}`;
-            throw new registry_failure/* RegistryError */.gl({ kind: 'untrusted', message, clientMaySucceed: true });
-        }
-    }
-}
-/** Maximum size in bytes of an answer of which only the status matters. */
-const SHORT_ANSWER = 65_536;
-/** Returns whether the engine accesses a registry without TLS or without verifying its certificate. Always true for loopback addresses. */
-function isInsecure(registry, { hosts, ranges }) {
-    if (hosts.includes(registry))
-        return true;
-    const host = registry.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-    return isLoopback(host) || ranges.some((range) => isInRange(host, range));
-}
-async function readBody(body, mostBytes) {
-    const chunks = [];
-    let length = 0;
-    for await (const chunk of body) {
-        length += chunk.length;
-        if (length > mostBytes) {
-            // leaving the loop closes the connection
-            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the answer is longer than ${mostBytes} bytes` });
-        }
-        chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
-}
-function joined(headers) {
-    const entries = Object.entries(headers).map(([name, value = '']) => [
-        name,
-        Array.isArray(value) ? value.join(', ') : value
-    ]);
-    return Object.fromEntries(entries);
-}
-function asFailure(error, signal) {
-    if (error instanceof registry_failure/* RegistryError */.gl)
-        return error;
-    if (signal.aborted) {
-        return (0,registry_failure/* isTimeout */.kL)(signal.reason)
-            ? new registry_failure/* RegistryError */.gl({ kind: 'unreachable', message: 'no answer in time' })
-            : new errors/* CancelledError */.cc();
-    }
-    return new registry_failure/* RegistryError */.gl((0,registry_failure/* failureOfConnection */.yM)(error));
-}
-/** Whether an answer is a redirect (RFC 9110, 15.4). */
-function isRedirect({ status }) {
-    return [301, 302, 303, 307, 308].includes(status);
-}
-/** Rejects as soon as the signal is aborted, whatever becomes of the work. */
-function orAborted(work, signal) {
-    const aborted = new Promise((_, reject) => {
-        if (signal.aborted)
-            reject(signal.reason);
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    return Promise.race([work, aborted]);
-}
-
-;// CONCATENATED MODULE: ./src/registry/authorization.ts
-
-
-
-
-
-/** Maximum size of a token server's answer in bytes. */
-const LONGEST_TOKEN = 1_048_576;
-/** Seconds that a token is valid if the server does not specify it, and seconds before its expiry in which it is no longer used. */
-const USUAL_LIFETIME = 60;
-const MARGIN = 10;
-/** Logins for one request at most. */
-const MOST_LOGINS = 2;
-/**
- * The logins to one registry: Basic, or Bearer with tokens of a token server (distribution docs, "Token Authentication
- * Specification" and "OAuth2 Token Authentication"). No code outside this folder receives a credential.
- */
-class Authorization {
-    #transport;
-    #find;
-    /** By scope. */
-    #tokens = new Map();
-    #credentials;
-    #secrets = new Set();
-    /** Whether credentials were not sent to a token server, because that would have been in plain text. */
-    #isWithheld = false;
-    constructor(registry, env, transport) {
-        this.#transport = transport;
-        this.#find = (signal) => (0,registry_credentials/* findCredentials */.gD)(registry, env, signal);
-    }
-    /**
-     * Sends a request and, if the registry requires a login, sends it again with credentials.
-     *
-     * @param scope `repository:NAME:pull` or `repository:NAME:pull,push`
-     * @throws RegistryError, also if the registry rejects the login
-     */
-    async send(url, scope, request) {
-        for (let logins = 0;; logins++) {
-            const used = this.#tokens.get(scope);
-            const answer = await this.#sendWith(await headerOf(used), url, request);
-            if (answer.status !== 401) {
-                const hidden = used === undefined && logins === 0 ? await this.#findHidden(url, answer, request.signal) : undefined;
-                if (!hidden)
-                    return answer;
-                await this.#renew(used, url, scope, hidden, request.signal);
-                continue;
-            }
-            // a token may end between two requests that share it, but not again and again
-            if (logins === MOST_LOGINS)
-                throw this.#refused(answer, await this.#readCredentials(request.signal));
-            await this.#renew(used, url, scope, answer, request.signal);
-        }
-    }
-    /** Redacts the credentials in a text. */
-    redact(message) {
-        return [...this.#secrets].reduce((shown, secret) => shown.replaceAll(secret, '***'), message);
-    }
-    /**
-     * Returns the challenge of a registry that hides a repository from anonymous users, with 403 or 404 instead of 401; undefined if
-     * there is none, or no credentials for it.
-     */
-    async #findHidden({ origin }, { status }, signal) {
-        if (![403, 404].includes(status) || !(await this.#readCredentials(signal)).credentials)
-            return undefined;
-        const ping = await this.#transport.send(new URL('/v2/', origin), {
-            method: 'GET',
-            mostBytes: LONGEST_TOKEN,
-            signal
-        });
-        return ping.status === 401 ? ping : undefined;
-    }
-    /** Logs in anew, unless another request has done so meanwhile. */
-    async #renew(used, url, scope, refused, signal) {
-        const found = await this.#readCredentials(signal);
-        if (this.#tokens.get(scope) === used) {
-            this.#tokens.set(scope, this.#login(url, scope, refused, found.credentials, signal));
-        }
-        const token = this.#tokens.get(scope);
-        try {
-            if ((await token)?.header === '')
-                throw this.#refused(refused, found);
-        }
-        catch (error) {
-            if (this.#tokens.get(scope) === token)
-                this.#tokens.delete(scope);
-            const isRefused = error instanceof registry_failure/* RegistryError */.gl && error.failure.kind === 'refused';
-            throw isRefused && found.failure !== undefined ? this.#refused(refused, found) : error;
-        }
-    }
-    #refused(answer, { failure }) {
-        if (failure !== undefined)
-            return new registry_failure/* RegistryError */.gl(withoutHelper(failure));
-        const message = this.redact(wordsOf(answer));
-        return new registry_failure/* RegistryError */.gl({ kind: 'refused', message, ...(this.#isWithheld && { clientMaySucceed: true }) });
-    }
-    #sendWith(header, url, request) {
-        const headers = { ...request.headers, ...(header === '' ? {} : { authorization: header }) };
-        return this.#transport.send(url, { ...request, headers });
-    }
-    async #readCredentials(signal) {
-        this.#credentials ??= this.#find(signal);
-        const credentials = this.#credentials;
-        const found = await credentials.catch((error) => {
-            if (this.#credentials === credentials)
-                this.#credentials = undefined;
-            throw error;
-        });
-        if (found.credentials)
-            for (const secret of (0,registry_credentials/* secretsOf */.Fj)(found.credentials))
-                this.#secrets.add(secret);
-        return found;
-    }
-    /** @returns a token without a header if no credentials fit the registry's challenges */
-    async #login(url, scope, refused, credentials, signal) {
-        const challenges = parseChallenges(refused.headers['www-authenticate'] ?? '');
-        const mayHave = this.#transport.mayHaveCredentials(url);
-        const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-        if (bearer) {
-            if (credentials?.kind === 'registry-token' && mayHave)
-                return forEver(`Bearer ${credentials.token}`);
-            return this.#fetchToken(bearer, scope, credentials, signal);
-        }
-        const isBasic = challenges.some(({ scheme }) => scheme === 'basic');
-        if (isBasic && credentials?.kind === 'password' && mayHave)
-            return forEver(basic(credentials));
-        return forEver('');
-    }
-    async #fetchToken({ parameters }, scope, credentials, signal) {
-        const { realm = '', service } = parameters;
-        const url = URL.canParse(realm) ? new URL(realm) : undefined;
-        if (!url || !/^https?:$/.test(url.protocol)) {
-            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'the registry names no valid token server' });
-        }
-        const usable = this.#transport.mayHaveCredentials(url) ? credentials : undefined;
-        this.#isWithheld ||= credentials !== undefined && usable === undefined;
-        // request more than the scope in the challenge: a push also reads
-        const scopes = [...new Set([...(parameters.scope ?? '').split(' '), scope].filter((one) => one !== ''))];
-        const answer = usable?.kind === 'identity-token'
-            ? await this.#refresh(url, usable.token, service, scopes, signal)
-            : await this.#ask(url, usable, service, scopes, signal);
-        const body = (0,json/* parseJson */.qF)(answer.body.toString());
-        const token = (0,json/* text */.Qq)((0,json.at)(body, 'token')) || (0,json/* text */.Qq)((0,json.at)(body, 'access_token'));
-        if (answer.status !== 200 || token === '') {
-            const words = this.redact(wordsOf(answer));
-            const kind = answer.status === 200 ? 'unknown' : (0,registry_failure/* kindOfStatus */.o3)(answer.status);
-            const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
-            throw new registry_failure/* RegistryError */.gl({
-                kind: kind === 'absent' ? 'unknown' : kind,
-                message: `token server: ${words}`,
-                ...(pause !== undefined && { pause }),
-                // the docker client follows redirects of token servers
-                ...((isRedirect(answer) || this.#isWithheld) && { clientMaySucceed: true })
-            });
-        }
-        this.#secrets.add(token);
-        const lifetime = Number((0,json.at)(body, 'expires_in')) || USUAL_LIFETIME;
-        return { header: `Bearer ${token}`, until: Date.now() + Math.max(0, lifetime - MARGIN) * 1_000 };
-    }
-    #ask(realm, credentials, service, scopes, signal) {
-        const url = new URL(realm);
-        if (service !== undefined)
-            url.searchParams.set('service', service);
-        for (const scope of scopes)
-            url.searchParams.append('scope', scope);
-        const headers = {};
-        if (credentials?.kind === 'password') {
-            url.searchParams.set('account', credentials.username);
-            headers.authorization = basic(credentials);
-        }
-        return this.#transport.send(url, { method: 'GET', headers, mostBytes: LONGEST_TOKEN, signal });
-    }
-    #refresh(realm, refreshToken, service, scopes, signal) {
-        const form = new URLSearchParams({
-            ...{ grant_type: 'refresh_token', client_id: 'shared-docker-layers', refresh_token: refreshToken },
-            ...(service !== undefined && { service }),
-            scope: scopes.join(' ')
-        });
-        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-        return this.#transport.send(realm, {
-            ...{ method: 'POST', headers, body: form.toString(), mostBytes: LONGEST_TOKEN, signal }
-        });
-    }
-}
-function basic({ username, password }) {
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-/** Returns the header of a token, or '' if it was not obtained or has expired. */
-async function headerOf(token) {
-    const { header, until } = (await token?.catch(() => undefined)) ?? forEver('');
-    return until < Date.now() ? '' : header;
-}
-function forEver(header) {
-    return { header, until: Number.POSITIVE_INFINITY };
-}
-function withoutHelper(message) {
-    return { kind: 'refused', message, clientMaySucceed: true };
-}
-/** Maximum number of characters of a registry's message to show. */
-const MOST_WORDS = 300;
-/** Describes the error in an answer: its status, and the code and message in its body (distribution specification, "Error Codes"). */
-function wordsOf({ status, body }) {
-    const errors = (0,json.at)((0,json/* parseJson */.qF)(body.toString()), 'errors');
-    const first = Array.isArray(errors) ? errors[0] : undefined;
-    const words = [(0,json/* text */.Qq)((0,json.at)(first, 'code')), (0,json/* text */.Qq)((0,json.at)(first, 'message'))].filter((word) => word !== '').join(': ');
-    return `HTTP status ${status}${words === '' ? '' : ` (${words.slice(0, MOST_WORDS)})`}`;
-}
-
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
-;// CONCATENATED MODULE: ./src/registry/client.ts
-
-
-
-
-
-/** Media types of images and indexes: OCI image-spec media-types.md, and distribution docs, "Image Manifest V 2, Schema 2". */
-const MEDIA_TYPES = [
-    'application/vnd.oci.image.index.v1+json',
-    'application/vnd.docker.distribution.manifest.list.v2+json',
-    'application/vnd.oci.image.manifest.v1+json',
-    'application/vnd.docker.distribution.manifest.v2+json'
-];
-/** Maximum size of a manifest in bytes: registries must accept this size (distribution specification, "Pushing Manifests"). */
-const LONGEST_MANIFEST = 4_194_304;
-const LONGEST_ANSWER = 65_536;
-const MOST_REDIRECTS = 5;
-/** A client for one repository (OCI distribution specification). Methods throw RegistryError, or CancelledError after a cancellation. */
-class RepositoryClient {
-    #host;
-    #path;
-    #registry;
-    #signal;
-    constructor(registry, path, signal) {
-        this.#host = registry.host;
-        this.#path = path;
-        this.#registry = registry;
-        this.#signal = signal;
-    }
-    /** Returns the digest of a tag. Reads the manifest only if the registry does not return the digest alone. */
-    async digest(target) {
-        const signal = this.#deadline();
-        const head = await this.#ask('HEAD', `manifests/${target}`, signal, { accept: MEDIA_TYPES.join(', ') });
-        const digest = head.headers['docker-content-digest'] ?? '';
-        if (head.status === 200 && (0,registry_reference/* isDigest */.Bc)(digest))
-            return digest;
-        if (![200, 400, 405, 501].includes(head.status))
-            throw this.#failure(head);
-        // some registries do not support HEAD or this header
-        return (await this.#manifest(target, signal)).digest;
-    }
-    /** @param target a tag or a digest */
-    manifest(target) {
-        return this.#manifest(target, this.#deadline());
-    }
-    async #manifest(target, signal) {
-        const headers = { accept: MEDIA_TYPES.join(', ') };
-        const answer = await this.#ask('GET', `manifests/${target}`, signal, headers, LONGEST_MANIFEST);
-        if (answer.status !== 200)
-            throw this.#failure(answer);
-        const bytes = answer.body;
-        const digest = (0,registry_reference/* digestOf */.ol)(bytes);
-        const told = answer.headers['docker-content-digest'] ?? '';
-        if ((0,registry_reference/* isDigest */.Bc)(target) && digest !== target)
-            throw mismatch(target, digest);
-        if ((0,registry_reference/* isDigest */.Bc)(told) && digest !== told)
-            throw mismatch(told, digest);
-        return { mediaType: (answer.headers['content-type'] ?? '').replace(/;.*$/, '').trim(), digest, bytes };
-    }
-    /**
-     * Reads a whole blob.
-     *
-     * @param mostBytes maximum size; a larger blob is a failure
-     */
-    async blob(digest, mostBytes) {
-        const signal = this.#deadline();
-        let answer = await this.#ask('GET', `blobs/${digest}`, signal, {}, mostBytes);
-        for (let count = 0; isRedirect(answer); count++) {
-            if (count === MOST_REDIRECTS)
-                throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'too many redirects' });
-            const target = redirectOf(answer);
-            // the registry's storage must not receive credentials
-            answer = await this.#registry.transport.send(target, { method: 'GET', mostBytes, signal });
-        }
-        if (answer.status !== 200)
-            throw this.#failure(answer);
-        if ((0,registry_reference/* digestOf */.ol)(answer.body) !== digest)
-            throw mismatch(digest, (0,registry_reference/* digestOf */.ol)(answer.body));
-        return answer.body;
-    }
-    /** Stores a manifest under a tag. The repository must already contain its blobs and children. */
-    async putManifest(tag, { mediaType, bytes, digest }) {
-        const headers = { 'content-type': mediaType };
-        const answer = await this.#ask('PUT', `manifests/${tag}`, this.#deadline(), headers, LONGEST_ANSWER, bytes);
-        if (answer.status < 200 || answer.status > 299)
-            throw asImmutable(this.#failure(answer), this.#path);
-        const told = answer.headers['docker-content-digest'] ?? '';
-        if ((0,registry_reference/* isDigest */.Bc)(told) && told !== digest)
-            throw mismatch(digest, told);
-    }
-    /** Deletes a manifest, and with it all tags that name it. */
-    async deleteManifest(digest) {
-        const answer = await this.#ask('DELETE', `manifests/${digest}`, this.#deadline(), {});
-        if (answer.status !== 202)
-            throw this.#failure(answer);
-    }
-    #deadline() {
-        return (0,bounds/* deadline */.nl)('registry', this.#signal, this.#registry.patience);
-    }
-    async #ask(method, path, signal, headers, mostBytes = LONGEST_ANSWER, body) {
-        const { transport, authorization } = this.#registry;
-        const scheme = await transport.scheme(this.#host, signal);
-        const url = new URL(`${scheme}://${this.#host}/v2/${this.#path}/${path}`);
-        const actions = method === 'PUT' ? 'pull,push' : method === 'DELETE' ? 'delete' : 'pull';
-        const scope = `repository:${this.#path}:${actions}`;
-        return authorization.send(url, scope, { method, headers, mostBytes, signal, ...(body && { body }) });
-    }
-    #failure(answer) {
-        const pause = (0,registry_failure/* readRetryAfter */.D$)(answer.headers['retry-after']);
-        const kind = (0,registry_failure/* kindOfStatus */.o3)(answer.status);
-        return new registry_failure/* RegistryError */.gl({
-            // GitHub's secondary rate limit is a 403 with a pause (docs.github.com, "Rate limits for the REST API")
-            kind: pause !== undefined && answer.status === 403 ? 'unreachable' : kind,
-            message: this.#registry.authorization.redact(wordsOf(answer)),
-            ...(pause !== undefined && { pause }),
-            // the docker client follows redirects of manifests
-            ...(isRedirect(answer) && { clientMaySucceed: true })
-        });
-    }
-}
-/** The connections and logins that all repositories of one registry share. */
-class RegistryConnection {
-    /** host[:port] of the registry's API. */
-    host;
-    transport;
-    authorization;
-    /** Time limit in milliseconds for one method of RepositoryClient, instead of the usual bound. */
-    patience;
-    /** @param registry host[:port] as in a reference; `docker.io` for Docker Hub */
-    constructor(registry, env, insecure, patience) {
-        this.patience = patience;
-        // docker uses this name for it (moby/moby registry/config.go)
-        this.host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
-        this.transport = new Transport(registry, env, insecure);
-        this.authorization = new Authorization(registry, env, this.transport);
-    }
-    end() {
-        return this.transport.end();
-    }
-}
-/** @param path of the repository, which the message may contain */
-function asImmutable(error, path) {
-    const { failure } = error;
-    const isImmutable = ['refused', 'unknown'].includes(failure.kind) && (0,registry_failure/* isImmutableTag */.Z6)(failure.message.replaceAll(path, ''));
-    return isImmutable ? new registry_failure/* RegistryError */.gl({ ...failure, kind: 'immutable' }) : error;
-}
-function mismatch(expected, found) {
-    return new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: `the digest of the answer is ${found} instead of ${expected}` });
-}
-function redirectOf({ headers, url }) {
-    const location = headers.location ?? '';
-    if (!URL.canParse(location, url))
-        throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'a redirect without a target' });
-    const target = new URL(location, url);
-    const isAllowed = target.protocol === 'https:' || (target.protocol === 'http:' && url.protocol === 'http:');
-    if (!isAllowed)
-        throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'a redirect to an address without TLS' });
-    target.username = '';
-    target.password = '';
-    return target;
-}
-
-// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
-var client_images = __nccwpck_require__(6939);
-// EXTERNAL MODULE: ./src/registry/client-words.ts
-var client_words = __nccwpck_require__(6452);
-// EXTERNAL MODULE: ./src/registry/image.ts
-var registry_image = __nccwpck_require__(494);
-// EXTERNAL MODULE: ./src/registry/image-reference.ts
-var image_reference = __nccwpck_require__(7362);
-;// CONCATENATED MODULE: ./src/registry/registry.ts
-
-
-
-
-
-
-
-
-
-
-/** Maximum size of an image's config in bytes: with cache metadata it may be large. */
-const LONGEST_CONFIG = 16 * 1_024 * 1_024;
-/**
- * Accesses registries over HTTP, by the OCI distribution specification. If the action has no access, it falls back to the
- * docker client or the engine, and logs this.
- */
-class HttpRegistry {
-    #options;
-    #ended = new AbortController();
-    #signal;
-    #published = new Map();
-    #connections = new Map();
-    /** What was read, by REPOSITORY@DIGEST: a registry may count each read of a manifest as a pull. */
-    #manifests = new Map();
-    /** For each registry that the action cannot access, whether the docker client can. */
-    #byClient = new Map();
-    /** For each registry that the action cannot access, whether the engine can. */
-    #byEngine = new Map();
-    /** The registries of which the log says which program inspects the images. */
-    #told = new Set();
-    constructor(options) {
-        this.#options = options;
-        this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
-    }
-    published(reference) {
-        const read = this.#published.get(reference) ?? this.#inspect(reference);
-        this.#published.set(reference, read);
-        // the caller that awaits it handles a cancellation; this prevents an unhandled rejection until then
-        read.catch(() => { });
-        return read;
-    }
-    async current(reference) {
-        const read = await this.#inspect(reference, (await this.#published.get(reference))?.image);
-        if (read.image || !read.failure.clientMaySucceed)
-            return read;
-        const pulled = await (0,client_images/* pullAndInspect */.$9)(this.#options, reference);
-        if (pulled.image)
-            this.#say(reference, 'The engine', read.failure);
-        return pulled;
-    }
-    async digest(reference) {
-        // the digest is optional, so do not retry if the action cannot access the registry
-        const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#digest(reference)), 'look', ({ failure }) => (failure?.clientMaySucceed ? undefined : (0,client_words/* transientFailure */.RG)(failure)));
-        if (!own.failure?.clientMaySucceed)
-            return own;
-        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
-        if (this.#byEngine.get(registry) === false)
-            return own;
-        const answered = await (0,client_images/* digestByEngine */.km)({ ...this.#options, signal: this.#signal }, reference);
-        this.#byEngine.set(registry, answered !== undefined);
-        if (answered)
-            this.#say(reference, 'The engine', own.failure);
-        return answered ?? own;
-    }
-    async tag(image, references) {
-        const tagged = new Map();
-        for (const reference of references) {
-            const { value, failure } = await this.#tagOne(image, reference);
-            if (failure)
-                return { tagged, failure };
-            tagged.set(reference, value);
-        }
-        return { tagged };
-    }
-    async end() {
-        this.#ended.abort();
-        const connections = [...this.#connections.values()].map((connection) => connection.end());
-        await Promise.allSettled([...connections, ...this.#published.values()]);
-    }
-    async #inspect(reference, known) {
-        const read = await this.#try(reference, async () => {
-            const { value, failure } = await (0,registry_failure/* answer */.ZF)(this.#read(reference, known));
-            return failure ? { failure } : { image: value };
-        });
-        if (read.image || !read.failure.clientMaySucceed || this.#options.buildx === undefined)
-            return read;
-        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
-        // if the client could not access the registry either, do not try again for every image
-        if (this.#byClient.get(registry) === false)
-            return read;
-        const { docker, platform } = this.#options;
-        const inspected = await (0,client_images/* inspectByClient */.p2)(docker, reference, platform, this.#signal);
-        // that the image does not exist is an answer, too
-        if (!inspected.image && inspected.failure.kind !== 'absent') {
-            this.#byClient.set(registry, false);
-            return read;
-        }
-        this.#say(reference, 'The docker client', read.failure);
-        return inspected;
-    }
-    /** Logs once for each registry which program inspected the image instead. */
-    #say(reference, who, { message }) {
-        const { registry } = (0,registry_reference/* addressOf */.ci)(reference);
-        if (this.#told.has(`${who} ${registry}`))
-            return;
-        this.#told.add(`${who} ${registry}`);
-        this.#options.log.info(`${who} inspected ${reference}, because this action cannot access ${registry}: ${message}`);
-    }
-    async #read(reference, known) {
-        const address = (0,registry_reference/* addressOf */.ci)(reference);
-        const client = this.#clientOf(address);
-        const top = await client.manifest(address.target);
-        this.#manifests.set(`${address.registry}/${address.path}@${top.digest}`, top);
-        if (known?.digest === top.digest)
-            return known;
-        const child = (0,registry_image/* childOf */.GG)(top, this.#options.platform);
-        const manifest = child === undefined ? top : await partOf(client.manifest(child));
-        const config = (0,registry_image/* configOf */.W1)(manifest);
-        if (config === undefined)
-            throw new registry_failure/* RegistryError */.gl({ kind: 'unknown', message: 'it is not an image' });
-        const record = (0,registry_image/* parseConfig */.o4)((0,json/* parseJson */.qF)((await partOf(client.blob(config, LONGEST_CONFIG))).toString()));
-        const sizes = (0,registry_image/* parseManifest */.Ng)(manifest);
-        return {
-            ...record,
-            digest: top.digest,
-            ids: [...new Set([top.digest, manifest.digest, config])],
-            ...(sizes && { manifest: sizes })
-        };
-    }
-    async #digest(reference) {
-        const address = (0,registry_reference/* addressOf */.ci)(reference);
-        return this.#clientOf(address).digest(address.target);
-    }
-    async #tagOne(image, reference) {
-        if ((0,image_reference/* sameRepository */.RB)(image, reference)) {
-            const put = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#put(image, reference)), 'publish');
-            if (!put.failure?.clientMaySucceed)
-                return put;
-        }
-        const failure = await (0,client_images/* tagByClient */.Ld)(this.#options, image, reference);
-        // the engine may have access although neither the action nor the client has
-        if (failure)
-            return { failure: { ...failure, clientMaySucceed: true } };
-        // another image store may have repackaged the image
-        const { value } = await this.digest(reference);
-        return { value: value ?? image.replace(/^[^@]*@?/, '') };
-    }
-    async #put(image, reference) {
-        const { registry, path, target: source } = (0,registry_reference/* addressOf */.ci)(image);
-        const client = this.#clientOf({ registry, path });
-        const manifest = this.#manifests.get(`${registry}/${path}@${source}`) ?? (await client.manifest(source));
-        await client.putManifest((0,registry_reference/* addressOf */.ci)(reference).target, manifest);
-        return manifest.digest;
-    }
-    #clientOf({ registry, path }) {
-        const { env, insecure, patience } = this.#options;
-        const connection = this.#connections.get(registry) ?? new RegistryConnection(registry, env, insecure, patience);
-        this.#connections.set(registry, connection);
-        return new RepositoryClient(connection, path, this.#signal);
-    }
-    /** Measures an operation on a reference, and retries it after a transient error. */
-    #try(reference, work, kind = 'look', whyAgain = ({ failure }) => (0,client_words/* transientFailure */.RG)(failure)) {
-        const { timeline } = this.#options;
-        const title = kind === 'look' ? `Inspect ${reference}` : `Tag ${reference}`;
-        return timeline.measure(kind, title, () => (0,retry/* retry */.L)(this.#retry, title, work, whyAgain));
-    }
-    get #retry() {
-        if (this.#signal.aborted)
-            throw new errors/* CancelledError */.cc();
-        return { retries: this.#options.retries, log: this.#options.log, signal: this.#signal };
-    }
-}
-/** Reads a part of an image. If the part is missing, the failure is not `absent`, because the image exists. */
-async function partOf(work) {
-    const { value, failure } = await (0,registry_failure/* answer */.ZF)(work);
-    if (!failure)
-        return value;
-    throw new registry_failure/* RegistryError */.gl(failure.kind === 'absent' ? { kind: 'unknown', message: `a part of it is missing: ${failure.message}` } : failure);
-}
-
-
-/***/ }),
-
-/***/ 8341:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2485:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   HW: () => (/* binding */ isReservedTag),
@@ -66899,8 +67191,8 @@ function ownUseOf(tag, { builderTag, latestTag }) {
 
 /***/ }),
 
-/***/ 9187:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 595:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ey: () => (/* binding */ describeStep),
@@ -66908,8 +67200,8 @@ function ownUseOf(tag, { builderTag, latestTag }) {
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
 /* harmony export */   uN: () => (/* binding */ describeOrigin)
 /* harmony export */ });
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
-/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1628);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2184);
+/* harmony import */ var _result_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7652);
 
 
 /** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
@@ -66966,15 +67258,15 @@ function count(steps) {
 
 /***/ }),
 
-/***/ 1628:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7652:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $: () => (/* binding */ emptyResult),
 /* harmony export */   jV: () => (/* binding */ buildsOf),
 /* harmony export */   m$: () => (/* binding */ failureOfError)
 /* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
 
 /** Returns the result of a run before anything has happened. */
 function emptyResult() {
@@ -66992,15 +67284,15 @@ function buildsOf({ builder, cacheStages, production }) {
 
 /***/ }),
 
-/***/ 5039:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 4419:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   gY: () => (/* binding */ secretEnvironment),
 /* harmony export */   lG: () => (/* binding */ commonBuildArgs),
 /* harmony export */   s9: () => (/* binding */ secretArgs)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3476);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8348);
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
@@ -67045,8 +67337,8 @@ function secretVariable(index) {
 
 /***/ }),
 
-/***/ 5315:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 1914:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -67062,21 +67354,21 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./src/dockerfile/parse.ts
-var parse = __nccwpck_require__(6357);
+// EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
+var parse = __nccwpck_require__(4161);
 // EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
 var main = __nccwpck_require__(8390);
-// EXTERNAL MODULE: ./src/dockerfile/carried-args.ts
-var carried_args = __nccwpck_require__(6280);
-// EXTERNAL MODULE: ./src/dockerfile/instruction.ts
-var instruction = __nccwpck_require__(9742);
-// EXTERNAL MODULE: ./src/dockerfile/model.ts
-var model = __nccwpck_require__(4011);
-// EXTERNAL MODULE: ./src/dockerfile/source-text.ts
-var source_text = __nccwpck_require__(2193);
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
-;// CONCATENATED MODULE: ./src/dockerfile/rewrite.ts
+// EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
+var carried_args = __nccwpck_require__(3276);
+// EXTERNAL MODULE: ./.build/src/dockerfile/instruction.js
+var instruction = __nccwpck_require__(970);
+// EXTERNAL MODULE: ./.build/src/dockerfile/model.js
+var model = __nccwpck_require__(4943);
+// EXTERNAL MODULE: ./.build/src/dockerfile/source-text.js
+var source_text = __nccwpck_require__(9317);
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/rewrite.js
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
 
 
@@ -67193,9 +67485,9 @@ function checkImage({ stages }, index, image) {
     }
 }
 
-// EXTERNAL MODULE: ./src/strategy/stages-built-before.ts
-var stages_built_before = __nccwpck_require__(2759);
-;// CONCATENATED MODULE: ./src/strategy/build-source.ts
+// EXTERNAL MODULE: ./.build/src/strategy/stages-built-before.js
+var stages_built_before = __nccwpck_require__(3775);
+;// CONCATENATED MODULE: ./.build/src/strategy/build-source.js
 
 
 
@@ -67242,14 +67534,14 @@ async function prepareSource({ plan, folder }, stage, images, isLegacy = false) 
 
 /***/ }),
 
-/***/ 1691:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 2823:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   H: () => (/* binding */ ProgressWatch),
 /* harmony export */   i: () => (/* binding */ BuildWatch)
 /* harmony export */ });
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7106);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5998);
 
 /** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
 class ProgressWatch {
@@ -67329,24 +67621,24 @@ class BuildWatch {
 
 /***/ }),
 
-/***/ 8080:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 948:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $X: () => (/* binding */ inlineBuildArgs),
 /* harmony export */   TZ: () => (/* binding */ inlineEnvironment),
 /* harmony export */   hU: () => (/* binding */ InlineStrategy)
 /* harmony export */ });
-/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5573);
-/* harmony import */ var _docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1816);
-/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4011);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2237);
-/* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6939);
-/* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9187);
-/* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5039);
-/* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5315);
-/* harmony import */ var _run_build_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(285);
-/* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2759);
+/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7397);
+/* harmony import */ var _docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4312);
+/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4943);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9910);
+/* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(498);
+/* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4419);
+/* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1914);
+/* harmony import */ var _run_build_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7205);
+/* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3775);
 
 
 
@@ -67462,8 +67754,8 @@ function integratedArgs(cacheSource) {
 
 /***/ }),
 
-/***/ 6829:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7983:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
@@ -67475,11 +67767,11 @@ __nccwpck_require__.d(__webpack_exports__, {
   Bt: () => (/* binding */ legacyBuildArgs)
 });
 
-// EXTERNAL MODULE: ./src/docker/progress/line-reader.ts
-var line_reader = __nccwpck_require__(756);
-// EXTERNAL MODULE: ./src/docker/progress/reader.ts
-var reader = __nccwpck_require__(3907);
-;// CONCATENATED MODULE: ./src/docker/progress/legacy.ts
+// EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
+var line_reader = __nccwpck_require__(316);
+// EXTERNAL MODULE: ./.build/src/docker/progress/reader.js
+var reader = __nccwpck_require__(7315);
+;// CONCATENATED MODULE: ./.build/src/docker/progress/legacy.js
 
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
@@ -67569,23 +67861,23 @@ class LegacyProgress extends line_reader/* LineReader */.u {
     }
 }
 
-// EXTERNAL MODULE: ./src/dockerfile/stage-graph.ts
-var stage_graph = __nccwpck_require__(445);
-// EXTERNAL MODULE: ./src/dockerfile/steps.ts
-var steps = __nccwpck_require__(2237);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-// EXTERNAL MODULE: ./src/registry/client-images.ts + 1 modules
-var client_images = __nccwpck_require__(6939);
-// EXTERNAL MODULE: ./src/registry/reference.ts
-var registry_reference = __nccwpck_require__(9310);
-// EXTERNAL MODULE: ./src/strategy/build-args.ts
-var build_args = __nccwpck_require__(5039);
-// EXTERNAL MODULE: ./src/strategy/build-source.ts + 1 modules
-var build_source = __nccwpck_require__(5315);
-// EXTERNAL MODULE: ./src/strategy/run-build.ts
-var run_build = __nccwpck_require__(285);
-;// CONCATENATED MODULE: ./src/strategy/legacy.ts
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
+// EXTERNAL MODULE: ./.build/src/dockerfile/steps.js
+var steps = __nccwpck_require__(9910);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
+var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var registry_reference = __nccwpck_require__(5626);
+// EXTERNAL MODULE: ./.build/src/strategy/build-args.js
+var build_args = __nccwpck_require__(4419);
+// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 1 modules
+var build_source = __nccwpck_require__(1914);
+// EXTERNAL MODULE: ./.build/src/strategy/run-build.js
+var run_build = __nccwpck_require__(7205);
+;// CONCATENATED MODULE: ./.build/src/strategy/legacy.js
 
 
 
@@ -67743,31 +68035,27 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 
 /***/ }),
 
-/***/ 285:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 7205:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   c: () => (/* binding */ runBuild)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_crypto__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_fs__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_2__);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3___default = /*#__PURE__*/__nccwpck_require__.n(node_path__WEBPACK_IMPORTED_MODULE_3__);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3476);
-/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7457);
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7106);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9520);
-/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5112);
-/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8860);
-/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6452);
-/* harmony import */ var _build_watch_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1691);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9129);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(329);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9910);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6855);
+/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(732);
+/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9707);
+/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9268);
+/* harmony import */ var _build_watch_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2823);
 
 
 
@@ -67898,8 +68186,8 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 
 /***/ }),
 
-/***/ 2759:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+/***/ 3775:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   E1: () => (/* binding */ missingBelow),
@@ -67907,9 +68195,9 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 /* harmony export */   X7: () => (/* binding */ SeenSteps),
 /* harmony export */   y5: () => (/* binding */ ownSteps)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(445);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2237);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(329);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9910);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1433);
 
 
 
@@ -68001,265 +68289,6 @@ async function missingBelow(docker, dockerfile, { stage, images, reference }, si
     return isBelow ? undefined : base;
 }
 
-
-/***/ }),
-
-/***/ 2613:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
-
-/***/ }),
-
-/***/ 4434:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
-
-/***/ }),
-
-/***/ 9896:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
-
-/***/ }),
-
-/***/ 8611:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("http");
-
-/***/ }),
-
-/***/ 5692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("https");
-
-/***/ }),
-
-/***/ 9278:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("net");
-
-/***/ }),
-
-/***/ 4589:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:assert");
-
-/***/ }),
-
-/***/ 6698:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:async_hooks");
-
-/***/ }),
-
-/***/ 4573:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer");
-
-/***/ }),
-
-/***/ 7540:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:console");
-
-/***/ }),
-
-/***/ 7598:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
-
-/***/ }),
-
-/***/ 3053:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:diagnostics_channel");
-
-/***/ }),
-
-/***/ 610:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dns");
-
-/***/ }),
-
-/***/ 8474:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events");
-
-/***/ }),
-
-/***/ 3024:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-
-/***/ }),
-
-/***/ 1455:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-
-/***/ }),
-
-/***/ 7067:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
-
-/***/ }),
-
-/***/ 2467:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2");
-
-/***/ }),
-
-/***/ 7030:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
-
-/***/ }),
-
-/***/ 8161:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
-
-/***/ }),
-
-/***/ 6760:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-
-/***/ }),
-
-/***/ 643:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
-
-/***/ }),
-
-/***/ 1792:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:querystring");
-
-/***/ }),
-
-/***/ 7075:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
-
-/***/ }),
-
-/***/ 6193:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-
-/***/ }),
-
-/***/ 8500:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-
-/***/ }),
-
-/***/ 1692:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
-
-/***/ }),
-
-/***/ 3136:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:url");
-
-/***/ }),
-
-/***/ 7975:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util");
-
-/***/ }),
-
-/***/ 3429:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/types");
-
-/***/ }),
-
-/***/ 5919:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:worker_threads");
-
-/***/ }),
-
-/***/ 8522:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
-
-/***/ }),
-
-/***/ 857:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
-
-/***/ }),
-
-/***/ 6928:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
-
-/***/ }),
-
-/***/ 3193:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
-
-/***/ }),
-
-/***/ 4756:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
-
-/***/ }),
-
-/***/ 9023:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
@@ -70116,7 +70145,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 // UNUSED EXPORTS: getExecOutput
 
 // EXTERNAL MODULE: external "string_decoder"
-var external_string_decoder_ = __nccwpck_require__(3193);
+var external_string_decoder_ = __nccwpck_require__(5574);
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
 // EXTERNAL MODULE: external "events"
@@ -71359,18 +71388,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ 	};
 /******/ })();
 /******/ 
-/******/ /* webpack/runtime/compat get default export */
-/******/ (() => {
-/******/ 	// getDefaultExport function for compatibility with non-harmony modules
-/******/ 	__nccwpck_require__.n = (module) => {
-/******/ 		var getter = module && module.__esModule ?
-/******/ 			() => (module['default']) :
-/******/ 			() => (module);
-/******/ 		__nccwpck_require__.d(getter, { a: getter });
-/******/ 		return getter;
-/******/ 	};
-/******/ })();
-/******/ 
 /******/ /* webpack/runtime/define property getters */
 /******/ (() => {
 /******/ 	// define getter functions for harmony exports
@@ -71393,6 +71410,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(9719);
+/******/ var __webpack_exports__ = __nccwpck_require__(3971);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -20,6 +20,8 @@ export interface Event {
 
 /** One step `uses: shared-docker-layers` of a job. */
 export interface Job {
+  /** Folder of the action in the repository: the one at the top, or one for a part of the job on several machines. */
+  action?: '' | 'build' | 'test' | 'publish'
   /** Folder of the checkout, in which the step runs. */
   workspace: string
   event: Event
@@ -78,7 +80,7 @@ export class RunningAction {
     cpSync(join(ROOT, 'dist'), join(this.#folder, 'dist'), { recursive: true })
     for (const file of ['output', 'state', 'summary', 'env', 'path']) writeFileSync(this.#file(file), '')
     writeFileSync(this.#file('event.json'), JSON.stringify(job.event.payload))
-    this.#child = this.#spawn('dist/index.js', {}, (text) => {
+    this.#child = this.#spawn(join('dist', job.action ?? '', 'index.js'), {}, (text) => {
       this.#log += text
     })
     this.#ended = ended(this.#child)
@@ -165,8 +167,8 @@ export class RunningAction {
   }
 
   #environment(): Record<string, string> {
-    const { event, inputs, env, workspace } = this.#job
-    const withDefaults = { ...inputDefaults(), ...inputs }
+    const { action = '', event, inputs, env, workspace } = this.#job
+    const withDefaults = { ...inputDefaults(action), ...inputs }
     return {
       ...this.#agent.env,
       CI: 'true',
@@ -200,13 +202,13 @@ export async function runAction(agent: Agent, job: Job): Promise<Outcome> {
   return new RunningAction(agent, job).end()
 }
 
-/** The defaults of action.yml. The only expression, that of the token, becomes empty: no token. */
-function inputDefaults(): Record<string, string> {
-  const action = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8')) as {
+/** The defaults of an action.yml. The only expression, that of the token, becomes empty: no token. */
+function inputDefaults(folder: string): Record<string, string> {
+  const described = parse(readFileSync(join(ROOT, folder, 'action.yml'), 'utf8')) as {
     inputs: Record<string, { default?: unknown }>
   }
   return Object.fromEntries(
-    Object.entries(action.inputs).map(([name, input]) => {
+    Object.entries(described.inputs).map(([name, input]) => {
       const value = String(input.default ?? '')
       return [name, value.includes('${{') ? '' : value]
     })

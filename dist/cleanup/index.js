@@ -28370,926 +28370,6 @@ module.exports = {
 
 /***/ }),
 
-/***/ 525:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  H: () => (/* binding */ readImages),
-  un: () => (/* binding */ readState)
-});
-
-// UNUSED EXPORTS: folderOf, saveImages, saveState
-
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
-var lib_core = __nccwpck_require__(1367);
-// EXTERNAL MODULE: ./src/lib/json.ts
-var json = __nccwpck_require__(8453);
-;// CONCATENATED MODULE: ./src/action/state.ts
-
-
-
-const FOLDER_PREFIX = 'shared-docker-layers-';
-/** Returns the temporary folder of a run, directly below the runner's own. */
-function folderOf(runId, temp) {
-    return resolve(temp, `${FOLDER_PREFIX}${runId}`);
-}
-function saveState(state) {
-    core.saveState('run-id', state.runId);
-    core.saveState('folder', state.folder);
-}
-/** Saves what the run has added to the images of the engine so far; the last call counts. */
-function saveImages(images) {
-    core.saveState('images', JSON.stringify(images));
-}
-/** An image name as this action passes it to docker, which takes it for no option. */
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/;
-const ID = /^sha256:[0-9a-f]{64}$/;
-/** Reads the saved images; leaves out what has not the form of `saveImages`. */
-function readImages() {
-    const saved = (0,json/* parseJson */.qF)(lib_core/* getState */.Gu('images'));
-    const ids = (value) => (0,json/* list */.p_)(value)
-        .map(json/* text */.Qq)
-        .filter((id) => ID.test(id));
-    const names = (0,json/* list */.p_)((0,json.at)(saved, 'names')).map((one) => {
-        const before = (0,json/* text */.Qq)((0,json.at)(one, 'before'));
-        return { name: (0,json/* text */.Qq)((0,json.at)(one, 'name')), before: ID.test(before) ? before : '', ids: ids((0,json.at)(one, 'ids')) };
-    });
-    return { names: names.filter(({ name }) => NAME.test(name)), unnamed: ids((0,json.at)(saved, 'unnamed')) };
-}
-/**
- * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
- * output could forge it with `::save-state`, and the post step deletes what it names.
- */
-function readState(temp) {
-    const state = { runId: lib_core/* getState */.Gu('run-id'), folder: lib_core/* getState */.Gu('folder') };
-    if (!/^[0-9a-f-]{36}$/.test(state.runId))
-        return undefined;
-    const ours = (0,external_node_path_namespaceObject.dirname)(state.folder) === (0,external_node_path_namespaceObject.resolve)(temp) && (0,external_node_path_namespaceObject.basename)(state.folder) === `${FOLDER_PREFIX}${state.runId}`;
-    return ours ? state : undefined;
-}
-
-
-/***/ }),
-
-/***/ 5833:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   d: () => (/* binding */ removeAddedImages)
-/* harmony export */ });
-/* unused harmony export ImageRecorder */
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8453);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7457);
-
-
-
-/** Every image of the action has a label that begins with this. */
-const LABELS = 'shared-docker-layers.';
-/** A docker client that notes the names and images that its calls add to the engine. */
-class ImageRecorder {
-    #docker;
-    #isOurs;
-    #save;
-    #names = new Map();
-    #added = { names: [], unnamed: [] };
-    #existing;
-    /**
-     * @param isOurs whether the run may remove this name: false for images that others use, such as base images
-     * @param save called after each change, because the main step may be killed at any time
-     */
-    constructor(docker, isOurs, save) {
-        this.#docker = docker;
-        this.#isOurs = isOurs;
-        this.#save = save;
-    }
-    async call(args, options) {
-        const names = namesSetBy(args).filter(this.#isOurs);
-        const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
-        if (names.length === 0 && !isLegacyBuild)
-            return this.#docker.call(args, options);
-        const added = await Promise.all(names.map((name) => this.#startOf(name)));
-        const steps = isLegacyBuild ? new LegacySteps() : undefined;
-        if (steps)
-            this.#existing ??= this.#listImages();
-        await this.#existing;
-        const onOutput = (chunk) => {
-            steps?.read(chunk);
-            options.onOutput?.(chunk);
-        };
-        try {
-            return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
-        }
-        finally {
-            // also after a failure or a cancellation: the engine may have set the names by then
-            await this.#noteImage(added);
-            if (steps?.last !== undefined)
-                await this.#noteUnnamed(steps.last);
-        }
-    }
-    /** Notes, before the first change, which image a name has. */
-    #startOf(name) {
-        const start = this.#names.get(name) ??
-            inspectImage(this.#docker, name).then((image) => {
-                const added = { name, before: image?.id ?? '', ids: [] };
-                this.#added.names.push(added);
-                this.#save(this.#added);
-                return added;
-            });
-        this.#names.set(name, start);
-        return start;
-    }
-    async #noteImage(added) {
-        // the first one names the commit: another run on the same engine may set the moving tags at any time
-        const [first] = added;
-        const image = first && (await inspectImage(this.#docker, first.name));
-        if (image === undefined)
-            return;
-        for (const { ids } of added)
-            if (!ids.includes(image.id))
-                ids.push(image.id);
-        this.#save(this.#added);
-    }
-    async #noteUnnamed(id) {
-        const image = await inspectImage(this.#docker, id);
-        const existing = await this.#existing;
-        if (image === undefined || !existing || existing.has(image.id) || this.#added.unnamed.includes(image.id))
-            return;
-        this.#added.unnamed.push(image.id);
-        this.#save(this.#added);
-    }
-    async #listImages() {
-        const { stdout } = await this.#docker.call(['image', 'ls', '--all', '--quiet', '--no-trunc'], {
-            bound: 'image'
-        });
-        return new Set(stdout.split('\n'));
-    }
-}
-/** Returns the names that a docker command sets in the engine. */
-function namesSetBy(args) {
-    const [command, second] = args;
-    if (command === 'pull')
-        return args.slice(-1);
-    if (command === 'tag')
-        return args.slice(2, 3);
-    if (command !== 'build' && !(command === 'buildx' && second === 'build'))
-        return [];
-    return args.filter((_, index) => args[index - 1] === '--tag');
-}
-/** Reads from the output of the legacy builder the image of the last step that it executed (moby/moby builder/dockerfile). */
-class LegacySteps {
-    last;
-    #rest = '';
-    #isExecuted = false;
-    read(chunk) {
-        const lines = `${this.#rest}${chunk.toString('latin1')}`.split('\n');
-        // a longer line is none of the builder's own
-        this.#rest = (lines.pop() ?? '').slice(0, 200);
-        for (const line of lines) {
-            const [, id] = /^ ---> ([0-9a-f]{12})$/.exec(line) ?? [];
-            if (line.startsWith('Step '))
-                this.#isExecuted = !/^Step \d+\/\d+ : FROM\s/i.test(line);
-            else if (line === ' ---> Using cache')
-                this.#isExecuted = false;
-            else if (id !== undefined && this.#isExecuted)
-                this.last = id;
-        }
-    }
-}
-/** Ignores the signal of the run: what it added must be known after a cancellation, too. */
-async function inspectImage(docker, name) {
-    const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
-    const [image] = exitCode === 0 ? (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(stdout)) : [];
-    if (image === undefined)
-        return undefined;
-    const labels = Object.keys(((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Config', 'Labels') ?? {}));
-    return {
-        id: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Id')),
-        tags: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'RepoTags')),
-        isOurs: labels.some((label) => label.startsWith(LABELS))
-    };
-}
-/**
- * Makes the names of a run name what they did before, and removes the images that no longer have a name. Leaves a name that has
- * another image than this run gave it: another run, or the user, has taken it since.
- *
- * @returns the removed names, and what could not be removed and why
- */
-async function removeAddedImages(docker, { names, unnamed }) {
-    const removed = [];
-    const left = [];
-    const attempt = async (args) => {
-        const failure = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await docker.call(args, { bound: 'image' }));
-        if (failure !== undefined)
-            left.push(failure);
-        return failure === undefined;
-    };
-    try {
-        for (const { name, before, ids } of names) {
-            const image = await inspectImage(docker, name);
-            if (!image?.isOurs || !ids.includes(image.id) || image.id === before)
-                continue;
-            const isRestored = before !== '' && (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await docker.call(['tag', before, name], { bound: 'image' })) === undefined;
-            if (isRestored || (await attempt(['image', 'rm', name])))
-                removed.push(name);
-        }
-        const before = new Set(names.map((name) => name.before));
-        for (const id of new Set([...names.flatMap(({ ids }) => ids), ...unnamed])) {
-            const image = before.has(id) ? undefined : await inspectImage(docker, id);
-            if (image?.id === id && image.tags.length === 0)
-                await attempt(['image', 'rm', id]);
-        }
-    }
-    catch (error) {
-        left.push((0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
-    }
-    return { removed, left };
-}
-
-
-/***/ }),
-
-/***/ 7942:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Dn: () => (/* binding */ removeContainers)
-/* harmony export */ });
-/* unused harmony exports RUN_LABEL, removeContainer */
-/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7106);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7268);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7457);
-
-
-
-/** The action's label on every container; its value is the id of the run that created it. */
-const RUN_LABEL = 'shared-docker-layers.run';
-/**
- * Removes every container of a run, running or not. The run may have no containers. Ignores the signal of the run, but ends soon
- * after it.
- *
- * @returns why containers may be left, or undefined if none is left
- */
-async function removeContainers(docker, runId, signal = new AbortController().signal) {
-    const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
-    const list = () => docker.call(args, { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
-    try {
-        const listed = await list();
-        const ids = idsIn(listed);
-        if (listed.exitCode !== 0 || ids.length === 0)
-            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(listed);
-        const removed = await remove(docker, ids, signal);
-        if (removed.exitCode === 0)
-            return undefined;
-        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
-        const again = await list();
-        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(removed) : undefined);
-    }
-    catch (error) {
-        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error);
-    }
-}
-/**
- * Removes one container with its anonymous volumes, also after a cancellation, but ends soon after it.
- * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
- */
-async function removeContainer(docker, name, signal) {
-    await remove(docker, [name], signal).catch(() => { });
-}
-function remove(docker, names, signal) {
-    return docker.call(['rm', '--force', '--volumes', ...names], { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
-}
-function idsIn({ stdout }) {
-    return stdout.split('\n').filter((id) => id !== '');
-}
-
-
-/***/ }),
-
-/***/ 4281:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  V: () => (/* binding */ DockerCli)
-});
-
-// EXTERNAL MODULE: ./src/lib/bounds.ts
-var bounds = __nccwpck_require__(7106);
-// EXTERNAL MODULE: ./src/lib/errors.ts
-var errors = __nccwpck_require__(7268);
-// EXTERNAL MODULE: external "node:async_hooks"
-var external_node_async_hooks_ = __nccwpck_require__(6698);
-// EXTERNAL MODULE: external "node:diagnostics_channel"
-var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var exec = __nccwpck_require__(2876);
-;// CONCATENATED MODULE: ./src/lib/exec.ts
-
-
-
-
-
-
-/** Milliseconds between SIGTERM and SIGKILL to a child; the runner waits 2.5 s after its own last signal. */
-const KILL_AFTER = 2_000;
-/** Milliseconds from a child's exit to the closing of its streams: a grandchild may keep them open, and this process waiting, for ever. */
-const STREAMS_CLOSE_WITHIN = 2_000;
-const calls = new external_node_async_hooks_.AsyncLocalStorage();
-// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
-(0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
-    const call = calls.getStore();
-    if (!call)
-        return;
-    const { process: child } = message;
-    call.child = child;
-    child.once('spawn', () => {
-        // a child may exit without reading its input
-        child.stdin?.on('error', () => { });
-        // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
-        if (!call.hasInput)
-            child.stdin?.end();
-        if (call.signal?.aborted || call.isLate)
-            end(call);
-    });
-    child.once('exit', () => {
-        const close = () => {
-            child.stdout?.destroy();
-            child.stderr?.destroy();
-        };
-        const timer = setTimeout(close, call.signal?.aborted || call.isLate ? 0 : STREAMS_CLOSE_WITHIN);
-        child.once('close', () => clearTimeout(timer));
-    });
-});
-function end({ child, group }) {
-    if (!child || child.exitCode !== null || child.signalCode !== null)
-        return;
-    const send = (signal) => {
-        if (!group || !signalGroup(child, signal))
-            child.kill(signal);
-    };
-    send('SIGTERM');
-    const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER);
-    child.once('exit', () => clearTimeout(timer));
-}
-/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
-function signalGroup({ pid }, signal) {
-    if (pid === undefined)
-        return false;
-    try {
-        return process.kill(-pid, signal);
-    }
-    catch {
-        return false;
-    }
-}
-/**
- * Runs a program without a shell and waits until it exits. Prints nothing.
- *
- * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
- * @throws CancelledError if `signal` was aborted before the start, or terminated the program
- * @throws BoundError if the program reached its bound, which terminated it
- * @throws any error of `onOutput`, after terminating the child
- * @throws Error if the program is not on PATH
- */
-async function exec_exec(tool, args, options) {
-    const { signal, onOutput, capture = true } = options;
-    const bound = (0,bounds/* boundOf */.s0)(options.bound, commandOf(tool, args));
-    if (signal?.aborted)
-        throw new errors/* CancelledError */.cc();
-    const stdout = new Text();
-    const stderr = new Text();
-    let failure;
-    const call = { signal, group: options.group === true, hasInput: options.input !== undefined, isLate: false };
-    const abort = () => end(call);
-    const late = () => {
-        call.isLate = true;
-        end(call);
-    };
-    const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
-    const timer = time === undefined ? undefined : setTimeout(late, time);
-    const pass = (chunk) => {
-        if ('silence' in bound && !call.isLate)
-            timer?.refresh();
-        // an error in a stream's listener, for example because the disk is full, would terminate this process
-        try {
-            onOutput?.(chunk);
-        }
-        catch (error) {
-            failure ??= error;
-            end(call);
-        }
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-        const exitCode = await calls.run(call, () => (0,exec/* exec */.m)(tool, [...args], {
-            silent: true,
-            ignoreReturnCode: true,
-            env: options.env,
-            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
-            listeners: {
-                stdout: (chunk) => {
-                    if (capture)
-                        stdout.add(chunk);
-                    pass(Buffer.from(chunk));
-                    endLine(chunk);
-                },
-                stderr: (chunk) => {
-                    if (capture)
-                        stderr.add(chunk);
-                    pass(Buffer.from(chunk));
-                    endLine(chunk);
-                }
-            }
-        }));
-        if (failure !== undefined)
-            throw failure;
-        // docker may exit with 0 after SIGTERM although the work is not complete
-        if (call.isLate && !signal?.aborted)
-            throw new bounds/* BoundError */.nI(commandOf(tool, args), options.bound);
-        // a program that succeeded in spite of SIGTERM has done its work
-        if (signal?.aborted && exitCode !== 0)
-            throw new errors/* CancelledError */.cc();
-        return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
-    }
-    finally {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-        if (call.group && call.child)
-            signalGroup(call.child, 'SIGKILL');
-    }
-}
-/** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
-function commandOf(tool, args) {
-    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
-    return [tool, ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
-}
-/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
-function endLine(chunk) {
-    if (chunk.length > 0)
-        chunk[chunk.length - 1] = 10;
-}
-/** Concatenates chunks whose boundaries may split a UTF-8 character. */
-class Text {
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #text = '';
-    add(chunk) {
-        this.#text += this.#decoder.write(chunk);
-    }
-    end() {
-        return this.#text + this.#decoder.end();
-    }
-}
-
-;// CONCATENATED MODULE: ./src/docker/docker.ts
-
-
-
-/** The docker client on PATH. */
-class DockerCli {
-    #env;
-    #timeline;
-    /**
-     * @param env the environment of every call, from `childEnvironment`
-     * @param timeline records every call
-     */
-    constructor(env, timeline) {
-        this.#env = env;
-        this.#timeline = timeline;
-    }
-    async call(args, options) {
-        const all = { ...options, env: { ...this.#env, ...options.env } };
-        try {
-            return await this.#timeline.measure('command', commandOf('docker', args), () => exec_exec('docker', args, all));
-        }
-        catch (error) {
-            if (error instanceof bounds/* BoundError */.nI)
-                return { exitCode: null, stdout: '', stderr: error.message };
-            if ((0,errors/* messageOf */.bD)(error).includes('Unable to locate executable file')) {
-                throw new errors/* UserError */.yo('There is no docker command on PATH; run this action on a runner that has Docker');
-            }
-            throw error;
-        }
-    }
-}
-
-
-/***/ }),
-
-/***/ 1237:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Q: () => (/* binding */ childEnvironment)
-/* harmony export */ });
-/**
- * Environment variables that docker and its credential helpers read. The pattern excludes INPUT_* and the runner's own tokens.
- * It also excludes BUILDX_NO_DEFAULT_LOAD: tests run in the built image, so the engine must have it.
- * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
- */
-const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
-/** @param asked further variables that the user's inputs name: `--env NAME`, a build argument without a value */
-function childEnvironment(env, asked = []) {
-    const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
-    return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
-}
-
-
-/***/ }),
-
-/***/ 7457:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   g5: () => (/* binding */ failureOf)
-/* harmony export */ });
-/* unused harmony exports isEngineGone, whyEngineGone, lastLine */
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7268);
-
-/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
-function isEngineGone(text) {
-    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
-}
-/** Returns docker's message if the engine no longer answers, or undefined if it does. */
-async function whyEngineGone(docker, signal) {
-    const args = ['version', '--format', '{{.Server.Version}}'];
-    return docker.call(args, { bound: 'engine-alive', signal }).then(failureOf, messageOf);
-}
-/**
- * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
- * one: `error from registry: unknown`, then `unknown`. Since containerd 2.2, the code and message of the registry follow the status
- * on a line of their own (containerd remotes/docker/errcode.go).
- */
-function failureOf({ exitCode, stderr }) {
-    if (exitCode === 0)
-        return undefined;
-    const [last = '', before = ''] = linesOf(stderr).toReversed();
-    const hasStatus = /unexpected status (from|code) /.test(before) && !before.includes(last);
-    return (hasStatus ? `${before}: ${last}` : before.includes(last) ? before : last) || `exit code ${exitCode}`;
-}
-/** Returns the last line that is not blank, which contains docker's error. */
-function lastLine(text) {
-    return linesOf(text).at(-1) ?? '';
-}
-function linesOf(text) {
-    return text
-        .split(/[\r\n]+/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-
-
-/***/ }),
-
-/***/ 8568:
-/***/ ((module, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
-
-__nccwpck_require__.a(module, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_fs_promises__WEBPACK_IMPORTED_MODULE_0__);
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_os__WEBPACK_IMPORTED_MODULE_1__);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1367);
-/* harmony import */ var _action_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(525);
-/* harmony import */ var _docker_added_images_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5833);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7942);
-/* harmony import */ var _docker_docker_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4281);
-/* harmony import */ var _docker_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1237);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7268);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9112);
-/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5112);
-
-
-
-
-
-
-
-
-
-
-
-await cleanUp();
-/** Runs the post step: removes everything that a killed main step left behind, and the images that it added. Never fails the job. */
-async function cleanUp() {
-    const state = (0,_action_state_js__WEBPACK_IMPORTED_MODULE_3__/* .readState */ .un)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)());
-    if (!state)
-        return;
-    const docker = new _docker_docker_js__WEBPACK_IMPORTED_MODULE_6__/* .DockerCli */ .V((0,_docker_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .childEnvironment */ .Q)(process.env), new _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__/* .Timeline */ .K());
-    const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_5__/* .removeContainers */ .Dn)(docker, state.runId);
-    if (left !== undefined)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Cannot remove all containers: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(left)}`);
-    try {
-        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(state.folder, { recursive: true, force: true });
-    }
-    catch (error) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Temporary files could not be removed: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)((0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_7__/* .messageOf */ .bD)(error))}`);
-    }
-    const images = await (0,_docker_added_images_js__WEBPACK_IMPORTED_MODULE_4__/* .removeAddedImages */ .d)(docker, (0,_action_state_js__WEBPACK_IMPORTED_MODULE_3__/* .readImages */ .H)());
-    if (images.removed.length > 0)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Removed from the engine: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(images.removed.join(', '))}`);
-    for (const why of images.left)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Cannot remove an image: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(why)}`);
-}
-
-__webpack_async_result__();
-} catch(e) { __webpack_async_result__(e); } }, 1);
-
-/***/ }),
-
-/***/ 7106:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   QD: () => (/* binding */ soonAfter),
-/* harmony export */   nI: () => (/* binding */ BoundError),
-/* harmony export */   s0: () => (/* binding */ boundOf)
-/* harmony export */ });
-/* unused harmony exports BOUNDS, describeBound, describeLateness, timeOf, deadline, requireBounded */
-const SECONDS = 1_000;
-const MINUTES = 60 * SECONDS;
-/** The bound of every call of a program and every request. docs/client-calls.md says what happens after each. */
-const BOUNDS = {
-    engine: { within: 60 * SECONDS },
-    'engine-alive': { within: 10 * SECONDS },
-    'engine-address': { within: 10 * SECONDS },
-    'engine-api': { within: 30 * SECONDS },
-    'buildx-builder': { within: 60 * SECONDS },
-    image: { within: 60 * SECONDS },
-    container: { within: 60 * SECONDS },
-    reports: { within: 5 * MINUTES },
-    'client-inspect': { within: 60 * SECONDS },
-    transfer: { silence: 15 * MINUTES },
-    build: { until: 'the bounds build-question and build-progress, the limit of the job' },
-    'build-question': { within: 2 * MINUTES },
-    'build-progress': { silence: 15 * MINUTES },
-    prefetch: { within: 10 * MINUTES },
-    'prefetch-progress': { silence: 60 * SECONDS },
-    test: { until: 'the input test-timeout-minutes, the limit of the job' },
-    git: { within: 60 * SECONDS },
-    'credential-helper': { within: 30 * SECONDS },
-    registry: { within: 60 * SECONDS },
-    look: { within: 20 * SECONDS },
-    'cache-source': { within: 40 * SECONDS },
-    explain: { within: 30 * SECONDS },
-    github: { within: 10 * SECONDS },
-    'clean-up': { within: 2 * SECONDS }
-};
-/** Thrown if a call reached its bound. The message names the call and the bound. */
-class BoundError extends Error {
-    name = 'BoundError';
-    /** @param call for people: `docker push` */
-    constructor(call, bound) {
-        super(`${call}: ${describeLateness(bound)}`);
-    }
-}
-/**
- * Returns a bound.
- *
- * @throws Error if there is no such bound: a call without one is a mistake of this action
- */
-function boundOf(name, call) {
-    if (!Object.hasOwn(BOUNDS, name))
-        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
-    return BOUNDS[name];
-}
-/** Describes a bound for the documentation. */
-function describeBound(bound) {
-    if ('until' in bound)
-        return `none of its own: ${bound.until}`;
-    return 'within' in bound ? describeTime(bound.within) : `${describeTime(bound.silence)} without output`;
-}
-/** Returns the clause about a call that reached its bound. */
-function describeLateness(name) {
-    const bound = BOUNDS[name];
-    // 'no answer within' marks a transient error in registry/client-words.ts
-    return `no answer within ${'within' in bound ? describeTime(bound.within) : describeTime(timeOf(name))}`;
-}
-function describeTime(ms) {
-    return ms > MINUTES && ms % MINUTES === 0 ? `${ms / MINUTES} minutes` : `${ms / SECONDS} seconds`;
-}
-/** Returns the milliseconds of a bound that is a time. */
-function timeOf(name) {
-    const bound = BOUNDS[name];
-    if ('until' in bound)
-        throw new Error(`The bound ${name} is not a time`);
-    return 'within' in bound ? bound.within : bound.silence;
-}
-const bounded = new WeakSet();
-/**
- * Returns a signal that is aborted with the run's, or after a bound.
- *
- * @param time milliseconds instead of those of the bound
- */
-function deadline(name, signal, time = timeOf(name)) {
-    const made = AbortSignal.any([signal, AbortSignal.timeout(time)]);
-    bounded.add(made);
-    return made;
-}
-/** @throws Error if a signal is not one of `deadline` */
-function requireBounded(signal, call) {
-    if (!bounded.has(signal))
-        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
-}
-/**
- * Returns the signal for a call that cleans up after a cancellation: aborted a moment after both the cancellation and this call.
- * The runner kills the action 10 s after the cancellation.
- */
-function soonAfter(signal) {
-    const soon = new AbortController();
-    const abort = () => {
-        setTimeout(() => soon.abort(), timeOf('clean-up')).unref();
-    };
-    if (signal.aborted)
-        abort();
-    else
-        signal.addEventListener('abort', abort, { once: true });
-    return soon.signal;
-}
-
-
-/***/ }),
-
-/***/ 7268:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   bD: () => (/* binding */ messageOf),
-/* harmony export */   cc: () => (/* binding */ CancelledError),
-/* harmony export */   yo: () => (/* binding */ UserError)
-/* harmony export */ });
-/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
-class UserError extends Error {
-    name = 'UserError';
-}
-/** SIGINT or SIGTERM, which the runner sends, cancelled the run. */
-class CancelledError extends Error {
-    name = 'CancelledError';
-    constructor() {
-        super('The run was cancelled');
-    }
-}
-/** Returns the message of any thrown value. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
-
-/***/ }),
-
-/***/ 8453:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Qq: () => (/* binding */ text),
-/* harmony export */   at: () => (/* binding */ at),
-/* harmony export */   p_: () => (/* binding */ list),
-/* harmony export */   qF: () => (/* binding */ parseJson)
-/* harmony export */ });
-/** Returns the value at a path of keys in data of any shape, or undefined if the path does not exist. */
-function at(value, ...keys) {
-    let current = value;
-    for (const key of keys) {
-        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
-            return undefined;
-        current = current[key];
-    }
-    return current;
-}
-/** Parses JSON; returns undefined if the text is not valid JSON. */
-function parseJson(source) {
-    try {
-        return JSON.parse(source);
-    }
-    catch {
-        return undefined;
-    }
-}
-/** Returns a string unchanged, and '' for any other value. */
-function text(value) {
-    return typeof value === 'string' ? value : '';
-}
-/** Returns an array unchanged, and [] for any other value. */
-function list(value) {
-    return Array.isArray(value) ? value : [];
-}
-
-
-/***/ }),
-
-/***/ 9112:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Is: () => (/* binding */ harmless)
-/* harmony export */ });
-/* unused harmony exports quote, show, splitAtEquals, shortened */
-/** Maximum number of characters of an external text in a message. */
-const MOST_SHOWN = 300;
-/**
- * Quotes an external text as a JSON string that is safe in a log line and a message: one short line without invisible
- * characters and without `##[`, which the runner interprets as a command anywhere in a line (actions/runner, `ActionCommand.cs`).
- *
- * @param unsafe characters to escape in addition to those that JSON requires
- */
-function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
-    let shown = '';
-    for (const [part] of text.matchAll(/##\[|./gsu)) {
-        const json = JSON.stringify(part).slice(1, -1);
-        const safe = part === '##[' ? `##${jsonEscape('[')}` : unsafe.test(json) ? jsonEscape(part) : json;
-        if (shown.length + safe.length > MOST_SHOWN)
-            return `"${shown}..."`;
-        shown += safe;
-    }
-    return `"${shown}"`;
-}
-function jsonEscape(text) {
-    return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-/** Formats a text for a message: unchanged if it is plain, otherwise as an ASCII JSON string; truncates a long text. */
-function show(text) {
-    const quoted = quote(text, /[^\x20-\x7e]/);
-    const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? [];
-    return plain ?? quoted;
-}
-/** Converts an external text to one line that contains no workflow command. */
-function harmless(text) {
-    return text
-        .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-        .replaceAll('##[', '# #[')
-        .replace(/^(\s*)::/, '$1: :');
-}
-/** Returns the parts before and after the first equals sign. */
-function splitAtEquals(text) {
-    const equals = text.indexOf('=');
-    return [text.slice(0, equals), text.slice(equals + 1)];
-}
-/** Truncates a long text. Counts characters, not UTF-16 units, so that it splits no character. */
-function shortened(value, most) {
-    // cut a very long text before counting its characters
-    const characters = [...value.slice(0, 2 * most + 2)];
-    return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
-}
-
-
-/***/ }),
-
-/***/ 5112:
-/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   K: () => (/* binding */ Timeline)
-/* harmony export */ });
-/* unused harmony export secondsSince */
-/** Maximum number of spans in a report, to keep it small. */
-const MOST_SPANS = 1_000;
-/** Records when the phases of a run took place, and what they waited for. */
-class Timeline {
-    #ended = [];
-    /** Runs `work` and records its start and duration, whether it succeeds or fails. */
-    async measure(kind, name, work) {
-        const began = performance.now();
-        try {
-            return await work();
-        }
-        finally {
-            this.#note(kind, name, began);
-        }
-    }
-    /** Records a span that began with the process and ends now. */
-    sinceStart(kind, name) {
-        this.#note(kind, name, 0);
-    }
-    /** Returns the ended spans, sorted by start. */
-    spans() {
-        return this.#ended
-            .toSorted((a, b) => a.began - b.began)
-            .map(({ kind, name, began, ended }) => ({ kind, name, start: seconds(began), seconds: seconds(ended - began) }));
-    }
-    #note(kind, name, began) {
-        if (this.#ended.length < MOST_SPANS)
-            this.#ended.push({ kind, name, began, ended: performance.now() });
-    }
-}
-function seconds(milliseconds) {
-    return Math.round(milliseconds) / 1_000;
-}
-/** Returns the seconds since a `performance.now()`. */
-function secondsSince(start) {
-    return Math.round(performance.now() - start) / 1_000;
-}
-
-
-/***/ }),
-
 /***/ 2613:
 /***/ ((module) => {
 
@@ -29518,6 +28598,924 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
+
+/***/ }),
+
+/***/ 3008:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  H: () => (/* binding */ readImages),
+  un: () => (/* binding */ readState)
+});
+
+// UNUSED EXPORTS: folderOf, saveImages, saveState
+
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 10 modules
+var lib_core = __nccwpck_require__(1367);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
+;// CONCATENATED MODULE: ./.build/src/action/state.js
+
+
+
+const FOLDER_PREFIX = 'shared-docker-layers-';
+/** Returns the temporary folder of a run, directly below the runner's own. */
+function folderOf(runId, temp) {
+    return resolve(temp, `${FOLDER_PREFIX}${runId}`);
+}
+function saveState(state) {
+    core.saveState('run-id', state.runId);
+    core.saveState('folder', state.folder);
+}
+/** Saves what the run has added to the images of the engine so far; the last call counts. */
+function saveImages(images) {
+    core.saveState('images', JSON.stringify(images));
+}
+/** An image name as this action passes it to docker, which takes it for no option. */
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/;
+const ID = /^sha256:[0-9a-f]{64}$/;
+/** Reads the saved images; leaves out what has not the form of `saveImages`. */
+function readImages() {
+    const saved = (0,json/* parseJson */.qF)(lib_core/* getState */.Gu('images'));
+    const ids = (value) => (0,json/* list */.p_)(value)
+        .map(json/* text */.Qq)
+        .filter((id) => ID.test(id));
+    const names = (0,json/* list */.p_)((0,json.at)(saved, 'names')).map((one) => {
+        const before = (0,json/* text */.Qq)((0,json.at)(one, 'before'));
+        return { name: (0,json/* text */.Qq)((0,json.at)(one, 'name')), before: ID.test(before) ? before : '', ids: ids((0,json.at)(one, 'ids')) };
+    });
+    return { names: names.filter(({ name }) => NAME.test(name)), unnamed: ids((0,json.at)(saved, 'unnamed')) };
+}
+/**
+ * Reads the saved state. Returns undefined if the main step saved none, or if its format is not that of `saveState`: build
+ * output could forge it with `::save-state`, and the post step deletes what it names.
+ */
+function readState(temp) {
+    const state = { runId: lib_core/* getState */.Gu('run-id'), folder: lib_core/* getState */.Gu('folder') };
+    if (!/^[0-9a-f-]{36}$/.test(state.runId))
+        return undefined;
+    const ours = (0,external_node_path_namespaceObject.dirname)(state.folder) === (0,external_node_path_namespaceObject.resolve)(temp) && (0,external_node_path_namespaceObject.basename)(state.folder) === `${FOLDER_PREFIX}${state.runId}`;
+    return ours ? state : undefined;
+}
+
+
+/***/ }),
+
+/***/ 5613:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   d: () => (/* binding */ removeAddedImages)
+/* harmony export */ });
+/* unused harmony export ImageRecorder */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1433);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9129);
+
+
+
+/** Every image of the action has a label that begins with this. */
+const LABELS = 'shared-docker-layers.';
+/** A docker client that notes the names and images that its calls add to the engine. */
+class ImageRecorder {
+    #docker;
+    #isOurs;
+    #save;
+    #names = new Map();
+    #added = { names: [], unnamed: [] };
+    #existing;
+    /**
+     * @param isOurs whether the run may remove this name: false for images that others use, such as base images
+     * @param save called after each change, because the main step may be killed at any time
+     */
+    constructor(docker, isOurs, save) {
+        this.#docker = docker;
+        this.#isOurs = isOurs;
+        this.#save = save;
+    }
+    async call(args, options) {
+        const names = namesSetBy(args).filter(this.#isOurs);
+        const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
+        if (names.length === 0 && !isLegacyBuild)
+            return this.#docker.call(args, options);
+        const added = await Promise.all(names.map((name) => this.#startOf(name)));
+        const steps = isLegacyBuild ? new LegacySteps() : undefined;
+        if (steps)
+            this.#existing ??= this.#listImages();
+        await this.#existing;
+        const onOutput = (chunk) => {
+            steps?.read(chunk);
+            options.onOutput?.(chunk);
+        };
+        try {
+            return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
+        }
+        finally {
+            // also after a failure or a cancellation: the engine may have set the names by then
+            await this.#noteImage(added);
+            if (steps?.last !== undefined)
+                await this.#noteUnnamed(steps.last);
+        }
+    }
+    /** Notes, before the first change, which image a name has. */
+    #startOf(name) {
+        const start = this.#names.get(name) ??
+            inspectImage(this.#docker, name).then((image) => {
+                const added = { name, before: image?.id ?? '', ids: [] };
+                this.#added.names.push(added);
+                this.#save(this.#added);
+                return added;
+            });
+        this.#names.set(name, start);
+        return start;
+    }
+    async #noteImage(added) {
+        // the first one names the commit: another run on the same engine may set the moving tags at any time
+        const [first] = added;
+        const image = first && (await inspectImage(this.#docker, first.name));
+        if (image === undefined)
+            return;
+        for (const { ids } of added)
+            if (!ids.includes(image.id))
+                ids.push(image.id);
+        this.#save(this.#added);
+    }
+    async #noteUnnamed(id) {
+        const image = await inspectImage(this.#docker, id);
+        const existing = await this.#existing;
+        if (image === undefined || !existing || existing.has(image.id) || this.#added.unnamed.includes(image.id))
+            return;
+        this.#added.unnamed.push(image.id);
+        this.#save(this.#added);
+    }
+    async #listImages() {
+        const { stdout } = await this.#docker.call(['image', 'ls', '--all', '--quiet', '--no-trunc'], {
+            bound: 'image'
+        });
+        return new Set(stdout.split('\n'));
+    }
+}
+/** Returns the names that a docker command sets in the engine. */
+function namesSetBy(args) {
+    const [command, second] = args;
+    if (command === 'pull')
+        return args.slice(-1);
+    if (command === 'tag')
+        return args.slice(2, 3);
+    if (command !== 'build' && !(command === 'buildx' && second === 'build'))
+        return [];
+    return args.filter((_, index) => args[index - 1] === '--tag');
+}
+/** Reads from the output of the legacy builder the image of the last step that it executed (moby/moby builder/dockerfile). */
+class LegacySteps {
+    last;
+    #rest = '';
+    #isExecuted = false;
+    read(chunk) {
+        const lines = `${this.#rest}${chunk.toString('latin1')}`.split('\n');
+        // a longer line is none of the builder's own
+        this.#rest = (lines.pop() ?? '').slice(0, 200);
+        for (const line of lines) {
+            const [, id] = /^ ---> ([0-9a-f]{12})$/.exec(line) ?? [];
+            if (line.startsWith('Step '))
+                this.#isExecuted = !/^Step \d+\/\d+ : FROM\s/i.test(line);
+            else if (line === ' ---> Using cache')
+                this.#isExecuted = false;
+            else if (id !== undefined && this.#isExecuted)
+                this.last = id;
+        }
+    }
+}
+/** Ignores the signal of the run: what it added must be known after a cancellation, too. */
+async function inspectImage(docker, name) {
+    const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
+    const [image] = exitCode === 0 ? (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(stdout)) : [];
+    if (image === undefined)
+        return undefined;
+    const labels = Object.keys(((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Config', 'Labels') ?? {}));
+    return {
+        id: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'Id')),
+        tags: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(image, 'RepoTags')),
+        isOurs: labels.some((label) => label.startsWith(LABELS))
+    };
+}
+/**
+ * Makes the names of a run name what they did before, and removes the images that no longer have a name. Leaves a name that has
+ * another image than this run gave it: another run, or the user, has taken it since.
+ *
+ * @returns the removed names, and what could not be removed and why
+ */
+async function removeAddedImages(docker, { names, unnamed }) {
+    const removed = [];
+    const left = [];
+    const attempt = async (args) => {
+        const failure = (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await docker.call(args, { bound: 'image' }));
+        if (failure !== undefined)
+            left.push(failure);
+        return failure === undefined;
+    };
+    try {
+        for (const { name, before, ids } of names) {
+            const image = await inspectImage(docker, name);
+            if (!image?.isOurs || !ids.includes(image.id) || image.id === before)
+                continue;
+            const isRestored = before !== '' && (0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await docker.call(['tag', before, name], { bound: 'image' })) === undefined;
+            if (isRestored || (await attempt(['image', 'rm', name])))
+                removed.push(name);
+        }
+        const before = new Set(names.map((name) => name.before));
+        for (const id of new Set([...names.flatMap(({ ids }) => ids), ...unnamed])) {
+            const image = before.has(id) ? undefined : await inspectImage(docker, id);
+            if (image?.id === id && image.tags.length === 0)
+                await attempt(['image', 'rm', id]);
+        }
+    }
+    catch (error) {
+        left.push((0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
+    }
+    return { removed, left };
+}
+
+
+/***/ }),
+
+/***/ 7850:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Dn: () => (/* binding */ removeContainers)
+/* harmony export */ });
+/* unused harmony exports RUN_LABEL, removeContainer */
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9129);
+
+
+
+/** The action's label on every container; its value is the id of the run that created it. */
+const RUN_LABEL = 'shared-docker-layers.run';
+/**
+ * Removes every container of a run, running or not. The run may have no containers. Ignores the signal of the run, but ends soon
+ * after it.
+ *
+ * @returns why containers may be left, or undefined if none is left
+ */
+async function removeContainers(docker, runId, signal = new AbortController().signal) {
+    const args = ['ps', '--all', '--quiet', '--no-trunc', '--filter', `label=${RUN_LABEL}=${runId}`];
+    const list = () => docker.call(args, { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
+    try {
+        const listed = await list();
+        const ids = idsIn(listed);
+        if (listed.exitCode !== 0 || ids.length === 0)
+            return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(listed);
+        const removed = await remove(docker, ids, signal);
+        if (removed.exitCode === 0)
+            return undefined;
+        // another process may have removed one meanwhile: a test that kills its own container, or the engine's --rm
+        const again = await list();
+        return (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(again) ?? (idsIn(again).length > 0 ? (0,_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .failureOf */ .g5)(removed) : undefined);
+    }
+    catch (error) {
+        return (0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error);
+    }
+}
+/**
+ * Removes one container with its anonymous volumes, also after a cancellation, but ends soon after it.
+ * Ignores a failure: `removeContainers` finds the containers that are left, and reports it.
+ */
+async function removeContainer(docker, name, signal) {
+    await remove(docker, [name], signal).catch(() => { });
+}
+function remove(docker, names, signal) {
+    return docker.call(['rm', '--force', '--volumes', ...names], { bound: 'container', signal: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .soonAfter */ .QD)(signal) });
+}
+function idsIn({ stdout }) {
+    return stdout.split('\n').filter((id) => id !== '');
+}
+
+
+/***/ }),
+
+/***/ 2639:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  V: () => (/* binding */ DockerCli)
+});
+
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: external "node:async_hooks"
+var external_node_async_hooks_ = __nccwpck_require__(6698);
+// EXTERNAL MODULE: external "node:diagnostics_channel"
+var external_node_diagnostics_channel_ = __nccwpck_require__(3053);
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
+var exec = __nccwpck_require__(2876);
+;// CONCATENATED MODULE: ./.build/src/lib/exec.js
+
+
+
+
+
+
+/** Milliseconds between SIGTERM and SIGKILL to a child; the runner waits 2.5 s after its own last signal. */
+const KILL_AFTER = 2_000;
+/** Milliseconds from a child's exit to the closing of its streams: a grandchild may keep them open, and this process waiting, for ever. */
+const STREAMS_CLOSE_WITHIN = 2_000;
+const calls = new external_node_async_hooks_.AsyncLocalStorage();
+// @actions/exec does not expose the child to kill; Node.js publishes every child that it spawns here, in the caller's async context
+(0,external_node_diagnostics_channel_.subscribe)('child_process', (message) => {
+    const call = calls.getStore();
+    if (!call)
+        return;
+    const { process: child } = message;
+    call.child = child;
+    child.once('spawn', () => {
+        // a child may exit without reading its input
+        child.stdin?.on('error', () => { });
+        // @actions/exec leaves the pipe open if it has nothing to write, so a child that reads from it would wait for ever
+        if (!call.hasInput)
+            child.stdin?.end();
+        if (call.signal?.aborted || call.isLate)
+            end(call);
+    });
+    child.once('exit', () => {
+        const close = () => {
+            child.stdout?.destroy();
+            child.stderr?.destroy();
+        };
+        const timer = setTimeout(close, call.signal?.aborted || call.isLate ? 0 : STREAMS_CLOSE_WITHIN);
+        child.once('close', () => clearTimeout(timer));
+    });
+});
+function end({ child, group }) {
+    if (!child || child.exitCode !== null || child.signalCode !== null)
+        return;
+    const send = (signal) => {
+        if (!group || !signalGroup(child, signal))
+            child.kill(signal);
+    };
+    send('SIGTERM');
+    const timer = setTimeout(() => send('SIGKILL'), KILL_AFTER);
+    child.once('exit', () => clearTimeout(timer));
+}
+/** Returns whether the process group of the child exists: just after its start it does not lead one yet. */
+function signalGroup({ pid }, signal) {
+    if (pid === undefined)
+        return false;
+    try {
+        return process.kill(-pid, signal);
+    }
+    catch {
+        return false;
+    }
+}
+/**
+ * Runs a program without a shell and waits until it exits. Prints nothing.
+ *
+ * @param tool a constant name to find on PATH: @actions/exec would split it at spaces
+ * @throws CancelledError if `signal` was aborted before the start, or terminated the program
+ * @throws BoundError if the program reached its bound, which terminated it
+ * @throws any error of `onOutput`, after terminating the child
+ * @throws Error if the program is not on PATH
+ */
+async function exec_exec(tool, args, options) {
+    const { signal, onOutput, capture = true } = options;
+    const bound = (0,bounds/* boundOf */.s0)(options.bound, commandOf(tool, args));
+    if (signal?.aborted)
+        throw new errors/* CancelledError */.cc();
+    const stdout = new Text();
+    const stderr = new Text();
+    let failure;
+    const call = { signal, group: options.group === true, hasInput: options.input !== undefined, isLate: false };
+    const abort = () => end(call);
+    const late = () => {
+        call.isLate = true;
+        end(call);
+    };
+    const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
+    const timer = time === undefined ? undefined : setTimeout(late, time);
+    const pass = (chunk) => {
+        if ('silence' in bound && !call.isLate)
+            timer?.refresh();
+        // an error in a stream's listener, for example because the disk is full, would terminate this process
+        try {
+            onOutput?.(chunk);
+        }
+        catch (error) {
+            failure ??= error;
+            end(call);
+        }
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+        const exitCode = await calls.run(call, () => (0,exec/* exec */.m)(tool, [...args], {
+            silent: true,
+            ignoreReturnCode: true,
+            env: options.env,
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            ...(options.input === undefined ? {} : { input: Buffer.from(options.input) }),
+            listeners: {
+                stdout: (chunk) => {
+                    if (capture)
+                        stdout.add(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
+                },
+                stderr: (chunk) => {
+                    if (capture)
+                        stderr.add(chunk);
+                    pass(Buffer.from(chunk));
+                    endLine(chunk);
+                }
+            }
+        }));
+        if (failure !== undefined)
+            throw failure;
+        // docker may exit with 0 after SIGTERM although the work is not complete
+        if (call.isLate && !signal?.aborted)
+            throw new bounds/* BoundError */.nI(commandOf(tool, args), options.bound);
+        // a program that succeeded in spite of SIGTERM has done its work
+        if (signal?.aborted && exitCode !== 0)
+            throw new errors/* CancelledError */.cc();
+        return { exitCode, stdout: stdout.end(), stderr: stderr.end() };
+    }
+    finally {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        if (call.group && call.child)
+            signalGroup(call.child, 'SIGKILL');
+    }
+}
+/** Returns the first words of a command, without its options and operands: `docker push`, `docker buildx imagetools inspect`. */
+function commandOf(tool, args) {
+    const end = args.findIndex((word) => !/^[a-z]+$/.test(word));
+    return [tool, ...args.slice(0, end === -1 ? args.length : Math.max(1, end))].join(' ');
+}
+/** Ends the chunk with a newline: otherwise @actions/exec, which reads it next, would copy the growing line with every chunk. */
+function endLine(chunk) {
+    if (chunk.length > 0)
+        chunk[chunk.length - 1] = 10;
+}
+/** Concatenates chunks whose boundaries may split a UTF-8 character. */
+class Text {
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #text = '';
+    add(chunk) {
+        this.#text += this.#decoder.write(chunk);
+    }
+    end() {
+        return this.#text + this.#decoder.end();
+    }
+}
+
+;// CONCATENATED MODULE: ./.build/src/docker/docker.js
+
+
+
+/** The docker client on PATH. */
+class DockerCli {
+    #env;
+    #timeline;
+    /**
+     * @param env the environment of every call, from `childEnvironment`
+     * @param timeline records every call
+     */
+    constructor(env, timeline) {
+        this.#env = env;
+        this.#timeline = timeline;
+    }
+    async call(args, options) {
+        const all = { ...options, env: { ...this.#env, ...options.env } };
+        try {
+            return await this.#timeline.measure('command', commandOf('docker', args), () => exec_exec('docker', args, all));
+        }
+        catch (error) {
+            if (error instanceof bounds/* BoundError */.nI)
+                return { exitCode: null, stdout: '', stderr: error.message };
+            if ((0,errors/* messageOf */.bD)(error).includes('Unable to locate executable file')) {
+                throw new errors/* UserError */.yo('There is no docker command on PATH; run this action on a runner that has Docker');
+            }
+            throw error;
+        }
+    }
+}
+
+
+/***/ }),
+
+/***/ 2245:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ childEnvironment)
+/* harmony export */ });
+/**
+ * Environment variables that docker and its credential helpers read. The pattern excludes INPUT_* and the runner's own tokens.
+ * It also excludes BUILDX_NO_DEFAULT_LOAD: tests run in the built image, so the engine must have it.
+ * Sources: docker/cli docs "Environment variables", buildx docs "Configure Buildx with environment variables".
+ */
+const PASSED_ON = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|XDG_.*|DOCKER_.*|BUILDX_(?!NO_DEFAULT_LOAD$).*|BUILDKIT_.*|COMPOSE_.*|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL|FTP)_PROXY|AWS_.*|GOOGLE_.*|CLOUDSDK_.*|AZURE_.*|SystemRoot|ProgramData|ProgramFiles|APPDATA|LOCALAPPDATA|USERPROFILE|PATHEXT|ComSpec)$/i;
+/** @param asked further variables that the user's inputs name: `--env NAME`, a build argument without a value */
+function childEnvironment(env, asked = []) {
+    const passed = Object.entries(env).filter(([name]) => PASSED_ON.test(name) || asked.includes(name));
+    return Object.fromEntries(passed.filter((entry) => entry[1] !== undefined));
+}
+
+
+/***/ }),
+
+/***/ 9129:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   g5: () => (/* binding */ failureOf)
+/* harmony export */ });
+/* unused harmony exports isEngineGone, whyEngineGone, lastLine */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+
+/** Returns whether the docker client reports that the engine did not answer (docker/cli, moby client/errors.go). */
+function isEngineGone(text) {
+    return /cannot connect to the docker daemon|is the docker daemon running|error during connect|docker\.sock: |dial unix |(read|write) unix |failed to connect to the docker API/i.test(text);
+}
+/** Returns docker's message if the engine no longer answers, or undefined if it does. */
+async function whyEngineGone(docker, signal) {
+    const args = ['version', '--format', '{{.Server.Version}}'];
+    return docker.call(args, { bound: 'engine-alive', signal }).then(failureOf, messageOf);
+}
+/**
+ * Returns docker's error message, or undefined if docker succeeded. The last line may only repeat a word of the previous
+ * one: `error from registry: unknown`, then `unknown`. Since containerd 2.2, the code and message of the registry follow the status
+ * on a line of their own (containerd remotes/docker/errcode.go).
+ */
+function failureOf({ exitCode, stderr }) {
+    if (exitCode === 0)
+        return undefined;
+    const [last = '', before = ''] = linesOf(stderr).toReversed();
+    const hasStatus = /unexpected status (from|code) /.test(before) && !before.includes(last);
+    return (hasStatus ? `${before}: ${last}` : before.includes(last) ? before : last) || `exit code ${exitCode}`;
+}
+/** Returns the last line that is not blank, which contains docker's error. */
+function lastLine(text) {
+    return linesOf(text).at(-1) ?? '';
+}
+function linesOf(text) {
+    return text
+        .split(/[\r\n]+/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+
+
+/***/ }),
+
+/***/ 6288:
+/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+
+__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1367);
+/* harmony import */ var _action_state_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3008);
+/* harmony import */ var _docker_added_images_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5613);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7850);
+/* harmony import */ var _docker_docker_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2639);
+/* harmony import */ var _docker_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2245);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2184);
+/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(732);
+
+
+
+
+
+
+
+
+
+
+
+await cleanUp();
+/** Runs the post step: removes everything that a killed main step left behind, and the images that it added. Never fails the job. */
+async function cleanUp() {
+    const state = (0,_action_state_js__WEBPACK_IMPORTED_MODULE_3__/* .readState */ .un)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)());
+    if (!state)
+        return;
+    const docker = new _docker_docker_js__WEBPACK_IMPORTED_MODULE_6__/* .DockerCli */ .V((0,_docker_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .childEnvironment */ .Q)(process.env), new _lib_timeline_js__WEBPACK_IMPORTED_MODULE_9__/* .Timeline */ .K());
+    const left = await (0,_docker_containers_js__WEBPACK_IMPORTED_MODULE_5__/* .removeContainers */ .Dn)(docker, state.runId);
+    if (left !== undefined)
+        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Cannot remove all containers: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(left)}`);
+    try {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(state.folder, { recursive: true, force: true });
+    }
+    catch (error) {
+        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Temporary files could not be removed: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)((0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_7__/* .messageOf */ .bD)(error))}`);
+    }
+    const images = await (0,_docker_added_images_js__WEBPACK_IMPORTED_MODULE_4__/* .removeAddedImages */ .d)(docker, (0,_action_state_js__WEBPACK_IMPORTED_MODULE_3__/* .readImages */ .H)());
+    if (images.removed.length > 0)
+        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Removed from the engine: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(images.removed.join(', '))}`);
+    for (const why of images.left)
+        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .info */ .pq(`Cannot remove an image: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_10__/* .harmless */ .Is)(why)}`);
+}
+
+__webpack_async_result__();
+} catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 5998:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   QD: () => (/* binding */ soonAfter),
+/* harmony export */   nI: () => (/* binding */ BoundError),
+/* harmony export */   s0: () => (/* binding */ boundOf)
+/* harmony export */ });
+/* unused harmony exports BOUNDS, describeBound, describeLateness, timeOf, deadline, requireBounded */
+const SECONDS = 1_000;
+const MINUTES = 60 * SECONDS;
+/** The bound of every call of a program and every request. docs/client-calls.md says what happens after each. */
+const BOUNDS = {
+    engine: { within: 60 * SECONDS },
+    'engine-alive': { within: 10 * SECONDS },
+    'engine-address': { within: 10 * SECONDS },
+    'engine-api': { within: 30 * SECONDS },
+    'buildx-builder': { within: 60 * SECONDS },
+    image: { within: 60 * SECONDS },
+    container: { within: 60 * SECONDS },
+    reports: { within: 5 * MINUTES },
+    'client-inspect': { within: 60 * SECONDS },
+    transfer: { silence: 15 * MINUTES },
+    build: { until: 'the bounds build-question and build-progress, the limit of the job' },
+    'build-question': { within: 2 * MINUTES },
+    'build-progress': { silence: 15 * MINUTES },
+    prefetch: { within: 10 * MINUTES },
+    'prefetch-progress': { silence: 60 * SECONDS },
+    test: { until: 'the input test-timeout-minutes, the limit of the job' },
+    git: { within: 60 * SECONDS },
+    'credential-helper': { within: 30 * SECONDS },
+    registry: { within: 60 * SECONDS },
+    look: { within: 20 * SECONDS },
+    'cache-source': { within: 40 * SECONDS },
+    explain: { within: 30 * SECONDS },
+    github: { within: 10 * SECONDS },
+    'clean-up': { within: 2 * SECONDS }
+};
+/** Thrown if a call reached its bound. The message names the call and the bound. */
+class BoundError extends Error {
+    name = 'BoundError';
+    /** @param call for people: `docker push` */
+    constructor(call, bound) {
+        super(`${call}: ${describeLateness(bound)}`);
+    }
+}
+/**
+ * Returns a bound.
+ *
+ * @throws Error if there is no such bound: a call without one is a mistake of this action
+ */
+function boundOf(name, call) {
+    if (!Object.hasOwn(BOUNDS, name))
+        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
+    return BOUNDS[name];
+}
+/** Describes a bound for the documentation. */
+function describeBound(bound) {
+    if ('until' in bound)
+        return `none of its own: ${bound.until}`;
+    return 'within' in bound ? describeTime(bound.within) : `${describeTime(bound.silence)} without output`;
+}
+/** Returns the clause about a call that reached its bound. */
+function describeLateness(name) {
+    const bound = BOUNDS[name];
+    // 'no answer within' marks a transient error in registry/client-words.ts
+    return `no answer within ${'within' in bound ? describeTime(bound.within) : describeTime(timeOf(name))}`;
+}
+function describeTime(ms) {
+    return ms > MINUTES && ms % MINUTES === 0 ? `${ms / MINUTES} minutes` : `${ms / SECONDS} seconds`;
+}
+/** Returns the milliseconds of a bound that is a time. */
+function timeOf(name) {
+    const bound = BOUNDS[name];
+    if ('until' in bound)
+        throw new Error(`The bound ${name} is not a time`);
+    return 'within' in bound ? bound.within : bound.silence;
+}
+const bounded = new WeakSet();
+/**
+ * Returns a signal that is aborted with the run's, or after a bound.
+ *
+ * @param time milliseconds instead of those of the bound
+ */
+function deadline(name, signal, time = timeOf(name)) {
+    const made = AbortSignal.any([signal, AbortSignal.timeout(time)]);
+    bounded.add(made);
+    return made;
+}
+/** @throws Error if a signal is not one of `deadline` */
+function requireBounded(signal, call) {
+    if (!bounded.has(signal))
+        throw new Error(`${call} has no bound (src/lib/bounds.ts)`);
+}
+/**
+ * Returns the signal for a call that cleans up after a cancellation: aborted a moment after both the cancellation and this call.
+ * The runner kills the action 10 s after the cancellation.
+ */
+function soonAfter(signal) {
+    const soon = new AbortController();
+    const abort = () => {
+        setTimeout(() => soon.abort(), timeOf('clean-up')).unref();
+    };
+    if (signal.aborted)
+        abort();
+    else
+        signal.addEventListener('abort', abort, { once: true });
+    return soon.signal;
+}
+
+
+/***/ }),
+
+/***/ 9440:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   bD: () => (/* binding */ messageOf),
+/* harmony export */   cc: () => (/* binding */ CancelledError),
+/* harmony export */   yo: () => (/* binding */ UserError)
+/* harmony export */ });
+/** An error that the user can fix: an input, the Dockerfile, a login, the engine. Its message is one clear sentence, without a stack. */
+class UserError extends Error {
+    name = 'UserError';
+}
+/** SIGINT or SIGTERM, which the runner sends, cancelled the run. */
+class CancelledError extends Error {
+    name = 'CancelledError';
+    constructor() {
+        super('The run was cancelled');
+    }
+}
+/** Returns the message of any thrown value. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+
+/***/ }),
+
+/***/ 1433:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Qq: () => (/* binding */ text),
+/* harmony export */   at: () => (/* binding */ at),
+/* harmony export */   p_: () => (/* binding */ list),
+/* harmony export */   qF: () => (/* binding */ parseJson)
+/* harmony export */ });
+/** Returns the value at a path of keys in data of any shape, or undefined if the path does not exist. */
+function at(value, ...keys) {
+    let current = value;
+    for (const key of keys) {
+        if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key))
+            return undefined;
+        current = current[key];
+    }
+    return current;
+}
+/** Parses JSON; returns undefined if the text is not valid JSON. */
+function parseJson(source) {
+    try {
+        return JSON.parse(source);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Returns a string unchanged, and '' for any other value. */
+function text(value) {
+    return typeof value === 'string' ? value : '';
+}
+/** Returns an array unchanged, and [] for any other value. */
+function list(value) {
+    return Array.isArray(value) ? value : [];
+}
+
+
+/***/ }),
+
+/***/ 2184:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Is: () => (/* binding */ harmless)
+/* harmony export */ });
+/* unused harmony exports quote, show, splitAtEquals, shortened */
+/** Maximum number of characters of an external text in a message. */
+const MOST_SHOWN = 300;
+/**
+ * Quotes an external text as a JSON string that is safe in a log line and a message: one short line without invisible
+ * characters and without `##[`, which the runner interprets as a command anywhere in a line (actions/runner, `ActionCommand.cs`).
+ *
+ * @param unsafe characters to escape in addition to those that JSON requires
+ */
+function quote(text, unsafe = /(?! )[\p{C}\p{Z}]/u) {
+    let shown = '';
+    for (const [part] of text.matchAll(/##\[|./gsu)) {
+        const json = JSON.stringify(part).slice(1, -1);
+        const safe = part === '##[' ? `##${jsonEscape('[')}` : unsafe.test(json) ? jsonEscape(part) : json;
+        if (shown.length + safe.length > MOST_SHOWN)
+            return `"${shown}..."`;
+        shown += safe;
+    }
+    return `"${shown}"`;
+}
+function jsonEscape(text) {
+    return text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+/** Formats a text for a message: unchanged if it is plain, otherwise as an ASCII JSON string; truncates a long text. */
+function show(text) {
+    const quoted = quote(text, /[^\x20-\x7e]/);
+    const [, plain] = /^"([!#-[\]-~]+)"$/.exec(quoted) ?? [];
+    return plain ?? quoted;
+}
+/** Converts an external text to one line that contains no workflow command. */
+function harmless(text) {
+    return text
+        .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+        .replaceAll('##[', '# #[')
+        .replace(/^(\s*)::/, '$1: :');
+}
+/** Returns the parts before and after the first equals sign. */
+function splitAtEquals(text) {
+    const equals = text.indexOf('=');
+    return [text.slice(0, equals), text.slice(equals + 1)];
+}
+/** Truncates a long text. Counts characters, not UTF-16 units, so that it splits no character. */
+function shortened(value, most) {
+    // cut a very long text before counting its characters
+    const characters = [...value.slice(0, 2 * most + 2)];
+    return characters.length > most ? `${characters.slice(0, most).join('')}…` : value;
+}
+
+
+/***/ }),
+
+/***/ 732:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ Timeline)
+/* harmony export */ });
+/* unused harmony export secondsSince */
+/** Maximum number of spans in a report, to keep it small. */
+const MOST_SPANS = 1_000;
+/** Records when the phases of a run took place, and what they waited for. */
+class Timeline {
+    #ended = [];
+    /** Runs `work` and records its start and duration, whether it succeeds or fails. */
+    async measure(kind, name, work) {
+        const began = performance.now();
+        try {
+            return await work();
+        }
+        finally {
+            this.#note(kind, name, began);
+        }
+    }
+    /** Records a span that began with the process and ends now. */
+    sinceStart(kind, name) {
+        this.#note(kind, name, 0);
+    }
+    /** Returns the ended spans, sorted by start. */
+    spans() {
+        return this.#ended
+            .toSorted((a, b) => a.began - b.began)
+            .map(({ kind, name, began, ended }) => ({ kind, name, start: seconds(began), seconds: seconds(ended - began) }));
+    }
+    #note(kind, name, began) {
+        if (this.#ended.length < MOST_SPANS)
+            this.#ended.push({ kind, name, began, ended: performance.now() });
+    }
+}
+function seconds(milliseconds) {
+    return Math.round(milliseconds) / 1_000;
+}
+/** Returns the seconds since a `performance.now()`. */
+function secondsSince(start) {
+    return Math.round(performance.now() - start) / 1_000;
+}
+
 
 /***/ }),
 
@@ -32572,18 +32570,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ 	};
 /******/ })();
 /******/ 
-/******/ /* webpack/runtime/compat get default export */
-/******/ (() => {
-/******/ 	// getDefaultExport function for compatibility with non-harmony modules
-/******/ 	__nccwpck_require__.n = (module) => {
-/******/ 		var getter = module && module.__esModule ?
-/******/ 			() => (module['default']) :
-/******/ 			() => (module);
-/******/ 		__nccwpck_require__.d(getter, { a: getter });
-/******/ 		return getter;
-/******/ 	};
-/******/ })();
-/******/ 
 /******/ /* webpack/runtime/define property getters */
 /******/ (() => {
 /******/ 	// define getter functions for harmony exports
@@ -32606,6 +32592,6 @@ function getExecOutput(commandLine, args, options) {
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(8568);
+/******/ var __webpack_exports__ = __nccwpck_require__(6288);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -18,13 +18,28 @@ import { annotateFailures, annotateMisses } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
 import { makeOutputs } from '../report/outputs.ts'
-import { makeReport } from '../report/report.ts'
+import { makeReport, type Part, type Report } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
 import { emptyResult, failureOfError, type RunResult } from '../result/result.ts'
 
 /** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true'
+
+/** Returns the text of an input, as the user wrote it. */
+export function readInput(name: string): string {
+  return core.getInput(name, { trimWhitespace: false })
+}
+
+/** How an entry differs from that of the whole job. */
+export interface Entry {
+  /** The part of the job that it does. */
+  part?: Part
+  /** Returns its outputs; by default those of the whole job. */
+  outputs?: (report: Report, path: string) => Record<string, string>
+  /** Returns what reads the inputs, if not all of them are this step's own. */
+  openInputs?: () => Promise<(name: string) => string>
+}
 
 /** The inputs and services of an entry. */
 export interface Action {
@@ -51,7 +66,7 @@ export interface Action {
  *
  * @param work the entry's own work; an error that it throws is a failure of the run
  */
-export async function runAction(work: (action: Action) => Promise<RunResult>): Promise<void> {
+export async function runAction(work: (action: Action) => Promise<RunResult>, entry: Entry = {}): Promise<void> {
   const cancellation = new AbortController()
   const cancel = (): void => cancellation.abort()
   process.on('SIGINT', cancel)
@@ -81,7 +96,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
   let result = emptyResult()
   try {
     await mkdir(folder)
-    const get = (name: string): string => core.getInput(name, { trimWhitespace: false })
+    const get = (await entry.openInputs?.()) ?? readInput
     const inputs = readInputs(get)
     secrets = new Secrets(inputs, namesShown(inputs, temp))
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
@@ -100,6 +115,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>): P
     await rm(folder, { recursive: true, force: true }).catch((error: unknown) => core.warning(messageOf(error)))
     timeline.sinceStart('run', 'All')
     await report({
+      entry,
       plan,
       result: secrets.redactTexts(result),
       spans: secrets.redactTexts(timeline.spans()),
@@ -154,6 +170,7 @@ function warnOfSecrets({ buildArgs }: Inputs, { shown }: Secrets, log: Log): voi
 }
 
 interface Ending {
+  entry: Entry
   /** undefined if the run ended before its plan was complete. */
   plan: Plan | undefined
   result: RunResult
@@ -164,8 +181,11 @@ interface Ending {
 }
 
 /** Sets the outputs, and writes annotations, the report and the summary. */
-async function report({ plan, result, spans, log, path }: Ending): Promise<void> {
-  const made = makeReport(plan, result, spans)
+async function report({ entry, plan, result, spans, log, path }: Ending): Promise<void> {
+  const made = makeReport(plan, result, spans, {
+    ...(entry.part && { part: entry.part }),
+    startedAt: performance.timeOrigin
+  })
   const written = await writeFile(path, `${JSON.stringify(made, undefined, 2)}\n`).then(
     () => path,
     (error: unknown) => {
@@ -185,8 +205,8 @@ async function report({ plan, result, spans, log, path }: Ending): Promise<void>
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
   try {
-    for (const [name, value] of Object.entries(IS_ON_GITHUB ? makeOutputs(made, written) : {}))
-      core.setOutput(name, value)
+    const outputs = entry.outputs?.(made, written) ?? { ...makeOutputs(made, written) }
+    for (const [name, value] of Object.entries(IS_ON_GITHUB ? outputs : {})) core.setOutput(name, value)
   } catch (error) {
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }

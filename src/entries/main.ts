@@ -1,100 +1,23 @@
-import type { Inputs } from '../action/inputs.ts'
-import { readEventCommit } from '../action/read-commit.ts'
-import { publicInputs } from '../action/secrets.ts'
-import { saveImages } from '../action/state.ts'
-import { ImageRecorder } from '../docker/added-images.ts'
-import { removeContainers } from '../docker/containers.ts'
-import type { Docker } from '../docker/docker.ts'
-import { changesFinder } from '../git/changes.ts'
-import { isWide, narrowModes } from '../git/file-modes.ts'
-import { Git } from '../git/git.ts'
-import { GitHub } from '../git/github.ts'
+import type { Secrets } from '../action/secrets.ts'
 import type { Log } from '../lib/log.ts'
-import { handOver } from '../pipeline/collect-reports.ts'
 import { previewCommands } from '../pipeline/dry-run.ts'
 import { runPipeline } from '../pipeline/pipeline.ts'
-import { createPlan } from '../plan/create-plan.ts'
 import type { Plan } from '../plan/plan.ts'
-import type { Run } from '../plan/run-context.ts'
-import { sameRepository } from '../registry/image-reference.ts'
-import { HttpRegistry } from '../registry/registry.ts'
 import { emptyResult, type RunResult } from '../result/result.ts'
-import { type Action, runAction } from './lifecycle.ts'
+import { runAction } from './lifecycle.ts'
+import { makePlan, runWith } from './run.ts'
 
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
-  const { inputs, childEnv, log, timeline, signal } = action
-  const git = await Git.open(inputs.context, childEnv, { signal, log })
-  const { plan, github } = await timeline.measure('prepare', 'Prepare', async () => {
-    const commit = await readEventCommit(process.env, git)
-    const github = new GitHub(inputs.githubToken, commit.repository, signal, log)
-    const services = { git, github, docker: action.docker, log, env: process.env, signal }
-    return { github, plan: await createPlan({ ...services, inputs: publicInputs(inputs), commit }) }
-  })
-  action.planned(plan)
-  announce(plan, log)
-  if (inputs.dryRun) return preview(plan, action)
-
-  const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker
-  const registry = new HttpRegistry({
-    ...{ docker, log, timeline, signal },
-    env: childEnv,
-    insecure: plan.engine.insecure,
-    platform: plan.inputs.platform ?? plan.engine.platform,
-    buildx: plan.engine.buildx,
-    retries: inputs.retries
-  })
-  const changesSince = changesFinder(git, github, plan.commit)
-  return runWithContext({ ...action, docker, plan, git, github, registry, changesSince, stepEnv: process.env })
+  const planned = await makePlan(action)
+  if (action.inputs.dryRun) return preview(planned.plan, action)
+  return runWith(action, planned, runPipeline)
 })
 
-/** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
-function removesImages({ removeImages, push }: Inputs): boolean {
-  const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env
-  if (GITHUB_ACTIONS !== 'true') return false
-  const isKept = RUNNER_ENVIRONMENT === 'self-hosted'
-  return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never')
-}
-
-function recordImages(docker: Docker, { inputs, builds }: Plan): Docker {
-  const names = builds.flatMap(({ tags }) => tags)
-  const isOurs = (name: string): boolean => names.includes(name) || sameRepository(inputs.image, name)
-  return new ImageRecorder(docker, isOurs, saveImages)
-}
-
-/** Runs the pipeline with the file modes of a usual checkout, and removes the run's containers. */
-async function runWithContext(run: Run): Promise<RunResult> {
-  const { plan, git, log, folder, docker, registry, runId } = run
-  const tracked = isWide(process.umask()) ? ((await git.tracked()) ?? []) : []
-  const restoreModes = narrowModes(plan.inputs.context, tracked)
-  try {
-    return await runPipeline(run)
-  } finally {
-    await registry.end()
-    restoreModes()
-    // after the last build has read the build context
-    await handOver({ plan, log, folder })
-    const left = await removeContainers(docker, runId, run.signal)
-    if (left !== undefined) log.warning(`Cannot remove all containers of this run: ${left}`)
-  }
-}
-
-function preview(plan: Plan, { log, secrets }: Action): RunResult {
+function preview(plan: Plan, { log, secrets }: { log: Log; secrets: Secrets }): RunResult {
   const commands = previewCommands(plan, secrets)
   const section = log.section('What would be run')
   section.write(`${commands.join('\n')}\n`)
   section.end()
   return { ...emptyResult(), commands }
-}
-
-function announce({ strategy, decision, refs, commit, builds }: Plan, log: Log): void {
-  log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`)
-  log.info(`Strategy ${strategy.name}: ${strategy.reason}`)
-  if (strategy.warning !== undefined) log.warning(strategy.warning)
-  const cacheStages = builds.flatMap(({ kind, name, moving }) =>
-    kind === 'cache' ? [moving === undefined ? name : `${name} (${moving})`] : []
-  )
-  if (cacheStages.length > 0) log.info(`Stages built separately for their cache: ${cacheStages.join(', ')}`)
-  if (decision.push) log.info(decision.reason)
-  else log.notice(decision.reason)
 }

@@ -5,9 +5,11 @@ export type SpanKind = 'run' | 'prepare' | 'fetch' | 'build' | 'test' | 'publish
 export interface Span {
   kind: SpanKind
   name: string
-  /** Seconds after the start of this process. */
+  /** Seconds after the start of this process; in the report of several machines, after the start of the first. */
   start: number
   seconds: number
+  /** The machine, in the report of several machines. */
+  machine?: string
 }
 
 /** Maximum number of spans in a report, to keep it small. */

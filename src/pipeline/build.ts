@@ -16,6 +16,8 @@ export interface Building {
   strategy: Strategy
   caches: Caches
   prefetch: Prefetch
+  /** Whether the images of the stages built before are of another machine: only they contain what was tested. */
+  startFromImages?: boolean
 }
 
 /**
@@ -41,7 +43,7 @@ export async function buildAll(
 
 async function buildOne(
   run: Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>,
-  { strategy, caches: { keys, digests, sources } }: Building,
+  { strategy, caches: { keys, digests, sources }, startFromImages: isHanded = false }: Building,
   stage: StageBuild
 ): Promise<Build> {
   const { plan, timeline } = run
@@ -49,8 +51,9 @@ async function buildOne(
   tellSource(run, stage, source)
   // with a rewritten Dockerfile, every build starts from the images anyway
   const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage)
-  const startFromImages = await hasOlderResults(run, stage, source.reference, builtOn, keys)
-  if (startFromImages) {
+  const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys)
+  const startFromImages = isHanded || isOlder
+  if (isOlder) {
     run.log.info(
       `${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`
     )
@@ -78,7 +81,7 @@ async function buildOne(
   await tellLocalHits(run, stage, build, keys)
   // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
   const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached)
-  if (startFromImages || (isUnused && !moved)) sources.reject(source.reference)
+  if (isOlder || (isUnused && !moved)) sources.reject(source.reference)
   return build
 }
 

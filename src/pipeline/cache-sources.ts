@@ -46,9 +46,9 @@ export class CacheSources {
     this.#inEngine = inEngine
   }
 
-  /** Starts to choose all cache sources. A failure is that of the build that needs the cache source. */
-  start(onChosen: (source: CacheSource) => void): void {
-    for (const stage of this.#run.plan.builds) this.of(stage).then(onChosen, () => {})
+  /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
+  start(builds: readonly StageBuild[], onChosen: (source: CacheSource) => void): void {
+    for (const stage of builds) this.of(stage).then(onChosen, () => {})
   }
 
   of(stage: StageBuild): Promise<CacheSource> {

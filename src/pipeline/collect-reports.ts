@@ -15,6 +15,9 @@ const MOST_CASES = 100
 const LONGEST_NAME = 300
 const LONGEST_MESSAGE = 1_000
 
+/** What of the plan the reports need. */
+type ReportsPlan = { plan: Pick<Run['plan'], 'inputs'> }
+
 /** A test whose container has ended. */
 export interface Ended {
   number: number
@@ -31,7 +34,7 @@ export interface Ended {
  * @returns the failed cases, as far as the files are JUnit reports; those read so far if the run is cancelled
  */
 export async function collect(
-  run: Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'folder' | 'signal'>,
+  run: Pick<Run, 'docker' | 'secrets' | 'log' | 'folder' | 'signal'> & ReportsPlan,
   test: Ended
 ): Promise<FailedCase[]> {
   const cases: FailedCase[] = []
@@ -114,7 +117,7 @@ async function readCases(file: string): Promise<FailedCase[]> {
 }
 
 /** Copies the collected reports to the folder in the input `reports-directory`, one folder for each test. */
-export async function handOver(run: Pick<Run, 'plan' | 'log' | 'folder'>): Promise<void> {
+export async function handOver(run: Pick<Run, 'log' | 'folder'> & ReportsPlan): Promise<void> {
   const directory = run.plan.inputs.reportsDirectory
   const tests = await readdir(collectedFolder(run)).catch(() => [])
   if (tests.length === 0) return

@@ -5,6 +5,9 @@ import { isRecorded, nameOfEngine, readKeysLabel } from '../cache/keys-label.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
 import { unusualModes } from '../git/file-modes.ts'
 import { isCommitId } from '../git/git.ts'
+import { describeLateness, timeOf } from '../lib/bounds.ts'
+import { CancelledError, messageOf } from '../lib/errors.ts'
+import { within } from '../lib/within.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
@@ -13,8 +16,24 @@ import { look } from '../registry/look.ts'
 import type { Build } from '../result/result.ts'
 import type { Caches } from './cache-sources.ts'
 
-/** Determines why steps of these builds were not cached, and adds the reasons to the builds. */
-export async function explain(
+/** Determines why steps of these builds were not cached, and adds the reasons to the builds. A failure never fails the run. */
+export async function explainAll(
+  run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince' | 'log' | 'timeline'>,
+  caches: Caches,
+  builds: readonly Build[]
+): Promise<void> {
+  const work = (): Promise<'done'> => explain(run, caches, builds).then(() => 'done')
+  try {
+    const end = await run.timeline.measure('look', 'Explain', () => within(timeOf('explain'), work()))
+    if (end === undefined) run.log.warning(`Cannot explain all cache misses: ${describeLateness('explain')}`)
+  } catch (error) {
+    if (error instanceof CancelledError) throw error
+    // a missing explanation must not fail the run
+    run.log.warning(`Cannot explain the cache misses: ${messageOf(error)}`)
+  }
+}
+
+async function explain(
   run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince'>,
   { keys, digests }: Caches,
   builds: readonly Build[]

@@ -1,65 +1,30 @@
-import type { LimitFunction } from 'p-limit'
-import { type ContentKeys, cacheTagsOf } from '../cache/key-tags.ts'
-import { type ReadKeys, readContentKeys } from '../cache/read-keys.ts'
-import { whyEngineGone } from '../docker/errors.ts'
-import { describeLateness, timeOf } from '../lib/bounds.ts'
-import { CancelledError, messageOf } from '../lib/errors.ts'
-import { within } from '../lib/within.ts'
+import { CancelledError } from '../lib/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import { splitAtBuilder } from '../plan/stage-builds.ts'
-import { describeStep, judgeMisses } from '../result/cache-verdict.ts'
-import {
-  buildsOf,
-  emptyResult,
-  type Failure,
-  failureOfError,
-  type RunResult,
-  type TestResult
-} from '../result/result.ts'
-import { createStrategy } from '../strategy/create-strategy.ts'
+import { buildsOf, type RunResult, type TestResult } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { type Building, buildAll } from './build.ts'
-import { CacheSources, type Caches } from './cache-sources.ts'
-import { runChecks } from './check.ts'
-import { explain } from './explain.ts'
+import { CacheSources } from './cache-sources.ts'
+import { explainAll } from './explain.ts'
+import { buildAndTestOthers, failuresOf, findKeys, findPassed, judge, publishAll } from './phases.ts'
 import { Prefetch } from './prefetch.ts'
-import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
-import { warnOfReplacement } from './publish/promote.ts'
-import { publish, tagUnchanged } from './publish/publish.ts'
-import { pullSize } from './publish/pull-size.ts'
-import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
-import { findPassedTests, findUnchanged } from './reuse.ts'
+import { reuseAll } from './reuse-all.ts'
+import { runPhases } from './run-phases.ts'
 import { limitOf, runTests, suitesOf } from './test.ts'
 
 /**
- * Runs the phases in order: the builder stage, after the cache stages that it needs; then the tests, concurrently with the other
- * builds; then, if all of them succeeded, the pushes. The result includes failures and a cancellation.
+ * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently
+ * with the other builds; then, if all of them succeeded, the pushes.
  */
-export async function runPipeline(run: Run): Promise<RunResult> {
-  const result = emptyResult()
-  const strategy = createStrategy(run)
-  try {
-    await runPhases(run, strategy, result)
-  } catch (error) {
-    result.cancelled = error instanceof CancelledError
-    result.failures.push(failureOfError(error))
-  } finally {
-    // first, because the strategy may be waiting for a registry
-    await run.registry.end()
-    await strategy.end()
-  }
-  // each failure that a stopped engine caused has another message
-  const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker, run.signal) : undefined
-  if (gone !== undefined) result.failures.unshift({ kind: 'engine-gone', message: gone })
-  return result
+export function runPipeline(run: Run): Promise<RunResult> {
+  return runPhases(run, (strategy, result) => doAll(run, strategy, result))
 }
 
-async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
-  const { decision, inputs } = run.plan
+async function doAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const read = await findKeys(run)
-  if (inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
+  if (run.plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
   const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
-  caches.sources.start(({ reference }) => strategy.fetch(reference))
+  caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference))
   const prefetch = new Prefetch(run, caches)
   prefetch.start()
   try {
@@ -69,159 +34,22 @@ async function runPhases(run: Run, strategy: Strategy, result: RunResult): Promi
   }
   // after a cancellation, some tests may not have ended
   if (run.signal.aborted) throw new CancelledError()
-  for (const miss of buildsOf(result).flatMap(({ misses = [] }) => misses)) {
-    run.log.info(`Cache miss in stage ${miss.stage} at ${describeStep(miss)}. ${miss.reason}`)
-  }
-  const verdict = judgeMisses(result, inputs.expectCache, decision.publish)
-  result.failures.push(...verdict.failures.map(({ stage }): Failure => ({ kind: 'miss', stage })))
-  if (!decision.push) return
-  if (result.failures.length > 0) {
-    // the run that mends the failure must not build the same again
-    await addCacheTags(run, caches, result, new Map())
-    if (run.signal.aborted) throw new CancelledError()
-    return
-  }
-
-  const { publication, digests, pullSize: size } = await publish(run, buildsOf(result), result.tests, caches.keys)
-  result.publication = publication
-  if (size) result.pullSize = size
-  result.failures.push(...publication.failures)
-  if (publication.failures.length === 0) await addCacheTags(run, caches, result, digests)
-  // as late as possible: a concurrent run may end after this one
-  if (publication.failures.length === 0) await warnOfReplacement(run, publication.digest)
-  if (run.signal.aborted) throw new CancelledError()
-}
-
-/** Computes the content keys; without them only the moving tags serve as cache sources. */
-async function findKeys(run: Run): Promise<ReadKeys> {
-  try {
-    return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run))
-  } catch (error) {
-    if (error instanceof CancelledError || run.signal.aborted) throw new CancelledError()
-    run.log.warning(
-      `Cannot compute the content keys, so only the moving tags serve as cache sources: ${messageOf(error)}`
-    )
-    return { keys: new Map(), digests: new Map() }
-  }
-}
-
-/** Adds the cache tags of all built images and, if everything passed, the tested tags. */
-async function addCacheTags(run: Run, caches: Caches, result: RunResult, digests: Map<string, string>): Promise<void> {
-  const builds = buildsOf(result)
-  const moved = whichMoved(builds, caches)
-  if (moved !== undefined) {
-    run.log.info(`No cache tags: the base image ${moved} moved during the run`)
-    return
-  }
-  await run.timeline.measure('publish', 'Cache tags', async () => {
-    result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)))
-    if (result.failures.length > 0 || run.signal.aborted) return
-    const tested = { builds, tests: result.tests, digests }
-    result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)))
-  })
-  if (result.cacheTags.length > 0) run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`)
+  judge(run, result)
+  await publishAll(run, caches, result)
 }
 
 async function buildAndTest(run: Run, building: Building, result: RunResult): Promise<void> {
-  const { prefetch } = building
-  const [untilBuilder, afterBuilder] = splitAtBuilder(run.plan.builds)
+  const [untilBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
-  if (result.failures.length > 0) return explainAll(run, building.caches, result)
+  if (result.failures.length > 0) return explainAll(run, building.caches, buildsOf(result))
   const limit = limitOf(run.plan.inputs)
-  const ofProduction: TestResult[] = []
-  const buildOthers = async (): Promise<Failure[]> => {
-    // the prefetch may share base images with these builds, and concurrent solves must not share anything
-    await run.timeline.measure('wait', 'Wait for the prefetch', () => prefetch.wait())
-    const failures = await buildAll(run, building, result, afterBuilder)
-    const test = async (): Promise<void> => {
-      if (failures.length > 0) return
-      const { production } = suitesOf(run.plan)
-      const both = [runTests(run, production, limit), runChecks(run)]
-      for (const tested of await Promise.all(both)) ofProduction.push(...tested)
-    }
-    await Promise.all([explainAll(run, building.caches, result), test()])
-    return failures
-  }
-  const [tests, others] = await Promise.allSettled([testUnlessPassed(run, building, result, limit), buildOthers()])
+  const testBuilder = async (): Promise<TestResult[]> =>
+    (await findPassed(run, building, result)) ?? runTests(run, suitesOf(run.plan).builder, limit)
+  const [tests, others] = await Promise.allSettled([testBuilder(), buildAndTestOthers(run, building, result, limit)])
   if (tests.status === 'rejected') throw tests.reason
-  result.tests = [...tests.value, ...ofProduction]
-  result.failures.push(
-    ...result.tests.flatMap(({ failure }, index): Failure[] => (failure === undefined ? [] : [{ kind: 'test', index }]))
-  )
+  const ofOthers = others.status === 'fulfilled' ? others.value : { tests: [], failures: [] }
+  result.tests = [...tests.value, ...ofOthers.tests]
+  result.failures.push(...failuresOf(result.tests))
   if (others.status === 'rejected') throw others.reason
-  result.failures.push(...others.value)
-}
-
-/** @returns whether nothing needs to be built, tested or promoted: then the published image gets the tags of the commit */
-async function reuseAll(run: Run, keys: ContentKeys, result: RunResult): Promise<boolean> {
-  const { log, timeline, plan } = run
-  const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys))
-  if (found.why !== undefined) {
-    log.info(`Running a full build: ${found.why}.`)
-    return false
-  }
-  const { unchanged, tests } = found
-  log.info(
-    `Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`
-  )
-  sayNoReports(run)
-  result.unchanged = unchanged
-  result.tests = tests
-  if (plan.decision.push) {
-    const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {}
-    // a host with this image has all of its layers
-    if (manifest) result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction)
-    result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys)
-    result.failures.push(...result.publication.failures)
-    if (run.signal.aborted) throw new CancelledError()
-    await warnOfReplacement(run, result.publication.digest)
-  }
-  return true
-}
-
-/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
-function imagesByMovingTag({ builds, inputs }: Run['plan'], keys: ContentKeys): Map<string, string> {
-  return new Map(
-    builds.flatMap((stage): [string, string][] => {
-      const [longest] = cacheTagsOf(inputs.image, stage, keys)
-      if (stage.moving === undefined || stage.kind === 'production' || longest === undefined) return []
-      return [[stage.moving, longest]]
-    })
-  )
-}
-
-/** The reports of earlier tests are not kept. */
-function sayNoReports({ plan, log }: Pick<Run, 'plan' | 'log'>): void {
-  if (plan.inputs.testReports.length > 0) log.info('There are no test reports, because the tests did not run.')
-}
-
-async function testUnlessPassed(
-  run: Run,
-  { strategy, caches }: Building,
-  { builder, production }: RunResult,
-  limit: LimitFunction
-): Promise<TestResult[]> {
-  // a builder stage that is published is the production stage
-  const tested = builder ?? production
-  const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys))
-  if (!passed) return runTests(run, suitesOf(run.plan).builder, limit)
-  run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`)
-  sayNoReports(run)
-  return passed
-}
-
-async function explainAll(
-  run: Pick<Run, 'plan' | 'registry' | 'git' | 'changesSince' | 'log' | 'timeline'>,
-  caches: Caches,
-  result: RunResult
-): Promise<void> {
-  const work = (): Promise<'done'> => explain(run, caches, buildsOf(result)).then(() => 'done')
-  try {
-    const end = await run.timeline.measure('look', 'Explain', () => within(timeOf('explain'), work()))
-    if (end === undefined) run.log.warning(`Cannot explain all cache misses: ${describeLateness('explain')}`)
-  } catch (error) {
-    if (error instanceof CancelledError) throw error
-    // a missing explanation must not fail the run
-    run.log.warning(`Cannot explain the cache misses: ${messageOf(error)}`)
-  }
+  result.failures.push(...ofOthers.failures)
 }

@@ -18,7 +18,9 @@ import { testArgs } from './test-args.ts'
 import { lastLinesOf, Tail } from './test-output.ts'
 
 /** The part of a run that tests need. */
-type TestRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'>
+export type TestRun = Pick<Run, 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'> & {
+  plan: Pick<Run['plan'], 'inputs'>
+}
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
@@ -34,7 +36,10 @@ export interface Suite {
 }
 
 /** The tests of a run, by the image in which they run. */
-export function suitesOf({ inputs, refs }: TestRun['plan']): { builder: Suite; production: Suite } {
+export function suitesOf({ inputs, refs }: Pick<Run['plan'], 'inputs' | 'refs'>): {
+  builder: Suite
+  production: Suite
+} {
   const { tests, productionTests } = inputs
   return {
     builder: { image: refs.builder, tests, first: 1 },

@@ -34,6 +34,14 @@ export function takeFingerprints(
   }
 }
 
+/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
+export function fingerprintOfTest(
+  { tests, testOptions, platform }: Pick<PublicInputs, 'tests' | 'testOptions' | 'platform'>,
+  index: number
+): string {
+  return hashOf([tests[index] ?? null, testOptions, platform ?? ''])
+}
+
 /** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
 const SELF_CONTAINED =
   /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/

@@ -31,11 +31,17 @@ const MOST_TASKS = 50
  */
 export function makeGantt(spans: readonly Span[], image: string, failed: ReadonlySet<string>): Gantt {
   const shown = spans.filter(({ kind }) => SECTIONS[kind] !== undefined)
-  const sections = Object.entries(SECTIONS).map(([kind, title]) => ({
-    title,
+  const machines = [...new Set(shown.flatMap(({ machine }) => machine ?? []))]
+  // of several machines, it matters more which one did something than what kind of thing that is
+  const groups: [string, (span: Span) => boolean][] =
+    machines.length > 0
+      ? machines.map((name) => [`Machine ${name}`, ({ machine }) => machine === name])
+      : Object.entries(SECTIONS).map(([kind, title]) => [title, (span) => span.kind === kind])
+  const sections = groups.map(([title, isIn]) => ({
+    title: mermaidName(title),
     tasks: shown
       .slice(0, MOST_TASKS)
-      .filter((span) => span.kind === kind)
+      .filter(isIn)
       .map(({ name, start, seconds }) => ({
         name: name.replaceAll(`${image}:`, ''),
         start,

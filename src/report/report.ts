@@ -3,14 +3,20 @@ import type { Plan } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
 import type { Refs } from '../plan/references.ts'
 import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
-import type { Build, Failure, Publication, RunResult } from '../result/result.ts'
+import type { Build, Failure, HandedOn, Machine, Publication, RunResult } from '../result/result.ts'
 import { describeFailure } from './messages.ts'
+
+/** The part of the job that a machine does, if several machines share the job. */
+export type Part = 'build' | 'test' | 'publish'
 
 /**
  * Everything about a run; docs/report-1.schema.json describes it. A published field keeps its meaning.
  * Without `commit`, the run ended before its plan was complete.
  */
-export interface Report extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication'> {
+export interface Report
+  extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication' | 'machines'> {
+  /** Missing if this machine did the whole job. */
+  part?: Part
   /** One sentence for each failure; empty if the run succeeded. */
   failures: string[]
   publication?: Omit<Publication, 'failures'> & { failures: string[] }
@@ -41,12 +47,22 @@ export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
   unreadableCaches: { reference: string; error: string }[]
 }
 
-/** @param plan undefined if the run ended before its plan was complete */
-export function makeReport(plan: Plan | undefined, result: RunResult, timeline: Span[]): Report {
-  const { builder, cacheStages, production, failures, publication, ...rest } = result
+/**
+ * @param plan undefined if the run ended before its plan was complete, and for the machines that only test
+ * @param timeline of this machine
+ * @param startedAt when this machine began, in milliseconds since 1970
+ */
+export function makeReport(
+  plan: Plan | undefined,
+  result: RunResult,
+  timeline: Span[],
+  { part, startedAt = 0 }: { part?: Part; startedAt?: number } = {}
+): Report {
+  const { builder, cacheStages, production, failures, publication, machines, ...rest } = result
   const describe = (failure: Failure): string => describeFailure(failure, result)
   return {
     version: 1,
+    ...(part && { part }),
     ...(plan && {
       commit: plan.commit.sha,
       branch: plan.commit.branch,
@@ -67,10 +83,31 @@ export function makeReport(plan: Plan | undefined, result: RunResult, timeline: 
     ...(builder && { builder: reported(builder) }),
     cacheStages: cacheStages.map(reported),
     ...(production && { production: reported(production) }),
-    publishReason: publishReason(plan, result),
+    publishReason:
+      part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
     cache: judgeCache(result),
-    timeline
+    timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
   }
+}
+
+/** Returns the timelines of all machines as one, which begins with the first machine. */
+function joined(machines: readonly Machine[], own: Machine): Span[] {
+  const all = [...machines, own]
+  const start = Math.min(...all.map(({ startedAt }) => startedAt))
+  return all.flatMap(({ name, startedAt, timeline }) =>
+    timeline.map((span) => ({
+      ...span,
+      start: Math.round(span.start * 1_000 + startedAt - start) / 1_000,
+      machine: name
+    }))
+  )
+}
+
+function reasonOfHandOff({ transport, digest }: HandedOn): string {
+  if (digest === '')
+    return 'Nothing is handed on but that an earlier run has built and tested the same content; publish tags its image.'
+  const how = transport === 'registry' ? 'in the registry' : 'in an archive'
+  return `The images are handed on ${how}; publish decides what is published.`
 }
 
 function reported(build: Build): ReportedBuild {

@@ -2,7 +2,7 @@ import { titleOfTest } from '../action/tests.ts'
 import type { Span } from '../lib/timeline.ts'
 import { describeDirty } from '../plan/dirty.ts'
 import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
-import { buildsOf, type PullSize, type TestResult } from '../result/result.ts'
+import { buildsOf, type HandedOn, type PullSize, type TestResult } from '../result/result.ts'
 import type { Block } from './document.ts'
 import { makeGantt } from './gantt.ts'
 import type { Report } from './report.ts'
@@ -16,7 +16,7 @@ export function makeSummary(report: Report): Block[] {
   const blocks: Block[] = [
     { kind: 'heading', text: headline(report) },
     { kind: 'list', items: report.failures },
-    { kind: 'paragraph', text: report.publishReason },
+    paragraph(report.publishReason),
     ...dirtyContext(report),
     ...(unchanged
       ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
@@ -25,10 +25,7 @@ export function makeSummary(report: Report): Block[] {
     ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
     ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
     table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-    table(
-      ['test', 'status', 'time'],
-      tests.map((test) => [nameInTable(test), describeStatus(test), seconds(test.seconds)])
-    ),
+    testTable(tests),
     table(
       ['test', 'failing case', 'message'],
       tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))
@@ -77,11 +74,24 @@ function table(head: string[], rows: string[][]): Block {
   return { kind: 'table', head, rows }
 }
 
+/** The tests, with their machines if other ones ran them. */
+function testTable(tests: readonly TestResult[]): Block {
+  const hasMachines = tests.some(({ machine }) => machine !== undefined)
+  return table(
+    ['test', 'status', 'time', ...(hasMachines ? ['machine'] : [])],
+    tests.map((test) => [
+      ...[nameInTable(test), describeStatus(test), seconds(test.seconds)],
+      ...(hasMachines ? [test.machine ?? 'this one'] : [])
+    ])
+  )
+}
+
 function output(title: string, text: string): Block {
   return { kind: 'output', title, text }
 }
 
 function isEmpty(block: Block): boolean {
+  if (block.kind === 'paragraph') return block.text === ''
   if (block.kind === 'list') return block.items.length === 0
   if (block.kind === 'table') return block.rows.length === 0
   return block.kind === 'gantt' && block.gantt.sections.length === 0
@@ -97,9 +107,10 @@ function sources(report: Report): string[] {
 }
 
 function headline(report: Report): string {
-  const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags } = report
+  const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report
   const isPushed = (publication?.pushed.length ?? 0) > 0
   const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was'
+  if (part === 'test') return headlineOfTests(report)
   if (cancelled) return `⏹️ The run was cancelled: ${pushed} pushed`
   if (failures.length > 0) {
     const bad = tests.filter(({ failure }) => failure !== undefined).length
@@ -107,6 +118,7 @@ function headline(report: Report): string {
     return `❌ ${what}: ${pushed} pushed`
   }
   const image = references?.production ?? ''
+  if (handedOn) return headlineOfBuild(handedOn, references?.builder ?? '')
   if (commands) return `📋 Dry run of ${image}: nothing was built`
   const verbs = unchanged ? ['Tagged'] : ['Built', ...(tests.some(wasRun) ? ['tested'] : [])]
   const last = publication?.published ? ['published'] : isPushed && !unchanged ? ['pushed'] : []
@@ -114,6 +126,19 @@ function headline(report: Report): string {
   const words = done.length > 1 ? `${done.slice(0, -1).join(', ')} and ${done.at(-1)}` : done.join('')
   if (unchanged && !isPushed) return `✅ Nothing to build for ${image}`
   return `✅ ${words} ${image}${isPushed ? '' : '; nothing was pushed'}`
+}
+
+function headlineOfTests({ tests, failures, cancelled }: Report): string {
+  if (cancelled) return '⏹️ The tests were cancelled'
+  const bad = tests.filter(({ failure }) => failure !== undefined).length
+  if (bad > 0) return `❌ ${bad} of ${tests.length} tests did not pass`
+  return failures.length > 0 ? '❌ The tests did not run' : `✅ ${countOf(tests.length, 'test')} passed`
+}
+
+function headlineOfBuild({ digest, tests }: HandedOn, builder: string): string {
+  if (digest === '') return '✅ Nothing to build: an earlier run has built and tested the same content'
+  const rest = tests.length === 0 ? 'no test needs to run' : `${countOf(tests.length, 'test')} to run`
+  return `✅ Built ${builder}: ${rest}`
 }
 
 function phases(report: Report): string[][] {

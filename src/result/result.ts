@@ -1,5 +1,6 @@
 import type { Base } from '../docker/progress/reader.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
+import type { Span } from '../lib/timeline.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { RegistryFailure } from '../registry/failure.ts'
 
@@ -96,6 +97,8 @@ export interface TestResult {
   lastLines?: string
   /** The failed cases in the test reports that it wrote. */
   failedCases?: FailedCase[]
+  /** Name of the machine that ran it, if another one publishes. */
+  machine?: string
 }
 
 /** A failed case in a test report. */
@@ -156,6 +159,27 @@ export interface Unchanged {
   builderCommit: string
 }
 
+/** What a run hands to the machines that test and publish. */
+export interface HandedOn {
+  transport: 'registry' | 'artifact'
+  /** Of the image in which the tests run, or of the archive; '' if an earlier run has published the same content. */
+  digest: string
+  /** The images of all stages up to the builder stage; their digests are '' if they are in the archive. */
+  images: { reference: string; digest: string }[]
+  /** The indices of the tests that must run, from 0. */
+  tests: number[]
+  /** Path of the folder with the hand-off. */
+  folder: string
+}
+
+/** What another machine did for a run. */
+export interface Machine {
+  name: string
+  /** When it began, in milliseconds since 1970. */
+  startedAt: number
+  timeline: Span[]
+}
+
 /** The result of a run: all data that the report needs. */
 export interface RunResult {
   builder?: Build
@@ -170,6 +194,10 @@ export interface RunResult {
   cacheTags: string[]
   /** The commands that a run would execute, if this is a dry run. */
   commands?: string[]
+  /** What it hands to other machines, if those test and publish. */
+  handedOn?: HandedOn
+  /** The other machines that worked for the run, if this one publishes what they built and tested. */
+  machines?: Machine[]
   /** Undefined if the image was not pushed, or could not be inspected in the registry. */
   pullSize?: PullSize
   /** Whether the run was cancelled; the result contains everything that had ended by then. */

@@ -115,7 +115,7 @@ describe('The cache source of production', () => {
   ])('is found by inspecting %s once, and not before it is asked for', async (_, world, expected) => {
     const { sources, builds, requests } = ask(world)
     expect(requests).toEqual([])
-    sources.start(() => {})
+    sources.start(builds, () => {})
     await Promise.all([...builds, ...builds].map((build) => sources.of(build)))
     expect(requests).toHaveLength(expected.length)
     expect(new Set(requests)).toEqual(new Set(expected.map((reference) => `get ${reference}`)))
@@ -124,7 +124,7 @@ describe('The cache source of production', () => {
   it('is asked for in vain after a cancellation, which is no unhandled rejection where nobody asks', async () => {
     const { sources, builds, cancel } = ask({ latest: image('1', ALL), kept: image('2', ALL) })
     cancel()
-    sources.start(() => {})
+    sources.start(builds, () => {})
     // an unhandled rejection would fail this test, or whichever runs by then
     await new Promise((resolve) => setImmediate(resolve))
     await expect(sources.of(builds.at(-1) as StageBuild)).rejects.toThrow(CancelledError)

@@ -149,7 +149,7 @@ async function whyStays(
 }
 
 /** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
-async function whyOther(
+export async function whyOther(
   { plan, registry, log }: Pick<Run, 'plan' | 'registry' | 'log'>,
   reference: string,
   digest: string,

@@ -1,0 +1,96 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { messageOf, UserError } from '../lib/errors.ts'
+import { parseJson } from '../lib/json.ts'
+import type { Span } from '../lib/timeline.ts'
+import { HAND_OFF_SCHEMA, TEST_RESULT_SCHEMA } from './hand-off-schema.ts'
+import type { Build, TestResult } from './result.ts'
+
+/** How images travel between machines: through the registry, or in an archive beside the hand-off. */
+export type Transport = 'registry' | 'artifact'
+
+/** Names of the files in the folder of a hand-off. */
+export const HAND_OFF_FILE = 'hand-off.json'
+export const ARCHIVE_FILE = 'images.tar'
+
+/** The image of a stage. */
+export interface HandedImage {
+  /** Its name in the engine: `IMAGE:builder-SHORT`. */
+  reference: string
+  /** Its digest in the repository of the input `image`; '' if it is in the archive. */
+  digest: string
+}
+
+/** What the machine that built hands to those that test and publish; docs/hand-off-1.schema.json describes it. */
+export interface HandOff {
+  version: 1
+  /** GITHUB_RUN_ID; '' outside GitHub. */
+  runId: string
+  /** The commit that was built, its full ID. */
+  commit: string
+  image: string
+  variant: string
+  buildArgs: string
+  /** The texts of the inputs that the tests need, by name. */
+  inputs: Record<string, string>
+  /** The indices of the tests that must run, from 0. */
+  tests: number[]
+  transport: Transport
+  /** Of the image in which the tests run, or of the archive; '' if an earlier run has published the same content. */
+  digest: string
+  /** The images of all stages up to the builder stage, which is the last one; none if `digest` is ''. */
+  images: HandedImage[]
+  /** When the machine began, in milliseconds since 1970. */
+  startedAt: number
+  builds: Build[]
+  timeline: Span[]
+}
+
+/** The result of one test on another machine; docs/test-result-1.schema.json describes it. */
+export interface HandedResult {
+  version: 1
+  runId: string
+  /** GITHUB_RUN_ATTEMPT, from 1: the newest result of a test counts. */
+  attempt: number
+  commit: string
+  /** The digest of the hand-off. */
+  digest: string
+  /** The index of the test. */
+  index: number
+  /** What was tested how: of the command and its options. */
+  fingerprint: string
+  startedAt: number
+  result: TestResult
+  timeline: Span[]
+}
+
+const ajv = new Ajv2020({ strict: true })
+const isHandOff = ajv.compile<HandOff>(HAND_OFF_SCHEMA)
+const isHandedResult = ajv.compile<HandedResult>(TEST_RESULT_SCHEMA)
+
+/**
+ * Reads a hand-off, which another machine has written.
+ *
+ * @param file its path, for messages
+ * @throws UserError
+ */
+export function readHandOff(text: string, file: string): HandOff {
+  return read(text, file, isHandOff, 'a hand-off')
+}
+
+/**
+ * Reads the result of a test, which another machine has written.
+ *
+ * @throws UserError
+ */
+export function readHandedResult(text: string, file: string): HandedResult {
+  return read(text, file, isHandedResult, 'the result of a test')
+}
+
+function read<T>(text: string, file: string, isValid: ValidateFunction<T>, what: string): T {
+  const value = parseJson(text)
+  if (isValid(value)) return value
+  const why = value === undefined ? 'it is not JSON' : messageOf(ajv.errorsText(isValid.errors, { dataVar: 'it' }))
+  throw new UserError(
+    `${JSON.stringify(file)} is not ${what} of this version of the action (${why}); use the same version in build, test and publish`
+  )
+}
