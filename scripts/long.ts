@@ -16,7 +16,11 @@ const onAllEngines = [
   'e2e/chain-inline',
   'e2e/dockerfiles',
   'e2e/registry\\.',
-  'e2e/reasons'
+  'e2e/reasons',
+  'e2e/self-check',
+  'e2e/reports',
+  'e2e/registries',
+  'e2e/several-machines'
 ]
 // in sequence: parallel tests would delay those on real engines
 const { status } = spawnSync('npm', ['run', '--silent', 'test:jest', '--', '--runInBand', ...files, ...onAllEngines], {

@@ -65,7 +65,7 @@ const shapes: Shape[] = [
 /** Legacy once: it is the same builder in all engines. */
 const settings: { engine: EngineSpec; strategy: string; env: Record<string, string>; shape: Shape }[] = sampled(
   availableEngines(),
-  (engine) => engine.version === '20.10' || isNewest(engine)
+  isNewest
 ).flatMap((engine) =>
   shapes.flatMap((shape) => [
     ...(engine.version === '20.10' ? [{ engine, strategy: 'legacy', env: legacyEnv(engine), shape }] : []),

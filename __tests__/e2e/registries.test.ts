@@ -18,7 +18,7 @@ import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/ru
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, executedRuns, missesOf, short } from '../support/harness.ts'
+import { annotations, ending, executedRuns, isNewest, missesOf, sampled, short } from '../support/harness.ts'
 import { mergeGroupEvent } from '../support/workflow-events.ts'
 
 const REVISION = 'org.opencontainers.image.revision'
@@ -28,8 +28,11 @@ const OWN = 'shared-docker-layers'
 const CHANGED = ['builder: RUN cat src/* > app.txt']
 
 /** The legacy strategy without buildx, and the inline strategy with the newest engine and the containerd store. */
-const engines = availableEngines().filter(
-  ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'containerd')
+const engines = sampled(
+  availableEngines().filter(
+    ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'containerd')
+  ),
+  isNewest
 )
 /** The legacy strategy, whose engine passes on the words of registries, and the one that tells only a status. */
 const enginesByWords = availableEngines().filter(

@@ -9,7 +9,7 @@ import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
-import { ending, Project, short } from '../support/harness.ts'
+import { ending, isNewest, Project, sampled, short } from '../support/harness.ts'
 import { schemaErrors } from '../support/report-schema.ts'
 
 /** The report is as its schema says, and the summary is made of it alone. */
@@ -22,7 +22,10 @@ const JUNIT =
   '<testsuite><testcase classname="units" name="converts"><failure message="1 is not 2"/></testcase></testsuite>'
 
 /** Each way to read a manifest, and both kinds of store to pull into. */
-const engines = availableEngines().filter(({ version }) => version !== '26.1')
+const engines = sampled(
+  availableEngines().filter(({ version }) => version !== '26.1'),
+  isNewest
+)
 
 describe.each(engines)('Docker $version, $store store', (engine) => {
   it('tells beforehand how much a host must pull', async () => {

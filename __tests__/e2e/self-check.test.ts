@@ -3,9 +3,19 @@ import { availableEngines } from '../../testbed/index.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, executedRuns, missesOf, Project, sharesWithBuildKit, short } from '../support/harness.ts'
+import {
+  annotations,
+  ending,
+  executedRuns,
+  isNewest,
+  missesOf,
+  Project,
+  sampled,
+  sharesWithBuildKit,
+  short
+} from '../support/harness.ts'
 
-describe.each(availableEngines().filter(sharesWithBuildKit))(
+describe.each(sampled(availableEngines().filter(sharesWithBuildKit), isNewest))(
   'Docker $version, $store store: a cache that has lost its records, with expect-cache',
   (engine) => {
     const METADATA = 'moby.buildkit.cache.v0'
