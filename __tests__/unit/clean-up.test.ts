@@ -185,6 +185,7 @@ describe('The clean-up of GitHub Container Registry', () => {
       [9]
     ],
     ['open pull requests do not count', '!openPullRequests.has(number)', 'true', [4]],
+    ['all tags of builder images are temporary', 'builder-[0-9a-f]{7}(-stage-.+)?', 'builder-.+', [14, 15, 16, 17]],
     ['only the first page is read', 'page = next', 'page = undefined', undefined]
   ])('is tested: other versions are deleted if %s', async (_, rule, other, wrong) => {
     expect(script).toContain(rule)
