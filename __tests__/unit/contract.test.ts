@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
 import { readInputs } from '../../src/action/inputs.ts'
@@ -16,14 +17,18 @@ interface Action {
   name: string
   description: string
   branding: { icon: string; color: string }
-  runs: Record<string, string>
+  runs: { using: string; main: string; post: string }
   inputs: Record<string, Description>
   outputs: Record<string, Description>
 }
 
 const root = join(import.meta.dirname, '../..')
-const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as Action
+const action = readAction('action.yml')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+function readAction(path: string): Action {
+  return parse(readFileSync(join(root, path), 'utf8')) as Action
+}
 
 /** The cells of the table below a heading of the README, a row each. */
 function table(heading: string): string[][] {
@@ -90,6 +95,91 @@ describe('action.yml', () => {
 
   it('has branding', () => {
     expect(action.branding).toEqual({ icon: 'layers', color: 'blue' })
+  })
+})
+
+/** The actions for several machines: names in order; those of action.yml mean the same there. */
+const PARTS = {
+  build: {
+    inputs: [...INPUTS.split(' ').filter((name) => name !== 'dry-run'), 'transport'],
+    outputs:
+      'digest matrix hand-off builder-image short-sha branch cache-tags cache-hit cached-steps total-steps cache engine report'.split(
+        ' '
+      ),
+    required: ['image']
+  },
+  test: {
+    inputs: 'hand-off test test-parallelism reports-directory retries'.split(' '),
+    outputs: 'result tests report'.split(' '),
+    required: ['hand-off']
+  },
+  publish: {
+    inputs: [...INPUTS.split(' ').filter((name) => name !== 'dry-run'), 'hand-off', 'results'],
+    outputs: OUTPUTS.split(' '),
+    required: ['image', 'hand-off']
+  }
+}
+
+/** Outputs that have the name of another one in action.yml, but another meaning. */
+const OTHER_MEANING = new Set(['build digest'])
+
+/** What an action for several machines has that differs from the inputs or outputs of action.yml with the same name. */
+function differences(
+  part: string,
+  own: Record<string, Description>,
+  whole: Record<string, Description> = {}
+): Record<string, Description> {
+  const different = Object.entries(own).filter(
+    ([name, value]) => whole[name] && !OTHER_MEANING.has(`${part} ${name}`) && !isDeepStrictEqual(value, whole[name])
+  )
+  return Object.fromEntries(different)
+}
+
+describe.each(Object.entries(PARTS))('%s/action.yml', (part, { inputs, outputs, required }) => {
+  const own = readAction(`${part}/action.yml`)
+
+  it('has the inputs and outputs of its contract, in order', () => {
+    expect(Object.keys(own.inputs)).toEqual(inputs)
+    expect(Object.keys(own.outputs)).toEqual(outputs)
+    expect(Object.keys(own.inputs).filter((name) => own.inputs[name]?.required)).toEqual(required)
+  })
+
+  it('shares descriptions and defaults with action.yml, so that one `with` fits all', () => {
+    expect(differences(part, own.inputs, action.inputs)).toEqual({})
+    expect(differences(part, own.outputs, action.outputs)).toEqual({})
+  })
+
+  it('describes everything', () => {
+    for (const { description } of [...Object.values(own.inputs), ...Object.values(own.outputs)]) {
+      expect(description).toMatch(/^.{20,}/)
+    }
+  })
+
+  it('runs its own bundle, with the clean-up of action.yml', () => {
+    const bundle = (path: string): string => join(part, path)
+    expect({ ...own.runs, main: bundle(own.runs.main), post: bundle(own.runs.post) }).toEqual({
+      ...action.runs,
+      main: `dist/${part}/index.js`
+    })
+    expect(own.branding).toEqual(action.branding)
+  })
+
+  it('has the inputs and outputs that action.yml lacks in the README', () => {
+    const [, section = ''] = /^## One machine or several\n(.*?)^## /ms.exec(readme) ?? []
+    const names = [
+      ...inputs.filter((name) => !(name in action.inputs)),
+      ...outputs.filter((name) => !(name in action.outputs) || OTHER_MEANING.has(`${part} ${name}`))
+    ]
+    for (const name of names) expect(section).toContain(`\`${name}\``)
+  })
+})
+
+describe('The comparison with action.yml', () => {
+  it('finds another default and another description', () => {
+    const { inputs, outputs } = readAction('build/action.yml')
+    const wrong = { ...inputs, push: { ...inputs.push, default: 'never' } }
+    expect(Object.keys(differences('build', wrong, action.inputs))).toEqual(['push'])
+    expect(Object.keys(differences('test', outputs, action.outputs))).toEqual(['digest'])
   })
 })
 

