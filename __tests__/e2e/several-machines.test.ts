@@ -200,6 +200,51 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
   })
 })
 
+describe.each(engines)('Several machines, Docker $version, $store store', (engine) => {
+  it('test nothing again that an earlier run has tested, and build nothing that it has built', async () => {
+    const source = new SourceRepository(bed.folder, files('one\n'))
+    const reuse = { tests: 'test -s /stamp', 'skip-unchanged-tests': 'true' }
+    const first = new Pipeline(bed, engine, 'reuse', source, reuse)
+    await first.build()
+    await first.test([0])
+    expect(ending(await first.publish())).toEqual({ exitCode: 0, log: '' })
+
+    // what production copies from elsewhere changes, and the builder stage does not
+    const { Dockerfile = '' } = files('one\n')
+    source.commit({ Dockerfile: Dockerfile.replace('echo production', 'echo another') })
+    const second = new Pipeline(bed, engine, 'reuse', source, reuse, undefined, '2')
+    const built = await second.build()
+    expect(built.outputs).toMatchObject({ matrix: '[]', digest: expect.stringMatching(/^sha256:/) })
+    const published = await second.publish()
+    expect(ending(published)).toEqual({ exitCode: 0, log: '' })
+    expect(JSON.parse(String(published.outputs.tests))).toEqual([expect.objectContaining({ status: 'unchanged' })])
+
+    source.commit({ 'README.md': 'nothing that the image reads\n' })
+    const third = new Pipeline(bed, engine, 'reuse', source, reuse, undefined, '3')
+    const nothing = await third.build()
+    expect(nothing.outputs).toMatchObject({ matrix: '[]', digest: '' })
+    expect(nothing.summary).toContain('Nothing to build')
+    const tagged = await third.publish()
+    expect(ending(tagged)).toEqual({ exitCode: 0, log: '' })
+    expect(await third.project.digest(short(source.head()))).toBe(published.outputs.digest)
+  })
+
+  it('publish the very stage that was tested', async () => {
+    const source = new SourceRepository(bed.folder, {
+      Dockerfile: `FROM ${base}\nRUN head -c 16 /dev/urandom | od -An -tx1 > /stamp\nCMD ["cat", "/stamp"]\n`
+    })
+    const pipeline = new Pipeline(bed, engine, 'one-stage-five', source, {
+      ...{ 'builder-target': '0', tests: 'test -s /stamp', 'production-tests': 'test -s /stamp' }
+    })
+    const built = await pipeline.build()
+    await pipeline.test([0])
+    const published = await pipeline.publish()
+    expect(ending(published)).toEqual({ exitCode: 0, log: '' })
+    expect(published.outputs.digest).toBe(built.outputs.digest)
+    expect(await pipeline.project.digest('latest')).toBe(built.outputs.digest)
+  })
+})
+
 /** A pull request of a fork, which may not push. */
 function forkEvent(sha: string): Event {
   const payload = {

@@ -485,7 +485,9 @@ describe('dist/licenses.txt', () => {
   const shipped = Object.entries(packages)
     .filter(([path, { dev, optional }]) => path !== '' && !dev && !optional)
     .map(([path]) => path.replace(/^.*node_modules\//, ''))
-  const lines = readFileSync(join(root, 'dist/licenses.txt'), 'utf8').split('\n')
+  const lines = ['dist', 'dist/publish', 'dist/test'].flatMap((folder) =>
+    readFileSync(join(root, folder, 'licenses.txt'), 'utf8').split('\n')
+  )
   const licences = new Map(lines.flatMap((line, index) => (shipped.includes(line) ? [[line, lines[index + 1]]] : [])))
 
   it('names what is bundled, under licences that ask for no more than to be named', () => {

@@ -48,7 +48,8 @@ export async function runWith(
   work: (run: Run) => Promise<RunResult>
 ): Promise<RunResult> {
   const { inputs, childEnv, log, timeline, signal, folder, runId } = action
-  const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker
+  const names = plan.builds.flatMap(({ tags }) => tags)
+  const docker = recordingDocker(action, (name) => names.includes(name) || sameRepository(inputs.image, name))
   const registry = new HttpRegistry({
     ...{ docker, log, timeline, signal },
     env: childEnv,
@@ -77,18 +78,21 @@ export async function removeOwnContainers(docker: Docker, runId: string, log: Lo
   if (left !== undefined) log.warning(`Cannot remove all containers of this run: ${left}`)
 }
 
+/**
+ * Returns the docker client of a run. It notes what the run adds to the engine, if the post step removes that.
+ *
+ * @param isOurs whether the run may remove a name
+ */
+export function recordingDocker({ docker, inputs }: Action, isOurs: (name: string) => boolean): Docker {
+  return removesImages(inputs) ? new ImageRecorder(docker, isOurs, saveImages) : docker
+}
+
 /** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
 function removesImages({ removeImages, push }: Inputs): boolean {
   const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env
   if (GITHUB_ACTIONS !== 'true') return false
   const isKept = RUNNER_ENVIRONMENT === 'self-hosted'
   return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never')
-}
-
-function recordImages(docker: Docker, { inputs, builds }: Plan): Docker {
-  const names = builds.flatMap(({ tags }) => tags)
-  const isOurs = (name: string): boolean => names.includes(name) || sameRepository(inputs.image, name)
-  return new ImageRecorder(docker, isOurs, saveImages)
 }
 
 function announce({ strategy, decision, refs, commit, builds }: Plan, log: Log): void {

@@ -9,11 +9,12 @@ import { handOver } from '../pipeline/collect-reports.ts'
 import { failuresOf } from '../pipeline/phases.ts'
 import { testHanded } from '../pipeline/test-handed.ts'
 import { fingerprintOfTest } from '../plan/fingerprints.ts'
+import { sameRepository } from '../registry/image-reference.ts'
 import { testOutputs } from '../report/part-outputs.ts'
 import { HAND_OFF_FILE, type HandedResult, type HandOff, readHandOff } from '../result/hand-off.ts'
 import { emptyResult } from '../result/result.ts'
 import { readInput, runAction } from './lifecycle.ts'
-import { removeOwnContainers } from './run.ts'
+import { recordingDocker, removeOwnContainers } from './run.ts'
 
 /** Inputs of the action itself; the others come with the hand-off. */
 const OWN = ['test-parallelism', 'reports-directory', 'retries']
@@ -25,12 +26,13 @@ const results = join(process.env.RUNNER_TEMP || tmpdir(), `shared-docker-layers-
 /** Runs the step of the action `test`: runs tests of a hand-off, and writes their results for the action `publish`. */
 await runAction(
   async (action) => {
-    const { inputs, docker, log, timeline, runId, secrets, signal } = action
+    const { inputs, log, timeline, runId, secrets, signal } = action
+    const docker = recordingDocker(action, (name) => sameRepository(inputs.image, name))
     if (handOff === undefined) throw new Error('There is no hand-off')
     const { commit, digest } = handOff
     const indices = readTestIndices(readInput, inputs.tests.length)
     await mkdir(results, { recursive: true })
-    const run = { ...action, plan: { inputs: publicInputs(inputs) } }
+    const run = { ...action, docker, plan: { inputs: publicInputs(inputs) } }
     const result = emptyResult()
     try {
       const ended = await testHanded(run, handOff, indices, folder)

@@ -66,7 +66,8 @@ function judgeOne(
   if (fingerprint !== expected.fingerprint) {
     return error('another command ran, or other docker run options, than the inputs of this step name')
   }
-  return { ...result, command }
+  const { failure = `its status is ${result.status}`, ...told } = result
+  return result.status === 'passed' ? { ...told, command } : { ...told, command, failure }
 }
 
 function missing(command: string): TestResult {
