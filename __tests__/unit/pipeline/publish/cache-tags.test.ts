@@ -26,6 +26,8 @@ function pushedImage(more: Partial<ImageRecord> = {}): ImageRecord {
 }
 
 interface World {
+  /** The Dockerfile; by default TEXT. */
+  text?: string
   inputs?: Record<string, string>
   decision?: { push: boolean; publish: boolean }
   /** Cache tags that exist, by their place among those of the builder, the longest first. */
@@ -46,10 +48,11 @@ const BUILDS = [
 ]
 
 async function play(world: World = {}, digests = new Map<string, string>()) {
-  const { inputs = {}, decision = { push: true, publish: false }, existing = [], pushed = pushedImage() } = world
-  const made = makePlan({ text: TEXT, inputs: { tests: 'a', ...inputs } })
+  const { decision = { push: true, publish: false }, existing = [], pushed = pushedImage() } = world
+  const { text = TEXT, inputs = {} } = world
+  const made = makePlan({ text, inputs: { tests: 'a', ...inputs } })
   const plan = { ...made, decision: { ...decision, reason: '' } }
-  const keys = await keysOf(TEXT, { images: new Map([['alpine', identity('alpine')]]) })
+  const keys = await keysOf(text, { images: new Map([['alpine', identity('alpine')]]) })
   const contents = new Contents()
   const tagsOf = (index: number): string[] => {
     const build = plan.builds[index]
@@ -176,6 +179,15 @@ describe('writeCacheTags', () => {
 describe('writeTestedTags', () => {
   it('tags both images of a run in which everything passed', async () => {
     const { tested, tags, calls } = await play()
+    expect(await tested()).toEqual([tags.builder, tags.production])
+    expect(calls.slice(-2)).toEqual([`put ${tags.builder}`, `put ${tags.production}`])
+  })
+
+  it('gives the image of a stage that is tested and published both tags: with checks, later runs skip only the tests', async () => {
+    const [, production] = BUILDS
+    const world = { text: 'FROM alpine AS builder\nRUN make\n', builds: production ? [production] : [] }
+    const { tested, tags, calls } = await play(world, new Map([[PRODUCTION, PUSHED]]))
+    expect(new Set([tags.builder, tags.production, undefined]).size).toBe(3)
     expect(await tested()).toEqual([tags.builder, tags.production])
     expect(calls.slice(-2)).toEqual([`put ${tags.builder}`, `put ${tags.production}`])
   })
