@@ -14,7 +14,7 @@ import type { Pushes } from './push.ts'
 
 /**
  * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
- * name, and another run on the same engine sets the same names.
+ * name, and another run on the same engine sets the same names; a check may set or remove them.
  *
  * @param stages the images to push; of the others, only the name counts by which later builds started from them
  */
