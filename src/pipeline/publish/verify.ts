@@ -83,6 +83,17 @@ function isBuilt(
   return labels.map(splitAtEquals).every(([key, value]) => image.labels[key] === value)
 }
 
+/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
+export async function isTaken(
+  { plan, docker, signal }: Pick<Run, 'plan' | 'docker' | 'signal'>,
+  stage: StageBuild,
+  build: Build
+): Promise<boolean> {
+  const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' })
+  const [image] = list(parseJson(stdout))
+  return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store)
+}
+
 /** A pushed image, compared with the published one. */
 export interface Judged {
   stage: StageBuild

@@ -33,6 +33,8 @@ interface World {
   /** Cache tags that exist, by their place among those of the builder, the longest first. */
   existing?: number[]
   pushed?: ImageRecord
+  /** ID of the builder image in the engine, by its name; by default it is unknown. */
+  named?: string
   /** How `docker push` goes. */
   push?: Partial<ExecResult>
   fail?: (request: string) => RegistryFailure | undefined
@@ -65,7 +67,8 @@ async function play(world: World = {}, digests = new Map<string, string>()) {
     call: async (args) => {
       calls.push(args.join(' '))
       if (args[0] === 'push') contents.put(args.at(-1) ?? '', pushed)
-      const stdout = args[0] === 'push' ? `x: digest: ${PUSHED} size: 1\n` : ''
+      const named = args.at(-1) === BUILDER && world.named !== undefined ? JSON.stringify([{ Id: world.named }]) : ''
+      const stdout = args[0] === 'push' ? `x: digest: ${PUSHED} size: 1\n` : named
       return { exitCode: 0, stdout, stderr: '', ...(args[0] === 'push' && world.push) }
     }
   }
@@ -98,9 +101,11 @@ describe('writeCacheTags', () => {
     expect(production).toHaveLength(1)
     expect(added).toEqual([...production, ...builder])
     expect(calls).toEqual([
+      `image inspect ${PRODUCTION}`,
       `tag ${PRODUCTION} ${production[0]}`,
       `push ${production[0]}`,
       `image rm ${production[0]}`,
+      `image inspect ${BUILDER}`,
       `tag ${BUILDER} ${builder[0]}`,
       `push ${builder[0]}`,
       `image rm ${builder[0]}`,
@@ -153,6 +158,13 @@ describe('writeCacheTags', () => {
     const [builder, production] = BUILDS as [Build, Build]
     const { added, tagsOf } = await play({ builds: [builder, { ...production, failure: 'no', imageId: '' }] })
     expect(added).toEqual(tagsOf(0))
+  })
+
+  it('pushes nothing of an image whose name another one has taken', async () => {
+    const { added, calls, tagsOf } = await play({ named: `sha256:${'e'.repeat(64)}` })
+    expect(added).toEqual(tagsOf(1))
+    expect(calls.filter((call) => tagsOf(0).some((tag) => call.includes(tag)))).toEqual([])
+    expect((await play({ named: IMAGE_ID })).added).toHaveLength(3)
   })
 
   it('adds no further tag to an image that cannot serve as a cache, or that is another one', async () => {
