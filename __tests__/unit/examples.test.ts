@@ -1,41 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
 import { crossCheck, type Inputs, readInputs } from '../../src/action/inputs.ts'
+import { actionSteps, exampleWorkflows, OURS, servicesOf } from '../support/examples.ts'
 import { lint } from '../support/github-files.ts'
 
-interface Workflow {
-  jobs: Record<
-    string,
-    { services?: Record<string, unknown>; steps: { uses?: string; with?: Record<string, unknown> }[] }
-  >
-}
-
 const root = join(import.meta.dirname, '../..')
-const read = (path: string): string => readFileSync(join(root, path), 'utf8')
-const action = parse(read('action.yml')) as { inputs: Record<string, unknown> }
-/** The action as the README uses it. */
-const [OURS = ''] = /(?<=uses: )[\w-]+\/shared-docker-layers@\S+/.exec(read('README.md')) ?? []
-
-/** Files for docker compose, which are no workflows. */
-const COMPOSE_FILES = ['compose.test.yml']
-
-const examples = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
-  .filter((path) => /\.ya?ml$/.test(path) && !COMPOSE_FILES.includes(path))
-  .map((path) => ({ path, text: read(`examples/${path}`) }))
+const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { inputs: Record<string, unknown> }
+const examples = exampleWorkflows()
 
 /** The inputs of this action in a workflow, each expression replaced by a word. */
 function inputsIn(text: string): Record<string, string>[] {
-  const { jobs } = parse(text) as Workflow
-  const steps = Object.values(jobs).flatMap((job) => job.steps)
-  return steps
-    .filter(({ uses }) => uses === OURS)
-    .map(({ with: inputs = {} }) =>
-      Object.fromEntries(
-        Object.entries(inputs).map(([name, value]) => [name, String(value).replaceAll(/\$\{\{.*?\}\}/g, 'word')])
-      )
-    )
+  return actionSteps(text, () => 'word').map(({ inputs }) => inputs)
 }
 
 function readAll(values: Record<string, string>): Inputs {
@@ -67,8 +44,7 @@ function notPinned(text: string): string[] {
 
 /** Service containers that a workflow refers to, but does not start. */
 function missingServices(text: string): string[] {
-  const { jobs } = parse(text) as Workflow
-  const started = Object.values(jobs).flatMap(({ services = {} }) => Object.keys(services))
+  const started = Object.keys(servicesOf(text))
   const used = [...text.matchAll(/job\.services\.(\w+)/g)].map(([, name = '']) => name)
   return used.filter((name) => !started.includes(name))
 }
