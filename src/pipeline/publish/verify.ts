@@ -69,8 +69,9 @@ function imageOf(image: unknown): EngineImage {
 
 /**
  * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
- * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
- * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
+ * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
+ * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
  */
 function isBuilt(
   image: EngineImage | undefined,
