@@ -3,7 +3,7 @@ import { access, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type EngineFiles, type EngineSpec, ensureEngine } from './engines.ts'
+import { type EngineFiles, type EngineSpec, ensureCompose, ensureEngine } from './engines.ts'
 import { createNamespace, namespaceName } from './network.ts'
 import {
   type Daemon,
@@ -77,9 +77,8 @@ export class Agent {
     const files = await ensureEngine(spec.version)
     const agent = new Agent(spec, place, files, options)
     try {
-      await mkdir(join(agent.folder, 'home', '.docker', 'cli-plugins'), { recursive: true })
-      if (files.buildx)
-        await symlink(files.buildx, join(agent.folder, 'home', '.docker', 'cli-plugins', 'docker-buildx'))
+      await mkdir(agent.#pluginFolder, { recursive: true })
+      if (files.buildx) await symlink(files.buildx, join(agent.#pluginFolder, 'docker-buildx'))
       if (options.certificates) await writeTrust(agent.folder, options.certificates)
       await createNamespace(place.bed, place.number, options.linkMbit)
       if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
@@ -111,6 +110,12 @@ export class Agent {
     return (await this.run('docker', args)).stdout.trim()
   }
 
+  /** Gives the docker client the plugin docker compose, which hosted runners have. */
+  async addCompose(): Promise<void> {
+    const plugin = await ensureCompose()
+    if (plugin !== undefined) await symlink(plugin, join(this.#pluginFolder, 'docker-compose'))
+  }
+
   /** Makes a server at the test bed's address reachable from this agent as 127.0.0.1:PORT, until the agent stops; returns that host. */
   async forward(port: number, url: string): Promise<string> {
     await this.#startForwarder(port, url, join(this.folder, `traffic-${port}`))
@@ -133,6 +138,10 @@ export class Agent {
     const { bed, number, onStopped } = this.#place
     this.#stopped ??= removeAgent(bed, number).then(onStopped)
     return this.#stopped
+  }
+
+  get #pluginFolder(): string {
+    return join(this.folder, 'home', '.docker', 'cli-plugins')
   }
 
   get #counterFile(): string {

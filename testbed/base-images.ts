@@ -1,19 +1,22 @@
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, cp, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { chmod, copyFile, cp, mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import type { TestBed } from './bed.ts'
 import { cacheFolder, ensureTools } from './engines.ts'
 import { cachedLayer, type Layer, pushImage } from './image.ts'
 import { withLock } from './lock.ts'
+import { installPackages } from './packages.ts'
 import { run, systemPath } from './process.ts'
 
 export interface BaseImages {
   busybox: string
   node: string
+  /** A server like docker.io/library/postgres, with busybox and the clients. */
+  postgres: string
 }
 
-const repositories = { busybox: 'base/busybox', node: 'base/node' }
-const tags = { busybox: '1', node: '24' }
+const repositories = { busybox: 'base/busybox', node: 'base/node', postgres: 'base/postgres' }
+const tags = { busybox: '1', node: '24', postgres: '1' }
 
 // The agents have no internet: npm must not request advisories, funding or its own next version.
 const nodeEnv = ['NPM_CONFIG_AUDIT=false', 'NPM_CONFIG_FUND=false', 'NPM_CONFIG_UPDATE_NOTIFIER=false']
@@ -33,10 +36,14 @@ export async function pushBaseImages(
     const layers = [busybox, await nodeLayer()]
     await pushImage(registry, repositories.node, tags.node, layers, { Env: [...env, ...nodeEnv], Cmd: ['node'] })
   }
-  return {
-    busybox: `${registry.host}/${repositories.busybox}:${tags.busybox}`,
-    node: `${registry.host}/${repositories.node}:${tags.node}`
+  if (which.includes('postgres')) {
+    const folder = await postgresFolder()
+    const layers = [busybox, await postgresLayer(folder)]
+    const config = { Env: [`PATH=${folder}/bin:${systemPath}`], Cmd: ['start-postgres'] }
+    await pushImage(registry, repositories.postgres, tags.postgres, layers, config)
   }
+  const referenceOf = (name: keyof BaseImages): string => `${registry.host}/${repositories[name]}:${tags[name]}`
+  return { busybox: referenceOf('busybox'), node: referenceOf('node'), postgres: referenceOf('postgres') }
 }
 
 /**
@@ -82,10 +89,7 @@ async function nodeLayer(): Promise<Layer> {
     const local = join(root, 'usr/local')
     await mkdir(join(local, 'bin'), { recursive: true })
     await copyFile(process.execPath, join(local, 'bin/node'))
-    for (const library of await sharedLibraries(process.execPath)) {
-      await mkdir(join(root, dirname(library)), { recursive: true })
-      await copyFile(library, join(root, library))
-    }
+    await copyLibraries(root, [process.execPath])
     await cp(npm, join(local, 'lib/node_modules/npm'), { recursive: true, verbatimSymlinks: true })
     for (const name of ['npm', 'npx']) {
       await symlink(`../lib/node_modules/npm/bin/${name}-cli.js`, join(local, 'bin', name))
@@ -98,6 +102,58 @@ async function nodeLayer(): Promise<Layer> {
 
 async function layer(name: string, fill: (root: string) => Promise<void>): Promise<Layer> {
   return withLock(join(cacheFolder(), 'lock'), () => cachedLayer(join(cacheFolder(), 'layers'), name, fill))
+}
+
+/** Finds the newest PostgreSQL of this machine, where Debian and Ubuntu install it; installs it if there is none. */
+async function postgresFolder(): Promise<string> {
+  const parent = '/usr/lib/postgresql'
+  const find = async (): Promise<string | undefined> => {
+    const versions = existsSync(parent) ? await readdir(parent) : []
+    return versions
+      .toSorted((a, b) => Number(a) - Number(b))
+      .findLast((one) => existsSync(join(parent, one, 'bin/initdb')))
+  }
+  if ((await find()) === undefined) await installPackages(['postgresql'])
+  return join(parent, (await find()) ?? '')
+}
+
+/** @param folder /usr/lib/postgresql/VERSION */
+async function postgresLayer(folder: string): Promise<Layer> {
+  const version = basename(folder)
+  return layer(`postgres-${version}`, async (root) => {
+    const programs = ['initdb', 'postgres', 'pg_isready', 'psql'].map((name) => join(folder, 'bin', name))
+    for (const path of programs) await copyInto(root, path)
+    // without the bitcode for the just-in-time compiler
+    for (const name of await readdir(join(folder, 'lib'))) {
+      if (name.endsWith('.so') && !name.startsWith('llvm')) await copyInto(root, join(folder, 'lib', name))
+    }
+    await copyLibraries(root, programs)
+    await cp(`/usr/share/postgresql/${version}`, join(root, 'usr/share/postgresql', version), { recursive: true })
+    await writeUsers(root, ['root:0:/root', 'postgres:999:/tmp', 'nobody:65534:/nonexistent'])
+    await mkdir(join(root, 'usr/local/bin'), { recursive: true })
+    await writeFile(join(root, 'usr/local/bin/start-postgres'), START_POSTGRES, { mode: 0o755 })
+  })
+}
+
+/** Starts a server as the image of Docker Hub does: with the password of POSTGRES_PASSWORD, for every host. */
+const START_POSTGRES = `#!/bin/sh -e
+mkdir -p /var/run/postgresql /data
+chown postgres /var/run/postgresql /data
+echo "$POSTGRES_PASSWORD" > /tmp/password
+su postgres -c "initdb --pgdata /data --username postgres --pwfile /tmp/password --auth scram-sha-256 --no-locale --encoding UTF8 --no-sync"
+echo 'host all all all scram-sha-256' >> /data/pg_hba.conf
+exec su postgres -c "exec postgres -D /data -c 'listen_addresses=*'"
+`
+
+async function copyInto(root: string, path: string): Promise<void> {
+  await mkdir(join(root, dirname(path)), { recursive: true })
+  await copyFile(path, join(root, path))
+}
+
+/** Copies the shared libraries of programs, and the loader. */
+async function copyLibraries(root: string, programs: string[]): Promise<void> {
+  const libraries = await Promise.all(programs.map(sharedLibraries))
+  for (const library of new Set(libraries.flat())) await copyInto(root, library)
 }
 
 /** Finds the package folder of the npm that runs this script, or else of the npm on PATH. */

@@ -164,6 +164,14 @@ export async function ensureEngine(version: EngineVersion): Promise<EngineFiles>
   }
 }
 
+/** Returns the path of the plugin docker compose, and downloads it if it is missing; undefined if the client finds it by itself. */
+export async function ensureCompose(): Promise<string | undefined> {
+  if (!isDebian12()) return undefined
+  const target = join(cacheFolder(), 'compose')
+  await once(target, () => unpackPackages(cacheFolder(), 'trixie', ['docker-compose=2*'], target))
+  return join(target, 'usr/libexec/docker/cli-plugins/docker-compose')
+}
+
 async function once(target: string, make: () => Promise<void>): Promise<void> {
   if (existsSync(target)) return
   await mkdir(cacheFolder(), { recursive: true })

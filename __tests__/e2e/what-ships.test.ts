@@ -3,7 +3,7 @@ import { availableEngines } from '../../testbed/index.ts'
 import { type Outcome, pushEvent } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
-import { ending, isNewest, legacyEnv, Project, sampled, short } from '../support/harness.ts'
+import { annotations, ending, isNewest, legacyEnv, Project, sampled, short } from '../support/harness.ts'
 
 const engines = sampled(availableEngines(), (engine) => engine.version === '20.10' || isNewest(engine))
 
@@ -81,17 +81,57 @@ describe.each(engines)('Docker $version, $store store', (engine) => {
     expect(outcomes.left).toEqual(['db'])
   })
 
+  it('is not pushed if a check sets or removes the name of an image', async () => {
+    const source = new SourceRepository(bed.folder, files())
+    const project = new Project(bed, engine, 'taken', legacyEnv(engine))
+    const sha = source.head()
+    const checks = [
+      `docker tag ${base} "$IMAGE"`,
+      // with the labels of the image that it is built on
+      'echo "FROM $IMAGE" > Dockerfile.more\n  echo "RUN echo > /more" >> Dockerfile.more\n  docker build --tag "$IMAGE" --file Dockerfile.more .',
+      `docker tag ${base} "$BUILDER_IMAGE"`,
+      'docker image rm "$IMAGE"'
+    ]
+    const errors = await project.onAgent(async (agent) => {
+      await agent.docker('pull', base)
+      const found: string[][] = []
+      for (const one of checks) {
+        const outcome = await project.runOn(agent, source.checkout(sha), { checks: one }, pushEvent(sha, 'feature'))
+        found.push([String(outcome.exitCode), ...testsOf(outcome), ...annotations(outcome, 'error')])
+      }
+      return found
+    })
+    const taken = (tag: string): unknown =>
+      expect.stringContaining(
+        `:${tag} names another image than the one that this run built, so nothing is pushed: a check`
+      )
+    const gone = expect.stringMatching(/are not in the engine any more .*; let no check remove them/)
+    expect(errors).toEqual(
+      [taken(short(sha)), taken(short(sha)), taken(`builder-${short(sha)}`), gone].map((error) => [
+        '1',
+        'check passed',
+        error
+      ])
+    )
+    expect(await project.tags()).toEqual([])
+  })
+
   it('may be the very stage that was tested', async () => {
     const source = new SourceRepository(bed.folder, {
       Dockerfile: `FROM ${base}\nRUN echo made > /made\nCOPY page.txt /\nCMD ["cat", "/page.txt"]\n`,
       'page.txt': 'one\n'
     })
     const project = new Project(bed, engine, 'one-stage', legacyEnv(engine))
+    const skip = { checks: 'docker run --rm "$IMAGE" | grep one', 'skip-unchanged-tests': 'true' }
     const inputs = { 'builder-target': '0', tests: 'test -s /page.txt' }
-    const first = await project.play(source, source.head(), inputs)
+    const first = await project.play(source, source.head(), { ...inputs, ...skip })
     expect(ending(first)).toEqual({ exitCode: 0, log: '' })
-    expect(testsOf(first)).toEqual(['test passed'])
+    expect(testsOf(first)).toEqual(['test passed', 'check passed'])
     expect(new Set(await project.imageTags())).toEqual(new Set(['latest', short(source.head())]))
+    // checks always run, but the tests have passed in the same image
+    const same = await project.play(source, source.commit({ other: 'x\n' }), { ...inputs, ...skip })
+    expect(ending(same)).toEqual({ exitCode: 0, log: '' })
+    expect(testsOf(same)).toEqual(['test unchanged', 'check passed'])
     const sha = source.commit({ 'page.txt': 'two\n' })
     const second = await project.play(source, sha, inputs)
     const { production } = second.report as { production: { steps: { instruction: string; cached: boolean }[] } }

@@ -52209,12 +52209,21 @@ function describeFailure(failure, result) {
         case 'guard':
             return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`;
         case 'images-gone':
-            return `The images that this run built are not in the engine any more (${failure.message})`;
+            return `The images that this run built are not in the engine any more (${failure.message})${hasChecks(result) ? '; let no check remove them' : ''}`;
         case 'name-taken':
-            return `${failure.reference} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`;
+            return `${failure.reference} names another image than the one that this run built, so nothing is pushed: ${whoTook(result)}`;
         case 'other-image':
-            return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`;
+            return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: ${whoTook(result)}`;
     }
+}
+function hasChecks({ tests }) {
+    return tests.some(({ kind }) => kind === 'check');
+}
+/** Returns who may have given the name of an image to another one, and what to do: a check is a command of the user's. */
+function whoTook(result) {
+    return hasChecks(result)
+        ? 'a check or another run on the same engine has taken the name; let no check set or remove it, and give each runner an engine of its own'
+        : 'another run on the same engine has taken the name; give each runner an engine of its own';
 }
 /** Returns all explained cache misses of a run. */
 function missesOf(result) {
@@ -52988,7 +52997,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   qd: () => (/* binding */ runWith)
 });
 
-// UNUSED EXPORTS: removeOwnContainers
+// UNUSED EXPORTS: recordingDocker, removeOwnContainers
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
@@ -60085,7 +60094,8 @@ async function makePlan(action) {
 /** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
 async function runWith(action, { plan, git, github }, work) {
     const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
-    const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker;
+    const names = plan.builds.flatMap(({ tags }) => tags);
+    const docker = recordingDocker(action, (name) => names.includes(name) || (0,image_reference/* sameRepository */.RB)(inputs.image, name));
     const registry = new HttpRegistry({
         ...{ docker, log, timeline, signal },
         env: childEnv,
@@ -60114,6 +60124,14 @@ async function removeOwnContainers(docker, runId, log, signal) {
     if (left !== undefined)
         log.warning(`Cannot remove all containers of this run: ${left}`);
 }
+/**
+ * Returns the docker client of a run. It notes what the run adds to the engine, if the post step removes that.
+ *
+ * @param isOurs whether the run may remove a name
+ */
+function recordingDocker({ docker, inputs }, isOurs) {
+    return removesImages(inputs) ? new ImageRecorder(docker, isOurs, state/* saveImages */.Kt) : docker;
+}
 /** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
 function removesImages({ removeImages, push }) {
     const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
@@ -60121,11 +60139,6 @@ function removesImages({ removeImages, push }) {
         return false;
     const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
     return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
-}
-function recordImages(docker, { inputs, builds }) {
-    const names = builds.flatMap(({ tags }) => tags);
-    const isOurs = (name) => names.includes(name) || (0,image_reference/* sameRepository */.RB)(inputs.image, name);
-    return new ImageRecorder(docker, isOurs, state/* saveImages */.Kt);
 }
 function announce({ strategy, decision, refs, commit, builds }, log) {
     log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
@@ -71239,6 +71252,7 @@ async function runCheck(run, { command }, imageId) {
                 exitCode: isLate ? null : exitCode,
                 seconds: secondsSince(start)
             },
+            ...(imageId !== '' && { imageId }),
             ...(failure !== undefined && { failure }),
             ...(lastLines !== '' && { lastLines })
         };
@@ -71441,7 +71455,205 @@ function isImmovable(failure) {
     return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined;
 }
 
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var references = __nccwpck_require__(2445);
+// EXTERNAL MODULE: ./.build/src/registry/image.js
+var registry_image = __nccwpck_require__(4314);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/verify.js
+
+
+
+
+
+
+
+
+
+/**
+ * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
+ * name, and another run on the same engine sets the same names; a check may set or remove them.
+ *
+ * @param stages the images to push; of the others, only the name counts by which later builds started from them
+ */
+async function verify_whyTaken({ plan, docker, signal }, stages, builds, tests) {
+    const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
+    const names = plan.builds.flatMap(namesOf);
+    const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
+    const failure = (0,errors/* failureOf */.g5)(result);
+    if (failure !== undefined)
+        return { kind: 'images-gone', message: failure };
+    const images = new Map((0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
+    const taken = plan.builds.flatMap((stage) => {
+        const build = builds.find(({ image }) => image === stage.reference);
+        const [first] = namesOf(stage);
+        return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
+    });
+    const tested = tests.find(({ kind, imageId }) => {
+        const expected = images.get(testedName(plan, kind))?.id;
+        return imageId !== undefined && expected !== undefined && imageId !== expected;
+    });
+    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
+    return reference === undefined ? undefined : { kind: 'name-taken', reference };
+}
+/** Returns the name in the engine of the image in which tests run. */
+function testedName({ refs }, kind) {
+    return kind === undefined ? refs.builder : refs.production;
+}
+function imageOf(image) {
+    return {
+        id: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Id')),
+        config: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Descriptor', 'annotations', 'config.digest')),
+        labels: (0,registry_image/* stringsOf */.iw)((0,lib_json.at)(image, 'Config', 'Labels'))
+    };
+}
+/**
+ * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
+ * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
+ * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
+ */
+function isBuilt(image, build, { labels }, store) {
+    if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
+        return true;
+    if (store !== 'containerd' || image.config !== '')
+        return false;
+    return labels.map(lib_text/* splitAtEquals */.JD).every(([key, value]) => image.labels[key] === value);
+}
+/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
+async function isTaken({ plan, docker, signal }, stage, build) {
+    const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' });
+    const [image] = (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout));
+    return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store);
+}
+/**
+ * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
+ * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ */
+async function verify_whyNotOurTag({ plan, registry }, reference) {
+    const labels = (await registry.published(reference)).image?.labels;
+    if (labels === undefined)
+        return undefined;
+    const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels);
+    if (isOurs && !isProduction(labels))
+        return undefined;
+    const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make';
+    return `${reference} names ${what}; delete that tag, or set the input builder-tag`;
+}
+/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
+async function verify_pushForLook(run, pushes, stage, builds) {
+    const { refs, decision } = run.plan;
+    const isTarget = stage.kind === 'production';
+    const reference = isTarget ? stage.reference : stage.candidate;
+    const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage);
+    if (stays !== undefined)
+        return { stage, digest: '', why: undefined, stays };
+    if (reference !== undefined && pushes.mayGoOn())
+        await pushes.push(reference);
+    const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
+    if (!pushes.mayGoOn())
+        return { stage, digest, why: undefined };
+    const build = builds.find(({ image }) => image === stage.reference);
+    if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
+        const other = await whyOther(run, reference, digest, build);
+        if (other !== undefined)
+            pushes.failures.push(other);
+        if (!pushes.mayGoOn())
+            return { stage, digest, why: undefined };
+    }
+    const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
+    const [why] = await Promise.all([
+        isJudged ? whyWorse(run, stage, build, digest) : undefined,
+        ...(isTarget ? tagsOfCommit(refs).map((further) => pushes.tag(further, digest)) : [])
+    ]);
+    return { stage, digest, why };
+}
+async function whyStays(run, { moving, candidate }) {
+    const own = [candidate ?? [], moving ?? []].flat();
+    const reasons = await Promise.all(own.map((reference) => verify_whyNotOurTag(run, reference)));
+    return reasons.find((reason) => reason !== undefined);
+}
+/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
+async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
+    const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
+    if (failure) {
+        log.warning(`Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`);
+    }
+    if (image?.ids === undefined || image.ids.includes(imageId))
+        return undefined;
+    return { kind: 'other-image', reference, pushed: digest, built: imageId };
+}
+/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
+async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
+    // the legacy builder needs no cache metadata
+    if (!plan.strategy.capabilities.cacheMetadata)
+        return undefined;
+    const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
+    const why = image && whyNoCache(image, stage);
+    if (image === undefined || why === undefined)
+        return undefined;
+    const published = (await look(registry, cacheSource)).image;
+    const cached = steps.filter((step) => step.cached).length;
+    // from the published image, a run executes what this run executed; from the new one, what this run found cached
+    if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
+        log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`);
+        return undefined;
+    }
+    return why;
+}
+/**
+ * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
+ * says if the moving tag stays for another reason.
+ */
+async function verify_hold(run, { stage, why, stays }, builds) {
+    const { refs } = run.plan;
+    const reference = stage.moving;
+    if (reference === undefined)
+        return undefined;
+    if (stays !== undefined)
+        return { reference, reason: `${reference} is not updated: ${stays}` };
+    if (why === undefined)
+        return undefined;
+    if (stage.kind !== 'production') {
+        return {
+            reference,
+            reason: `${reference} is not updated: the new image would be a worse cache (${why})`
+        };
+    }
+    const kept = keptCacheOf(refs.movingProduction);
+    const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
+    // the image of a cache tag stays where it is, and so does the kept cache
+    const isKept = source !== undefined && source !== refs.movingProduction;
+    const next = isKept ? source : kept;
+    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
+    if (isKept)
+        return { reference, reason };
+    const notOurs = await whyNotKept(run, kept);
+    if (notOurs !== undefined) {
+        return {
+            reference,
+            reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
+        };
+    }
+    const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
+    if (failure === undefined)
+        return { reference, reason };
+    return {
+        reference,
+        reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
+    };
+}
+/** Returns why the tag of the kept cache, which is a production image, must not be set. */
+async function whyNotKept({ registry }, kept) {
+    const labels = (await registry.published(kept)).image?.labels;
+    if (labels === undefined || isOfAction(labels))
+        return undefined;
+    return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/cache-tags.js
+
 
 
 
@@ -71504,6 +71716,11 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
         return;
     const isNew = missing.includes(longest);
     const pushed = digests.get(stage.reference) ?? '';
+    // the checks of a run that failed may have taken the name
+    if (isNew && pushed === '' && (await isTaken(run, stage, build))) {
+        run.log.warning(`No cache tags for stage ${stage.name}: ${stage.reference} names another image than the one that this run built`);
+        return;
+    }
     const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
     if (failure !== undefined)
         return tell(run, longest, failure);
@@ -71782,8 +71999,6 @@ async function findNewer(run, commit) {
     return newer;
 }
 
-// EXTERNAL MODULE: ./.build/src/plan/references.js
-var references = __nccwpck_require__(2445);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/branch-tags.js
 
 /**
@@ -71846,194 +72061,6 @@ function whyUnknown({ image, failure }) {
     if (image)
         return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
     return failure.kind === 'absent' ? undefined : failure.message;
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/text.js
-var lib_text = __nccwpck_require__(2184);
-// EXTERNAL MODULE: ./.build/src/registry/image.js
-var registry_image = __nccwpck_require__(4314);
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/verify.js
-
-
-
-
-
-
-
-
-
-/**
- * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
- * name, and another run on the same engine sets the same names.
- *
- * @param stages the images to push; of the others, only the name counts by which later builds started from them
- */
-async function verify_whyTaken({ plan, docker, signal }, stages, builds, tests) {
-    const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
-    const names = plan.builds.flatMap(namesOf);
-    const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
-    const failure = (0,errors/* failureOf */.g5)(result);
-    if (failure !== undefined)
-        return { kind: 'images-gone', message: failure };
-    const images = new Map((0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
-    const taken = plan.builds.flatMap((stage) => {
-        const build = builds.find(({ image }) => image === stage.reference);
-        const [first] = namesOf(stage);
-        return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
-    });
-    const tested = tests.find(({ kind, imageId }) => {
-        const expected = images.get(testedName(plan, kind))?.id;
-        return imageId !== undefined && expected !== undefined && imageId !== expected;
-    });
-    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
-    return reference === undefined ? undefined : { kind: 'name-taken', reference };
-}
-/** Returns the name in the engine of the image in which tests run. */
-function testedName({ refs }, kind) {
-    return kind === undefined ? refs.builder : refs.production;
-}
-function imageOf(image) {
-    return {
-        id: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Id')),
-        config: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Descriptor', 'annotations', 'config.digest')),
-        labels: (0,registry_image/* stringsOf */.iw)((0,lib_json.at)(image, 'Config', 'Labels'))
-    };
-}
-/**
- * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
- * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
- * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
- */
-function isBuilt(image, build, { labels }, store) {
-    if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
-        return true;
-    if (store !== 'containerd' || image.config !== '')
-        return false;
-    return labels.map(lib_text/* splitAtEquals */.JD).every(([key, value]) => image.labels[key] === value);
-}
-/**
- * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
- * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
- */
-async function verify_whyNotOurTag({ plan, registry }, reference) {
-    const labels = (await registry.published(reference)).image?.labels;
-    if (labels === undefined)
-        return undefined;
-    const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels);
-    if (isOurs && !isProduction(labels))
-        return undefined;
-    const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make';
-    return `${reference} names ${what}; delete that tag, or set the input builder-tag`;
-}
-/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
-async function verify_pushForLook(run, pushes, stage, builds) {
-    const { refs, decision } = run.plan;
-    const isTarget = stage.kind === 'production';
-    const reference = isTarget ? stage.reference : stage.candidate;
-    const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage);
-    if (stays !== undefined)
-        return { stage, digest: '', why: undefined, stays };
-    if (reference !== undefined && pushes.mayGoOn())
-        await pushes.push(reference);
-    const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
-    if (!pushes.mayGoOn())
-        return { stage, digest, why: undefined };
-    const build = builds.find(({ image }) => image === stage.reference);
-    if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
-        const other = await whyOther(run, reference, digest, build);
-        if (other !== undefined)
-            pushes.failures.push(other);
-        if (!pushes.mayGoOn())
-            return { stage, digest, why: undefined };
-    }
-    const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
-    const [why] = await Promise.all([
-        isJudged ? whyWorse(run, stage, build, digest) : undefined,
-        ...(isTarget ? tagsOfCommit(refs).map((further) => pushes.tag(further, digest)) : [])
-    ]);
-    return { stage, digest, why };
-}
-async function whyStays(run, { moving, candidate }) {
-    const own = [candidate ?? [], moving ?? []].flat();
-    const reasons = await Promise.all(own.map((reference) => verify_whyNotOurTag(run, reference)));
-    return reasons.find((reason) => reason !== undefined);
-}
-/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
-async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
-    const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
-    if (failure) {
-        log.warning(`Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`);
-    }
-    if (image?.ids === undefined || image.ids.includes(imageId))
-        return undefined;
-    return { kind: 'other-image', reference, pushed: digest, built: imageId };
-}
-/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
-async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
-    // the legacy builder needs no cache metadata
-    if (!plan.strategy.capabilities.cacheMetadata)
-        return undefined;
-    const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
-    const why = image && whyNoCache(image, stage);
-    if (image === undefined || why === undefined)
-        return undefined;
-    const published = (await look(registry, cacheSource)).image;
-    const cached = steps.filter((step) => step.cached).length;
-    // from the published image, a run executes what this run executed; from the new one, what this run found cached
-    if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-        log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`);
-        return undefined;
-    }
-    return why;
-}
-/**
- * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
- * says if the moving tag stays for another reason.
- */
-async function verify_hold(run, { stage, why, stays }, builds) {
-    const { refs } = run.plan;
-    const reference = stage.moving;
-    if (reference === undefined)
-        return undefined;
-    if (stays !== undefined)
-        return { reference, reason: `${reference} is not updated: ${stays}` };
-    if (why === undefined)
-        return undefined;
-    if (stage.kind !== 'production') {
-        return {
-            reference,
-            reason: `${reference} is not updated: the new image would be a worse cache (${why})`
-        };
-    }
-    const kept = keptCacheOf(refs.movingProduction);
-    const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
-    // the image of a cache tag stays where it is, and so does the kept cache
-    const isKept = source !== undefined && source !== refs.movingProduction;
-    const next = isKept ? source : kept;
-    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
-    if (isKept)
-        return { reference, reason };
-    const notOurs = await whyNotKept(run, kept);
-    if (notOurs !== undefined) {
-        return {
-            reference,
-            reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
-        };
-    }
-    const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
-    if (failure === undefined)
-        return { reference, reason };
-    return {
-        reference,
-        reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
-    };
-}
-/** Returns why the tag of the kept cache, which is a production image, must not be set. */
-async function whyNotKept({ registry }, kept) {
-    const labels = (await registry.published(kept)).image?.labels;
-    if (labels === undefined || isOfAction(labels))
-        return undefined;
-    return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
 }
 
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/publish.js
@@ -72324,16 +72351,23 @@ async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
         return [];
     const added = [];
     for (const stage of plan.builds) {
-        const tag = stage.kind === 'cache' ? undefined : tags[stage.kind];
         const image = tested_tags_imageOf(plan.inputs.image, stage, { builds, digests }, caches);
-        if (tag === undefined || image === undefined)
+        if (image === undefined)
             continue;
-        // a cancellation must not hide which tags are added
-        added.push(...(await settle_settle([writeTestedTag(run, tag, image)])).flat());
-        if (run.signal.aborted)
-            break;
+        for (const tag of tagsOf(plan, stage, tags)) {
+            // a cancellation must not hide which tags are added
+            added.push(...(await settle_settle([writeTestedTag(run, tag, image)])).flat());
+            if (run.signal.aborted)
+                return added;
+        }
     }
     return added;
+}
+/** Returns the tested tags of a stage's image: the production stage may also be the builder stage. */
+function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
+    if (kind === 'cache')
+        return [];
+    return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
 }
 async function writeTestedTag({ registry, log }, tag, image) {
     const known = await within_within((0,bounds/* timeOf */.nR)('look'), registry.digest(tag));
@@ -75891,12 +75925,7 @@ const test = {
             items: { type: 'object', properties: { name: hand_off_schema_text, message: hand_off_schema_text }, required: ['name', 'message'] }
         }
     },
-    required: ['command', 'status', 'exitCode', 'seconds'],
-    // whoever passed has no failure, and who did not has one
-    if: { properties: { status: { const: 'passed' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON schema
-    then: { not: { required: ['failure'] } },
-    else: { required: ['failure'] }
+    required: ['command', 'status', 'exitCode', 'seconds']
 };
 const runId = { ...hand_off_schema_text, pattern: '^[0-9]*$', description: 'GITHUB_RUN_ID; empty outside GitHub.' };
 const commit = { ...hand_off_schema_text, pattern: '^[0-9a-f]{40,64}$', description: 'The commit that was built.' };

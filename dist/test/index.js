@@ -50593,10 +50593,11 @@ function findSecretLike(buildArgs) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Kt: () => (/* binding */ saveImages),
 /* harmony export */   LZ: () => (/* binding */ saveState),
 /* harmony export */   yS: () => (/* binding */ folderOf)
 /* harmony export */ });
-/* unused harmony exports saveImages, readImages, readState */
+/* unused harmony exports readImages, readState */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3360);
 
@@ -50613,7 +50614,7 @@ function saveState(state) {
 }
 /** Saves what the run has added to the images of the engine so far; the last call counts. */
 function saveImages(images) {
-    core.saveState('images', JSON.stringify(images));
+    _actions_core__WEBPACK_IMPORTED_MODULE_1__/* .saveState */ .LZ('images', JSON.stringify(images));
 }
 /** An image name as this action passes it to docker, which takes it for no option. */
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/;
@@ -52236,12 +52237,21 @@ function describeFailure(failure, result) {
         case 'guard':
             return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`;
         case 'images-gone':
-            return `The images that this run built are not in the engine any more (${failure.message})`;
+            return `The images that this run built are not in the engine any more (${failure.message})${hasChecks(result) ? '; let no check remove them' : ''}`;
         case 'name-taken':
-            return `${failure.reference} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`;
+            return `${failure.reference} names another image than the one that this run built, so nothing is pushed: ${whoTook(result)}`;
         case 'other-image':
-            return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`;
+            return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: ${whoTook(result)}`;
     }
+}
+function hasChecks({ tests }) {
+    return tests.some(({ kind }) => kind === 'check');
+}
+/** Returns who may have given the name of an image to another one, and what to do: a check is a command of the user's. */
+function whoTook(result) {
+    return hasChecks(result)
+        ? 'a check or another run on the same engine has taken the name; let no check set or remove it, and give each runner an engine of its own'
+        : 'another run on the same engine has taken the name; give each runner an engine of its own';
 }
 /** Returns all explained cache misses of a run. */
 function missesOf(result) {
@@ -53023,6 +53033,7 @@ async function writeSummary(summary) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  Ep: () => (/* binding */ recordingDocker),
   RL: () => (/* binding */ removeOwnContainers)
 });
 
@@ -53067,6 +53078,8 @@ function readPayload(path) {
 var secrets = __nccwpck_require__(3271);
 // EXTERNAL MODULE: ./.build/src/action/state.js
 var state = __nccwpck_require__(3091);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
 // EXTERNAL MODULE: ./.build/src/docker/errors.js
 var docker_errors = __nccwpck_require__(9129);
 ;// CONCATENATED MODULE: ./.build/src/docker/added-images.js
@@ -53076,7 +53089,7 @@ var docker_errors = __nccwpck_require__(9129);
 /** Every image of the action has a label that begins with this. */
 const LABELS = 'shared-docker-layers.';
 /** A docker client that notes the names and images that its calls add to the engine. */
-class added_images_ImageRecorder {
+class ImageRecorder {
     #docker;
     #isOurs;
     #save;
@@ -53188,13 +53201,13 @@ class LegacySteps {
 /** Ignores the signal of the run: what it added must be known after a cancellation, too. */
 async function inspectImage(docker, name) {
     const { exitCode, stdout } = await docker.call(['image', 'inspect', name], { bound: 'image' });
-    const [image] = exitCode === 0 ? list(parseJson(stdout)) : [];
+    const [image] = exitCode === 0 ? (0,json/* list */.p_)((0,json/* parseJson */.qF)(stdout)) : [];
     if (image === undefined)
         return undefined;
-    const labels = Object.keys((at(image, 'Config', 'Labels') ?? {}));
+    const labels = Object.keys(((0,json.at)(image, 'Config', 'Labels') ?? {}));
     return {
-        id: text(at(image, 'Id')),
-        tags: list(at(image, 'RepoTags')),
+        id: (0,json/* text */.Qq)((0,json.at)(image, 'Id')),
+        tags: (0,json/* list */.p_)((0,json.at)(image, 'RepoTags')),
         isOurs: labels.some((label) => label.startsWith(LABELS))
     };
 }
@@ -59829,7 +59842,8 @@ async function makePlan(action) {
 /** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
 async function runWith(action, { plan, git, github }, work) {
     const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
-    const docker = removesImages(inputs) ? recordImages(action.docker, plan) : action.docker;
+    const names = plan.builds.flatMap(({ tags }) => tags);
+    const docker = recordingDocker(action, (name) => names.includes(name) || sameRepository(inputs.image, name));
     const registry = new HttpRegistry({
         ...{ docker, log, timeline, signal },
         env: childEnv,
@@ -59858,6 +59872,14 @@ async function removeOwnContainers(docker, runId, log, signal) {
     if (left !== undefined)
         log.warning(`Cannot remove all containers of this run: ${left}`);
 }
+/**
+ * Returns the docker client of a run. It notes what the run adds to the engine, if the post step removes that.
+ *
+ * @param isOurs whether the run may remove a name
+ */
+function recordingDocker({ docker, inputs }, isOurs) {
+    return removesImages(inputs) ? new ImageRecorder(docker, isOurs, state/* saveImages */.Kt) : docker;
+}
 /** Returns whether the post step removes the images that the run adds to the engine; outside GitHub there is none. */
 function removesImages({ removeImages, push }) {
     const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
@@ -59865,11 +59887,6 @@ function removesImages({ removeImages, push }) {
         return false;
     const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
     return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
-}
-function recordImages(docker, { inputs, builds }) {
-    const names = builds.flatMap(({ tags }) => tags);
-    const isOurs = (name) => names.includes(name) || sameRepository(inputs.image, name);
-    return new ImageRecorder(docker, isOurs, saveImages);
 }
 function announce({ strategy, decision, refs, commit, builds }, log) {
     log.info(`Commit ${commit.shortSha}${commit.branch === '' ? '' : ` of branch ${commit.branch}`}: ${refs.production}`);
@@ -59903,11 +59920,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _pipeline_phases_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5654);
 /* harmony import */ var _pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5365);
 /* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1574);
-/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9010);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9090);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7652);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6481);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5581);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8330);
+/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(9010);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9090);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(7652);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6481);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5581);
+
 
 
 
@@ -59930,15 +59949,16 @@ let handOff;
 let folder = '';
 const results = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), `shared-docker-layers-results-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
 /** Runs the step of the action `test`: runs tests of a hand-off, and writes their results for the action `publish`. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .runAction */ .C)(async (action) => {
-    const { inputs, docker, log, timeline, runId, secrets, signal } = action;
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .runAction */ .C)(async (action) => {
+    const { inputs, log, timeline, runId, secrets, signal } = action;
+    const docker = (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .recordingDocker */ .Ep)(action, (name) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_11__/* .sameRepository */ .RB)(inputs.image, name));
     if (handOff === undefined)
         throw new Error('There is no hand-off');
     const { commit, digest } = handOff;
-    const indices = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTestIndices */ .S3)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .readInput */ .R, inputs.tests.length);
+    const indices = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTestIndices */ .S3)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R, inputs.tests.length);
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(results, { recursive: true });
-    const run = { ...action, plan: { inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .publicInputs */ .PX)(inputs) } };
-    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_12__/* .emptyResult */ .$)();
+    const run = { ...action, docker, plan: { inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .publicInputs */ .PX)(inputs) } };
+    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_13__/* .emptyResult */ .$)();
     try {
         const ended = await (0,_pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_9__/* .testHanded */ .D)(run, handOff, indices, folder);
         result.tests = ended.map((one) => one.result);
@@ -59966,20 +59986,20 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .runAction */ .C)(async (
     }
     finally {
         await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__/* .handOver */ .C)({ ...run, log, folder: action.folder });
-        await (0,_run_js__WEBPACK_IMPORTED_MODULE_14__/* .removeOwnContainers */ .RL)(docker, runId, log, signal);
+        await (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .removeOwnContainers */ .RL)(docker, runId, log, signal);
     }
 }, {
     part: 'test',
-    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_15__/* .testOutputs */ .t)(report, path, results),
+    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__/* .testOutputs */ .t)(report, path, results),
     openInputs: async () => {
-        folder = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readHandOffFolder */ .hi)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .readInput */ .R);
-        const file = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__/* .HAND_OFF_FILE */ .$z);
+        folder = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readHandOffFolder */ .hi)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R);
+        const file = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__/* .HAND_OFF_FILE */ .$z);
         const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8').catch((error) => {
             throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo(`Input hand-off: ${JSON.stringify(file)} cannot be read (${(0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .messageOf */ .bD)(error)}); give the folder of the output hand-off of build`);
         });
-        const read = (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__/* .readHandOff */ .nd)(text, file);
+        const read = (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__/* .readHandOff */ .nd)(text, file);
         handOff = read;
-        return (name) => OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_13__/* .readInput */ .R)(name) : name === 'image' ? read.image : (read.inputs[name] ?? '');
+        return (name) => OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R)(name) : name === 'image' ? read.image : (read.inputs[name] ?? '');
     }
 });
 
@@ -70697,6 +70717,7 @@ async function runCheck(run, { command }, imageId) {
                 exitCode: isLate ? null : exitCode,
                 seconds: secondsSince(start)
             },
+            ...(imageId !== '' && { imageId }),
             ...(failure !== undefined && { failure }),
             ...(lastLines !== '' && { lastLines })
         };
@@ -71456,6 +71477,8 @@ async function addCacheTags(run, caches, result, digests) {
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8330);
 /* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1204);
 /* harmony import */ var _push_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(380);
+/* harmony import */ var _verify_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4593);
+
 
 
 
@@ -71518,6 +71541,11 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
         return;
     const isNew = missing.includes(longest);
     const pushed = digests.get(stage.reference) ?? '';
+    // the checks of a run that failed may have taken the name
+    if (isNew && pushed === '' && (await isTaken(run, stage, build))) {
+        run.log.warning(`No cache tags for stage ${stage.name}: ${stage.reference} names another image than the one that this run built`);
+        return;
+    }
     const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
     if (failure !== undefined)
         return tell(run, longest, failure);
@@ -71811,16 +71839,23 @@ async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
         return [];
     const added = [];
     for (const stage of plan.builds) {
-        const tag = stage.kind === 'cache' ? undefined : tags[stage.kind];
         const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches);
-        if (tag === undefined || image === undefined)
+        if (image === undefined)
             continue;
-        // a cancellation must not hide which tags are added
-        added.push(...(await settle([writeTestedTag(run, tag, image)])).flat());
-        if (run.signal.aborted)
-            break;
+        for (const tag of tagsOf(plan, stage, tags)) {
+            // a cancellation must not hide which tags are added
+            added.push(...(await settle([writeTestedTag(run, tag, image)])).flat());
+            if (run.signal.aborted)
+                return added;
+        }
     }
     return added;
+}
+/** Returns the tested tags of a stage's image: the production stage may also be the builder stage. */
+function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
+    if (kind === 'cache')
+        return [];
+    return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
 }
 async function writeTestedTag({ registry, log }, tag, image) {
     const known = await within(timeOf('look'), registry.digest(tag));
@@ -71853,7 +71888,7 @@ function imageOf(repository, stage, { builds, digests }, { keys, sources }) {
 /***/ 4593:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* unused harmony exports whyTaken, whyNotOurTag, pushForLook, whyOther, hold */
+/* unused harmony exports whyTaken, isTaken, whyNotOurTag, pushForLook, whyOther, hold */
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
 /* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3660);
 /* harmony import */ var _plan_references_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2445);
@@ -71870,7 +71905,7 @@ function imageOf(repository, stage, { builds, digests }, { keys, sources }) {
 
 /**
  * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
- * name, and another run on the same engine sets the same names.
+ * name, and another run on the same engine sets the same names; a check may set or remove them.
  *
  * @param stages the images to push; of the others, only the name counts by which later builds started from them
  */
@@ -71907,8 +71942,9 @@ function imageOf(image) {
 }
 /**
  * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
- * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
- * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
+ * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
+ * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
  */
 function isBuilt(image, build, { labels }, store) {
     if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
@@ -71916,6 +71952,12 @@ function isBuilt(image, build, { labels }, store) {
     if (store !== 'containerd' || image.config !== '')
         return false;
     return labels.map(splitAtEquals).every(([key, value]) => image.labels[key] === value);
+}
+/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
+async function isTaken({ plan, docker, signal }, stage, build) {
+    const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' });
+    const [image] = list(parseJson(stdout));
+    return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store);
 }
 /**
  * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
@@ -75821,12 +75863,7 @@ const test = {
             items: { type: 'object', properties: { name: hand_off_schema_text, message: hand_off_schema_text }, required: ['name', 'message'] }
         }
     },
-    required: ['command', 'status', 'exitCode', 'seconds'],
-    // whoever passed has no failure, and who did not has one
-    if: { properties: { status: { const: 'passed' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON schema
-    then: { not: { required: ['failure'] } },
-    else: { required: ['failure'] }
+    required: ['command', 'status', 'exitCode', 'seconds']
 };
 const runId = { ...hand_off_schema_text, pattern: '^[0-9]*$', description: 'GITHUB_RUN_ID; empty outside GitHub.' };
 const commit = { ...hand_off_schema_text, pattern: '^[0-9a-f]{40,64}$', description: 'The commit that was built.' };

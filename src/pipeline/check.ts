@@ -74,6 +74,7 @@ async function runCheck(run: CheckRun, { command }: Test, imageId: string): Prom
         exitCode: isLate ? null : exitCode,
         seconds: secondsSince(start)
       },
+      ...(imageId !== '' && { imageId }),
       ...(failure !== undefined && { failure }),
       ...(lastLines !== '' && { lastLines })
     }

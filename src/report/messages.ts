@@ -28,12 +28,23 @@ export function describeFailure(failure: Failure, result: RunResult): string {
     case 'guard':
       return `Cannot inspect the published image ${failure.reference}, so the moving tags are not updated: they might go back to an older commit (${failure.failure.message}). Make sure that this step may read ${failure.reference}, then run it again`
     case 'images-gone':
-      return `The images that this run built are not in the engine any more (${failure.message})`
+      return `The images that this run built are not in the engine any more (${failure.message})${hasChecks(result) ? '; let no check remove them' : ''}`
     case 'name-taken':
-      return `${failure.reference} names another image than the one that this run built, so nothing is pushed: another run on the same engine has taken the name; give each runner an engine of its own`
+      return `${failure.reference} names another image than the one that this run built, so nothing is pushed: ${whoTook(result)}`
     case 'other-image':
-      return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: another run on the same engine has taken the name; give each runner an engine of its own`
+      return `${failure.reference} was pushed with another image (${failure.pushed}) than the one that this run built (${failure.built}), so no other tag is set: ${whoTook(result)}`
   }
+}
+
+function hasChecks({ tests }: RunResult): boolean {
+  return tests.some(({ kind }) => kind === 'check')
+}
+
+/** Returns who may have given the name of an image to another one, and what to do: a check is a command of the user's. */
+function whoTook(result: RunResult): string {
+  return hasChecks(result)
+    ? 'a check or another run on the same engine has taken the name; let no check set or remove it, and give each runner an engine of its own'
+    : 'another run on the same engine has taken the name; give each runner an engine of its own'
 }
 
 /** Returns all explained cache misses of a run. */

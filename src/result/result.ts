@@ -87,7 +87,7 @@ export interface TestResult {
   /** null if the command did not end by itself, or did not run. */
   exitCode: number | null
   seconds: number
-  /** ID in the engine of its container's image, if it had a container. */
+  /** ID in the engine of its container's image, if it had a container; of a check, that of the production image before the checks. */
   imageId?: string
   /** The commit for which it passed in the same image, if its status is `unchanged`. */
   passedFor?: string

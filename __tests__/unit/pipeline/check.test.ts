@@ -58,10 +58,13 @@ describe('runChecks', () => {
     const log = join(folder, 'log')
     const results = await check(`echo 1 >> ${log}; sleep 0.2\necho oops; exit 3\ngrep -c 1 ${log}`)
     expect(results).toEqual([
-      { kind: 'check', command: expect.any(String), status: 'passed', exitCode: 0, seconds: expect.any(Number) },
+      {
+        ...{ kind: 'check', command: expect.any(String), status: 'passed', exitCode: 0, seconds: expect.any(Number) },
+        imageId: IMAGE_ID
+      },
       {
         ...{ kind: 'check', command: 'echo oops; exit 3', status: 'failed', exitCode: 3, seconds: expect.any(Number) },
-        ...{ failure: 'exit code 3', lastLines: 'oops' }
+        ...{ imageId: IMAGE_ID, failure: 'exit code 3', lastLines: 'oops' }
       },
       expect.objectContaining({ status: 'passed' })
     ])

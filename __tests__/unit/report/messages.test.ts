@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { failureOfWords } from '../../../src/registry/client-words.ts'
 import { describeFailure, missesOf } from '../../../src/report/messages.ts'
-import type { Failure, RunResult } from '../../../src/result/result.ts'
+import type { Failure, RunResult, TestResult } from '../../../src/result/result.ts'
 import { failureOf } from '../../support/fake-registry.ts'
 import { buildWith, GOOD, MISS, NOTHING } from '../../support/results.ts'
 
@@ -44,6 +44,18 @@ describe('describeFailure', () => {
     const sentence = describeFailure(failure, result)
     if (typeof expected === 'string') expect(sentence).toBe(expected)
     else expect(sentence).toMatch(expected)
+  })
+
+  it.each<[Failure, string]>([
+    [{ kind: 'images-gone', message: 'x' }, 'not in the engine any more (x); let no check remove them'],
+    [{ kind: 'name-taken', reference: 'a:b' }, 'so nothing is pushed: a check or another run on the same engine has'],
+    [
+      { kind: 'other-image', reference: 'a:b', pushed: 'sha256:1', built: 'sha256:2' },
+      'so no other tag is set: a check or another run on the same engine has taken the name; let no check set or remove it'
+    ]
+  ])('says that a check may be the reason, if there was one: %j', (failure, part) => {
+    const check: TestResult = { kind: 'check', command: 'a', status: 'passed', exitCode: 0, seconds: 1 }
+    expect(describeFailure(failure, { ...result, tests: [...result.tests, check] })).toContain(part)
   })
 })
 

@@ -12,6 +12,7 @@ import { look } from '../../registry/look.ts'
 import type { Build } from '../../result/result.ts'
 import type { CacheSources, Caches } from '../cache-sources.ts'
 import { Pushes } from './push.ts'
+import { isTaken } from './verify.ts'
 
 /** The part of a run that cache tags need. */
 export type CacheTagsRun = Pick<Run, 'plan' | 'docker' | 'registry' | 'log' | 'timeline' | 'signal'>
@@ -79,6 +80,13 @@ async function writeForOne(
   if (missing.length === 0) return
   const isNew = missing.includes(longest)
   const pushed = digests.get(stage.reference) ?? ''
+  // the checks of a run that failed may have taken the name
+  if (isNew && pushed === '' && (await isTaken(run, stage, build))) {
+    run.log.warning(
+      `No cache tags for stage ${stage.name}: ${stage.reference} names another image than the one that this run built`
+    )
+    return
+  }
   const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' }
   if (failure !== undefined) return tell(run, longest, failure)
   if (digest !== '') digests.set(stage.reference, digest)

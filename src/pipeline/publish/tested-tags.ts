@@ -58,14 +58,23 @@ export async function writeTestedTags(
     return []
   const added: string[] = []
   for (const stage of plan.builds) {
-    const tag = stage.kind === 'cache' ? undefined : tags[stage.kind]
     const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches)
-    if (tag === undefined || image === undefined) continue
-    // a cancellation must not hide which tags are added
-    added.push(...(await settle([writeTestedTag(run, tag, image)])).flat())
-    if (run.signal.aborted) break
+    if (image === undefined) continue
+    for (const tag of tagsOf(plan, stage, tags)) {
+      // a cancellation must not hide which tags are added
+      added.push(...(await settle([writeTestedTag(run, tag, image)])).flat())
+      if (run.signal.aborted) return added
+    }
   }
   return added
+}
+
+/** Returns the tested tags of a stage's image: the production stage may also be the builder stage. */
+function tagsOf({ builderStage }: Plan, { kind, stage }: StageBuild, { builder, production }: TestedTags): string[] {
+  if (kind === 'cache') return []
+  return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap(
+    (tag) => tag ?? []
+  )
 }
 
 async function writeTestedTag(

@@ -14,7 +14,7 @@ import type { Pushes } from './push.ts'
 
 /**
  * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
- * name, and another run on the same engine sets the same names.
+ * name, and another run on the same engine sets the same names; a check may set or remove them.
  *
  * @param stages the images to push; of the others, only the name counts by which later builds started from them
  */
@@ -69,8 +69,9 @@ function imageOf(image: unknown): EngineImage {
 
 /**
  * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
- * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, Docker 26.1 neither finds the
- * image by its config nor tells it. Then the labels tell the images of other commits and inputs apart.
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
+ * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
+ * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
  */
 function isBuilt(
   image: EngineImage | undefined,
@@ -81,6 +82,17 @@ function isBuilt(
   if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId)) return true
   if (store !== 'containerd' || image.config !== '') return false
   return labels.map(splitAtEquals).every(([key, value]) => image.labels[key] === value)
+}
+
+/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
+export async function isTaken(
+  { plan, docker, signal }: Pick<Run, 'plan' | 'docker' | 'signal'>,
+  stage: StageBuild,
+  build: Build
+): Promise<boolean> {
+  const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' })
+  const [image] = list(parseJson(stdout))
+  return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store)
 }
 
 /** A pushed image, compared with the published one. */

@@ -26,11 +26,15 @@ function pushedImage(more: Partial<ImageRecord> = {}): ImageRecord {
 }
 
 interface World {
+  /** The Dockerfile; by default TEXT. */
+  text?: string
   inputs?: Record<string, string>
   decision?: { push: boolean; publish: boolean }
   /** Cache tags that exist, by their place among those of the builder, the longest first. */
   existing?: number[]
   pushed?: ImageRecord
+  /** ID of the builder image in the engine, by its name; by default it is unknown. */
+  named?: string
   /** How `docker push` goes. */
   push?: Partial<ExecResult>
   fail?: (request: string) => RegistryFailure | undefined
@@ -46,10 +50,11 @@ const BUILDS = [
 ]
 
 async function play(world: World = {}, digests = new Map<string, string>()) {
-  const { inputs = {}, decision = { push: true, publish: false }, existing = [], pushed = pushedImage() } = world
-  const made = makePlan({ text: TEXT, inputs: { tests: 'a', ...inputs } })
+  const { decision = { push: true, publish: false }, existing = [], pushed = pushedImage() } = world
+  const { text = TEXT, inputs = {} } = world
+  const made = makePlan({ text, inputs: { tests: 'a', ...inputs } })
   const plan = { ...made, decision: { ...decision, reason: '' } }
-  const keys = await keysOf(TEXT, { images: new Map([['alpine', identity('alpine')]]) })
+  const keys = await keysOf(text, { images: new Map([['alpine', identity('alpine')]]) })
   const contents = new Contents()
   const tagsOf = (index: number): string[] => {
     const build = plan.builds[index]
@@ -62,7 +67,8 @@ async function play(world: World = {}, digests = new Map<string, string>()) {
     call: async (args) => {
       calls.push(args.join(' '))
       if (args[0] === 'push') contents.put(args.at(-1) ?? '', pushed)
-      const stdout = args[0] === 'push' ? `x: digest: ${PUSHED} size: 1\n` : ''
+      const named = args.at(-1) === BUILDER && world.named !== undefined ? JSON.stringify([{ Id: world.named }]) : ''
+      const stdout = args[0] === 'push' ? `x: digest: ${PUSHED} size: 1\n` : named
       return { exitCode: 0, stdout, stderr: '', ...(args[0] === 'push' && world.push) }
     }
   }
@@ -95,9 +101,11 @@ describe('writeCacheTags', () => {
     expect(production).toHaveLength(1)
     expect(added).toEqual([...production, ...builder])
     expect(calls).toEqual([
+      `image inspect ${PRODUCTION}`,
       `tag ${PRODUCTION} ${production[0]}`,
       `push ${production[0]}`,
       `image rm ${production[0]}`,
+      `image inspect ${BUILDER}`,
       `tag ${BUILDER} ${builder[0]}`,
       `push ${builder[0]}`,
       `image rm ${builder[0]}`,
@@ -152,6 +160,13 @@ describe('writeCacheTags', () => {
     expect(added).toEqual(tagsOf(0))
   })
 
+  it('pushes nothing of an image whose name another one has taken', async () => {
+    const { added, calls, tagsOf } = await play({ named: `sha256:${'e'.repeat(64)}` })
+    expect(added).toEqual(tagsOf(1))
+    expect(calls.filter((call) => tagsOf(0).some((tag) => call.includes(tag)))).toEqual([])
+    expect((await play({ named: IMAGE_ID })).added).toHaveLength(3)
+  })
+
   it('adds no further tag to an image that cannot serve as a cache, or that is another one', async () => {
     const { recorded: _, ...bare } = pushedImage()
     expect((await play({ pushed: bare })).calls.filter((call) => call.startsWith('put'))).toEqual([])
@@ -176,6 +191,15 @@ describe('writeCacheTags', () => {
 describe('writeTestedTags', () => {
   it('tags both images of a run in which everything passed', async () => {
     const { tested, tags, calls } = await play()
+    expect(await tested()).toEqual([tags.builder, tags.production])
+    expect(calls.slice(-2)).toEqual([`put ${tags.builder}`, `put ${tags.production}`])
+  })
+
+  it('gives the image of a stage that is tested and published both tags: with checks, later runs skip only the tests', async () => {
+    const [, production] = BUILDS
+    const world = { text: 'FROM alpine AS builder\nRUN make\n', builds: production ? [production] : [] }
+    const { tested, tags, calls } = await play(world, new Map([[PRODUCTION, PUSHED]]))
+    expect(new Set([tags.builder, tags.production, undefined]).size).toBe(3)
     expect(await tested()).toEqual([tags.builder, tags.production])
     expect(calls.slice(-2)).toEqual([`put ${tags.builder}`, `put ${tags.production}`])
   })

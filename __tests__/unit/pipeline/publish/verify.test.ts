@@ -102,9 +102,14 @@ describe('whyTaken', () => {
     ['every name on 28.5', { store: 'containerd', usual: { id: MANIFEST, config: OTHER } }, BUILDER],
     ['every name on 26.1', { store: 'containerd', usual: { ...OLD, revision: 'theirs' } }, BUILDER],
     ['one name on 26.1', { store: 'containerd', usual: OLD, images: { 'octo/app:latest': other } }, 'octo/app:latest'],
+    [
+      'production, by a check that builds on it, on 26.1',
+      { store: 'containerd', usual: OLD, tests: [{ kind: 'check', imageId: OTHER }] },
+      PRODUCTION
+    ],
     ['the builder during the tests', { tests: [{ imageId: CONFIG }, { imageId: OTHER }] }, BUILDER],
     ['the builder that production is built from', { keepsBuilder: true, images: { [BUILDER]: other } }, BUILDER]
-  ])('notices that another run has taken: %s', async (_, situation, name) => {
+  ])('notices that another image has taken the name of: %s', async (_, situation, name) => {
     expect(await taken(situation)).toBe(name)
   })
 
