@@ -2,12 +2,12 @@
  * `npm run summaries`: plays a run of each kind on a brand-new engine, and writes its report, its summary and a picture of the
  * summary to docs/summaries.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { applicationFiles } from '../demo/commits.ts'
 import { availableEngines, type EngineSpec, GitHubApi, pushBaseImages, TestBed } from '../testbed/index.ts'
-import { type Event, type Outcome, pushEvent, RunningAction } from '../testbed/runner.ts'
+import { type Event, type Job, type Outcome, pushEvent, RunningAction } from '../testbed/runner.ts'
 import { SourceRepository } from '../testbed/source-repository.ts'
 import { openBrowser, render, type View } from './picture.ts'
 
@@ -27,7 +27,12 @@ interface Scenario {
   /** Makes the commit and returns its ID. */
   commit: () => string
   event?: (sha: string) => Event
+  action?: Job['action']
   inputs?: Record<string, string>
+  /** RUNNER_NAME */
+  runner?: string
+  /** The folder that an output names is copied to another one, before the agent ends. */
+  kept?: { output: string; folder: string }
   /** Cancels the run when its log matches. */
   cancelAt?: RegExp
 }
@@ -65,7 +70,9 @@ try {
     },
     { name: 'fork', commit: () => warm, event: forkEvent },
     { name: 'cancelled', commit: () => warm, cancelAt: /npm run lint/ },
-    { name: 'dry-run', commit: () => warm, inputs: { 'dry-run': 'true' } }
+    { name: 'dry-run', commit: () => warm, inputs: { 'dry-run': 'true' } },
+    // as it was before the failing tests
+    ...severalMachines(() => change('src/convert.js', 'source.size', 'source.size'))
   ]
   const browser = await openBrowser()
   mkdirSync(FOLDER, { recursive: true })
@@ -92,7 +99,15 @@ try {
 
 async function play(
   engine: EngineSpec,
-  { commit, event = (sha) => pushEvent(sha, 'master'), inputs = {}, cancelAt }: Scenario,
+  {
+    commit,
+    event = (sha) => pushEvent(sha, 'master'),
+    action: part = '',
+    inputs = {},
+    runner,
+    kept,
+    cancelAt
+  }: Scenario,
   base: string,
   source: SourceRepository,
   api: GitHubApi
@@ -101,23 +116,57 @@ async function play(
   const agent = await bed.agent(engine)
   try {
     const action = new RunningAction(agent, {
+      action: part,
       workspace: source.checkout(sha),
       event: event(sha),
-      inputs: {
-        ...{ image: `${bed.registry.host}/octo/converter`, tests: TESTS.join('\n'), 'build-args': `BASE=${base}` },
-        ...{ 'test-options': `--env "NODE_OPTIONS=${JUNIT}"`, 'test-reports': 'junit.xml' },
-        ...{ ...api.job.inputs, ...inputs }
-      },
-      env: api.job.env
+      inputs:
+        part === 'test'
+          ? inputs
+          : {
+              ...{
+                image: `${bed.registry.host}/octo/converter`,
+                tests: TESTS.join('\n'),
+                'build-args': `BASE=${base}`
+              },
+              ...{ 'test-options': `--env "NODE_OPTIONS=${JUNIT}"`, 'test-reports': 'junit.xml' },
+              ...{ ...api.job.inputs, ...inputs }
+            },
+      env: { ...api.job.env, ...(runner !== undefined && { RUNNER_NAME: runner }) }
     })
     if (cancelAt) {
       while (!cancelAt.test(action.log)) await sleep(20)
       await action.cancel()
     }
-    return await action.end()
+    const outcome = await action.end()
+    if (kept) cpSync(String(outcome.outputs[kept.output]), kept.folder, { recursive: true })
+    return outcome
   } finally {
     await agent.stop()
   }
+}
+
+/** One commit on five machines; of the three that test, the last one is shown. */
+function severalMachines(commit: () => string): Scenario[] {
+  const [handOff, results] = [join(bed.folder, 'hand-off'), join(bed.folder, 'results')]
+  let sha = ''
+  return [
+    {
+      ...{ name: 'machines-build', action: 'build', kept: { output: 'hand-off', folder: handOff } },
+      commit: () => {
+        sha = commit()
+        return sha
+      }
+    },
+    ...TESTS.map(
+      (_, index): Scenario => ({
+        ...{ name: 'machines-test', action: 'test', kept: { output: 'result', folder: results } },
+        inputs: { 'hand-off': handOff, test: String(index) },
+        runner: `GitHub Actions ${index + 12}`,
+        commit: () => sha
+      })
+    ),
+    { name: 'machines-publish', action: 'publish', inputs: { 'hand-off': handOff, results }, commit: () => sha }
+  ]
 }
 
 /** The event of a pull request of a fork, with the fields that the action reads. */

@@ -52677,8 +52677,8 @@ function headlineOfBuild({ digest, tests }, builder) {
     return `✅ Built ${builder}: ${rest}`;
 }
 function phases(report) {
-    const { timeline, publication } = report;
-    const prepare = timeline.filter(({ kind }) => kind === 'prepare');
+    const { timeline, publication, part } = report;
+    const prepare = timeline.filter(({ kind, machine = part }) => kind === 'prepare' && machine === part);
     return [
         ...prepare.map((span) => [span.name, '', seconds(span.seconds)]),
         ...(0,result_result/* buildsOf */.jV)(report).map((build) => {
@@ -74848,10 +74848,9 @@ async function digestByEngine({ docker, env, signal }, reference) {
     return failure?.kind === 'absent' ? { failure } : undefined;
 }
 /** Makes the engine pull an image. The message of a failure is the engine's own. */
-async function pull(options, reference) {
+async function pull(options, reference, title = `Pull ${reference}`) {
     const { platform, signal } = options;
     const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
-    const title = `Pull ${reference}`;
     return (0,retry/* retry */.L)(options, title, async () => {
         const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'fetch', title, args, signal));
         return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);

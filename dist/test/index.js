@@ -52717,8 +52717,8 @@ function headlineOfBuild({ digest, tests }, builder) {
     return `✅ Built ${builder}: ${rest}`;
 }
 function phases(report) {
-    const { timeline, publication } = report;
-    const prepare = timeline.filter(({ kind }) => kind === 'prepare');
+    const { timeline, publication, part } = report;
+    const prepare = timeline.filter(({ kind, machine = part }) => kind === 'prepare' && machine === part);
     return [
         ...prepare.map((span) => [span.name, '', seconds(span.seconds)]),
         ...(0,result_result/* buildsOf */.jV)(report).map((build) => {
@@ -73679,7 +73679,7 @@ async function fetchHanded(fetching, { image, transport, digest }, folder, image
         return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest);
     for (const handed of images) {
         const source = `${image}@${handed.digest}`;
-        const failure = await (0,client_images/* pull */.a$)(fetching, source);
+        const failure = await (0,client_images/* pull */.a$)(fetching, source, `Pull ${handed.reference}`);
         if (failure) {
             throw new errors/* UserError */.yo(failure.kind === 'absent'
                 ? `The registry no longer has ${source}, the image that was handed on; run all jobs again (${failure.message})`
@@ -74850,10 +74850,9 @@ async function digestByEngine({ docker, env, signal }, reference) {
     return failure?.kind === 'absent' ? { failure } : undefined;
 }
 /** Makes the engine pull an image. The message of a failure is the engine's own. */
-async function pull(options, reference) {
+async function pull(options, reference, title = `Pull ${reference}`) {
     const { platform, signal } = options;
     const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference];
-    const title = `Pull ${reference}`;
     return (0,lib_retry/* retry */.L)(options, title, async () => {
         const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'fetch', title, args, signal));
         return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);

@@ -42,7 +42,7 @@ export async function fetchHanded(
   if (transport === 'artifact') return load(fetching, join(folder, ARCHIVE_FILE), digest)
   for (const handed of images) {
     const source = `${image}@${handed.digest}`
-    const failure = await pull(fetching, source)
+    const failure = await pull(fetching, source, `Pull ${handed.reference}`)
     if (failure) {
       throw new UserError(
         failure.kind === 'absent'

@@ -103,10 +103,13 @@ export async function digestByEngine(
 type Engine = Pick<RegistryOptions, 'docker' | 'platform' | 'retries' | 'log' | 'timeline' | 'signal'>
 
 /** Makes the engine pull an image. The message of a failure is the engine's own. */
-export async function pull(options: Engine, reference: string): Promise<RegistryFailure | undefined> {
+export async function pull(
+  options: Engine,
+  reference: string,
+  title = `Pull ${reference}`
+): Promise<RegistryFailure | undefined> {
   const { platform, signal } = options
   const args = ['pull', ...(platform === undefined ? [] : ['--platform', platform]), reference]
-  const title = `Pull ${reference}`
   return retry(
     options,
     title,

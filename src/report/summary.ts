@@ -142,8 +142,8 @@ function headlineOfBuild({ digest, tests }: HandedOn, builder: string): string {
 }
 
 function phases(report: Report): string[][] {
-  const { timeline, publication } = report
-  const prepare = timeline.filter(({ kind }) => kind === 'prepare')
+  const { timeline, publication, part } = report
+  const prepare = timeline.filter(({ kind, machine = part }) => kind === 'prepare' && machine === part)
   return [
     ...prepare.map((span) => [span.name, '', seconds(span.seconds)]),
     ...buildsOf(report).map((build) => {

@@ -27,7 +27,14 @@ const EXPECTED: Record<string, [headline: RegExp, ...parts: RegExp[]]> = {
   fork: [/^✅ Built and tested .*; nothing was pushed$/, /fork/],
   'stale-commit': [/^✅ Built, tested and pushed /, /The moving tags are not updated: /],
   cancelled: [/^⏹️ The run was cancelled: nothing was pushed$/],
-  'dry-run': [/^📋 Dry run of .*: nothing was built$/, /docker push/]
+  'dry-run': [/^📋 Dry run of .*: nothing was built$/, /docker push/],
+  'machines-build': [/^✅ Built \S+:builder-[0-9a-f]{7}: 3 tests to run$/, /The images are handed on in the registry/],
+  'machines-test': [/^✅ 1 test passed$/],
+  'machines-publish': [
+    /^✅ Built, tested and published /,
+    /\| status \| time \| machine \|/,
+    /section Machine build[\s\S]*section Machine test 2[\s\S]*section Machine publish/
+  ]
 }
 
 describe('Summaries of recorded runs', () => {
