@@ -229,6 +229,19 @@ describe.each(engines)('Several machines, Docker $version, $store store', (engin
     expect(await third.project.digest(short(source.head()))).toBe(published.outputs.digest)
   })
 
+  it('publish nothing of which a test was cancelled, and leave no container of it', async () => {
+    const source = new SourceRepository(bed.folder, files('one\n'))
+    const pipeline = new Pipeline(bed, engine, 'cancelled', source, { tests: 'echo started; sleep 100' })
+    await pipeline.build()
+    const cancelled = await pipeline.cancelTest(0, /^started$/m)
+    expect(cancelled.exitCode).toBe(1)
+    expect(cancelled.summary).toContain('The tests were cancelled')
+    const refused = await pipeline.publish()
+    expect(refused.exitCode).toBe(1)
+    expect(errorsOf(refused)).toContain('there is no result of it: its machine failed or was cancelled')
+    expect(await pipeline.project.imageTags()).toEqual([`builder-${short(source.head())}`])
+  })
+
   it('publish the very stage that was tested', async () => {
     const source = new SourceRepository(bed.folder, {
       Dockerfile: `FROM ${base}\nRUN head -c 16 /dev/urandom | od -An -tx1 > /stamp\nCMD ["cat", "/stamp"]\n`

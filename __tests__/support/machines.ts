@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
-import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
+import { type Event, type Job, type Outcome, pushEvent, RunningAction, runAction } from '../../testbed/runner.ts'
 import type { SourceRepository } from '../../testbed/source-repository.ts'
 import { legacyEnv, Project } from './harness.ts'
 
@@ -58,9 +59,20 @@ export class Pipeline {
     return this.project.onAgent(async (agent) => {
       const inputs = { 'hand-off': this.handOff, test: indices.join('\n') }
       const outcome = await this.#run(agent, 'test', inputs, { RUNNER_NAME: `machine ${indices.join()}`, ...env })
-      const { result = '' } = outcome.outputs
-      if (result !== '')
-        cpSync(result, join(this.results, `attempt-${env.GITHUB_RUN_ATTEMPT || 1}`), { recursive: true })
+      this.#keepResult(outcome, Number(env.GITHUB_RUN_ATTEMPT) || 1)
+      return outcome
+    })
+  }
+
+  /** Cancels a test on a brand-new machine once its log matches, as GitHub's runner does. */
+  async cancelTest(index: number, at: RegExp): Promise<Outcome> {
+    return this.project.onAgent(async (agent) => {
+      const action = new RunningAction(agent, this.#job('test', { 'hand-off': this.handOff, test: String(index) }))
+      while (!at.test(action.log)) await sleep(20)
+      await action.cancel()
+      const outcome = await action.end()
+      this.#keepResult(outcome, 1)
+      await refuseContainers(agent)
       return outcome
     })
   }
@@ -77,20 +89,32 @@ export class Pipeline {
     return this.#run(agent, 'publish', { 'hand-off': handOff, results, ...inputs })
   }
 
+  #keepResult({ outputs: { result = '' } }: Outcome, attempt: number): void {
+    if (result !== '') cpSync(result, join(this.results, `attempt-${attempt}`), { recursive: true })
+  }
+
+  #job(action: 'build' | 'test' | 'publish', inputs: Record<string, string>, env: Record<string, string> = {}): Job {
+    return {
+      ...{ action, event: this.#event },
+      workspace: this.#source.checkout(this.#sha),
+      inputs: { ...(action === 'test' ? {} : this.#inputs), ...inputs },
+      env: { ...this.#env, ...env }
+    }
+  }
+
   async #run(
     agent: Agent,
     action: 'build' | 'test' | 'publish',
     inputs: Record<string, string>,
     env: Record<string, string> = {}
   ): Promise<Outcome> {
-    const outcome = await runAction(agent, {
-      ...{ action, event: this.#event },
-      workspace: this.#source.checkout(this.#sha),
-      inputs: { ...(action === 'test' ? {} : this.#inputs), ...inputs },
-      env: { ...this.#env, ...env }
-    })
-    const left = await agent.docker('ps', '--all', '--quiet')
-    if (left !== '') throw new Error(`Containers are left: ${left}`)
+    const outcome = await runAction(agent, this.#job(action, inputs, env))
+    await refuseContainers(agent)
     return outcome
   }
+}
+
+async function refuseContainers(agent: Agent): Promise<void> {
+  const left = await agent.docker('ps', '--all', '--quiet')
+  if (left !== '') throw new Error(`Containers are left: ${left}`)
 }
