@@ -42379,10 +42379,13 @@ class Secrets {
     lines;
     /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
     shown;
-    /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
-    constructor(inputs, names = []) {
+    /**
+     * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
+     * @param env the environment of the step: the inputs may name its variables
+     */
+    constructor(inputs, names = [], env = {}) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs);
+        const all = hiddenTexts(inputs, env);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -42428,13 +42431,14 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts(inputs) {
+function hiddenTexts(inputs, env) {
     const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
+    const withValue = (word) => (env[word] === undefined ? word : `${word}=${env[word]}`);
     const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-        ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
         { name: 'github-token', text: githubToken ?? '' }
     ].filter(({ text }) => text.trim() !== '');
 }
@@ -45118,7 +45122,7 @@ async function runAction(work, entry = {}) {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
@@ -64982,13 +64986,17 @@ function judge({ plan, log }, result) {
     const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, plan.inputs.expectCache, plan.decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
 }
-/** Pushes the images if everything has succeeded; otherwise only cache tags. */
-async function publishAll(run, caches, result) {
+/**
+ * Pushes the images if everything has succeeded; otherwise only cache tags.
+ *
+ * @param handed digests of images that another machine has pushed, by reference in the engine; '' if unknown
+ */
+async function publishAll(run, caches, result, handed = new Map()) {
     if (!run.plan.decision.push)
         return;
     if (result.failures.length > 0) {
         // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
+        await addCacheTags(run, caches, result, new Map(handed));
         if (run.signal.aborted)
             throw new errors/* CancelledError */.cc();
         return;
@@ -64998,6 +65006,9 @@ async function publishAll(run, caches, result) {
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
+    for (const [reference, digest] of handed)
+        if (!digests.get(reference))
+            digests.set(reference, digest);
     if (publication.failures.length === 0)
         await addCacheTags(run, caches, result, digests);
     // as late as possible: a concurrent run may end after this one

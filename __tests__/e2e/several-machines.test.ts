@@ -103,7 +103,7 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
           'of-another-image',
           (folder) =>
             edit(folder, 1, (handed) => {
-              handed.digest = `sha256:${'0'.repeat(64)}`
+              handed.images = '0'.repeat(64)
             })
         ],
         [
@@ -136,6 +136,15 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
         const outcome = await pipeline.publishOn(agent, { results: changed(pipeline, name, change) })
         outcomes.push([name, outcome.exitCode === 1 ? errorsOf(outcome) : outcome.log])
       }
+      const mixed = `${pipeline.handOff}-mixed`
+      cpSync(pipeline.handOff, mixed, { recursive: true })
+      const mixedFile = join(mixed, 'hand-off.json')
+      const digestOfOther = await project.digest(`builder-${short(stranger.head())}`)
+      writeFileSync(
+        mixedFile,
+        readFileSync(mixedFile, 'utf8').replaceAll(String(built.outputs.digest), String(digestOfOther))
+      )
+      outcomes.push(['mixed', errorsOf(await pipeline.publishOn(agent, { handOff: mixed }))])
       const otherHandOff = await pipeline.publishOn(agent, { handOff: other.handOff })
       outcomes.push(['hand-off', errorsOf(otherHandOff)])
       const failing = await pipeline.publishOn(agent, {}, { checks: 'exit 7' })
@@ -145,11 +154,12 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
     expect(refused).toEqual({
       missing: expect.stringContaining('did not pass: there is no result of it'),
       failed: expect.stringContaining('did not pass: exit code 1'),
-      'of-another-image': expect.stringContaining('did not pass: it ran in another image (sha256:000'),
+      'of-another-image': expect.stringContaining('did not pass: it ran in another image than the one'),
       'of-another-command': expect.stringContaining('did not pass: another command ran'),
       'of-another-run': expect.stringMatching(/is of the workflow run 2, and this run is 1.*there is no result of it/s),
       repeated: expect.stringContaining('did not pass: exit code 1'),
       broken: expect.stringContaining('is not the result of a test of this version'),
+      mixed: expect.stringContaining('did not pass: it ran in another image than the one'),
       'hand-off': expect.stringContaining('The hand-off is not of this run: it is of the workflow run 2'),
       check: expect.stringContaining('The check "exit 7" did not pass')
     })
@@ -186,17 +196,19 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
     expect(ending(again)).toEqual({ exitCode: 0, log: '' })
     expect(await project.layers(tag)).toEqual(layers)
 
-    // the next commit changes one file: only what follows it is built, and production as well
-    source.commit({ 'page.txt': 'one more\n' })
-    const next = new Pipeline(bed, engine, 'five', source, inputs, undefined, '3')
-    const nextBuilt = await next.build()
-    await next.test([0, 1, 2])
-    const nextPublished = await next.publish()
-    expect(ending(nextPublished)).toEqual({ exitCode: 0, log: '' })
-    const executed = [...stepsOf(nextBuilt), ...stepsOf(nextPublished)].filter(({ cached }) => !cached)
-    expect(new Set(executed.map(({ instruction }) => instruction))).toEqual(
-      new Set(['COPY page.txt /page.txt', 'COPY --from=builder /stamp /page.txt /www/'])
-    )
+    // the next commits change one file: only what follows it is built, and production as well
+    for (const run of ['3', '4']) {
+      source.commit({ 'page.txt': `one more, ${run}\n` })
+      const next = new Pipeline(bed, engine, 'five', source, inputs, undefined, run)
+      const nextBuilt = await next.build()
+      await next.test([0, 1, 2])
+      const nextPublished = await next.publish()
+      expect(ending(nextPublished)).toEqual({ exitCode: 0, log: '' })
+      const executed = [...stepsOf(nextBuilt), ...stepsOf(nextPublished)].filter(({ cached }) => !cached)
+      expect(new Set(executed.map(({ instruction }) => instruction))).toEqual(
+        new Set(['COPY page.txt /page.txt', 'COPY --from=builder /stamp /page.txt /www/'])
+      )
+    }
   })
 })
 
@@ -240,6 +252,18 @@ describe.each(engines)('Several machines, Docker $version, $store store', (engin
     expect(refused.exitCode).toBe(1)
     expect(errorsOf(refused)).toContain('there is no result of it: its machine failed or was cancelled')
     expect(await pipeline.project.imageTags()).toEqual([`builder-${short(source.head())}`])
+  })
+
+  it('hand on no value of a secret that a test gets by name', async () => {
+    const source = new SourceRepository(bed.folder, files('one\n'))
+    const tests = 'echo "token is $API_TOKEN"; exit 3\n  --env API_TOKEN'
+    const pipeline = new Pipeline(bed, engine, 'secret', source, { tests })
+    await pipeline.build()
+    const failed = await pipeline.test([0], { API_TOKEN: 'a-very-secret-value' })
+    expect(failed.exitCode).toBe(1)
+    const told = readFileSync(join(pipeline.results, 'attempt-1', 'test-0.json'), 'utf8')
+    expect(told).toContain('token is ***')
+    expect([told, failed.summary, JSON.stringify(failed.report)].join()).not.toContain('a-very-secret-value')
   })
 
   it('publish the very stage that was tested', async () => {

@@ -109,7 +109,7 @@ const PARTS = {
     required: ['image']
   },
   test: {
-    inputs: 'hand-off test test-parallelism reports-directory retries'.split(' '),
+    inputs: 'hand-off test test-parallelism reports-directory retries remove-images'.split(' '),
     outputs: 'result tests report'.split(' '),
     required: ['hand-off']
   },

@@ -47734,13 +47734,13 @@ module.exports = {
 /* harmony export */   Ww: () => (/* binding */ handedInputs),
 /* harmony export */   wy: () => (/* binding */ readTransport)
 /* harmony export */ });
-/* unused harmony exports readHandOffFolder, readResultsFolder, readTestIndices */
+/* unused harmony exports OF_TESTS, readHandOffFolder, readResultsFolder, readTestIndices */
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
 /* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
 
 
 
-/** The inputs that a machine needs to run tests. */
+/** The inputs that a machine needs to run tests, and gets with the hand-off. */
 const OF_TESTS = ['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform'];
 /** The most jobs that GitHub makes of one matrix (docs.github.com, "Usage limits"). */
 const MOST_TESTS = 256;
@@ -50449,10 +50449,13 @@ class Secrets {
     lines;
     /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
     shown;
-    /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
-    constructor(inputs, names = []) {
+    /**
+     * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
+     * @param env the environment of the step: the inputs may name its variables
+     */
+    constructor(inputs, names = [], env = {}) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs);
+        const all = hiddenTexts(inputs, env);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50498,13 +50501,14 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts(inputs) {
+function hiddenTexts(inputs, env) {
     const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
+    const withValue = (word) => (env[word] === undefined ? word : `${word}=${env[word]}`);
     const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-        ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
         { name: 'github-token', text: githubToken ?? '' }
     ].filter(({ text }) => text.trim() !== '');
 }
@@ -52870,7 +52874,7 @@ async function runAction(work, entry = {}) {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
@@ -72813,13 +72817,17 @@ function phases_judge({ plan, log }, result) {
     const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, plan.inputs.expectCache, plan.decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
 }
-/** Pushes the images if everything has succeeded; otherwise only cache tags. */
-async function publishAll(run, caches, result) {
+/**
+ * Pushes the images if everything has succeeded; otherwise only cache tags.
+ *
+ * @param handed digests of images that another machine has pushed, by reference in the engine; '' if unknown
+ */
+async function publishAll(run, caches, result, handed = new Map()) {
     if (!run.plan.decision.push)
         return;
     if (result.failures.length > 0) {
         // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
+        await addCacheTags(run, caches, result, new Map(handed));
         if (run.signal.aborted)
             throw new CancelledError();
         return;
@@ -72829,6 +72837,9 @@ async function publishAll(run, caches, result) {
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
+    for (const [reference, digest] of handed)
+        if (!digests.get(reference))
+            digests.set(reference, digest);
     if (publication.failures.length === 0)
         await addCacheTags(run, caches, result, digests);
     // as late as possible: a concurrent run may end after this one
@@ -74231,8 +74242,12 @@ async function buildAndHandOn(run, strategy, result, target) {
     result.failures.push(...(await build_buildAll(run, building, result, plan.builds)));
     await explain_explainAll(run, caches, (0,result_result/* buildsOf */.jV)(result));
     phases_judge(run, result);
-    if (result.failures.length > 0)
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        if (plan.decision.push)
+            await addCacheTags(run, caches, result, new Map());
         return;
+    }
     const passed = await findPassed(run, building, result);
     if (passed)
         result.tests = passed;
@@ -74246,7 +74261,9 @@ async function buildAndHandOn(run, strategy, result, target) {
         throw new lib_errors/* CancelledError */.cc();
     if (result.failures.length > 0)
         return;
-    const digest = transport === 'registry' ? (images.at(-1)?.digest ?? '') : await digestOfFile((0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX));
+    const digest = transport === 'registry'
+        ? (images.at(-1)?.digest ?? '')
+        : await digestOfFile((0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), run.signal);
     result.handedOn = { transport, digest, images, tests, folder };
 }
 /** Returns the name under which an image is handed on: that of a stage which is also published is its name as a builder image. */
@@ -74267,8 +74284,7 @@ async function pushAll(run, result, keys, digests) {
     // one after the other: the engine uploads layers that two images share only once
     for (const stage of plan.builds) {
         const reference = handedName(plan, stage);
-        if (pushes.mayGoOn())
-            await pushes.push(reference);
+        await pushes.push(reference);
         const digest = pushes.digests.get(reference) ?? '';
         if (!pushes.mayGoOn())
             break;
@@ -74285,8 +74301,15 @@ async function pushAll(run, result, keys, digests) {
         images.push({ reference, digest });
         digests.set(stage.reference, digest);
     }
-    result.failures.push(...pushes.failures);
+    result.failures.push(...pushes.failures.map(describePush));
     return images;
+}
+/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
+function describePush(failure) {
+    if (failure.kind !== 'push' || failure.failure.kind !== 'immutable')
+        return failure;
+    const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`;
+    return { kind: 'error', message };
 }
 /** Writes all images to the archive. */
 async function saveAll(run, folder, result) {
@@ -74298,10 +74321,19 @@ async function saveAll(run, folder, result) {
     }
     return references.map((reference) => ({ reference, digest: '' }));
 }
-/** Returns the SHA-256 of a file: `sha256:…`. */
-async function digestOfFile(path) {
+/**
+ * Returns the SHA-256 of a file: `sha256:…`.
+ *
+ * @throws CancelledError
+ */
+async function digestOfFile(path, signal) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash);
+    try {
+        await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash, { signal });
+    }
+    catch (error) {
+        throw signal.aborted ? new lib_errors/* CancelledError */.cc() : error;
+    }
     return `sha256:${hash.digest('hex')}`;
 }
 
@@ -75839,12 +75871,16 @@ __nccwpck_require__.d(__webpack_exports__, {
   $z: () => (/* binding */ HAND_OFF_FILE)
 });
 
-// UNUSED EXPORTS: readHandOff, readHandedResult
+// UNUSED EXPORTS: imagesOf, readHandOff, readHandedResult
 
 // EXTERNAL MODULE: ./node_modules/ajv/dist/2020.js
 var _2020 = __nccwpck_require__(2210);
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
 ;// CONCATENATED MODULE: ./.build/src/result/hand-off-schema.js
 /** JSON schemas of the files that machines hand to each other; docs/ has the same for people. */
 const hand_off_schema_text = { type: 'string' };
@@ -75889,7 +75925,7 @@ const build = {
         cacheOrigin: { type: 'object', properties: { commit: hand_off_schema_text, branch: hand_off_schema_text }, required: ['commit', 'branch'] },
         imageId: hand_off_schema_text,
         seconds: number,
-        steps: { type: 'array', items: step },
+        steps: { type: 'array', maxItems: 10_000, items: step },
         bases: {
             type: 'array',
             items: { type: 'object', properties: { reference: hand_off_schema_text, digest: hand_off_schema_text }, required: ['reference', 'digest'] }
@@ -75921,6 +75957,7 @@ const test = {
         lastLines: hand_off_schema_text,
         failedCases: {
             type: 'array',
+            maxItems: 1_000,
             items: { type: 'object', properties: { name: hand_off_schema_text, message: hand_off_schema_text }, required: ['name', 'message'] }
         }
     },
@@ -75969,8 +76006,8 @@ const HAND_OFF_SCHEMA = {
             }
         },
         startedAt,
-        builds: { type: 'array', items: build, description: 'For the report, as there.' },
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
         ...['version', 'runId', 'commit', 'image', 'variant', 'buildArgs', 'inputs', 'tests', 'transport', 'digest'],
@@ -75987,15 +76024,15 @@ const TEST_RESULT_SCHEMA = {
         runId,
         attempt: { type: 'integer', minimum: 1, description: 'GITHUB_RUN_ATTEMPT: the newest result of a test counts.' },
         commit,
-        digest: { ...digest, description: 'The digest of the hand-off.' },
+        images: { ...hand_off_schema_text, description: 'A hash of the digests of all images that were handed on.' },
         index: count,
         fingerprint: { ...hand_off_schema_text, description: 'A hash of the command and of its docker run options.' },
         startedAt,
         result: test,
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
-        ...['version', 'runId', 'attempt', 'commit', 'digest', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
+        ...['version', 'runId', 'attempt', 'commit', 'images', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
     ]
 };
 
@@ -76004,9 +76041,15 @@ const TEST_RESULT_SCHEMA = {
 
 
 
+
+
 /** Names of the files in the folder of a hand-off. */
 const HAND_OFF_FILE = 'hand-off.json';
 const ARCHIVE_FILE = 'images.tar';
+/** Returns what tells the images of a hand-off from all others: 64 hex digits. */
+function imagesOf({ transport, digest, images }) {
+    return hashOf([transport, digest, images.map((image) => image.digest)]);
+}
 const ajv = new _2020.Ajv2020({ strict: true });
 const isHandOff = ajv.compile(HAND_OFF_SCHEMA);
 const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
@@ -76017,7 +76060,13 @@ const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
  * @throws UserError
  */
 function readHandOff(text, file) {
-    return read(text, file, isHandOff, 'a hand-off');
+    const handOff = read(text, file, isHandOff, 'a hand-off');
+    const { image, transport, digest, images } = handOff;
+    const isOurs = images.every(({ reference }) => isReference(reference) && reference.startsWith(`${image}:`));
+    const isWhole = transport === 'artifact' || digest === (images.at(-1)?.digest ?? '');
+    if (isOurs && isWhole)
+        return handOff;
+    throw new UserError(`${JSON.stringify(file)} is not a hand-off: ${isOurs ? 'its digest is not that of its last image' : 'it has an image of another repository'}; run all jobs again`);
 }
 /**
  * Reads the result of a test, which another machine has written.

@@ -6232,7 +6232,7 @@ exports.contentVocabulary = [
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
-const dependentRequired_1 = __nccwpck_require__(5881);
+const dependentRequired_1 = __nccwpck_require__(3024);
 const dependentSchemas_1 = __nccwpck_require__(3818);
 const limitContains_1 = __nccwpck_require__(3907);
 const next = [dependentRequired_1.default, dependentSchemas_1.default, limitContains_1.default];
@@ -6402,7 +6402,7 @@ exports["default"] = def;
 
 /***/ }),
 
-/***/ 5881:
+/***/ 3024:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -45762,7 +45762,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events"
 
 /***/ }),
 
-/***/ 3024:
+/***/ 8262:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
@@ -47721,77 +47721,6 @@ module.exports = {
   isUUID,
   normalizeIPv6,
   stringArrayToHexStripped
-}
-
-
-/***/ }),
-
-/***/ 1191:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   fJ: () => (/* binding */ readResultsFolder),
-/* harmony export */   hi: () => (/* binding */ readHandOffFolder)
-/* harmony export */ });
-/* unused harmony exports handedInputs, readTransport, readTestIndices, checkMatrix */
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
-/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
-
-
-
-/** The inputs that a machine needs to run tests. */
-const OF_TESTS = (/* unused pure expression or super */ null && (['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform']));
-/** The most jobs that GitHub makes of one matrix (docs.github.com, "Usage limits"). */
-const MOST_TESTS = 256;
-/**
- * Returns the texts of the inputs that the machines which run the tests need, by name.
- *
- * @throws UserError if one of them has a secret: everyone who may read the artifacts of the run could read it
- */
-function handedInputs(get, secrets) {
-    for (const name of OF_TESTS) {
-        if (secrets.lines.some((line) => get(name).includes(line))) {
-            throw new UserError(`Input ${name} has a secret, and everyone who may read the artifacts of this run could read it in the hand-off; give only the name of the variable (--env NAME), and set the variable in the env of the step that uses test`);
-        }
-    }
-    return Object.fromEntries(OF_TESTS.map((name) => [name, get(name)]).filter(([, text]) => text !== ''));
-}
-function readTransport(get) {
-    return oneOf(get, 'transport', ['registry', 'artifact'], 'registry');
-}
-/** Returns the folder of the input `hand-off`. */
-function readHandOffFolder(get) {
-    const folder = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .path */ .Ae)(get, 'hand-off');
-    if (folder !== undefined)
-        return folder;
-    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input hand-off is missing; set it to the folder of the output hand-off of build');
-}
-function readResultsFolder(get) {
-    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .path */ .Ae)(get, 'results');
-}
-/**
- * Returns the indices of the input `test`; all if it is not set.
- *
- * @param count of the tests
- * @throws UserError
- */
-function readTestIndices(get, count) {
-    const items = words(get, 'test');
-    if (items.length === 0)
-        return Array.from({ length: count }, (_, index) => index);
-    const indices = items.map((item) => {
-        if (/^\d{1,4}$/.test(item) && Number(item) < count)
-            return Number(item);
-        const right = count === 0 ? 'but the hand-off has no tests' : `each line must be the index of a test, from 0 to ${count - 1}`;
-        throw new UserError(`Input test has the line ${quote(item)}; ${right}`);
-    });
-    return [...new Set(indices)];
-}
-/** @throws UserError if there are more tests than a matrix can have */
-function checkMatrix(tests) {
-    if (tests <= MOST_TESTS)
-        return;
-    throw new UserError(`Input tests has ${tests} tests, and GitHub makes at most ${MOST_TESTS} jobs of a matrix; join some of them, or use the action that does the whole job on one machine`);
 }
 
 
@@ -50448,10 +50377,13 @@ class Secrets {
     lines;
     /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
     shown;
-    /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
-    constructor(inputs, names = []) {
+    /**
+     * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
+     * @param env the environment of the step: the inputs may name its variables
+     */
+    constructor(inputs, names = [], env = {}) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs);
+        const all = hiddenTexts(inputs, env);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50497,13 +50429,14 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts(inputs) {
+function hiddenTexts(inputs, env) {
     const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
+    const withValue = (word) => (env[word] === undefined ? word : `${word}=${env[word]}`);
     const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-        ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
         { name: 'github-token', text: githubToken ?? '' }
     ].filter(({ text }) => text.trim() !== '');
 }
@@ -51835,6 +51768,126 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
+/***/ 8560:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  T: () => (/* binding */ openHandOff),
+  x: () => (/* binding */ readResults)
+});
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/action/input-values.js + 10 modules
+var input_values = __nccwpck_require__(3540);
+;// CONCATENATED MODULE: ./.build/src/action/hand-off-inputs.js
+
+
+
+/** The inputs that a machine needs to run tests, and gets with the hand-off. */
+const OF_TESTS = (/* unused pure expression or super */ null && (['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform']));
+/** The most jobs that GitHub makes of one matrix (docs.github.com, "Usage limits"). */
+const MOST_TESTS = 256;
+/**
+ * Returns the texts of the inputs that the machines which run the tests need, by name.
+ *
+ * @throws UserError if one of them has a secret: everyone who may read the artifacts of the run could read it
+ */
+function handedInputs(get, secrets) {
+    for (const name of OF_TESTS) {
+        if (secrets.lines.some((line) => get(name).includes(line))) {
+            throw new UserError(`Input ${name} has a secret, and everyone who may read the artifacts of this run could read it in the hand-off; give only the name of the variable (--env NAME), and set the variable in the env of the step that uses test`);
+        }
+    }
+    return Object.fromEntries(OF_TESTS.map((name) => [name, get(name)]).filter(([, text]) => text !== ''));
+}
+function readTransport(get) {
+    return oneOf(get, 'transport', ['registry', 'artifact'], 'registry');
+}
+/** Returns the folder of the input `hand-off`. */
+function readHandOffFolder(get) {
+    const folder = (0,input_values/* path */.Ae)(get, 'hand-off');
+    if (folder !== undefined)
+        return folder;
+    throw new errors/* UserError */.yo('Input hand-off is missing; set it to the folder of the output hand-off of build');
+}
+function readResultsFolder(get) {
+    return (0,input_values/* path */.Ae)(get, 'results');
+}
+/**
+ * Returns the indices of the input `test`; all if it is not set.
+ *
+ * @param count of the tests
+ * @throws UserError
+ */
+function readTestIndices(get, count) {
+    const items = words(get, 'test');
+    if (items.length === 0)
+        return Array.from({ length: count }, (_, index) => index);
+    const indices = items.map((item) => {
+        if (/^\d{1,4}$/.test(item) && Number(item) < count)
+            return Number(item);
+        const right = count === 0 ? 'but the hand-off has no tests' : `each line must be the index of a test, from 0 to ${count - 1}`;
+        throw new UserError(`Input test has the line ${quote(item)}; ${right}`);
+    });
+    return [...new Set(indices)];
+}
+/** @throws UserError if there are more tests than a matrix can have */
+function checkMatrix(tests) {
+    if (tests <= MOST_TESTS)
+        return;
+    throw new UserError(`Input tests has ${tests} tests, and GitHub makes at most ${MOST_TESTS} jobs of a matrix; join some of them, or use the action that does the whole job on one machine`);
+}
+
+// EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
+var hand_off = __nccwpck_require__(9090);
+// EXTERNAL MODULE: ./.build/src/entries/lifecycle.js + 12 modules
+var lifecycle = __nccwpck_require__(9185);
+;// CONCATENATED MODULE: ./.build/src/entries/handed-files.js
+
+
+
+
+
+
+/**
+ * Reads the hand-off in the folder of the input `hand-off`.
+ *
+ * @throws UserError
+ */
+async function openHandOff() {
+    const folder = readHandOffFolder(lifecycle/* readInput */.R);
+    const file = (0,external_node_path_.join)(folder, hand_off/* HAND_OFF_FILE */.$z);
+    return { handOff: (0,hand_off/* readHandOff */.nd)(await readHanded(file, 'hand-off'), file), folder };
+}
+/**
+ * Reads the result files in the folder of the input `results`, at any depth; a folder that does not exist has none.
+ *
+ * @throws UserError
+ */
+async function readResults() {
+    const folder = readResultsFolder(lifecycle/* readInput */.R);
+    if (folder === undefined)
+        return [];
+    const names = await (0,promises_.readdir)(folder, { recursive: true }).catch(() => []);
+    const files = names.filter((name) => /(^|[\\/])test-\d+\.json$/.test(name)).map((name) => (0,external_node_path_.join)(folder, name));
+    return Promise.all(files.map(async (file) => ({ file, handed: (0,hand_off/* readHandedResult */.mE)(await readHanded(file, 'results'), file) })));
+}
+async function readHanded(file, input) {
+    return (0,promises_.readFile)(file, 'utf8').catch((error) => {
+        throw new errors/* UserError */.yo(`Input ${input}: ${JSON.stringify(file)} cannot be read (${(0,errors/* messageOf */.bD)(error)}); download the artifact with what the other machines have handed on`);
+    });
+}
+
+
+/***/ }),
+
 /***/ 9185:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -51915,7 +51968,7 @@ function childEnvironment(env, asked = []) {
 }
 
 // EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
+var external_node_fs_ = __nccwpck_require__(8262);
 // EXTERNAL MODULE: ./.build/src/lib/text.js
 var lib_text = __nccwpck_require__(2184);
 ;// CONCATENATED MODULE: ./.build/src/lib/log.js
@@ -52845,7 +52898,7 @@ async function runAction(work, entry = {}) {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
@@ -52966,45 +53019,22 @@ async function writeSummary(summary) {
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
-/* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1191);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9440);
-/* harmony import */ var _pipeline_publish_handed_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3237);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9090);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9185);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6555);
-
-
-
-
+/* harmony import */ var _pipeline_publish_handed_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3237);
+/* harmony import */ var _handed_files_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8560);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9185);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6555);
 
 
 
 
 /** Runs the step of the action `publish`: builds production from the images of the hand-off, and publishes it if all tests passed. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_6__/* .runAction */ .C)(async (action) => {
-    const folder = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .readHandOffFolder */ .hi)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_6__/* .readInput */ .R);
-    const file = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_5__/* .HAND_OFF_FILE */ .$z);
-    const handOff = (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_5__/* .readHandOff */ .nd)(await readHanded(file, 'hand-off'), file);
-    const results = await readResults((0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .readResultsFolder */ .fJ)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_6__/* .readInput */ .R));
-    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_7__/* .makePlan */ .Cs)(action);
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_2__/* .runAction */ .C)(async (action) => {
+    const { handOff, folder } = await (0,_handed_files_js__WEBPACK_IMPORTED_MODULE_1__/* .openHandOff */ .T)();
+    const results = await (0,_handed_files_js__WEBPACK_IMPORTED_MODULE_1__/* .readResults */ .x)();
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_3__/* .makePlan */ .Cs)(action);
     const runId = process.env.GITHUB_RUN_ID ?? '';
-    return (0,_run_js__WEBPACK_IMPORTED_MODULE_7__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_publish_handed_js__WEBPACK_IMPORTED_MODULE_4__/* .publishHanded */ .k)(run, { handOff, results, folder, runId }));
+    return (0,_run_js__WEBPACK_IMPORTED_MODULE_3__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_publish_handed_js__WEBPACK_IMPORTED_MODULE_0__/* .publishHanded */ .k)(run, { handOff, results, folder, runId }));
 }, { part: 'publish' });
-async function readHanded(file, input) {
-    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8').catch((error) => {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Input ${input}: ${JSON.stringify(file)} cannot be read (${(0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}); download the artifact with what the other machines have handed on`);
-    });
-}
-/** Reads the result files in a folder, at any depth; a folder that does not exist has none. */
-async function readResults(folder) {
-    if (folder === undefined)
-        return [];
-    const names = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readdir)(folder, { recursive: true }).catch(() => []);
-    const files = names.filter((name) => /(^|[\\/])test-\d+\.json$/.test(name)).map((name) => (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, name));
-    return Promise.all(files.map(async (file) => ({ file, handed: (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_5__/* .readHandedResult */ .mE)(await readHanded(file, 'results'), file) })));
-}
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -53024,7 +53054,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 // UNUSED EXPORTS: recordingDocker, removeOwnContainers
 
 // EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
+var external_node_fs_ = __nccwpck_require__(8262);
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
 // EXTERNAL MODULE: ./.build/src/lib/json.js
@@ -60147,7 +60177,7 @@ function announce({ strategy, decision, refs, commit, builds }, log) {
 /* harmony export */   Q9: () => (/* binding */ unusualModes),
 /* harmony export */   oM: () => (/* binding */ narrowModes)
 /* harmony export */ });
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8262);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
 
 
@@ -68849,11 +68879,13 @@ var fingerprints = __nccwpck_require__(1574);
 var stage_builds = __nccwpck_require__(8827);
 // EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
 var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
+var hand_off = __nccwpck_require__(9090);
 ;// CONCATENATED MODULE: ./.build/src/result/judge-results.js
 /**
  * Returns one result for each expected test. One that is missing, or that is about something else, counts as an error.
  *
- * @returns also one sentence for each file that is about no expected test
+ * @returns also the results that count, and one sentence for each file that is about no expected test
  */
 function judgeResults(expected, results) {
     const problems = results.flatMap(({ file, handed }) => {
@@ -68863,15 +68895,15 @@ function judgeResults(expected, results) {
             : [`The test result ${JSON.stringify(file)} is ${why}; hand over the results of this run only`];
     });
     const own = results.map(({ handed }) => handed).filter((handed) => whyForeign(expected, handed) === undefined);
+    const isNewest = ({ index, attempt }) => own.every((other) => other.index !== index || other.attempt <= attempt);
+    const judged = own.filter(isNewest);
     const tests = expected.tests.map(({ command, fingerprint }, index) => {
-        const ofTest = own.filter((one) => one.index === index);
-        const newest = Math.max(0, ...ofTest.map(({ attempt }) => attempt));
-        const judged = ofTest
-            .filter(({ attempt }) => attempt === newest)
-            .map((one) => judgeOne(one, { command, fingerprint, digest: expected.digest }));
-        return judged.find(({ failure }) => failure !== undefined) ?? judged[0] ?? missing(command);
+        const results = judged
+            .filter((one) => one.index === index)
+            .map((one) => judgeOne(one, { command, fingerprint, images: expected.images }));
+        return results.find(({ failure }) => failure !== undefined) ?? results[0] ?? missing(command);
     });
-    return { tests, problems };
+    return { tests, judged, problems };
 }
 function whyForeign({ runId, commit, tests }, handed) {
     if (handed.runId !== runId)
@@ -68882,17 +68914,22 @@ function whyForeign({ runId, commit, tests }, handed) {
         ? undefined
         : `of test ${handed.index}, and this run has ${tests.length} tests, from 0`;
 }
-function judgeOne({ digest, fingerprint, result }, expected) {
-    const { command } = expected;
-    const error = (failure) => ({ ...result, command, status: 'error', failure });
-    if (digest !== expected.digest) {
-        return error(`it ran in another image (${digest || 'unknown'}) than the one that was handed on (${expected.digest})`);
-    }
+function judgeOne({ images, fingerprint, result }, expected) {
+    const { status, exitCode, seconds, machine, lastLines, failedCases } = result;
+    // only what a test on another machine can tell
+    const told = {
+        ...{ command: expected.command, status, exitCode, seconds },
+        ...(machine !== undefined && { machine }),
+        ...(lastLines !== undefined && { lastLines }),
+        ...(failedCases !== undefined && { failedCases })
+    };
+    const error = (failure) => ({ ...told, status: 'error', failure });
+    if (images !== expected.images)
+        return error('it ran in another image than the one that was handed on');
     if (fingerprint !== expected.fingerprint) {
         return error('another command ran, or other docker run options, than the inputs of this step name');
     }
-    const { failure = `its status is ${result.status}`, ...told } = result;
-    return result.status === 'passed' ? { ...told, command } : { ...told, command, failure };
+    return status === 'passed' ? told : { ...told, failure: result.failure ?? `its status is ${status}` };
 }
 function missing(command) {
     const failure = 'there is no result of it: its machine failed or was cancelled, or did not upload the result';
@@ -69332,7 +69369,7 @@ function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '',
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
+var external_node_fs_ = __nccwpck_require__(8262);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: external "node:stream/promises"
@@ -69341,8 +69378,6 @@ const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createR
 var docker_errors = __nccwpck_require__(9129);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
-var hand_off = __nccwpck_require__(9090);
 // EXTERNAL MODULE: ./.build/src/result/result.js
 var result_result = __nccwpck_require__(7652);
 // EXTERNAL MODULE: ./.build/src/registry/client-words.js
@@ -73172,13 +73207,17 @@ function phases_judge({ plan, log }, result) {
     const verdict = (0,cache_verdict/* judgeMisses */.oB)(result, plan.inputs.expectCache, plan.decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
 }
-/** Pushes the images if everything has succeeded; otherwise only cache tags. */
-async function publishAll(run, caches, result) {
+/**
+ * Pushes the images if everything has succeeded; otherwise only cache tags.
+ *
+ * @param handed digests of images that another machine has pushed, by reference in the engine; '' if unknown
+ */
+async function publishAll(run, caches, result, handed = new Map()) {
     if (!run.plan.decision.push)
         return;
     if (result.failures.length > 0) {
         // the run that mends the failure must not build the same again
-        await phases_addCacheTags(run, caches, result, new Map());
+        await phases_addCacheTags(run, caches, result, new Map(handed));
         if (run.signal.aborted)
             throw new errors/* CancelledError */.cc();
         return;
@@ -73188,6 +73227,9 @@ async function publishAll(run, caches, result) {
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
+    for (const [reference, digest] of handed)
+        if (!digests.get(reference))
+            digests.set(reference, digest);
     if (publication.failures.length === 0)
         await phases_addCacheTags(run, caches, result, digests);
     // as late as possible: a concurrent run may end after this one
@@ -74586,8 +74628,12 @@ async function buildAndHandOn(run, strategy, result, target) {
     result.failures.push(...(await buildAll(run, building, result, plan.builds)));
     await explainAll(run, caches, buildsOf(result));
     judge(run, result);
-    if (result.failures.length > 0)
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        if (plan.decision.push)
+            await addCacheTags(run, caches, result, new Map());
         return;
+    }
     const passed = await findPassed(run, building, result);
     if (passed)
         result.tests = passed;
@@ -74601,7 +74647,9 @@ async function buildAndHandOn(run, strategy, result, target) {
         throw new CancelledError();
     if (result.failures.length > 0)
         return;
-    const digest = transport === 'registry' ? (images.at(-1)?.digest ?? '') : await digestOfFile(join(folder, ARCHIVE_FILE));
+    const digest = transport === 'registry'
+        ? (images.at(-1)?.digest ?? '')
+        : await digestOfFile(join(folder, ARCHIVE_FILE), run.signal);
     result.handedOn = { transport, digest, images, tests, folder };
 }
 /** Returns the name under which an image is handed on: that of a stage which is also published is its name as a builder image. */
@@ -74622,8 +74670,7 @@ async function pushAll(run, result, keys, digests) {
     // one after the other: the engine uploads layers that two images share only once
     for (const stage of plan.builds) {
         const reference = handedName(plan, stage);
-        if (pushes.mayGoOn())
-            await pushes.push(reference);
+        await pushes.push(reference);
         const digest = pushes.digests.get(reference) ?? '';
         if (!pushes.mayGoOn())
             break;
@@ -74640,8 +74687,15 @@ async function pushAll(run, result, keys, digests) {
         images.push({ reference, digest });
         digests.set(stage.reference, digest);
     }
-    result.failures.push(...pushes.failures);
+    result.failures.push(...pushes.failures.map(describePush));
     return images;
+}
+/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
+function describePush(failure) {
+    if (failure.kind !== 'push' || failure.failure.kind !== 'immutable')
+        return failure;
+    const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`;
+    return { kind: 'error', message };
 }
 /** Writes all images to the archive. */
 async function saveAll(run, folder, result) {
@@ -74653,14 +74707,24 @@ async function saveAll(run, folder, result) {
     }
     return references.map((reference) => ({ reference, digest: '' }));
 }
-/** Returns the SHA-256 of a file: `sha256:…`. */
-async function digestOfFile(path) {
+/**
+ * Returns the SHA-256 of a file: `sha256:…`.
+ *
+ * @throws CancelledError
+ */
+async function digestOfFile(path, signal) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash);
+    try {
+        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash, { signal });
+    }
+    catch (error) {
+        throw signal.aborted ? new errors/* CancelledError */.cc() : error;
+    }
     return `sha256:${hash.digest('hex')}`;
 }
 
 ;// CONCATENATED MODULE: ./.build/src/pipeline/take-over.js
+
 
 
 
@@ -74681,7 +74745,7 @@ async function digestOfFile(path) {
  */
 async function fetchHanded(fetching, { image, transport, digest }, folder, images) {
     if (transport === 'artifact')
-        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest);
+        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest, images);
     for (const handed of images) {
         const source = `${image}@${handed.digest}`;
         const failure = await (0,client_images/* pull */.a$)(fetching, source, `Pull ${handed.reference}`);
@@ -74699,8 +74763,10 @@ async function setName({ docker, signal }, image, name) {
     if (failure !== undefined)
         throw new Error(`Cannot tag ${image} as ${name} (${failure})`);
 }
-async function load(fetching, archive, digest) {
-    const own = await digestOfFile(archive).catch((error) => {
+async function load(fetching, archive, digest, images) {
+    const own = await digestOfFile(archive, fetching.signal).catch((error) => {
+        if (error instanceof errors/* CancelledError */.cc)
+            throw error;
         throw new errors/* UserError */.yo(`Cannot read ${archive}, the archive of the hand-off (${(0,errors/* messageOf */.bD)(error)}); download the whole artifact`);
     });
     if (own !== digest) {
@@ -74710,6 +74776,12 @@ async function load(fetching, archive, digest) {
     const failure = (0,docker_errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         throw new errors/* UserError */.yo(`The images in ${archive} could not be loaded (${failure})`);
+    // a name of its own could take the place of a base image
+    const loaded = [...result.stdout.matchAll(/^Loaded image: (\S+)$/gm)].map(([, name = '']) => name);
+    const others = loaded.filter((name) => !images.some(({ reference }) => (0,image_reference/* sameReference */.kP)(reference, name)));
+    if (others.length > 0) {
+        throw new errors/* UserError */.yo(`${archive} has other images than those that were handed on (${others.join(', ')}); run all jobs again`);
+    }
 }
 /** Returns the engine's ID of an image. */
 async function idInEngine({ docker, signal }, name) {
@@ -74749,10 +74821,11 @@ function whyOtherContent({ commit, variant }, stage, keys, { labels }) {
     if (other === -1 && own.length === recorded.length)
         return undefined;
     const line = own[other]?.line;
-    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved since`;
+    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved or cannot be inspected now`;
 }
 
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish-handed.js
+
 
 
 
@@ -74780,22 +74853,24 @@ async function takeOverAndPublish(run, strategy, result, handed) {
     const names = untilBuilder.map((stage) => handedName(plan, stage));
     const why = whyOtherPlan(plan, handOff, names, handed.runId);
     if (why !== undefined) {
-        throw new errors/* UserError */.yo(`The hand-off is not of this run: ${why}; give build and publish the same inputs and the same checkout`);
+        throw new errors/* UserError */.yo(`The hand-off is not of this run: ${why}; hand over what build made in this run, and give build and publish the same inputs and the same checkout`);
     }
-    result.machines = machinesOf(handed);
+    result.machines = machinesOf(handOff, []);
     const read = await phases_findKeys(run);
-    if (plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
-        return;
     if (handOff.digest === '') {
-        throw new errors/* UserError */.yo('The hand-off has no images, because an earlier run had built and tested the same content, and that is no longer in the registry; run all jobs again');
+        // of anything else, the results of this run's own tests count
+        if (plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
+            return;
+        throw new errors/* UserError */.yo('The hand-off has no images, because an earlier run had built and tested the same content, and that cannot be found in the registry now; run all jobs again');
     }
     const caches = { ...read, sources: new cache_sources_CacheSources(run, read.keys, read.inEngine) };
     caches.sources.start(afterBuilder, ({ reference }) => strategy.fetch(reference));
     const prefetch = new prefetch_Prefetch(run, caches);
     const building = { strategy, caches, prefetch, startFromImages: true };
     if (handOff.tests.length > 0 || plan.inputs.tests.length === 0) {
-        const { tests, problems } = judgeResults(expectedOf(plan, handOff), results);
+        const { tests, judged, problems } = judgeResults(expectedOf(plan, handOff), results);
         result.tests = tests;
+        result.machines = machinesOf(handOff, judged);
         result.failures.push(...problems.map((message) => ({ kind: 'error', message })), ...failuresOf(tests));
         // nothing is built of what must not be published
         if (result.failures.length > 0)
@@ -74817,14 +74892,15 @@ async function takeOverAndPublish(run, strategy, result, handed) {
     if (run.signal.aborted)
         throw new errors/* CancelledError */.cc();
     phases_judge(run, result);
-    await publishAll(run, caches, result);
+    const digests = untilBuilder.map((stage, index) => [stage.reference, handOff.images[index]?.digest ?? '']);
+    await publishAll(run, caches, result, new Map(digests));
 }
 function notPassed() {
     throw new errors/* UserError */.yo('The hand-off says that an earlier run has passed the tests in the same builder image, and the registry does not say so; run all jobs again');
 }
-function expectedOf({ inputs, commit }, { digest, runId }) {
+function expectedOf({ inputs, commit }, handOff) {
     const tests = inputs.tests.map(({ command }, index) => ({ command, fingerprint: (0,fingerprints/* fingerprintOfTest */.w)(inputs, index) }));
-    return { runId, commit: commit.sha, digest, tests };
+    return { runId: handOff.runId, commit: commit.sha, images: (0,hand_off/* imagesOf */.IC)(handOff), tests };
 }
 /** Brings the images into the engine, checks them, and gives them all names that this run would have given them. */
 async function takeOver(run, result, { handOff, folder }, keys) {
@@ -74850,8 +74926,8 @@ async function takeOver(run, result, { handOff, folder }, keys) {
     }
 }
 /** Returns what the other machine tells of a build, which only the report and the choice between two caches need. */
-function buildOf({ builds }, stage) {
-    const told = builds.find(({ kind, image }) => kind === stage.kind && image === stage.reference);
+function buildOf({ builds, image }, stage) {
+    const told = builds.find((one) => one.kind === stage.kind && one.image === stage.reference);
     const unknown = {
         cacheSource: stage.cacheSource,
         imageId: '',
@@ -74860,13 +74936,21 @@ function buildOf({ builds }, stage) {
         bases: [],
         unreadableCaches: []
     };
-    return { ...(told ?? unknown), kind: stage.kind, stage: stage.name, image: stage.reference };
+    const cacheSource = told?.cacheSource.startsWith(`${image}:`) ? told.cacheSource : stage.cacheSource;
+    return { ...(told ?? unknown), kind: stage.kind, stage: stage.name, image: stage.reference, cacheSource };
 }
-function machinesOf({ handOff, results }) {
-    return [
-        { name: 'build', startedAt: handOff.startedAt, timeline: handOff.timeline },
-        ...results.map(({ handed: { index, startedAt, timeline } }) => ({ name: `test ${index}`, startedAt, timeline }))
-    ];
+/** Returns the other machines: that which built, and those of the results that count. One machine may have run several tests. */
+function machinesOf({ startedAt, timeline }, results) {
+    const isSame = (a, b) => a.startedAt === b.startedAt && a.result.machine === b.result.machine;
+    const first = results.filter((one, index) => results.findIndex((other) => isSame(one, other)) === index);
+    const tested = first.map((one) => {
+        const all = results.filter((other) => isSame(one, other));
+        // each file has what had ended by then
+        const [longest = one] = all.toSorted((a, b) => b.timeline.length - a.timeline.length);
+        const indices = all.map(({ index }) => index).toSorted((a, b) => a - b);
+        return { name: `test ${indices.join(', ')}`, startedAt: one.startedAt, timeline: longest.timeline };
+    });
+    return [{ name: 'build', startedAt, timeline }, ...tested];
 }
 
 
@@ -76371,6 +76455,7 @@ function count(steps) {
 __nccwpck_require__.d(__webpack_exports__, {
   sX: () => (/* binding */ ARCHIVE_FILE),
   $z: () => (/* binding */ HAND_OFF_FILE),
+  IC: () => (/* binding */ imagesOf),
   nd: () => (/* binding */ readHandOff),
   mE: () => (/* binding */ readHandedResult)
 });
@@ -76379,8 +76464,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 var _2020 = __nccwpck_require__(2210);
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
 // EXTERNAL MODULE: ./.build/src/lib/json.js
 var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
 ;// CONCATENATED MODULE: ./.build/src/result/hand-off-schema.js
 /** JSON schemas of the files that machines hand to each other; docs/ has the same for people. */
 const hand_off_schema_text = { type: 'string' };
@@ -76425,7 +76514,7 @@ const build = {
         cacheOrigin: { type: 'object', properties: { commit: hand_off_schema_text, branch: hand_off_schema_text }, required: ['commit', 'branch'] },
         imageId: hand_off_schema_text,
         seconds: number,
-        steps: { type: 'array', items: step },
+        steps: { type: 'array', maxItems: 10_000, items: step },
         bases: {
             type: 'array',
             items: { type: 'object', properties: { reference: hand_off_schema_text, digest: hand_off_schema_text }, required: ['reference', 'digest'] }
@@ -76457,6 +76546,7 @@ const test = {
         lastLines: hand_off_schema_text,
         failedCases: {
             type: 'array',
+            maxItems: 1_000,
             items: { type: 'object', properties: { name: hand_off_schema_text, message: hand_off_schema_text }, required: ['name', 'message'] }
         }
     },
@@ -76505,8 +76595,8 @@ const HAND_OFF_SCHEMA = {
             }
         },
         startedAt,
-        builds: { type: 'array', items: build, description: 'For the report, as there.' },
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
         ...['version', 'runId', 'commit', 'image', 'variant', 'buildArgs', 'inputs', 'tests', 'transport', 'digest'],
@@ -76523,15 +76613,15 @@ const TEST_RESULT_SCHEMA = {
         runId,
         attempt: { type: 'integer', minimum: 1, description: 'GITHUB_RUN_ATTEMPT: the newest result of a test counts.' },
         commit,
-        digest: { ...digest, description: 'The digest of the hand-off.' },
+        images: { ...hand_off_schema_text, description: 'A hash of the digests of all images that were handed on.' },
         index: count,
         fingerprint: { ...hand_off_schema_text, description: 'A hash of the command and of its docker run options.' },
         startedAt,
         result: test,
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
-        ...['version', 'runId', 'attempt', 'commit', 'digest', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
+        ...['version', 'runId', 'attempt', 'commit', 'images', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
     ]
 };
 
@@ -76540,9 +76630,15 @@ const TEST_RESULT_SCHEMA = {
 
 
 
+
+
 /** Names of the files in the folder of a hand-off. */
 const HAND_OFF_FILE = 'hand-off.json';
 const ARCHIVE_FILE = 'images.tar';
+/** Returns what tells the images of a hand-off from all others: 64 hex digits. */
+function imagesOf({ transport, digest, images }) {
+    return (0,hash/* hashOf */.q)([transport, digest, images.map((image) => image.digest)]);
+}
 const ajv = new _2020.Ajv2020({ strict: true });
 const isHandOff = ajv.compile(HAND_OFF_SCHEMA);
 const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
@@ -76553,7 +76649,13 @@ const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
  * @throws UserError
  */
 function readHandOff(text, file) {
-    return read(text, file, isHandOff, 'a hand-off');
+    const handOff = read(text, file, isHandOff, 'a hand-off');
+    const { image, transport, digest, images } = handOff;
+    const isOurs = images.every(({ reference }) => (0,image_reference/* isReference */.A_)(reference) && reference.startsWith(`${image}:`));
+    const isWhole = transport === 'artifact' || digest === (images.at(-1)?.digest ?? '');
+    if (isOurs && isWhole)
+        return handOff;
+    throw new errors/* UserError */.yo(`${JSON.stringify(file)} is not a hand-off: ${isOurs ? 'its digest is not that of its last image' : 'it has an image of another repository'}; run all jobs again`);
 }
 /**
  * Reads the result of a test, which another machine has written.

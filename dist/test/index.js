@@ -47731,7 +47731,8 @@ module.exports = {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   S3: () => (/* binding */ readTestIndices),
-/* harmony export */   hi: () => (/* binding */ readHandOffFolder)
+/* harmony export */   hi: () => (/* binding */ readHandOffFolder),
+/* harmony export */   s_: () => (/* binding */ OF_TESTS)
 /* harmony export */ });
 /* unused harmony exports handedInputs, readTransport, readResultsFolder, checkMatrix */
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
@@ -47740,8 +47741,8 @@ module.exports = {
 
 
 
-/** The inputs that a machine needs to run tests. */
-const OF_TESTS = (/* unused pure expression or super */ null && (['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform']));
+/** The inputs that a machine needs to run tests, and gets with the hand-off. */
+const OF_TESTS = ['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform'];
 /** The most jobs that GitHub makes of one matrix (docs.github.com, "Usage limits"). */
 const MOST_TESTS = 256;
 /**
@@ -50500,10 +50501,13 @@ class Secrets {
     lines;
     /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
     shown;
-    /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
-    constructor(inputs, names = []) {
+    /**
+     * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
+     * @param env the environment of the step: the inputs may name its variables
+     */
+    constructor(inputs, names = [], env = {}) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs);
+        const all = hiddenTexts(inputs, env);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50549,13 +50553,14 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts(inputs) {
+function hiddenTexts(inputs, env) {
     const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
+    const withValue = (word) => (env[word] === undefined ? word : `${word}=${env[word]}`);
     const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-        ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
         { name: 'github-token', text: githubToken ?? '' }
     ].filter(({ text }) => text.trim() !== '');
 }
@@ -51925,6 +51930,57 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
+/***/ 2231:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   T: () => (/* binding */ openHandOff)
+/* harmony export */ });
+/* unused harmony export readResults */
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1191);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9440);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9090);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6481);
+
+
+
+
+
+
+/**
+ * Reads the hand-off in the folder of the input `hand-off`.
+ *
+ * @throws UserError
+ */
+async function openHandOff() {
+    const folder = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__/* .readHandOffFolder */ .hi)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_5__/* .readInput */ .R);
+    const file = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_4__/* .HAND_OFF_FILE */ .$z);
+    return { handOff: (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_4__/* .readHandOff */ .nd)(await readHanded(file, 'hand-off'), file), folder };
+}
+/**
+ * Reads the result files in the folder of the input `results`, at any depth; a folder that does not exist has none.
+ *
+ * @throws UserError
+ */
+async function readResults() {
+    const folder = readResultsFolder(readInput);
+    if (folder === undefined)
+        return [];
+    const names = await readdir(folder, { recursive: true }).catch(() => []);
+    const files = names.filter((name) => /(^|[\\/])test-\d+\.json$/.test(name)).map((name) => join(folder, name));
+    return Promise.all(files.map(async (file) => ({ file, handed: readHandedResult(await readHanded(file, 'results'), file) })));
+}
+async function readHanded(file, input) {
+    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8').catch((error) => {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Input ${input}: ${JSON.stringify(file)} cannot be read (${(0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}); download the artifact with what the other machines have handed on`);
+    });
+}
+
+
+/***/ }),
+
 /***/ 6481:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -52910,7 +52966,7 @@ async function runAction(work, entry = {}) {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp));
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
@@ -59915,15 +59971,15 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
 /* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1191);
 /* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3271);
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9440);
-/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7392);
-/* harmony import */ var _pipeline_phases_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5654);
-/* harmony import */ var _pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5365);
-/* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1574);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8330);
+/* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7392);
+/* harmony import */ var _pipeline_phases_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5654);
+/* harmony import */ var _pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5365);
+/* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1574);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8330);
 /* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(9010);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9090);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(7652);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9090);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7652);
+/* harmony import */ var _handed_files_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2231);
 /* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6481);
 /* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5581);
 
@@ -59943,65 +59999,62 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-/** Inputs of the action itself; the others come with the hand-off. */
-const OWN = ['test-parallelism', 'reports-directory', 'retries'];
-let handOff;
-let folder = '';
+/** Inputs of the action itself; those of the tests come with the hand-off, and no other input does. */
+const OWN = ['test-parallelism', 'reports-directory', 'retries', 'remove-images'];
+let opened;
 const results = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), `shared-docker-layers-results-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+let written = 0;
 /** Runs the step of the action `test`: runs tests of a hand-off, and writes their results for the action `publish`. */
 await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .runAction */ .C)(async (action) => {
-    const { inputs, log, timeline, runId, secrets, signal } = action;
-    const docker = (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .recordingDocker */ .Ep)(action, (name) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_11__/* .sameRepository */ .RB)(inputs.image, name));
-    if (handOff === undefined)
+    const { inputs, log, runId, signal } = action;
+    if (opened === undefined)
         throw new Error('There is no hand-off');
-    const { commit, digest } = handOff;
+    const { handOff, folder } = opened;
+    const docker = (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .recordingDocker */ .Ep)(action, (name) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_10__/* .sameRepository */ .RB)(inputs.image, name));
     const indices = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTestIndices */ .S3)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R, inputs.tests.length);
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(results, { recursive: true });
     const run = { ...action, docker, plan: { inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .publicInputs */ .PX)(inputs) } };
-    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_13__/* .emptyResult */ .$)();
+    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_12__/* .emptyResult */ .$)();
     try {
-        const ended = await (0,_pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_9__/* .testHanded */ .D)(run, handOff, indices, folder);
-        result.tests = ended.map((one) => one.result);
-        const timelineOfTests = secrets.redactTexts(timeline.spans());
-        for (const { index, result: test } of ended) {
-            const { imageId: _, kind: __, ...told } = secrets.redactTexts(test);
-            const handed = {
-                ...{
-                    version: 1,
-                    runId: process.env.GITHUB_RUN_ID ?? '',
-                    attempt: Number(process.env.GITHUB_RUN_ATTEMPT) || 1
-                },
-                ...{ commit, digest, index, fingerprint: (0,_plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_10__/* .fingerprintOfTest */ .w)(run.plan.inputs, index) },
-                startedAt: performance.timeOrigin,
-                result: { ...told, machine: process.env.RUNNER_NAME || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.hostname)() },
-                timeline: timelineOfTests
-            };
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(results, `test-${index}.json`), `${JSON.stringify(handed)}\n`);
-        }
-        result.failures.push(...(0,_pipeline_phases_js__WEBPACK_IMPORTED_MODULE_8__/* .failuresOf */ .dJ)(result.tests));
+        const onResult = (one) => writeResult(action, handOff, one);
+        result.tests = await (0,_pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_8__/* .testHanded */ .D)(run, handOff, { indices, folder, onResult });
+        result.failures.push(...(0,_pipeline_phases_js__WEBPACK_IMPORTED_MODULE_7__/* .failuresOf */ .dJ)(result.tests));
         result.cancelled = signal.aborted;
         if (signal.aborted)
             result.failures.push({ kind: 'cancelled' });
         return result;
     }
     finally {
-        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_7__/* .handOver */ .C)({ ...run, log, folder: action.folder });
+        await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__/* .handOver */ .C)({ ...run, log, folder: action.folder });
         await (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .removeOwnContainers */ .RL)(docker, runId, log, signal);
     }
 }, {
     part: 'test',
-    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__/* .testOutputs */ .t)(report, path, results),
+    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__/* .testOutputs */ .t)(report, path, written === 0 ? '' : results),
     openInputs: async () => {
-        folder = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readHandOffFolder */ .hi)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R);
-        const file = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__/* .HAND_OFF_FILE */ .$z);
-        const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8').catch((error) => {
-            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo(`Input hand-off: ${JSON.stringify(file)} cannot be read (${(0,_lib_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .messageOf */ .bD)(error)}); give the folder of the output hand-off of build`);
-        });
-        const read = (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__/* .readHandOff */ .nd)(text, file);
-        handOff = read;
-        return (name) => OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R)(name) : name === 'image' ? read.image : (read.inputs[name] ?? '');
+        opened = await (0,_handed_files_js__WEBPACK_IMPORTED_MODULE_13__/* .openHandOff */ .T)();
+        const { image, inputs } = opened.handOff;
+        const handed = (name) => (_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .OF_TESTS */ .s_.includes(name) ? (inputs[name] ?? '') : '');
+        return (name) => (OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R)(name) : name === 'image' ? image : handed(name));
     }
 });
+async function writeResult({ inputs, secrets, timeline }, handOff, { index, result }) {
+    const { imageId: _, kind: __, ...told } = secrets.redactTexts(result);
+    const handed = {
+        version: 1,
+        runId: process.env.GITHUB_RUN_ID ?? '',
+        attempt: Number(process.env.GITHUB_RUN_ATTEMPT) || 1,
+        commit: handOff.commit,
+        images: (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__/* .imagesOf */ .IC)(handOff),
+        index,
+        fingerprint: (0,_plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_9__/* .fingerprintOfTest */ .w)(inputs, index),
+        startedAt: performance.timeOrigin,
+        result: { ...told, machine: process.env.RUNNER_NAME || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.hostname)() },
+        timeline: secrets.redactTexts(timeline.spans())
+    };
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(results, `test-${index}.json`), `${JSON.stringify(handed)}\n`);
+    written += 1;
+}
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -71419,13 +71472,17 @@ function judge({ plan, log }, result) {
     const verdict = judgeMisses(result, plan.inputs.expectCache, plan.decision.publish);
     result.failures.push(...verdict.failures.map(({ stage }) => ({ kind: 'miss', stage })));
 }
-/** Pushes the images if everything has succeeded; otherwise only cache tags. */
-async function publishAll(run, caches, result) {
+/**
+ * Pushes the images if everything has succeeded; otherwise only cache tags.
+ *
+ * @param handed digests of images that another machine has pushed, by reference in the engine; '' if unknown
+ */
+async function publishAll(run, caches, result, handed = new Map()) {
     if (!run.plan.decision.push)
         return;
     if (result.failures.length > 0) {
         // the run that mends the failure must not build the same again
-        await addCacheTags(run, caches, result, new Map());
+        await addCacheTags(run, caches, result, new Map(handed));
         if (run.signal.aborted)
             throw new CancelledError();
         return;
@@ -71435,6 +71492,9 @@ async function publishAll(run, caches, result) {
     if (size)
         result.pullSize = size;
     result.failures.push(...publication.failures);
+    for (const [reference, digest] of handed)
+        if (!digests.get(reference))
+            digests.set(reference, digest);
     if (publication.failures.length === 0)
         await addCacheTags(run, caches, result, digests);
     // as late as possible: a concurrent run may end after this one
@@ -72202,6 +72262,8 @@ var labels = __nccwpck_require__(3660);
 var variant = __nccwpck_require__(7194);
 // EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
 var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
 // EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
 var hand_off = __nccwpck_require__(9090);
 // EXTERNAL MODULE: external "node:crypto"
@@ -72220,8 +72282,6 @@ var build = __nccwpck_require__(6113);
 var bounds = __nccwpck_require__(5998);
 // EXTERNAL MODULE: ./.build/src/lib/within.js
 var lib_within = __nccwpck_require__(1208);
-// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
-var image_reference = __nccwpck_require__(8330);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
@@ -73581,8 +73641,12 @@ async function buildAndHandOn(run, strategy, result, target) {
     result.failures.push(...(await buildAll(run, building, result, plan.builds)));
     await explainAll(run, caches, buildsOf(result));
     judge(run, result);
-    if (result.failures.length > 0)
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        if (plan.decision.push)
+            await addCacheTags(run, caches, result, new Map());
         return;
+    }
     const passed = await findPassed(run, building, result);
     if (passed)
         result.tests = passed;
@@ -73596,7 +73660,9 @@ async function buildAndHandOn(run, strategy, result, target) {
         throw new CancelledError();
     if (result.failures.length > 0)
         return;
-    const digest = transport === 'registry' ? (images.at(-1)?.digest ?? '') : await digestOfFile(join(folder, ARCHIVE_FILE));
+    const digest = transport === 'registry'
+        ? (images.at(-1)?.digest ?? '')
+        : await digestOfFile(join(folder, ARCHIVE_FILE), run.signal);
     result.handedOn = { transport, digest, images, tests, folder };
 }
 /** Returns the name under which an image is handed on: that of a stage which is also published is its name as a builder image. */
@@ -73617,8 +73683,7 @@ async function pushAll(run, result, keys, digests) {
     // one after the other: the engine uploads layers that two images share only once
     for (const stage of plan.builds) {
         const reference = handedName(plan, stage);
-        if (pushes.mayGoOn())
-            await pushes.push(reference);
+        await pushes.push(reference);
         const digest = pushes.digests.get(reference) ?? '';
         if (!pushes.mayGoOn())
             break;
@@ -73635,8 +73700,15 @@ async function pushAll(run, result, keys, digests) {
         images.push({ reference, digest });
         digests.set(stage.reference, digest);
     }
-    result.failures.push(...pushes.failures);
+    result.failures.push(...pushes.failures.map(describePush));
     return images;
+}
+/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
+function describePush(failure) {
+    if (failure.kind !== 'push' || failure.failure.kind !== 'immutable')
+        return failure;
+    const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`;
+    return { kind: 'error', message };
 }
 /** Writes all images to the archive. */
 async function saveAll(run, folder, result) {
@@ -73648,14 +73720,24 @@ async function saveAll(run, folder, result) {
     }
     return references.map((reference) => ({ reference, digest: '' }));
 }
-/** Returns the SHA-256 of a file: `sha256:…`. */
-async function digestOfFile(path) {
+/**
+ * Returns the SHA-256 of a file: `sha256:…`.
+ *
+ * @throws CancelledError
+ */
+async function digestOfFile(path, signal) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash);
+    try {
+        await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash, { signal });
+    }
+    catch (error) {
+        throw signal.aborted ? new errors/* CancelledError */.cc() : error;
+    }
     return `sha256:${hash.digest('hex')}`;
 }
 
 ;// CONCATENATED MODULE: ./.build/src/pipeline/take-over.js
+
 
 
 
@@ -73676,7 +73758,7 @@ async function digestOfFile(path) {
  */
 async function fetchHanded(fetching, { image, transport, digest }, folder, images) {
     if (transport === 'artifact')
-        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest);
+        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest, images);
     for (const handed of images) {
         const source = `${image}@${handed.digest}`;
         const failure = await (0,client_images/* pull */.a$)(fetching, source, `Pull ${handed.reference}`);
@@ -73694,8 +73776,10 @@ async function setName({ docker, signal }, image, name) {
     if (failure !== undefined)
         throw new Error(`Cannot tag ${image} as ${name} (${failure})`);
 }
-async function load(fetching, archive, digest) {
-    const own = await digestOfFile(archive).catch((error) => {
+async function load(fetching, archive, digest, images) {
+    const own = await digestOfFile(archive, fetching.signal).catch((error) => {
+        if (error instanceof errors/* CancelledError */.cc)
+            throw error;
         throw new errors/* UserError */.yo(`Cannot read ${archive}, the archive of the hand-off (${(0,errors/* messageOf */.bD)(error)}); download the whole artifact`);
     });
     if (own !== digest) {
@@ -73705,6 +73789,12 @@ async function load(fetching, archive, digest) {
     const failure = (0,docker_errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         throw new errors/* UserError */.yo(`The images in ${archive} could not be loaded (${failure})`);
+    // a name of its own could take the place of a base image
+    const loaded = [...result.stdout.matchAll(/^Loaded image: (\S+)$/gm)].map(([, name = '']) => name);
+    const others = loaded.filter((name) => !images.some(({ reference }) => (0,image_reference/* sameReference */.kP)(reference, name)));
+    if (others.length > 0) {
+        throw new errors/* UserError */.yo(`${archive} has other images than those that were handed on (${others.join(', ')}); run all jobs again`);
+    }
 }
 /** Returns the engine's ID of an image. */
 async function idInEngine({ docker, signal }, name) {
@@ -73744,7 +73834,7 @@ function whyOtherContent({ commit, variant }, stage, keys, { labels }) {
     if (other === -1 && own.length === recorded.length)
         return undefined;
     const line = own[other]?.line;
-    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved since`;
+    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved or cannot be inspected now`;
 }
 
 // EXTERNAL MODULE: ./.build/src/pipeline/test.js + 3 modules
@@ -73753,37 +73843,41 @@ var test = __nccwpck_require__(9983);
 
 
 
-/**
- * Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before.
- *
- * @param indices of the tests
- * @param folder of the hand-off
- */
-async function testHanded(run, handOff, indices, folder) {
+/** Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before. */
+async function testHanded(run, handOff, { indices, folder, onResult }) {
     const { inputs } = run.plan;
     const builder = handOff.images.at(-1);
-    if (builder === undefined)
-        throw new errors/* UserError */.yo('The hand-off has no image to test; give this step only the tests in the output matrix of build');
+    if (builder === undefined) {
+        throw new errors/* UserError */.yo('The hand-off has no image to test; run this step only for the tests in the output matrix of build');
+    }
     const fetching = { ...run, platform: inputs.platform, retries: inputs.retries };
-    await fetchHanded(fetching, handOff, folder, [builder]);
-    const imageId = await idInEngine(run, builder.reference);
+    // an archive has the images of all stages
+    await fetchHanded(fetching, handOff, folder, handOff.transport === 'artifact' ? handOff.images : [builder]);
+    const { digest } = builder;
+    const imageId = await idInEngine(run, digest === '' ? builder.reference : `${handOff.image}@${digest}`);
     const limit = (0,test/* limitOf */.LF)(inputs);
-    const ended = await Promise.all(indices.map(async (index) => {
+    const testOne = async (index) => {
         const tests = inputs.tests.slice(index, index + 1);
         const [result] = await (0,test/* runTests */.N$)(run, { image: builder.reference, tests, first: index + 1 }, limit);
-        return result && { index, result: inImage(result, imageId) };
-    }));
-    return ended.flatMap((one) => one ?? []);
+        if (result === undefined)
+            return [];
+        const judged = inImage(result, imageId);
+        await onResult({ index, result: judged });
+        return [judged];
+    };
+    // each test runs to its end, whatever the others do
+    const ended = await Promise.allSettled(indices.map(testOne));
+    const error = ended.find((one) => one.status === 'rejected' && !(one.reason instanceof errors/* CancelledError */.cc));
+    if (error?.status === 'rejected')
+        throw error.reason;
+    return ended.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
 }
 /** A container runs by the name of its image, which another job on the same engine may have taken. */
 function inImage({ imageId, ...result }, expected) {
     if (imageId === undefined || imageId === expected)
         return result;
-    return {
-        ...result,
-        status: 'error',
-        failure: 'it ran in another image than the one that was handed on: another job on the same engine has taken the name'
-    };
+    const failure = 'it ran in another image than the one that was handed on: another job on the same engine has taken the name';
+    return { ...result, status: 'error', failure };
 }
 
 
@@ -75250,14 +75344,16 @@ function isTimeout(reason) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A_: () => (/* binding */ isReference),
 /* harmony export */   F2: () => (/* binding */ parseReference),
 /* harmony export */   NT: () => (/* binding */ isMountSource),
 /* harmony export */   RB: () => (/* binding */ sameRepository),
 /* harmony export */   SU: () => (/* binding */ parseRepository),
 /* harmony export */   dz: () => (/* binding */ isTag),
-/* harmony export */   fn: () => (/* binding */ resolveTag)
+/* harmony export */   fn: () => (/* binding */ resolveTag),
+/* harmony export */   kP: () => (/* binding */ sameReference)
 /* harmony export */ });
-/* unused harmony exports ImageRefError, isReference, sameReference, sameImage */
+/* unused harmony exports ImageRefError, sameImage */
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2184);
 
 /**
@@ -75772,6 +75868,7 @@ function count(steps) {
 __nccwpck_require__.d(__webpack_exports__, {
   sX: () => (/* binding */ ARCHIVE_FILE),
   $z: () => (/* binding */ HAND_OFF_FILE),
+  IC: () => (/* binding */ imagesOf),
   nd: () => (/* binding */ readHandOff)
 });
 
@@ -75781,8 +75878,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 var _2020 = __nccwpck_require__(2210);
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
 // EXTERNAL MODULE: ./.build/src/lib/json.js
 var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
 ;// CONCATENATED MODULE: ./.build/src/result/hand-off-schema.js
 /** JSON schemas of the files that machines hand to each other; docs/ has the same for people. */
 const hand_off_schema_text = { type: 'string' };
@@ -75827,7 +75928,7 @@ const build = {
         cacheOrigin: { type: 'object', properties: { commit: hand_off_schema_text, branch: hand_off_schema_text }, required: ['commit', 'branch'] },
         imageId: hand_off_schema_text,
         seconds: number,
-        steps: { type: 'array', items: step },
+        steps: { type: 'array', maxItems: 10_000, items: step },
         bases: {
             type: 'array',
             items: { type: 'object', properties: { reference: hand_off_schema_text, digest: hand_off_schema_text }, required: ['reference', 'digest'] }
@@ -75859,6 +75960,7 @@ const test = {
         lastLines: hand_off_schema_text,
         failedCases: {
             type: 'array',
+            maxItems: 1_000,
             items: { type: 'object', properties: { name: hand_off_schema_text, message: hand_off_schema_text }, required: ['name', 'message'] }
         }
     },
@@ -75907,8 +76009,8 @@ const HAND_OFF_SCHEMA = {
             }
         },
         startedAt,
-        builds: { type: 'array', items: build, description: 'For the report, as there.' },
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
         ...['version', 'runId', 'commit', 'image', 'variant', 'buildArgs', 'inputs', 'tests', 'transport', 'digest'],
@@ -75925,15 +76027,15 @@ const TEST_RESULT_SCHEMA = {
         runId,
         attempt: { type: 'integer', minimum: 1, description: 'GITHUB_RUN_ATTEMPT: the newest result of a test counts.' },
         commit,
-        digest: { ...digest, description: 'The digest of the hand-off.' },
+        images: { ...hand_off_schema_text, description: 'A hash of the digests of all images that were handed on.' },
         index: count,
         fingerprint: { ...hand_off_schema_text, description: 'A hash of the command and of its docker run options.' },
         startedAt,
         result: test,
-        timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
     },
     required: [
-        ...['version', 'runId', 'attempt', 'commit', 'digest', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
+        ...['version', 'runId', 'attempt', 'commit', 'images', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
     ]
 };
 
@@ -75942,9 +76044,15 @@ const TEST_RESULT_SCHEMA = {
 
 
 
+
+
 /** Names of the files in the folder of a hand-off. */
 const HAND_OFF_FILE = 'hand-off.json';
 const ARCHIVE_FILE = 'images.tar';
+/** Returns what tells the images of a hand-off from all others: 64 hex digits. */
+function imagesOf({ transport, digest, images }) {
+    return (0,hash/* hashOf */.q)([transport, digest, images.map((image) => image.digest)]);
+}
 const ajv = new _2020.Ajv2020({ strict: true });
 const isHandOff = ajv.compile(HAND_OFF_SCHEMA);
 const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
@@ -75955,7 +76063,13 @@ const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
  * @throws UserError
  */
 function readHandOff(text, file) {
-    return read(text, file, isHandOff, 'a hand-off');
+    const handOff = read(text, file, isHandOff, 'a hand-off');
+    const { image, transport, digest, images } = handOff;
+    const isOurs = images.every(({ reference }) => (0,image_reference/* isReference */.A_)(reference) && reference.startsWith(`${image}:`));
+    const isWhole = transport === 'artifact' || digest === (images.at(-1)?.digest ?? '');
+    if (isOurs && isWhole)
+        return handOff;
+    throw new errors/* UserError */.yo(`${JSON.stringify(file)} is not a hand-off: ${isOurs ? 'its digest is not that of its last image' : 'it has an image of another repository'}; run all jobs again`);
 }
 /**
  * Reads the result of a test, which another machine has written.

@@ -3,8 +3,8 @@ import { quote } from '../lib/text.ts'
 import { type Get, oneOf, path, words } from './input-values.ts'
 import type { Secrets } from './secrets.ts'
 
-/** The inputs that a machine needs to run tests. */
-const OF_TESTS = ['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform'] as const
+/** The inputs that a machine needs to run tests, and gets with the hand-off. */
+export const OF_TESTS: readonly string[] = ['tests', 'test-options', 'test-timeout-minutes', 'test-reports', 'platform']
 
 /** The most jobs that GitHub makes of one matrix (docs.github.com, "Usage limits"). */
 const MOST_TESTS = 256

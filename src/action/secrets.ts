@@ -12,13 +12,17 @@ export class Secrets {
   /** Ids of the secrets of which at least one line is not redacted, and names of such variables. */
   readonly shown: readonly string[]
 
-  /** @param names that people and workflows must be able to read: the runner drops an output with a masked text in it */
+  /**
+   * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
+   * @param env the environment of the step: the inputs may name its variables
+   */
   constructor(
     inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
-    names: readonly string[] = []
+    names: readonly string[] = [],
+    env: Readonly<Record<string, string | undefined>> = {}
   ) {
     this.values = inputs.secrets
-    const all = hiddenTexts(inputs)
+    const all = hiddenTexts(inputs, env)
     const isShown = (line: string): boolean => [...names, OUTPUT_WORDS].some((name) => name.includes(line))
     const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line))
     // the quoted form in a command line for users to paste
@@ -85,13 +89,17 @@ interface HiddenText {
   text: string
 }
 
-function hiddenTexts(inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>): HiddenText[] {
+function hiddenTexts(
+  inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
+  env: Readonly<Record<string, string | undefined>>
+): HiddenText[] {
   const { secrets, githubToken, buildArgs } = inputs
   // `--env NAME=value`, in one word or two
+  const withValue = (word: string): string => (env[word] === undefined ? word : `${word}=${env[word]}`)
   const variables = allRunOptions(inputs).map((word) => word.replace(/^(--env=|-e)/, ''))
   return [
     ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-    ...findSecretLike([...buildArgs, ...variables]).flatMap(({ name, value }) =>
+    ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) =>
       value === undefined ? [] : [{ name, text: value }]
     ),
     { name: 'github-token', text: githubToken ?? '' }

@@ -98,7 +98,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>, en
     await mkdir(folder)
     const get = (await entry.openInputs?.()) ?? readInput
     const inputs = readInputs(get)
-    secrets = new Secrets(inputs, namesShown(inputs, temp))
+    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env)
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
     crossCheck(inputs)
     noticeEmptySecrets(readSecrets(get)[1], log)

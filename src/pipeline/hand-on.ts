@@ -8,8 +8,8 @@ import { callInSection } from '../docker/transfer.ts'
 import { CancelledError } from '../lib/errors.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
-import { ARCHIVE_FILE, type Transport } from '../result/hand-off.ts'
-import { buildsOf, type RunResult } from '../result/result.ts'
+import { ARCHIVE_FILE, type HandedImage, type Transport } from '../result/hand-off.ts'
+import { buildsOf, type Failure, type RunResult } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { buildAll } from './build.ts'
 import { CacheSources } from './cache-sources.ts'
@@ -56,7 +56,11 @@ async function buildAndHandOn(run: Run, strategy: Strategy, result: RunResult, t
   result.failures.push(...(await buildAll(run, building, result, plan.builds)))
   await explainAll(run, caches, buildsOf(result))
   judge(run, result)
-  if (result.failures.length > 0) return
+  if (result.failures.length > 0) {
+    // the run that mends the failure must not build the same again
+    if (plan.decision.push) await addCacheTags(run, caches, result, new Map())
+    return
+  }
   const passed = await findPassed(run, building, result)
   if (passed) result.tests = passed
   const tests = passed ? [] : plan.inputs.tests.map((_, index) => index)
@@ -68,7 +72,9 @@ async function buildAndHandOn(run: Run, strategy: Strategy, result: RunResult, t
   if (run.signal.aborted) throw new CancelledError()
   if (result.failures.length > 0) return
   const digest =
-    transport === 'registry' ? (images.at(-1)?.digest ?? '') : await digestOfFile(join(folder, ARCHIVE_FILE))
+    transport === 'registry'
+      ? (images.at(-1)?.digest ?? '')
+      : await digestOfFile(join(folder, ARCHIVE_FILE), run.signal)
   result.handedOn = { transport, digest, images, tests, folder }
 }
 
@@ -77,7 +83,7 @@ export function handedName({ refs }: Pick<Run['plan'], 'refs'>, { kind, referenc
   return kind === 'production' ? refs.builder : reference
 }
 
-type Handed = { reference: string; digest: string }[]
+type Handed = HandedImage[]
 
 /** Pushes the images by names that no build uses as its cache source. */
 async function pushAll(run: Run, result: RunResult, keys: ContentKeys, digests: Map<string, string>): Promise<Handed> {
@@ -93,7 +99,7 @@ async function pushAll(run: Run, result: RunResult, keys: ContentKeys, digests: 
   // one after the other: the engine uploads layers that two images share only once
   for (const stage of plan.builds) {
     const reference = handedName(plan, stage)
-    if (pushes.mayGoOn()) await pushes.push(reference)
+    await pushes.push(reference)
     const digest = pushes.digests.get(reference) ?? ''
     if (!pushes.mayGoOn()) break
     const build = builds.find(({ image }) => image === stage.reference)
@@ -108,8 +114,15 @@ async function pushAll(run: Run, result: RunResult, keys: ContentKeys, digests: 
     images.push({ reference, digest })
     digests.set(stage.reference, digest)
   }
-  result.failures.push(...pushes.failures)
+  result.failures.push(...pushes.failures.map(describePush))
   return images
+}
+
+/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
+function describePush(failure: Failure): Failure {
+  if (failure.kind !== 'push' || failure.failure.kind !== 'immutable') return failure
+  const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`
+  return { kind: 'error', message }
 }
 
 /** Writes all images to the archive. */
@@ -123,9 +136,17 @@ async function saveAll(run: Run, folder: string, result: RunResult): Promise<Han
   return references.map((reference) => ({ reference, digest: '' }))
 }
 
-/** Returns the SHA-256 of a file: `sha256:…`. */
-export async function digestOfFile(path: string): Promise<string> {
+/**
+ * Returns the SHA-256 of a file: `sha256:…`.
+ *
+ * @throws CancelledError
+ */
+export async function digestOfFile(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
+  try {
+    await pipeline(createReadStream(path), hash, { signal })
+  } catch (error) {
+    throw signal.aborted ? new CancelledError() : error
+  }
   return `sha256:${hash.digest('hex')}`
 }

@@ -82,12 +82,21 @@ export function judge({ plan, log }: Pick<Run, 'plan' | 'log'>, result: RunResul
   result.failures.push(...verdict.failures.map(({ stage }): Failure => ({ kind: 'miss', stage })))
 }
 
-/** Pushes the images if everything has succeeded; otherwise only cache tags. */
-export async function publishAll(run: Run, caches: Caches, result: RunResult): Promise<void> {
+/**
+ * Pushes the images if everything has succeeded; otherwise only cache tags.
+ *
+ * @param handed digests of images that another machine has pushed, by reference in the engine; '' if unknown
+ */
+export async function publishAll(
+  run: Run,
+  caches: Caches,
+  result: RunResult,
+  handed: ReadonlyMap<string, string> = new Map()
+): Promise<void> {
   if (!run.plan.decision.push) return
   if (result.failures.length > 0) {
     // the run that mends the failure must not build the same again
-    await addCacheTags(run, caches, result, new Map())
+    await addCacheTags(run, caches, result, new Map(handed))
     if (run.signal.aborted) throw new CancelledError()
     return
   }
@@ -96,6 +105,7 @@ export async function publishAll(run: Run, caches: Caches, result: RunResult): P
   result.publication = publication
   if (size) result.pullSize = size
   result.failures.push(...publication.failures)
+  for (const [reference, digest] of handed) if (!digests.get(reference)) digests.set(reference, digest)
   if (publication.failures.length === 0) await addCacheTags(run, caches, result, digests)
   // as late as possible: a concurrent run may end after this one
   if (publication.failures.length === 0) await warnOfReplacement(run, publication.digest)

@@ -4,7 +4,7 @@ import { fingerprintOfTest } from '../plan/fingerprints.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
-import type { HandOff } from '../result/hand-off.ts'
+import { type HandedResult, type HandOff, imagesOf } from '../result/hand-off.ts'
 import { judgeResults, type ReadResult } from '../result/judge-results.ts'
 import type { Build, Machine, RunResult } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
@@ -43,15 +43,16 @@ async function takeOverAndPublish(run: Run, strategy: Strategy, result: RunResul
   const why = whyOtherPlan(plan, handOff, names, handed.runId)
   if (why !== undefined) {
     throw new UserError(
-      `The hand-off is not of this run: ${why}; give build and publish the same inputs and the same checkout`
+      `The hand-off is not of this run: ${why}; hand over what build made in this run, and give build and publish the same inputs and the same checkout`
     )
   }
-  result.machines = machinesOf(handed)
+  result.machines = machinesOf(handOff, [])
   const read = await findKeys(run)
-  if (plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
   if (handOff.digest === '') {
+    // of anything else, the results of this run's own tests count
+    if (plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
     throw new UserError(
-      'The hand-off has no images, because an earlier run had built and tested the same content, and that is no longer in the registry; run all jobs again'
+      'The hand-off has no images, because an earlier run had built and tested the same content, and that cannot be found in the registry now; run all jobs again'
     )
   }
   const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
@@ -59,8 +60,9 @@ async function takeOverAndPublish(run: Run, strategy: Strategy, result: RunResul
   const prefetch = new Prefetch(run, caches)
   const building = { strategy, caches, prefetch, startFromImages: true }
   if (handOff.tests.length > 0 || plan.inputs.tests.length === 0) {
-    const { tests, problems } = judgeResults(expectedOf(plan, handOff), results)
+    const { tests, judged, problems } = judgeResults(expectedOf(plan, handOff), results)
     result.tests = tests
+    result.machines = machinesOf(handOff, judged)
     result.failures.push(...problems.map((message) => ({ kind: 'error', message }) as const), ...failuresOf(tests))
     // nothing is built of what must not be published
     if (result.failures.length > 0) return
@@ -79,7 +81,8 @@ async function takeOverAndPublish(run: Run, strategy: Strategy, result: RunResul
   }
   if (run.signal.aborted) throw new CancelledError()
   judge(run, result)
-  await publishAll(run, caches, result)
+  const digests = untilBuilder.map((stage, index) => [stage.reference, handOff.images[index]?.digest ?? ''] as const)
+  await publishAll(run, caches, result, new Map(digests))
 }
 
 function notPassed(): never {
@@ -88,9 +91,9 @@ function notPassed(): never {
   )
 }
 
-function expectedOf({ inputs, commit }: Run['plan'], { digest, runId }: HandOff): Parameters<typeof judgeResults>[0] {
+function expectedOf({ inputs, commit }: Run['plan'], handOff: HandOff): Parameters<typeof judgeResults>[0] {
   const tests = inputs.tests.map(({ command }, index) => ({ command, fingerprint: fingerprintOfTest(inputs, index) }))
-  return { runId, commit: commit.sha, digest, tests }
+  return { runId: handOff.runId, commit: commit.sha, images: imagesOf(handOff), tests }
 }
 
 /** Brings the images into the engine, checks them, and gives them all names that this run would have given them. */
@@ -115,8 +118,8 @@ async function takeOver(run: Run, result: RunResult, { handOff, folder }: Handed
 }
 
 /** Returns what the other machine tells of a build, which only the report and the choice between two caches need. */
-function buildOf({ builds }: HandOff, stage: StageBuild): Build {
-  const told = builds.find(({ kind, image }) => kind === stage.kind && image === stage.reference)
+function buildOf({ builds, image }: HandOff, stage: StageBuild): Build {
+  const told = builds.find((one) => one.kind === stage.kind && one.image === stage.reference)
   const unknown = {
     cacheSource: stage.cacheSource,
     imageId: '',
@@ -125,12 +128,21 @@ function buildOf({ builds }: HandOff, stage: StageBuild): Build {
     bases: [],
     unreadableCaches: []
   }
-  return { ...(told ?? unknown), kind: stage.kind, stage: stage.name, image: stage.reference }
+  const cacheSource = told?.cacheSource.startsWith(`${image}:`) ? told.cacheSource : stage.cacheSource
+  return { ...(told ?? unknown), kind: stage.kind, stage: stage.name, image: stage.reference, cacheSource }
 }
 
-function machinesOf({ handOff, results }: Handed): Machine[] {
-  return [
-    { name: 'build', startedAt: handOff.startedAt, timeline: handOff.timeline },
-    ...results.map(({ handed: { index, startedAt, timeline } }) => ({ name: `test ${index}`, startedAt, timeline }))
-  ]
+/** Returns the other machines: that which built, and those of the results that count. One machine may have run several tests. */
+function machinesOf({ startedAt, timeline }: HandOff, results: readonly HandedResult[]): Machine[] {
+  const isSame = (a: HandedResult, b: HandedResult): boolean =>
+    a.startedAt === b.startedAt && a.result.machine === b.result.machine
+  const first = results.filter((one, index) => results.findIndex((other) => isSame(one, other)) === index)
+  const tested = first.map((one) => {
+    const all = results.filter((other) => isSame(one, other))
+    // each file has what had ended by then
+    const [longest = one] = all.toSorted((a, b) => b.timeline.length - a.timeline.length)
+    const indices = all.map(({ index }) => index).toSorted((a, b) => a - b)
+    return { name: `test ${indices.join(', ')}`, startedAt: one.startedAt, timeline: longest.timeline }
+  })
+  return [{ name: 'build', startedAt, timeline }, ...tested]
 }

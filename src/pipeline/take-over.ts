@@ -4,7 +4,7 @@ import { readKeysLabel } from '../cache/keys-label.ts'
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
 import { callInSection } from '../docker/transfer.ts'
-import { messageOf, UserError } from '../lib/errors.ts'
+import { CancelledError, messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Timeline } from '../lib/timeline.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
@@ -13,6 +13,7 @@ import type { StageBuild } from '../plan/stage-builds.ts'
 import { VARIANT_LABEL } from '../plan/variant.ts'
 import { pull } from '../registry/client-images.ts'
 import type { ImageRecord } from '../registry/image.ts'
+import { sameReference } from '../registry/image-reference.ts'
 import { ARCHIVE_FILE, type HandedImage, type HandOff } from '../result/hand-off.ts'
 import { digestOfFile } from './hand-on.ts'
 
@@ -39,7 +40,7 @@ export async function fetchHanded(
   folder: string,
   images: readonly HandedImage[]
 ): Promise<void> {
-  if (transport === 'artifact') return load(fetching, join(folder, ARCHIVE_FILE), digest)
+  if (transport === 'artifact') return load(fetching, join(folder, ARCHIVE_FILE), digest, images)
   for (const handed of images) {
     const source = `${image}@${handed.digest}`
     const failure = await pull(fetching, source, `Pull ${handed.reference}`)
@@ -64,8 +65,14 @@ export async function setName(
   if (failure !== undefined) throw new Error(`Cannot tag ${image} as ${name} (${failure})`)
 }
 
-async function load(fetching: Fetching, archive: string, digest: string): Promise<void> {
-  const own = await digestOfFile(archive).catch((error: unknown) => {
+async function load(
+  fetching: Fetching,
+  archive: string,
+  digest: string,
+  images: readonly HandedImage[]
+): Promise<void> {
+  const own = await digestOfFile(archive, fetching.signal).catch((error: unknown) => {
+    if (error instanceof CancelledError) throw error
     throw new UserError(
       `Cannot read ${archive}, the archive of the hand-off (${messageOf(error)}); download the whole artifact`
     )
@@ -84,6 +91,14 @@ async function load(fetching: Fetching, archive: string, digest: string): Promis
   )
   const failure = failureOf(result)
   if (failure !== undefined) throw new UserError(`The images in ${archive} could not be loaded (${failure})`)
+  // a name of its own could take the place of a base image
+  const loaded = [...result.stdout.matchAll(/^Loaded image: (\S+)$/gm)].map(([, name = '']) => name)
+  const others = loaded.filter((name) => !images.some(({ reference }) => sameReference(reference, name)))
+  if (others.length > 0) {
+    throw new UserError(
+      `${archive} has other images than those that were handed on (${others.join(', ')}); run all jobs again`
+    )
+  }
 }
 
 /** Returns the engine's ID of an image. */
@@ -130,5 +145,5 @@ export function whyOtherContent(
   const other = own.findIndex(({ key }, index) => (key === undefined ? '' : shortKey(key)) !== recorded[index]?.key)
   if (other === -1 && own.length === recorded.length) return undefined
   const line = own[other]?.line
-  return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved since`
+  return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved or cannot be inspected now`
 }

@@ -1,5 +1,4 @@
-import { UserError } from '../lib/errors.ts'
-import type { Run } from '../plan/run-context.ts'
+import { CancelledError, UserError } from '../lib/errors.ts'
 import type { HandOff } from '../result/hand-off.ts'
 import type { TestResult } from '../result/result.ts'
 import { type Fetching, fetchHanded, idInEngine } from './take-over.ts'
@@ -11,45 +10,54 @@ export interface IndexedResult {
   result: TestResult
 }
 
-/**
- * Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before.
- *
- * @param indices of the tests
- * @param folder of the hand-off
- */
-export async function testHanded(
-  run: TestRun & Pick<Run, 'docker' | 'log' | 'timeline' | 'signal'>,
-  handOff: HandOff,
-  indices: readonly number[],
+/** What to test of a hand-off. */
+export interface TestChoice {
+  /** Of the tests, from 0. */
+  indices: readonly number[]
+  /** Path of the folder of the hand-off. */
   folder: string
-): Promise<IndexedResult[]> {
+  /** Called when a test has ended. */
+  onResult: (result: IndexedResult) => Promise<void>
+}
+
+/** Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before. */
+export async function testHanded(
+  run: TestRun,
+  handOff: HandOff,
+  { indices, folder, onResult }: TestChoice
+): Promise<TestResult[]> {
   const { inputs } = run.plan
   const builder = handOff.images.at(-1)
-  if (builder === undefined)
+  if (builder === undefined) {
     throw new UserError(
-      'The hand-off has no image to test; give this step only the tests in the output matrix of build'
+      'The hand-off has no image to test; run this step only for the tests in the output matrix of build'
     )
+  }
   const fetching: Fetching = { ...run, platform: inputs.platform, retries: inputs.retries }
-  await fetchHanded(fetching, handOff, folder, [builder])
-  const imageId = await idInEngine(run, builder.reference)
+  // an archive has the images of all stages
+  await fetchHanded(fetching, handOff, folder, handOff.transport === 'artifact' ? handOff.images : [builder])
+  const { digest } = builder
+  const imageId = await idInEngine(run, digest === '' ? builder.reference : `${handOff.image}@${digest}`)
   const limit = limitOf(inputs)
-  const ended = await Promise.all(
-    indices.map(async (index) => {
-      const tests = inputs.tests.slice(index, index + 1)
-      const [result] = await runTests(run, { image: builder.reference, tests, first: index + 1 }, limit)
-      return result && { index, result: inImage(result, imageId) }
-    })
-  )
-  return ended.flatMap((one) => one ?? [])
+  const testOne = async (index: number): Promise<TestResult[]> => {
+    const tests = inputs.tests.slice(index, index + 1)
+    const [result] = await runTests(run, { image: builder.reference, tests, first: index + 1 }, limit)
+    if (result === undefined) return []
+    const judged = inImage(result, imageId)
+    await onResult({ index, result: judged })
+    return [judged]
+  }
+  // each test runs to its end, whatever the others do
+  const ended = await Promise.allSettled(indices.map(testOne))
+  const error = ended.find((one) => one.status === 'rejected' && !(one.reason instanceof CancelledError))
+  if (error?.status === 'rejected') throw error.reason
+  return ended.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
 }
 
 /** A container runs by the name of its image, which another job on the same engine may have taken. */
 function inImage({ imageId, ...result }: TestResult, expected: string): TestResult {
   if (imageId === undefined || imageId === expected) return result
-  return {
-    ...result,
-    status: 'error',
-    failure:
-      'it ran in another image than the one that was handed on: another job on the same engine has taken the name'
-  }
+  const failure =
+    'it ran in another image than the one that was handed on: another job on the same engine has taken the name'
+  return { ...result, status: 'error', failure }
 }

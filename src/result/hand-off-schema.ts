@@ -46,7 +46,7 @@ const build = {
     cacheOrigin: { type: 'object', properties: { commit: text, branch: text }, required: ['commit', 'branch'] },
     imageId: text,
     seconds: number,
-    steps: { type: 'array', items: step },
+    steps: { type: 'array', maxItems: 10_000, items: step },
     bases: {
       type: 'array',
       items: { type: 'object', properties: { reference: text, digest: text }, required: ['reference', 'digest'] }
@@ -79,6 +79,7 @@ const test = {
     lastLines: text,
     failedCases: {
       type: 'array',
+      maxItems: 1_000,
       items: { type: 'object', properties: { name: text, message: text }, required: ['name', 'message'] }
     }
   },
@@ -131,8 +132,8 @@ export const HAND_OFF_SCHEMA = {
       }
     },
     startedAt,
-    builds: { type: 'array', items: build, description: 'For the report, as there.' },
-    timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+    builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+    timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
   },
   required: [
     ...['version', 'runId', 'commit', 'image', 'variant', 'buildArgs', 'inputs', 'tests', 'transport', 'digest'],
@@ -150,14 +151,14 @@ export const TEST_RESULT_SCHEMA = {
     runId,
     attempt: { type: 'integer', minimum: 1, description: 'GITHUB_RUN_ATTEMPT: the newest result of a test counts.' },
     commit,
-    digest: { ...digest, description: 'The digest of the hand-off.' },
+    images: { ...text, description: 'A hash of the digests of all images that were handed on.' },
     index: count,
     fingerprint: { ...text, description: 'A hash of the command and of its docker run options.' },
     startedAt,
     result: test,
-    timeline: { type: 'array', items: span, description: 'For the report, as there.' }
+    timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
   },
   required: [
-    ...['version', 'runId', 'attempt', 'commit', 'digest', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
+    ...['version', 'runId', 'attempt', 'commit', 'images', 'index', 'fingerprint', 'startedAt', 'result', 'timeline']
   ]
 }

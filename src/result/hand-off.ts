@@ -1,24 +1,21 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { messageOf, UserError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Span } from '../lib/timeline.ts'
+import { isReference } from '../registry/image-reference.ts'
 import { HAND_OFF_SCHEMA, TEST_RESULT_SCHEMA } from './hand-off-schema.ts'
-import type { Build, TestResult } from './result.ts'
+import type { Build, HandedOn, TestResult } from './result.ts'
 
 /** How images travel between machines: through the registry, or in an archive beside the hand-off. */
-export type Transport = 'registry' | 'artifact'
+export type Transport = HandedOn['transport']
 
 /** Names of the files in the folder of a hand-off. */
 export const HAND_OFF_FILE = 'hand-off.json'
 export const ARCHIVE_FILE = 'images.tar'
 
-/** The image of a stage. */
-export interface HandedImage {
-  /** Its name in the engine: `IMAGE:builder-SHORT`. */
-  reference: string
-  /** Its digest in the repository of the input `image`; '' if it is in the archive. */
-  digest: string
-}
+/** The image of a stage. Its digest is '' if it is in the archive. */
+export type HandedImage = HandedOn['images'][number]
 
 /** What the machine that built hands to those that test and publish; docs/hand-off-1.schema.json describes it. */
 export interface HandOff {
@@ -52,8 +49,8 @@ export interface HandedResult {
   /** GITHUB_RUN_ATTEMPT, from 1: the newest result of a test counts. */
   attempt: number
   commit: string
-  /** The digest of the hand-off. */
-  digest: string
+  /** `imagesOf` the hand-off. */
+  images: string
   /** The index of the test. */
   index: number
   /** What was tested how: of the command and its options. */
@@ -61,6 +58,11 @@ export interface HandedResult {
   startedAt: number
   result: TestResult
   timeline: Span[]
+}
+
+/** Returns what tells the images of a hand-off from all others: 64 hex digits. */
+export function imagesOf({ transport, digest, images }: Pick<HandOff, 'transport' | 'digest' | 'images'>): string {
+  return hashOf([transport, digest, images.map((image) => image.digest)])
 }
 
 const ajv = new Ajv2020({ strict: true })
@@ -74,7 +76,14 @@ const isHandedResult = ajv.compile<HandedResult>(TEST_RESULT_SCHEMA)
  * @throws UserError
  */
 export function readHandOff(text: string, file: string): HandOff {
-  return read(text, file, isHandOff, 'a hand-off')
+  const handOff = read(text, file, isHandOff, 'a hand-off')
+  const { image, transport, digest, images } = handOff
+  const isOurs = images.every(({ reference }) => isReference(reference) && reference.startsWith(`${image}:`))
+  const isWhole = transport === 'artifact' || digest === (images.at(-1)?.digest ?? '')
+  if (isOurs && isWhole) return handOff
+  throw new UserError(
+    `${JSON.stringify(file)} is not a hand-off: ${isOurs ? 'its digest is not that of its last image' : 'it has an image of another repository'}; run all jobs again`
+  )
 }
 
 /**

@@ -5,8 +5,8 @@ import type { TestResult } from './result.ts'
 export interface Expected {
   runId: string
   commit: string
-  /** The digest of the hand-off. */
-  digest: string
+  /** `imagesOf` the hand-off. */
+  images: string
   tests: readonly { command: string; fingerprint: string }[]
 }
 
@@ -19,12 +19,12 @@ export interface ReadResult {
 /**
  * Returns one result for each expected test. One that is missing, or that is about something else, counts as an error.
  *
- * @returns also one sentence for each file that is about no expected test
+ * @returns also the results that count, and one sentence for each file that is about no expected test
  */
 export function judgeResults(
   expected: Expected,
   results: readonly ReadResult[]
-): { tests: TestResult[]; problems: string[] } {
+): { tests: TestResult[]; judged: HandedResult[]; problems: string[] } {
   const problems = results.flatMap(({ file, handed }) => {
     const why = whyForeign(expected, handed)
     return why === undefined
@@ -32,15 +32,16 @@ export function judgeResults(
       : [`The test result ${JSON.stringify(file)} is ${why}; hand over the results of this run only`]
   })
   const own = results.map(({ handed }) => handed).filter((handed) => whyForeign(expected, handed) === undefined)
+  const isNewest = ({ index, attempt }: HandedResult): boolean =>
+    own.every((other) => other.index !== index || other.attempt <= attempt)
+  const judged = own.filter(isNewest)
   const tests = expected.tests.map(({ command, fingerprint }, index) => {
-    const ofTest = own.filter((one) => one.index === index)
-    const newest = Math.max(0, ...ofTest.map(({ attempt }) => attempt))
-    const judged = ofTest
-      .filter(({ attempt }) => attempt === newest)
-      .map((one) => judgeOne(one, { command, fingerprint, digest: expected.digest }))
-    return judged.find(({ failure }) => failure !== undefined) ?? judged[0] ?? missing(command)
+    const results = judged
+      .filter((one) => one.index === index)
+      .map((one) => judgeOne(one, { command, fingerprint, images: expected.images }))
+    return results.find(({ failure }) => failure !== undefined) ?? results[0] ?? missing(command)
   })
-  return { tests, problems }
+  return { tests, judged, problems }
 }
 
 function whyForeign({ runId, commit, tests }: Expected, handed: HandedResult): string | undefined {
@@ -53,21 +54,23 @@ function whyForeign({ runId, commit, tests }: Expected, handed: HandedResult): s
 }
 
 function judgeOne(
-  { digest, fingerprint, result }: HandedResult,
-  expected: { command: string; fingerprint: string; digest: string }
+  { images, fingerprint, result }: HandedResult,
+  expected: { command: string; fingerprint: string; images: string }
 ): TestResult {
-  const { command } = expected
-  const error = (failure: string): TestResult => ({ ...result, command, status: 'error', failure })
-  if (digest !== expected.digest) {
-    return error(
-      `it ran in another image (${digest || 'unknown'}) than the one that was handed on (${expected.digest})`
-    )
+  const { status, exitCode, seconds, machine, lastLines, failedCases } = result
+  // only what a test on another machine can tell
+  const told = {
+    ...{ command: expected.command, status, exitCode, seconds },
+    ...(machine !== undefined && { machine }),
+    ...(lastLines !== undefined && { lastLines }),
+    ...(failedCases !== undefined && { failedCases })
   }
+  const error = (failure: string): TestResult => ({ ...told, status: 'error', failure })
+  if (images !== expected.images) return error('it ran in another image than the one that was handed on')
   if (fingerprint !== expected.fingerprint) {
     return error('another command ran, or other docker run options, than the inputs of this step name')
   }
-  const { failure = `its status is ${result.status}`, ...told } = result
-  return result.status === 'passed' ? { ...told, command } : { ...told, command, failure }
+  return status === 'passed' ? told : { ...told, failure: result.failure ?? `its status is ${status}` }
 }
 
 function missing(command: string): TestResult {

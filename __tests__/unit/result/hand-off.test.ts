@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { UserError } from '../../../src/lib/errors.ts'
-import { readHandedResult, readHandOff } from '../../../src/result/hand-off.ts'
+import { imagesOf, readHandedResult, readHandOff } from '../../../src/result/hand-off.ts'
 import { HAND_OFF_SCHEMA, TEST_RESULT_SCHEMA } from '../../../src/result/hand-off-schema.ts'
 import { cases, faultsOf, mutated } from '../../support/cases.ts'
 
@@ -23,7 +23,7 @@ const HAND_OFF = {
   timeline: [{ kind: 'build', name: 'Build', start: 0, seconds: 1 }]
 }
 const RESULT = {
-  ...{ version: 1, runId: '7', attempt: 1, commit: 'c'.repeat(40), digest: DIGEST, index: 0, fingerprint: 'f' },
+  ...{ version: 1, runId: '7', attempt: 1, commit: 'c'.repeat(40), images: 'i', index: 0, fingerprint: 'f' },
   ...{ startedAt: 1, result: { command: 'npm test', status: 'passed', exitCode: 0, seconds: 1 }, timeline: [] }
 }
 
@@ -56,6 +56,29 @@ describe.each([
       }),
       cases()
     )
+  })
+})
+
+describe('A hand-off', () => {
+  it.each<[string, object, string]>([
+    [
+      'another digest than its last image',
+      { digest: `sha256:${'2'.repeat(64)}` },
+      'its digest is not that of its last image'
+    ],
+    ['an image, and no digest', { digest: '' }, 'its digest is not that of its last image'],
+    ['a digest, and no image', { images: [] }, 'its digest is not that of its last image'],
+    ['an option for an image', { images: [{ reference: '--x', digest: DIGEST }] }, 'an image of another repository'],
+    ['a base image', { images: [{ reference: 'node:22', digest: DIGEST }] }, 'an image of another repository']
+  ])('must not have %s', (_, change, why) => {
+    expect(() => readHandOff(JSON.stringify({ ...HAND_OFF, ...change }), 'f.json')).toThrow(why)
+  })
+
+  it('has one hash for all of its images', () => {
+    const other = { reference: 'ghcr.io/octo/app:builder-ccccccc-stage-deps', digest: `sha256:${'3'.repeat(64)}` }
+    const hash = imagesOf({ ...HAND_OFF, transport: 'registry' })
+    expect(imagesOf({ ...HAND_OFF, transport: 'registry', images: [other, ...HAND_OFF.images] })).not.toBe(hash)
+    expect(imagesOf({ ...HAND_OFF, transport: 'artifact' })).not.toBe(hash)
   })
 })
 

@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals'
 import type { HandedResult } from '../../../src/result/hand-off.ts'
 import { judgeResults } from '../../../src/result/judge-results.ts'
 
-const DIGEST = `sha256:${'1'.repeat(64)}`
+const IMAGES = '1'.repeat(64)
 const COMMIT = 'c'.repeat(40)
 const EXPECTED = {
-  ...{ runId: '7', commit: COMMIT, digest: DIGEST },
+  ...{ runId: '7', commit: COMMIT, images: IMAGES },
   tests: [
     { command: 'npm test', fingerprint: 'f0' },
     { command: 'npm run lint', fingerprint: 'f1' }
@@ -15,7 +15,7 @@ const EXPECTED = {
 function handed(index: number, change: Partial<HandedResult> = {}): HandedResult {
   const result = { command: 'npm test', status: 'passed', exitCode: 0, seconds: 1, machine: `m${index}` } as const
   return {
-    ...{ version: 1, runId: '7', attempt: 1, commit: COMMIT, digest: DIGEST, index, fingerprint: `f${index}` },
+    ...{ version: 1, runId: '7', attempt: 1, commit: COMMIT, images: IMAGES, index, fingerprint: `f${index}` },
     ...{ startedAt: 0, result, timeline: [] },
     ...change
   }
@@ -52,13 +52,13 @@ describe('judgeResults', () => {
     ['that is missing', [], 'error there is no result of it'],
     ['that failed', [handed(0, { result: FAILED })], 'failed exit code 1'],
     ['that is said to have failed, without a reason', [handed(0, { result: { ...FAILED, failure: '' } })], 'failed'],
-    ['of another image', [handed(0, { digest: '' })], 'error it ran in another image (unknown)'],
+    ['of another image', [handed(0, { images: '' })], 'error it ran in another image'],
     ['of another command', [handed(0, { fingerprint: 'f1' })], 'error another command ran'],
     ['that failed in the newer attempt', [handed(0), handed(0, { attempt: 2, result: FAILED })], 'failed exit code 1'],
     ['that is there twice, and failed once', [handed(0), handed(0, { result: FAILED })], 'failed exit code 1'],
     [
       'of another image in the newer attempt',
-      [handed(0), handed(0, { attempt: 2, digest: '' })],
+      [handed(0), handed(0, { attempt: 2, images: '' })],
       'error it ran in another image'
     ]
   ])('counts a test %s as not passed', (_, ofFirst, expected) => {
@@ -72,6 +72,22 @@ describe('judgeResults', () => {
     expect(judged(handed(0, { result: silent }), handed(1)).tests).toEqual(['failed its status is failed', 'passed'])
     const boasting = { ...FAILED, status: 'passed' } as const
     expect(judged(handed(0, { result: boasting }), handed(1)).tests).toEqual(['passed', 'passed'])
+  })
+
+  it('takes nothing of a result but what a test can tell', () => {
+    const passed = handed(0).result
+    const more = { ...passed, kind: 'check', imageId: 'x', passedFor: 'y', command: 'z' } as const
+    const { tests } = judgeResults(EXPECTED, [{ file: 'f', handed: handed(0, { result: more }) }])
+    expect(tests[0]).toEqual({ ...passed, command: 'npm test' })
+  })
+
+  it('tells which results count', () => {
+    const all = [handed(0), handed(0, { attempt: 2 }), handed(1), handed(1, { runId: '8', attempt: 3 })]
+    const { judged } = judgeResults(
+      EXPECTED,
+      all.map((one) => ({ file: 'f', handed: one }))
+    )
+    expect(judged).toEqual([all[1], all[2]])
   })
 
   it('takes the newest attempt of a test', () => {
