@@ -43,7 +43,7 @@ export class ImageRecorder implements Docker {
   }
 
   async call(args: readonly string[], options: CallOptions): Promise<ExecResult> {
-    const names = namesSetBy(args).filter(this.#isOurs)
+    const names = (options.sets ?? namesSetBy(args)).filter(this.#isOurs)
     const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0'
     if (names.length === 0 && !isLegacyBuild) return this.#docker.call(args, options)
     const added = await Promise.all(names.map((name) => this.#startOf(name)))

@@ -12,6 +12,8 @@ export interface CallOptions {
   signal?: AbortSignal
   onOutput?: (chunk: Buffer) => void
   capture?: boolean
+  /** Names that the call sets in the engine, if its arguments do not tell: those in an archive. */
+  sets?: readonly string[]
 }
 
 /** The docker client. Every call of docker in this project uses this interface. */

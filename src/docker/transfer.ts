@@ -2,7 +2,7 @@ import type { ExecResult } from '../lib/exec.ts'
 import type { Log } from '../lib/log.ts'
 import type { Timeline } from '../lib/timeline.ts'
 import { replayable } from './command-line.ts'
-import type { Docker } from './docker.ts'
+import type { CallOptions, Docker } from './docker.ts'
 import { TransferProgress } from './progress/transfer.ts'
 
 /**
@@ -15,13 +15,17 @@ export async function callInSection(
   kind: 'fetch' | 'publish',
   title: string,
   args: readonly string[],
-  signal: AbortSignal
+  signal: AbortSignal,
+  { sets }: Pick<CallOptions, 'sets'> = {}
 ): Promise<ExecResult> {
   const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   const progress = new TransferProgress((text) => section.write(text))
   try {
-    const options = { signal, bound: 'transfer' as const, onOutput: (chunk: Buffer) => progress.write(chunk) }
+    const options = {
+      ...{ signal, bound: 'transfer' as const, onOutput: (chunk: Buffer) => progress.write(chunk) },
+      ...(sets && { sets })
+    }
     return await timeline.measure(kind, title, () => docker.call(args, options))
   } finally {
     progress.end()

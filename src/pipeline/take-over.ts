@@ -87,7 +87,8 @@ async function load(
     'fetch',
     'Load the images',
     ['load', '--input', archive],
-    fetching.signal
+    fetching.signal,
+    { sets: images.map(({ reference }) => reference) }
   )
   const failure = failureOf(result)
   if (failure !== undefined) throw new UserError(`The images in ${archive} could not be loaded (${failure})`)

@@ -8,7 +8,7 @@ import type { CacheStage } from './cache-stages.ts'
 
 /** Full references of the images of a run. */
 export interface Refs {
-  /** This commit's builder image, only in the engine. */
+  /** This commit's builder image: only in the engine, unless other machines test it. */
   builder: string
   /** This commit's production image. */
   production: string
@@ -26,7 +26,7 @@ export interface Refs {
 
 /** References of the images of a cache stage. */
 export interface StageRefs {
-  /** This commit's image, only in the engine. */
+  /** This commit's image, likewise. */
   local: string
   moving: string
   candidate: string

@@ -21,7 +21,7 @@ export interface StageBuild {
   stage: number
   /** Name of the stage in messages: `stage-2` for a third stage without a name, as BuildKit calls it. */
   name: string
-  /** The image of this commit. That of a builder or cache stage is only in the engine. */
+  /** The image of this commit. That of a builder or cache stage is only in the engine, unless other machines test it. */
   reference: string
   /** The image of earlier runs that contains the layers of this stage. */
   cacheSource: string

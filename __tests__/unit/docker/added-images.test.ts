@@ -31,6 +31,7 @@ class Engine implements Docker {
     if (first === 'image' && second === 'rm') return this.#remove(last)
     if (first === 'tag') return this.#tag(this.#find(second ?? ''), rest)
     if (first === 'pull') return this.#tag(this.next, [last])
+    if (first === 'load') return this.#tag(this.next, [...(options.sets ?? [])])
     if (!args.includes('build')) throw new Error(`docker ${args.join(' ')} is not expected`)
     options.onOutput?.(Buffer.from(this.output))
     this.during()
@@ -135,6 +136,19 @@ describe('What a run added to the engine', () => {
     change(engine)
     expect((await removeAddedImages(engine, added)).removed).toEqual(removed)
     expect(engine.names.has('octo/app:latest')).toBe(true)
+  })
+
+  it('includes the images of an archive, which keeps the names of others', async () => {
+    const engine = new Engine()
+    engine.add(id('a'), LABELS, 'octo/app:latest')
+    engine.next = id('1')
+    engine.add(id('1'), LABELS)
+    const sets = ['octo/app:builder-1', 'octo/app:latest']
+    const added = await record(engine, (docker) =>
+      docker.call(['load', '--input', 'a.tar'], { bound: 'transfer', sets })
+    )
+    expect((await removeAddedImages(engine, added)).removed).toEqual(sets)
+    expect([...engine.names]).toEqual([['octo/app:latest', id('a')]])
   })
 
   it('is known if the run is cancelled when the engine has just finished', async () => {

@@ -6,7 +6,7 @@ import { settle } from '../../lib/settle.ts'
 import { within } from '../../lib/within.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
-import type { RegistryFailure } from '../../registry/failure.ts'
+import type { Answer, RegistryFailure } from '../../registry/failure.ts'
 import { sameImage } from '../../registry/image-reference.ts'
 import { look } from '../../registry/look.ts'
 import type { Build } from '../../result/result.ts'
@@ -75,8 +75,8 @@ async function writeForOne(
   const wanted = cacheTagsOf(image, stage, keys)
   const [longest] = wanted
   if (longest === undefined) return
-  const missing = await whichMissing(run, wanted, sources)
-  if (missing === undefined) return tell(run, longest, { kind: 'unreachable', message: describeLateness('look') })
+  const { value: missing, failure: unread } = await whichMissing(run, wanted, sources)
+  if (unread) return tell(run, longest, unread)
   if (missing.length === 0) return
   const isNew = missing.includes(longest)
   const pushed = digests.get(stage.reference) ?? ''
@@ -113,23 +113,24 @@ async function writeForOne(
   }
 }
 
-/**
- * Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache; undefined if the registry does
- * not answer in time.
- */
+/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
 async function whichMissing(
   { registry }: CacheTagsRun,
   references: readonly string[],
   sources: CacheSources
-): Promise<string[] | undefined> {
-  const exists = async (reference: string): Promise<boolean | undefined> => {
+): Promise<Answer<string[]>> {
+  const exists = async (reference: string): Promise<Answer<boolean>> => {
     const known = sources.exists(reference)
-    if (known !== undefined) return known
+    if (known !== undefined) return { value: known }
     const answer = await within(timeOf('look'), registry.digest(reference))
-    return answer && answer.value !== undefined
+    if (answer === undefined) return { failure: { kind: 'unreachable', message: describeLateness('look') } }
+    // a tag that cannot be read now may exist
+    const { failure, value } = answer
+    return failure?.kind === 'unreachable' ? { failure } : { value: value !== undefined }
   }
   const answers = await Promise.all(references.map(exists))
-  return answers.includes(undefined) ? undefined : references.filter((_, index) => !answers[index])
+  const failed = answers.find(({ failure }) => failure !== undefined)
+  return failed?.failure ? failed : { value: references.filter((_, index) => answers[index]?.value === false) }
 }
 
 /** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */

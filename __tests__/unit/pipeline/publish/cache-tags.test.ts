@@ -180,6 +180,14 @@ describe('writeCacheTags', () => {
     expect(await tested()).toEqual([])
   })
 
+  it('leaves a tag alone that cannot be read now: it may exist', async () => {
+    const { added, calls } = await play({
+      fail: (request) => (request.startsWith('head') ? failureOf('unreachable') : undefined)
+    })
+    expect(added).toEqual([])
+    expect(calls.filter((call) => /^(push|put)/.test(call))).toEqual([])
+  })
+
   it('is no failure if a push or a tag fails', async () => {
     const refused = await play({ push: { exitCode: 1, stderr: 'denied: no\n' } })
     expect(refused.added).toEqual([])
