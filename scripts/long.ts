@@ -20,7 +20,10 @@ const onAllEngines = [
   'e2e/self-check',
   'e2e/reports',
   'e2e/registries',
-  'e2e/several-machines'
+  'e2e/several-machines',
+  'e2e/verdicts',
+  'e2e/branches',
+  'e2e/content-keys'
 ]
 // in sequence: parallel tests would delay those on real engines
 const { status } = spawnSync('npm', ['run', '--silent', 'test:jest', '--', '--runInBand', ...files, ...onAllEngines], {

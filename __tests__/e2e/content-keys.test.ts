@@ -14,7 +14,7 @@ import { RandomBuild } from '../support/random-build.ts'
 const SEED = Number(process.env.SEED ?? 1)
 /** Series of edits that are built at the same time. */
 const SERIES = 4
-const EDITS = 50
+const EDITS = process.env.CASES === 'long' ? 50 : 25
 
 /** The same builds judged with other keys: those must be found to be wrong. */
 interface Judged {

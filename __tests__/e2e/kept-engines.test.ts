@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import { type Agent, availableEngines } from '../../testbed/index.ts'
-import { type Outcome, pushEvent } from '../../testbed/runner.ts'
+import { type Outcome, pushEvent, RunningAction } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, missesOf, Project, sampled, short } from '../support/harness.ts'
+import { annotations, ending, legacyEnv, missesOf, Project, sampled, short } from '../support/harness.ts'
 
 /** One engine for each strategy; of the stores, that of most kept engines. */
 const engines = sampled(
@@ -66,5 +67,31 @@ describe.each(engines)('A kept engine, Docker $version, $store store', (engine) 
     )
     const next = await project.onAgent((agent) => play(agent, source.commit({ 'docs/a.txt': 'b\n' })))
     expect(next.outputs['cache-hit']).toBe('full')
+  })
+
+  it('is left as it was by a self-hosted runner, also after a failed build, a failed test and a cancelled one', async () => {
+    const project = new Project(bed, engine, 'kept-clean', legacyEnv(engine))
+    const env = { RUNNER_ENVIRONMENT: 'self-hosted', ...legacyEnv(engine) }
+    const source = new SourceRepository(bed.folder, application(base))
+    const good = source.head()
+    const bad = source.commit({ Dockerfile: `FROM ${base} AS builder\nRUN echo a > /a\nRUN exit 3\nFROM ${base}\n` })
+    const [before, after, outcomes] = await project.onAgent(async (agent) => {
+      await agent.docker('pull', base)
+      const atFirst = await imagesOf(agent)
+      const play = (sha: string, tests: string): Promise<Outcome> =>
+        project.runOn(agent, source.checkout(sha), { tests }, pushEvent(sha, 'master'), env)
+      const failed = [await play(bad, 'true'), await play(good, 'exit 4')]
+      const running = new RunningAction(agent, {
+        ...{ workspace: source.checkout(good), event: pushEvent(good, 'master'), env },
+        inputs: { image: project.image, tests: 'echo started; sleep 100' }
+      })
+      while (!/^started$/m.test(running.log)) await sleep(20)
+      await running.cancel()
+      return [atFirst, await imagesOf(agent), [...failed, await running.end()]] as const
+    })
+    expect(outcomes.map(({ exitCode }) => exitCode)).toEqual([1, 1, 1])
+    expect(outcomes[1]?.post.log).toContain(`Removed from the engine: ${project.image}`)
+    for (const { post } of outcomes) expect(post).toEqual({ exitCode: 0, log: expect.not.stringContaining('Cannot') })
+    expect(after).toEqual(before)
   })
 })

@@ -9,10 +9,6 @@ import { ending, isNewest, Project, sampled, short, stepsOf } from '../support/h
 import { Pipeline } from '../support/machines.ts'
 
 const engines = sampled(availableEngines(), isNewest)
-const others = sampled(
-  availableEngines().filter((engine) => !isNewest(engine)),
-  ({ version }) => version === '20.10'
-)
 
 /** Two builds of the builder stage never have the same files. */
 function files(page: string): Record<string, string> {
@@ -291,7 +287,7 @@ function forkEvent(sha: string): Event {
   return { name: 'pull_request', sha, ref: 'refs/pull/1/merge', payload }
 }
 
-describe.each([...engines, ...others])('Machines that share an archive, Docker $version, $store store', (engine) => {
+describe.each(engines)('Machines that share an archive, Docker $version, $store store', (engine) => {
   it('test and build for a fork, and push nothing; for others, publish', async () => {
     const source = new SourceRepository(bed.folder, files('one\n'))
     const fork = new Pipeline(bed, engine, 'archive', source, inputs, forkEvent(source.head()))

@@ -3,11 +3,14 @@ import { availableEngines } from '../../testbed/index.ts'
 import type { Outcome } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
-import { annotations, ending, missesOf, Project } from '../support/harness.ts'
+import { annotations, ending, isNewest, missesOf, Project, sampled } from '../support/harness.ts'
 
 /** One engine for each strategy. */
-const engines = availableEngines().filter(
-  ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'containerd')
+const engines = sampled(
+  availableEngines().filter(
+    ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'containerd')
+  ),
+  isNewest
 )
 
 describe.each(engines)('Docker $version, $store store, with expect-cache: fail', (engine) => {
