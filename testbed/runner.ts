@@ -189,6 +189,7 @@ export class RunningAction {
       GITHUB_ENV: this.#file('env'),
       GITHUB_PATH: this.#file('path'),
       RUNNER_TEMP: this.#file('temp'),
+      RUNNER_ENVIRONMENT: 'github-hosted',
       ...Object.fromEntries(
         Object.entries(withDefaults).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])
       ),

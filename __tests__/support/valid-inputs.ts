@@ -44,8 +44,8 @@ function lines<T>(
 const line = oneLine(hostile(',', ', ', '"a, b"'))
 /** A line without commas, and not in quotes. */
 const item = line.map((text) => text.replaceAll(/[,"]/g, '').trim()).filter((text) => text !== '')
-/** A command of one line; one that begins with a dash, or ends with a backslash, means something else. */
-const command = line.map((text) => text.replace(/^[-\s]+/, '').replace(/[\\\s]+$/, '')).filter((text) => text !== '')
+/** A command of one line; one that begins with a dash or #, or ends with a backslash, & or |, means something else. */
+const command = line.map((text) => text.replace(/^[-#\s]+/, '').replace(/[\\\s&|]+$/, '')).filter((text) => text !== '')
 const asTests = (items: string[]): Test[] => items.map((one) => ({ command: one, options: [] }))
 const notIndenting = fc.constantFrom('\n', '\r\n', '\n\n', '\t\r\n \n')
 const word = hostile(',')

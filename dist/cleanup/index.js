@@ -28699,7 +28699,7 @@ class ImageRecorder {
         this.#save = save;
     }
     async call(args, options) {
-        const names = namesSetBy(args).filter(this.#isOurs);
+        const names = (options.sets ?? namesSetBy(args)).filter(this.#isOurs);
         const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
         if (names.length === 0 && !isLegacyBuild)
             return this.#docker.call(args, options);

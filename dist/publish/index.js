@@ -47733,6 +47733,7 @@ module.exports = {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   EE: () => (/* binding */ argument),
+  at: () => (/* binding */ branchName),
   z6: () => (/* binding */ check),
   ur: () => (/* binding */ lineBeginning),
   Mn: () => (/* binding */ lines),
@@ -49912,7 +49913,7 @@ function records(get, name) {
         });
     }
     catch (error) {
-        throw new errors/* UserError */.yo(`Input ${name} cannot be read: ${(0,errors/* messageOf */.bD)(error)}; give one item a line`);
+        throw new errors/* UserError */.yo(`Input ${name} cannot be read: ${(0,errors/* messageOf */.bD)(error)}; give one item a line, and put an item of several lines in double quotes, with its own double quotes doubled`);
     }
     const items = rows.flat().filter(({ text }) => text !== '');
     const [only] = items;
@@ -49930,7 +49931,7 @@ function pair(name, form, item, valueOptional = false) {
     const equals = item.indexOf('=');
     const key = equals < 0 ? item : item.slice(0, equals);
     if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-        throw new errors/* UserError */.yo(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`);
+        throw new errors/* UserError */.yo(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}, and an item of several lines must be in double quotes`);
     }
     return item;
 }
@@ -49959,6 +49960,13 @@ function minutes(get, name) {
         throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be a number of minutes above 0 and at most ${MOST_MINUTES}`);
     }
     return number;
+}
+/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
+function branchName(get, name) {
+    const value = optional(get, name)?.replace(/^refs\/heads\//, '');
+    if (value === undefined || (value !== '' && !value.startsWith('refs/')))
+        return value;
+    throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be the name of a branch, for example main`);
 }
 function tagName(get, name, otherwise) {
     const value = optional(get, name) ?? otherwise;
@@ -50070,7 +50078,7 @@ function readInputs(get) {
         cacheStages: cacheStages(get),
         cacheTags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
         expectCache: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'publish-branch'),
+        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .branchName */ .at)(get, 'publish-branch'),
         push: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
         dryRun: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'dry-run'),
         retries: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .retries */ .ZI)(get),
@@ -50147,7 +50155,10 @@ function secret(item) {
     const id = item.slice(0, Math.max(equals, 0));
     if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
         // the line may be the secret itself, so the message omits it
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc');
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
+    }
+    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
     }
     return { id, value: item.slice(equals + 1) };
 }
@@ -50159,10 +50170,9 @@ function sshList(line) {
         .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line));
 }
 function hostLine(item) {
-    if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
-    }
-    return item;
+    if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
+        return item;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
 }
 function platform(get) {
     const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'platform');
@@ -50380,10 +50390,11 @@ class Secrets {
     /**
      * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
      * @param env the environment of the step: the inputs may name its variables
+     * @param known a text that is no secret: the Dockerfile
      */
-    constructor(inputs, names = [], env = {}) {
+    constructor(inputs, names = [], env = {}, known = '') {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs, env);
+        const all = hiddenTexts(inputs, env, known);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50419,7 +50430,7 @@ function publicInputs({ githubToken: _, ...inputs }) {
 const OUTPUT_WORDS = [
     'true false full partial none passed failed timed-out error unchanged inline legacy overlay2 containerd',
     'stage cached total miss instruction line kind reason unexpected command status exitCode seconds passedFor',
-    'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next'
+    'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next kind production-test check'
 ].join(' ');
 function linesOf(text) {
     return text.split(/\r?\n/).filter((line) => line.trim() !== '');
@@ -50429,14 +50440,18 @@ function isTooShort(line) {
     const { length } = line.trim();
     return length < 4 || (length < 6 && /^[0-9a-f]+$/i.test(line.trim()));
 }
-function hiddenTexts(inputs, env) {
+function hiddenTexts(inputs, env, known) {
     const { secrets, githubToken, buildArgs } = inputs;
     // `--env NAME=value`, in one word or two
     const withValue = (word) => (env[word] === undefined ? word : `${word}=${env[word]}`);
+    // a guess by the name alone: the same word elsewhere is none, as a user of a database that is its password
+    const isPublic = (value) => !SECRET_VALUES.test(value) && (known.includes(value) || ordinary.some((other) => other.endsWith(`=${value}`)));
     const variables = (0,_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs).map((word) => word.replace(/^(--env=|-e)/, ''));
+    const all = [...buildArgs, ...variables].map(withValue);
+    const ordinary = all.filter((word) => findSecretLike([word]).length === 0);
     return [
         ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-        ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) => value === undefined ? [] : [{ name, text: value }]),
+        ...findSecretLike(all).flatMap(({ name, value }) => value === undefined || isPublic(value) ? [] : [{ name, text: value }]),
         { name: 'github-token', text: githubToken ?? '' }
     ].filter(({ text }) => text.trim() !== '');
 }
@@ -50546,7 +50561,8 @@ function readState(temp) {
 
 /**
  * Reads tests. A line starts a test. An indented line belongs to the test above it: it is an option of docker run if it begins
- * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash is always part of the command.
+ * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash, && or | is always part of the
+ * command. A line that begins with # is a comment.
  *
  * @param name of the input
  * @throws UserError
@@ -50561,6 +50577,9 @@ function readTests(name, value) {
         if (line === '')
             continue;
         const isIndented = raw.length - raw.trimStart().length > outer;
+        // an indented comment is one of the command
+        if (line.startsWith('#') && !isIndented && !isContinued)
+            continue;
         const test = tests.at(-1);
         if (test && isContinued)
             test.command += `\n${line}`;
@@ -50572,7 +50591,7 @@ function readTests(name, value) {
             throw noCommand(name, line);
         else
             tests.push({ command: line, options: [] });
-        isContinued = endsWithBackslash(line);
+        isContinued = goesOn(line);
     }
     return tests;
 }
@@ -50597,9 +50616,9 @@ function addLine(name, test, line) {
 function noCommand(name, line) {
     return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .lineBeginning */ .ur)(line)}, which begins with a dash; a test begins with its command, and its docker run options follow, each on an indented line of its own`);
 }
-/** Returns whether a shell would join the next line with this one: two backslashes are one that is quoted. */
-function endsWithBackslash(line) {
-    return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1;
+/** Returns whether a shell needs the next line, too: two backslashes are one that is quoted. */
+function goesOn(line) {
+    return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1 || /(&&|\|)$/.test(line);
 }
 /** Returns all options of docker run that the inputs give, for every test or for one. */
 function allRunOptions({ tests, productionTests, testOptions }) {
@@ -50997,12 +51016,15 @@ class TransferProgress extends line_reader/* LineReader */.u {
  * 20.10 to 28.5). It reports only complete layers, so the bound must suffice for the largest layer.  Its section in the log
  * and its span in the timeline have the title `title`.
  */
-async function callInSection({ docker, log, timeline }, kind, title, args, signal) {
+async function callInSection({ docker, log, timeline }, kind, title, args, signal, { sets } = {}) {
     const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const progress = new TransferProgress((text) => section.write(text));
     try {
-        const options = { signal, bound: 'transfer', onOutput: (chunk) => progress.write(chunk) };
+        const options = {
+            ...{ signal, bound: 'transfer', onOutput: (chunk) => progress.write(chunk) },
+            ...(sets && { sets })
+        };
         return await timeline.measure(kind, title, () => docker.call(args, options));
     }
     finally {
@@ -52898,7 +52920,7 @@ async function runAction(work, entry = {}) {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
         const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env);
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs));
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
@@ -52930,6 +52952,10 @@ async function runAction(work, entry = {}) {
         // work that the run did without may still go on, and would keep this process alive
         cancel();
     }
+}
+/** Returns the text of the Dockerfile; '' if it cannot be read, which the plan says. */
+async function readDockerfile({ context, file = (0,external_node_path_.join)(context, 'Dockerfile') }) {
+    return (0,promises_.readFile)(file, 'utf8').catch(() => '');
 }
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs, temp) {
@@ -53307,7 +53333,7 @@ class ImageRecorder {
         this.#save = save;
     }
     async call(args, options) {
-        const names = namesSetBy(args).filter(this.#isOurs);
+        const names = (options.sets ?? namesSetBy(args)).filter(this.#isOurs);
         const isLegacyBuild = args[0] === 'build' && options.env?.DOCKER_BUILDKIT === '0';
         if (names.length === 0 && !isLegacyBuild)
             return this.#docker.call(args, options);
@@ -58903,10 +58929,11 @@ function refusePublish(publishBranch, context) {
 }
 /**
  * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
- * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
+ * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
+ * the name of the moving tag means what it means here.
  */
-function maySetTag(tag, commit, decision, publishBranch) {
-    if ((0,references/* isOfBranch */.Av)(tag, publishBranch))
+function maySetTag(tag, commit, decision, { publishBranch, latestTag }) {
+    if ((0,references/* isOfBranch */.Av)(tag, publishBranch) || (0,references/* isNamed */.ev)(tag, latestTag))
         return decision.publish;
     return commit.checkout !== 'other' && !commit.isPullRequest;
 }
@@ -59103,7 +59130,10 @@ async function createPlan(planning) {
     const fingerprints = (0,plan_fingerprints/* takeFingerprints */.t)(inputs, engine.platform);
     const decision = decidePublish(inputs.push, publishBranch, commit);
     const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
-    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) };
+    const refs = {
+        ...made,
+        branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag }))
+    };
     if (decision.push)
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
@@ -59156,11 +59186,11 @@ function findStages(dockerfile, { builderTarget, target }, file) {
 }
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
-    const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)));
+    const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)) || (0,references/* isNamed */.ev)(tag, inputs.latestTag));
     if (moving.length > 0 && !decision.publish) {
         log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
     }
-    const held = made.branch.filter((tag) => !refs.branch.includes(tag));
+    const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag));
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
@@ -60149,7 +60179,7 @@ function removesImages({ removeImages, push }) {
     const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env;
     if (GITHUB_ACTIONS !== 'true')
         return false;
-    const isKept = RUNNER_ENVIRONMENT === 'self-hosted';
+    const isKept = RUNNER_ENVIRONMENT !== 'github-hosted';
     return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never');
 }
 function announce({ strategy, decision, refs, commit, builds }, log) {
@@ -70394,7 +70424,8 @@ function copyParts(raw, scope, outside) {
     const flags = flagsOf(raw.flags);
     const one = (name) => flags.get(name)?.at(-1) ?? '';
     const isSet = (name) => flags.has(name) && one(name).toLowerCase() !== 'false';
-    const words = (0,raw_instruction/* jsonStrings */.lJ)(raw.rest) ?? raw.rest.split(/\s+/);
+    const rest = raw.heredocs === '' ? raw.rest : raw.rest.replaceAll(/<<(-?)\s+/g, '<<$1');
+    const words = (0,raw_instruction/* jsonStrings */.lJ)(rest) ?? rest.split(/\s+/);
     const heredocs = words.slice(0, -1).filter((word) => HEREDOC.test(word));
     const sources = words
         .slice(0, -1)
@@ -71796,9 +71827,9 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
     const [longest] = wanted;
     if (longest === undefined)
         return;
-    const missing = await whichMissing(run, wanted, sources);
-    if (missing === undefined)
-        return tell(run, longest, { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') });
+    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources);
+    if (unread)
+        return tell(run, longest, unread);
     if (missing.length === 0)
         return;
     const isNew = missing.includes(longest);
@@ -71833,20 +71864,22 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
         added.push(reference);
     }
 }
-/**
- * Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache; undefined if the registry does
- * not answer in time.
- */
+/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
 async function whichMissing({ registry }, references, sources) {
     const exists = async (reference) => {
         const known = sources.exists(reference);
         if (known !== undefined)
-            return known;
+            return { value: known };
         const answer = await within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference));
-        return answer && answer.value !== undefined;
+        if (answer === undefined)
+            return { failure: { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') } };
+        // a tag that cannot be read now may exist
+        const { failure, value } = answer;
+        return failure?.kind === 'unreachable' ? { failure } : { value: value !== undefined };
     };
     const answers = await Promise.all(references.map(exists));
-    return answers.includes(undefined) ? undefined : references.filter((_, index) => !answers[index]);
+    const failed = answers.find(({ failure }) => failure !== undefined);
+    return failed?.failure ? failed : { value: references.filter((_, index) => answers[index]?.value === false) };
 }
 /** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
 async function digestOfNew(run, stage, reference, pushed) {
@@ -72980,7 +73013,8 @@ function limitOf({ testParallelism, tests, productionTests }) {
  * others do. After a cancellation, returns those that had ended before.
  */
 async function runTests(run, suite, limit) {
-    const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index))));
+    const platform = suite.tests.length === 0 ? undefined : await test_platformOf(run, suite);
+    const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
             return [outcome.value];
@@ -72989,14 +73023,26 @@ async function runTests(run, suite, limit) {
         throw outcome.reason;
     });
 }
-async function runTest(run, { kind, image }, test, number) {
+/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
+async function test_platformOf({ plan, docker, signal }, { image }) {
+    const { platform } = plan.inputs;
+    if (platform === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+    const [os, architecture] = platform.split('/');
+    const own = stdout.trim();
+    // the variant is in the input only
+    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
+}
+async function runTest(run, { kind, image, platform }, test, number) {
     const { plan, docker, log, runId, signal } = run;
     const { command } = test;
     const title = (0,tests/* titleOfTest */.Ex)({ kind, command });
     if (signal.aborted)
         throw new errors/* CancelledError */.cc();
     const name = `shared-docker-layers-${runId}-test-${number}`;
-    const args = testArgs(plan.inputs, image, test, name, runId);
+    const args = testArgs({ ...plan.inputs, platform }, image, test, name, runId);
     const section = log.section(title);
     section.write(`${(0,command_line/* replayable */.YO)(args)}\n`);
     const start = performance.now();
@@ -74772,7 +74818,7 @@ async function load(fetching, archive, digest, images) {
     if (own !== digest) {
         throw new errors/* UserError */.yo(`${archive} is another archive (${own}) than the one that was handed on (${digest}); run all jobs again`);
     }
-    const result = await (0,transfer/* callInSection */.V)(fetching, 'fetch', 'Load the images', ['load', '--input', archive], fetching.signal);
+    const result = await (0,transfer/* callInSection */.V)(fetching, 'fetch', 'Load the images', ['load', '--input', archive], fetching.signal, { sets: images.map(({ reference }) => reference) });
     const failure = (0,docker_errors/* failureOf */.g5)(result);
     if (failure !== undefined)
         throw new errors/* UserError */.yo(`The images in ${archive} could not be loaded (${failure})`);
@@ -75091,6 +75137,7 @@ function isProduction(labels) {
 /* harmony export */   TN: () => (/* binding */ keyOf),
 /* harmony export */   Ui: () => (/* binding */ movingTags),
 /* harmony export */   bx: () => (/* binding */ makeRefs),
+/* harmony export */   ev: () => (/* binding */ isNamed),
 /* harmony export */   mk: () => (/* binding */ tagsOfCommit),
 /* harmony export */   wN: () => (/* binding */ productionRefs)
 /* harmony export */ });
@@ -75134,7 +75181,11 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
         !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) &&
         tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
-    const names = (tag) => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch);
+    const names = (tag) => isOfBranch(tag, commit.branch) ||
+        isOfBranch(tag, publishBranch) ||
+        isNamed(tag, latestTag) ||
+        // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
+        (isNamed(tag, 'edge') && commit.branch === publishBranch);
     return {
         ...refs,
         ...(pullRequest !== undefined && { pullRequest }),
@@ -75164,6 +75215,10 @@ function pullRequestTag(number) {
 function isOfBranch(reference, branch) {
     const tag = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference).tag ?? 'latest';
     return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+}
+/** Returns whether a reference has a tag, in whichever repository. */
+function isNamed(reference, tag) {
+    return ((0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference).tag ?? 'latest') === tag;
 }
 /** Returns the references that the production image gets besides its commit tag, whatever other runs have published. */
 function tagsOfCommit({ pullRequest, further }) {
@@ -75671,7 +75726,7 @@ function failureOfWords(text, reference) {
     return { kind: classifyRegistryError(text, reference), message: text, ...(pause > 0 && { pause }) };
 }
 /** The status with which a registry rejected a manifest. */
-const REJECTED_MANIFEST = /PUT request to \S+\/manifests\/\S+: (400|403|409|412)\b/;
+const REJECTED_MANIFEST = /PUT request to \S+\/manifests\/\S+: (400|403|405|409|412)\b/;
 /**
  * Returns the status with which a registry rejected a manifest, if that is all that the engine reports: with the containerd store
  * before Docker 28 it reports neither code nor message of the registry (containerd remotes/docker/pusher.go).
@@ -75901,10 +75956,10 @@ function kindOfStatus(status) {
     return [408, 425, 429].includes(status) || status >= 500 ? 'unreachable' : 'unknown';
 }
 /**
- * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis and Nexus if a tag must not change;
- * their status is 400, 403, 409 or 412.
+ * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis, Nexus, Artifactory, Azure and
+ * Cloudsmith if a tag must not change; their status is 400, 403, 405, 409 or 412.
  */
-const IMMUTABLE = /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists/i;
+const IMMUTABLE = /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists|permissions? to overwrite|needs DELETE permission|operation is disallowed on this|attributes already exists/i;
 /** Returns whether a registry's message says that a tag must not change. The message must not contain names of images. */
 function isImmutableTag(message) {
     return IMMUTABLE.test(message);

@@ -85,7 +85,9 @@ export function records(get: Get, name: string): string[] {
       cast: (text, { quoting }): Item => ({ text, isQuoted: quoting })
     }) as unknown as Item[][]
   } catch (error) {
-    throw new UserError(`Input ${name} cannot be read: ${messageOf(error)}; give one item a line`)
+    throw new UserError(
+      `Input ${name} cannot be read: ${messageOf(error)}; give one item a line, and put an item of several lines in double quotes, with its own double quotes doubled`
+    )
   }
   const items = rows.flat().filter(({ text }) => text !== '')
   const [only] = items
@@ -107,7 +109,9 @@ export function pair(name: string, form: string, item: string, valueOptional = f
   const equals = item.indexOf('=')
   const key = equals < 0 ? item : item.slice(0, equals)
   if ((equals < 0 && !valueOptional) || key === '' || /\s/.test(key)) {
-    throw new UserError(`Input ${name} has ${lineBeginning(item)}; each line must be ${form}`)
+    throw new UserError(
+      `Input ${name} has ${lineBeginning(item)}; each line must be ${form}, and an item of several lines must be in double quotes`
+    )
   }
   return item
 }
@@ -140,6 +144,13 @@ export function minutes(get: Get, name: string): number | undefined {
     )
   }
   return number
+}
+
+/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
+export function branchName(get: Get, name: string): string | undefined {
+  const value = optional(get, name)?.replace(/^refs\/heads\//, '')
+  if (value === undefined || (value !== '' && !value.startsWith('refs/'))) return value
+  throw new UserError(`Input ${name} is ${quote(value)}; it must be the name of a branch, for example main`)
 }
 
 export function tagName(get: Get, name: string, otherwise: string): string {

@@ -4,6 +4,7 @@ import { parseReference, parseRepository, resolveTag, sameRepository } from '../
 import { isCommitTag, isPullRequestTag, isReservedTag, keptCacheOf, ownUseOf } from '../registry/reserved-tags.ts'
 import {
   argument,
+  branchName,
   check,
   type Get,
   lineBeginning,
@@ -137,7 +138,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     cacheStages: cacheStages(get),
     cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-    publishBranch: optional(get, 'publish-branch'),
+    publishBranch: branchName(get, 'publish-branch'),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
     dryRun: yesOrNo(get, 'dry-run'),
     retries: retries(get),
@@ -230,7 +231,14 @@ function secret(item: string): Secret {
   const id = item.slice(0, Math.max(equals, 0))
   if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
     // the line may be the secret itself, so the message omits it
-    throw new UserError('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc')
+    throw new UserError(
+      'Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"'
+    )
+  }
+  if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
+    throw new UserError(
+      'Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc'
+    )
   }
   return { id, value: item.slice(equals + 1) }
 }
@@ -246,10 +254,8 @@ function sshList(line: string): boolean {
 }
 
 function hostLine(item: string): string {
-  if (!/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) {
-    throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
-  }
-  return item
+  if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) return item
+  throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
 }
 
 function platform(get: Get): string | undefined {

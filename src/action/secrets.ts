@@ -15,14 +15,16 @@ export class Secrets {
   /**
    * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
    * @param env the environment of the step: the inputs may name its variables
+   * @param known a text that is no secret: the Dockerfile
    */
   constructor(
     inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
     names: readonly string[] = [],
-    env: Readonly<Record<string, string | undefined>> = {}
+    env: Readonly<Record<string, string | undefined>> = {},
+    known = ''
   ) {
     this.values = inputs.secrets
-    const all = hiddenTexts(inputs, env)
+    const all = hiddenTexts(inputs, env, known)
     const isShown = (line: string): boolean => [...names, OUTPUT_WORDS].some((name) => name.includes(line))
     const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line))
     // the quoted form in a command line for users to paste
@@ -70,7 +72,7 @@ export function publicInputs({ githubToken: _, ...inputs }: Inputs): PublicInput
 const OUTPUT_WORDS = [
   'true false full partial none passed failed timed-out error unchanged inline legacy overlay2 containerd',
   'stage cached total miss instruction line kind reason unexpected command status exitCode seconds passedFor',
-  'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next'
+  'version store strategy sha256: shared-docker-layers-report .json cache- tested- -next kind production-test check'
 ].join(' ')
 
 function linesOf(text: string): string[] {
@@ -91,16 +93,22 @@ interface HiddenText {
 
 function hiddenTexts(
   inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
-  env: Readonly<Record<string, string | undefined>>
+  env: Readonly<Record<string, string | undefined>>,
+  known: string
 ): HiddenText[] {
   const { secrets, githubToken, buildArgs } = inputs
   // `--env NAME=value`, in one word or two
   const withValue = (word: string): string => (env[word] === undefined ? word : `${word}=${env[word]}`)
+  // a guess by the name alone: the same word elsewhere is none, as a user of a database that is its password
+  const isPublic = (value: string): boolean =>
+    !SECRET_VALUES.test(value) && (known.includes(value) || ordinary.some((other) => other.endsWith(`=${value}`)))
   const variables = allRunOptions(inputs).map((word) => word.replace(/^(--env=|-e)/, ''))
+  const all = [...buildArgs, ...variables].map(withValue)
+  const ordinary = all.filter((word) => findSecretLike([word]).length === 0)
   return [
     ...secrets.map(({ id, value }) => ({ name: id, text: value })),
-    ...findSecretLike([...buildArgs, ...variables].map(withValue)).flatMap(({ name, value }) =>
-      value === undefined ? [] : [{ name, text: value }]
+    ...findSecretLike(all).flatMap(({ name, value }) =>
+      value === undefined || isPublic(value) ? [] : [{ name, text: value }]
     ),
     { name: 'github-token', text: githubToken ?? '' }
   ].filter(({ text }) => text.trim() !== '')

@@ -11,7 +11,8 @@ export interface Test {
 
 /**
  * Reads tests. A line starts a test. An indented line belongs to the test above it: it is an option of docker run if it begins
- * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash is always part of the command.
+ * with a dash, and otherwise the next line of the command. A line after one that ends with a backslash, && or | is always part of the
+ * command. A line that begins with # is a comment.
  *
  * @param name of the input
  * @throws UserError
@@ -25,13 +26,15 @@ export function readTests(name: string, value: string): Test[] {
     const line = raw.trim()
     if (line === '') continue
     const isIndented = raw.length - raw.trimStart().length > outer
+    // an indented comment is one of the command
+    if (line.startsWith('#') && !isIndented && !isContinued) continue
     const test = tests.at(-1)
     if (test && isContinued) test.command += `\n${line}`
     else if (test && isIndented && line.startsWith('-')) test.options.push(...runOption(name, line))
     else if (test && isIndented) addLine(name, test, line)
     else if (line.startsWith('-')) throw noCommand(name, line)
     else tests.push({ command: line, options: [] })
-    isContinued = endsWithBackslash(line)
+    isContinued = goesOn(line)
   }
   return tests
 }
@@ -65,9 +68,9 @@ function noCommand(name: string, line: string): UserError {
   )
 }
 
-/** Returns whether a shell would join the next line with this one: two backslashes are one that is quoted. */
-function endsWithBackslash(line: string): boolean {
-  return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1
+/** Returns whether a shell needs the next line, too: two backslashes are one that is quoted. */
+function goesOn(line: string): boolean {
+  return (/\\*$/.exec(line)?.[0].length ?? 0) % 2 === 1 || /(&&|\|)$/.test(line)
 }
 
 /** The inputs that give tests, and options for them. */

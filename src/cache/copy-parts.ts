@@ -19,7 +19,8 @@ export function copyParts(raw: RawInstruction, scope: StageScope, outside: Outsi
   const flags = flagsOf(raw.flags)
   const one = (name: string): string => flags.get(name)?.at(-1) ?? ''
   const isSet = (name: string): boolean => flags.has(name) && one(name).toLowerCase() !== 'false'
-  const words = jsonStrings(raw.rest) ?? raw.rest.split(/\s+/)
+  const rest = raw.heredocs === '' ? raw.rest : raw.rest.replaceAll(/<<(-?)\s+/g, '<<$1')
+  const words = jsonStrings(rest) ?? rest.split(/\s+/)
   const heredocs = words.slice(0, -1).filter((word) => HEREDOC.test(word))
   const sources = words
     .slice(0, -1)

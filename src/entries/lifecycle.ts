@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
@@ -98,7 +98,7 @@ export async function runAction(work: (action: Action) => Promise<RunResult>, en
     await mkdir(folder)
     const get = (await entry.openInputs?.()) ?? readInput
     const inputs = readInputs(get)
-    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env)
+    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs))
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
     crossCheck(inputs)
     noticeEmptySecrets(readSecrets(get)[1], log)
@@ -125,6 +125,11 @@ export async function runAction(work: (action: Action) => Promise<RunResult>, en
     // work that the run did without may still go on, and would keep this process alive
     cancel()
   }
+}
+
+/** Returns the text of the Dockerfile; '' if it cannot be read, which the plan says. */
+async function readDockerfile({ context, file = join(context, 'Dockerfile') }: Inputs): Promise<string> {
+  return readFile(file, 'utf8').catch(() => '')
 }
 
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */

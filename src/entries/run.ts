@@ -91,7 +91,7 @@ export function recordingDocker({ docker, inputs }: Action, isOurs: (name: strin
 function removesImages({ removeImages, push }: Inputs): boolean {
   const { GITHUB_ACTIONS, RUNNER_ENVIRONMENT } = process.env
   if (GITHUB_ACTIONS !== 'true') return false
-  const isKept = RUNNER_ENVIRONMENT === 'self-hosted'
+  const isKept = RUNNER_ENVIRONMENT !== 'github-hosted'
   return removeImages === 'always' || (removeImages === 'auto' && isKept && push !== 'never')
 }
 

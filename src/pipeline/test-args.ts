@@ -5,7 +5,7 @@ import { RUN_LABEL } from '../docker/containers.ts'
 
 /** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
 export function testArgs(
-  inputs: PublicInputs,
+  inputs: Pick<PublicInputs, 'testOptions' | 'platform'>,
   image: string,
   { command, options }: Test,
   name: string,

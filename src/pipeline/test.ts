@@ -57,8 +57,9 @@ export function limitOf({ testParallelism, tests, productionTests }: PublicInput
  * others do. After a cancellation, returns those that had ended before.
  */
 export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction): Promise<TestResult[]> {
+  const platform = suite.tests.length === 0 ? undefined : await platformOf(run, suite)
   const ended = await Promise.allSettled(
-    suite.tests.map((test, index) => limit(() => runTest(run, suite, test, suite.first + index)))
+    suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index)))
   )
   return ended.flatMap((outcome) => {
     if (outcome.status === 'fulfilled') return [outcome.value]
@@ -67,13 +68,30 @@ export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction)
   })
 }
 
-async function runTest(run: TestRun, { kind, image }: Suite, test: Test, number: number): Promise<TestResult> {
+/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
+async function platformOf({ plan, docker, signal }: TestRun, { image }: Suite): Promise<string | undefined> {
+  const { platform } = plan.inputs
+  if (platform === undefined) return undefined
+  const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image]
+  const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' })
+  const [os, architecture] = platform.split('/')
+  const own = stdout.trim()
+  // the variant is in the input only
+  return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own
+}
+
+async function runTest(
+  run: TestRun,
+  { kind, image, platform }: Suite & { platform: string | undefined },
+  test: Test,
+  number: number
+): Promise<TestResult> {
   const { plan, docker, log, runId, signal } = run
   const { command } = test
   const title = titleOfTest({ kind, command })
   if (signal.aborted) throw new CancelledError()
   const name = `shared-docker-layers-${runId}-test-${number}`
-  const args = testArgs(plan.inputs, image, test, name, runId)
+  const args = testArgs({ ...plan.inputs, platform }, image, test, name, runId)
   const section = log.section(title)
   section.write(`${replayable(args)}\n`)
   const start = performance.now()

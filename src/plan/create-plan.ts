@@ -26,7 +26,7 @@ import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
-import { makeRefs, movingTags, type Refs, tagsOfOthers } from './references.ts'
+import { isNamed, makeRefs, movingTags, type Refs, tagsOfOthers } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 import { buildArgsOf, pathInRepository, variantOf } from './variant.ts'
@@ -85,7 +85,12 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const decision = decidePublish(inputs.push, publishBranch, commit)
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
-  const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishBranch)) }
+  const refs = {
+    ...made,
+    branch: made.branch.filter((tag) =>
+      maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag })
+    )
+  }
   if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const folder = prefix ?? ''
   const variant = variantOf({
@@ -145,11 +150,13 @@ function noticeHeldTags(
   { inputs, commit, made, refs, decision }: Pick<Plan, 'inputs' | 'commit' | 'refs' | 'decision'> & { made: Refs },
   log: Log
 ): void {
-  const moving = inputs.tags.filter((tag) => movingTags(refs).some((one) => sameReference(one, tag)))
+  const moving = inputs.tags.filter(
+    (tag) => movingTags(refs).some((one) => sameReference(one, tag)) || isNamed(tag, inputs.latestTag)
+  )
   if (moving.length > 0 && !decision.publish) {
     log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
   }
-  const held = made.branch.filter((tag) => !refs.branch.includes(tag))
+  const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag))
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
   }

@@ -1,7 +1,7 @@
 import type { Commit } from '../action/event.ts'
 import type { PushMode } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
-import { isOfBranch } from './references.ts'
+import { isNamed, isOfBranch } from './references.ts'
 
 /** Whether a run may push and promote after all its tests passed. */
 export interface PublishDecision {
@@ -87,10 +87,16 @@ function refusePublish(publishBranch: string, context: Commit): string {
 
 /**
  * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
- * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit.
+ * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
+ * the name of the moving tag means what it means here.
  */
-export function maySetTag(tag: string, commit: Commit, decision: PublishDecision, publishBranch: string): boolean {
-  if (isOfBranch(tag, publishBranch)) return decision.publish
+export function maySetTag(
+  tag: string,
+  commit: Commit,
+  decision: PublishDecision,
+  { publishBranch, latestTag }: { publishBranch: string; latestTag: string }
+): boolean {
+  if (isOfBranch(tag, publishBranch) || isNamed(tag, latestTag)) return decision.publish
   return commit.checkout !== 'other' && !commit.isPullRequest
 }
 

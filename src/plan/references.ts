@@ -20,7 +20,7 @@ export interface Refs {
   pullRequest?: string
   /** Further tags of the production image from the user, without the references above and below. */
   further: string[]
-  /** Those that are named after the branch of the run or the publishing branch: a late run must not set them. */
+  /** Those that are named after the branch of the run or the publishing branch, or like a moving tag: a late run must not set them. */
   branch: string[]
 }
 
@@ -75,7 +75,12 @@ export function makeRefs(
       !held.some((ref) => sameReference(ref, tag)) &&
       tags.findIndex((other) => sameReference(other, tag)) === index
   )
-  const names = (tag: string): boolean => isOfBranch(tag, commit.branch) || isOfBranch(tag, publishBranch)
+  const names = (tag: string): boolean =>
+    isOfBranch(tag, commit.branch) ||
+    isOfBranch(tag, publishBranch) ||
+    isNamed(tag, latestTag) ||
+    // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
+    (isNamed(tag, 'edge') && commit.branch === publishBranch)
   return {
     ...refs,
     ...(pullRequest !== undefined && { pullRequest }),
@@ -113,6 +118,11 @@ function pullRequestTag(number: number | undefined): string {
 export function isOfBranch(reference: string, branch: string): boolean {
   const tag = parseReference(reference).tag ?? 'latest'
   return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-')
+}
+
+/** Returns whether a reference has a tag, in whichever repository. */
+export function isNamed(reference: string, tag: string): boolean {
+  return (parseReference(reference).tag ?? 'latest') === tag
 }
 
 /** Returns the references that the production image gets besides its commit tag, whatever other runs have published. */

@@ -61,7 +61,7 @@ export function failureOfWords(text: string, reference: string): RegistryFailure
 }
 
 /** The status with which a registry rejected a manifest. */
-const REJECTED_MANIFEST = /PUT request to \S+\/manifests\/\S+: (400|403|409|412)\b/
+const REJECTED_MANIFEST = /PUT request to \S+\/manifests\/\S+: (400|403|405|409|412)\b/
 
 /**
  * Returns the status with which a registry rejected a manifest, if that is all that the engine reports: with the containerd store

@@ -49,11 +49,11 @@ export function kindOfStatus(status: number): FailureKind {
 }
 
 /**
- * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis and Nexus if a tag must not change;
- * their status is 400, 403, 409 or 412.
+ * The words of Amazon ECR, Google Artifact Registry, Docker Hub, Harbor, Alibaba Cloud, Mirantis, Nexus, Artifactory, Azure and
+ * Cloudsmith if a tag must not change; their status is 400, 403, 405, 409 or 412.
  */
 const IMMUTABLE =
-  /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists/i
+  /immutab|ImageTagAlreadyExists|cannot be overwritten|does not allow updating|tag .{0,200}already exists|permissions? to overwrite|needs DELETE permission|operation is disallowed on this|attributes already exists/i
 
 /** Returns whether a registry's message says that a tag must not change. The message must not contain names of images. */
 export function isImmutableTag(message: string): boolean {

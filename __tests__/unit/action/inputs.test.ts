@@ -191,6 +191,14 @@ describe('readInputs', () => {
     ['labels', '"open', 'Input labels cannot be read: '],
     ['secrets', 'topsecret', 'Input secrets has a line that is not id=value'],
     ['secrets', '=topsecret', 'Input secrets has a line that is not id=value'],
+    ['secrets', 'id=npmrc,env=NPMRC\nid=pip,src=pip.conf', 'Input secrets has a line in the notation of docker build'],
+    [
+      'secrets',
+      'gcp={\n  "type": "x"\n}',
+      'put an item of several lines in double quotes, with its own double quotes doubled'
+    ],
+    ['build-args', 'MESSAGE=Fix it\n\nLong body here', 'and an item of several lines must be in double quotes'],
+    ['publish-branch', 'refs/tags/v1', 'Input publish-branch is "refs/tags/v1"; it must be the name of a branch'],
     [
       'secrets',
       'a=topsecret,b=topsecret',

@@ -17,9 +17,13 @@ describe('lines', () => {
     ['a build argument that looks like a secret', { buildArgs: ['NPM_TOKEN=0123456789', 'A=b'] }, ['0123456789']],
     ['variables of tests', { testOptions: VARIABLES }, ['12345678', '87654321', 'abcdefgh']],
     ['variables of one test', { tests: [{ command: 'a', options: VARIABLES }] }, ['12345678', '87654321', 'abcdefgh']],
+    ['no word that another argument has, such as a user', { buildArgs: ['USER=postgres', 'DB_PASSWORD=postgres'] }, []],
+    ['no word of the Dockerfile', { buildArgs: ['AUTH_MODE=production'] }, []],
+    ['a variable that an option only names', { testOptions: ['--env', 'API_TOKEN'] }, ['of-the-step']],
     ['one as a shell would get it', { secrets: [{ id: 'a', value: "it's" }] }, ["it's", "it'\\''s"]]
   ])('are %s', (_, inputs, expected) => {
-    expect(new Secrets({ ...INPUTS, ...inputs }).lines).toEqual(expected)
+    const env = { API_TOKEN: 'of-the-step', PATH: '/bin' }
+    expect(new Secrets({ ...INPUTS, ...inputs }, [], env, 'FROM alpine AS production\n').lines).toEqual(expected)
   })
 })
 

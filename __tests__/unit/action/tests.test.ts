@@ -17,6 +17,9 @@ describe('readTests', () => {
     ['further lines, and then options', 'a\n  b\n  --init\nd', [['a\nb', '--init'], ['d']]],
     ['a line that the next continues', 'a \\\n  --b\n  --init', [['a \\\n--b', '--init']]],
     ['the same without indentation', 'a \\\n--b\nc', [['a \\\n--b'], ['c']]],
+    ['a command that goes on after && and |', 'a &&\nb |\nc\nd', [['a &&\nb |\nc'], ['d']]],
+    ['a list that ends in the middle of a command', 'a ||\n', [['a ||']]],
+    ['comments', '# first\na\n  # of the command\n# second\nb', [['a\n# of the command'], ['b']]],
     ['a quoted backslash, which continues nothing', 'a \\\\\nb', [['a \\\\'], ['b']]]
   ])('reads %s', (_, value, expected) => {
     expect(read(value)).toEqual(expected)

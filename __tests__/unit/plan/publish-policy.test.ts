@@ -295,12 +295,16 @@ describe('A tag that is named after a branch', () => {
     // the workflow gives it to runs of any branch
     ['octo/app:master', context('push', topic), stays, false],
     ['octo/app:master', context('pull_request'), stays, false],
+    // the moving tag of another repository
+    ['ghcr.io/octo/other:latest', context('push'), moves, true],
+    ['ghcr.io/octo/other:latest', context('push', topic), stays, false],
+    ['ghcr.io/octo/other:latest', context('pull_request'), stays, false],
     ['octo/app:feature-x', context('push', topic), stays, true],
     ['octo/app:feature-x', context('push', { ...topic, checkout: 'unknown' }), stays, true],
     ['octo/app:feature-x', context('push', { ...topic, ...elsewhere }), stays, false],
     // the image is of a merge commit, which the branch does not contain
     ['octo/app:feature-x', context('pull_request', topic), stays, false]
   ])('%s, %j, %j: %s', (tag, built, decision, may) => {
-    expect(maySetTag(tag, built, decision, MASTER)).toBe(may)
+    expect(maySetTag(tag, built, decision, { publishBranch: MASTER, latestTag: 'latest' })).toBe(may)
   })
 })

@@ -48,6 +48,20 @@ describe('makeRefs', () => {
     expect(makeRefs(inputs, { ...COMMIT, branch: '' }, [], '').branch).toEqual([])
   })
 
+  it('sets apart what moves as the moving tag does: its name in another repository, and edge of the publishing branch', () => {
+    const inputs = makeInputs({
+      tags: 'ghcr.io/octo/app:latest\nghcr.io/octo/other:latest\nedge\nghcr.io/octo/app:stable'
+    })
+    const others = ['ghcr.io/octo/app:latest', 'ghcr.io/octo/other:latest']
+    const ofMaster = makeRefs(inputs, { ...COMMIT, branch: 'master' }, [], 'master')
+    expect(ofMaster.branch).toEqual([...others, 'octo/app:edge'])
+    expect(ofMaster.further).toEqual(['ghcr.io/octo/app:stable'])
+    expect(makeRefs(inputs, COMMIT, [], 'master')).toMatchObject({
+      branch: others,
+      further: ['octo/app:edge', 'ghcr.io/octo/app:stable']
+    })
+  })
+
   it('takes no tag of another commit', () => {
     const inputs = makeInputs({
       tags: 'c0ffee1\ndocker.io/octo/app:c0ffee2\n0123456\nC0FFEE1\nc0ffee12\nghcr.io/octo/app:c0ffee1'

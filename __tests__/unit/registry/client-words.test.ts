@@ -120,6 +120,12 @@ describe('classifyRegistryError', () => {
     ["denied: Failed to process request, due to 'app:1a2b3c4' is a immutable tag.", 'immutable'],
     ['unknown: tag=1a2b3c4 cannot be overwritten because r.io/x is an immutable repository', 'immutable'],
     ['denied: The requested tag already exists and cannot be overwritten.', 'immutable'],
+    [
+      "denied: Not enough permissions to overwrite artifact 'docker-local:1a2b3c4/manifest.json' (user 'ci' needs DELETE permission)",
+      'immutable'
+    ],
+    ['unsupported: The operation is disallowed on this registry, repository or image.', 'immutable'],
+    ['conflict: a package with the same attributes already exists', 'immutable'],
     ['error from registry: Repository does not allow updating assets: docker', 'immutable'],
     ['error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.51/images/x/push": EOF', 'unknown']
   ])('%s', (text, expected) => {
