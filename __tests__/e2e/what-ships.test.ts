@@ -158,3 +158,22 @@ it('has no shell: production-tests say so, and point to checks', async () => {
   expect(outcome.log).toContain('the image has no shell (sh) to run it in; test such an image with the input checks')
   expect(await project.imageTags()).toEqual([])
 })
+
+it('is of another platform than its builder, which runs the tests', async () => {
+  if (!newest) throw new Error('There is no engine')
+  const source = new SourceRepository(bed.folder, {
+    Dockerfile: [
+      `FROM --platform=$BUILDPLATFORM ${base} AS builder`,
+      'ARG TARGETARCH',
+      'RUN echo $TARGETARCH > /out',
+      'FROM scratch',
+      'COPY --from=builder /out /',
+      ''
+    ].join('\n')
+  })
+  const project = new Project(bed, newest, 'cross')
+  const outcome = await project.play(source, source.head(), { platform: 'linux/arm64', tests: 'grep arm64 /out' })
+  expect(ending(outcome)).toEqual({ exitCode: 0, log: '' })
+  expect(testsOf(outcome)).toEqual(['test passed'])
+  expect(await bed.registry.config(project.repository, 'latest')).toMatchObject({ architecture: 'arm64' })
+})
