@@ -23,7 +23,9 @@ const onAllEngines = [
   'e2e/several-machines',
   'e2e/verdicts',
   'e2e/branches',
-  'e2e/content-keys'
+  'e2e/content-keys',
+  'e2e/names',
+  'e2e/what-ships'
 ]
 // in sequence: parallel tests would delay those on real engines
 const { status } = spawnSync('npm', ['run', '--silent', 'test:jest', '--', '--runInBand', ...files, ...onAllEngines], {

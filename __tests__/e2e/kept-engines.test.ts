@@ -7,11 +7,8 @@ import { application } from '../support/application.ts'
 import { base, bed } from '../support/bed.ts'
 import { annotations, ending, legacyEnv, missesOf, Project, sampled, short } from '../support/harness.ts'
 
-/** One engine for each strategy; of the stores, that of most kept engines. */
-const engines = sampled(
-  availableEngines(),
-  ({ version, store }) => version === '20.10' || (version === '28.5' && store === 'overlay2')
-)
+/** Of the stores, that of most kept engines. */
+const engines = sampled(availableEngines(), ({ version, store }) => version === '28.5' && store === 'overlay2')
 
 /** The images of an engine with all their names, and without a name. */
 async function imagesOf(agent: Agent): Promise<string[]> {

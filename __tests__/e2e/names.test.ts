@@ -19,7 +19,7 @@ CMD ["cat", "/built.txt"]
 `
 
 const newest = availableEngines().filter(sharesWithBuildKit).slice(-1)
-const oldest = availableEngines().slice(0, 1)
+const oldest = process.env.CASES === 'long' ? availableEngines().slice(0, 1) : []
 
 describe.each([...oldest, ...newest])('Docker $version, $store store: a stage that is called release', (engine) => {
   it('leaves the tag release to those who deploy it', async () => {
