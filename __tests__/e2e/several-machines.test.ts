@@ -5,7 +5,7 @@ import { availableEngines } from '../../testbed/index.ts'
 import type { Event, Outcome } from '../../testbed/runner.ts'
 import { SourceRepository } from '../../testbed/source-repository.ts'
 import { base, bed } from '../support/bed.ts'
-import { ending, isNewest, Project, sampled, short, stepsOf } from '../support/harness.ts'
+import { ending, isNewest, Project, sampled, sharesWithBuildKit, short, stepsOf } from '../support/harness.ts'
 import { Pipeline } from '../support/machines.ts'
 
 const engines = sampled(availableEngines(), isNewest)
@@ -200,7 +200,10 @@ describe.each(engines)('Five machines, through the registry, Docker $version, $s
       await next.test([0, 1, 2])
       const nextPublished = await next.publish()
       expect(ending(nextPublished)).toEqual({ exitCode: 0, log: '' })
-      const executed = [...stepsOf(nextBuilt), ...stepsOf(nextPublished)].filter(({ cached }) => !cached)
+      const executed = [...stepsOf(nextBuilt), ...stepsOf(nextPublished)].filter(
+        // the legacy builder counts what makes no layer as a step
+        ({ cached, instruction }) => !cached && /^(RUN|COPY)/.test(instruction)
+      )
       expect(new Set(executed.map(({ instruction }) => instruction))).toEqual(
         new Set(['COPY page.txt /page.txt', 'COPY --from=builder /stamp /page.txt /www/'])
       )
@@ -222,7 +225,16 @@ describe.each(engines)('Several machines, Docker $version, $store store', (engin
     source.commit({ Dockerfile: Dockerfile.replace('echo production', 'echo another') })
     const second = new Pipeline(bed, engine, 'reuse', source, reuse, undefined, '2')
     const built = await second.build()
-    expect(built.outputs).toMatchObject({ matrix: '[]', digest: expect.stringMatching(/^sha256:/) })
+    if (!sharesWithBuildKit(engine)) {
+      // the legacy builder takes an image from its cache with another Cmd, so nothing proves that it is the tested one
+      expect(built.outputs.matrix).toBe('[0]')
+      return
+    }
+    expect([built.log, built.outputs.matrix, built.outputs.digest]).toEqual([
+      expect.stringContaining('Skipping the tests'),
+      '[]',
+      expect.stringMatching(/^sha256:/)
+    ])
     const published = await second.publish()
     expect(ending(published)).toEqual({ exitCode: 0, log: '' })
     expect(JSON.parse(String(published.outputs.tests))).toEqual([expect.objectContaining({ status: 'unchanged' })])

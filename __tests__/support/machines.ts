@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
 import { type Event, type Job, type Outcome, pushEvent, RunningAction, runAction } from '../../testbed/runner.ts'
 import type { SourceRepository } from '../../testbed/source-repository.ts'
-import { legacyEnv, Project } from './harness.ts'
+import { Project } from './harness.ts'
 
 /** One workflow run that several brand-new machines share; what they hand on lies in folders, as in artifacts. */
 export class Pipeline {
@@ -25,12 +25,12 @@ export class Pipeline {
     event?: Event,
     runId = '1'
   ) {
-    this.project = new Project(bed, engine, name, legacyEnv(engine))
+    this.project = new Project(bed, engine, name)
     this.#source = source
     this.#sha = source.head()
     this.#event = event ?? pushEvent(this.#sha, 'master')
     this.#inputs = { image: this.project.image, ...inputs }
-    this.#env = { ...legacyEnv(engine), GITHUB_RUN_ID: runId }
+    this.#env = { GITHUB_RUN_ID: runId }
     this.#folder = join(bed.folder, `artifacts-${name}-${engine.version}-${engine.store}-${runId}-${this.#sha}`)
     mkdirSync(join(this.#folder, 'results'), { recursive: true })
   }
