@@ -42883,6 +42883,28 @@ function linesOf(text) {
 
 /***/ }),
 
+/***/ 2847:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ readImageId)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+
+/**
+ * Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead.
+ *
+ * @returns also why there is no such image, if there is none; then the ID is ''
+ */
+async function readImageId(docker, name, signal) {
+    const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', name], { signal, bound: 'image' });
+    const failure = (0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    return { id: failure === undefined ? result.stdout.trim() : '', failure };
+}
+
+
+/***/ }),
+
 /***/ 4312:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -63535,6 +63557,8 @@ function checkEnvironment(env, images) {
 
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/lib/exec.js
 var exec = __nccwpck_require__(3190);
 // EXTERNAL MODULE: ./.build/src/lib/timeline.js
@@ -63548,6 +63572,7 @@ var test_output = __nccwpck_require__(1096);
 
 
 
+
 /**
  * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
  * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
@@ -63555,7 +63580,7 @@ var test_output = __nccwpck_require__(1096);
 async function runChecks(run) {
     const results = [];
     const { checks } = run.plan.inputs;
-    const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production);
+    const imageId = checks.length === 0 ? '' : (await (0,image_id/* readImageId */.X)(run.docker, run.plan.refs.production, run.signal)).id;
     for (const check of checks) {
         try {
             results.push(await runCheck(run, check, imageId));
@@ -63620,11 +63645,6 @@ async function runCheck(run, { command }, imageId) {
         clearTimeout(timer);
         section.end();
     }
-}
-/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
-async function idOf({ docker, signal }, image) {
-    const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal, bound: 'image' });
-    return stdout.trim();
 }
 function whyFailed(exitCode) {
     if (exitCode === 0)
@@ -64992,7 +65012,6 @@ async function findPassed(run, { strategy, caches }, { builder, production }) {
 /** Builds what follows the builder stage, then tests production. */
 async function buildAndTestOthers(run, building, result, limit) {
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    const before = (0,result_result/* buildsOf */.jV)(result);
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait());
     const failures = await buildAll(run, building, result, afterBuilder);
@@ -65002,8 +65021,7 @@ async function buildAndTestOthers(run, building, result, limit) {
         const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
         return (await Promise.all([(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run)])).flat();
     };
-    const known = before.filter(({ misses }) => misses !== undefined);
-    const unexplained = (0,result_result/* buildsOf */.jV)(result).filter((build) => !known.includes(build));
+    const unexplained = (0,result_result/* buildsOf */.jV)(result).filter(({ misses }) => misses === undefined);
     const [tests] = await Promise.all([test(), explainAll(run, building.caches, unexplained)]);
     return { tests, failures };
 }
@@ -66350,6 +66368,8 @@ function digestIn({ json }) {
 var engine_info = __nccwpck_require__(7397);
 // EXTERNAL MODULE: ./.build/src/docker/errors.js
 var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
 // EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
@@ -66365,6 +66385,7 @@ var registry_image = __nccwpck_require__(4314);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var registry_reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -66470,11 +66491,10 @@ async function pull(options, reference, title = `Pull ${reference}`) {
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 async function pullAndInspect(options, reference) {
     const { docker, signal } = options;
-    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' });
+    const { id } = await (0,image_id/* readImageId */.X)(docker, reference, signal);
     const failure = await pull(options, reference);
     const read = failure ? { failure } : await inspectInEngine(docker, reference, signal);
-    const id = before.stdout.trim();
-    if (before.exitCode === 0 && id !== '')
+    if (id !== '')
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }

@@ -50951,6 +50951,28 @@ function linesOf(text) {
 
 /***/ }),
 
+/***/ 2847:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ readImageId)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+
+/**
+ * Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead.
+ *
+ * @returns also why there is no such image, if there is none; then the ID is ''
+ */
+async function readImageId(docker, name, signal) {
+    const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', name], { signal, bound: 'image' });
+    const failure = (0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    return { id: failure === undefined ? result.stdout.trim() : '', failure };
+}
+
+
+/***/ }),
+
 /***/ 316:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -51663,7 +51685,6 @@ function splitLines(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Rg: () => (/* binding */ imagesNeededFor),
 /* harmony export */   Vb: () => (/* binding */ nameOf),
 /* harmony export */   Wp: () => (/* binding */ stagesNeededFor),
 /* harmony export */   XJ: () => (/* binding */ triggersOf),
@@ -51672,6 +51693,7 @@ function splitLines(text) {
 /* harmony export */   uf: () => (/* binding */ TRIGGER_LINE),
 /* harmony export */   xB: () => (/* binding */ neededStages)
 /* harmony export */ });
+/* unused harmony export imagesNeededFor */
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4943);
 
 /** Returns BuildKit's name of a stage in its output (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go). */
@@ -51869,7 +51891,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3360);
 /* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1191);
-/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3406);
+/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8177);
 /* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9010);
 /* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9090);
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7652);
@@ -68881,7 +68903,7 @@ async function realpathOfExisting(path) {
 
 /***/ }),
 
-/***/ 3406:
+/***/ 8177:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -71190,6 +71212,8 @@ function read_keys_isSame(listed, reference) {
 
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/lib/exec.js
 var lib_exec = __nccwpck_require__(3190);
 // EXTERNAL MODULE: external "node:util"
@@ -71224,6 +71248,7 @@ function test_output_lastLinesOf(tail, secrets) {
 
 
 
+
 /**
  * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
  * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
@@ -71231,7 +71256,7 @@ function test_output_lastLinesOf(tail, secrets) {
 async function check_runChecks(run) {
     const results = [];
     const { checks } = run.plan.inputs;
-    const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production);
+    const imageId = checks.length === 0 ? '' : (await readImageId(run.docker, run.plan.refs.production, run.signal)).id;
     for (const check of checks) {
         try {
             results.push(await runCheck(run, check, imageId));
@@ -71296,11 +71321,6 @@ async function runCheck(run, { command }, imageId) {
         clearTimeout(timer);
         section.end();
     }
-}
-/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
-async function idOf({ docker, signal }, image) {
-    const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal, bound: 'image' });
-    return stdout.trim();
 }
 function whyFailed(exitCode) {
     if (exitCode === 0)
@@ -72836,7 +72856,6 @@ async function findPassed(run, { strategy, caches }, { builder, production }) {
 /** Builds what follows the builder stage, then tests production. */
 async function buildAndTestOthers(run, building, result, limit) {
     const [, afterBuilder] = splitAtBuilder(run.plan.builds);
-    const before = buildsOf(result);
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait());
     const failures = await buildAll(run, building, result, afterBuilder);
@@ -72846,8 +72865,7 @@ async function buildAndTestOthers(run, building, result, limit) {
         const { production } = suitesOf(run.plan);
         return (await Promise.all([runTests(run, production, limit), runChecks(run)])).flat();
     };
-    const known = before.filter(({ misses }) => misses !== undefined);
-    const unexplained = buildsOf(result).filter((build) => !known.includes(build));
+    const unexplained = buildsOf(result).filter(({ misses }) => misses === undefined);
     const [tests] = await Promise.all([test(), explainAll(run, building.caches, unexplained)]);
     return { tests, failures };
 }
@@ -72913,8 +72931,8 @@ async function addCacheTags(run, caches, result, digests) {
         run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
 }
 
-// EXTERNAL MODULE: ./.build/src/docker/command-line.js
-var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(9778);
 // EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
 var line_reader = __nccwpck_require__(316);
 ;// CONCATENATED MODULE: ./.build/src/docker/progress/reader.js
@@ -73164,254 +73182,8 @@ function createReader(progress, print) {
     return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print);
 }
 
-;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
-
-/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
-class ProgressWatch {
-    #reader;
-    #timer;
-    #news = 0;
-    constructor(reader, bound, onLate) {
-        this.#reader = reader;
-        this.#timer = setTimeout(() => {
-            if (reader.isRunning())
-                this.#timer.refresh();
-            else
-                onLate();
-        }, (0,bounds/* timeOf */.nR)(bound));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        const news = this.#reader.news();
-        if (news !== this.#news)
-            this.#timer.refresh();
-        this.#news = news;
-    }
-    end() {
-        clearTimeout(this.#timer);
-    }
-}
-/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
-class BuildWatch {
-    /** Cache sources that did not answer in time. */
-    lateCaches = [];
-    /** Why the build was stopped, as a clause. */
-    why;
-    #reader;
-    #inVain;
-    #progress;
-    /** By what the builder asks a registry for. */
-    #timers = new Map();
-    constructor(reader, inVain) {
-        this.#reader = reader;
-        this.#inVain = inVain;
-        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${(0,bounds/* describeLateness */.fC)('build-progress')}`));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        this.#progress.look();
-        const caches = this.#reader.pendingCaches();
-        // an image may be a cache source and a base image: it is read for both
-        const pending = [...caches, ...this.#reader.pendingMetadata()];
-        for (const [question, timer] of this.#timers) {
-            if (pending.includes(question))
-                continue;
-            clearTimeout(timer);
-            this.#timers.delete(question);
-        }
-        for (const question of pending) {
-            if (this.#timers.has(question))
-                continue;
-            const late = () => {
-                if (caches.includes(question))
-                    this.lateCaches.push(question);
-                this.#stop(`${question}: ${(0,bounds/* describeLateness */.fC)('build-question')}`);
-            };
-            this.#timers.set(question, setTimeout(late, (0,bounds/* timeOf */.nR)('build-question')));
-        }
-    }
-    end() {
-        this.#progress.end();
-        for (const timer of this.#timers.values())
-            clearTimeout(timer);
-    }
-    #stop(why) {
-        this.why ??= why;
-        this.#inVain.abort();
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/prefetch.js
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
- * layers of an image one after the other, so a CPU core is free for it.
- *
- * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
- * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
- * progress, because it fetches what they need.
- */
-class Prefetch {
-    #run;
-    #caches;
-    #unneeded = new AbortController();
-    #isLate = false;
-    #solve;
-    constructor(run, caches) {
-        this.#run = run;
-        this.#caches = caches;
-    }
-    start() {
-        if (this.#run.plan.strategy.capabilities.prefetch)
-            void this.#begin();
-    }
-    /** Waits for the prefetch if it has started; it does not start after that. */
-    async wait() {
-        this.#isLate = true;
-        await this.#solve;
-    }
-    /** Stops the prefetch. */
-    async end() {
-        this.#unneeded.abort();
-        await this.wait();
-    }
-    async #begin() {
-        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
-            this.#tell(error);
-            return [];
-        });
-        if (references.length > 0 && !this.#isLate)
-            this.#solve = this.#fetch(references);
-    }
-    async #fetch(references) {
-        const { plan, docker, log, timeline, signal } = this.#run;
-        const { platform } = plan.inputs;
-        const args = [
-            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
-            ...['--progress', plan.strategy.progress],
-            ...(platform === undefined ? [] : ['--platform', platform]),
-            '-'
-        ];
-        const input = prefetchDockerfile(references);
-        const reader = createReader(plan.strategy.progress, () => { });
-        const stuck = new AbortController();
-        const watch = new ProgressWatch(reader, 'prefetch-progress', () => stuck.abort());
-        const options = {
-            bound: 'prefetch',
-            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
-            input,
-            onOutput: (chunk) => {
-                reader.write(chunk);
-                watch.look();
-            }
-        };
-        const began = performance.now();
-        try {
-            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
-            // only now: until then, the section of the builder stage is the one that prints live
-            const section = log.section(`Prefetch ${references.join(', ')}`, began);
-            section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
-            section.end();
-            if (exitCode !== 0)
-                this.#tell((0,errors/* lastLine */.fM)(stderr));
-        }
-        catch (error) {
-            // the builds fetch what they need themselves
-            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
-        }
-        finally {
-            watch.end();
-        }
-    }
-    #tell(error) {
-        if (!(error instanceof lib_errors/* CancelledError */.cc))
-            this.#run.log.info(`Prefetch failed: ${(0,lib_errors/* messageOf */.bD)(error)}`);
-    }
-}
-/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
-function prefetchDockerfile(references) {
-    const names = references.map((_, index) => `shared-docker-layers-${index}`);
-    return [
-        ...references.flatMap((reference, index) => [
-            `FROM scratch AS ${names[index]}`,
-            `COPY --from=${reference} /shared-docker-layers-non[e] /`
-        ]),
-        'FROM scratch',
-        ...names.map((name) => `COPY --from=${name} / /`),
-        ''
-    ].join('\n');
-}
-async function findPrefetched({ plan, registry }, { keys, sources }) {
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
-        const { reference } = await sources.of(stage);
-        return { reference, image: (await registry.published(reference)).image };
-    }));
-    return choosePrefetched(plan, chosen, keys);
-}
-/**
- * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
- * of the cache source would be useful.
- *
- * @param sources the cache source of each build after the builder stage, with its image if there is one
- */
-function choosePrefetched(plan, sources, keys) {
-    const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
-    const chosen = [];
-    const choose = (reference) => {
-        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
-            chosen.push(reference);
-        }
-    };
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    for (const [index, build] of afterBuilder.entries()) {
-        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
-        const base = build.baseImage;
-        const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
-        // an image on the builder stage has the layers that the build of that stage fetches at the same time
-        const isOnBuilder = root.baseStage === plan.builderStage;
-        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
-            choose(reference);
-        // with a --platform of its own, the base image may be of another platform
-        else if (base !== undefined && !root.hasPlatform)
-            choose(base);
-    }
-    return chosen;
-}
-/** Share of an image's own bytes that the prefetch may waste. */
-const MOST_WASTE = 0.1;
-function isWorthFetching({ strategy }, build, image, keys) {
-    const start = ownHistoryStart(image, build);
-    const layerSizes = image.manifest?.layers.map(({ size }) => size);
-    if (start === undefined || layerSizes?.length !== image.layers.length || cached_layers_whyNoCache(image, build) !== undefined) {
-        return false;
-    }
-    const recorded = readKeysLabel(image.labels);
-    const [from, ...own] = chainOfKeys(build, keys);
-    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
-        return false;
-    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
-    const before = recorded.chain.slice(1).filter(isInHistory);
-    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
-    const below = layersBelow(image, start);
-    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
-    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
-    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
-}
-
-// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
-var engine_info = __nccwpck_require__(9778);
+// EXTERNAL MODULE: ./.build/src/docker/command-line.js
+var command_line = __nccwpck_require__(8348);
 ;// CONCATENATED MODULE: ./.build/src/strategy/build-args.js
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
@@ -73719,6 +73491,83 @@ async function prepareSource({ plan, folder }, stage, images, isLegacy = false) 
 
 // EXTERNAL MODULE: ./.build/src/lib/timeline.js
 var timeline = __nccwpck_require__(732);
+;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
+
+/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
+class ProgressWatch {
+    #reader;
+    #timer;
+    #news = 0;
+    constructor(reader, bound, onLate) {
+        this.#reader = reader;
+        this.#timer = setTimeout(() => {
+            if (reader.isRunning())
+                this.#timer.refresh();
+            else
+                onLate();
+        }, (0,bounds/* timeOf */.nR)(bound));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        const news = this.#reader.news();
+        if (news !== this.#news)
+            this.#timer.refresh();
+        this.#news = news;
+    }
+    end() {
+        clearTimeout(this.#timer);
+    }
+}
+/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
+class BuildWatch {
+    /** Cache sources that did not answer in time. */
+    lateCaches = [];
+    /** Why the build was stopped, as a clause. */
+    why;
+    #reader;
+    #inVain;
+    #progress;
+    /** By what the builder asks a registry for. */
+    #timers = new Map();
+    constructor(reader, inVain) {
+        this.#reader = reader;
+        this.#inVain = inVain;
+        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${(0,bounds/* describeLateness */.fC)('build-progress')}`));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        this.#progress.look();
+        const caches = this.#reader.pendingCaches();
+        // an image may be a cache source and a base image: it is read for both
+        const pending = [...caches, ...this.#reader.pendingMetadata()];
+        for (const [question, timer] of this.#timers) {
+            if (pending.includes(question))
+                continue;
+            clearTimeout(timer);
+            this.#timers.delete(question);
+        }
+        for (const question of pending) {
+            if (this.#timers.has(question))
+                continue;
+            const late = () => {
+                if (caches.includes(question))
+                    this.lateCaches.push(question);
+                this.#stop(`${question}: ${(0,bounds/* describeLateness */.fC)('build-question')}`);
+            };
+            this.#timers.set(question, setTimeout(late, (0,bounds/* timeOf */.nR)('build-question')));
+        }
+    }
+    end() {
+        this.#progress.end();
+        for (const timer of this.#timers.values())
+            clearTimeout(timer);
+    }
+    #stop(why) {
+        this.why ??= why;
+        this.#inVain.abort();
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/strategy/run-build.js
 
 
@@ -74260,7 +74109,6 @@ async function runPhases(run, phases) {
 
 
 
-
 /** Builds up to the builder stage, and hands the images to the machines that test and publish: through the registry, or in an archive. */
 function buildForOthers(run, target) {
     const [builds] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
@@ -74284,7 +74132,7 @@ async function buildAndHandOn(run, strategy, result, target) {
     }
     const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
     caches.sources.start(plan.builds, ({ reference }) => strategy.fetch(reference));
-    const building = { strategy, caches, prefetch: new Prefetch(run, caches) };
+    const building = { strategy, caches };
     result.failures.push(...(await build_buildAll(run, building, result, plan.builds)));
     await explain_explainAll(run, caches, (0,result_result/* buildsOf */.jV)(result));
     phases_judge(run, result);
@@ -74826,6 +74674,8 @@ function digestIn({ json }) {
 var engine_info = __nccwpck_require__(9778);
 // EXTERNAL MODULE: ./.build/src/docker/errors.js
 var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
 // EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
@@ -74841,6 +74691,7 @@ var registry_image = __nccwpck_require__(4314);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var registry_reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -74946,11 +74797,10 @@ async function pull(options, reference, title = `Pull ${reference}`) {
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 async function pullAndInspect(options, reference) {
     const { docker, signal } = options;
-    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' });
+    const { id } = await (0,image_id/* readImageId */.X)(docker, reference, signal);
     const failure = await pull(options, reference);
     const read = failure ? { failure } : await inspectInEngine(docker, reference, signal);
-    const id = before.stdout.trim();
-    if (before.exitCode === 0 && id !== '')
+    if (id !== '')
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }

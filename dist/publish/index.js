@@ -50881,6 +50881,28 @@ function linesOf(text) {
 
 /***/ }),
 
+/***/ 2847:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ readImageId)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+
+/**
+ * Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead.
+ *
+ * @returns also why there is no such image, if there is none; then the ID is ''
+ */
+async function readImageId(docker, name, signal) {
+    const result = await docker.call(['image', 'inspect', '--format', '{{.Id}}', name], { signal, bound: 'image' });
+    const failure = (0,_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    return { id: failure === undefined ? result.stdout.trim() : '', failure };
+}
+
+
+/***/ }),
+
 /***/ 316:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -71269,6 +71291,8 @@ function checkEnvironment(env, images) {
 
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/lib/exec.js
 var exec = __nccwpck_require__(3190);
 // EXTERNAL MODULE: ./.build/src/lib/timeline.js
@@ -71305,6 +71329,7 @@ function lastLinesOf(tail, secrets) {
 
 
 
+
 /**
  * Runs the checks on the runner, one after the other: two of them may use the same port or the same compose project. Each one
  * runs to its end, whatever the others do. After a cancellation, returns those that had ended before.
@@ -71312,7 +71337,7 @@ function lastLinesOf(tail, secrets) {
 async function runChecks(run) {
     const results = [];
     const { checks } = run.plan.inputs;
-    const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production);
+    const imageId = checks.length === 0 ? '' : (await (0,image_id/* readImageId */.X)(run.docker, run.plan.refs.production, run.signal)).id;
     for (const check of checks) {
         try {
             results.push(await runCheck(run, check, imageId));
@@ -71377,11 +71402,6 @@ async function runCheck(run, { command }, imageId) {
         clearTimeout(timer);
         section.end();
     }
-}
-/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
-async function idOf({ docker, signal }, image) {
-    const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal, bound: 'image' });
-    return stdout.trim();
 }
 function whyFailed(exitCode) {
     if (exitCode === 0)
@@ -73226,7 +73246,6 @@ async function phases_findPassed(run, { strategy, caches }, { builder, productio
 /** Builds what follows the builder stage, then tests production. */
 async function buildAndTestOthers(run, building, result, limit) {
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    const before = (0,result_result/* buildsOf */.jV)(result);
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait());
     const failures = await build_buildAll(run, building, result, afterBuilder);
@@ -73236,8 +73255,7 @@ async function buildAndTestOthers(run, building, result, limit) {
         const { production } = suitesOf(run.plan);
         return (await Promise.all([runTests(run, production, limit), runChecks(run)])).flat();
     };
-    const known = before.filter(({ misses }) => misses !== undefined);
-    const unexplained = (0,result_result/* buildsOf */.jV)(result).filter((build) => !known.includes(build));
+    const unexplained = (0,result_result/* buildsOf */.jV)(result).filter(({ misses }) => misses === undefined);
     const [tests] = await Promise.all([test(), explain_explainAll(run, building.caches, unexplained)]);
     return { tests, failures };
 }
@@ -73303,6 +73321,8 @@ async function phases_addCacheTags(run, caches, result, digests) {
         run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
 }
 
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(7397);
 // EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
 var line_reader = __nccwpck_require__(316);
 ;// CONCATENATED MODULE: ./.build/src/docker/progress/reader.js
@@ -73552,254 +73572,6 @@ function createReader(progress, print) {
     return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print);
 }
 
-;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
-
-/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
-class ProgressWatch {
-    #reader;
-    #timer;
-    #news = 0;
-    constructor(reader, bound, onLate) {
-        this.#reader = reader;
-        this.#timer = setTimeout(() => {
-            if (reader.isRunning())
-                this.#timer.refresh();
-            else
-                onLate();
-        }, (0,bounds/* timeOf */.nR)(bound));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        const news = this.#reader.news();
-        if (news !== this.#news)
-            this.#timer.refresh();
-        this.#news = news;
-    }
-    end() {
-        clearTimeout(this.#timer);
-    }
-}
-/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
-class BuildWatch {
-    /** Cache sources that did not answer in time. */
-    lateCaches = [];
-    /** Why the build was stopped, as a clause. */
-    why;
-    #reader;
-    #inVain;
-    #progress;
-    /** By what the builder asks a registry for. */
-    #timers = new Map();
-    constructor(reader, inVain) {
-        this.#reader = reader;
-        this.#inVain = inVain;
-        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${(0,bounds/* describeLateness */.fC)('build-progress')}`));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        this.#progress.look();
-        const caches = this.#reader.pendingCaches();
-        // an image may be a cache source and a base image: it is read for both
-        const pending = [...caches, ...this.#reader.pendingMetadata()];
-        for (const [question, timer] of this.#timers) {
-            if (pending.includes(question))
-                continue;
-            clearTimeout(timer);
-            this.#timers.delete(question);
-        }
-        for (const question of pending) {
-            if (this.#timers.has(question))
-                continue;
-            const late = () => {
-                if (caches.includes(question))
-                    this.lateCaches.push(question);
-                this.#stop(`${question}: ${(0,bounds/* describeLateness */.fC)('build-question')}`);
-            };
-            this.#timers.set(question, setTimeout(late, (0,bounds/* timeOf */.nR)('build-question')));
-        }
-    }
-    end() {
-        this.#progress.end();
-        for (const timer of this.#timers.values())
-            clearTimeout(timer);
-    }
-    #stop(why) {
-        this.why ??= why;
-        this.#inVain.abort();
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/prefetch.js
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
- * layers of an image one after the other, so a CPU core is free for it.
- *
- * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
- * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
- * progress, because it fetches what they need.
- */
-class prefetch_Prefetch {
-    #run;
-    #caches;
-    #unneeded = new AbortController();
-    #isLate = false;
-    #solve;
-    constructor(run, caches) {
-        this.#run = run;
-        this.#caches = caches;
-    }
-    start() {
-        if (this.#run.plan.strategy.capabilities.prefetch)
-            void this.#begin();
-    }
-    /** Waits for the prefetch if it has started; it does not start after that. */
-    async wait() {
-        this.#isLate = true;
-        await this.#solve;
-    }
-    /** Stops the prefetch. */
-    async end() {
-        this.#unneeded.abort();
-        await this.wait();
-    }
-    async #begin() {
-        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
-            this.#tell(error);
-            return [];
-        });
-        if (references.length > 0 && !this.#isLate)
-            this.#solve = this.#fetch(references);
-    }
-    async #fetch(references) {
-        const { plan, docker, log, timeline, signal } = this.#run;
-        const { platform } = plan.inputs;
-        const args = [
-            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
-            ...['--progress', plan.strategy.progress],
-            ...(platform === undefined ? [] : ['--platform', platform]),
-            '-'
-        ];
-        const input = prefetchDockerfile(references);
-        const reader = createReader(plan.strategy.progress, () => { });
-        const stuck = new AbortController();
-        const watch = new ProgressWatch(reader, 'prefetch-progress', () => stuck.abort());
-        const options = {
-            bound: 'prefetch',
-            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
-            input,
-            onOutput: (chunk) => {
-                reader.write(chunk);
-                watch.look();
-            }
-        };
-        const began = performance.now();
-        try {
-            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
-            // only now: until then, the section of the builder stage is the one that prints live
-            const section = log.section(`Prefetch ${references.join(', ')}`, began);
-            section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
-            section.end();
-            if (exitCode !== 0)
-                this.#tell((0,docker_errors/* lastLine */.fM)(stderr));
-        }
-        catch (error) {
-            // the builds fetch what they need themselves
-            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
-        }
-        finally {
-            watch.end();
-        }
-    }
-    #tell(error) {
-        if (!(error instanceof errors/* CancelledError */.cc))
-            this.#run.log.info(`Prefetch failed: ${(0,errors/* messageOf */.bD)(error)}`);
-    }
-}
-/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
-function prefetchDockerfile(references) {
-    const names = references.map((_, index) => `shared-docker-layers-${index}`);
-    return [
-        ...references.flatMap((reference, index) => [
-            `FROM scratch AS ${names[index]}`,
-            `COPY --from=${reference} /shared-docker-layers-non[e] /`
-        ]),
-        'FROM scratch',
-        ...names.map((name) => `COPY --from=${name} / /`),
-        ''
-    ].join('\n');
-}
-async function findPrefetched({ plan, registry }, { keys, sources }) {
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
-        const { reference } = await sources.of(stage);
-        return { reference, image: (await registry.published(reference)).image };
-    }));
-    return choosePrefetched(plan, chosen, keys);
-}
-/**
- * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
- * of the cache source would be useful.
- *
- * @param sources the cache source of each build after the builder stage, with its image if there is one
- */
-function choosePrefetched(plan, sources, keys) {
-    const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
-    const chosen = [];
-    const choose = (reference) => {
-        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
-            chosen.push(reference);
-        }
-    };
-    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
-    for (const [index, build] of afterBuilder.entries()) {
-        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
-        const base = build.baseImage;
-        const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
-        // an image on the builder stage has the layers that the build of that stage fetches at the same time
-        const isOnBuilder = root.baseStage === plan.builderStage;
-        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
-            choose(reference);
-        // with a --platform of its own, the base image may be of another platform
-        else if (base !== undefined && !root.hasPlatform)
-            choose(base);
-    }
-    return chosen;
-}
-/** Share of an image's own bytes that the prefetch may waste. */
-const MOST_WASTE = 0.1;
-function isWorthFetching({ strategy }, build, image, keys) {
-    const start = ownHistoryStart(image, build);
-    const layerSizes = image.manifest?.layers.map(({ size }) => size);
-    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
-        return false;
-    }
-    const recorded = readKeysLabel(image.labels);
-    const [from, ...own] = chainOfKeys(build, keys);
-    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
-        return false;
-    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
-    const before = recorded.chain.slice(1).filter(isInHistory);
-    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
-    const below = layersBelow(image, start);
-    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
-    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
-    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
-}
-
-// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
-var engine_info = __nccwpck_require__(7397);
 ;// CONCATENATED MODULE: ./.build/src/strategy/build-args.js
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
@@ -74103,6 +73875,83 @@ async function prepareSource({ plan, folder }, stage, images, isLegacy = false) 
     if ((0,external_node_fs_.existsSync)(ignored))
         await (0,external_node_fs_promises_.copyFile)(ignored, `${source.file}.dockerignore`);
     return source;
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
+
+/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
+class ProgressWatch {
+    #reader;
+    #timer;
+    #news = 0;
+    constructor(reader, bound, onLate) {
+        this.#reader = reader;
+        this.#timer = setTimeout(() => {
+            if (reader.isRunning())
+                this.#timer.refresh();
+            else
+                onLate();
+        }, (0,bounds/* timeOf */.nR)(bound));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        const news = this.#reader.news();
+        if (news !== this.#news)
+            this.#timer.refresh();
+        this.#news = news;
+    }
+    end() {
+        clearTimeout(this.#timer);
+    }
+}
+/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
+class BuildWatch {
+    /** Cache sources that did not answer in time. */
+    lateCaches = [];
+    /** Why the build was stopped, as a clause. */
+    why;
+    #reader;
+    #inVain;
+    #progress;
+    /** By what the builder asks a registry for. */
+    #timers = new Map();
+    constructor(reader, inVain) {
+        this.#reader = reader;
+        this.#inVain = inVain;
+        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${(0,bounds/* describeLateness */.fC)('build-progress')}`));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        this.#progress.look();
+        const caches = this.#reader.pendingCaches();
+        // an image may be a cache source and a base image: it is read for both
+        const pending = [...caches, ...this.#reader.pendingMetadata()];
+        for (const [question, timer] of this.#timers) {
+            if (pending.includes(question))
+                continue;
+            clearTimeout(timer);
+            this.#timers.delete(question);
+        }
+        for (const question of pending) {
+            if (this.#timers.has(question))
+                continue;
+            const late = () => {
+                if (caches.includes(question))
+                    this.lateCaches.push(question);
+                this.#stop(`${question}: ${(0,bounds/* describeLateness */.fC)('build-question')}`);
+            };
+            this.#timers.set(question, setTimeout(late, (0,bounds/* timeOf */.nR)('build-question')));
+        }
+    }
+    end() {
+        this.#progress.end();
+        for (const timer of this.#timers.values())
+            clearTimeout(timer);
+    }
+    #stop(why) {
+        this.why ??= why;
+        this.#inVain.abort();
+    }
 }
 
 ;// CONCATENATED MODULE: ./.build/src/strategy/run-build.js
@@ -74646,7 +74495,6 @@ async function run_phases_runPhases(run, phases) {
 
 
 
-
 /** Builds up to the builder stage, and hands the images to the machines that test and publish: through the registry, or in an archive. */
 function buildForOthers(run, target) {
     const [builds] = splitAtBuilder(run.plan.builds);
@@ -74670,7 +74518,7 @@ async function buildAndHandOn(run, strategy, result, target) {
     }
     const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
     caches.sources.start(plan.builds, ({ reference }) => strategy.fetch(reference));
-    const building = { strategy, caches, prefetch: new Prefetch(run, caches) };
+    const building = { strategy, caches };
     result.failures.push(...(await buildAll(run, building, result, plan.builds)));
     await explainAll(run, caches, buildsOf(result));
     judge(run, result);
@@ -74769,7 +74617,177 @@ async function digestOfFile(path, signal) {
     return `sha256:${hash.digest('hex')}`;
 }
 
+;// CONCATENATED MODULE: ./.build/src/pipeline/prefetch.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Lets the engine fetch and unpack the cache of the later builds while the builder stage is being built. An engine unpacks the
+ * layers of an image one after the other, so a CPU core is free for it.
+ *
+ * The solve contains only images, and none that the builder stage uses: steps that concurrent solves share cause random cache
+ * misses in BuildKit. A failure never fails the run: the builds fetch missing layers themselves. They wait for a prefetch that makes
+ * progress, because it fetches what they need.
+ */
+class Prefetch {
+    #run;
+    #caches;
+    #unneeded = new AbortController();
+    #isLate = false;
+    #solve;
+    constructor(run, caches) {
+        this.#run = run;
+        this.#caches = caches;
+    }
+    start() {
+        if (this.#run.plan.strategy.capabilities.prefetch)
+            void this.#begin();
+    }
+    /** Waits for the prefetch if it has started; it does not start after that. */
+    async wait() {
+        this.#isLate = true;
+        await this.#solve;
+    }
+    /** Stops the prefetch. */
+    async end() {
+        this.#unneeded.abort();
+        await this.wait();
+    }
+    async #begin() {
+        const references = await findPrefetched(this.#run, this.#caches).catch((error) => {
+            this.#tell(error);
+            return [];
+        });
+        if (references.length > 0 && !this.#isLate)
+            this.#solve = this.#fetch(references);
+    }
+    async #fetch(references) {
+        const { plan, docker, log, timeline, signal } = this.#run;
+        const { platform } = plan.inputs;
+        const args = [
+            ...['buildx', 'build', '--builder', plan.buildxBuilder, '--output', 'type=cacheonly'],
+            ...['--progress', plan.strategy.progress],
+            ...(platform === undefined ? [] : ['--platform', platform]),
+            '-'
+        ];
+        const input = prefetchDockerfile(references);
+        const reader = createReader(plan.strategy.progress, () => { });
+        const stuck = new AbortController();
+        const watch = new ProgressWatch(reader, 'prefetch-progress', () => stuck.abort());
+        const options = {
+            bound: 'prefetch',
+            signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
+            input,
+            onOutput: (chunk) => {
+                reader.write(chunk);
+                watch.look();
+            }
+        };
+        const began = performance.now();
+        try {
+            const { exitCode, stderr } = await timeline.measure('fetch', 'Prefetch', () => docker.call(args, options));
+            // only now: until then, the section of the builder stage is the one that prints live
+            const section = log.section(`Prefetch ${references.join(', ')}`, began);
+            section.write(`${(0,command_line/* replayable */.YO)(args, {}, input)}\n`);
+            section.end();
+            if (exitCode !== 0)
+                this.#tell((0,docker_errors/* lastLine */.fM)(stderr));
+        }
+        catch (error) {
+            // the builds fetch what they need themselves
+            this.#tell(stuck.signal.aborted ? new Error((0,bounds/* describeLateness */.fC)('prefetch-progress')) : error);
+        }
+        finally {
+            watch.end();
+        }
+    }
+    #tell(error) {
+        if (!(error instanceof errors/* CancelledError */.cc))
+            this.#run.log.info(`Prefetch failed: ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+}
+/** Writes COPY of a file that no image has: BuildKit must unpack the image for it, and a pattern without a match is not an error. */
+function prefetchDockerfile(references) {
+    const names = references.map((_, index) => `shared-docker-layers-${index}`);
+    return [
+        ...references.flatMap((reference, index) => [
+            `FROM scratch AS ${names[index]}`,
+            `COPY --from=${reference} /shared-docker-layers-non[e] /`
+        ]),
+        'FROM scratch',
+        ...names.map((name) => `COPY --from=${name} / /`),
+        ''
+    ].join('\n');
+}
+async function findPrefetched({ plan, registry }, { keys, sources }) {
+    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
+    const chosen = await Promise.all(afterBuilder.map(async (stage) => {
+        const { reference } = await sources.of(stage);
+        return { reference, image: (await registry.published(reference)).image };
+    }));
+    return choosePrefetched(plan, chosen, keys);
+}
+/**
+ * Chooses the images worth prefetching: for each build after the builder stage its cache source, or its base image if too little
+ * of the cache source would be useful.
+ *
+ * @param sources the cache source of each build after the builder stage, with its image if there is one
+ */
+function choosePrefetched(plan, sources, keys) {
+    const ofBuilder = (0,stage_graph/* imagesNeededFor */.Rg)(plan.dockerfile, [(0,stage_graph/* stageAt */.ek)(plan.dockerfile, plan.builderStage)]);
+    const chosen = [];
+    const choose = (reference) => {
+        if ((0,image_reference/* isReference */.A_)(reference) && ![...ofBuilder, ...chosen].some((other) => (0,image_reference/* sameImage */.G4)(other, reference))) {
+            chosen.push(reference);
+        }
+    };
+    const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
+    for (const [index, build] of afterBuilder.entries()) {
+        const { reference, image } = sources[index] ?? { reference: build.cacheSource, image: undefined };
+        const base = build.baseImage;
+        const root = (0,stage_graph/* stageAt */.ek)(plan.dockerfile, build.own[0]?.stage ?? build.stage);
+        // an image on the builder stage has the layers that the build of that stage fetches at the same time
+        const isOnBuilder = root.baseStage === plan.builderStage;
+        if (image && !isOnBuilder && isWorthFetching(plan, build, image, keys))
+            choose(reference);
+        // with a --platform of its own, the base image may be of another platform
+        else if (base !== undefined && !root.hasPlatform)
+            choose(base);
+    }
+    return chosen;
+}
+/** Share of an image's own bytes that the prefetch may waste. */
+const MOST_WASTE = 0.1;
+function isWorthFetching({ strategy }, build, image, keys) {
+    const start = ownHistoryStart(image, build);
+    const layerSizes = image.manifest?.layers.map(({ size }) => size);
+    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
+        return false;
+    }
+    const recorded = readKeysLabel(image.labels);
+    const [from, ...own] = chainOfKeys(build, keys);
+    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
+        return false;
+    const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
+    const before = recorded.chain.slice(1).filter(isInHistory);
+    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
+    const below = layersBelow(image, start);
+    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
+    const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
+    return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
+}
+
 ;// CONCATENATED MODULE: ./.build/src/pipeline/take-over.js
+
 
 
 
@@ -74831,12 +74849,10 @@ async function load(fetching, archive, digest, images) {
 }
 /** Returns the engine's ID of an image. */
 async function idInEngine({ docker, signal }, name) {
-    const args = ['image', 'inspect', '--format', '{{.Id}}', name];
-    const result = await docker.call(args, { signal, bound: 'image' });
-    const failure = (0,docker_errors/* failureOf */.g5)(result);
+    const { id, failure } = await (0,image_id/* readImageId */.X)(docker, name, signal);
     if (failure !== undefined)
         throw new errors/* UserError */.yo(`${name} is not in what was handed on (${failure})`);
-    return result.stdout.trim();
+    return id;
 }
 /** Returns why a hand-off is not one for this plan: one clause; undefined if it is. */
 function whyOtherPlan(plan, handOff, images, runId) {
@@ -74911,7 +74927,7 @@ async function takeOverAndPublish(run, strategy, result, handed) {
     }
     const caches = { ...read, sources: new cache_sources_CacheSources(run, read.keys, read.inEngine) };
     caches.sources.start(afterBuilder, ({ reference }) => strategy.fetch(reference));
-    const prefetch = new prefetch_Prefetch(run, caches);
+    const prefetch = new Prefetch(run, caches);
     const building = { strategy, caches, prefetch, startFromImages: true };
     if (handOff.tests.length > 0 || plan.inputs.tests.length === 0) {
         const { tests, judged, problems } = judgeResults(expectedOf(plan, handOff), results);
@@ -75495,6 +75511,8 @@ function digestIn({ json }) {
 var engine_info = __nccwpck_require__(7397);
 // EXTERNAL MODULE: ./.build/src/docker/errors.js
 var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
 // EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
@@ -75510,6 +75528,7 @@ var registry_image = __nccwpck_require__(4314);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var registry_reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -75615,11 +75634,10 @@ async function pull(options, reference, title = `Pull ${reference}`) {
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 async function pullAndInspect(options, reference) {
     const { docker, signal } = options;
-    const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' });
+    const { id } = await (0,image_id/* readImageId */.X)(docker, reference, signal);
     const failure = await pull(options, reference);
     const read = failure ? { failure } : await inspectInEngine(docker, reference, signal);
-    const id = before.stdout.trim();
-    if (before.exitCode === 0 && id !== '')
+    if (id !== '')
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }

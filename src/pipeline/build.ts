@@ -9,13 +9,11 @@ import type { Strategy } from '../strategy/strategy.ts'
 import type { CacheSource, Caches } from './cache-sources.ts'
 import { countLocalHits } from './local-hits.ts'
 import { BUILT_ON_LABEL, hashOfImages, hasMoved, hasOlderResults } from './older-results.ts'
-import type { Prefetch } from './prefetch.ts'
 
 /** The objects that the builds of a run share. */
 export interface Building {
   strategy: Strategy
   caches: Caches
-  prefetch: Prefetch
   /** Whether the images of the stages built before are of another machine: only they contain what was tested. */
   startFromImages?: boolean
 }

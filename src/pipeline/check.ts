@@ -1,5 +1,6 @@
 import { checkEnvironment } from '../action/check-environment.ts'
 import { shellArgs, type Test, titleOfTest } from '../action/tests.ts'
+import { readImageId } from '../docker/image-id.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { exec } from '../lib/exec.ts'
 import { secondsSince } from '../lib/timeline.ts'
@@ -17,7 +18,7 @@ type CheckRun = Pick<Run, 'plan' | 'docker' | 'secrets' | 'log' | 'timeline' | '
 export async function runChecks(run: CheckRun): Promise<TestResult[]> {
   const results: TestResult[] = []
   const { checks } = run.plan.inputs
-  const imageId = checks.length === 0 ? '' : await idOf(run, run.plan.refs.production)
+  const imageId = checks.length === 0 ? '' : (await readImageId(run.docker, run.plan.refs.production, run.signal)).id
   for (const check of checks) {
     try {
       results.push(await runCheck(run, check, imageId))
@@ -82,12 +83,6 @@ async function runCheck(run: CheckRun, { command }: Test, imageId: string): Prom
     clearTimeout(timer)
     section.end()
   }
-}
-
-/** Returns the ID by which the engine knows an image: with the containerd store, a build tells that of the config instead. */
-async function idOf({ docker, signal }: Pick<Run, 'docker' | 'signal'>, image: string): Promise<string> {
-  const { stdout } = await docker.call(['image', 'inspect', '--format', '{{.Id}}', image], { signal, bound: 'image' })
-  return stdout.trim()
 }
 
 function whyFailed(exitCode: number | null): string | undefined {

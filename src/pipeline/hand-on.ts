@@ -15,7 +15,6 @@ import { buildAll } from './build.ts'
 import { CacheSources } from './cache-sources.ts'
 import { explainAll } from './explain.ts'
 import { addCacheTags, findKeys, findPassed, judge } from './phases.ts'
-import { Prefetch } from './prefetch.ts'
 import { Pushes } from './publish/push.ts'
 import { whyOther, whyTaken } from './publish/verify.ts'
 import { findUnchanged } from './reuse.ts'
@@ -52,7 +51,7 @@ async function buildAndHandOn(run: Run, strategy: Strategy, result: RunResult, t
   }
   const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
   caches.sources.start(plan.builds, ({ reference }) => strategy.fetch(reference))
-  const building = { strategy, caches, prefetch: new Prefetch(run, caches) }
+  const building = { strategy, caches }
   result.failures.push(...(await buildAll(run, building, result, plan.builds)))
   await explainAll(run, caches, buildsOf(result))
   judge(run, result)
@@ -83,10 +82,13 @@ export function handedName({ refs }: Pick<Run['plan'], 'refs'>, { kind, referenc
   return kind === 'production' ? refs.builder : reference
 }
 
-type Handed = HandedImage[]
-
 /** Pushes the images by names that no build uses as its cache source. */
-async function pushAll(run: Run, result: RunResult, keys: ContentKeys, digests: Map<string, string>): Promise<Handed> {
+async function pushAll(
+  run: Run,
+  result: RunResult,
+  keys: ContentKeys,
+  digests: Map<string, string>
+): Promise<HandedImage[]> {
   const { plan } = run
   const builds = buildsOf(result)
   const taken = await whyTaken(run, plan.builds, builds, [])
@@ -95,7 +97,7 @@ async function pushAll(run: Run, result: RunResult, keys: ContentKeys, digests: 
     return []
   }
   const pushes = new Pushes(run, keys)
-  const images: Handed = []
+  const images: HandedImage[] = []
   // one after the other: the engine uploads layers that two images share only once
   for (const stage of plan.builds) {
     const reference = handedName(plan, stage)
@@ -126,7 +128,7 @@ function describePush(failure: Failure): Failure {
 }
 
 /** Writes all images to the archive. */
-async function saveAll(run: Run, folder: string, result: RunResult): Promise<Handed> {
+async function saveAll(run: Run, folder: string, result: RunResult): Promise<HandedImage[]> {
   const references = run.plan.builds.map((stage) => handedName(run.plan, stage))
   const args = ['save', '--output', join(folder, ARCHIVE_FILE), ...references]
   const failure = failureOf(await callInSection(run, 'publish', 'Save the images', args, run.signal))

@@ -9,6 +9,7 @@ import { type Building, buildAll } from './build.ts'
 import type { Caches } from './cache-sources.ts'
 import { runChecks } from './check.ts'
 import { explainAll } from './explain.ts'
+import type { Prefetch } from './prefetch.ts'
 import { whichMoved, writeCacheTags } from './publish/cache-tags.ts'
 import { warnOfReplacement } from './publish/promote.ts'
 import { publish } from './publish/publish.ts'
@@ -48,12 +49,11 @@ export async function findPassed(
 /** Builds what follows the builder stage, then tests production. */
 export async function buildAndTestOthers(
   run: Run,
-  building: Building,
+  building: Building & { prefetch: Prefetch },
   result: RunResult,
   limit: LimitFunction
 ): Promise<{ tests: TestResult[]; failures: Failure[] }> {
   const [, afterBuilder] = splitAtBuilder(run.plan.builds)
-  const before = buildsOf(result)
   // the prefetch may share base images with these builds, and concurrent solves must not share anything
   await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait())
   const failures = await buildAll(run, building, result, afterBuilder)
@@ -62,8 +62,7 @@ export async function buildAndTestOthers(
     const { production } = suitesOf(run.plan)
     return (await Promise.all([runTests(run, production, limit), runChecks(run)])).flat()
   }
-  const known = before.filter(({ misses }) => misses !== undefined)
-  const unexplained = buildsOf(result).filter((build) => !known.includes(build))
+  const unexplained = buildsOf(result).filter(({ misses }) => misses === undefined)
   const [tests] = await Promise.all([test(), explainAll(run, building.caches, unexplained)])
   return { tests, failures }
 }

@@ -38,7 +38,7 @@ async function doAll(run: Run, strategy: Strategy, result: RunResult): Promise<v
   await publishAll(run, caches, result)
 }
 
-async function buildAndTest(run: Run, building: Building, result: RunResult): Promise<void> {
+async function buildAndTest(run: Run, building: Building & { prefetch: Prefetch }, result: RunResult): Promise<void> {
   const [untilBuilder] = splitAtBuilder(run.plan.builds)
   result.failures.push(...(await buildAll(run, building, result, untilBuilder)))
   if (result.failures.length > 0) return explainAll(run, building.caches, buildsOf(result))

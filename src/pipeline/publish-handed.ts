@@ -5,7 +5,7 @@ import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { inspectInEngine } from '../registry/client-images.ts'
 import { type HandedResult, type HandOff, imagesOf } from '../result/hand-off.ts'
-import { judgeResults, type ReadResult } from '../result/judge-results.ts'
+import { type Expected, judgeResults, type ReadResult } from '../result/judge-results.ts'
 import type { Build, Machine, RunResult } from '../result/result.ts'
 import type { Strategy } from '../strategy/strategy.ts'
 import { CacheSources } from './cache-sources.ts'
@@ -91,7 +91,7 @@ function notPassed(): never {
   )
 }
 
-function expectedOf({ inputs, commit }: Run['plan'], handOff: HandOff): Parameters<typeof judgeResults>[0] {
+function expectedOf({ inputs, commit }: Run['plan'], handOff: HandOff): Expected {
   const tests = inputs.tests.map(({ command }, index) => ({ command, fingerprint: fingerprintOfTest(inputs, index) }))
   return { runId: handOff.runId, commit: commit.sha, images: imagesOf(handOff), tests }
 }

@@ -3,6 +3,7 @@ import { type ContentKeys, chainOfKeys, shortKey } from '../cache/key-tags.ts'
 import { readKeysLabel } from '../cache/keys-label.ts'
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
+import { readImageId } from '../docker/image-id.ts'
 import { callInSection } from '../docker/transfer.ts'
 import { CancelledError, messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -107,11 +108,9 @@ export async function idInEngine(
   { docker, signal }: Pick<Fetching, 'docker' | 'signal'>,
   name: string
 ): Promise<string> {
-  const args = ['image', 'inspect', '--format', '{{.Id}}', name]
-  const result = await docker.call(args, { signal, bound: 'image' })
-  const failure = failureOf(result)
+  const { id, failure } = await readImageId(docker, name, signal)
   if (failure !== undefined) throw new UserError(`${name} is not in what was handed on (${failure})`)
-  return result.stdout.trim()
+  return id
 }
 
 /** Returns why a hand-off is not one for this plan: one clause; undefined if it is. */

@@ -2,6 +2,7 @@ import type { Docker } from '../docker/docker.ts'
 import { askEngine, digestIn } from '../docker/engine-api.ts'
 import { atLeast } from '../docker/engine-info.ts'
 import { failureOf } from '../docker/errors.ts'
+import { readImageId } from '../docker/image-id.ts'
 import { callInSection } from '../docker/transfer.ts'
 import { CancelledError } from '../lib/errors.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
@@ -124,11 +125,10 @@ export async function pull(
 /** Inspects an image that only the engine can fetch. The reference keeps its previous image in the engine. */
 export async function pullAndInspect(options: Engine, reference: string): Promise<ReadImage> {
   const { docker, signal } = options
-  const before = await docker.call(['image', 'inspect', '--format', '{{.Id}}', reference], { signal, bound: 'image' })
+  const { id } = await readImageId(docker, reference, signal)
   const failure = await pull(options, reference)
   const read = failure ? { failure } : await inspectInEngine(docker, reference, signal)
-  const id = before.stdout.trim()
-  if (before.exitCode === 0 && id !== '') await docker.call(['tag', id, reference], { signal, bound: 'image' })
+  if (id !== '') await docker.call(['tag', id, reference], { signal, bound: 'image' })
   return read
 }
 
