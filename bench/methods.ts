@@ -128,7 +128,7 @@ async function build({ agent, workspace, buildArgs }: Job, args: string[]): Prom
   const options = buildArgs.flatMap((argument) => ['--build-arg', argument])
   const { stderr } = await agent.run('docker', [...args, ...options, '--progress', 'rawjson', '.'], { cwd: workspace })
   const reader = new RawJsonProgress(() => {})
-  reader.write(Buffer.from(stderr))
+  reader.write(Buffer.from(stderr), 'stderr')
   reader.end()
   return reader.steps()
 }

@@ -71,7 +71,7 @@ async function build(random: RandomBuild, folder: string, what: string): Promise
     }
   )
   const progress = new RawJsonProgress(() => {})
-  progress.write(Buffer.from(stderr))
+  progress.write(Buffer.from(stderr), 'stderr')
   progress.end()
   const steps = progress.steps()
   const hasFailed = exitCode !== 0

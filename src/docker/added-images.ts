@@ -1,5 +1,5 @@
 import { messageOf } from '../lib/errors.ts'
-import type { ExecResult } from '../lib/exec.ts'
+import type { ExecResult, Stream } from '../lib/exec.ts'
 import { at, list, parseJson, text } from '../lib/json.ts'
 import type { CallOptions, Docker } from './docker.ts'
 import { failureOf } from './errors.ts'
@@ -50,9 +50,9 @@ export class ImageRecorder implements Docker {
     const steps = isLegacyBuild ? new LegacySteps() : undefined
     if (steps) this.#existing ??= this.#listImages()
     await this.#existing
-    const onOutput = (chunk: Buffer): void => {
-      steps?.read(chunk)
-      options.onOutput?.(chunk)
+    const onOutput = (chunk: Buffer, stream: Stream): void => {
+      if (stream === 'stdout') steps?.read(chunk)
+      options.onOutput?.(chunk, stream)
     }
     try {
       return await this.#docker.call(args, steps ? { ...options, onOutput } : options)

@@ -1,6 +1,6 @@
 import { BoundError, type BoundName } from '../lib/bounds.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { commandOf, type ExecResult, exec } from '../lib/exec.ts'
+import { commandOf, type ExecResult, exec, type Stream } from '../lib/exec.ts'
 import type { Timeline } from '../lib/timeline.ts'
 
 export interface CallOptions {
@@ -10,7 +10,7 @@ export interface CallOptions {
   env?: Record<string, string>
   input?: string
   signal?: AbortSignal
-  onOutput?: (chunk: Buffer) => void
+  onOutput?: (chunk: Buffer, stream: Stream) => void
   capture?: boolean
   /** Names that the call sets in the engine, if its arguments do not tell: those in an archive. */
   sets?: readonly string[]

@@ -1,4 +1,4 @@
-import type { ExecResult } from '../lib/exec.ts'
+import type { ExecResult, Stream } from '../lib/exec.ts'
 import type { Log } from '../lib/log.ts'
 import type { Timeline } from '../lib/timeline.ts'
 import { replayable } from './command-line.ts'
@@ -23,7 +23,11 @@ export async function callInSection(
   const progress = new TransferProgress((text) => section.write(text))
   try {
     const options = {
-      ...{ signal, bound: 'transfer' as const, onOutput: (chunk: Buffer) => progress.write(chunk) },
+      ...{
+        signal,
+        bound: 'transfer' as const,
+        onOutput: (chunk: Buffer, stream: Stream) => progress.write(chunk, stream)
+      },
       ...(sets && { sets })
     }
     return await timeline.measure(kind, title, () => docker.call(args, options))

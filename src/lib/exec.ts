@@ -6,6 +6,9 @@ import { exec as actionsExec } from '@actions/exec'
 import { BoundError, type BoundName, boundOf } from './bounds.ts'
 import { CancelledError } from './errors.ts'
 
+/** A stream of a program: each arrives in order, but none waits for the other. */
+export type Stream = 'stdout' | 'stderr'
+
 export interface ExecOptions {
   /** What ends the program if nothing else does. */
   bound: BoundName
@@ -16,8 +19,8 @@ export interface ExecOptions {
   input?: string
   /** Kills the child when aborted, and prevents later starts. */
   signal?: AbortSignal
-  /** Receives every chunk of standard output and standard error when it arrives. */
-  onOutput?: (chunk: Buffer) => void
+  /** Receives every chunk when it arrives. */
+  onOutput?: (chunk: Buffer, stream: Stream) => void
   /** Whether the child leads a process group, whose processes all get the signals; those that it leaves are killed. */
   group?: boolean
   /** If false, stdout and stderr of the result stay empty: for output of unlimited size. */
@@ -115,11 +118,11 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
   }
   const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined
   const timer = time === undefined ? undefined : setTimeout(late, time)
-  const pass = (chunk: Buffer): void => {
+  const pass = (chunk: Buffer, stream: Stream): void => {
     if ('silence' in bound && !call.isLate) timer?.refresh()
     // an error in a stream's listener, for example because the disk is full, would terminate this process
     try {
-      onOutput?.(chunk)
+      onOutput?.(chunk, stream)
     } catch (error) {
       failure ??= error
       end(call)
@@ -137,12 +140,12 @@ export async function exec(tool: string, args: readonly string[], options: ExecO
         listeners: {
           stdout: (chunk) => {
             if (capture) stdout.add(chunk)
-            pass(Buffer.from(chunk))
+            pass(Buffer.from(chunk), 'stdout')
             endLine(chunk)
           },
           stderr: (chunk) => {
             if (capture) stderr.add(chunk)
-            pass(Buffer.from(chunk))
+            pass(Buffer.from(chunk), 'stderr')
             endLine(chunk)
           }
         }

@@ -7,6 +7,7 @@ import { createReader } from '../docker/progress/buildkit.ts'
 import { imagesNeededFor, stageAt } from '../dockerfile/stage-graph.ts'
 import { describeLateness } from '../lib/bounds.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
+import type { Stream } from '../lib/exec.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
@@ -76,8 +77,8 @@ export class Prefetch {
       bound: 'prefetch' as const,
       signal: AbortSignal.any([signal, this.#unneeded.signal, stuck.signal]),
       input,
-      onOutput: (chunk: Buffer) => {
-        reader.write(chunk)
+      onOutput: (chunk: Buffer, stream: Stream) => {
+        reader.write(chunk, stream)
         watch.look()
       }
     }

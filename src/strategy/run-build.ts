@@ -10,6 +10,7 @@ import { nameOf } from '../dockerfile/stage-graph.ts'
 import { firstFolderIn } from '../dockerfile/steps.ts'
 import { describeLateness } from '../lib/bounds.ts'
 import { CancelledError } from '../lib/errors.ts'
+import type { Stream } from '../lib/exec.ts'
 import { retry } from '../lib/retry.ts'
 import { secondsSince } from '../lib/timeline.ts'
 import { type Run, retryOf } from '../plan/run-context.ts'
@@ -143,8 +144,8 @@ async function callBuild(
     ...(command.input === undefined ? {} : { input: command.input }),
     signal: AbortSignal.any([run.signal, inVain.signal]),
     capture: false,
-    onOutput: (chunk: Buffer) => {
-      reader.write(chunk)
+    onOutput: (chunk: Buffer, stream: Stream) => {
+      reader.write(chunk, stream)
       watch.look()
       const caches = mayBeAgain ? reader.unreadableCaches() : []
       // without its cache the build would execute every step

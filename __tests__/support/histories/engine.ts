@@ -135,7 +135,8 @@ export class HistoryDocker implements Docker {
     await this.#world.turn(what)
     if (signal?.aborted) throw new CancelledError()
     const { exitCode = 0, stdout = '', stderr = '' } = this.#answer(args, input)
-    onOutput?.(Buffer.from(stdout + stderr))
+    onOutput?.(Buffer.from(stdout), 'stdout')
+    onOutput?.(Buffer.from(stderr), 'stderr')
     await this.#world.turn(`answer to ${what}`)
     if (signal?.aborted && exitCode !== 0) throw new CancelledError()
     return { exitCode, stdout, stderr }

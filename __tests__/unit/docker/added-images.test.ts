@@ -33,7 +33,7 @@ class Engine implements Docker {
     if (first === 'pull') return this.#tag(this.next, [last])
     if (first === 'load') return this.#tag(this.next, [...(options.sets ?? [])])
     if (!args.includes('build')) throw new Error(`docker ${args.join(' ')} is not expected`)
-    options.onOutput?.(Buffer.from(this.output))
+    options.onOutput?.(Buffer.from(this.output), 'stdout')
     this.during()
     if (this.next === undefined) throw new CancelledError()
     this.add(this.next, this.labels.get(this.next) ?? LABELS)

@@ -125,7 +125,7 @@ class FakeDocker implements Docker {
     const [part = '', answer = {}] = Object.entries(this.#answers).find(([words]) => text.includes(words)) ?? []
     this.#onCall(text)
     const hangs = answer.hangs && !(answer.once && this.calls.filter((call) => call.includes(part)).length > 1)
-    if (hangs && typeof answer.hangs === 'string') onOutput?.(Buffer.from(answer.hangs))
+    if (hangs && typeof answer.hangs === 'string') onOutput?.(Buffer.from(answer.hangs), 'stderr')
     await new Promise<void>((resolve) => {
       if (hangs && !signal?.aborted) signal?.addEventListener('abort', () => resolve())
       else setImmediate(resolve)
@@ -138,8 +138,8 @@ class FakeDocker implements Docker {
     const { exitCode = 0, stdout = printedBy(args, this.#ran), stderr = '' } = answer
     // 125: docker has made no container
     if (args[0] === 'run' && exitCode !== 125) this.#ran.set(args[args.indexOf('--name') + 1] ?? '', { args, exitCode })
-    onOutput?.(Buffer.from(stdout))
-    onOutput?.(Buffer.from(stderr))
+    onOutput?.(Buffer.from(stdout), 'stdout')
+    onOutput?.(Buffer.from(stderr), 'stderr')
     if (exitCode === 0 && args.includes('--iidfile'))
       writeFileSync(args[args.indexOf('--iidfile') + 1] ?? '', `${IMAGE_ID}\n`)
     if (exitCode === 0 && args[0] === 'push') this.#onPush(args.at(-1) ?? '')

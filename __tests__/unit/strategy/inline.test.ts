@@ -62,7 +62,10 @@ async function play(
       const { steps = [], failure } = solves[played.files.length] ?? {}
       played.files.push(file === 'Dockerfile' ? file : readFileSync(file, 'utf8'))
       const status = { vertexes: steps.map(vertex) }
-      onOutput?.(Buffer.from(`${JSON.stringify(status)}\n${failure === undefined ? '' : `ERROR: ${failure}\n`}`))
+      onOutput?.(
+        Buffer.from(`${JSON.stringify(status)}\n${failure === undefined ? '' : `ERROR: ${failure}\n`}`),
+        'stderr'
+      )
       if (failure !== undefined) return { exitCode: 1, stdout: '', stderr: '' }
       writeFileSync(option('--iidfile'), `sha256:${played.files.length}\n`)
       return { exitCode: 0, stdout: '', stderr: '' }

@@ -1,16 +1,20 @@
+import type { Stream } from '../../lib/exec.ts'
 import { LineReader } from './line-reader.ts'
 import { type Base, isCommand, type PrintedStep, type ProgressReader } from './reader.ts'
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s
 
+/** A blank line, or one of the notice that this builder is deprecated (docker/cli cmd/docker/builder.go). */
+const NOTICE = /^(DEPRECATED: .*|\s.*)?$/
+
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
 export class LegacyProgress extends LineReader implements ProgressReader {
   readonly #steps: PrintedStep[] = []
   readonly #now: () => number
   #open: PrintedStep | undefined
-  /** The last line of the open step, if it is a message that the step failed. */
-  #complaint: string | undefined
+  /** The last line that is not blank, of standard output. */
+  #lastOutput = ''
   #started = 0
   #stage = 'stage-0'
   #stages = 0
@@ -23,7 +27,8 @@ export class LegacyProgress extends LineReader implements ProgressReader {
 
   override end(): void {
     super.end()
-    if (this.#open && this.#complaint !== undefined) this.#open.error = this.#complaint
+    if (this.#open && FAILED.test(this.lastWord)) this.#open.error = this.lastWord
+    this.lastWord ||= this.#lastOutput
     this.#finish()
   }
 
@@ -55,20 +60,21 @@ export class LegacyProgress extends LineReader implements ProgressReader {
     return []
   }
 
-  protected read(line: string): void {
+  /** The docker client prints what the builder says on standard output, and why the build failed on standard error. */
+  protected read(line: string, stream: Stream): void {
     this.#lines++
     // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
     if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line)) this.print(`${line}\n`)
+    if (stream === 'stderr') {
+      if (!NOTICE.test(line)) this.lastWord = line
+      return
+    }
     const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? []
     if (instruction !== undefined) this.#begin(Number(number), instruction)
     else if (line === ' ---> Using cache') {
       if (this.#open) this.#open.cached = true
     } else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-      this.lastWord = line
-      this.#complaint = FAILED.test(line) ? line : undefined
-    } else if (line.startsWith(' ---> ')) {
-      // an image id: the step succeeded, whatever it printed
-      this.#complaint = undefined
+      this.#lastOutput = line
     }
   }
 

@@ -1,12 +1,12 @@
 import { StringDecoder } from 'node:string_decoder'
+import type { Stream } from '../../lib/exec.ts'
 
 /** Characters after which the reader passes on an incomplete line: a line may never end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024
 
 /** Splits output into lines and prints the readable log. */
 export abstract class LineReader {
-  readonly #decoder = new StringDecoder('utf8')
-  #rest = ''
+  readonly #streams = { stdout: new Lines(), stderr: new Lines() }
   protected readonly print: (text: string) => void
   /** The message of the return value of `failure`. */
   protected lastWord = ''
@@ -20,19 +20,15 @@ export abstract class LineReader {
     this.print = print
   }
 
-  write(chunk: Buffer): void {
-    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n')
-    this.#rest = lines.pop() ?? ''
-    for (const line of lines) this.read(line.replace(/\r$/, ''))
-    if (this.#rest.length < LONGEST_LINE) return
-    this.read(this.#rest)
-    this.#rest = ''
+  write(chunk: Buffer, stream: Stream): void {
+    for (const line of this.#streams[stream].add(chunk)) this.read(line, stream)
   }
 
   end(): void {
-    const rest = this.#rest + this.#decoder.end()
-    this.#rest = ''
-    if (rest !== '') this.read(rest)
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const rest = this.#streams[stream].end()
+      if (rest !== '') this.read(rest, stream)
+    }
   }
 
   failure(): string {
@@ -46,5 +42,27 @@ export abstract class LineReader {
     this.#named = /^\S+:(\d+)$/.exec(line)?.[1]
   }
 
-  protected abstract read(line: string): void
+  protected abstract read(line: string, stream: Stream): void
+}
+
+/** Joins chunks, whose boundaries may split a line or a UTF-8 character. */
+class Lines {
+  readonly #decoder = new StringDecoder('utf8')
+  #rest = ''
+
+  add(chunk: Buffer): string[] {
+    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n')
+    this.#rest = lines.pop() ?? ''
+    if (this.#rest.length >= LONGEST_LINE) {
+      lines.push(this.#rest)
+      this.#rest = ''
+    }
+    return lines.map((line) => line.replace(/\r$/, ''))
+  }
+
+  end(): string {
+    const rest = this.#rest + this.#decoder.end()
+    this.#rest = ''
+    return rest
+  }
 }

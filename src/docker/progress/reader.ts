@@ -1,3 +1,5 @@
+import type { Stream } from '../../lib/exec.ts'
+
 /** A step in the output of the builder. FROM is not a step: the builder fetches it and never executes it. */
 export interface PrintedStep {
   /** Name of the stage, or `stage-N` if it has none. */
@@ -22,7 +24,7 @@ export interface Base {
 
 /** Reads the output of a builder during a build. */
 export interface ProgressReader {
-  write(chunk: Buffer): void
+  write(chunk: Buffer, stream: Stream): void
   /** Ends the output. The methods below return results only after this. */
   end(): void
   /** Returns the executed and cached steps, in the order of the output. */

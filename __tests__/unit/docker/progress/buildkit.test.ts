@@ -10,7 +10,7 @@ function rawJson(...statuses: object[]): { reader: RawJsonProgress; text: string
   })
   const bytes = Buffer.from(statuses.map((status) => `${JSON.stringify(status)}\n`).join(''))
   // in pieces that split lines
-  for (let start = 0; start < bytes.length; start += 7) reader.write(bytes.subarray(start, start + 7))
+  for (let start = 0; start < bytes.length; start += 7) reader.write(bytes.subarray(start, start + 7), 'stderr')
   reader.end()
   return { reader, text }
 }
@@ -118,8 +118,8 @@ describe('RawJsonProgress', () => {
   it('reads objects that are spread over lines, as buildx 0.13 prints them', () => {
     const reader = new RawJsonProgress(() => {})
     const vertexes = [{ digest: 'c', name: '[2/2] RUN x', started: `${AT}1Z`, completed: `${AT}2Z` }]
-    reader.write(Buffer.from(`${JSON.stringify({ vertexes }, undefined, 2)}\n`))
-    reader.write(Buffer.from('ERROR: no\n'))
+    reader.write(Buffer.from(`${JSON.stringify({ vertexes }, undefined, 2)}\n`), 'stderr')
+    reader.write(Buffer.from('ERROR: no\n'), 'stderr')
     reader.end()
     expect(reader.steps()).toEqual([{ stage: 'stage-0', number: 2, instruction: 'RUN x', cached: false, seconds: 1 }])
     expect(reader.failure()).toBe('no')
@@ -145,7 +145,7 @@ describe('RawJsonProgress', () => {
     const reader = new RawJsonProgress((piece) => {
       text += piece
     })
-    reader.write(Buffer.from('{"broken\nERROR: failed to solve: no space left'))
+    reader.write(Buffer.from('{"broken\nERROR: failed to solve: no space left'), 'stderr')
     reader.end()
     expect(text).toBe('{"broken\nERROR: failed to solve: no space left\n')
     expect(reader.failure()).toBe('failed to solve: no space left')
@@ -177,7 +177,8 @@ describe('PlainProgress', () => {
           '#5 ERROR: exit code: 1',
           'ERROR: failed to solve: exit code: 1'
         ].join('\n')
-      )
+      ),
+      'stderr'
     )
     reader.end()
     expect(reader.steps()).toEqual([
@@ -205,9 +206,9 @@ describe('What a builder waits for', () => {
     expect(rawJson(vertex(name)).reader.pendingMetadata()).toEqual([reference])
     expect(rawJson(vertex(name), vertex(name, { completed: `${AT}1Z` })).reader.pendingMetadata()).toEqual([])
     const plain = new PlainProgress(() => {})
-    plain.write(Buffer.from(`#3 ${name}\n`))
+    plain.write(Buffer.from(`#3 ${name}\n`), 'stderr')
     expect(plain.pendingMetadata()).toEqual([reference])
-    plain.write(Buffer.from('#3 DONE 0.1s\n'))
+    plain.write(Buffer.from('#3 DONE 0.1s\n'), 'stderr')
     expect(plain.pendingMetadata()).toEqual([])
   })
 
@@ -220,9 +221,9 @@ describe('What a builder waits for', () => {
     expect(rawJson(vertex(name)).reader.isRunning()).toBe(isRunning)
     expect(rawJson(vertex(name), vertex(name, { completed: `${AT}1Z` })).reader.isRunning()).toBe(false)
     const plain = new PlainProgress(() => {})
-    plain.write(Buffer.from(`#3 ${name}\n`))
+    plain.write(Buffer.from(`#3 ${name}\n`), 'stderr')
     expect(plain.isRunning()).toBe(isRunning)
-    plain.write(Buffer.from('#3 CACHED\n'))
+    plain.write(Buffer.from('#3 CACHED\n'), 'stderr')
     expect(plain.isRunning()).toBe(false)
   })
 
@@ -230,7 +231,7 @@ describe('What a builder waits for', () => {
     const reader = new RawJsonProgress(() => {})
     const news = (status: object): boolean => {
       const before = reader.news()
-      reader.write(Buffer.from(`${JSON.stringify(status)}\n`))
+      reader.write(Buffer.from(`${JSON.stringify(status)}\n`), 'stderr')
       return reader.news() !== before
     }
     const layer = (current: number): object => ({ statuses: [{ id: 'sha256:1', vertex: 'a', current, total: 9 }] })
@@ -245,7 +246,7 @@ describe('What a builder waits for', () => {
     const plain = new PlainProgress(() => {})
     const told = ['1.05MB / 9MB 0.1s', '1.05MB / 9MB 5.1s', '2.10MB / 9MB 5.2s', '9MB / 9MB 6.0s done'].map((state) => {
       const before = plain.news()
-      plain.write(Buffer.from(`#4 ${digest} ${state}\n`))
+      plain.write(Buffer.from(`#4 ${digest} ${state}\n`), 'stderr')
       return plain.news() !== before
     })
     expect(told).toEqual([true, false, true, true])
@@ -261,7 +262,8 @@ describe.each([
     const quote = (line: number): string =>
       `Dockerfile:${line}\n${'-'.repeat(20)}\n  ${line} | >>> COPY --from=b / /\n${'-'.repeat(20)}\n`
     progress.write(
-      Buffer.from(`${quote(29)}${quote(15)}ERROR: failed to solve: circular dependency detected on stage: b\n`)
+      Buffer.from(`${quote(29)}${quote(15)}ERROR: failed to solve: circular dependency detected on stage: b\n`),
+      'stderr'
     )
     progress.end()
     expect(progress.failure()).toBe('failed to solve: circular dependency detected on stage: b (line 29)')
@@ -270,7 +272,8 @@ describe.each([
   it('names no line twice', () => {
     const progress = new Progress(() => {})
     progress.write(
-      Buffer.from(`Dockerfile:4\n${'-'.repeat(20)}\nERROR: dockerfile parse error on line 4: unknown flag: form\n`)
+      Buffer.from(`Dockerfile:4\n${'-'.repeat(20)}\nERROR: dockerfile parse error on line 4: unknown flag: form\n`),
+      'stderr'
     )
     expect(progress.failure()).toBe('dockerfile parse error on line 4: unknown flag: form')
   })
@@ -279,7 +282,8 @@ describe.each([
 it('PlainProgress knows the words of Docker 20.10', () => {
   const progress = new PlainProgress(() => {})
   progress.write(
-    Buffer.from('failed to solve with frontend dockerfile.v0: dockerfile parse error line 4: Unknown flag: form\n')
+    Buffer.from('failed to solve with frontend dockerfile.v0: dockerfile parse error line 4: Unknown flag: form\n'),
+    'stderr'
   )
   expect(progress.failure()).toBe('dockerfile parse error line 4: Unknown flag: form')
 })

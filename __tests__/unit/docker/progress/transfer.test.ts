@@ -14,7 +14,7 @@ function shown(...lines: string[]): string[] {
     () => now
   )
   for (const line of lines) {
-    progress.write(Buffer.from(`${line}\n`))
+    progress.write(Buffer.from(`${line}\n`), 'stderr')
     now += 1_000
   }
   progress.end()
@@ -69,7 +69,7 @@ describe('TransferProgress', () => {
       () => 0
     )
     for (const state of ['Pulling fs layer', 'Waiting', 'Download complete', 'Pull complete']) {
-      progress.write(Buffer.from(layers.map((layer) => `${layer}: ${state}\n`).join('')))
+      progress.write(Buffer.from(layers.map((layer) => `${layer}: ${state}\n`).join('')), 'stderr')
     }
     progress.end()
     expect(printed).toBe('500 layers: 500 pull complete\n')
