@@ -28708,9 +28708,10 @@ class ImageRecorder {
         if (steps)
             this.#existing ??= this.#listImages();
         await this.#existing;
-        const onOutput = (chunk) => {
-            steps?.read(chunk);
-            options.onOutput?.(chunk);
+        const onOutput = (chunk, stream) => {
+            if (stream === 'stdout')
+                steps?.read(chunk);
+            options.onOutput?.(chunk, stream);
         };
         try {
             return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
@@ -29006,12 +29007,12 @@ async function exec_exec(tool, args, options) {
     };
     const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
     const timer = time === undefined ? undefined : setTimeout(late, time);
-    const pass = (chunk) => {
+    const pass = (chunk, stream) => {
         if ('silence' in bound && !call.isLate)
             timer?.refresh();
         // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
-            onOutput?.(chunk);
+            onOutput?.(chunk, stream);
         }
         catch (error) {
             failure ??= error;
@@ -29030,13 +29031,13 @@ async function exec_exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    pass(Buffer.from(chunk));
+                    pass(Buffer.from(chunk), 'stdout');
                     endLine(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    pass(Buffer.from(chunk));
+                    pass(Buffer.from(chunk), 'stderr');
                     endLine(chunk);
                 }
             }

@@ -51227,8 +51227,7 @@ async function readImageId(docker, name, signal) {
 const LONGEST_LINE = 4 * 1_024 * 1_024;
 /** Splits output into lines and prints the readable log. */
 class LineReader {
-    #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
-    #rest = '';
+    #streams = { stdout: new Lines(), stderr: new Lines() };
     print;
     /** The message of the return value of `failure`. */
     lastWord = '';
@@ -51240,21 +51239,16 @@ class LineReader {
     constructor(print) {
         this.print = print;
     }
-    write(chunk) {
-        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
-        this.#rest = lines.pop() ?? '';
-        for (const line of lines)
-            this.read(line.replace(/\r$/, ''));
-        if (this.#rest.length < LONGEST_LINE)
-            return;
-        this.read(this.#rest);
-        this.#rest = '';
+    write(chunk, stream) {
+        for (const line of this.#streams[stream].add(chunk))
+            this.read(line, stream);
     }
     end() {
-        const rest = this.#rest + this.#decoder.end();
-        this.#rest = '';
-        if (rest !== '')
-            this.read(rest);
+        for (const stream of ['stdout', 'stderr']) {
+            const rest = this.#streams[stream].end();
+            if (rest !== '')
+                this.read(rest, stream);
+        }
     }
     failure() {
         const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord);
@@ -51265,6 +51259,25 @@ class LineReader {
         if (/^-{20}$/.test(line))
             this.#quoted ??= this.#named;
         this.#named = /^\S+:(\d+)$/.exec(line)?.[1];
+    }
+}
+/** Joins chunks, whose boundaries may split a line or a UTF-8 character. */
+class Lines {
+    #decoder = new node_string_decoder__WEBPACK_IMPORTED_MODULE_0__.StringDecoder('utf8');
+    #rest = '';
+    add(chunk) {
+        const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
+        this.#rest = lines.pop() ?? '';
+        if (this.#rest.length >= LONGEST_LINE) {
+            lines.push(this.#rest);
+            this.#rest = '';
+        }
+        return lines.map((line) => line.replace(/\r$/, ''));
+    }
+    end() {
+        const rest = this.#rest + this.#decoder.end();
+        this.#rest = '';
+        return rest;
     }
 }
 
@@ -51356,7 +51369,11 @@ async function callInSection({ docker, log, timeline }, kind, title, args, signa
     const progress = new TransferProgress((text) => section.write(text));
     try {
         const options = {
-            ...{ signal, bound: 'transfer', onOutput: (chunk) => progress.write(chunk) },
+            ...{
+                signal,
+                bound: 'transfer',
+                onOutput: (chunk, stream) => progress.write(chunk, stream)
+            },
             ...(sets && { sets })
         };
         return await timeline.measure(kind, title, () => docker.call(args, options));
@@ -53219,9 +53236,10 @@ class ImageRecorder {
         if (steps)
             this.#existing ??= this.#listImages();
         await this.#existing;
-        const onOutput = (chunk) => {
-            steps?.read(chunk);
-            options.onOutput?.(chunk);
+        const onOutput = (chunk, stream) => {
+            if (stream === 'stdout')
+                steps?.read(chunk);
+            options.onOutput?.(chunk, stream);
         };
         try {
             return await this.#docker.call(args, steps ? { ...options, onOutput } : options);
@@ -60625,12 +60643,12 @@ async function exec(tool, args, options) {
     };
     const time = 'within' in bound ? bound.within : 'silence' in bound ? bound.silence : undefined;
     const timer = time === undefined ? undefined : setTimeout(late, time);
-    const pass = (chunk) => {
+    const pass = (chunk, stream) => {
         if ('silence' in bound && !call.isLate)
             timer?.refresh();
         // an error in a stream's listener, for example because the disk is full, would terminate this process
         try {
-            onOutput?.(chunk);
+            onOutput?.(chunk, stream);
         }
         catch (error) {
             failure ??= error;
@@ -60649,13 +60667,13 @@ async function exec(tool, args, options) {
                 stdout: (chunk) => {
                     if (capture)
                         stdout.add(chunk);
-                    pass(Buffer.from(chunk));
+                    pass(Buffer.from(chunk), 'stdout');
                     endLine(chunk);
                 },
                 stderr: (chunk) => {
                     if (capture)
                         stderr.add(chunk);
-                    pass(Buffer.from(chunk));
+                    pass(Buffer.from(chunk), 'stderr');
                     endLine(chunk);
                 }
             }
@@ -72838,8 +72856,9 @@ function checkImage({ stages }, index, image) {
  *
  * @param stageImages the images that replace other stages
  * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
+ * @param ending instructions after the last of the stage, in a generated Dockerfile
  */
-function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, isLegacy = false) {
+function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, isLegacy = false, ending = []) {
     const stage = stageAt(dockerfile, index);
     const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]));
     const needed = stagesNeededFor(dockerfile, stage);
@@ -72849,7 +72868,8 @@ function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stag
     if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
         return { file, dockerfile, target: isLast ? undefined : stage.name };
     }
-    const text = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy });
+    const rewritten = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy });
+    const text = ending.length === 0 ? rewritten : `${[rewritten, ...ending].join('\n')}\n`;
     return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text };
 }
 /** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
@@ -72857,8 +72877,8 @@ function build_source_replacingImages({ strategy, dockerfile }, stage) {
     return strategy.capabilities.replacesStages || stagesBuiltBefore(dockerfile, stage).isIncomparable ? stage.images : [];
 }
 /** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
-async function build_source_prepareSource({ plan, folder }, stage, images, isLegacy = false) {
-    const source = chooseSource(plan, folder, stage, images, isLegacy);
+async function build_source_prepareSource({ plan, folder }, stage, images, isLegacy = false, ending = []) {
+    const source = chooseSource(plan, folder, stage, images, isLegacy, ending);
     if (source.text === undefined)
         return source;
     await writeFile(source.file, source.text);
@@ -73032,8 +73052,8 @@ async function callBuild(run, command, idFile, mayBeAgain) {
         ...(command.input === undefined ? {} : { input: command.input }),
         signal: AbortSignal.any([run.signal, inVain.signal]),
         capture: false,
-        onOutput: (chunk) => {
-            reader.write(chunk);
+        onOutput: (chunk, stream) => {
+            reader.write(chunk, stream);
             watch.look();
             const caches = mayBeAgain ? reader.unreadableCaches() : [];
             // without its cache the build would execute every step
@@ -73202,13 +73222,15 @@ function reader_isCommand(instruction) {
 
 /** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
 const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
+/** A blank line, or one of the notice that this builder is deprecated (docker/cli cmd/docker/builder.go). */
+const NOTICE = /^(DEPRECATED: .*|\s.*)?$/;
 /** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
 class legacy_LegacyProgress extends line_reader/* LineReader */.u {
     #steps = [];
     #now;
     #open;
-    /** The last line of the open step, if it is a message that the step failed. */
-    #complaint;
+    /** The last line that is not blank, of standard output. */
+    #lastOutput = '';
     #started = 0;
     #stage = 'stage-0';
     #stages = 0;
@@ -73219,8 +73241,9 @@ class legacy_LegacyProgress extends line_reader/* LineReader */.u {
     }
     end() {
         super.end();
-        if (this.#open && this.#complaint !== undefined)
-            this.#open.error = this.#complaint;
+        if (this.#open && FAILED.test(this.lastWord))
+            this.#open.error = this.lastWord;
+        this.lastWord ||= this.#lastOutput;
         this.#finish();
     }
     bases() {
@@ -73244,11 +73267,17 @@ class legacy_LegacyProgress extends line_reader/* LineReader */.u {
     unreadableCaches() {
         return [];
     }
-    read(line) {
+    /** The docker client prints what the builder says on standard output, and why the build failed on standard error. */
+    read(line, stream) {
         this.#lines++;
         // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
         if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
             this.print(`${line}\n`);
+        if (stream === 'stderr') {
+            if (!NOTICE.test(line))
+                this.lastWord = line;
+            return;
+        }
         const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
         if (instruction !== undefined)
             this.#begin(Number(number), instruction);
@@ -73257,12 +73286,7 @@ class legacy_LegacyProgress extends line_reader/* LineReader */.u {
                 this.#open.cached = true;
         }
         else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-            this.lastWord = line;
-            this.#complaint = FAILED.test(line) ? line : undefined;
-        }
-        else if (line.startsWith(' ---> ')) {
-            // an image id: the step succeeded, whatever it printed
-            this.#complaint = undefined;
+            this.#lastOutput = line;
         }
     }
     #begin(number, instruction) {
@@ -73313,8 +73337,10 @@ class legacy_LegacyStrategy {
     #newest = new Map();
     /** IDs of the images before labelling, by reference. */
     #unlabelled = new Map();
-    /** Of the other images, the number of labels that their build set, by reference. */
-    #labelsAtOnce = new Map();
+    /** Of the other images, the number of steps that their build added to the Dockerfile's, by reference. */
+    #added = new Map();
+    /** CMD instructions with the right command of images that have a wrong one, by ID. */
+    #commands = new Map();
     constructor(run) {
         this.#run = run;
     }
@@ -73328,34 +73354,43 @@ class legacy_LegacyStrategy {
             stage: index,
             image: this.#unlabelled.get(image) ?? image
         }));
-        const source = await prepareSource(this.#run, stage, images, true);
+        const atOnce = isLabelledAtOnce(plan, stage);
+        const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '');
+        const command = inherited === undefined ? [] : [inherited];
+        const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : []);
         const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource));
-        const labels = isLabelledAtOnce(plan, stage) ? stage.labels : [];
-        const built = await runBuild(this.#run, stage, cacheSource, {
-            title: `Build ${stage.reference}`,
-            args: (idFile) => legacyBuildArgs(plan, stage, source, {
-                // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-                cacheSource: pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined,
-                ...{ labels, idFile }
-            }),
+        // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
+        const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined;
+        const buildWith = (title, { labels, tags }) => runBuild(this.#run, stage, cacheSource, {
+            title,
+            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
             env: LEGACY,
             reader: (print) => new LegacyProgress(print),
             locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
         });
+        const built = await buildWith(`Build ${stage.reference}`, atOnce ? stage : { labels: [], tags: [] });
         built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
         if (built.failure !== undefined)
             return built;
         if (built.steps.some(({ cached }) => !cached))
             this.#newest.set(stage.cacheSource, built.imageId);
         built.bases = await this.#findBase(stage);
-        if (isLabelledAtOnce(plan, stage)) {
-            this.#labelsAtOnce.set(stage.reference, labels.length);
+        if (atOnce) {
             // --label appends steps that name this very commit: they are not part of the Dockerfile
-            const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')));
+            const added = [...command, ...stage.labels.map((label) => `LABEL ${label}`)];
+            this.#added.set(stage.reference, added.length);
+            const own = built.steps.findLastIndex(({ instruction }) => !added.includes(instruction));
             return { ...built, steps: built.steps.slice(0, own + 1) };
         }
         this.#unlabelled.set(stage.reference, built.imageId);
-        const labelled = await this.#label(stage, built.imageId);
+        const isRestored = inherited === undefined && built.steps.at(-1)?.cached === true;
+        const labelled = isRestored
+            ? await buildWith(`Label ${stage.reference}`, stage)
+            : await this.#label(stage, [`FROM ${built.imageId}`, ...command]);
+        if (inherited !== undefined)
+            this.#commands.set(built.imageId, inherited);
+        else if (isRestored && labelled.failure === undefined)
+            await this.#noteCommand(built.imageId, labelled.imageId);
         return {
             ...built,
             imageId: labelled.imageId,
@@ -73366,10 +73401,15 @@ class legacy_LegacyStrategy {
     async readBuilt({ image, imageId }) {
         const { docker, signal } = this.#run;
         const unlabelled = this.#unlabelled.get(image);
-        const read = await inspectInEngine(docker, unlabelled ?? imageId, signal);
-        if (unlabelled !== undefined || !read.image)
+        const read = await inspectInEngine(docker, imageId, signal);
+        if (!read.image)
             return read;
-        const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0);
+        if (unlabelled !== undefined) {
+            const before = await inspectInEngine(docker, unlabelled, signal);
+            // only the labelled image has the right command, see noteCommand
+            return before.image ? { image: { ...before.image, runtime: read.image.runtime } } : before;
+        }
+        const own = read.image.history.length - (this.#added.get(image) ?? 0);
         return { image: { ...read.image, history: read.image.history.slice(0, own) } };
     }
     async end() {
@@ -73377,15 +73417,31 @@ class legacy_LegacyStrategy {
         await Promise.allSettled(this.#pulls.values());
     }
     /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
-    async #label(stage, image) {
+    async #label(stage, dockerfile) {
         return runBuild(this.#run, stage, '', {
             title: `Label ${stage.reference}`,
             args: (idFile) => labelArgs(stage, idFile),
             env: LEGACY,
-            input: `FROM ${image}\n`,
+            input: `${dockerfile.join('\n')}\n`,
             reader: (print) => new LegacyProgress(print),
             locate: () => undefined
         });
+    }
+    /**
+     * Notes the right command of an image whose last step comes from the cache: the builder gives it the command of that step
+     * (moby/moby image/cache/cache.go, restoreCachedImage), and right ones to later steps of the same build, as to labels.
+     */
+    async #noteCommand(restored, labelled) {
+        const [wrong, right] = await Promise.all([restored, labelled].map((id) => this.#commandOf(id)));
+        if (right !== undefined && wrong !== right)
+            this.#commands.set(restored, right);
+    }
+    /** Returns the command of an image as an instruction; undefined if the engine does not tell it. */
+    async #commandOf(id) {
+        const { docker, signal } = this.#run;
+        const args = ['image', 'inspect', '--format', '{{json .Config.Cmd}}', id];
+        const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+        return exitCode === 0 ? `CMD ${JSON.stringify(list(parseJson(stdout)))}` : undefined;
     }
     async #findBase(stage) {
         const { docker, signal } = this.#run;
@@ -73415,10 +73471,8 @@ class legacy_LegacyStrategy {
         return { reference, usable: failure === undefined, ...(failure && { failure }) };
     }
 }
-/** Returns the docker arguments that build a stage; its tags and labels come later, unless `isLabelledAtOnce`. */
-function legacyBuildArgs(plan, stage, { file, target }, { cacheSource, labels, idFile }) {
-    const { inputs } = plan;
-    const tags = isLabelledAtOnce(plan, stage) ? stage.tags : [];
+/** Returns the docker arguments that build a stage. */
+function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile }) {
     return [
         'build',
         // otherwise a failing step leaves its container behind
@@ -73436,6 +73490,12 @@ function labelArgs({ tags, labels }, idFile) {
         ...labels.flatMap((label) => ['--label', label]),
         ...['--iidfile', idFile, '-']
     ];
+}
+/** Returns the index of the stage whose command is that of the image: the stage on which the build is based, if no instruction sets another. */
+function inheritsCommand({ dockerfile }, { own }) {
+    const stages = own.map(({ stage }) => stageAt(dockerfile, stage));
+    const instructions = stages.flatMap((stage) => stage.instructions);
+    return instructions.some(({ keyword }) => /^(CMD|ENTRYPOINT)$/.test(keyword)) ? undefined : stages[0]?.baseStage;
 }
 /** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */
 function isLabelledAtOnce({ dockerfile }, { kind, stage }) {

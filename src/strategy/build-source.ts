@@ -25,13 +25,15 @@ export interface Source {
  *
  * @param stageImages the images that replace other stages
  * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
+ * @param ending instructions after the last of the stage, in a generated Dockerfile
  */
 export function chooseSource(
   { dockerfile, file }: Plan,
   folder: string,
   { stage: index, name }: StageBuild,
   stageImages: readonly StageImage[],
-  isLegacy = false
+  isLegacy = false,
+  ending: readonly string[] = []
 ): Source {
   const stage = stageAt(dockerfile, index)
   const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]))
@@ -42,7 +44,8 @@ export function chooseSource(
   if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
     return { file, dockerfile, target: isLast ? undefined : stage.name }
   }
-  const text = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy })
+  const rewritten = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy })
+  const text = ending.length === 0 ? rewritten : `${[rewritten, ...ending].join('\n')}\n`
   return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text }
 }
 
@@ -56,9 +59,10 @@ export async function prepareSource(
   { plan, folder }: Pick<Run, 'plan' | 'folder'>,
   stage: StageBuild,
   images: readonly StageImage[],
-  isLegacy = false
+  isLegacy = false,
+  ending: readonly string[] = []
 ): Promise<Source> {
-  const source = chooseSource(plan, folder, stage, images, isLegacy)
+  const source = chooseSource(plan, folder, stage, images, isLegacy, ending)
   if (source.text === undefined) return source
   await writeFile(source.file, source.text)
   // BuildKit looks for this file next to the Dockerfile

@@ -40,8 +40,10 @@ export class LegacyStrategy implements Strategy {
   readonly #newest = new Map<string, string>()
   /** IDs of the images before labelling, by reference. */
   readonly #unlabelled = new Map<string, string>()
-  /** Of the other images, the number of labels that their build set, by reference. */
-  readonly #labelsAtOnce = new Map<string, number>()
+  /** Of the other images, the number of steps that their build added to the Dockerfile's, by reference. */
+  readonly #added = new Map<string, number>()
+  /** CMD instructions with the right command of images that have a wrong one, by ID. */
+  readonly #commands = new Map<string, string>()
 
   constructor(run: StrategyRun) {
     this.#run = run
@@ -58,33 +60,40 @@ export class LegacyStrategy implements Strategy {
       stage: index,
       image: this.#unlabelled.get(image) ?? image
     }))
-    const source = await prepareSource(this.#run, stage, images, true)
+    const atOnce = isLabelledAtOnce(plan, stage)
+    const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '')
+    const command = inherited === undefined ? [] : [inherited]
+    const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : [])
     const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
-    const labels = isLabelledAtOnce(plan, stage) ? stage.labels : []
-    const built = await runBuild(this.#run, stage, cacheSource, {
-      title: `Build ${stage.reference}`,
-      args: (idFile) =>
-        legacyBuildArgs(plan, stage, source, {
-          // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-          cacheSource: pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined,
-          ...{ labels, idFile }
-        }),
-      env: LEGACY,
-      reader: (print) => new LegacyProgress(print),
-      locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
-    })
+    // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
+    const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined
+    const buildWith = (title: string, { labels, tags }: Pick<StageBuild, 'labels' | 'tags'>): Promise<Build> =>
+      runBuild(this.#run, stage, cacheSource, {
+        title,
+        args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
+        env: LEGACY,
+        reader: (print) => new LegacyProgress(print),
+        locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
+      })
+    const built = await buildWith(`Build ${stage.reference}`, atOnce ? stage : { labels: [], tags: [] })
     built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : []
     if (built.failure !== undefined) return built
     if (built.steps.some(({ cached }) => !cached)) this.#newest.set(stage.cacheSource, built.imageId)
     built.bases = await this.#findBase(stage)
-    if (isLabelledAtOnce(plan, stage)) {
-      this.#labelsAtOnce.set(stage.reference, labels.length)
+    if (atOnce) {
       // --label appends steps that name this very commit: they are not part of the Dockerfile
-      const own = built.steps.findLastIndex(({ instruction }) => !labels.includes(instruction.replace('LABEL ', '')))
+      const added = [...command, ...stage.labels.map((label) => `LABEL ${label}`)]
+      this.#added.set(stage.reference, added.length)
+      const own = built.steps.findLastIndex(({ instruction }) => !added.includes(instruction))
       return { ...built, steps: built.steps.slice(0, own + 1) }
     }
     this.#unlabelled.set(stage.reference, built.imageId)
-    const labelled = await this.#label(stage, built.imageId)
+    const isRestored = inherited === undefined && built.steps.at(-1)?.cached === true
+    const labelled = isRestored
+      ? await buildWith(`Label ${stage.reference}`, stage)
+      : await this.#label(stage, [`FROM ${built.imageId}`, ...command])
+    if (inherited !== undefined) this.#commands.set(built.imageId, inherited)
+    else if (isRestored && labelled.failure === undefined) await this.#noteCommand(built.imageId, labelled.imageId)
     return {
       ...built,
       imageId: labelled.imageId,
@@ -96,9 +105,14 @@ export class LegacyStrategy implements Strategy {
   async readBuilt({ image, imageId }: Build): Promise<ReadImage> {
     const { docker, signal } = this.#run
     const unlabelled = this.#unlabelled.get(image)
-    const read = await inspectInEngine(docker, unlabelled ?? imageId, signal)
-    if (unlabelled !== undefined || !read.image) return read
-    const own = read.image.history.length - (this.#labelsAtOnce.get(image) ?? 0)
+    const read = await inspectInEngine(docker, imageId, signal)
+    if (!read.image) return read
+    if (unlabelled !== undefined) {
+      const before = await inspectInEngine(docker, unlabelled, signal)
+      // only the labelled image has the right command, see noteCommand
+      return before.image ? { image: { ...before.image, runtime: read.image.runtime } } : before
+    }
+    const own = read.image.history.length - (this.#added.get(image) ?? 0)
     return { image: { ...read.image, history: read.image.history.slice(0, own) } }
   }
 
@@ -108,15 +122,32 @@ export class LegacyStrategy implements Strategy {
   }
 
   /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
-  async #label(stage: StageBuild, image: string): Promise<Build> {
+  async #label(stage: StageBuild, dockerfile: string[]): Promise<Build> {
     return runBuild(this.#run, stage, '', {
       title: `Label ${stage.reference}`,
       args: (idFile) => labelArgs(stage, idFile),
       env: LEGACY,
-      input: `FROM ${image}\n`,
+      input: `${dockerfile.join('\n')}\n`,
       reader: (print) => new LegacyProgress(print),
       locate: () => undefined
     })
+  }
+
+  /**
+   * Notes the right command of an image whose last step comes from the cache: the builder gives it the command of that step
+   * (moby/moby image/cache/cache.go, restoreCachedImage), and right ones to later steps of the same build, as to labels.
+   */
+  async #noteCommand(restored: string, labelled: string): Promise<void> {
+    const [wrong, right] = await Promise.all([restored, labelled].map((id) => this.#commandOf(id)))
+    if (right !== undefined && wrong !== right) this.#commands.set(restored, right)
+  }
+
+  /** Returns the command of an image as an instruction; undefined if the engine does not tell it. */
+  async #commandOf(id: string): Promise<string | undefined> {
+    const { docker, signal } = this.#run
+    const args = ['image', 'inspect', '--format', '{{json .Config.Cmd}}', id]
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' })
+    return exitCode === 0 ? `CMD ${JSON.stringify(list(parseJson(stdout)))}` : undefined
   }
 
   async #findBase(stage: StageBuild): Promise<Base[]> {
@@ -148,15 +179,20 @@ export class LegacyStrategy implements Strategy {
   }
 }
 
-/** Returns the docker arguments that build a stage; its tags and labels come later, unless `isLabelledAtOnce`. */
+/** Returns the docker arguments that build a stage. */
 export function legacyBuildArgs(
-  plan: Plan,
-  stage: StageBuild,
+  { inputs }: Plan,
   { file, target }: Source,
-  { cacheSource, labels, idFile }: { cacheSource: string | undefined; labels: string[]; idFile: string }
+  {
+    cacheSource,
+    tags,
+    labels,
+    idFile
+  }: Pick<StageBuild, 'tags' | 'labels'> & {
+    cacheSource: string | undefined
+    idFile: string
+  }
 ): string[] {
-  const { inputs } = plan
-  const tags = isLabelledAtOnce(plan, stage) ? stage.tags : []
   return [
     'build',
     // otherwise a failing step leaves its container behind
@@ -175,6 +211,13 @@ export function labelArgs({ tags, labels }: StageBuild, idFile: string): string[
     ...labels.flatMap((label) => ['--label', label]),
     ...['--iidfile', idFile, '-']
   ]
+}
+
+/** Returns the index of the stage whose command is that of the image: the stage on which the build is based, if no instruction sets another. */
+function inheritsCommand({ dockerfile }: Pick<Plan, 'dockerfile'>, { own }: StageBuild): number | undefined {
+  const stages = own.map(({ stage }) => stageAt(dockerfile, stage))
+  const instructions = stages.flatMap((stage) => stage.instructions)
+  return instructions.some(({ keyword }) => /^(CMD|ENTRYPOINT)$/.test(keyword)) ? undefined : stages[0]?.baseStage
 }
 
 /** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */

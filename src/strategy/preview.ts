@@ -33,7 +33,8 @@ function legacyBuild(plan: Plan, stage: StageBuild, folder: string): string[] {
   const idFile = `${folder}/id`
   const source = chooseSource(plan, folder, stage, stage.images, true)
   const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource
-  const args = legacyBuildArgs(plan, stage, source, { cacheSource, labels: atOnce ? stage.labels : [], idFile })
+  const { labels, tags } = atOnce ? stage : { labels: [], tags: [] }
+  const args = legacyBuildArgs(plan, source, { cacheSource, labels, tags, idFile })
   const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`)
   return [replayable(args, LEGACY), ...(atOnce ? [] : [label])]
 }
