@@ -75,9 +75,10 @@ export function makePlan({
     ...{ dockerfile, cacheStages, strategy: { ...choice, reason: 'a test' } },
     ...{ builderStage: builder.index, targetStage: target.index },
     decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, commit, cacheStages, 'master')
+    refs: makeRefs(inputs, commit, cacheStages, 'master'),
+    isPart: false
   }
-  const { cacheStages: _, ...planned } = parts
+  const { cacheStages: _, isPart: __, ...planned } = parts
   return {
     ...planned,
     ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },

@@ -150,6 +150,8 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   ),
   network: as(word, itself),
   platform: as(fc.constantFrom('linux', 'linux/amd64', 'linux/arm/v7', 'windows/amd64', 'linux/x86_64'), itself),
+  // several must contain the input platform
+  platforms: as(fc.constant(''), () => []),
   'shm-size': as(word, itself),
   tags: lines(
     fc.oneof(

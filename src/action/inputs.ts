@@ -1,7 +1,14 @@
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
 import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import { isCommitTag, isPullRequestTag, isReservedTag, keptCacheOf, ownUseOf } from '../registry/reserved-tags.ts'
+import {
+  isCommitTag,
+  isPullRequestTag,
+  isReservedTag,
+  keptCacheOf,
+  ownUseOf,
+  ownUseOfPlatforms
+} from '../registry/reserved-tags.ts'
 import {
   argument,
   branchName,
@@ -22,6 +29,7 @@ import {
   words,
   yesOrNo
 } from './input-values.ts'
+import { readPlatforms } from './platforms.ts'
 import { runOption } from './run-options.ts'
 import { readChecks, readTests, type Test } from './tests.ts'
 
@@ -74,6 +82,8 @@ export interface Inputs {
   addHosts: string[]
   network: string | undefined
   platform: string | undefined
+  /** Those of the image that other jobs, or this one, join. Empty for an image of one platform. */
+  platforms: string[]
   shmSize: string | undefined
   /** Full references. */
   tags: string[]
@@ -130,7 +140,7 @@ export function readInputs(get: (name: string) => string): Inputs {
     ssh: words(get, 'ssh', sshList),
     addHosts: words(get, 'add-hosts').map(hostLine),
     network: argument(get, 'network'),
-    platform: platform(get),
+    ...readPlatforms(get),
     shmSize: argument(get, 'shm-size'),
     tags: words(get, 'tags').map((item) => furtherTag(image, item)),
     builderTag: movingTag(get, 'builder-tag', 'builder'),
@@ -168,7 +178,7 @@ export function crossCheck(inputs: Inputs): void {
   }
   for (const reference of tags.filter((one) => sameRepository(image, one))) {
     const { tag = '' } = parseReference(reference)
-    const taken = ownUseOf(tag, inputs)
+    const taken = ownUseOf(tag, inputs) ?? ownUseOfPlatforms(tag, inputs)
     if (taken !== undefined) {
       throw new UserError(
         `Input tags has ${show(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`
@@ -256,24 +266,6 @@ function sshList(line: string): boolean {
 function hostLine(item: string): string {
   if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) return item
   throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
-}
-
-function platform(get: Get): string | undefined {
-  const value = argument(get, 'platform')
-  return value === undefined ? undefined : onePlatform('Input platform', value)
-}
-
-/**
- * Returns a platform that the user gave.
- *
- * @param what where the user gave it
- * @throws UserError
- */
-export function onePlatform(what: string, value: string): string {
-  if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) return value
-  throw new UserError(
-    `${what} is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
-  )
 }
 
 function cacheStages(get: Get): CacheStagesInput {

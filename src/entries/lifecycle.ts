@@ -135,7 +135,19 @@ async function readDockerfile({ context, file = join(context, 'Dockerfile') }: I
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs: Inputs, temp: string): string[] {
   const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env
-  const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs
+  const {
+    image,
+    builderTag,
+    latestTag,
+    tags,
+    builderTarget,
+    target,
+    publishBranch,
+    context,
+    file,
+    platform,
+    platforms
+  } = inputs
   const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : []
   return [
     image,
@@ -148,7 +160,8 @@ function namesShown(inputs: Inputs, temp: string): string[] {
     publishBranch,
     context,
     file,
-    platform
+    platform,
+    ...platforms
   ]
     .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
     .flatMap((name) => name ?? [])

@@ -10,7 +10,8 @@ import { buildAndTestOthers, failuresOf, findKeys, findPassed, judge, publishAll
 import { Prefetch } from './prefetch.ts'
 import { reuseAll } from './reuse-all.ts'
 import { runPhases } from './run-phases.ts'
-import { limitOf, runTests, suitesOf } from './test.ts'
+import { limitOf, suitesOf } from './suites.ts'
+import { runTests } from './test.ts'
 
 /**
  * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently

@@ -14,8 +14,8 @@ import { buildAndTestOthers, failuresOf, findKeys, findPassed, judge, publishAll
 import { Prefetch } from './prefetch.ts'
 import { reuseAll } from './reuse-all.ts'
 import { runPhases } from './run-phases.ts'
+import { limitOf } from './suites.ts'
 import { fetchHanded, idInEngine, setName, whyOtherContent, whyOtherPlan } from './take-over.ts'
-import { limitOf } from './test.ts'
 
 /** What other machines have handed to the one that publishes. */
 export interface Handed {

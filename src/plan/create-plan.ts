@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Commit } from '../action/event.ts'
-import { onePlatform } from '../action/inputs.ts'
 import { valuesOfBuildArgs } from '../action/passed-variables.ts'
+import { onePlatform } from '../action/platforms.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
@@ -26,7 +26,7 @@ import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
-import { isNamed, makeRefs, movingTags, type Refs, tagsOfOthers } from './references.ts'
+import { isNamed, makeRefs, movingTags, partOf, type Refs, tagsOfOthers } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 import { buildArgsOf, pathInRepository, variantOf } from './variant.ts'
@@ -83,7 +83,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences)
   const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
-  const decision = decidePublish(inputs.push, publishBranch, commit)
+  const decision = decidePublish(inputs.push, publishBranch, commit, partOf(inputs))
   const made = makeRefs(inputs, commit, cacheStages, publishBranch)
   const refs = {
     ...made,
@@ -91,16 +91,18 @@ export async function createPlan(planning: Planning): Promise<Plan> {
       maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag })
     )
   }
-  if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
+  if (decision.push && partOf(inputs) === undefined) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const folder = prefix ?? ''
   const variant = variantOf({
-    ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
+    inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+    target: nameOf(targetStage),
     ...{ file: await pathInRepository(file, inputs.context, folder), folder }
   })
   const buildArgs = buildArgsOf(dockerfile, inputs.buildArgs, env)
   const labels = makeLabels(inputs, commit, created, { variant, buildArgs })
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
-  const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
+  const isPart = partOf(inputs) !== undefined
+  const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy, isPart })
   return {
     ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
     ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
@@ -110,7 +112,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
 
 /** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
 function withPlatform(inputs: PublicInputs, otherwise: string | undefined): PublicInputs {
-  if (inputs.platform !== undefined || !otherwise) return inputs
+  if (inputs.platform !== undefined || inputs.platforms.length > 0 || !otherwise) return inputs
   return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) }
 }
 

@@ -42,12 +42,17 @@ const DISTRUSTED: Record<string, string> = {
  * check out any other commit).
  *
  * @param publishBranch short name of the publishing branch; '' for none
+ * @param part the platform of the image, if the images of several platforms are joined later
  */
-export function decidePublish(mode: PushMode, publishBranch: string, context: Commit): PublishDecision {
+export function decidePublish(mode: PushMode, publishBranch: string, context: Commit, part?: string): PublishDecision {
   const run = subject(context)
   const refusal = refusePush(mode, context)
   if (refusal) return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` }
   const hold = refusePublish(publishBranch, context)
+  if (part !== undefined) {
+    const reason = `${run} pushes the image of ${part}: the tags of the commit are set when the images of all platforms are joined.`
+    return { push: true, publish: hold === '', reason }
+  }
   if (hold) {
     return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` }
   }

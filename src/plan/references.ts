@@ -3,14 +3,21 @@ import type { PublicInputs } from '../action/secrets.ts'
 import type { Stage } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 import { isTag, parseReference, sameReference, sameRepository } from '../registry/image-reference.ts'
-import { candidateOf, isCommitTag, isPullRequestTag, stageTagOf } from '../registry/reserved-tags.ts'
+import {
+  builderTagOf,
+  candidateOf,
+  isCommitTag,
+  isPullRequestTag,
+  platformTagOf,
+  stageTagOf
+} from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
 
 /** Full references of the images of a run. */
 export interface Refs {
   /** This commit's builder image: only in the engine, unless other machines test it. */
   builder: string
-  /** This commit's production image. */
+  /** This commit's production image; that of one platform, if others are joined with it. */
   production: string
   movingBuilder: string
   movingProduction: string
@@ -37,7 +44,7 @@ export interface StageRefs {
  * @throws UserError if a tag would be too long
  */
 export function makeRefs(
-  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags'>,
+  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags' | 'platform' | 'platforms'>,
   commit: Pick<Commit, 'shortSha' | 'branch' | 'pullRequest'>,
   cacheStages: readonly Pick<CacheStage, 'stage'>[],
   publishBranch: string
@@ -48,7 +55,9 @@ export function makeRefs(
       `The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`
     )
   }
-  const { builderTag, latestTag } = inputs
+  const { latestTag } = inputs
+  const part = partOf(inputs)
+  const builderTag = builderTagOf(inputs.builderTag, inputs.platform)
   const builder = `${builderTag}-${commit.shortSha}`
   const stages = cacheStages.map(({ stage }): [string, StageRefs] => [
     keyOf(stage),
@@ -60,16 +69,17 @@ export function makeRefs(
   ])
   const refs = {
     builder: reference(builder),
-    production: reference(commit.shortSha),
+    production: reference(part === undefined ? commit.shortSha : platformTagOf(commit.shortSha, part)),
     movingBuilder: reference(builderTag),
     movingProduction: reference(latestTag),
     stages: Object.fromEntries(stages)
   }
-  const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest))
+  const pullRequest =
+    commit.pullRequest === undefined || part !== undefined ? undefined : reference(pullRequestTag(commit.pullRequest))
   // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
   const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])]
   const others = tagsOfOthers(inputs, commit)
-  const users = inputs.tags.filter(
+  const users = (part === undefined ? inputs.tags : []).filter(
     (tag, index, tags) =>
       !others.includes(tag) &&
       !held.some((ref) => sameReference(ref, tag)) &&
@@ -87,6 +97,11 @@ export function makeRefs(
     further: users.filter((tag) => !names(tag)),
     branch: users.filter(names)
   }
+}
+
+/** Returns the platform of the image that a run makes, if the images of several platforms are joined later; undefined otherwise. */
+export function partOf({ platform, platforms }: Pick<PublicInputs, 'platform' | 'platforms'>): string | undefined {
+  return platforms.length > 0 ? platform : undefined
 }
 
 /** Returns the key of a cache stage in `Refs.stages`. */

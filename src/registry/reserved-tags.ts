@@ -18,6 +18,21 @@ export function candidateOf(builderTag: string): string {
   return `${builderTag}-next`
 }
 
+/** Returns the form of a platform in tags: `linux-arm64`. */
+export function platformInTag(platform: string): string {
+  return platform.toLowerCase().replaceAll('/', '-')
+}
+
+/** Returns the moving tag of the builder image of one platform: no two platforms share a builder image. */
+export function builderTagOf(builderTag: string, platform: string | undefined): string {
+  return platform === undefined ? builderTag : `${builderTag}-${platformInTag(platform)}`
+}
+
+/** Returns the tag of one platform's image of a commit, from which an index of all platforms is made. */
+export function platformTagOf(commitTag: string, platform: string): string {
+  return `${commitTag}-${platformInTag(platform)}`
+}
+
 /** Returns the tag of the kept cache, for production's moving tag or its reference. */
 export function keptCacheOf(latest: string): string {
   return `${latest}-cache`
@@ -35,6 +50,21 @@ export function stageTagOf(builderTag: string, { name, index }: { name?: string;
 export interface NamedTags {
   builderTag: string
   latestTag: string
+}
+
+/** Does the same as `ownUseOf` for the tags of single platforms. */
+export function ownUseOfPlatforms(
+  tag: string,
+  { platform, platforms, ...named }: NamedTags & { platform: string | undefined; platforms: readonly string[] }
+): string | undefined {
+  for (const one of platform === undefined ? platforms : [platform]) {
+    const use = ownUseOf(tag, { ...named, builderTag: builderTagOf(named.builderTag, one) })
+    if (use !== undefined) return use
+    if (tag.length > 7 && tag === platformTagOf(tag.slice(0, 7), one) && isCommitTag(tag.slice(0, 7))) {
+      return `the images of single platforms (input platforms)`
+    }
+  }
+  return undefined
 }
 
 /** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */

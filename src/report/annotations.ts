@@ -20,12 +20,14 @@ export interface Annotation {
 export function annotateFailures(result: RunResult, file: string | undefined): Annotation[] {
   const failures = result.failures.map((failure) => annotate(failure, result, file))
   // a test may pass although its reports contain failed cases
-  const cases = result.tests.flatMap((test) =>
-    (test.failedCases ?? []).map(({ name, message }) => ({
-      message: `${name}: ${message}`,
-      place: { title: titleOfTest(test) }
-    }))
-  )
+  const cases = [result, ...(result.platforms ?? [])]
+    .flatMap(({ tests }) => tests)
+    .flatMap((test) =>
+      (test.failedCases ?? []).map(({ name, message }) => ({
+        message: `${name}: ${message}`,
+        place: { title: titleOfTest(test) }
+      }))
+    )
   return [...failures, ...cases]
 }
 
@@ -47,6 +49,12 @@ export function annotateMisses(
 function annotate(failure: Failure, result: RunResult, file: string | undefined): Annotation {
   const message = describeFailure(failure, result)
   switch (failure.kind) {
+    case 'platform': {
+      const one = result.platforms?.find(({ platform }) => platform === failure.platform)
+      const own = one?.failures[failure.index]
+      const { message: _, place = {} } = one && own ? annotate(own, { ...one, cancelled: false }, file) : {}
+      return { message, place }
+    }
     case 'test':
       return annotateTest(message, result.tests[failure.index])
     case 'build': {

@@ -22,6 +22,7 @@ export interface Outputs {
   cache: string
   tests: string
   engine: string
+  'platform-result': string
   report: string
 }
 
@@ -31,9 +32,16 @@ export interface Outputs {
  * @param path of the JSON report; '' if there is none
  */
 export function makeOutputs(report: Report, path: string): Outputs {
-  const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report
+  const { builder, production, publication, unchanged, cache, pullSize, engine, platforms } = report
+  const all = platforms?.flatMap(({ platform, tests }) => tests.map((test) => ({ ...test, platform }))) ?? report.tests
   return {
-    image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
+    image: production?.imageId
+      ? production.image
+      : platforms
+        ? (publication?.pushed[0] ?? '')
+        : unchanged
+          ? (publication?.pushed[0] ?? unchanged.image)
+          : '',
     'short-sha': report.commit?.slice(0, 7) ?? '',
     branch: report.branch ?? '',
     'builder-image': builder?.imageId ? builder.image : '',
@@ -53,13 +61,15 @@ export function makeOutputs(report: Report, path: string): Outputs {
       cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))
     ),
     tests: JSON.stringify(
-      tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+      all.map(({ kind, command, status, exitCode, seconds, passedFor, ...test }) => ({
+        ...('platform' in test && { platform: test.platform }),
         ...(kind !== undefined && { kind }),
         ...{ command, status, exitCode, seconds },
         ...(passedFor !== undefined && { passedFor })
       }))
     ),
     engine: engine ? JSON.stringify({ version: engine.version, store: engine.store, strategy: engine.strategy }) : '{}',
+    'platform-result': report.platformResult ?? '',
     report: path
   }
 }

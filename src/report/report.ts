@@ -2,8 +2,8 @@ import type { Span } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
 import type { Refs } from '../plan/references.ts'
-import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
-import type { Build, Failure, HandedOn, Machine, Publication, RunResult } from '../result/result.ts'
+import { type CacheVerdict, joinVerdicts, judgeCache } from '../result/cache-verdict.ts'
+import type { Build, Failure, HandedOn, Machine, PlatformResult, Publication, RunResult } from '../result/result.ts'
 import { describeFailure } from './messages.ts'
 
 /** The part of the job that a machine does, if several machines share the job. */
@@ -14,7 +14,10 @@ export type Part = 'build' | 'test' | 'publish'
  * Without `commit`, the run ended before its plan was complete.
  */
 export interface Report
-  extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication' | 'machines'> {
+  extends Omit<
+    RunResult,
+    'builder' | 'cacheStages' | 'production' | 'failures' | 'publication' | 'machines' | 'platforms'
+  > {
   /** Missing if this machine did the whole job. */
   part?: Part
   /** One sentence for each failure; empty if the run succeeded. */
@@ -23,6 +26,8 @@ export interface Report
   builder?: ReportedBuild
   cacheStages: ReportedBuild[]
   production?: ReportedBuild
+  /** The images of single platforms, if this run joined them. */
+  platforms?: ReportedPlatform[]
   version: 1
   commit?: string
   branch?: string
@@ -47,6 +52,15 @@ export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
   unreadableCaches: { reference: string; error: string }[]
 }
 
+/** The image of one platform: its builds and failures, as those of the report. */
+export interface ReportedPlatform extends Omit<PlatformResult, 'builder' | 'cacheStages' | 'production' | 'failures'> {
+  builder?: ReportedBuild
+  cacheStages: ReportedBuild[]
+  production?: ReportedBuild
+  failures: string[]
+  cache: CacheVerdict
+}
+
 /**
  * @param plan undefined if the run ended before its plan was complete, and for the machines that only test
  * @param timeline of this machine
@@ -58,7 +72,8 @@ export function makeReport(
   timeline: Span[],
   { part, startedAt = 0 }: { part?: Part; startedAt?: number } = {}
 ): Report {
-  const { builder, cacheStages, production, failures, publication, machines, ...rest } = result
+  const { builder, cacheStages, production, failures, publication, machines, ...others } = result
+  const { platforms, ...rest } = others
   const describe = (failure: Failure): string => describeFailure(failure, result)
   return {
     version: 1,
@@ -83,10 +98,11 @@ export function makeReport(
     ...(builder && { builder: reported(builder) }),
     cacheStages: cacheStages.map(reported),
     ...(production && { production: reported(production) }),
+    ...(platforms && { platforms: platforms.map(reportedPlatform) }),
     publishReason:
       part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
-    cache: judgeCache(result),
-    timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
+    cache: platforms ? joinVerdicts(platforms) : judgeCache(result),
+    timeline: machines ? joined(machines, { name: part ?? 'join', startedAt, timeline }) : timeline
   }
 }
 
@@ -113,6 +129,18 @@ function reasonOfHandOff({ transport, digest }: HandedOn): string {
 function reported(build: Build): ReportedBuild {
   const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }))
   return { ...build, unreadableCaches: caches }
+}
+
+function reportedPlatform(one: PlatformResult): ReportedPlatform {
+  const { builder, cacheStages, production, failures, ...rest } = one
+  return {
+    ...rest,
+    failures: failures.map((failure) => describeFailure(failure, one)),
+    ...(builder && { builder: reported(builder) }),
+    cacheStages: cacheStages.map(reported),
+    ...(production && { production: reported(production) }),
+    cache: judgeCache(one)
+  }
 }
 
 function publishReason(

@@ -115,6 +115,8 @@ export type Failure =
   | { kind: 'engine-gone'; message: string }
   /** The build of an image; its own `failure` has the reason. */
   | { kind: 'build'; image: string }
+  /** A failure of the image of one platform, by its index in the failures of that. */
+  | { kind: 'platform'; platform: string; index: number }
   /** A test, by its index in the results; its own `failure` has the reason. */
   | { kind: 'test'; index: number }
   /** An unexpected cache miss in a stage. */
@@ -180,6 +182,19 @@ export interface Machine {
   timeline: Span[]
 }
 
+/** What became of the image of one platform, if a run joins several. */
+export interface PlatformResult
+  extends Pick<
+    RunResult,
+    'builder' | 'cacheStages' | 'production' | 'tests' | 'unchanged' | 'pullSize' | 'cacheTags' | 'failures'
+  > {
+  platform: string
+  /** Of the image in the registry; '' if it was not pushed. */
+  digest: string
+  /** Why tests did not run, as one sentence: this engine cannot run the platform. */
+  untested?: string
+}
+
 /** The result of a run: all data that the report needs. */
 export interface RunResult {
   builder?: Build
@@ -196,6 +211,10 @@ export interface RunResult {
   commands?: string[]
   /** What it hands to other machines, if those test and publish. */
   handedOn?: HandedOn
+  /** The images of single platforms, if this run joins them. */
+  platforms?: PlatformResult[]
+  /** Path of the folder with the result of one platform, for the run that joins all. */
+  platformResult?: string
   /** The other machines that worked for the run, if this one publishes what they built and tested. */
   machines?: Machine[]
   /** Undefined if the image was not pushed, or could not be inspected in the registry. */

@@ -32,6 +32,7 @@ describe('readInputs', () => {
       addHosts: [],
       network: undefined,
       platform: undefined,
+      platforms: [],
       shmSize: undefined,
       tags: [],
       builderTag: 'builder',
@@ -229,6 +230,8 @@ describe('readInputs', () => {
     ],
     ['add-hosts', 'db', 'Input add-hosts has the line "db"; each line must be host:ip'],
     ['platform', 'linux/amd64,linux/arm64', 'Input platform is "linux/amd64,linux/arm64"; it must be one platform'],
+    ['platforms', 'linux/amd64 linux/arm64', 'Input platforms has "linux/amd64 linux/arm64"; each item must be'],
+    ['platforms', 'amd64', 'Input platforms has "amd64"; each item must be a platform'],
     ['tags', 'docker.io/octo/app', 'Input tags: '],
     [
       'tags',
