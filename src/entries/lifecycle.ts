@@ -14,7 +14,7 @@ import { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { type Span, Timeline } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
-import { annotateFailures, annotateMisses } from '../report/annotations.ts'
+import { annotateFailures, annotateMisses, annotateWarnings } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
 import { makeOutputs } from '../report/outputs.ts'
@@ -205,7 +205,9 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
       expected: plan.inputs.expectCache,
       publishes: plan.decision.publish
     })
-    for (const { message, place } of misses) log.warning(message, place)
+    const checks = annotateWarnings(made.warnings, plan.file)
+    for (const { message, place } of [...misses, ...checks.annotations]) log.warning(message, place)
+    if (checks.rest !== undefined) log.info(checks.rest)
   }
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
