@@ -46,7 +46,7 @@ function kebab(name: string): string {
 const INPUTS =
   'image context file builder-target target tests production-tests checks test-options test-parallelism test-timeout-minutes test-reports reports-directory skip-unchanged-tests build-args labels secrets ssh add-hosts network platform shm-size tags builder-tag latest-tag cache-stages cache-tags expect-cache publish-branch push dry-run retries builder remove-images github-token'
 const OUTPUTS =
-  'image short-sha branch builder-image image-id digest tags cache-tags pushed published publish-reason cache-hit cached-steps total-steps pull-bytes pull-bytes-full cache tests engine report'
+  'image short-sha branch builder-image image-id digest ref tags cache-tags pushed published publish-reason cache-hit cached-steps total-steps pull-bytes pull-bytes-full cache tests engine report'
 
 describe('inputs', () => {
   const inputs = readInputs((name) => (name === 'image' ? 'octo/app' : ''))

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
@@ -17,7 +17,7 @@ import type { Plan } from '../plan/plan.ts'
 import { annotateFailures, annotateMisses, annotateWarnings } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
-import { makeOutputs } from '../report/outputs.ts'
+import { artifactOf, makeOutputs } from '../report/outputs.ts'
 import { makeReport, type Part, type Report } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
@@ -219,6 +219,11 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
   }
   try {
     await writeSummary(makeSummary(made))
+  try {
+    await declareArtifact(artifactOf(made))
+  } catch (error) {
+    log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${messageOf(error)}`)
+  }
   } catch (error) {
     log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
@@ -227,5 +232,9 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
 
 async function writeSummary(summary: Block[]): Promise<void> {
   if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(markdown(summary)).write()
+async function declareArtifact(line: string): Promise<void> {
+  if (process.env.GITHUB_ARTIFACTS && line !== '') await appendFile(process.env.GITHUB_ARTIFACTS, `${line}\n`)
+}
+
   else if (!IS_ON_GITHUB) process.stdout.write(`\n${plainText(summary)}`)
 }
