@@ -135,17 +135,19 @@ async function readDockerfile({ context, file = join(context, 'Dockerfile') }: I
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs: Inputs, temp: string): string[] {
   const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env
-  const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs
+  const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs
+  const { context, file, platform } = inputs
   const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : []
   return [
     image,
     builderTag,
     latestTag,
+    commitTag,
     ...tags,
     builderTarget,
     target,
     ...stages,
-    publishBranch,
+    ...publishBranch,
     context,
     file,
     platform
@@ -218,23 +220,23 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }
   try {
-    await writeSummary(makeSummary(made))
-  try {
     await declareArtifact(artifactOf(made))
   } catch (error) {
     log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${messageOf(error)}`)
   }
+  try {
+    await writeSummary(makeSummary(made))
   } catch (error) {
     log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
   log.end()
 }
 
-async function writeSummary(summary: Block[]): Promise<void> {
-  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(markdown(summary)).write()
 async function declareArtifact(line: string): Promise<void> {
   if (process.env.GITHUB_ARTIFACTS && line !== '') await appendFile(process.env.GITHUB_ARTIFACTS, `${line}\n`)
 }
 
+async function writeSummary(summary: Block[]): Promise<void> {
+  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(markdown(summary)).write()
   else if (!IS_ON_GITHUB) process.stdout.write(`\n${plainText(summary)}`)
 }

@@ -3,8 +3,16 @@ import type { PublicInputs } from '../action/secrets.ts'
 import type { Stage } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 import { isTag, parseReference, sameReference, sameRepository } from '../registry/image-reference.ts'
-import { candidateOf, isCommitTag, isPullRequestTag, stageTagOf } from '../registry/reserved-tags.ts'
+import {
+  candidateOf,
+  commitTagOf,
+  isCommitTag,
+  isPullRequestTag,
+  stageTagOf,
+  tagOfBranch
+} from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
+import type { Publishing } from './publishing.ts'
 
 /** Full references of the images of a run. */
 export interface Refs {
@@ -20,7 +28,7 @@ export interface Refs {
   pullRequest?: string
   /** Further tags of the production image from the user, without the references above and below. */
   further: string[]
-  /** Those that are named after the branch of the run or the publishing branch, or like a moving tag: a late run must not set them. */
+  /** Those that are named after the branch of the run or a publishing branch, or like a moving tag: a late run must not set them. */
   branch: string[]
 }
 
@@ -33,14 +41,13 @@ export interface StageRefs {
 }
 
 /**
- * @param publishBranch short name of the publishing branch
  * @throws UserError if a tag would be too long
  */
 export function makeRefs(
-  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags'>,
-  commit: Pick<Commit, 'shortSha' | 'branch' | 'pullRequest'>,
+  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags' | 'commitTag'>,
+  commit: Pick<Commit, 'sha' | 'shortSha' | 'branch' | 'pullRequest'>,
   cacheStages: readonly Pick<CacheStage, 'stage'>[],
-  publishBranch: string
+  publishing: Publishing
 ): Refs {
   const reference = (tag: string): string => {
     if (isTag(tag)) return `${inputs.image}:${tag}`
@@ -48,8 +55,9 @@ export function makeRefs(
       `The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`
     )
   }
-  const { builderTag, latestTag } = inputs
-  const builder = `${builderTag}-${commit.shortSha}`
+  const { builderTag, latestTag } = publishing
+  // for all branches the same: other machines and clean-up scripts know it by its form
+  const builder = `${inputs.builderTag}-${commit.shortSha}`
   const stages = cacheStages.map(({ stage }): [string, StageRefs] => [
     keyOf(stage),
     {
@@ -60,7 +68,7 @@ export function makeRefs(
   ])
   const refs = {
     builder: reference(builder),
-    production: reference(commit.shortSha),
+    production: reference(commitTagOf(inputs.commitTag, commit.sha)),
     movingBuilder: reference(builderTag),
     movingProduction: reference(latestTag),
     stages: Object.fromEntries(stages)
@@ -77,10 +85,11 @@ export function makeRefs(
   )
   const names = (tag: string): boolean =>
     isOfBranch(tag, commit.branch) ||
-    isOfBranch(tag, publishBranch) ||
+    isOfPublishing(tag, publishing) ||
     isNamed(tag, latestTag) ||
+    isNamed(tag, inputs.latestTag) ||
     // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
-    (isNamed(tag, 'edge') && commit.branch === publishBranch)
+    (isNamed(tag, 'edge') && commit.branch === publishing.branch)
   return {
     ...refs,
     ...(pullRequest !== undefined && { pullRequest }),
@@ -99,13 +108,15 @@ export function keyOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
  * builds: its image must keep its tag.
  */
 export function tagsOfOthers(
-  { image, tags }: Pick<PublicInputs, 'image' | 'tags'>,
-  { shortSha, pullRequest }: Pick<Commit, 'shortSha' | 'pullRequest'>
+  { image, tags, commitTag }: Pick<PublicInputs, 'image' | 'tags' | 'commitTag'>,
+  { sha, shortSha, pullRequest }: Pick<Commit, 'sha' | 'shortSha' | 'pullRequest'>
 ): string[] {
+  const own = [shortSha, commitTagOf(commitTag, sha)]
   return tags.filter((reference) => {
     const { tag = '' } = parseReference(reference)
     const isOther =
-      (isCommitTag(tag) && tag !== shortSha) || (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest))
+      (isCommitTag(tag, commitTag) && !own.includes(tag)) ||
+      (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest))
     return isOther && sameRepository(image, reference)
   })
 }
@@ -117,7 +128,12 @@ function pullRequestTag(number: number | undefined): string {
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 export function isOfBranch(reference: string, branch: string): boolean {
   const tag = parseReference(reference).tag ?? 'latest'
-  return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-')
+  return branch !== '' && tag === tagOfBranch(branch)
+}
+
+/** Returns whether the tag of a reference is made of the name of a publishing branch; patterns name none. */
+export function isOfPublishing(reference: string, { all }: Pick<Publishing, 'all'>): boolean {
+  return all.some((branch) => !branch.includes('*') && isOfBranch(reference, branch))
 }
 
 /** Returns whether a reference has a tag, in whichever repository. */
