@@ -90,6 +90,8 @@ const image = fc
   .map((pieces) => pieces.join(''))
 const tag = fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/)
 
+const branch = fc.stringMatching(/^[a-z][a-z0-9._-]{0,9}(\/[a-zé0-9._-]{1,9})?$/)
+
 /** Options of `docker run` with a value that a shell would have to quote, as one or two words. */
 const runOption = fc
   .tuple(
@@ -161,6 +163,10 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
     ({ text }) => text,
     (items, repository) => items.map(({ text, isName }) => (isName ? `${repository}:${text}` : text))
   ),
+  'commit-tag': as(
+    fc.tuple(fc.constantFrom('', 'sha-', 'v1.'), fc.constantFrom('{short}', '{sha}')).map((parts) => parts.join('')),
+    itself
+  ),
   'builder-tag': as(tag, itself),
   'latest-tag': as(tag, itself),
   'cache-stages': fc.oneof(
@@ -175,7 +181,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   ),
   'cache-tags': as(fc.constantFrom('all', 'publish-branch', 'none'), itself),
   'expect-cache': as(fc.constantFrom('none', 'warn', 'fail'), itself),
-  'publish-branch': as(line, itself),
+  'publish-branch': lines(branch, itself, (names) => [...new Set(names)]),
   push: as(fc.constantFrom('auto', 'always', 'never'), itself),
   'dry-run': valid(fc.boolean(), String, Boolean),
   retries: valid(fc.integer({ min: 0, max: 10 }), String, Number),

@@ -1,17 +1,8 @@
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
-import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import {
-  isCommitTag,
-  isPullRequestTag,
-  isReservedTag,
-  keptCacheOf,
-  ownUseOf,
-  ownUseOfPlatforms
-} from '../registry/reserved-tags.ts'
+import { parseRepository } from '../registry/image-reference.ts'
 import {
   argument,
-  branchName,
   check,
   type Get,
   lineBeginning,
@@ -24,13 +15,14 @@ import {
   records,
   required,
   retries,
-  tagName,
   wholeNumber,
   words,
   yesOrNo
 } from './input-values.ts'
 import { readPlatforms } from './platforms.ts'
+import { readPublishBranches } from './publish-branches.ts'
 import { runOption } from './run-options.ts'
+import { commitTag, crossCheckTags, furtherTag, movingTag } from './tag-inputs.ts'
 import { readChecks, readTests, type Test } from './tests.ts'
 
 /** A build secret: docker receives its value by id in the environment, never in an argument. */
@@ -87,12 +79,15 @@ export interface Inputs {
   shmSize: string | undefined
   /** Full references. */
   tags: string[]
+  /** Text with one placeholder, `{short}` or `{sha}`. */
+  commitTag: string
   builderTag: string
   latestTag: string
   cacheStages: CacheStagesInput
   cacheTags: CacheTagsInput
   expectCache: ExpectCache
-  publishBranch: string | undefined
+  /** Names of branches, and after the first one patterns; empty: the default branch. */
+  publishBranch: string[]
   push: PushMode
   /** Whether to print the plan without executing it. */
   dryRun: boolean
@@ -143,12 +138,13 @@ export function readInputs(get: (name: string) => string): Inputs {
     ...readPlatforms(get),
     shmSize: argument(get, 'shm-size'),
     tags: words(get, 'tags').map((item) => furtherTag(image, item)),
+    commitTag: commitTag(get),
     builderTag: movingTag(get, 'builder-tag', 'builder'),
     latestTag: movingTag(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
     cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-    publishBranch: branchName(get, 'publish-branch'),
+    publishBranch: readPublishBranches(get),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
     dryRun: yesOrNo(get, 'dry-run'),
     retries: retries(get),
@@ -164,27 +160,7 @@ export function readInputs(get: (name: string) => string): Inputs {
  * @throws UserError
  */
 export function crossCheck(inputs: Inputs): void {
-  const { image, builderTag, latestTag, tags } = inputs
-  if (builderTag === latestTag) {
-    throw new UserError(
-      `Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`
-    )
-  }
-  const twice = builderTag === keptCacheOf(latestTag) ? builderTag : latestTag
-  if (twice === builderTag || ownUseOf(latestTag, inputs) !== undefined) {
-    throw new UserError(
-      `Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`
-    )
-  }
-  for (const reference of tags.filter((one) => sameRepository(image, one))) {
-    const { tag = '' } = parseReference(reference)
-    const taken = ownUseOf(tag, inputs) ?? ownUseOfPlatforms(tag, inputs)
-    if (taken !== undefined) {
-      throw new UserError(
-        `Input tags has ${show(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`
-      )
-    }
-  }
+  crossCheckTags(inputs)
 }
 
 function label(item: string): string {
@@ -199,30 +175,6 @@ function label(item: string): string {
 
 /** With which the names of the action's own labels begin. */
 export const OWN_LABELS = 'shared-docker-layers.'
-
-function furtherTag(image: string, item: string): string {
-  const reference = check('tags', () => resolveTag(image, item))
-  const { tag = '' } = parseReference(reference)
-  if (isReservedTag(tag) && sameRepository(image, reference)) throw reserved('tags has', item)
-  return reference
-}
-
-function movingTag(get: Get, name: string, otherwise: string): string {
-  const tag = tagName(get, name, otherwise)
-  if (isReservedTag(tag) || isPullRequestTag(tag) || isCommitTag(tag)) throw reserved(`${name} is`, tag)
-  return tag
-}
-
-function reserved(what: string, tag: string): UserError {
-  return new UserError(
-    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`
-  )
-}
-
-function formOf(tag: string): string {
-  if (isCommitTag(tag)) return '7 hex digits'
-  return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
-}
 
 /**
  * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.

@@ -55,7 +55,7 @@ export class Secrets {
 
 /** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
 const TEXTS = new Set(
-  'command commands error failure instruction lastLines message name publishReason reason stays'.split(' ')
+  'command commands error failure instruction lastLines message name publishReason reason stays url'.split(' ')
 )
 
 /** The inputs without the values of secrets, for the plan. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
@@ -14,10 +14,10 @@ import { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { type Span, Timeline } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
-import { annotateFailures, annotateMisses } from '../report/annotations.ts'
+import { annotateFailures, annotateMisses, annotateWarnings } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
-import { makeOutputs } from '../report/outputs.ts'
+import { artifactOf, makeOutputs } from '../report/outputs.ts'
 import { makeReport, type Part, type Report } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
@@ -135,29 +135,19 @@ async function readDockerfile({ context, file = join(context, 'Dockerfile') }: I
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs: Inputs, temp: string): string[] {
   const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env
-  const {
-    image,
-    builderTag,
-    latestTag,
-    tags,
-    builderTarget,
-    target,
-    publishBranch,
-    context,
-    file,
-    platform,
-    platforms
-  } = inputs
+  const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs
+  const { context, file, platform, platforms } = inputs
   const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : []
   return [
     image,
     builderTag,
     latestTag,
+    commitTag,
     ...tags,
     builderTarget,
     target,
     ...stages,
-    publishBranch,
+    ...publishBranch,
     context,
     file,
     platform,
@@ -218,7 +208,9 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
       expected: plan.inputs.expectCache,
       publishes: plan.decision.publish
     })
-    for (const { message, place } of misses) log.warning(message, place)
+    const checks = annotateWarnings(made.warnings, plan.file)
+    for (const { message, place } of [...misses, ...checks.annotations]) log.warning(message, place)
+    if (checks.rest !== undefined) log.info(checks.rest)
   }
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
@@ -229,11 +221,20 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }
   try {
+    await declareArtifact(artifactOf(made))
+  } catch (error) {
+    log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${messageOf(error)}`)
+  }
+  try {
     await writeSummary(makeSummary(made))
   } catch (error) {
     log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
   log.end()
+}
+
+async function declareArtifact(line: string): Promise<void> {
+  if (process.env.GITHUB_ARTIFACTS && line !== '') await appendFile(process.env.GITHUB_ARTIFACTS, `${line}\n`)
 }
 
 async function writeSummary(summary: Block[]): Promise<void> {

@@ -26,6 +26,7 @@ import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
+import { findPublishing } from './publishing.ts'
 import { isNamed, makeRefs, movingTags, partOf, type Refs, tagsOfOthers } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
@@ -62,7 +63,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
 
-  const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+  const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
     findPublishBranch(inputs, commit, github, log),
     commit.commitTime ?? github.commitTime(commit.sha),
     readEngineInfo(docker, signal),
@@ -83,14 +84,11 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences)
   const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
-  const decision = decidePublish(inputs.push, publishBranch, commit, partOf(inputs))
-  const made = makeRefs(inputs, commit, cacheStages, publishBranch)
-  const refs = {
-    ...made,
-    branch: made.branch.filter((tag) =>
-      maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag })
-    )
-  }
+  const publishing = findPublishing(inputs, firstBranch, commit.branch)
+  const decision = decidePublish(inputs.push, publishing, commit, partOf(inputs))
+  const made = makeRefs(inputs, commit, cacheStages, publishing)
+  const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishing, inputs)) }
+  if (publishing.refusal !== undefined && decision.reason.includes(publishing.refusal)) log.warning(decision.reason)
   if (decision.push && partOf(inputs) === undefined) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const folder = prefix ?? ''
   const variant = variantOf({
@@ -155,18 +153,22 @@ function noticeHeldTags(
   const moving = inputs.tags.filter(
     (tag) => movingTags(refs).some((one) => sameReference(one, tag)) || isNamed(tag, inputs.latestTag)
   )
-  if (moving.length > 0 && !decision.publish) {
-    log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
+  const isSkipped = (tag: string): boolean =>
+    !decision.publish || (made.branch.includes(tag) && !refs.branch.includes(tag))
+  if (moving.some(isSkipped)) {
+    log.notice(
+      `Skipping ${moving.filter(isSkipped).join(', ')} of the input tags: moving tags are updated on the publishing branch only`
+    )
   }
   const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag))
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
   }
   const others = tagsOfOthers(inputs, commit)
-  const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? ''))
+  const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? '', inputs.commitTag))
   if (commits.length > 0) {
     log.notice(
-      `Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+      `Skipping ${commits.join(', ')} of the input tags: such a tag is that of a commit, and this run builds ${commit.shortSha}`
     )
   }
   const pulls = others.filter((tag) => !commits.includes(tag))
@@ -199,7 +201,7 @@ async function findDirtyFiles(commit: Commit, git: Git): Promise<Plan['dirty']> 
 }
 
 async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: GitHub, log: Log): Promise<string> {
-  const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch())
+  const known = inputs.publishBranch[0] ?? commit.defaultBranch ?? (await github.defaultBranch())
   if (known !== undefined) return known
   if (commit.repository !== '') {
     log.warning(

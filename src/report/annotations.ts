@@ -1,6 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ExpectCache } from '../action/inputs.ts'
 import { titleOfTest } from '../action/tests.ts'
+import type { BuildWarning } from '../docker/progress/build-warnings.ts'
 import type { Place } from '../lib/log.ts'
 import { judgeMisses } from '../result/cache-verdict.ts'
 import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
@@ -44,6 +45,28 @@ export function annotateMisses(
     message: describeUnexpected(miss),
     place: placeOfMiss(miss, file)
   }))
+}
+
+/** GitHub shows ten annotations of a kind per step. */
+const MOST_WARNINGS = 10
+
+/**
+ * Returns the first warnings of Docker's build checks at their lines, and one sentence that counts the others, if there are any.
+ *
+ * @param file path of the Dockerfile
+ */
+export function annotateWarnings(
+  warnings: readonly BuildWarning[],
+  file: string
+): { annotations: Annotation[]; rest?: string } {
+  const annotations = warnings.slice(0, MOST_WARNINGS).map(({ rule, message, line, url }) => ({
+    message: [`${rule === '' ? '' : `${rule}: `}${message}`, url].filter((text) => text !== '').join('\n'),
+    place: placeInDockerfile('Docker build check', line, file)
+  }))
+  const more = warnings.length - annotations.length
+  if (more === 0) return { annotations }
+  const what = more === 1 ? '1 more warning' : `${more} more warnings`
+  return { annotations, rest: `Docker's build checks have ${what}, which the report lists` }
 }
 
 function annotate(failure: Failure, result: RunResult, file: string | undefined): Annotation {

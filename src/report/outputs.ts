@@ -1,3 +1,5 @@
+import { parseRepository } from '../registry/image-reference.ts'
+import { repositoryOf } from '../registry/reference.ts'
 import type { Miss } from '../result/result.ts'
 import type { Report } from './report.ts'
 
@@ -9,6 +11,7 @@ export interface Outputs {
   'builder-image': string
   'image-id': string
   digest: string
+  ref: string
   tags: string
   'cache-tags': string
   pushed: string
@@ -47,6 +50,7 @@ export function makeOutputs(report: Report, path: string): Outputs {
     'builder-image': builder?.imageId ? builder.image : '',
     'image-id': production?.imageId ?? '',
     digest: publication?.digest ?? '',
+    ref: publishedImage(report),
     tags: publication?.pushed.join('\n') ?? '',
     'cache-tags': report.cacheTags.join('\n'),
     pushed: String((publication?.pushed.length ?? 0) > 0),
@@ -72,6 +76,24 @@ export function makeOutputs(report: Report, path: string): Outputs {
     'platform-result': report.platformResult ?? '',
     report: path
   }
+}
+
+/** Returns the published production image as IMAGE@DIGEST; '' if nothing was pushed. */
+function publishedImage({ references, publication }: Report): string {
+  if (references === undefined || !publication?.digest) return ''
+  return `${repositoryOf(references.production)}@${publication.digest}`
+}
+
+/**
+ * Returns the line for the file that GITHUB_ARTIFACTS names, from which actions/attest finds its subject (actions/runner
+ * CreateArtifactsFileCommand.cs); '' if nothing was pushed, or the run failed. The subject has a full name: actions/attest needs the registry.
+ */
+export function artifactOf(report: Report): string {
+  const [name = '', digest] = publishedImage(report).split('@')
+  // after a failure, the image may be another one than the one that was tested
+  if (digest === undefined || report.failures.length > 0) return ''
+  const { registry, path } = parseRepository(name)
+  return `oci://${registry}/${path}@${digest}`
 }
 
 function withoutStage({ stage: _, ...miss }: Miss): Omit<Miss, 'stage'> {

@@ -1,9 +1,11 @@
+import { type BuildWarning, distinctWarnings } from '../docker/progress/build-warnings.ts'
 import type { Span } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
 import type { Refs } from '../plan/references.ts'
 import { type CacheVerdict, joinVerdicts, judgeCache } from '../result/cache-verdict.ts'
 import type { Build, Failure, HandedOn, Machine, PlatformResult, Publication, RunResult } from '../result/result.ts'
+import { buildsOf } from '../result/result.ts'
 import { describeFailure } from './messages.ts'
 
 /** The part of the job that a machine does, if several machines share the job. */
@@ -28,6 +30,8 @@ export interface Report
   production?: ReportedBuild
   /** The images of single platforms, if this run joined them. */
   platforms?: ReportedPlatform[]
+  /** The warnings of Docker's build checks, each once. */
+  warnings: BuildWarning[]
   version: 1
   commit?: string
   branch?: string
@@ -48,7 +52,7 @@ export interface Report
 }
 
 /** A build; of a failure to read a cache source, the report has only the message. */
-export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
+export interface ReportedBuild extends Omit<Build, 'unreadableCaches' | 'warnings'> {
   unreadableCaches: { reference: string; error: string }[]
 }
 
@@ -99,6 +103,7 @@ export function makeReport(
     cacheStages: cacheStages.map(reported),
     ...(production && { production: reported(production) }),
     ...(platforms && { platforms: platforms.map(reportedPlatform) }),
+    warnings: warningsOf(result),
     publishReason:
       part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
     cache: platforms ? joinVerdicts(platforms) : judgeCache(result),
@@ -126,7 +131,12 @@ function reasonOfHandOff({ transport, digest }: HandedOn): string {
   return `The images are handed on ${how}; publish decides what is published.`
 }
 
-function reported(build: Build): ReportedBuild {
+/** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
+export function warningsOf(result: RunResult): BuildWarning[] {
+  return distinctWarnings(buildsOf(result).flatMap(({ warnings = [] }) => warnings))
+}
+
+function reported({ warnings: _, ...build }: Build): ReportedBuild {
   const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }))
   return { ...build, unreadableCaches: caches }
 }

@@ -1,3 +1,4 @@
+import type { BuildWarning } from '../docker/progress/build-warnings.ts'
 import type { Base } from '../docker/progress/reader.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Span } from '../lib/timeline.ts'
@@ -72,6 +73,8 @@ export interface Build {
   misses?: Miss[]
   /** Cache sources that the builder could not read, with the reason. */
   unreadableCaches: { reference: string; failure: RegistryFailure }[]
+  /** The warnings of Docker's build checks about the user's Dockerfile; undefined if there are none. */
+  warnings?: BuildWarning[]
   /** Why the build failed, as one sentence. */
   failure?: string
 }

@@ -59,7 +59,8 @@ export class InlineStrategy implements Strategy {
     this.#mayDiffer = true
     log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`)
     const fromImages = await solve(stage.images)
-    return { ...fromImages, seconds: built.seconds + fromImages.seconds }
+    const { warnings } = built
+    return { ...fromImages, seconds: built.seconds + fromImages.seconds, ...(warnings && { warnings }) }
   }
 
   readBuilt({ image }: Build): Promise<ReadImage> {
@@ -87,6 +88,7 @@ export class InlineStrategy implements Strategy {
       secretEnv: secretEnvironment(plan.inputs, secrets.values),
       reader: (print) => createReader(plan.strategy.progress, print),
       locate: (step) => this.#locate(step),
+      isUsersFile: source.text === undefined,
       ...(onSteps && { onSteps })
     })
   }

@@ -35,12 +35,13 @@ describe('readInputs', () => {
       platforms: [],
       shmSize: undefined,
       tags: [],
+      commitTag: '{short}',
       builderTag: 'builder',
       latestTag: 'latest',
       cacheStages: 'auto',
       cacheTags: 'all',
       expectCache: 'warn',
-      publishBranch: undefined,
+      publishBranch: [],
       push: 'auto',
       dryRun: false,
       retries: 3,
@@ -199,7 +200,11 @@ describe('readInputs', () => {
       'put an item of several lines in double quotes, with its own double quotes doubled'
     ],
     ['build-args', 'MESSAGE=Fix it\n\nLong body here', 'and an item of several lines must be in double quotes'],
-    ['publish-branch', 'refs/tags/v1', 'Input publish-branch is "refs/tags/v1"; it must be the name of a branch'],
+    [
+      'publish-branch',
+      'refs/tags/v1',
+      'Input publish-branch has "refs/tags/v1"; each line must be the name of a branch'
+    ],
     [
       'secrets',
       'a=topsecret,b=topsecret',
