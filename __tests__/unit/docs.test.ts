@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
 import { crossCheck, readInputs } from '../../src/action/inputs.ts'
+import type { FailureKind, RegistryFailure } from '../../src/registry/failure.ts'
+import { describeFailure } from '../../src/report/messages.ts'
 import type { Report } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
 import { plainText } from '../../src/report/terminal.ts'
+import type { Failure, TestResult } from '../../src/result/result.ts'
 import { actionSteps, OURS } from '../support/examples.ts'
 import {
   anchorOf,
@@ -17,6 +20,7 @@ import {
   sectionOf,
   tablesOf
 } from '../support/markdown.ts'
+import { buildWith, GOOD, MISS, NOTHING } from '../support/results.ts'
 import { forActionlint, lintAll, ownFaults, type Workflow } from '../support/workflows.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -51,6 +55,11 @@ function refusals(inputs: Record<string, string>): string[] {
   } catch (error) {
     return [(error as Error).message]
   }
+}
+
+/** A pattern for a text as it is. */
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^$()[\]{}|\\]/g, '\\$&')
 }
 
 /** What is wrong with a snippet that is no workflow: it must be inputs of the action. */
@@ -241,6 +250,45 @@ describe('docs/troubleshooting.md', () => {
   it.each(messages)('%s is what the action says', (heading) => {
     expect(heading).toMatch(/^`.*`$/)
     expect(unknownWords(heading)).toEqual([])
+  })
+
+  const reference = 'octo/app:latest'
+  const failureOf = (kind: FailureKind, message = 'x'): RegistryFailure => ({ kind, message })
+  const push = (failure: RegistryFailure, holds?: string): Failure => ({
+    ...{ kind: 'push', reference, failure },
+    ...(holds !== undefined && { holds })
+  })
+
+  it.each<Failure>([
+    { kind: 'engine-gone', message: 'EOF' },
+    { kind: 'build', image: 'octo/app:fffffff' },
+    { kind: 'test', index: 0 },
+    { kind: 'miss', stage: 'builder' },
+    push(failureOf('refused', 'unauthorized')),
+    push(failureOf('refused', 'denied')),
+    push(failureOf('refused', 'POST https://r/v2/a/blobs/uploads/?mount=sha256:1&from=base: 401')),
+    push(failureOf('untrusted')),
+    push(failureOf('unreachable')),
+    push(failureOf('immutable')),
+    push(failureOf('immutable'), 'another image'),
+    push(failureOf('absent')),
+    push(failureOf('unknown')),
+    { kind: 'guard', reference, failure: failureOf('unreachable') },
+    { kind: 'images-gone', message: 'x' },
+    { kind: 'name-taken', reference },
+    { kind: 'other-image', reference, pushed: 'sha256:1', built: 'sha256:2' }
+  ])('says what to do about %j', (failure) => {
+    const builder = { ...buildWith('octo/app:fffffff', ['builder', false]), misses: [MISS], failure: 'RUN a: no' }
+    const [test] = GOOD.tests as [TestResult]
+    const sentence = describeFailure(failure, {
+      ...{ ...NOTHING, builder },
+      tests: [{ ...test, status: 'failed', failure: 'exit code 1' }]
+    })
+    const found = messages.filter((message) => {
+      const parts = message.slice(1, -1).split('…')
+      return new RegExp(`^${parts.map(escaped).join('.*')}`).test(sentence)
+    })
+    expect({ sentence, found }).toEqual({ sentence, found: [expect.any(String)] })
   })
 
   it('is really compared with the sources', () => {
