@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
 import { crossCheck, readInputs } from '../../src/action/inputs.ts'
 import type { FailureKind, RegistryFailure } from '../../src/registry/failure.ts'
+import { markdown } from '../../src/report/markdown.ts'
 import { describeFailure } from '../../src/report/messages.ts'
 import type { Report } from '../../src/report/report.ts'
 import { makeSummary } from '../../src/report/summary.ts'
@@ -316,13 +317,16 @@ describe('README.md', () => {
   })
 
   it('says what the first and the second run really print', () => {
-    const shown = fencesOf(readme).filter(({ language }) => language === 'text')
-    expect(shown).toHaveLength(2)
+    const section = sectionOf(readme, 'What the first and the second run print')
+    const blocks = section.match(/^```text\n[\s\S]*?^```\n\n(^\|.*\n)+/gm) ?? []
+    expect(blocks).toHaveLength(2)
     for (const [index, name] of ['first-publish', 'warm'].entries()) {
       const json = readFileSync(join(root, `docs/summaries/${name}.json`), 'utf8')
       const report = JSON.parse(json.replaceAll('127.0.0.1:5000/octo/converter', 'ghcr.io/octo/app')) as Report
-      const printed = plainText(makeSummary(report)).split('\n')
-      expect(printed).toEqual(expect.arrayContaining(shown[index]?.text.trimEnd().split('\n') ?? ['nothing is shown']))
+      const summary = makeSummary(report)
+      const printed = [...plainText(summary).split('\n'), ...markdown(summary).split('\n')]
+      const shown = (blocks[index] ?? '').split('\n').filter((line) => !line.startsWith('```'))
+      expect(printed).toEqual(expect.arrayContaining(shown))
     }
   })
 
