@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseDocument } from 'yaml'
 import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
+import { pagesIn } from '../support/markdown.ts'
 import {
   evaluate,
   forActionlint,
@@ -28,6 +29,7 @@ const [pipeline, copy, caller] = [
   'examples/several-machines/caller.yml'
 ].map((path) => readFileSync(join(root, path), 'utf8')) as [string, string, string]
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const pages = pagesIn('docs').map(({ text }) => text)
 const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readme) ?? []
 
 /** The YAML files of one folder below .github. */
@@ -163,9 +165,9 @@ describe('The workflow for several machines', () => {
     expect(withoutHead(copy)).toBe(withoutHead(withReleases(pipeline, `v${version}`)))
   })
 
-  it('has an example that calls it, in the README too', () => {
+  it('has an example that calls it, in the documentation too', () => {
     expect(linted.caller).toBe('')
-    expect(readme).toContain(`\`\`\`yaml\n${caller}\`\`\``)
+    expect(pages.join('')).toContain(`\`\`\`yaml\n${caller}\`\`\``)
     const { image: used } = (parse(caller) as Workflow).jobs as Record<'image', Job>
     const most = new Set(Object.values(jobs).flatMap(({ permissions = {} }) => Object.keys(permissions)))
     expect(new Set(Object.keys(used.permissions ?? {}))).toEqual(most)
@@ -447,9 +449,11 @@ describe('package.json', () => {
     })
   })
 
-  it('has the version that the README and the examples use', () => {
-    const used = [readme, copy, caller].flatMap((text) => [...text.matchAll(/uses: shared-docker-layers\/\S*@(\S+)/g)])
-    expect(used).toHaveLength(6)
+  it('has the version that the README, the documentation and the examples use', () => {
+    const used = [readme, ...pages, copy, caller].flatMap((text) => [
+      ...text.matchAll(/uses: shared-docker-layers\/\S*@(\S+)/g)
+    ])
+    expect(used.length).toBeGreaterThan(10)
     for (const [line, release] of used) expect({ line, release }).toEqual({ line, release: `v${version}` })
   })
 

@@ -49,7 +49,7 @@ export function makeSummary(report: Report): Block[] {
     ),
     table(
       ['pushed', 'digest'],
-      (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])
+      (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])
     ),
     table(
       ['added cache tag'],
@@ -228,6 +228,11 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }: Pull
     return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`
   }
   return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`
+}
+
+/** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
+function shortDigest(digest: string): string {
+  return digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1')
 }
 
 function countOf(count: number, what: string): string {
