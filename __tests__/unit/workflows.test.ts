@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
+import { satisfies } from 'semver'
 import { parse, parseDocument } from 'yaml'
 import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
 import {
@@ -523,6 +524,18 @@ describe('package-lock.json', () => {
     )
     expect(others).toEqual([])
     expect(Object.keys(packages).length).toBeGreaterThan(100)
+  })
+
+  it('has no package for which npm warns on the first Node.js 20, 22 or 24', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { engines?: { node?: string } }>
+    }
+    const demanding = Object.entries(packages).filter(([, { engines }]) =>
+      ['20.0.0', '22.0.0', '24.0.0'].some((node) => !satisfies(node, engines?.node ?? '*'))
+    )
+    // remove these names together with the versions that need Node.js 22
+    const known = ['@mermaid-js/tiny', 'content-type', 'p-retry'].map((name) => `node_modules/${name}`)
+    expect(demanding.map(([path]) => path)).toEqual(known)
   })
 })
 
