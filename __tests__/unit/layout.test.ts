@@ -17,6 +17,7 @@ const WITHOUT_COUNTERPART: Record<string, string> = {
   'clean-up.test.ts': 'is about the workflow in examples/clean-up',
   'examples.test.ts': 'is about the workflows in examples',
   'docs.test.ts': 'is about the README and the pages in docs',
+  'release.test.ts': 'is about the release scripts',
   'pipeline/histories.test.ts': 'plays whole runs, from the event to the outputs',
   'report/recorded-summaries.test.ts': 'is about the files in docs/summaries'
 }
