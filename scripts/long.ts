@@ -25,6 +25,7 @@ const onAllEngines = [
   'e2e/branches',
   'e2e/content-keys',
   'e2e/names',
+  'e2e/inputs',
   'e2e/restored-images',
   'e2e/platforms',
   'e2e/what-ships'

@@ -107,6 +107,19 @@ const runSwitch = fc
   .constantFrom('--privileged', '--init', '--read-only', '-P')
   .map((name) => ({ text: name, words: [name] }))
 
+/** What stands to the right of a name: one of each kind. */
+const CONTEXTS = { folder: 'a folder, there', image: 'docker-image://alpine:3.22', other: 'https://example.com/a.git' }
+
+const pathLike = forCsv(line)
+  .map((text) => text.replaceAll('"', '').trim())
+  .filter((text) => text !== '')
+
+function attestation(...attributes: string[]): fc.Arbitrary<Valid> {
+  return valid(fc.constantFrom('true', 'TRUE', 'false', ...attributes), itself, (text) =>
+    text === 'false' ? undefined : text.toLowerCase() === 'true' ? 'true' : text
+  )
+}
+
 /** Every input of action.yml: texts that are right, and what they mean. */
 export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   image: as(image, itself),
@@ -137,8 +150,23 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'skip-unchanged-tests': valid(fc.boolean(), String, Boolean),
   'build-args': records(key, joined),
   labels: records(key, joined),
+  annotations: records(
+    key.map((text) => text.replaceAll(':', '') || 'k'),
+    joined
+  ),
   secrets: records(fc.stringMatching(/^[A-Za-z0-9_.-]+$/), (pairs) =>
     pairs.filter(([, value]) => value.trim() !== '').map(([id, value]) => ({ id, value }))
+  ),
+  'secret-files': lines(
+    // an id must not be that of another secret
+    fc.tuple(fc.stringMatching(/^file_[\w.-]*$/), pathLike),
+    (pair) => pair.join('='),
+    (pairs) => pairs.map(([id, path]) => ({ id, path }))
+  ),
+  'secret-envs': lines(
+    fc.tuple(fc.stringMatching(/^env_[\w.-]*$/), fc.stringMatching(/^[A-Za-z_]\w*$/)),
+    (pair) => pair.join('='),
+    (pairs) => pairs.map(([id, variable]) => ({ id, variable }))
   ),
   ssh: lines(item, itself, (items) => items),
   'add-hosts': lines(
@@ -155,6 +183,25 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   // several must contain the input platform
   platforms: as(fc.constant(''), () => []),
   'shm-size': as(word, itself),
+  ulimit: lines(fc.constantFrom('nofile=1024', 'nofile=1024:4096', 'nproc=-1', 'core=0:-1'), itself, (items) => items),
+  'build-contexts': valid(
+    fc.uniqueArray(fc.tuple(component, fc.constantFrom('folder' as const, 'image' as const, 'other' as const)), {
+      minLength: 1,
+      maxLength: 4,
+      selector: ([name]) => name
+    }),
+    (items) => items.map(([name, kind]) => `${name}=${CONTEXTS[kind]}`).join('\n'),
+    (items) => items.map(([name, kind]) => ({ name, value: CONTEXTS[kind], kind }))
+  ),
+  'no-cache': valid(fc.boolean(), String, Boolean),
+  'no-cache-filters': lines(
+    word.map((name) => name.replaceAll(/[,"]/g, '')).filter((name) => name !== ''),
+    itself,
+    (names) => [...new Set(names)]
+  ),
+  pull: valid(fc.boolean(), String, Boolean),
+  provenance: attestation('mode=max', 'mode=min,inline-only=true'),
+  sbom: attestation('generator=docker/scout-sbom-indexer:latest'),
   tags: lines(
     fc.oneof(
       tag.map((name) => ({ text: name, isName: true })),

@@ -44,7 +44,7 @@ function kebab(name: string): string {
 
 /** In DESIGN's order, and never fewer: a word once published keeps its meaning. */
 const INPUTS =
-  'image context file builder-target target tests production-tests checks test-options test-parallelism test-timeout-minutes test-reports reports-directory skip-unchanged-tests build-args labels secrets ssh add-hosts network platform platforms shm-size tags commit-tag builder-tag latest-tag cache-stages cache-tags expect-cache publish-branch push dry-run retries builder remove-images github-token'
+  'image context file builder-target target tests production-tests checks test-options test-parallelism test-timeout-minutes test-reports reports-directory skip-unchanged-tests build-args labels annotations secrets secret-files secret-envs ssh add-hosts network platform platforms shm-size ulimit build-contexts no-cache no-cache-filters pull provenance sbom tags commit-tag builder-tag latest-tag cache-stages cache-tags expect-cache publish-branch push dry-run retries builder remove-images github-token'
 const OUTPUTS =
   'image short-sha branch builder-image image-id digest ref tags cache-tags pushed published publish-reason cache-hit cached-steps total-steps pull-bytes pull-bytes-full cache tests engine platform-result report'
 

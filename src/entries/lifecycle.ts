@@ -3,8 +3,9 @@ import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
-import { crossCheck, type Inputs, readInputs, readSecrets } from '../action/inputs.ts'
+import { crossCheck, type Inputs, readInputs } from '../action/inputs.ts'
 import { variablesAskedFor } from '../action/passed-variables.ts'
+import { readSecrets, secretsInEnvironment, secretsInFiles } from '../action/secret-inputs.ts'
 import { findSecretLike, Secrets } from '../action/secrets.ts'
 import { folderOf, saveState } from '../action/state.ts'
 import { DockerCli } from '../docker/docker.ts'
@@ -97,11 +98,15 @@ export async function runAction(work: (action: Action) => Promise<RunResult>, en
   try {
     await mkdir(folder)
     const get = (await entry.openInputs?.()) ?? readInput
-    const inputs = readInputs(get)
-    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs))
+    const read = readInputs(get)
+    const [inEnvironment, unset] = secretsInEnvironment(read.secretEnvs, process.env)
+    const inputs = { ...read, secrets: [...read.secrets, ...inEnvironment] }
+    const [dockerfile, files] = await Promise.all([readDockerfile(inputs), secretsInFiles(inputs.secretFiles)])
+    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env, dockerfile, files)
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
-    crossCheck(inputs)
-    noticeEmptySecrets(readSecrets(get)[1], log)
+    crossCheck(read)
+    noticeEmptySecrets('in the input secrets', readSecrets(get)[1], log)
+    noticeEmptySecrets('in the environment, for the input secret-envs,', unset, log)
     warnOfSecrets(inputs, secrets, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
@@ -157,10 +162,10 @@ function namesShown(inputs: Inputs, temp: string): string[] {
     .flatMap((name) => name ?? [])
 }
 
-function noticeEmptySecrets(ids: readonly string[], log: Log): void {
+function noticeEmptySecrets(where: string, ids: readonly string[], log: Log): void {
   if (ids.length === 0) return
   log.notice(
-    `No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
+    `No value ${where} for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
   )
 }
 

@@ -1,4 +1,5 @@
 import { CancelledError } from '../lib/errors.ts'
+import { isRefreshing } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import { splitAtBuilder } from '../plan/stage-builds.ts'
 import { buildsOf, type RunResult, type TestResult } from '../result/result.ts'
@@ -23,7 +24,8 @@ export function runPipeline(run: Run): Promise<RunResult> {
 
 async function doAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const read = await findKeys(run)
-  if (run.plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
+  const { inputs } = run.plan
+  if (inputs.skipUnchangedTests && !isRefreshing(inputs) && (await reuseAll(run, read.keys, result))) return
   const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
   caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference))
   const prefetch = new Prefetch(run, caches)

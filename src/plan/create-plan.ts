@@ -11,7 +11,7 @@ import { differencesOfBuilders } from '../dockerfile/builder-differences.ts'
 import { readDockerignore } from '../dockerfile/dockerignore.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { parseDockerfile } from '../dockerfile/parse.ts'
-import { nameOf } from '../dockerfile/stage-graph.ts'
+import { nameOf, neededStages } from '../dockerfile/stage-graph.ts'
 import { dirtyFiles } from '../git/changes.ts'
 import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
@@ -20,10 +20,12 @@ import type { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { parseReference, sameReference } from '../registry/image-reference.ts'
 import { isCommitTag } from '../registry/reserved-tags.ts'
+import { checkBuildContexts, checkBuilderInputs } from './builder-inputs.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
+import { checkNoCacheFilters } from './no-cache.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
 import { findPublishing } from './publishing.ts'
@@ -62,6 +64,8 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const dockerfile = await readDockerfile(file, inputs, env)
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
+  checkNoCacheFilters(dockerfile, inputs, neededStages(dockerfile, [builderStage, targetStage]))
+  checkBuildContexts(dockerfile, inputs.buildContexts)
 
   const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
     findPublishBranch(inputs, commit, github, log),
@@ -82,6 +86,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     ...(existsSync(`${file}.dockerignore`) ? [`the file ${basename(file)}.dockerignore`] : [])
   ]
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences)
+  checkBuilderInputs(inputs, engine, strategy)
   const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
   const publishing = findPublishing(inputs, firstBranch, commit.branch)

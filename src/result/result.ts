@@ -45,6 +45,7 @@ export type MissKind =
   | 'stage-changed'
   | 'options-changed'
   | 'platform-changed'
+  | 'no-cache'
   | 'unknown'
 
 /** What built the image of a cache source: a full commit ID and its branch; '' if the image does not name it. */

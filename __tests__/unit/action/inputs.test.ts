@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { crossCheck, type Inputs, readInputs, readSecrets } from '../../../src/action/inputs.ts'
+import { crossCheck, type Inputs, readInputs } from '../../../src/action/inputs.ts'
+import { readSecrets } from '../../../src/action/secret-inputs.ts'
 import { UserError } from '../../../src/lib/errors.ts'
 
 const IMAGE = 'ghcr.io/octo/app'
@@ -27,13 +28,23 @@ describe('readInputs', () => {
       reportsDirectory: 'test-reports',
       buildArgs: [],
       labels: [],
+      annotations: [],
       secrets: [],
+      secretFiles: [],
+      secretEnvs: [],
       ssh: [],
       addHosts: [],
       network: undefined,
       platform: undefined,
       platforms: [],
       shmSize: undefined,
+      ulimit: [],
+      buildContexts: [],
+      noCache: false,
+      noCacheFilters: [],
+      pull: false,
+      provenance: undefined,
+      sbom: undefined,
       tags: [],
       commitTag: '{short}',
       builderTag: 'builder',

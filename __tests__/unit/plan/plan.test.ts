@@ -65,6 +65,17 @@ describe('A plan', () => {
   })
 })
 
+describe('A plan refuses before anything is built', () => {
+  it.each([
+    ['no-cache-filters', 'other', 'Input no-cache-filters names "other", but there is no such stage'],
+    ['build-contexts', 'builder=.', 'Input build-contexts has the name "builder", which is a stage of the Dockerfile'],
+    ['build-contexts', 'a=/no/such', 'Input build-contexts: the folder of the context "a" was not found'],
+    ['provenance', 'true', 'Input provenance needs the containerd image store']
+  ])('%s: %s', async (name, text, message) => {
+    await expect(planOf({ Dockerfile: TWO_STAGES }, { [name]: text })).rejects.toThrow(message)
+  })
+})
+
 describe('The stages of a plan', () => {
   it('are those that docker picks by an argument which is given by name alone', async () => {
     const Dockerfile = [
