@@ -6729,7 +6729,7 @@ const Comparator = __nccwpck_require__(9379)
 const Range = __nccwpck_require__(6782)
 const satisfies = __nccwpck_require__(8011)
 const toComparators = __nccwpck_require__(4750)
-const maxSatisfying = __nccwpck_require__(3193)
+const maxSatisfying = __nccwpck_require__(5574)
 const minSatisfying = __nccwpck_require__(8595)
 const minVersion = __nccwpck_require__(1866)
 const validRange = __nccwpck_require__(4737)
@@ -7709,7 +7709,7 @@ module.exports = ltr
 
 /***/ }),
 
-/***/ 3193:
+/***/ 5574:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -33672,7 +33672,7 @@ const { ProgressEvent } = __nccwpck_require__(8573)
 const { getEncoding } = __nccwpck_require__(2607)
 const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
 const { types } = __nccwpck_require__(7975)
-const { StringDecoder } = __nccwpck_require__(5574)
+const { StringDecoder } = __nccwpck_require__(3193)
 const { btoa } = __nccwpck_require__(4573)
 
 /** @type {PropertyDescriptor} */
@@ -39707,7 +39707,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
 
 /***/ }),
 
-/***/ 5574:
+/***/ 3193:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("string_decoder");
@@ -39728,6 +39728,297 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 6919:
+/***/ ((__unused_webpack_module, exports) => {
+
+var __webpack_unused_export__;
+
+/*!
+ * content-type
+ * Copyright(c) 2015 Douglas Christopher Wilson
+ * MIT Licensed
+ */
+__webpack_unused_export__ = ({ value: true });
+__webpack_unused_export__ = format;
+exports.qg = parse;
+const TEXT_REGEXP = /^[\u0009\u0020-\u007e\u0080-\u00ff]*$/;
+const TOKEN_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * RegExp to match chars that must be quoted-pair in RFC 9110 sec 5.6.4
+ */
+const QUOTE_REGEXP = /[\\"]/g;
+/**
+ * RegExp to match type in RFC 9110 sec 8.3.1
+ *
+ * media-type = type "/" subtype
+ * type       = token
+ * subtype    = token
+ */
+const TYPE_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
+ */
+const NullObject = /* @__PURE__ */ (() => {
+    const C = function () { };
+    C.prototype = Object.create(null);
+    return C;
+})();
+/**
+ * Format an object into a `Content-Type` header.
+ */
+function format(obj) {
+    const { type, parameters } = obj;
+    if (!type || !TYPE_REGEXP.test(type)) {
+        throw new TypeError(`Invalid type: ${type}`);
+    }
+    let result = type;
+    if (parameters) {
+        for (const param of Object.keys(parameters)) {
+            if (!TOKEN_REGEXP.test(param)) {
+                throw new TypeError(`Invalid parameter name: ${param}`);
+            }
+            result += `; ${param}=${qstring(parameters[param])}`;
+        }
+    }
+    return result;
+}
+/**
+ * Parse a `Content-Type` header.
+ */
+function parse(header, options) {
+    const stopChar = options?.comma === true ? COMMA : 65536; // Sentinel for "no stop char".
+    const len = header.length;
+    let index = skipOWS(header, options?.start ?? 0, len);
+    const valueStart = index;
+    index = skipValue(header, index, len, stopChar);
+    const valueEnd = trailingOWS(header, valueStart, index);
+    const type = header.slice(valueStart, valueEnd).toLowerCase();
+    if (options?.parameters === false) {
+        return { type, index, parameters: new NullObject() };
+    }
+    return parseParameters(header, type, index, len, stopChar);
+}
+const SP = 32; // " "
+const HTAB = 9; // "\t"
+const SEMI = 59; // ";"
+const EQ = 61; // "="
+const DQUOTE = 34; // '"'
+const BSLASH = 92; // "\\"
+const COMMA = 44; // ","
+/**
+ * Parses the parameters of a `Content-Type` header starting at the given index.
+ */
+function parseParameters(header, type, index, len, stopChar) {
+    const parameters = new NullObject();
+    parameter: while (index < len) {
+        if (header.charCodeAt(index) === stopChar)
+            break;
+        index = skipOWS(header, index + 1 /* Skip over ; */, len);
+        const keyStart = index;
+        while (index < len) {
+            const code = header.charCodeAt(index);
+            if (code === stopChar)
+                break parameter;
+            if (code === SEMI)
+                continue parameter;
+            if (code === EQ) {
+                const keyEnd = trailingOWS(header, keyStart, index);
+                const key = header.slice(keyStart, keyEnd).toLowerCase();
+                index = skipOWS(header, index + 1, len);
+                if (index < len && header.charCodeAt(index) === DQUOTE) {
+                    index++;
+                    let value = "";
+                    while (index < len) {
+                        const code = header.charCodeAt(index++);
+                        if (code === DQUOTE) {
+                            index = skipValue(header, index, len, stopChar);
+                            if (parameters[key] === undefined)
+                                parameters[key] = value;
+                            break;
+                        }
+                        if (code === BSLASH && index < len) {
+                            value += header[index++];
+                            continue;
+                        }
+                        value += String.fromCharCode(code);
+                    }
+                    continue parameter;
+                }
+                const valueStart = index;
+                index = skipValue(header, index, len, stopChar);
+                if (parameters[key] === undefined) {
+                    const valueEnd = trailingOWS(header, valueStart, index);
+                    parameters[key] = header.slice(valueStart, valueEnd);
+                }
+                continue parameter;
+            }
+            index++;
+        }
+    }
+    return { type, index, parameters };
+}
+/**
+ * Skip over characters until a semicolon or other exit character.
+ */
+function skipValue(str, index, len, stopChar) {
+    while (index < len) {
+        const code = str.charCodeAt(index);
+        if (code === SEMI || code === stopChar)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Skip optional whitespace (OWS) in an HTTP header value.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function skipOWS(header, index, len) {
+    while (index < len) {
+        const char = header.charCodeAt(index);
+        if (char !== SP && char !== HTAB)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Trim optional whitespace (OWS) from the end of a substring.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function trailingOWS(header, start, end) {
+    while (end > start) {
+        const char = header.charCodeAt(end - 1);
+        if (char !== SP && char !== HTAB)
+            break;
+        end--;
+    }
+    return end;
+}
+/**
+ * Serialize a parameter value.
+ */
+function qstring(str) {
+    if (TOKEN_REGEXP.test(str))
+        return str;
+    if (TEXT_REGEXP.test(str))
+        return `"${str.replace(QUOTE_REGEXP, "\\$&")}"`;
+    throw new TypeError(`Invalid parameter value: ${str}`);
+}
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
+/***/ 3362:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   LJ: () => (/* binding */ findBuildContext),
+/* harmony export */   V6: () => (/* binding */ readAttestation),
+/* harmony export */   d4: () => (/* binding */ readSsh),
+/* harmony export */   fS: () => (/* binding */ readAddHosts),
+/* harmony export */   gq: () => (/* binding */ imageOfContext),
+/* harmony export */   ti: () => (/* binding */ readAnnotations),
+/* harmony export */   wN: () => (/* binding */ readUlimits),
+/* harmony export */   xh: () => (/* binding */ readBuildContexts)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+
+const IMAGE = 'docker-image://';
+/** What docker does not take for a folder (docker/buildx build/opt.go, toSolveOpt). */
+const REMOTE = /^(?:[a-z][a-z0-9+.-]*:\/\/|git@|github\.com\/)/i;
+/** @throws UserError */
+function readBuildContexts(get) {
+    const contexts = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'build-contexts', () => false).map(buildContext);
+    const twice = contexts.find(({ name }, index) => contexts.slice(0, index).some((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other.name, name)));
+    if (twice === undefined)
+        return contexts;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has two contexts with the name ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(twice.name)}; give one of them another name`);
+}
+function buildContext(item) {
+    const [, name = '', value = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+    if (value === '' || !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(name) || name.includes('@')) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; each line must be name=folder or name=docker-image://IMAGE, with a name in lower case`);
+    }
+    if (/^(?:target|input):/.test(value)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with the result of another build, which only docker buildx bake knows; give a folder or docker-image://IMAGE`);
+    }
+    if (value.startsWith(IMAGE) && !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(value.slice(IMAGE.length))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with an image whose name is not valid; give name=docker-image://IMAGE, for example base=docker-image://alpine:3.22`);
+    }
+    const kind = value.startsWith(IMAGE) ? 'image' : REMOTE.test(value) ? 'other' : 'folder';
+    return { name, value, kind };
+}
+/** Returns the reference of the image of a build context. */
+function imageOfContext({ value }) {
+    return value.slice(IMAGE.length);
+}
+/** Returns the build context that takes the place of a name in the Dockerfile, if there is one. */
+function findBuildContext(contexts, name) {
+    return (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(name) ? contexts.find((context) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(context.name, name)) : undefined;
+}
+/** Returns the items of the input `ssh`: `default`, or `id=path` with commas between several paths. */
+function readSsh(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', (line) => {
+        const others = line.split(',').slice(1);
+        return others.some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line);
+    });
+}
+/** @throws UserError */
+function readAddHosts(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map((item) => {
+        if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be host:ip`);
+    });
+}
+/** @throws UserError */
+function readUlimits(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ulimit').map((item) => {
+        // docker/go-units ulimit.go, ParseUlimit
+        if (/^[a-z]+=(?:-1|\d+)(?::(?:-1|\d+))?$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ulimit has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be type=soft limit or type=soft limit:hard limit, for example nofile=1024:4096`);
+    });
+}
+/** @throws UserError */
+function readAnnotations(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'annotations').map((item) => {
+        (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('annotations', 'key=value', item);
+        const [key = ''] = item.split('=');
+        const [, type = 'manifest'] = /^([a-z0-9,[\]/-]+):/.exec(key) ?? [];
+        if (type === 'manifest')
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input annotations has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; the action sets only annotations of the manifest: give key=value or manifest:key=value`);
+    });
+}
+/**
+ * Reads the settings of an attestation: `true`, `false`, or its attributes, with commas between.
+ *
+ * @param form of the attributes
+ * @returns undefined for `false`
+ * @throws UserError
+ */
+function readAttestation(get, name, form) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, name) ?? 'false';
+    if (/^(?:true|false)$/i.test(value))
+        return value.toLowerCase() === 'true' ? 'true' : undefined;
+    if (/^[a-z][a-z0-9-]*=[^\s,"=]+(?:,[a-z][a-z0-9-]*=[^\s,"]+)*$/.test(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(value)}; it must be true, false or ${form}`);
+}
+
+
+/***/ }),
+
 /***/ 3540:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -39735,7 +40026,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   EE: () => (/* binding */ argument),
-  at: () => (/* binding */ branchName),
   z6: () => (/* binding */ check),
   ur: () => (/* binding */ lineBeginning),
   Mn: () => (/* binding */ lines),
@@ -41963,13 +42253,6 @@ function minutes(get, name) {
     }
     return number;
 }
-/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
-function branchName(get, name) {
-    const value = optional(get, name)?.replace(/^refs\/heads\//, '');
-    if (value === undefined || (value !== '' && !value.startsWith('refs/')))
-        return value;
-    throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be the name of a branch, for example main`);
-}
 function tagName(get, name, otherwise) {
     const value = optional(get, name) ?? otherwise;
     if (!(0,image_reference/* isTag */.dz)(value)) {
@@ -42014,23 +42297,123 @@ function retries(get) {
 
 /***/ }),
 
-/***/ 2449:
+/***/ 3100:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   DV: () => (/* binding */ crossCheck),
-/* harmony export */   In: () => (/* binding */ onePlatform),
-/* harmony export */   Ko: () => (/* binding */ readInputs),
-/* harmony export */   N9: () => (/* binding */ OWN_LABELS),
-/* harmony export */   ql: () => (/* binding */ readSecrets)
-/* harmony export */ });
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2184);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2485);
-/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
-/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6088);
-/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3787);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  N9: () => (/* binding */ OWN_LABELS),
+  DV: () => (/* binding */ crossCheck),
+  Ko: () => (/* binding */ readInputs)
+});
+
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
+// EXTERNAL MODULE: ./.build/src/action/input-values.js + 10 modules
+var input_values = __nccwpck_require__(3540);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
+// EXTERNAL MODULE: ./.build/src/action/run-options.js + 1 modules
+var run_options = __nccwpck_require__(6088);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/action/tag-inputs.js
+
+
+
+
+
+
+/** Digits that are also decimal, and as many as a commit ID has at most. */
+const SOME_COMMIT = '0'.repeat(64);
+/** Reads the template of commit tags, which has one placeholder. */
+function commitTag(get) {
+    const template = (0,input_values/* optional */.lq)(get, 'commit-tag') ?? reserved_tags/* SHORT_TEMPLATE */.uY;
+    if ((0,reserved_tags/* partsOfTemplate */.Uu)(template) === undefined) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}; it must have exactly one of {short} and {sha}, for example sha-{short}`);
+    }
+    const tag = (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT);
+    if (!(0,image_reference/* isTag */.dz)(tag)) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, which makes no tag; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`);
+    }
+    return template;
+}
+function furtherTag(image, item) {
+    const reference = (0,input_values/* check */.z6)('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
+    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+        throw reserved('tags has', item);
+    return reference;
+}
+function movingTag(get, name, otherwise) {
+    const tag = (0,input_values/* tagName */.wZ)(get, name, otherwise);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
+        throw reserved(`${name} is`, tag);
+    return tag;
+}
+function reserved(what, tag) {
+    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+}
+function formOf(tag) {
+    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+        return '7 hex digits';
+    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+}
+/**
+ * Validates that no tag has two uses.
+ *
+ * @throws UserError
+ */
+function crossCheckTags(inputs) {
+    const { image, builderTag, latestTag, tags } = inputs;
+    if (builderTag === latestTag) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
+    }
+    const twice = builderTag === (0,reserved_tags/* keptCacheOf */.SK)(latestTag) ? builderTag : latestTag;
+    if (twice === builderTag || (0,reserved_tags/* ownUseOf */.fi)(latestTag, inputs) !== undefined) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
+    }
+    checkCommitTag(inputs);
+    (0,publish_branches/* checkPublishBranches */.OF)(inputs);
+    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
+        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+        const ofBranch = (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs) ? 'a branch of the input publish-branch' : undefined;
+        const taken = (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) ?? (0,reserved_tags/* ownUseOfPlatforms */.pM)(tag, inputs) ?? ofBranch;
+        if (taken !== undefined) {
+            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
+        }
+    }
+}
+/** Refuses a template that may make a tag which the action uses for something else. */
+function checkCommitTag(inputs) {
+    const { builderTag, latestTag, commitTag: template } = inputs;
+    const some = [40, 64].map((digits) => (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT.slice(0, digits)));
+    const named = [builderTag, latestTag, (0,reserved_tags/* candidateOf */.RH)(builderTag), (0,reserved_tags/* keptCacheOf */.SK)(latestTag)];
+    const taken = named.find((tag) => (0,reserved_tags/* isCommitTag */.OU)(tag, template)) ??
+        some.find((tag) => (0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) !== undefined || (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs));
+    if (taken === undefined)
+        return;
+    throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, but the action may use such a tag (${taken}) for something else; give another one, for example sha-{short}`);
+}
+
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var tests = __nccwpck_require__(3787);
+;// CONCATENATED MODULE: ./.build/src/action/inputs.js
+
+
+
+
 
 
 
@@ -42045,48 +42428,59 @@ function retries(get) {
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 function readInputs(get) {
-    const image = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .required */ .mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
-    const { registry } = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('image', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseRepository */ .SU)(image));
+    const image = (0,input_values/* required */.mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
+    const { registry } = (0,input_values/* check */.z6)('image', () => (0,image_reference/* parseRepository */.SU)(image));
     if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
         // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input image is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(image.toLowerCase())}`);
+        throw new errors/* UserError */.yo(`Input image is ${(0,lib_text/* quote */.hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,lib_text/* show */.WU)(image.toLowerCase())}`);
     }
     return {
         image,
-        context: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'context') ?? '.',
-        file: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'file'),
-        builderTarget: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder-target') ?? 'builder',
-        target: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'target'),
-        tests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('tests', get('tests')),
-        productionTests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('production-tests', get('production-tests')),
-        checks: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readChecks */ .wf)(get('checks')),
-        testOptions: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'test-options').flatMap((line) => (0,_run_options_js__WEBPACK_IMPORTED_MODULE_3__/* .runOption */ .h)('test-options', line)),
-        testParallelism: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .wholeNumber */ .rD)(get, 'test-parallelism'),
-        testTimeoutMinutes: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .minutes */ .Gx)(get, 'test-timeout-minutes'),
-        testReports: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'test-reports').map(containerPath),
-        reportsDirectory: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'reports-directory') ?? 'test-reports',
-        skipUnchangedTests: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'skip-unchanged-tests'),
-        buildArgs: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'build-args').map((item) => (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('build-args', 'NAME=value', item, true)),
-        labels: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'labels').map(label),
-        secrets: readSecrets(get)[0],
-        ssh: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', sshList),
-        addHosts: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map(hostLine),
-        network: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'network'),
-        platform: platform(get),
-        shmSize: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'shm-size'),
-        tags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'tags').map((item) => furtherTag(image, item)),
+        context: (0,input_values/* path */.Ae)(get, 'context') ?? '.',
+        file: (0,input_values/* path */.Ae)(get, 'file'),
+        builderTarget: (0,input_values/* argument */.EE)(get, 'builder-target') ?? 'builder',
+        target: (0,input_values/* argument */.EE)(get, 'target'),
+        tests: (0,tests/* readTests */.iv)('tests', get('tests')),
+        productionTests: (0,tests/* readTests */.iv)('production-tests', get('production-tests')),
+        checks: (0,tests/* readChecks */.wf)(get('checks')),
+        testOptions: (0,input_values/* lines */.Mn)(get, 'test-options').flatMap((line) => (0,run_options/* runOption */.h)('test-options', line)),
+        testParallelism: (0,input_values/* wholeNumber */.rD)(get, 'test-parallelism'),
+        testTimeoutMinutes: (0,input_values/* minutes */.Gx)(get, 'test-timeout-minutes'),
+        testReports: (0,input_values/* words */.aL)(get, 'test-reports').map(containerPath),
+        reportsDirectory: (0,input_values/* path */.Ae)(get, 'reports-directory') ?? 'test-reports',
+        skipUnchangedTests: (0,input_values/* yesOrNo */.GX)(get, 'skip-unchanged-tests'),
+        buildArgs: (0,input_values/* records */.V0)(get, 'build-args').map((item) => (0,input_values/* pair */.V2)('build-args', 'NAME=value', item, true)),
+        labels: (0,input_values/* records */.V0)(get, 'labels').map(label),
+        annotations: (0,build_inputs/* readAnnotations */.ti)(get),
+        secrets: (0,secret_inputs/* readSecrets */.ql)(get)[0],
+        secretFiles: (0,secret_inputs/* readSecretFiles */.EH)(get),
+        secretEnvs: (0,secret_inputs/* readSecretEnvs */.Lr)(get),
+        ssh: (0,build_inputs/* readSsh */.d4)(get),
+        addHosts: (0,build_inputs/* readAddHosts */.fS)(get),
+        network: (0,input_values/* argument */.EE)(get, 'network'),
+        ...(0,platforms/* readPlatforms */.t)(get),
+        shmSize: (0,input_values/* argument */.EE)(get, 'shm-size'),
+        ulimit: (0,build_inputs/* readUlimits */.wN)(get),
+        buildContexts: (0,build_inputs/* readBuildContexts */.xh)(get),
+        noCache: (0,input_values/* yesOrNo */.GX)(get, 'no-cache'),
+        noCacheFilters: [...new Set((0,input_values/* words */.aL)(get, 'no-cache-filters'))],
+        pull: (0,input_values/* yesOrNo */.GX)(get, 'pull'),
+        provenance: (0,build_inputs/* readAttestation */.V6)(get, 'provenance', 'attributes such as mode=max'),
+        sbom: (0,build_inputs/* readAttestation */.V6)(get, 'sbom', 'generator=IMAGE'),
+        tags: (0,input_values/* words */.aL)(get, 'tags').map((item) => furtherTag(image, item)),
+        commitTag: commitTag(get),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
-        cacheTags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
-        expectCache: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .branchName */ .at)(get, 'publish-branch'),
-        push: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
-        dryRun: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'dry-run'),
-        retries: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .retries */ .ZI)(get),
-        builder: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder'),
-        removeImages: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
-        githubToken: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'github-token')
+        cacheTags: (0,input_values/* oneOf */.yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
+        expectCache: (0,input_values/* oneOf */.yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
+        publishBranch: (0,publish_branches/* readPublishBranches */._y)(get),
+        push: (0,input_values/* oneOf */.yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
+        dryRun: (0,input_values/* yesOrNo */.GX)(get, 'dry-run'),
+        retries: (0,input_values/* retries */.ZI)(get),
+        builder: (0,input_values/* argument */.EE)(get, 'builder'),
+        removeImages: (0,input_values/* oneOf */.yL)(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
+        githubToken: (0,input_values/* optional */.lq)(get, 'github-token')
     };
 }
 /**
@@ -42095,117 +42489,33 @@ function readInputs(get) {
  * @throws UserError
  */
 function crossCheck(inputs) {
-    const { image, builderTag, latestTag, tags } = inputs;
-    if (builderTag === latestTag) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
-    }
-    const twice = builderTag === (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .keptCacheOf */ .SK)(latestTag) ? builderTag : latestTag;
-    if (twice === builderTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(latestTag, inputs) !== undefined) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
-    }
-    for (const reference of tags.filter((one) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, one))) {
-        const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-        const taken = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(tag, inputs);
-        if (taken !== undefined) {
-            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input tags has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
-        }
-    }
+    crossCheckTags(inputs);
+    (0,secret_inputs/* checkSecretIds */.Py)(inputs);
 }
 function label(item) {
-    const [key = ''] = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('labels', 'key=value', item).split('=');
+    const [key = ''] = (0,input_values/* pair */.V2)('labels', 'key=value', item).split('=');
     if (key.startsWith(OWN_LABELS)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input labels has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
+        throw new errors/* UserError */.yo(`Input labels has ${(0,input_values/* lineBeginning */.ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
     }
     return item;
 }
 /** With which the names of the action's own labels begin. */
 const OWN_LABELS = 'shared-docker-layers.';
-function furtherTag(image, item) {
-    const reference = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('tags', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .resolveTag */ .fn)(image, item));
-    const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference))
-        throw reserved('tags has', item);
-    return reference;
-}
-function movingTag(get, name, otherwise) {
-    const tag = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .tagName */ .wZ)(get, name, otherwise);
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
-        throw reserved(`${name} is`, tag);
-    return tag;
-}
-function reserved(what, tag) {
-    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${what} ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
-}
-function formOf(tag) {
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
-        return '7 hex digits';
-    return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
-}
-/**
- * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
- *
- * @throws UserError
- */
-function readSecrets(get) {
-    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
-    const secrets = all.filter(({ value }) => value.trim() !== '');
-    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
-    return [secrets, [...new Set(ids)]];
-}
-function secret(item) {
-    const equals = item.indexOf('=');
-    const id = item.slice(0, Math.max(equals, 0));
-    if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
-        // the line may be the secret itself, so the message omits it
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
-    }
-    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
-    }
-    return { id, value: item.slice(equals + 1) };
-}
-/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
-function sshList(line) {
-    return (line
-        .split(',')
-        .slice(1)
-        .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line));
-}
-function hostLine(item) {
-    if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
-        return item;
-    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
-}
-function platform(get) {
-    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'platform');
-    return value === undefined ? undefined : onePlatform('Input platform', value);
-}
-/**
- * Returns a platform that the user gave.
- *
- * @param what where the user gave it
- * @throws UserError
- */
-function onePlatform(what, value) {
-    if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
-        return value;
-    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
-}
 function cacheStages(get) {
-    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'cache-stages');
+    const items = (0,input_values/* words */.aL)(get, 'cache-stages');
     const [only = 'auto'] = items;
     if (items.length <= 1 && (only === 'auto' || only === 'none'))
         return only;
     const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
     if (word !== undefined) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input cache-stages has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
+        throw new errors/* UserError */.yo(`Input cache-stages has the line ${(0,lib_text/* quote */.hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
     return [...new Set(items)];
 }
 /** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item) {
     if (/[*?\0]/.test(item)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input test-reports has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be one file or folder in the container, without wildcards`);
+        throw new errors/* UserError */.yo(`Input test-reports has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be one file or folder in the container, without wildcards`);
     }
     return item;
 }
@@ -42242,6 +42552,191 @@ function valuesOfBuildArgs(buildArgs, env) {
         const value = env[arg];
         return value === undefined ? [] : [[arg, value]];
     }));
+}
+
+
+/***/ }),
+
+/***/ 806:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I: () => (/* binding */ onePlatform),
+/* harmony export */   t: () => (/* binding */ readPlatforms)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
+
+
+
+/**
+ * Reads the inputs `platform` and `platforms`: one a line, or with commas between, as in docker/build-push-action. A list of one
+ * platform is the same as that platform.
+ *
+ * @throws UserError
+ */
+function readPlatforms(get) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .argument */ .EE)(get, 'platform');
+    const platform = value === undefined ? undefined : onePlatform('Input platform', value);
+    const platforms = listOf(get('platforms'));
+    if (platform !== undefined && platforms.length > 0 && !platforms.includes(platform.toLowerCase())) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platform is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(platform)}, which is not in the input platforms (${platforms.join(', ')}); add it there`);
+    }
+    return platforms.length > 1 ? { platform, platforms } : { platform: platform ?? platforms[0], platforms: [] };
+}
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+function onePlatform(what, value) {
+    if (isPlatform(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64; for several, use the input platforms`);
+}
+function listOf(text) {
+    const items = text
+        .split(/[\n,]/)
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+    const wrong = items.find((item) => !isPlatform(item) || !item.includes('/'));
+    if (wrong !== undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platforms has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}; each item must be a platform, for example linux/amd64 or linux/arm64`);
+    }
+    return [...new Set(items.map((item) => item.toLowerCase()))];
+}
+function isPlatform(value) {
+    return /^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value);
+}
+
+
+/***/ }),
+
+/***/ 4618:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $c: () => (/* binding */ movingTagsOf),
+/* harmony export */   JY: () => (/* binding */ whyNoMovingTags),
+/* harmony export */   OF: () => (/* binding */ checkPublishBranches),
+/* harmony export */   Sj: () => (/* binding */ isTagOfBranch),
+/* harmony export */   _y: () => (/* binding */ readPublishBranches),
+/* harmony export */   lA: () => (/* binding */ fits)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3540);
+
+
+
+
+
+/**
+ * Reads names of branches, and after the first one also patterns with one `*`, which stands for any text without a slash.
+ * Expressions such as github.ref give a name as a ref.
+ *
+ * @throws UserError
+ */
+function readPublishBranches(get) {
+    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_3__/* .words */ .aL)(get, 'publish-branch').map((item) => item.replace(/^refs\/heads\//, ''));
+    for (const [index, item] of items.entries()) {
+        const wrong = whyNoBranch(item, index === 0);
+        if (wrong !== undefined)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(item)}; ${wrong}`);
+    }
+    return [...new Set(items)];
+}
+function whyNoBranch(item, isFirst) {
+    if (item === '' || /^refs\/|[\s?[\\]/.test(item)) {
+        return 'each line must be the name of a branch, for example main, or after the first line a pattern, for example release/*';
+    }
+    if (item.split('*').length > 2)
+        return 'a pattern may have one *';
+    if (isFirst && item.includes('*')) {
+        return 'the first line must be the name of one branch, because only its runs set the tags of builder-tag and latest-tag';
+    }
+    return undefined;
+}
+/** Returns whether the name of a branch is an item of the input `publish-branch`, or fits its pattern. */
+function fits(branch, item) {
+    const [before = '', after] = item.split('*');
+    if (after === undefined)
+        return branch === item;
+    return isAround(branch, before, after) && !branch.slice(before.length, branch.length - after.length).includes('/');
+}
+function isAround(text, before, after) {
+    return text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+}
+/** Returns the moving tags of a further publishing branch. */
+function movingTagsOf(branch, { builderTag, latestTag }) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    return { builderTag: `${builderTag}-${tag}`, latestTag: `${latestTag}-${tag}` };
+}
+/** Returns why a further publishing branch cannot have moving tags of its own, as a clause; undefined if it can. */
+function whyNoMovingTags(branch, inputs) {
+    const own = movingTagsOf(branch, inputs);
+    const all = [own.builderTag, own.latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(own.builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(own.latestTag)];
+    const long = all.find((tag) => !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag));
+    if (long !== undefined)
+        return `its tag ${long} would be longer than a registry allows (128 characters)`;
+    const taken = all.find((tag) => isTaken(tag, inputs));
+    if (taken !== undefined)
+        return `the action uses the tag ${taken} for something else`;
+    if (/(^|-)(next|cache)$|(^|-)stage-/.test((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch))) {
+        return `the action may use the tags ${own.builderTag} and ${own.latestTag} for something else of another branch`;
+    }
+    const rival = findRival(branch, inputs.publishBranch);
+    return (rival && `its tag ${own.latestTag} would also be that of branch ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(rival)}, which the input names or allows`);
+}
+/** Returns whether a tag of a further publishing branch has another use. */
+function isTaken(tag, inputs) {
+    const { builderTag, latestTag, commitTag } = inputs;
+    const own = [builderTag, latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(latestTag)];
+    const isOfAction = own.includes(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, inputs) !== undefined;
+    return isOfAction || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag, commitTag);
+}
+/** Returns another further publishing branch that exists or may exist, and has the same moving tags. */
+function findRival(branch, [first, ...further]) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    const rivals = further.map((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined)
+            return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(item) === tag ? item : branch;
+        const [tagBefore, tagAfter] = [(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)];
+        if (!isAround(tag, tagBefore, tagAfter))
+            return branch;
+        return `${before}${tag.slice(tagBefore.length, tag.length - tagAfter.length)}${after}`;
+    });
+    return rivals.find((rival) => rival !== branch && rival !== first);
+}
+/** Returns whether a tag is one that the action uses for a further publishing branch, or may use. */
+function isTagOfBranch(tag, inputs) {
+    return inputs.publishBranch.slice(1).some((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined) {
+            const own = movingTagsOf(item, inputs);
+            return tag === own.latestTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, own) !== undefined;
+        }
+        const names = [inputs.builderTag, inputs.latestTag];
+        return names.some((name) => isAround(tag, `${name}-${(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before)}`, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)));
+    });
+}
+/** @throws UserError if the moving tags of two branches could be the same */
+function checkPublishBranches(inputs) {
+    const { builderTag, latestTag, publishBranch } = inputs;
+    if (publishBranch.length > 1 && (builderTag.startsWith(`${latestTag}-`) || latestTag.startsWith(`${builderTag}-`))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so moving tags of the branches of the input publish-branch could be the same; let neither begin with the other and a dash`);
+    }
+    for (const branch of publishBranch.slice(1).filter((item) => !item.includes('*'))) {
+        const why = whyNoMovingTags(branch, inputs);
+        if (why === undefined)
+            continue;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(branch)}, which cannot have moving tags of its own: ${why}; remove it, or rename the branch`);
+    }
 }
 
 
@@ -42367,6 +42862,121 @@ function runOption(name, line) {
 
 /***/ }),
 
+/***/ 3372:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EH: () => (/* binding */ readSecretFiles),
+/* harmony export */   Lr: () => (/* binding */ readSecretEnvs),
+/* harmony export */   Mz: () => (/* binding */ secretsInFiles),
+/* harmony export */   Py: () => (/* binding */ checkSecretIds),
+/* harmony export */   WN: () => (/* binding */ secretsInEnvironment),
+/* harmony export */   ql: () => (/* binding */ readSecrets)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+/** The characters of an id: it is a part of an argument of docker with commas between the parts. */
+const ID = /^[A-Za-z0-9_.-]+$/;
+/** The limit of BuildKit for a secret (moby/buildkit session/secrets). */
+const LONGEST_SECRET = 500 * 1_024;
+/**
+ * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
+ *
+ * @throws UserError
+ */
+function readSecrets(get) {
+    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
+    const secrets = all.filter(({ value }) => value.trim() !== '');
+    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
+    return [secrets, [...new Set(ids)]];
+}
+function secret(item) {
+    const equals = item.indexOf('=');
+    const id = item.slice(0, Math.max(equals, 0));
+    if (!ID.test(id)) {
+        // the line may be the secret itself, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
+    }
+    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
+    }
+    return { id, value: item.slice(equals + 1) };
+}
+/** @throws UserError */
+function readSecretFiles(get) {
+    // a path may have commas
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-files', () => false).map((item) => {
+        const [, id = '', path = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+        if (ID.test(id) && !path.includes('\0'))
+            return { id, path };
+        // the line may be a secret, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-files has a line that is not id=path; each line must be, for example npmrc=.npmrc, with an id of letters, digits, dots, dashes and underscores');
+    });
+}
+/** @throws UserError */
+function readSecretEnvs(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-envs', () => false).map((item) => {
+        const [, id = '', variable = ''] = /^([^=]*)=([A-Za-z_]\w*)$/.exec(item) ?? [];
+        if (ID.test(id))
+            return { id, variable };
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-envs has a line that is not id=NAME; each line must be, for example npm_token=NPM_TOKEN, with the name of an environment variable');
+    });
+}
+/**
+ * Validates that each id stands for one secret.
+ *
+ * @throws UserError
+ */
+function checkSecretIds({ secrets, secretFiles, secretEnvs }) {
+    // the last of two in the same input counts, as for docker
+    const lists = [
+        ['secrets', secrets],
+        ['secret-files', secretFiles],
+        ['secret-envs', secretEnvs]
+    ];
+    const seen = new Map();
+    for (const [name, items] of lists) {
+        for (const { id } of items) {
+            const other = seen.get(id) ?? name;
+            if (other !== name) {
+                throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Inputs ${other} and ${name} both have the id "${id}"; give each secret an id of its own`);
+            }
+            seen.set(id, name);
+        }
+    }
+}
+/** Returns the secrets in the environment, and the ids of those without a value. */
+function secretsInEnvironment(secretEnvs, env) {
+    const all = secretEnvs.map(({ id, variable }) => ({ id, value: env[variable] ?? '' }));
+    const isSet = ({ value }) => value.trim() !== '';
+    return [all.filter(isSet), all.filter((one) => !isSet(one)).map(({ id }) => id)];
+}
+/**
+ * Returns the text of the secrets in files, to redact it; of a file that is no text there is nothing to redact.
+ *
+ * @throws UserError if a file cannot be read; without its path, which may be a secret in the wrong input
+ */
+async function secretsInFiles(secretFiles) {
+    const all = await Promise.all(secretFiles.map(async ({ id, path }) => {
+        const bytes = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path).catch((error) => {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" cannot be read (${error.code}); give the path of a file, absolute or relative to the working directory`);
+        });
+        if (bytes.length > LONGEST_SECRET) {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" has ${bytes.length} bytes; docker takes at most ${LONGEST_SECRET}`);
+        }
+        const value = bytes.toString();
+        return Buffer.from(value).equals(bytes) ? [{ id, value }] : [];
+    }));
+    return all.flat();
+}
+
+
+/***/ }),
+
 /***/ 3271:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -42383,7 +42993,7 @@ function runOption(name, line) {
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 class Secrets {
-    /** The input `secrets`. */
+    /** The inputs `secrets` and `secret-envs`. */
     values;
     /** The texts to redact, line by line: the runner masks only within lines. */
     lines;
@@ -42393,10 +43003,11 @@ class Secrets {
      * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
      * @param env the environment of the step: the inputs may name its variables
      * @param known a text that is no secret: the Dockerfile
+     * @param files the content of the input `secret-files`, which docker reads itself
      */
-    constructor(inputs, names = [], env = {}, known = '') {
+    constructor(inputs, names = [], env = {}, known = '', files = []) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs, env, known);
+        const all = hiddenTexts({ ...inputs, secrets: [...inputs.secrets, ...files] }, env, known);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -42424,7 +43035,7 @@ class Secrets {
     }
 }
 /** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
-const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
+const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays url'.split(' '));
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
 }
@@ -42639,6 +43250,292 @@ function titleOfTest({ kind, command }) {
 function titleOf(command) {
     const [first = '', ...more] = command.split('\n');
     return more.length === 0 ? first : `${first} …`;
+}
+
+
+/***/ }),
+
+/***/ 4897:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   lV: () => (/* binding */ missingRecords),
+/* harmony export */   mu: () => (/* binding */ layersBelow),
+/* harmony export */   oP: () => (/* binding */ whyNoCache),
+/* harmony export */   rm: () => (/* binding */ ownHistoryStart)
+/* harmony export */ });
+/* unused harmony export keywordOf */
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9910);
+
+/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
+function ownHistoryStart(image, { instructions: own }) {
+    const start = image.history.length - own.length;
+    const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
+    return start >= 0 && fits ? start : undefined;
+}
+/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
+function keywordOf(createdBy = '') {
+    const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
+    const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
+    return nop ?? first ?? 'RUN';
+}
+/**
+ * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
+ *
+ * @returns a clause: "its cache metadata …"
+ */
+function whyNoCache(image, build) {
+    if (image.recorded === undefined)
+        return 'it has no cache metadata';
+    const own = ownLayers(image, build);
+    if (image.recorded === 'unknown')
+        return undefined;
+    // layers of the base image's triggers cannot be distinguished from layers of the base image
+    if (own === undefined)
+        return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
+    const missing = unrecorded(image, own);
+    return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
+}
+/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
+function missingRecords(image, build) {
+    if (image?.recorded === undefined)
+        return Number.POSITIVE_INFINITY;
+    if (image.recorded === 'unknown')
+        return 0;
+    const own = ownLayers(image, build);
+    if (own === undefined)
+        return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
+    return unrecorded(image, own);
+}
+function unrecorded({ recorded = [] }, layers) {
+    return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
+}
+/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
+function ownLayers(image, build) {
+    const start = ownHistoryStart(image, build);
+    if (start === undefined)
+        return undefined;
+    // on scratch, BuildKit makes the first folder each time, and has no record of it
+    const isOnScratch = start === 0 && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_0__/* .firstFolderIn */ .Ov)(build.instructions) !== undefined;
+    const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
+    return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
+}
+/** Counts the layers that the first entries of the history created. */
+function layersBelow({ history }, entries) {
+    return history.slice(0, entries).filter(({ empty }) => !empty).length;
+}
+
+
+/***/ }),
+
+/***/ 1687:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   BM: () => (/* binding */ keysToAsk),
+/* harmony export */   DS: () => (/* binding */ chainOfKeys),
+/* harmony export */   Ln: () => (/* binding */ cacheTagsOf),
+/* harmony export */   O$: () => (/* binding */ cacheTagOf),
+/* harmony export */   bD: () => (/* binding */ testedTagOf),
+/* harmony export */   qU: () => (/* binding */ shortKey)
+/* harmony export */ });
+/* unused harmony export keysForTags */
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9910);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7107);
+
+
+/** Maximum number of cache tags of one image, and of questions to the registry for one build. */
+const MOST_TAGS = 16;
+const MOST_QUESTIONS = 8;
+/** Hex digits of a key in a tag, and in a label. */
+const DIGITS = 16;
+/**
+ * Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. The FROM of its
+ * other stages names the stage before.
+ */
+function chainOfKeys({ own }, keys) {
+    return own.flatMap(({ stage }, index) => {
+        const of = keys.get(stage);
+        return of === undefined ? [] : [...(index === 0 ? [of.base] : []), ...of.instructions];
+    });
+}
+/**
+ * Returns the keys by which a later build may need the image of a build, the longest first: those after each instruction that
+ * makes a layer. Files, stages, images and build arguments may change what follows, and so may an edit of the Dockerfile.
+ */
+function keysForTags({ own }, keys) {
+    return [...layerKeys({ own }, keys).keys()].reverse().slice(0, MOST_TAGS);
+}
+/** Returns the keys after each layer, each with whether what follows it reads something from outside the Dockerfile. */
+function layerKeys({ own }, keys) {
+    const found = new Map();
+    let last;
+    for (const { key, readsOutside, keyword } of chainOfKeys({ own }, keys)) {
+        if (last !== undefined && readsOutside)
+            found.set(last, true);
+        if (key === undefined)
+            break;
+        // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
+        if (last === undefined && !(0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_1__/* .makesLayer */ .J)({ keyword }))
+            continue;
+        last = key;
+        if (!found.has(key))
+            found.set(key, false);
+    }
+    return found;
+}
+/**
+ * Returns the keys to look up for a build, the longest first. Of many, it leaves out those that only an edit of the Dockerfile
+ * makes useful, but for the last one, and then the shortest.
+ */
+function keysToAsk(build, keys) {
+    const all = [...layerKeys(build, keys)]
+        .reverse()
+        .map(([key, isBoundary], index) => ({ key, isLikely: isBoundary || index === 0 }));
+    const chosen = [...all.filter(({ isLikely }) => isLikely), ...all.filter(({ isLikely }) => !isLikely)];
+    const asked = new Set(chosen.slice(0, MOST_QUESTIONS));
+    return all.filter((one) => asked.has(one)).map(({ key }) => key);
+}
+/** Returns the beginning of a key, as tags and labels have it. */
+function shortKey(key) {
+    return key.slice(0, DIGITS);
+}
+/** Returns the reference of the cache tag of a key. */
+function cacheTagOf(image, key) {
+    return `${image}:cache-${shortKey(key)}`;
+}
+/** Returns the cache tags of the image of a build, that of the longest key first. */
+function cacheTagsOf(image, build, keys) {
+    return keysForTags(build, keys).map((key) => cacheTagOf(image, key));
+}
+/**
+ * Returns the reference of the tested tag: only a run in which every test passed sets it.
+ *
+ * @param parts the keys of the images, and the fingerprint of the tests
+ * @returns undefined if one of them is unknown
+ */
+function testedTagOf(image, parts) {
+    if (parts.includes(undefined))
+        return undefined;
+    return `${image}:tested-${shortKey((0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_0__/* .hashOf */ .q)(parts))}`;
+}
+
+
+/***/ }),
+
+/***/ 4519:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $j: () => (/* binding */ nameOfEngine),
+/* harmony export */   $w: () => (/* binding */ BASE_NAME_LABEL),
+/* harmony export */   J0: () => (/* binding */ imageLabels),
+/* harmony export */   TN: () => (/* binding */ isRecorded),
+/* harmony export */   bi: () => (/* binding */ ownInstructionsOf),
+/* harmony export */   d6: () => (/* binding */ keysLabel),
+/* harmony export */   f3: () => (/* binding */ readKeysLabel),
+/* harmony export */   m8: () => (/* binding */ BASE_DIGEST_LABEL)
+/* harmony export */ });
+/* unused harmony exports KEYS_LABEL, BASES_LABEL */
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1433);
+/* harmony import */ var _registry_reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5626);
+/* harmony import */ var _key_tags_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1687);
+
+
+
+/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
+const KEYS_LABEL = 'shared-docker-layers.keys';
+/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
+const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
+const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
+/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
+const BASES_LABEL = 'shared-docker-layers.bases';
+/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
+function imageLabels({ kind, baseImage }, digests) {
+    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
+    return [
+        ...labelsOfBase(baseImage, digests),
+        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
+    ];
+}
+function labelsOfBase(baseImage, digests) {
+    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
+    if (baseImage === undefined || digest === undefined)
+        return [];
+    const { registry, path, target } = (0,_registry_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .addressOf */ .ci)(baseImage);
+    const name = `${registry}/${path}${(0,_registry_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .isDigest */ .Bc)(target) ? '' : `:${target}`}`;
+    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
+}
+/** Returns the name of an engine in the label: `28.5.2 containerd`. */
+function nameOfEngine({ version, store }) {
+    return `${version} ${store}`;
+}
+/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
+const LONGEST_LABEL = 60_000;
+/**
+ * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
+ * its base image. An ingredient that several keys share is written once.
+ */
+function keysLabel(build, keys, engine) {
+    const parts = [];
+    const indices = new Map();
+    const indexOf = ({ kind, name = '', hash, count }) => {
+        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
+        const text = JSON.stringify(part);
+        const index = indices.get(text) ?? parts.push(part) - 1;
+        indices.set(text, index);
+        return index;
+    };
+    const chain = (0,_key_tags_js__WEBPACK_IMPORTED_MODULE_1__/* .chainOfKeys */ .DS)(build, keys).map(({ keyword, key, ingredients }) => [
+        keyword,
+        key === undefined ? '' : (0,_key_tags_js__WEBPACK_IMPORTED_MODULE_1__/* .shortKey */ .qU)(key),
+        ingredients.map(indexOf)
+    ]);
+    const value = JSON.stringify({ version: 1, engine, parts, chain });
+    if (value.length <= LONGEST_LABEL)
+        return `${KEYS_LABEL}=${value}`;
+    const bare = JSON.stringify({
+        version: 1,
+        engine,
+        parts: [],
+        chain: chain.map(([keyword, key]) => [keyword, key, []])
+    });
+    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
+}
+/** Reads the label of an image; undefined if it has none of this form. */
+function readKeysLabel(labels) {
+    const json = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .parseJson */ .qF)(labels[KEYS_LABEL] || '');
+    if ((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(json, 'version') !== 1)
+        return undefined;
+    const parts = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(json, 'parts')).map(readIngredient);
+    const chain = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(json, 'chain')).map((entry) => {
+        const [keyword, key, indices] = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(entry);
+        const ingredients = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
+        return { keyword: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(keyword), key: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(key), ingredients };
+    });
+    return chain.length === 0 ? undefined : { engine: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__.at)(json, 'engine')), chain };
+}
+/**
+ * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
+ * Dockerfile has made has others than the build that takes its cache from it.
+ */
+function ownInstructionsOf(labels) {
+    const chain = readKeysLabel(labels)?.chain.slice(1);
+    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
+    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
+}
+/** Returns whether an instruction has the recorded key. */
+function isRecorded({ key }, recorded) {
+    return key !== undefined && recorded?.key === (0,_key_tags_js__WEBPACK_IMPORTED_MODULE_1__/* .shortKey */ .qU)(key);
+}
+function readIngredient(entry) {
+    const [kind, name, hash, count] = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(entry);
+    return {
+        kind: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(kind),
+        ...((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(name) !== '' && { name: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(name) }),
+        hash: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_2__/* .text */ .Qq)(hash),
+        ...(typeof count === 'number' && { count })
+    };
 }
 
 
@@ -42905,6 +43802,34 @@ async function readImageId(docker, name, signal) {
 
 /***/ }),
 
+/***/ 2922:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ readWarning),
+/* harmony export */   o: () => (/* binding */ distinctWarnings)
+/* harmony export */ });
+/** Parses a warning; undefined if it has no text. Its text is `RULE: MESSAGE (line N)` (frontend/dockerfile/linter). */
+function readWarning({ short = '', url = '', range = [] }) {
+    const text = Buffer.from(short, 'base64').toString().trim();
+    if (text === '')
+        return undefined;
+    const [, rule = '', rest = text] = /^([A-Z][A-Za-z]*): (.*)$/s.exec(text) ?? [];
+    const line = range?.[0]?.start?.line;
+    return {
+        ...{ rule, message: rest.replace(/ \(line \d+\)$/, ''), url: /^https:\/\/\S+$/.test(url) ? url : '' },
+        ...(Number.isSafeInteger(line) && Number(line) > 0 && { line: Number(line) })
+    };
+}
+/** Returns each warning once: the builder checks the whole file for each stage that it builds. */
+function distinctWarnings(warnings) {
+    const byText = new Map(warnings.map((warning) => [JSON.stringify(warning), warning]));
+    return [...byText.values()].toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
+
+/***/ }),
+
 /***/ 4312:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -42912,8 +43837,10 @@ async function readImageId(docker, name, signal) {
 /* harmony export */   WF: () => (/* binding */ createReader)
 /* harmony export */ });
 /* unused harmony exports RawJsonProgress, PlainProgress */
+/* harmony import */ var _build_warnings_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2922);
 /* harmony import */ var _line_reader_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(316);
 /* harmony import */ var _reader_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7315);
+
 
 
 /**
@@ -42959,10 +43886,14 @@ class RawJsonProgress extends _line_reader_js__WEBPACK_IMPORTED_MODULE_0__/* .Li
     #bases = new Map();
     /** By status, what was last reported. */
     #statuses = new Map();
+    #warnings = [];
     #object = '';
     #news = 0;
     bases() {
         return [...this.#bases.values()];
+    }
+    warnings() {
+        return this.#warnings;
     }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
@@ -43016,10 +43947,15 @@ class RawJsonProgress extends _line_reader_js__WEBPACK_IMPORTED_MODULE_0__/* .Li
             this.#note(`${vertex} ${id}`, `${current} ${completed}`);
         for (const log of status.logs ?? [])
             this.#log(log);
-        for (const { short } of status.warnings ?? []) {
-            if (short)
-                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
-        }
+        for (const raw of status.warnings ?? [])
+            this.#warn(raw);
+    }
+    #warn(raw) {
+        const warning = (0,_build_warnings_js__WEBPACK_IMPORTED_MODULE_2__/* .readWarning */ .X)(raw);
+        if (warning === undefined)
+            return;
+        this.#warnings.push(warning);
+        this.print(`WARN: ${Buffer.from(raw.short ?? '', 'base64').toString()}\n`);
     }
     /** BuildKit repeats the state of a transfer although nothing arrives. */
     #note(status, state) {
@@ -43191,6 +44127,10 @@ class LineReader {
             if (rest !== '')
                 this.read(rest, stream);
         }
+    }
+    /** Only `--progress=rawjson` has warnings with their places. */
+    warnings() {
+        return [];
     }
     failure() {
         const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord);
@@ -43419,6 +44359,38 @@ function namesIn(word, escapeChar) {
 }
 function keywordAt({ text }, line) {
     return /^\s*([a-z]+)/i.exec(text.split('\n')[line - 1] ?? '')?.[1] ?? 'ARG';
+}
+
+
+/***/ }),
+
+/***/ 8154:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ readDockerignore)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+
+
+/**
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
+ *
+ * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
+ * cli/command/image/build/dockerignore.go)
+ */
+async function readDockerignore(contextFolder, file) {
+    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
+    for (const path of [...besideFile, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(contextFolder, '.dockerignore')]) {
+        // docker also ignores a file that it cannot read (bk: the same)
+        const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
 }
 
 
@@ -44172,7 +45144,7 @@ function expandWord(word, escapeChar, lookUp) {
 
 /***/ }),
 
-/***/ 9185:
+/***/ 7399:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -44193,10 +45165,12 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 11 modules
 var core = __nccwpck_require__(3360);
-// EXTERNAL MODULE: ./.build/src/action/inputs.js
-var action_inputs = __nccwpck_require__(2449);
+// EXTERNAL MODULE: ./.build/src/action/inputs.js + 1 modules
+var action_inputs = __nccwpck_require__(3100);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
 // EXTERNAL MODULE: ./.build/src/action/secrets.js
 var action_secrets = __nccwpck_require__(3271);
 // EXTERNAL MODULE: ./.build/src/action/state.js
@@ -44472,6 +45446,12 @@ function describeFailure(failure, result) {
             const build = (0,result_result/* buildsOf */.jV)(result).find(({ image }) => image === failure.image);
             return `Building ${failure.image} failed: ${build?.failure}`;
         }
+        case 'platform': {
+            const { platform } = failure;
+            const one = result.platforms?.find((other) => other.platform === platform);
+            const own = one?.failures[failure.index];
+            return `${platform}: ${one && own ? describeFailure(own, one) : 'the image was not made'}`;
+        }
         case 'test': {
             const test = result.tests[failure.index];
             return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
@@ -44566,7 +45546,9 @@ function alsoRead(bases) {
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
     // a test may pass although its reports contain failed cases
-    const cases = result.tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
+    const cases = [result, ...(result.platforms ?? [])]
+        .flatMap(({ tests }) => tests)
+        .flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
         message: `${name}: ${message}`,
         place: { title: (0,action_tests/* titleOfTest */.Ex)(test) }
     })));
@@ -44583,9 +45565,33 @@ function annotateMisses(result, { file, expected, publishes }) {
         place: placeOfMiss(miss, file)
     }));
 }
+/** GitHub shows ten annotations of a kind per step. */
+const MOST_WARNINGS = 10;
+/**
+ * Returns the first warnings of Docker's build checks at their lines, and one sentence that counts the others, if there are any.
+ *
+ * @param file path of the Dockerfile
+ */
+function annotateWarnings(warnings, file) {
+    const annotations = warnings.slice(0, MOST_WARNINGS).map(({ rule, message, line, url }) => ({
+        message: [`${rule === '' ? '' : `${rule}: `}${message}`, url].filter((text) => text !== '').join('\n'),
+        place: placeInDockerfile('Docker build check', line, file)
+    }));
+    const more = warnings.length - annotations.length;
+    if (more === 0)
+        return { annotations };
+    const what = more === 1 ? '1 more warning' : `${more} more warnings`;
+    return { annotations, rest: `Docker's build checks have ${what}, which the report lists` };
+}
 function annotate(failure, result, file) {
     const message = describeFailure(failure, result);
     switch (failure.kind) {
+        case 'platform': {
+            const one = result.platforms?.find(({ platform }) => platform === failure.platform);
+            const own = one?.failures[failure.index];
+            const { message: _, place = {} } = one && own ? annotate(own, { ...one, cancelled: false }, file) : {};
+            return { message, place };
+        }
         case 'test':
             return annotateTest(message, result.tests[failure.index]);
         case 'build': {
@@ -44755,21 +45761,33 @@ function fenced(lines, language = '') {
     return `${fence}${language}\n${lines.replaceAll(/(?!\n)[\p{Cc}\u2028\u2029]/gu, ' ')}\n${fence}`;
 }
 
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/report/outputs.js
+
+
 /**
  * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
  * @param path of the JSON report; '' if there is none
  */
 function makeOutputs(report, path) {
-    const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report;
+    const { builder, production, publication, unchanged, cache, pullSize, engine, platforms } = report;
+    const all = platforms?.flatMap(({ platform, tests }) => tests.map((test) => ({ ...test, platform }))) ?? report.tests;
     return {
-        image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
+        image: production?.imageId
+            ? production.image
+            : platforms
+                ? (publication?.pushed[0] ?? '')
+                : unchanged
+                    ? (publication?.pushed[0] ?? unchanged.image)
+                    : '',
         'short-sha': report.commit?.slice(0, 7) ?? '',
         branch: report.branch ?? '',
         'builder-image': builder?.imageId ? builder.image : '',
         'image-id': production?.imageId ?? '',
         digest: publication?.digest ?? '',
+        ref: publishedImage(report),
         tags: publication?.pushed.join('\n') ?? '',
         'cache-tags': report.cacheTags.join('\n'),
         pushed: String((publication?.pushed.length ?? 0) > 0),
@@ -44781,20 +45799,44 @@ function makeOutputs(report, path) {
         'pull-bytes': String(pullSize?.bytes ?? ''),
         'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
         cache: JSON.stringify(cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+        tests: JSON.stringify(all.map(({ kind, command, status, exitCode, seconds, passedFor, ...test }) => ({
+            ...('platform' in test && { platform: test.platform }),
             ...(kind !== undefined && { kind }),
             ...{ command, status, exitCode, seconds },
             ...(passedFor !== undefined && { passedFor })
         }))),
         engine: engine ? JSON.stringify({ version: engine.version, store: engine.store, strategy: engine.strategy }) : '{}',
+        'platform-result': report.platformResult ?? '',
         report: path
     };
+}
+/** Returns the published production image as IMAGE@DIGEST; '' if nothing was pushed. */
+function publishedImage({ references, publication }) {
+    if (references === undefined || !publication?.digest)
+        return '';
+    return `${(0,reference/* repositoryOf */._M)(references.production)}@${publication.digest}`;
+}
+/**
+ * Returns the line for the file that GITHUB_ARTIFACTS names, from which actions/attest finds its subject (actions/runner
+ * CreateArtifactsFileCommand.cs); '' if nothing was pushed, or the run failed. The subject has a full name: actions/attest needs the registry.
+ */
+function artifactOf(report) {
+    const [name = '', digest] = publishedImage(report).split('@');
+    // after a failure, the image may be another one than the one that was tested
+    if (digest === undefined || report.failures.length > 0)
+        return '';
+    const { registry, path } = (0,image_reference/* parseRepository */.SU)(name);
+    return `oci://${registry}/${path}@${digest}`;
 }
 function withoutStage({ stage: _, ...miss }) {
     return miss;
 }
 
+// EXTERNAL MODULE: ./.build/src/docker/progress/build-warnings.js
+var build_warnings = __nccwpck_require__(2922);
 ;// CONCATENATED MODULE: ./.build/src/report/report.js
+
+
 
 
 /**
@@ -44803,7 +45845,8 @@ function withoutStage({ stage: _, ...miss }) {
  * @param startedAt when this machine began, in milliseconds since 1970
  */
 function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
-    const { builder, cacheStages, production, failures, publication, machines, ...rest } = result;
+    const { builder, cacheStages, production, failures, publication, machines, ...others } = result;
+    const { platforms, ...rest } = others;
     const describe = (failure) => describeFailure(failure, result);
     return {
         version: 1,
@@ -44828,9 +45871,11 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
         ...(builder && { builder: reported(builder) }),
         cacheStages: cacheStages.map(reported),
         ...(production && { production: reported(production) }),
+        ...(platforms && { platforms: platforms.map(reportedPlatform) }),
+        warnings: warningsOf(result),
         publishReason: part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
-        cache: (0,cache_verdict/* judgeCache */.aV)(result),
-        timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
+        cache: platforms ? (0,cache_verdict/* joinVerdicts */.$U)(platforms) : (0,cache_verdict/* judgeCache */.aV)(result),
+        timeline: machines ? joined(machines, { name: part ?? 'join', startedAt, timeline }) : timeline
     };
 }
 /** Returns the timelines of all machines as one, which begins with the first machine. */
@@ -44849,9 +45894,24 @@ function reasonOfHandOff({ transport, digest }) {
     const how = transport === 'registry' ? 'in the registry' : 'in an archive';
     return `The images are handed on ${how}; publish decides what is published.`;
 }
-function reported(build) {
+/** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
+function warningsOf(result) {
+    return (0,build_warnings/* distinctWarnings */.o)((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+}
+function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
     return { ...build, unreadableCaches: caches };
+}
+function reportedPlatform(one) {
+    const { builder, cacheStages, production, failures, ...rest } = one;
+    return {
+        ...rest,
+        failures: failures.map((failure) => describeFailure(failure, one)),
+        ...(builder && { builder: reported(builder) }),
+        cacheStages: cacheStages.map(reported),
+        ...(production && { production: reported(production) }),
+        cache: (0,cache_verdict/* judgeCache */.aV)(one)
+    };
 }
 function publishReason(plan, { failures, cancelled, publication, commands, cacheTags }) {
     if (plan && commands)
@@ -44869,7 +45929,41 @@ function publishReason(plan, { failures, cancelled, publication, commands, cache
 
 // EXTERNAL MODULE: ./.build/src/plan/dirty.js
 var dirty = __nccwpck_require__(3127);
+;// CONCATENATED MODULE: ./.build/src/report/platform-table.js
+
+/** Makes the table of a run of several platforms, with a column for each. */
+function platformTable(platforms) {
+    const names = [...new Set(platforms.flatMap(({ tests }) => tests).map(nameOf))];
+    const row = (title, cell) => [title, ...platforms.map(cell)];
+    const rows = [
+        row('image', describeImage),
+        row('steps from the cache', ({ cache, unchanged }) => (unchanged ? '' : `${cache.cached} of ${cache.total}`)),
+        ...names.map((name) => row(name, ({ tests }) => describeTest(tests.find((test) => nameOf(test) === name)))),
+        row('a new host pulls', ({ pullSize }) => (pullSize ? `${(pullSize.fullBytes / 1e6).toFixed(1)} MB` : '')),
+        row('a host with the previous image pulls', ({ pullSize }) => pullSize?.previous === undefined ? '' : `${(pullSize.bytes / 1e6).toFixed(1)} MB`)
+    ];
+    return {
+        kind: 'table',
+        head: ['', ...platforms.map(({ platform }) => platform)],
+        rows: rows.filter(([, ...cells]) => cells.some((cell) => cell !== ''))
+    };
+}
+function describeImage({ digest, failures, unchanged }) {
+    if (failures.length > 0)
+        return 'failed';
+    if (unchanged)
+        return `unchanged since ${unchanged.commit.slice(0, 7)}`;
+    return digest === '' ? 'built' : digest.slice(0, 19);
+}
+function nameOf(test) {
+    return (0,action_tests/* titleOfTest */.Ex)(test).replace(/^Test /, 'test ');
+}
+function describeTest(test) {
+    return test === undefined ? 'not run' : `${test.status}, ${test.seconds.toFixed(1)} s`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/report/summary.js
+
 
 
 
@@ -44879,7 +45973,8 @@ var dirty = __nccwpck_require__(3127);
 const MOST_OUTPUTS = 10;
 /** Makes the summary of a run for people, from the report alone. */
 function makeSummary(report) {
-    const { unchanged, cache, tests, publication, pullSize, engine, commands } = report;
+    const { unchanged, cache, publication, pullSize, engine, commands, platforms = [] } = report;
+    const tests = allTests(report);
     const blocks = [
         { kind: 'heading', text: headline(report) },
         { kind: 'list', items: report.failures },
@@ -44889,10 +45984,12 @@ function makeSummary(report) {
             ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
             : []),
         { kind: 'list', items: sources(report) },
+        { kind: 'list', items: platforms.flatMap(({ untested }) => (untested === undefined ? [] : [`${untested}.`])) },
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
+        ...(platforms.length > 0 ? [platformTable(platforms)] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        testTable(tests),
+        testTable(report.tests),
         table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
             .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
@@ -44902,7 +45999,7 @@ function makeSummary(report) {
             `${cached} of ${total}`,
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
-        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])),
+        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])),
         table(['added cache tag'], report.cacheTags.map((reference) => [reference])),
         // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
@@ -44922,6 +46019,10 @@ function paragraph(text) {
 }
 function table(head, rows) {
     return { kind: 'table', head, rows };
+}
+/** The tests of all platforms. */
+function allTests({ tests, platforms = [] }) {
+    return [tests, ...platforms.map((one) => one.tests)].flat();
 }
 /** The tests, with their machines if other ones ran them. */
 function testTable(tests) {
@@ -44945,12 +46046,17 @@ function isEmpty(block) {
 }
 /** Returns one sentence for each build that took its cache from another commit's cache tag. */
 function sources(report) {
-    return (0,result_result/* buildsOf */.jV)(report).flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
+    return [report, ...(report.platforms ?? [])]
+        .flatMap(result_result/* buildsOf */.jV)
+        .flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
         ? []
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const tests = allTests(report);
+    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
+    const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
     if (part === 'test')
@@ -45057,6 +46163,10 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }, movi
     }
     return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`;
 }
+/** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
+function shortDigest(digest) {
+    return digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+}
 function countOf(count, what) {
     return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
@@ -45140,6 +46250,7 @@ function bars({ sections, more }) {
 
 
 
+
 /** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
 /** Returns the text of an input, as the user wrote it. */
@@ -45182,13 +46293,17 @@ async function runAction(work, entry = {}) {
     try {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
-        const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs));
+        const read = (0,action_inputs/* readInputs */.Ko)(get);
+        const [inEnvironment, unset] = (0,secret_inputs/* secretsInEnvironment */.WN)(read.secretEnvs, process.env);
+        const inputs = { ...read, secrets: [...read.secrets, ...inEnvironment] };
+        const [dockerfile, files] = await Promise.all([readDockerfile(inputs), (0,secret_inputs/* secretsInFiles */.Mz)(inputs.secretFiles)]);
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, dockerfile, files);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
-        (0,action_inputs/* crossCheck */.DV)(inputs);
-        noticeEmptySecrets((0,action_inputs/* readSecrets */.ql)(get)[1], log);
+        (0,action_inputs/* crossCheck */.DV)(read);
+        noticeEmptySecrets('in the input secrets', (0,secret_inputs/* readSecrets */.ql)(get)[1], log);
+        noticeEmptySecrets('in the environment, for the input secret-envs,', unset, log);
         warnOfSecrets(inputs, secrets, log);
         const childEnv = childEnvironment(process.env, (0,passed_variables/* variablesAskedFor */.N)(inputs));
         const docker = new DockerCli(childEnv, timeline);
@@ -45223,28 +46338,31 @@ async function readDockerfile({ context, file = (0,external_node_path_.join)(con
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs, temp) {
     const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env;
-    const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs;
+    const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs;
+    const { context, file, platform, platforms } = inputs;
     const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : [];
     return [
         image,
         builderTag,
         latestTag,
+        commitTag,
         ...tags,
         builderTarget,
         target,
         ...stages,
-        publishBranch,
+        ...publishBranch,
         context,
         file,
-        platform
+        platform,
+        ...platforms
     ]
         .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
         .flatMap((name) => name ?? []);
 }
-function noticeEmptySecrets(ids, log) {
+function noticeEmptySecrets(where, ids, log) {
     if (ids.length === 0)
         return;
-    log.notice(`No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
+    log.notice(`No value ${where} for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
 }
 function warnOfSecrets({ buildArgs }, { shown }, log) {
     for (const { name } of (0,action_secrets/* findSecretLike */.bt)(buildArgs)) {
@@ -45271,8 +46389,11 @@ async function report({ entry, plan, result, spans, log, path }) {
             expected: plan.inputs.expectCache,
             publishes: plan.decision.publish
         });
-        for (const { message, place } of misses)
+        const checks = annotateWarnings(made.warnings, plan.file);
+        for (const { message, place } of [...misses, ...checks.annotations])
             log.warning(message, place);
+        if (checks.rest !== undefined)
+            log.info(checks.rest);
     }
     for (const { message, place } of annotateFailures(result, plan?.file))
         log.error(message, place);
@@ -45287,12 +46408,22 @@ async function report({ entry, plan, result, spans, log, path }) {
         core/* setFailed */.C1(`The outputs could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     try {
+        await declareArtifact(artifactOf(made));
+    }
+    catch (error) {
+        log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+    try {
         await writeSummary(makeSummary(made));
     }
     catch (error) {
         log.warning(`The summary could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     log.end();
+}
+async function declareArtifact(line) {
+    if (process.env.GITHUB_ARTIFACTS && line !== '')
+        await (0,promises_.appendFile)(process.env.GITHUB_ARTIFACTS, `${line}\n`);
 }
 async function writeSummary(summary) {
     if (process.env.GITHUB_STEP_SUMMARY)
@@ -45309,10 +46440,12 @@ async function writeSummary(summary) {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5860);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(677);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5920);
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7652);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9185);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5144);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7399);
+/* harmony import */ var _platforms_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2891);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4783);
+
 
 
 
@@ -45320,10 +46453,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Runs the main step: plans, then builds, tests and publishes. */
 await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_3__/* .runAction */ .C)(async (action) => {
-    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_4__/* .makePlan */ .Cs)(action);
-    if (action.inputs.dryRun)
+    const { platform, platforms, dryRun } = action.inputs;
+    if (platforms.length > 0 && platform === undefined && !dryRun)
+        return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_4__/* .runPlatforms */ .KT)(action);
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_5__/* .makePlan */ .Cs)(action);
+    if (dryRun)
         return preview(planned.plan, action);
-    return (0,_run_js__WEBPACK_IMPORTED_MODULE_4__/* .runWith */ .qd)(action, planned, _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__/* .runPipeline */ .a);
+    return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_4__/* .handPlatformOn */ .SX)(action, planned.plan, await (0,_run_js__WEBPACK_IMPORTED_MODULE_5__/* .runWith */ .qd)(action, planned, _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__/* .runPipeline */ .a));
 });
 function preview(plan, { log, secrets }) {
     const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__/* .previewCommands */ .F)(plan, secrets);
@@ -45338,17 +46474,357 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5144:
+/***/ 2891:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  SX: () => (/* binding */ handPlatformOn),
+  KT: () => (/* binding */ runPlatforms)
+});
+
+// UNUSED EXPORTS: joinHanded
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/timeline.js
+var timeline = __nccwpck_require__(732);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
+var key_tags = __nccwpck_require__(1687);
+// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
+var keys_label = __nccwpck_require__(4519);
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/variant.js
+var variant = __nccwpck_require__(7194);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/promote.js + 1 modules
+var promote = __nccwpck_require__(3318);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/publish.js + 1 modules
+var publish = __nccwpck_require__(1069);
+;// CONCATENATED MODULE: ./.build/src/pipeline/join.js
+
+
+
+
+
+
+
+
+
+/**
+ * Publishes one index of the images of all platforms: under the commit's tag first, then under all other tags, by the same rules
+ * as an image of one platform.
+ *
+ * @param run its plan is that of the whole image
+ */
+async function joinPlatforms(run, images, result) {
+    if (!run.plan.decision.push)
+        return;
+    result.publication = await run.timeline.measure('publish', 'Join the platforms', () => publishIndex(run, images));
+    result.failures.push(...result.publication.failures);
+    if (run.signal.aborted)
+        throw new errors/* CancelledError */.cc();
+    if (result.failures.length === 0)
+        await (0,promote/* warnOfReplacement */.uI)(run, result.publication.digest);
+}
+async function publishIndex(run, images) {
+    const { plan } = run;
+    const start = performance.now();
+    await (0,promote/* warnOfOtherVariant */.dR)(run);
+    const made = await makeIndex(run, images);
+    if (typeof made !== 'string') {
+        const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] };
+        return { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [made] };
+    }
+    const { sha: commit } = plan.commit;
+    const index = { image: `${plan.inputs.image}@${made}`, digest: made, commit, builderCommit: commit };
+    const tagged = new Map([[plan.refs.production, made]]);
+    const published = await (0,publish/* tagUnchanged */.W)(run, index, new Map(), new Map(), tagged);
+    return { ...published, seconds: (0,timeline/* secondsSince */.w)(start) };
+}
+/** Returns the digest of the index, which the commit's tag names then, or the failure. */
+async function makeIndex(run, images) {
+    const { plan, registry } = run;
+    const { production } = plan.refs;
+    const references = images.map(({ digest }) => `${plan.inputs.image}@${digest}`);
+    const contents = await Promise.all(references.map((reference) => registry.content(reference)));
+    const unread = contents.findIndex(({ failure }) => failure !== undefined);
+    if (unread !== -1) {
+        const message = `The image of ${images[unread]?.platform} (${references[unread]}) cannot be read: ${contents[unread]?.failure?.message}`;
+        return { kind: 'error', message };
+    }
+    const wanted = contents.flatMap(({ value }) => value?.images ?? []);
+    const before = await registry.content(production);
+    // a run that is repeated must not need the right to change a tag
+    if (before.value && isSame(before.value.images, wanted))
+        return before.value.digest;
+    const labels = plan.builds.at(-1)?.labels ?? [];
+    const failure = await registry.join(production, references, labels);
+    if (failure) {
+        const holds = failure.kind === 'immutable' ? 'another image' : undefined;
+        return { kind: 'push', reference: production, failure, ...(holds !== undefined && { holds }) };
+    }
+    const after = await registry.content(production);
+    if (after.failure)
+        return { kind: 'push', reference: production, failure: after.failure };
+    if (isSame(after.value.images, wanted))
+        return after.value.digest;
+    const message = `${production} does not name the images that this run joined (${images.map(({ digest }) => digest).join(', ')}), so no other tag is set: another run has set it; run this job again`;
+    return { kind: 'error', message };
+}
+function isSame(images, wanted) {
+    return (0,external_node_util_.isDeepStrictEqual)(new Set(images), new Set(wanted));
+}
+/**
+ * Returns why an image is not what a run of this commit has pushed for its platform, as one clause; undefined if it is. The tag of
+ * the platform counts, which only runs set that passed all tests.
+ *
+ * @param run its plan is that of the platform
+ * @param digest what another machine tells
+ */
+async function join_whyOtherImage({ plan, registry }, digest, keys) {
+    const { production } = plan.refs;
+    const { image, failure } = await registry.current(production);
+    if (failure)
+        return `${production} cannot be inspected (${failure.message})`;
+    if (image.digest !== digest)
+        return `${production} names another image (${image.digest ?? 'unknown'})`;
+    const { [REVISION_LABEL]: revision = '', [VARIANT_LABEL]: variant = '' } = image.labels;
+    if (variant !== plan.variant)
+        return `${production} is another variant of the image of this commit`;
+    if (revision === plan.commit.sha)
+        return undefined;
+    // a run that had nothing to do has only tagged the image of another commit
+    const build = plan.builds.at(-1);
+    const own = build && chainOfKeys(build, keys).map(({ key }) => (key === undefined ? '' : shortKey(key)));
+    const recorded = readKeysLabel(image.labels)?.chain.map(({ key }) => key);
+    if (own?.length && !own.includes('') && own.join() === recorded?.join())
+        return undefined;
+    return `${production} is an image of commit ${revision || 'unknown'}, and it is not known to have the content of this one`;
+}
+
+// EXTERNAL MODULE: ./.build/src/pipeline/phases.js + 12 modules
+var phases = __nccwpck_require__(5653);
+// EXTERNAL MODULE: ./.build/src/pipeline/pipeline.js + 2 modules
+var pipeline = __nccwpck_require__(5920);
+// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 1 modules
+var run_phases = __nccwpck_require__(7009);
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var references = __nccwpck_require__(2445);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/entries/run.js + 42 modules
+var run = __nccwpck_require__(4783);
+;// CONCATENATED MODULE: ./.build/src/entries/platforms.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Does the whole job for each platform in turn, and joins the images if all of them succeeded. */
+async function runPlatforms(action) {
+    const parts = [];
+    for (const platform of action.inputs.platforms) {
+        const own = actionFor(action, platform);
+        parts.push({ platform, own, planned: await (0,run/* makePlan */.Cs)(own) });
+    }
+    const whole = await (0,run/* makePlan */.Cs)(action);
+    checkEngine(whole.plan);
+    const plans = [whole, ...parts.map(({ planned }) => planned)].map(({ plan }) => plan);
+    const docker = (0,run/* recordingDocker */.Ep)(action, (0,run/* isNameOf */.b_)(plans));
+    const result = { ...(0,result_result/* emptyResult */.$)(), platforms: [], machines: [] };
+    for (const { platform, own, planned } of parts) {
+        action.log.info(`Platform ${platform}`);
+        const done = await (0,run/* runWith */.qd)(own, planned, (run) => (0,pipeline/* runPipeline */.a)({ ...run, mayStayUntested: true }), docker);
+        result.machines?.push({ name: platform, startedAt: performance.timeOrigin, timeline: own.timeline.spans() });
+        addPlatform(whole.plan, result, platform, done);
+        // the others could not be published either
+        if (done.failures.length > 0 || done.cancelled)
+            break;
+    }
+    refuseUntested(whole.plan, result);
+    if (result.failures.length > 0 || result.cancelled)
+        return result;
+    return (0,run/* runWith */.qd)(action, whole, (run) => joinAll({ ...run, docker }, result), docker);
+}
+/** Returns the action as if it had the input `platform`. */
+function actionFor(action, platform) {
+    const { inputs } = action;
+    const reportsDirectory = (0,external_node_path_.join)(inputs.reportsDirectory, (0,reserved_tags/* platformInTag */.lj)(platform));
+    return { ...action, timeline: new timeline/* Timeline */.K(), inputs: { ...inputs, platform, reportsDirectory } };
+}
+/** @throws UserError if this engine cannot have the same image for several platforms */
+function checkEngine({ engine, strategy }) {
+    if (engine.store === 'containerd' && strategy.client === 'buildx')
+        return;
+    throw new errors/* UserError */.yo(`Input platforms has several platforms, and this engine cannot build them: Docker ${engine.version} with the ${engine.store} store has images of one platform only; switch on the containerd image store (docs.docker.com/engine/storage/containerd), or let one job build each platform (input platform) and join them with the action publish`);
+}
+function addPlatform({ inputs }, result, platform, done) {
+    const { builder, cacheStages, production, tests, unchanged, pullSize, cacheTags, failures, publication } = done;
+    const missing = inputs.tests.length + inputs.productionTests.length + inputs.checks.length - tests.length;
+    const untested = missing > 0 && failures.length === 0
+        ? `${missing} ${missing === 1 ? 'test' : 'tests'} did not run on ${platform}, because this engine cannot run it`
+        : undefined;
+    const one = {
+        ...{ platform, digest: publication?.digest ?? '', cacheStages, tests, cacheTags, failures },
+        ...(builder && { builder }),
+        ...(production && { production }),
+        ...(unchanged && { unchanged }),
+        ...(pullSize && { pullSize }),
+        ...(untested !== undefined && { untested })
+    };
+    result.platforms?.push(one);
+    result.cancelled ||= done.cancelled;
+    result.failures.push(...failures.map((_, index) => ({ kind: 'platform', platform, index })));
+}
+/** Adds a failure if no platform was tested at all. */
+function refuseUntested({ inputs }, { platforms = [], failures }) {
+    const wanted = inputs.tests.length + inputs.productionTests.length;
+    if (wanted === 0 || failures.length > 0 || platforms.some(({ tests }) => tests.length > 0))
+        return;
+    const message = 'No test ran, because this engine can run none of the platforms, so nothing is published; use a runner of one of them, or set up emulation (docker/setup-qemu-action)';
+    failures.push({ kind: 'error', message });
+}
+async function joinAll(run, result) {
+    const joined = await (0,run_phases/* runPhases */.Q)(run, (_, own) => joinPlatforms(run, result.platforms ?? [], own));
+    const { publication, failures, cancelled } = joined;
+    return {
+        ...result,
+        cancelled: result.cancelled || cancelled,
+        failures: [...result.failures, ...failures],
+        ...(publication && { publication })
+    };
+}
+/**
+ * Joins the images that other machines made of single platforms. Which ones there must be, and which tests must have passed, it
+ * knows from its own checkout and inputs.
+ */
+async function joinHanded(action, results) {
+    const { inputs } = action;
+    const parts = [];
+    for (const platform of inputs.platforms) {
+        const own = { ...actionFor(action, platform), timeline: action.timeline };
+        parts.push({ platform, own, planned: await makePlan(own) });
+    }
+    const whole = await makePlan(action);
+    const { plan } = whole;
+    const { tests, productionTests, checks, platforms } = inputs;
+    const expected = {
+        ...{ runId: process.env.GITHUB_RUN_ID ?? '', commit: plan.commit.sha, image: inputs.image, platforms },
+        ...{ variant: plan.variant, buildArgs: plan.buildArgs },
+        tests: [
+            ...tests.map(({ command }) => ({ command })),
+            ...productionTests.map(({ command }) => ({ kind: 'production-test', command })),
+            ...checks.map(({ command }) => ({ kind: 'check', command }))
+        ]
+    };
+    if (!plan.decision.push) {
+        action.log.notice('Nothing is joined, because this run may not push: no job has pushed the image of its platform');
+        action.planned(plan);
+        return emptyResult();
+    }
+    const judged = judgePlatforms(expected, results);
+    const result = resultOf(judged.platforms);
+    result.failures.push(...judged.problems.map((message) => ({ kind: 'error', message })));
+    // nothing is trusted that does not agree with the registry
+    for (const { platform, own, planned } of result.failures.length > 0 ? [] : parts) {
+        const digest = judged.platforms.find((one) => one.platform === platform)?.digest ?? '';
+        const looked = await runWith(own, planned, (run) => runPhases(run, async (_, { failures }) => {
+            const why = await whyOtherImage(run, digest, (await findKeys(run)).keys);
+            if (why !== undefined) {
+                const message = `The image of ${platform} that was handed on cannot be published: ${why}; run all jobs again`;
+                failures.push({ kind: 'error', message });
+            }
+        }));
+        result.failures.push(...looked.failures);
+        result.cancelled ||= looked.cancelled;
+    }
+    action.planned(plan);
+    if (result.failures.length > 0 || result.cancelled)
+        return result;
+    return runWith(action, whole, (run) => joinAll(run, result));
+}
+function resultOf(handed) {
+    const platforms = handed.map((one) => {
+        const { platform, digest, tests, unchanged, cacheTags, pullSize, builds } = one;
+        const [builder] = builds.filter(({ kind }) => kind === 'builder');
+        const [production] = builds.filter(({ kind }) => kind === 'production');
+        const cacheStages = builds.filter(({ kind }) => kind === 'cache');
+        return {
+            ...{ platform, digest, tests, cacheTags, cacheStages, failures: [] },
+            ...(builder && { builder }),
+            ...(production && { production }),
+            ...(unchanged && { unchanged }),
+            ...(pullSize && { pullSize })
+        };
+    });
+    const machines = handed.map(({ platform, startedAt, timeline }) => ({ name: platform, startedAt, timeline }));
+    return { ...emptyResult(), platforms, machines };
+}
+/** Writes what the run that joins the platforms needs, if this one has pushed the image of a single platform. */
+async function handPlatformOn(action, plan, result) {
+    const { secrets, timeline, runId } = action;
+    const platform = (0,references/* partOf */.BU)(plan.inputs);
+    const digest = result.publication?.digest ?? '';
+    if (platform === undefined || digest === '' || result.failures.length > 0)
+        return result;
+    const { tests, unchanged, cacheTags, pullSize } = result;
+    const machine = process.env.RUNNER_NAME || (0,external_node_os_.hostname)();
+    const handed = {
+        version: 1,
+        runId: process.env.GITHUB_RUN_ID ?? '',
+        attempt: Number(process.env.GITHUB_RUN_ATTEMPT) || 1,
+        ...{ commit: plan.commit.sha, image: plan.inputs.image, variant: plan.variant, buildArgs: plan.buildArgs },
+        ...{ platform: platform.toLowerCase(), digest, cacheTags },
+        tests: secrets.redactTexts(tests.map(({ imageId: _, ...test }) => ({ machine, ...test }))),
+        ...(unchanged && { unchanged }),
+        ...(pullSize && { pullSize }),
+        startedAt: performance.timeOrigin,
+        builds: secrets.redactTexts((0,result_result/* buildsOf */.jV)(result)),
+        timeline: secrets.redactTexts(timeline.spans())
+    };
+    const folder = (0,external_node_path_.join)(process.env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(), `shared-docker-layers-platform-${runId}`);
+    await (0,promises_.mkdir)(folder);
+    await (0,promises_.writeFile)((0,external_node_path_.join)(folder, `platform-${(0,reserved_tags/* platformInTag */.lj)(platform)}.json`), `${JSON.stringify(handed)}\n`);
+    return { ...result, platformResult: folder };
+}
+
+
+/***/ }),
+
+/***/ 4783:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  b_: () => (/* binding */ isNameOf),
   Cs: () => (/* binding */ makePlan),
+  Ep: () => (/* binding */ recordingDocker),
   qd: () => (/* binding */ runWith)
 });
 
-// UNUSED EXPORTS: recordingDocker, removeOwnContainers
+// UNUSED EXPORTS: removeOwnContainers
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
@@ -46428,298 +47904,8 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
-/*!
- * content-type
- * Copyright(c) 2015 Douglas Christopher Wilson
- * MIT Licensed
- */
-const SP = 32; // " "
-const HTAB = 9; // "\t"
-const SEMI = 59; // ";"
-const EQ = 61; // "="
-const DQUOTE = 34; // '"'
-const BSLASH = 92; // "\\"
-const COMMA = 44; // ","
-const LOWER_CASE = 1;
-const OWS = 2;
-const SEMI_FLAG = 4;
-const COMMA_FLAG = 8;
-const TOKEN_FLAG = 16;
-const NON_ASCII = 0xff00;
-const CASE_FLAGS = LOWER_CASE | NON_ASCII;
-/**
- * Character flags used to normalize HTTP field values while scanning.
- * Out-of-range reads intentionally coerce to zero in bitwise expressions.
- */
-const CHAR_MAP = new Uint8Array(0x100);
-CHAR_MAP[HTAB] |= OWS;
-CHAR_MAP[SP] |= OWS;
-CHAR_MAP[SEMI] |= SEMI_FLAG;
-CHAR_MAP[COMMA] |= COMMA_FLAG;
-for (let code = 0x80 /* non-ASCII */; code <= 0xff; code++) {
-    CHAR_MAP[code] |= LOWER_CASE;
-}
-for (const char of "!#$%&'*+-.^_`|~") {
-    CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
-}
-for (let code = 0x30 /* 0 */; code <= 0x39 /* 9 */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-for (let code = 0x41 /* A */; code <= 0x5a /* Z */; code++) {
-    CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
-}
-for (let code = 0x61 /* a */; code <= 0x7a /* z */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-/**
- * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
- */
-const NullObject = /* @__PURE__ */ (() => {
-    const C = function () { };
-    C.prototype = Object.create(null);
-    return C;
-})();
-/**
- * Validate a type string against RFC 9110.
- */
-function isTypeValid(type, start = 0, end = type.length) {
-    let hasSlash = false;
-    for (let index = start; index < end; index++) {
-        const code = type.charCodeAt(index);
-        if (code === 47 /* / */) {
-            if (hasSlash || index === start || index >= end - 1)
-                return false;
-            hasSlash = true;
-        }
-        else if (!isTokenCode(code)) {
-            return false;
-        }
-    }
-    return hasSlash;
-}
-/**
- * Validate a token against RFC 9110.
- */
-function isTokenValid(token, start = 0, end = token.length) {
-    if (start >= end)
-        return false;
-    for (let index = start; index < end; index++) {
-        if (!isTokenCode(token.charCodeAt(index)))
-            return false;
-    }
-    return true;
-}
-/**
- * Check whether a character code belongs to the token production in RFC 9110.
- */
-function isTokenCode(code) {
-    return (CHAR_MAP[code] & TOKEN_FLAG) !== 0;
-}
-/**
- * Serialize a parameter value.
- */
-function parameterValue(str) {
-    const len = str.length;
-    if (len === 0)
-        return '""';
-    let index = 0;
-    while (index < len && isTokenCode(str.charCodeAt(index)))
-        index++;
-    if (index === len)
-        return str;
-    let result = '"';
-    let start = 0;
-    while (index < len) {
-        const code = str.charCodeAt(index);
-        if (code !== HTAB && (code < SP || code === 127 || code > 255)) {
-            throw new TypeError(`Invalid parameter value: ${str}`);
-        }
-        if (code === 34 /* " */ || code === 92 /* \\ */) {
-            result += `${str.slice(start, index)}\\`;
-            start = index;
-        }
-        index++;
-    }
-    return `${result}${str.slice(start)}"`;
-}
-/**
- * Format an object into a `Content-Type` header.
- */
-function format(obj) {
-    const { type, parameters } = obj;
-    if (!type || !isTypeValid(type)) {
-        throw new TypeError(`Invalid type: ${type}`);
-    }
-    let result = type;
-    if (parameters) {
-        for (const param of Object.keys(parameters)) {
-            if (!isTokenValid(param)) {
-                throw new TypeError(`Invalid parameter name: ${param}`);
-            }
-            result += `; ${param}=${parameterValue(parameters[param])}`;
-        }
-    }
-    return result;
-}
-/**
- * Parse a `Content-Type` header.
- */
-function dist_parse(header, options) {
-    const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
-    const len = header.length;
-    let valueStart = options?.start ?? 0;
-    while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
-        valueStart++;
-    }
-    let index = valueStart;
-    let typeFlags = 0;
-    let whitespace = -1;
-    let stop = options?.parameters === false ? COMMA_FLAG : 0;
-    while (index < len) {
-        const code = header.charCodeAt(index);
-        const flags = CHAR_MAP[code];
-        if ((flags & stopFlags) !== 0) {
-            stop |= flags & COMMA_FLAG;
-            break;
-        }
-        if ((flags & OWS) !== 0) {
-            if (whitespace === -1)
-                whitespace = index;
-        }
-        else {
-            whitespace = -1;
-        }
-        typeFlags |= (code & NON_ASCII) | flags;
-        index++;
-    }
-    const valueEnd = whitespace === -1 ? index : whitespace;
-    const value = header.slice(valueStart, valueEnd);
-    const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-    if (index === len || stop !== 0) {
-        return { type, index, parameters: new NullObject() };
-    }
-    return parseParameters(header, type, index, len, stopFlags);
-}
-/**
- * Parses the parameters of a `Content-Type` header starting at the given index.
- */
-function parseParameters(header, type, index, len, stopFlags) {
-    const parameters = new NullObject();
-    parameter: while (index < len) {
-        index++; // Skip over ;
-        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-            index++;
-        }
-        const keyStart = index;
-        let keyFlags = 0;
-        let keyWhitespace = -1;
-        while (index < len) {
-            const code = header.charCodeAt(index);
-            const flags = CHAR_MAP[code];
-            if ((flags & stopFlags) !== 0) {
-                if ((flags & COMMA_FLAG) !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if (code === EQ) {
-                const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
-                const value = header.slice(keyStart, keyEnd);
-                const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-                index++;
-                while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-                    index++;
-                }
-                if (index < len && header.charCodeAt(index) === DQUOTE) {
-                    const quotedStart = ++index;
-                    let escaped = false;
-                    while (index < len) {
-                        const code = header.charCodeAt(index);
-                        if (code === DQUOTE) {
-                            if (parameters[key] === undefined) {
-                                parameters[key] = escaped
-                                    ? unescapeQuotedPairs(header, quotedStart, index)
-                                    : header.slice(quotedStart, index);
-                            }
-                            index++;
-                            let stop = 0;
-                            // Discard characters between quote and delimiter.
-                            while (index < len) {
-                                const code = header.charCodeAt(index);
-                                const flags = CHAR_MAP[code];
-                                if ((flags & stopFlags) !== 0) {
-                                    stop = flags & COMMA_FLAG;
-                                    break;
-                                }
-                                index++;
-                            }
-                            if (stop !== 0)
-                                break parameter;
-                            continue parameter;
-                        }
-                        if (code === BSLASH && index + 1 < len) {
-                            escaped = true;
-                            index += 2;
-                            continue;
-                        }
-                        index++;
-                    }
-                    continue parameter;
-                }
-                const valueStart = index;
-                let stop = 0;
-                let valueWhitespace = -1;
-                while (index < len) {
-                    const code = header.charCodeAt(index);
-                    const flags = CHAR_MAP[code];
-                    if ((flags & stopFlags) !== 0) {
-                        stop = flags & COMMA_FLAG;
-                        break;
-                    }
-                    if ((flags & OWS) !== 0) {
-                        if (valueWhitespace === -1)
-                            valueWhitespace = index;
-                    }
-                    else {
-                        valueWhitespace = -1;
-                    }
-                    index++;
-                }
-                if (parameters[key] === undefined) {
-                    const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
-                    parameters[key] = header.slice(valueStart, valueEnd);
-                }
-                if (stop !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if ((flags & OWS) !== 0) {
-                if (keyWhitespace === -1)
-                    keyWhitespace = index;
-            }
-            else {
-                keyWhitespace = -1;
-            }
-            keyFlags |= (code & NON_ASCII) | flags;
-            index++;
-        }
-    }
-    return { type, index, parameters };
-}
-/**
- * Remove backslashes from quoted pairs in a known-terminated quoted string body.
- */
-function unescapeQuotedPairs(str, start, end) {
-    let result = "";
-    for (let index = start; index < end; index++) {
-        if (str.charCodeAt(index) === BSLASH) {
-            result += str.slice(start, index);
-            start = ++index;
-        }
-    }
-    return result + str.slice(start, end);
-}
-//# sourceMappingURL=index.js.map
+// EXTERNAL MODULE: ./node_modules/@octokit/request/node_modules/content-type/dist/index.js
+var dist = __nccwpck_require__(6919);
 ;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
@@ -47499,7 +48685,7 @@ async function getResponseData(response) {
   if (!contentType) {
     return response.text().catch(noop);
   }
-  const mimetype = dist_parse(contentType);
+  const mimetype = (0,dist/* parse */.qg)(contentType);
   if (isJSONResponse(mimetype)) {
     let text = "";
     try {
@@ -50970,10 +52156,10 @@ var collect_reports = __nccwpck_require__(7392);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./.build/src/action/inputs.js
-var action_inputs = __nccwpck_require__(2449);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
 // EXTERNAL MODULE: ./.build/src/docker/engine-info.js
 var engine_info = __nccwpck_require__(7397);
 // EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
@@ -51031,28 +52217,8 @@ function differencesOfConfig(dockerfile, stage) {
     ];
 }
 
-;// CONCATENATED MODULE: ./.build/src/dockerfile/dockerignore.js
-// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
-
-
-/**
- * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
- *
- * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
- * cli/command/image/build/dockerignore.go)
- */
-async function readDockerignore(contextFolder, file) {
-    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
-    for (const path of [...besideFile, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
-        // docker also ignores a file that it cannot read (bk: the same)
-        const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
-        if (text !== undefined)
-            return text;
-    }
-    return '';
-}
-
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerfile_dockerignore = __nccwpck_require__(8154);
 // EXTERNAL MODULE: ./.build/src/dockerfile/model.js
 var model = __nccwpck_require__(4943);
 // EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
@@ -51061,6 +52227,84 @@ var dockerfile_parse = __nccwpck_require__(4161);
 var image_reference = __nccwpck_require__(8330);
 // EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
 var reserved_tags = __nccwpck_require__(2485);
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
+;// CONCATENATED MODULE: ./.build/src/plan/builder-inputs.js
+
+
+
+
+
+/** Returns the names of the inputs that are set and that the legacy builder lacks. */
+function inputsForBuildKit(inputs) {
+    const isOfEnvironment = (id) => inputs.secretEnvs.some((other) => other.id === id);
+    return [
+        ...named('secrets', !inputs.secrets.every(isOfEnvironment)),
+        ...named('secret-files', inputs.secretFiles.length > 0),
+        ...named('secret-envs', inputs.secretEnvs.length > 0),
+        ...named('ssh', inputs.ssh.length > 0),
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...inputsForManifests(inputs)
+    ];
+}
+/** Returns the names of the inputs that are set and change the manifest of an image: only the containerd store keeps it. */
+function inputsForManifests({ annotations, provenance, sbom }) {
+    return [
+        ...named('annotations', annotations.length > 0),
+        ...named('provenance', provenance !== undefined),
+        ...named('sbom', sbom !== undefined)
+    ];
+}
+function named(name, isSet) {
+    return isSet ? [name] : [];
+}
+/** The first buildx with `--build-context` and `--no-cache-filter`, and that with `--attest` and `--annotation`. */
+const BUILDX_FOR_STAGES = '0.8.0';
+const BUILDX_FOR_MANIFESTS = '0.12.0';
+/**
+ * Validates that the engine and its client support what the inputs ask for: docker ignores some of it without a word.
+ *
+ * @throws UserError
+ */
+function checkBuilderInputs(inputs, { version, store, buildx }, { client }) {
+    // docker build with its own BuildKit client ignores ulimits (docker/cli 20.10, cli/command/image/build_buildkit.go)
+    const forBuildx = [
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...(client === 'integrated' ? named('ulimit', inputs.ulimit.length > 0) : [])
+    ];
+    const forManifests = inputsForManifests(inputs);
+    const [first] = [...forManifests, ...forBuildx];
+    const least = forManifests.length > 0 ? BUILDX_FOR_MANIFESTS : BUILDX_FOR_STAGES;
+    if (first !== undefined && (buildx === undefined || !(0,engine_info/* atLeast */.jZ)(buildx, least))) {
+        const has = buildx === undefined ? 'this docker client has none' : `this docker client has ${buildx}`;
+        throw new errors/* UserError */.yo(`Input ${first} needs buildx ${least} or later, and ${has}; upgrade it, or remove the input`);
+    }
+    const [manifest] = forManifests;
+    if (manifest !== undefined && store !== 'containerd') {
+        throw new errors/* UserError */.yo(`Input ${manifest} needs the containerd image store, and this engine (Docker ${version}) has the store ${store}; remove the input, or turn on the feature containerd-snapshotter of the engine`);
+    }
+}
+/**
+ * Validates that no named context takes the place of a stage, which the action builds and tests, and that folders exist.
+ *
+ * @throws UserError
+ */
+function checkBuildContexts({ stages }, contexts) {
+    for (const { name } of stages) {
+        const context = name === undefined ? undefined : (0,build_inputs/* findBuildContext */.LJ)(contexts, name);
+        if (context) {
+            throw new errors/* UserError */.yo(`Input build-contexts has the name ${(0,lib_text/* quote */.hD)(context.name)}, which is a stage of the Dockerfile; give the context another name`);
+        }
+    }
+    for (const { name, value, kind } of contexts) {
+        if (kind !== 'folder' || (0,external_node_fs_.statSync)(value, { throwIfNoEntry: false })?.isDirectory())
+            continue;
+        throw new errors/* UserError */.yo(`Input build-contexts: the folder of the context ${(0,lib_text/* quote */.hD)(name)} was not found: ${(0,lib_text/* quote */.hD)(value)}; give a folder, or docker-image://IMAGE for an image`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/cache-stages.js
 
 
@@ -51109,52 +52353,12 @@ function find(dockerfile, name, needed, published) {
 
 // EXTERNAL MODULE: ./.build/src/plan/dirty.js
 var plan_dirty = __nccwpck_require__(3127);
-// EXTERNAL MODULE: ./.build/src/action/tests.js
-var action_tests = __nccwpck_require__(3787);
-// EXTERNAL MODULE: ./.build/src/lib/hash.js
-var hash = __nccwpck_require__(7107);
-;// CONCATENATED MODULE: ./.build/src/plan/fingerprints.js
-
-
-
-/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
-const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
-/** @param platform of the engine */
-function takeFingerprints(inputs, platform) {
-    const { tests, productionTests, checks, testOptions } = inputs;
-    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
-    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
-    const runsOn = inputs.platform ?? platform;
-    const isKnown = isSelfContained(options) && runsOn !== undefined;
-    return {
-        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
-        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
-        inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
-    };
-}
-/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
-function fingerprintOfTest({ tests, testOptions, platform }, index) {
-    return hashOf([tests[index] ?? null, testOptions, platform ?? '']);
-}
-/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
-const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
-/** Returns whether tests with these options see only the image. */
-function isSelfContained(words) {
-    return words.every((word, index) => {
-        if (!word.startsWith('-'))
-            return true;
-        const [name = '', ...inWord] = word.split('=');
-        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
-        // docker reads a profile from a file of the checkout
-        if (name === '--security-opt')
-            return value === 'no-new-privileges';
-        // a variable without a value gets the runner's value
-        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
-    });
-}
-
+// EXTERNAL MODULE: ./.build/src/plan/fingerprints.js
+var plan_fingerprints = __nccwpck_require__(1574);
 // EXTERNAL MODULE: ./.build/src/plan/labels.js
 var plan_labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/plan/references.js
 var references = __nccwpck_require__(2445);
 ;// CONCATENATED MODULE: ./.build/src/plan/publish-policy.js
@@ -51181,18 +52385,23 @@ const DISTRUSTED = {
 };
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
- * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * pushes nothing by itself, and only an event that builds a publishing branch itself promotes images, whatever the mode
  * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
  * check out any other commit).
  *
- * @param publishBranch short name of the publishing branch; '' for none
+ * @param publishing of the run's branch
+ * @param part the platform of the image, if the images of several platforms are joined later
  */
-function decidePublish(mode, publishBranch, context) {
+function decidePublish(mode, publishing, context, part) {
     const run = subject(context);
     const refusal = refusePush(mode, context);
     if (refusal)
         return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` };
-    const hold = refusePublish(publishBranch, context);
+    const hold = refusePublish(publishing, context);
+    if (part !== undefined) {
+        const reason = `${run} pushes the image of ${part}: the tags of the commit are set when the images of all platforms are joined.`;
+        return { push: true, publish: hold === '', reason };
+    }
     if (hold) {
         return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` };
     }
@@ -51219,7 +52428,7 @@ function refusePush(mode, context) {
         : 'it is not among the events that are trusted to push';
 }
 /** Returns why the run does not promote, or '' if it does. */
-function refusePublish(publishBranch, context) {
+function refusePublish({ branch: publishBranch, all, refusal }, context) {
     const { event, branch, tag } = context;
     if (context.isFork)
         return 'its code comes from a fork';
@@ -51235,20 +52444,29 @@ function refusePublish(publishBranch, context) {
         return 'it builds no branch';
     if (!publishBranch)
         return 'there is no publishing branch';
+    if (refusal !== undefined)
+        return `${(0,lib_text/* quote */.hD)(branch)} cannot have moving tags of its own, because ${refusal}`;
     if (branch !== publishBranch)
-        return `only branch ${(0,lib_text/* quote */.hD)(publishBranch)} moves those`;
+        return `only ${describeBranches(all)}`;
     if (context.checkout === 'other')
         return describeOtherCheckout(context);
     return '';
 }
+function describeBranches([first = '', ...further]) {
+    const names = further.map((name) => `, ${(0,lib_text/* quote */.hD)(name)}`).join('');
+    return further.length === 0 ? `branch ${(0,lib_text/* quote */.hD)(first)} moves those` : `branches ${(0,lib_text/* quote */.hD)(first)}${names} move those`;
+}
 /**
- * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * Returns whether a run that pushes may set a tag that is named after its branch or a publishing branch. Such a tag says what
  * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
  * the name of the moving tag means what it means here.
  */
-function maySetTag(tag, commit, decision, { publishBranch, latestTag }) {
-    if ((0,references/* isOfBranch */.Av)(tag, publishBranch) || (0,references/* isNamed */.ev)(tag, latestTag))
+function maySetTag(tag, commit, decision, publishing, inputs) {
+    if ((0,references/* isOfBranch */.Av)(tag, publishing.branch) || (0,references/* isNamed */.ev)(tag, publishing.latestTag))
         return decision.publish;
+    // another publishing branch sets these
+    if ((0,references/* isOfPublishing */.Pr)(tag, publishing) || (0,references/* isNamed */.ev)(tag, inputs.latestTag))
+        return false;
     return commit.checkout !== 'other' && !commit.isPullRequest;
 }
 /** Says that the checkout, which the run builds, is not the event's commit. */
@@ -51266,7 +52484,29 @@ function word(name) {
     return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
 }
 
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
+;// CONCATENATED MODULE: ./.build/src/plan/publishing.js
+
+/**
+ * Finds the publishing branch of a run. The first one has the moving tags of the inputs, each further one its own, and every
+ * other branch reads those of the first.
+ *
+ * @param first name of the first publishing branch; '' for none
+ * @param branch of the run; '' for none
+ */
+function findPublishing(inputs, first, branch) {
+    const { builderTag, latestTag } = inputs;
+    const all = [first, ...inputs.publishBranch.slice(1)];
+    const ofFirst = { branch: first, builderTag, latestTag, all };
+    if (branch === '' || branch === first || !all.slice(1).some((item) => (0,publish_branches/* fits */.lA)(branch, item)))
+        return ofFirst;
+    const refusal = (0,publish_branches/* whyNoMovingTags */.JY)(branch, { ...inputs, publishBranch: all });
+    return refusal === undefined ? { branch, ...(0,publish_branches/* movingTagsOf */.$c)(branch, inputs), all } : { ...ofFirst, refusal };
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/select-strategy.js
+
 
 
 /**
@@ -51282,8 +52522,7 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit, differences 
     const needs = [
         ...dockerfile.buildKitFeatures,
         ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
-        ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
-        ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+        ...inputsForBuildKit(inputs).map((name) => `input ${name}`)
     ].join(', ');
     const forgets = whyBuildKitForgets(engine);
     const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
@@ -51408,6 +52647,9 @@ var plan_variant = __nccwpck_require__(7194);
 
 
 
+
+
+
 /**
  * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
@@ -51423,7 +52665,9 @@ async function createPlan(planning) {
     const dockerfile = await readDockerfile(file, inputs, env);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
-    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+    (0,no_cache/* checkNoCacheFilters */.DD)(dockerfile, inputs, (0,stage_graph/* neededStages */.xB)(dockerfile, [builderStage, targetStage]));
+    checkBuildContexts(dockerfile, inputs.buildContexts);
+    const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
         findPublishBranch(inputs, commit, github, log),
         commit.commitTime ?? github.commitTime(commit.sha),
         (0,engine_info/* readEngineInfo */.Xc)(docker, signal),
@@ -51440,25 +52684,28 @@ async function createPlan(planning) {
         ...((0,external_node_fs_.existsSync)(`${file}.dockerignore`) ? [`the file ${(0,external_node_path_.basename)(file)}.dockerignore`] : [])
     ];
     const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
-    const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
-    const fingerprints = takeFingerprints(inputs, engine.platform);
-    const decision = decidePublish(inputs.push, publishBranch, commit);
-    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
-    const refs = {
-        ...made,
-        branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag }))
-    };
-    if (decision.push)
+    checkBuilderInputs(inputs, engine, strategy);
+    const dockerignore = await (0,dockerfile_dockerignore/* readDockerignore */.$)(inputs.context, strategy.name === 'legacy' ? undefined : file);
+    const fingerprints = (0,plan_fingerprints/* takeFingerprints */.tp)(inputs, engine.platform);
+    const publishing = findPublishing(inputs, firstBranch, commit.branch);
+    const decision = decidePublish(inputs.push, publishing, commit, (0,references/* partOf */.BU)(inputs));
+    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishing);
+    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishing, inputs)) };
+    if (publishing.refusal !== undefined && decision.reason.includes(publishing.refusal))
+        log.warning(decision.reason);
+    if (decision.push && (0,references/* partOf */.BU)(inputs) === undefined)
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = (0,plan_variant/* variantOf */.Bp)({
-        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
+        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        target: (0,stage_graph/* nameOf */.Vb)(targetStage),
         ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
     });
     const buildArgs = (0,plan_variant/* buildArgsOf */.tt)(dockerfile, inputs.buildArgs, env);
     const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, { variant, buildArgs });
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
-    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
+    const isPart = (0,references/* partOf */.BU)(inputs) !== undefined;
+    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy, isPart });
     return {
         ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
         ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
@@ -51467,9 +52714,9 @@ async function createPlan(planning) {
 }
 /** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
 function withPlatform(inputs, otherwise) {
-    if (inputs.platform !== undefined || !otherwise)
+    if (inputs.platform !== undefined || inputs.platforms.length > 0 || !otherwise)
         return inputs;
-    return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
+    return { ...inputs, platform: (0,platforms/* onePlatform */.I)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
 }
 async function readDockerfile(file, { buildArgs }, env) {
     let text;
@@ -51501,17 +52748,18 @@ function findStages(dockerfile, { builderTarget, target }, file) {
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
     const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)) || (0,references/* isNamed */.ev)(tag, inputs.latestTag));
-    if (moving.length > 0 && !decision.publish) {
-        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+    const isSkipped = (tag) => !decision.publish || (made.branch.includes(tag) && !refs.branch.includes(tag));
+    if (moving.some(isSkipped)) {
+        log.notice(`Skipping ${moving.filter(isSkipped).join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
     }
     const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag));
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
     const others = (0,references/* tagsOfOthers */.KL)(inputs, commit);
-    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? ''));
+    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? '', inputs.commitTag));
     if (commits.length > 0) {
-        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+        log.notice(`Skipping ${commits.join(', ')} of the input tags: such a tag is that of a commit, and this run builds ${commit.shortSha}`);
     }
     const pulls = others.filter((tag) => !commits.includes(tag));
     if (pulls.length > 0) {
@@ -51535,7 +52783,7 @@ async function findDirtyFiles(commit, git) {
     return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
 }
 async function findPublishBranch(inputs, commit, github, log) {
-    const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
+    const known = inputs.publishBranch[0] ?? commit.defaultBranch ?? (await github.defaultBranch());
     if (known !== undefined)
         return known;
     if (commit.repository !== '') {
@@ -51556,8 +52804,8 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var retry = __nccwpck_require__(681);
 ;// CONCATENATED MODULE: ./.build/src/registry/challenge.js
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -52238,7 +53486,58 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
+
+
+
+
+
+
+
+function contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = (0,json/* list */.p_)((0,json.at)((0,json/* parseJson */.qF)(bytes.toString()), 'manifests'))
+        .filter((entry) => (0,json.at)(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => (0,json/* text */.Qq)((0,json.at)(entry, 'digest')))
+        .filter(registry_reference/* isDigest */.Bc);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = (0,docker_errors/* failureOf */.g5)(result);
+    if (error !== undefined)
+        return { failure: (0,client_words/* failureOfWords */.jv)(error, reference) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,registry_reference/* digestOf */.ol)(result.stdout) }) };
+}
+/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
+const INDEX_BUILDX = '0.12.0';
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await (0,retry/* retry */.L)(options, title, async () => {
+        const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);
+    }, client_words/* transientFailure */.RG);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new errors/* CancelledError */.cc();
+    return failure;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
+
 
 
 
@@ -52313,6 +53612,18 @@ class HttpRegistry {
         }
         return { tagged };
     }
+    async content(reference) {
+        const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#content(reference)));
+        if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined)
+            return own;
+        const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference);
+        if (!told.failure)
+            this.#say(reference, 'The docker client', own.failure);
+        return told.failure ? own : told;
+    }
+    join(reference, images, annotations) {
+        return createIndex(this.#options, reference, images, annotations);
+    }
     async end() {
         this.#ended.abort();
         const connections = [...this.#connections.values()].map((connection) => connection.end());
@@ -52367,6 +53678,10 @@ class HttpRegistry {
             ids: [...new Set([top.digest, manifest.digest, config])],
             ...(sizes && { manifest: sizes })
         };
+    }
+    async #content(reference) {
+        const address = (0,registry_reference/* addressOf */.ci)(reference);
+        return contentOf(await this.#clientOf(address).manifest(address.target));
     }
     async #digest(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
@@ -52448,10 +53763,8 @@ async function makePlan(action) {
     return planned;
 }
 /** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
-async function runWith(action, { plan, git, github }, work) {
+async function runWith(action, { plan, git, github }, work, docker = recordingDocker(action, isNameOf([plan]))) {
     const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
-    const names = plan.builds.flatMap(({ tags }) => tags);
-    const docker = recordingDocker(action, (name) => names.includes(name) || (0,image_reference/* sameRepository */.RB)(inputs.image, name));
     const registry = new HttpRegistry({
         ...{ docker, log, timeline, signal },
         env: childEnv,
@@ -52473,6 +53786,11 @@ async function runWith(action, { plan, git, github }, work) {
         await (0,collect_reports/* handOver */.C)({ plan, log, folder });
         await removeOwnContainers(docker, runId, log, signal);
     }
+}
+/** Returns whether a run of one of these plans may have set a name in the engine. */
+function isNameOf(plans) {
+    const names = plans.flatMap(({ builds }) => builds).flatMap(({ tags }) => tags);
+    return (name) => names.includes(name) || plans.some(({ inputs }) => (0,image_reference/* sameRepository */.RB)(inputs.image, name));
 }
 /** Removes the containers of a run, whatever they do. */
 async function removeOwnContainers(docker, runId, log, signal) {
@@ -53169,406 +54487,19 @@ function list(value) {
 
 /***/ }),
 
-/***/ 6855:
+/***/ 681:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  L: () => (/* binding */ retry)
-});
-
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
-const objectToString = Object.prototype.toString;
-
-const isError = value => objectToString.call(value) === '[object Error]';
-
-const errorMessages = new Set([
-	'network error', // Chrome
-	'NetworkError when attempting to fetch resource.', // Firefox
-	'The Internet connection appears to be offline.', // Safari 16
-	'Network request failed', // `cross-fetch`
-	'fetch failed', // Undici (Node.js)
-	'terminated', // Undici (Node.js)
-	' A network error occurred.', // Bun (WebKit)
-	'Network connection lost', // Cloudflare Workers (fetch)
-]);
-
-function isNetworkError(error) {
-	const isValid = error
-		&& isError(error)
-		&& error.name === 'TypeError'
-		&& typeof error.message === 'string';
-
-	if (!isValid) {
-		return false;
-	}
-
-	const {message, stack} = error;
-
-	// Safari 17+ has generic message but no stack for network errors
-	if (message === 'Load failed' || (message.startsWith('Load failed (') && message.endsWith(')'))) {
-		return stack === undefined
-			// Sentry adds its own stack trace to the fetch error, so also check for that
-			|| '__sentry_captured__' in error;
-	}
-
-	// Deno network errors start with specific text
-	if (message.startsWith('error sending request for url')) {
-		return true;
-	}
-
-	// Chrome: exact "Failed to fetch" or with hostname: "Failed to fetch (example.com)"
-	if (message === 'Failed to fetch' || (message.startsWith('Failed to fetch (') && message.endsWith(')'))) {
-		return true;
-	}
-
-	// Standard network error messages
-	return errorMessages.has(message);
-}
-
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
-
-
-function validateRetries(retries) {
-	if (typeof retries === 'number') {
-		if (retries < 0) {
-			throw new TypeError('Expected `retries` to be a non-negative number.');
-		}
-
-		if (Number.isNaN(retries)) {
-			throw new TypeError('Expected `retries` to be a valid number or Infinity, got NaN.');
-		}
-
-		// Not `Number.isSafeInteger`, which would reject a huge `retries`. That is accepted on purpose and behaves as effectively forever.
-		// eslint-disable-next-line unicorn/prefer-number-is-safe-integer
-		if (Number.isFinite(retries) && !Number.isInteger(retries)) {
-			throw new TypeError('Expected `retries` to be a non-negative integer or Infinity.');
-		}
-	} else if (retries !== undefined) {
-		throw new TypeError('Expected `retries` to be a number or Infinity.');
-	}
-}
-
-function validateNumberOption(name, value, {allowInfinity = false} = {}) {
-	if (typeof value !== 'number' || Number.isNaN(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a number${allowInfinity ? ' or Infinity' : ''}.`);
-	}
-
-	if (!allowInfinity && !Number.isFinite(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a finite number.`);
-	}
-
-	if (value < 0) {
-		throw new TypeError(`Expected \`${name}\` to be \u{2265} 0.`);
-	}
-}
-
-function validateOption(name, value, type) {
-	// `null` means "not provided", as it does for the other options. `unref` needs this because it is the one option with no default of its own.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	if (typeof value !== type) {
-		throw new TypeError(`Expected \`${name}\` to be a ${type}.`);
-	}
-}
-
-function validateSignal(value) {
-	// `null` means "not provided", as it does for the other options.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	// Duck typed rather than `instanceof`, so a signal from another realm still works. All three methods are checked because `removeEventListener` is called from inside a timer callback, where a `TypeError` would be an uncaught exception rather than a rejection the caller could catch.
-	if (typeof value.throwIfAborted !== 'function'
-		|| typeof value.addEventListener !== 'function'
-		|| typeof value.removeEventListener !== 'function') {
-		throw new TypeError('Expected `signal` to be an AbortSignal.');
-	}
-}
-
-class AbortError extends Error {
-	constructor(message) {
-		super(typeof message === 'string' ? message : undefined);
-
-		this.name = 'AbortError';
-
-		if (message instanceof Error) {
-			this.originalError = message;
-			({message} = message);
-		} else {
-			// Created here, so it already captures every caller frame. Copying `this.stack` instead would only rewrite the header, which is rendered lazily from `name` and `message` at read time. It also stringifies a non-string message, so reuse its result below.
-			this.originalError = new Error(message);
-			({message} = this.originalError);
-
-			// The caller sees this error, so the frame for this constructor is dropped where the runtime supports it. Left in, the top frame blames p-retry for an error the caller threw. An error the caller passed keeps its own stack, which points at their throw site already. V8-only, hence the lint exception, and the optional call leaves the stack as it is where it is missing.
-			// eslint-disable-next-line unicorn/no-nonstandard-builtin-properties
-			Error.captureStackTrace?.(this.originalError, AbortError);
-		}
-
-		this.message = message;
-	}
-}
-
-// `setTimeout` cannot represent a longer delay and fires it right away instead, which turns a long backoff into a tight retry loop. Cap at the largest value it can still hold.
-const maximumDelay = (2 ** 31) - 1;
-
-function calculateDelay(retriesConsumed, options) {
-	// Nothing to wait for, and multiplying by a factor that has grown to `Infinity` would give `NaN`.
-	if (options.minTimeout === 0) {
-		return 0;
-	}
-
-	// `retriesConsumed` starts at 0 and only ever counts up, so the first retry is already attempt 1.
-	const attempt = retriesConsumed + 1;
-	const random = options.randomize ? (Math.random() + 1) : 1;
-
-	const timeout = Math.round(random * options.minTimeout * (options.factor ** (attempt - 1)));
-
-	// `maxTimeout` rounds up, so a fractional cap still gives a whole number of milliseconds. Rounding down would turn a cap below 1 into no timer at all, which never yields to the event loop. `Math.ceil(Infinity)` is `Infinity`.
-	return Math.min(timeout, Math.ceil(options.maxTimeout), maximumDelay);
-}
-
-function calculateRemainingTime(start, max) {
-	return Number.isFinite(max) ? max - (performance.now() - start) : max;
-}
-
-async function delayForRetry(delay, options) {
-	if (delay <= 0) {
-		return;
-	}
-
-	await new Promise((resolve, reject) => {
-		// Registered with `once`, so it removes itself when it fires.
-		const onAbort = () => {
-			clearTimeout(timeoutToken);
-			reject(options.signal.reason);
-		};
-
-		const timeoutToken = setTimeout(() => {
-			options.signal?.removeEventListener('abort', onAbort);
-			resolve();
-		}, delay);
-
-		if (options.unref) {
-			timeoutToken.unref?.();
-		}
-
-		options.signal?.addEventListener('abort', onAbort, {once: true});
-	});
-}
-
-// Stringifying a thrown value can itself throw, for an object with no usable `toString`. That must never be allowed to replace the failure the caller is actually dealing with.
-//
-// A thrown value whose own accessors or proxy traps throw is not supported, here or anywhere else. It comes from the caller's own code, so it is not something to defend against.
-function stringifyThrownValue(value) {
-	try {
-		return String(value);
-	} catch {
-		return Object.prototype.toString.call(value);
-	}
-}
-
-// `AbortError` wraps the error the caller actually wants, and the wrappers can be nested, so keep unwrapping until the cause is reached. Otherwise an `AbortError` would escape `pRetry` and a `catch` doing `error instanceof AbortError` would read a real failure as a cancellation.
-//
-// Two wrappers whose `originalError` points at each other are not supported, like the thrown values above.
-function unwrapAbortError(error) {
-	let cause = error;
-
-	// A wrapper with no error to unwrap to is the cause as far as it goes.
-	while (cause instanceof AbortError && cause.originalError instanceof Error) {
-		cause = cause.originalError;
-	}
-
-	return cause;
-}
-
-async function onAttemptFailure({error, attemptNumber, retriesConsumed, startTime, options}) {
-	// The signal is checked after the operation and after every callback, so a cancellation is never reported as an operation failure or a callback's decision, and no callback runs after it. The last check also guards the delay, whose abort listener never fires on a signal that is already aborted.
-	const abortIfNeeded = () => {
-		options.signal?.throwIfAborted();
-	};
-
-	const normalizedError = error instanceof Error
-		? error
-		: new TypeError(`Non-error was thrown: "${stringifyThrownValue(error)}". You should only throw errors.`);
-
-	// Checked before unwrapping an `AbortError`, because the reason a caller aborted with is final. Unwrapping it would replace the reason they chose with whatever is inside it, and it would also let an `AbortError` from the operation outrank a cancellation the caller asked for.
-	abortIfNeeded();
-
-	if (normalizedError instanceof AbortError) {
-		throw unwrapAbortError(normalizedError);
-	}
-
-	// `retriesConsumed` only ever advances while `retriesLeft` is above 0, so this is never negative. `Infinity` minus a finite count is `Infinity`, so an unlimited budget needs no special case.
-	const retriesLeft = options.retries - retriesConsumed;
-
-	// A `TypeError` normally means the operation itself is broken rather than the thing it was trying to reach, so retrying it does not help. A network `TypeError` is the exception, and its message differs per runtime, so it has to be recognised rather than assumed.
-	const isRetriableError = !(normalizedError instanceof TypeError) || isNetworkError(normalizedError);
-
-	// Out of time already, out of retries, or a failure that is never retried, so the delay is 0 and the callbacks are told that no retry follows. Only computed when a retry can still follow, so a randomized delay does not draw from `Math.random` for a wait that is never taken.
-	const timeLeft = calculateRemainingTime(startTime, options.maxRetryTime);
-	const delayTime = isRetriableError && timeLeft > 0 && retriesLeft > 0 ? calculateDelay(retriesConsumed, options) : 0;
-
-	const consumeRetryContext = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: delayTime,
-	});
-
-	// No answer means no opinion, so fall back to the default. Treating it as `false` instead would leave `retries` uncounted and let the loop run forever.
-	const consumeRetry = (await options.shouldConsumeRetry(consumeRetryContext)) ?? true;
-
-	abortIfNeeded();
-
-	const effectiveDelay = consumeRetry ? delayTime : 0;
-	const context = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: effectiveDelay,
-	});
-
-	await options.onFailedAttempt(context);
-
-	abortIfNeeded();
-
-	const remainingTime = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	// No time or budget left, or a failure that retrying cannot help with.
-	if (
-		!isRetriableError
-		|| remainingTime <= 0
-		|| retriesLeft <= 0
-	) {
-		throw normalizedError;
-	}
-
-	const shouldRetry = await options.shouldRetry(context);
-
-	abortIfNeeded();
-
-	if (!shouldRetry) {
-		throw normalizedError;
-	}
-
-	const remainingTimeAfterShouldRetry = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	if (remainingTimeAfterShouldRetry <= 0) {
-		throw normalizedError;
-	}
-
-	if (!consumeRetry) {
-		return false;
-	}
-
-	await delayForRetry(Math.min(effectiveDelay, remainingTimeAfterShouldRetry), options);
-
-	return true;
-}
-
-async function pRetry(input, options = {}) {
-	options = {...options};
-
-	// Applied before validating, so that `null` means "not provided" here as it does for every other option.
-	options.retries ??= 10;
-
-	validateRetries(options.retries);
-
-	if (Object.hasOwn(options, 'forever')) {
-		throw new Error('The `forever` option is no longer supported. For many use-cases, you can set `retries: Infinity` instead.');
-	}
-
-	options.factor ??= 2;
-	options.minTimeout ??= 1000;
-	options.maxTimeout ??= Infinity;
-	options.maxRetryTime ??= Infinity;
-	options.randomize ??= false;
-	options.onFailedAttempt ??= () => {};
-	options.shouldRetry ??= () => true;
-	options.shouldConsumeRetry ??= () => true;
-
-	// Validate the options that have a runtime type to check.
-	validateOption('onFailedAttempt', options.onFailedAttempt, 'function');
-	validateOption('shouldRetry', options.shouldRetry, 'function');
-	validateOption('shouldConsumeRetry', options.shouldConsumeRetry, 'function');
-	validateOption('randomize', options.randomize, 'boolean');
-	validateOption('unref', options.unref, 'boolean');
-	validateSignal(options.signal);
-	validateNumberOption('factor', options.factor);
-	validateNumberOption('minTimeout', options.minTimeout);
-	validateNumberOption('maxTimeout', options.maxTimeout, {allowInfinity: true});
-	validateNumberOption('maxRetryTime', options.maxRetryTime, {allowInfinity: true});
-
-	// A negative factor is rejected above, so this only catches `0`. Treat it as `1` to keep the delay constant instead of dropping to zero after the first retry.
-	if (options.factor === 0) {
-		options.factor = 1;
-	}
-
-	options.signal?.throwIfAborted();
-
-	let attemptNumber = 0;
-	let retriesConsumed = 0;
-	const startTime = performance.now();
-
-	// A consumed count is always finite, so `Infinity` keeps this true and needs no special case.
-	while (retriesConsumed <= options.retries) {
-		attemptNumber++;
-
-		try {
-			options.signal?.throwIfAborted();
-
-			const result = await input(attemptNumber);
-
-			options.signal?.throwIfAborted();
-
-			return result;
-		} catch (error) {
-			if (await onAttemptFailure({
-				error,
-				attemptNumber,
-				retriesConsumed,
-				startTime,
-				options,
-			})) {
-				retriesConsumed++;
-			}
-		}
-	}
-
-	// Unreachable: `onAttemptFailure` throws once `retriesLeft` reaches 0, which is the same state the loop condition tests, so the loop is always left by a throw. Kept as a guard against a future change to either side breaking that pairing.
-	throw new Error('Retry attempts exhausted without throwing an error.');
-}
-
-function makeRetriable(function_, options) {
-	return function (...arguments_) {
-		return pRetry(() => function_.apply(this, arguments_), options);
-	};
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/errors.js
-var errors = __nccwpck_require__(9440);
-;// CONCATENATED MODULE: ./.build/src/lib/retry.js
-
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ retry)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
 
 
 /** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
-class TransientError extends Error {
-    pause;
-    constructor({ message, pause = 0 }) {
-        super(message);
-        this.pause = pause;
-    }
-}
 /**
  * Retries an operation after a transient error, as often as the input `retries` allows.
  *
@@ -53578,37 +54509,42 @@ class TransientError extends Error {
  * @throws any error of `attempt`; CancelledError if the run is cancelled before the first result
  */
 async function retry({ retries, log, signal }, what, attempt, whyAgain) {
-    const results = [];
-    const once = async () => {
-        results.length = 0;
-        const result = await attempt();
-        results.push(result);
-        const failure = whyAgain(result);
-        if (failure)
-            throw new TransientError(failure);
-    };
-    try {
-        await pRetry(once, {
-            retries,
-            minTimeout: FIRST_PAUSE,
-            maxTimeout: LONGEST_PAUSE,
-            randomize: true,
-            signal,
-            shouldRetry: ({ error }) => error instanceof TransientError,
-            onFailedAttempt: async ({ error, retryDelay, retriesLeft, attemptNumber }) => {
-                if (!(error instanceof TransientError) || retriesLeft === 0)
-                    return;
-                const pause = Math.max(retryDelay, error.pause);
-                log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`);
-                await (0,promises_.setTimeout)(pause - retryDelay, undefined, { signal });
-            }
+    if (signal.aborted)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc();
+    for (let attempts = 1;; attempts++) {
+        const result = await attempt().catch((error) => {
+            throw signal.aborted ? new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc() : error;
         });
+        const failure = whyAgain(result);
+        if (failure === undefined || attempts > retries || signal.aborted)
+            return result;
+        const growing = Math.min(FIRST_PAUSE * 2 ** (attempts - 1) * (1 + Math.random()), LONGEST_PAUSE);
+        const pause = Math.max(growing, failure.pause ?? 0);
+        log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attempts + 1} of ${retries + 1}): ${failure.message}`);
+        const isCancelled = await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(pause, false, { signal }).catch(() => true);
+        if (isCancelled)
+            return result;
     }
-    catch (error) {
-        if (results.length === 0)
-            throw signal.aborted ? new errors/* CancelledError */.cc() : error;
-    }
-    return results[0];
+}
+
+
+/***/ }),
+
+/***/ 5056:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   G: () => (/* binding */ settle)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+
+/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
+async function settle(work) {
+    const outcomes = await Promise.allSettled(work);
+    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .CancelledError */ .cc));
+    if (unexpected?.status === 'rejected')
+        throw unexpected.reason;
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }
 
 
@@ -53717,6 +54653,221 @@ function seconds(milliseconds) {
 /** Returns the seconds since a `performance.now()`. */
 function secondsSince(start) {
     return Math.round(performance.now() - start) / 1_000;
+}
+
+
+/***/ }),
+
+/***/ 1208:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   u: () => (/* binding */ within)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+
+/** Returns the result of work, or undefined if it takes longer than a time in milliseconds; then the work goes on. */
+async function within(longest, work) {
+    const timer = new AbortController();
+    try {
+        return await Promise.race([work, (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(longest, undefined, { signal: timer.signal })]);
+    }
+    finally {
+        timer.abort();
+    }
+}
+
+
+/***/ }),
+
+/***/ 6113:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  A: () => (/* binding */ buildAll)
+});
+
+// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
+var keys_label = __nccwpck_require__(4519);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
+// EXTERNAL MODULE: ./.build/src/registry/client-words.js
+var client_words = __nccwpck_require__(9268);
+// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
+var cache_verdict = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
+var key_tags = __nccwpck_require__(1687);
+// EXTERNAL MODULE: ./.build/src/dockerfile/steps.js
+var dockerfile_steps = __nccwpck_require__(9910);
+;// CONCATENATED MODULE: ./.build/src/pipeline/local-hits.js
+
+
+
+/**
+ * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
+ * local cache. Counts nothing if the content of the cache source is unknown.
+ *
+ * @param before the stages that this run built earlier
+ */
+function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
+    const recorded = image && (0,keys_label/* readKeysLabel */.f3)(image.labels)?.chain.map(({ key }) => key);
+    if (recorded === undefined && failure?.kind !== 'absent')
+        return 0;
+    const earlier = before.flatMap((one) => (0,key_tags/* chainOfKeys */.DS)(one, keys)).flatMap(({ key }) => (key ? [(0,key_tags/* shortKey */.qU)(key)] : []));
+    const known = new Set([...(recorded ?? []), ...earlier]);
+    const local = (0,key_tags/* chainOfKeys */.DS)(stage, keys).filter((one) => one.key !== undefined && (0,dockerfile_steps/* makesLayer */.J)(one) && !known.has((0,key_tags/* shortKey */.qU)(one.key)));
+    const lines = new Set(local.map(({ line }) => line));
+    return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/registry/look.js
+var look = __nccwpck_require__(1204);
+;// CONCATENATED MODULE: ./.build/src/pipeline/older-results.js
+
+
+
+
+
+/** Label of an image that was built on the images of other stages: a hash of their layers. */
+const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
+/**
+ * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
+ * have them.
+ */
+async function hashOfImages({ docker, signal }, { images }) {
+    if (images.length === 0)
+        return '';
+    const names = images.map(({ image }) => image);
+    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
+        ...{ signal, bound: 'image' }
+    });
+    if ((0,errors/* failureOf */.g5)(result) !== undefined)
+        return undefined;
+    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
+}
+/**
+ * Returns whether a build may find results in its cache source that another run made from other images than those just built
+ * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
+ *
+ * @param builtOn `hashOfImages` of the build
+ */
+async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
+    if (builtOn === '')
+        return false;
+    const { image, failure } = await (0,look/* look */.O)(registry, cacheSource);
+    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
+        return false;
+    const recorded = (0,keys_label/* readKeysLabel */.f3)(image?.labels ?? {})?.chain;
+    const chain = (0,key_tags/* chainOfKeys */.DS)(stage, keys);
+    if (builtOn === undefined || recorded === undefined || chain.length === 0)
+        return true;
+    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && (0,keys_label/* isRecorded */.TN)({ key }, recorded[index])));
+}
+/**
+ * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
+ * set the tag of the cache source meanwhile.
+ */
+async function hasMoved({ registry }, cacheSource, { failure, steps }) {
+    if (failure !== undefined || !steps.some(({ cached }) => cached))
+        return false;
+    const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)]);
+    // of a registry that only the docker client can access, nothing else is known
+    if (now.failure)
+        return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed;
+    return now.value !== image?.digest;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/build.js
+
+
+
+
+
+
+/**
+ * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
+ *
+ * @returns the failure, after which it builds nothing more
+ */
+async function buildAll(run, building, result, builds) {
+    for (const stage of builds) {
+        const build = await buildOne(run, building, stage);
+        if (build.kind === 'cache')
+            result.cacheStages.push(build);
+        else
+            result[build.kind] = build;
+        warnOfCaches(run, build);
+        if (build.failure !== undefined)
+            return [{ kind: 'build', image: build.image }];
+    }
+    return [];
+}
+async function buildOne(run, { strategy, caches: { keys, digests, sources }, startFromImages: isHanded = false }, stage) {
+    const { plan, timeline } = run;
+    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
+    tellSource(run, stage, source);
+    // with a rewritten Dockerfile, every build starts from the images anyway
+    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
+    const isCached = (0,no_cache/* usesCacheSource */.EN)(plan, stage);
+    const isOlder = isCached && (await hasOlderResults(run, stage, source.reference, builtOn, keys));
+    const startFromImages = isHanded || isOlder || (0,no_cache/* startsFromRefreshed */.k8)(plan, stage);
+    if (isOlder) {
+        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
+    }
+    const labels = [
+        ...stage.labels,
+        (0,keys_label/* keysLabel */.d6)(stage, keys, (0,keys_label/* nameOfEngine */.$j)(plan.engine)),
+        ...(0,keys_label/* imageLabels */.J0)(stage, digests),
+        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
+    ];
+    const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
+    const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
+    let build = await solve(startFromImages);
+    const moved = isCached && !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
+    if (moved) {
+        run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
+        const { seconds } = build;
+        build = await solve(true);
+        build.seconds += seconds;
+    }
+    if (source.origin)
+        build.cacheOrigin = source.origin;
+    await tellLocalHits(run, stage, build, keys);
+    // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
+    const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached);
+    if (isOlder || (isUnused && !moved))
+        sources.reject(source.reference);
+    return build;
+}
+/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
+async function tellLocalHits({ plan, registry, log }, stage, build, keys) {
+    if (!build.steps.some(({ cached }) => cached))
+        return;
+    const before = plan.builds.slice(0, plan.builds.findIndex((one) => one.stage === stage.stage));
+    const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before);
+    if (count === 0)
+        return;
+    const steps = count === 1 ? '1 cached step' : `${count} cached steps`;
+    log.info(`${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`);
+}
+function tellSource({ log }, { name }, { reference, origin }) {
+    if (origin)
+        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
+}
+function warnOfCaches({ log }, build) {
+    for (const { reference, failure } of build.unreadableCaches) {
+        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
+        if (sentence === undefined)
+            log.info(`${reference} does not exist yet: nothing to reuse`);
+        else
+            log.warning(sentence);
+    }
 }
 
 
@@ -61223,6 +62374,8 @@ var references = __nccwpck_require__(2445);
 var stage_builds = __nccwpck_require__(8827);
 // EXTERNAL MODULE: ./.build/src/registry/image-reference.js
 var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 1 modules
 var build_source = __nccwpck_require__(1914);
 // EXTERNAL MODULE: ./.build/src/strategy/inline.js
@@ -61234,11 +62387,13 @@ var legacy = __nccwpck_require__(7983);
 
 
 
+
 /** Returns the docker commands that run before the first build. */
-function commandsBeforehand({ strategy, builds }) {
+function commandsBeforehand(plan) {
+    const { strategy, builds } = plan;
     if (strategy.name !== 'legacy' || !strategy.capabilities.reusesLayers)
         return [];
-    const caches = new Set(builds.map(({ cacheSource }) => cacheSource));
+    const caches = new Set(builds.filter((one) => (0,no_cache/* usesCacheSource */.EN)(plan, one)).map(({ cacheSource }) => cacheSource));
     return [...caches].map((cache) => (0,command_line/* replayable */.YO)(['pull', cache]));
 }
 /**
@@ -61251,23 +62406,25 @@ function buildCommands(plan, stage, folder) {
 }
 function inlineBuild(plan, stage, folder) {
     const { cacheSource, labels } = stage;
-    const source = (0,build_source/* chooseSource */.LV)(plan, folder, stage, (0,build_source/* replacingImages */.AC)(plan, stage));
-    const args = (0,inline/* inlineBuildArgs */.$X)(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id` });
+    const images = (0,no_cache/* startsFromRefreshed */.k8)(plan, stage) ? stage.images : (0,build_source/* replacingImages */.AC)(plan, stage);
+    const source = (0,build_source/* chooseSource */.LV)(plan, folder, stage, images);
+    const args = (0,inline/* inlineBuildArgs */.$X)(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id`, images });
     return (0,command_line/* replayable */.YO)(args, (0,inline/* inlineEnvironment */.TZ)(plan));
 }
 function legacyBuild(plan, stage, folder) {
     const atOnce = (0,legacy/* isLabelledAtOnce */.MO)(plan, stage);
     const idFile = `${folder}/id`;
     const source = (0,build_source/* chooseSource */.LV)(plan, folder, stage, stage.images, true);
-    const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource;
+    const isCached = plan.strategy.capabilities.reusesLayers && (0,no_cache/* usesCacheSource */.EN)(plan, stage);
+    const cacheSource = isCached ? stage.cacheSource : undefined;
     const { labels, tags } = atOnce ? stage : { labels: [], tags: [] };
-    const args = (0,legacy/* legacyBuildArgs */.Bt)(plan, source, { cacheSource, labels, tags, idFile });
+    const args = (0,legacy/* legacyBuildArgs */.Bt)(plan, source, { cacheSource, labels, tags, idFile, isBase: stage.images.length === 0 });
     const label = (0,command_line/* replayable */.YO)((0,legacy/* labelArgs */.SW)(stage, idFile), legacy/* LEGACY */.qx, `FROM ${stage.name}, as just built\n`);
     return [(0,command_line/* replayable */.YO)(args, legacy/* LEGACY */.qx), ...(atOnce ? [] : [label])];
 }
 
-// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
-var test = __nccwpck_require__(7503);
+// EXTERNAL MODULE: ./.build/src/pipeline/suites.js + 2 modules
+var pipeline_suites = __nccwpck_require__(4477);
 // EXTERNAL MODULE: ./.build/src/pipeline/test-args.js
 var test_args = __nccwpck_require__(2904);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/dry-run.js
@@ -61287,7 +62444,7 @@ const RUN_ID = 'RUN';
  */
 function previewCommands(plan, secrets) {
     const { refs, decision } = plan;
-    const suites = (0,test/* suitesOf */.f3)(plan);
+    const suites = (0,pipeline_suites/* suitesOf */.f)(plan);
     const [untilBuilder, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     const build = (stage) => buildCommands(plan, stage, FOLDER);
     const candidates = plan.builds.flatMap(({ candidate }) => candidate ?? []);
@@ -61323,576 +62480,29 @@ function testCommands({ inputs }, { image, tests, first }) {
 
 /***/ }),
 
-/***/ 677:
+/***/ 2971:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  a: () => (/* binding */ runPipeline)
+  H: () => (/* binding */ explainAll)
 });
-
-// EXTERNAL MODULE: ./.build/src/lib/errors.js
-var errors = __nccwpck_require__(9440);
-// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
-var stage_builds = __nccwpck_require__(8827);
-// EXTERNAL MODULE: ./.build/src/result/result.js
-var result_result = __nccwpck_require__(7652);
-// EXTERNAL MODULE: ./.build/src/lib/json.js
-var lib_json = __nccwpck_require__(1433);
-// EXTERNAL MODULE: ./.build/src/registry/reference.js
-var registry_reference = __nccwpck_require__(5626);
-// EXTERNAL MODULE: ./.build/src/dockerfile/steps.js
-var dockerfile_steps = __nccwpck_require__(9910);
-// EXTERNAL MODULE: ./.build/src/lib/hash.js
-var hash = __nccwpck_require__(7107);
-;// CONCATENATED MODULE: ./.build/src/cache/key-tags.js
-
-
-/** Maximum number of cache tags of one image, and of questions to the registry for one build. */
-const MOST_TAGS = 16;
-const MOST_QUESTIONS = 8;
-/** Hex digits of a key in a tag, and in a label. */
-const DIGITS = 16;
-/**
- * Returns the keys of all instructions whose layers a build creates, with its FROM first; [] if they are unknown. The FROM of its
- * other stages names the stage before.
- */
-function chainOfKeys({ own }, keys) {
-    return own.flatMap(({ stage }, index) => {
-        const of = keys.get(stage);
-        return of === undefined ? [] : [...(index === 0 ? [of.base] : []), ...of.instructions];
-    });
-}
-/**
- * Returns the keys by which a later build may need the image of a build, the longest first: those after each instruction that
- * makes a layer. Files, stages, images and build arguments may change what follows, and so may an edit of the Dockerfile.
- */
-function keysForTags({ own }, keys) {
-    return [...layerKeys({ own }, keys).keys()].reverse().slice(0, MOST_TAGS);
-}
-/** Returns the keys after each layer, each with whether what follows it reads something from outside the Dockerfile. */
-function layerKeys({ own }, keys) {
-    const found = new Map();
-    let last;
-    for (const { key, readsOutside, keyword } of chainOfKeys({ own }, keys)) {
-        if (last !== undefined && readsOutside)
-            found.set(last, true);
-        if (key === undefined)
-            break;
-        // an image with nothing but its base image, or an empty folder on it, is of no use as a cache
-        if (last === undefined && !(0,dockerfile_steps/* makesLayer */.J)({ keyword }))
-            continue;
-        last = key;
-        if (!found.has(key))
-            found.set(key, false);
-    }
-    return found;
-}
-/**
- * Returns the keys to look up for a build, the longest first. Of many, it leaves out those that only an edit of the Dockerfile
- * makes useful, but for the last one, and then the shortest.
- */
-function keysToAsk(build, keys) {
-    const all = [...layerKeys(build, keys)]
-        .reverse()
-        .map(([key, isBoundary], index) => ({ key, isLikely: isBoundary || index === 0 }));
-    const chosen = [...all.filter(({ isLikely }) => isLikely), ...all.filter(({ isLikely }) => !isLikely)];
-    const asked = new Set(chosen.slice(0, MOST_QUESTIONS));
-    return all.filter((one) => asked.has(one)).map(({ key }) => key);
-}
-/** Returns the beginning of a key, as tags and labels have it. */
-function shortKey(key) {
-    return key.slice(0, DIGITS);
-}
-/** Returns the reference of the cache tag of a key. */
-function cacheTagOf(image, key) {
-    return `${image}:cache-${shortKey(key)}`;
-}
-/** Returns the cache tags of the image of a build, that of the longest key first. */
-function cacheTagsOf(image, build, keys) {
-    return keysForTags(build, keys).map((key) => cacheTagOf(image, key));
-}
-/**
- * Returns the reference of the tested tag: only a run in which every test passed sets it.
- *
- * @param parts the keys of the images, and the fingerprint of the tests
- * @returns undefined if one of them is unknown
- */
-function testedTagOf(image, parts) {
-    if (parts.includes(undefined))
-        return undefined;
-    return `${image}:tested-${shortKey((0,hash/* hashOf */.q)(parts))}`;
-}
-
-;// CONCATENATED MODULE: ./.build/src/cache/keys-label.js
-
-
-
-/** Label of every image that the action builds: the content keys of its instructions, and what each was made of. */
-const KEYS_LABEL = 'shared-docker-layers.keys';
-/** Labels of an image that name its base image (opencontainers/image-spec annotations.md). */
-const BASE_NAME_LABEL = 'org.opencontainers.image.base.name';
-const BASE_DIGEST_LABEL = 'org.opencontainers.image.base.digest';
-/** Label of a production image: all external images that its stages read, `REFERENCE@DIGEST` each, separated by spaces. */
-const BASES_LABEL = 'shared-docker-layers.bases';
-/** Returns the labels that name the external images of a build, as far as their digests are known: `key=value` each. */
-function imageLabels({ kind, baseImage }, digests) {
-    const all = [...digests].map(([reference, digest]) => reference.includes('@') ? reference : `${reference}@${digest}`);
-    return [
-        ...labelsOfBase(baseImage, digests),
-        ...(kind === 'production' && all.length > 0 ? [`${BASES_LABEL}=${all.join(' ')}`] : [])
-    ];
-}
-function labelsOfBase(baseImage, digests) {
-    const digest = baseImage === undefined ? undefined : digests.get(baseImage);
-    if (baseImage === undefined || digest === undefined)
-        return [];
-    const { registry, path, target } = (0,registry_reference/* addressOf */.ci)(baseImage);
-    const name = `${registry}/${path}${(0,registry_reference/* isDigest */.Bc)(target) ? '' : `:${target}`}`;
-    return [`${BASE_NAME_LABEL}=${name}`, `${BASE_DIGEST_LABEL}=${digest}`];
-}
-/** Returns the name of an engine in the label: `28.5.2 containerd`. */
-function nameOfEngine({ version, store }) {
-    return `${version} ${store}`;
-}
-/** Maximum length of the label with ingredients: Linux allows 128 KiB for one argument of a program (execve(2), MAX_ARG_STRLEN). */
-const LONGEST_LABEL = 60_000;
-/**
- * Returns the label of a build's image: `key=value`. It has a value even without keys, because an image inherits the labels of
- * its base image. An ingredient that several keys share is written once.
- */
-function keysLabel(build, keys, engine) {
-    const parts = [];
-    const indices = new Map();
-    const indexOf = ({ kind, name = '', hash, count }) => {
-        const part = [kind, name, hash, ...(count === undefined ? [] : [count])];
-        const text = JSON.stringify(part);
-        const index = indices.get(text) ?? parts.push(part) - 1;
-        indices.set(text, index);
-        return index;
-    };
-    const chain = chainOfKeys(build, keys).map(({ keyword, key, ingredients }) => [
-        keyword,
-        key === undefined ? '' : shortKey(key),
-        ingredients.map(indexOf)
-    ]);
-    const value = JSON.stringify({ version: 1, engine, parts, chain });
-    if (value.length <= LONGEST_LABEL)
-        return `${KEYS_LABEL}=${value}`;
-    const bare = JSON.stringify({
-        version: 1,
-        engine,
-        parts: [],
-        chain: chain.map(([keyword, key]) => [keyword, key, []])
-    });
-    return `${KEYS_LABEL}=${bare.length <= LONGEST_LABEL ? bare : JSON.stringify({ version: 1, engine, chain: [] })}`;
-}
-/** Reads the label of an image; undefined if it has none of this form. */
-function readKeysLabel(labels) {
-    const json = (0,lib_json/* parseJson */.qF)(labels[KEYS_LABEL] || '');
-    if ((0,lib_json.at)(json, 'version') !== 1)
-        return undefined;
-    const parts = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'parts')).map(readIngredient);
-    const chain = (0,lib_json/* list */.p_)((0,lib_json.at)(json, 'chain')).map((entry) => {
-        const [keyword, key, indices] = (0,lib_json/* list */.p_)(entry);
-        const ingredients = (0,lib_json/* list */.p_)(indices).flatMap((index) => parts[Number(index)] ?? []);
-        return { keyword: (0,lib_json/* text */.Qq)(keyword), key: (0,lib_json/* text */.Qq)(key), ingredients };
-    });
-    return chain.length === 0 ? undefined : { engine: (0,lib_json/* text */.Qq)((0,lib_json.at)(json, 'engine')), chain };
-}
-/**
- * Returns the instructions of which an image of BuildKit was made, by its label; undefined without one. An image that another
- * Dockerfile has made has others than the build that takes its cache from it.
- */
-function ownInstructionsOf(labels) {
-    const chain = readKeysLabel(labels)?.chain.slice(1);
-    // BuildKit's history has no entry for it (dockerfile2llb/convert.go, dispatchOnbuild)
-    return chain && { instructions: chain.filter(({ keyword }) => keyword !== 'ONBUILD') };
-}
-/** Returns whether an instruction has the recorded key. */
-function isRecorded({ key }, recorded) {
-    return key !== undefined && recorded?.key === shortKey(key);
-}
-function readIngredient(entry) {
-    const [kind, name, hash, count] = (0,lib_json/* list */.p_)(entry);
-    return {
-        kind: (0,lib_json/* text */.Qq)(kind),
-        ...((0,lib_json/* text */.Qq)(name) !== '' && { name: (0,lib_json/* text */.Qq)(name) }),
-        hash: (0,lib_json/* text */.Qq)(hash),
-        ...(typeof count === 'number' && { count })
-    };
-}
-
-// EXTERNAL MODULE: ./.build/src/registry/client-words.js
-var client_words = __nccwpck_require__(9268);
-// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
-var cache_verdict = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./.build/src/pipeline/local-hits.js
-
-
-
-/**
- * Counts the cached steps of a build that neither its cache source nor an earlier build of the run has: the engine had them in its
- * local cache. Counts nothing if the content of the cache source is unknown.
- *
- * @param before the stages that this run built earlier
- */
-function countLocalHits(stage, { steps }, { image, failure }, keys, before) {
-    const recorded = image && readKeysLabel(image.labels)?.chain.map(({ key }) => key);
-    if (recorded === undefined && failure?.kind !== 'absent')
-        return 0;
-    const earlier = before.flatMap((one) => chainOfKeys(one, keys)).flatMap(({ key }) => (key ? [shortKey(key)] : []));
-    const known = new Set([...(recorded ?? []), ...earlier]);
-    const local = chainOfKeys(stage, keys).filter((one) => one.key !== undefined && (0,dockerfile_steps/* makesLayer */.J)(one) && !known.has(shortKey(one.key)));
-    const lines = new Set(local.map(({ line }) => line));
-    return steps.filter(({ cached, line }) => cached && line !== undefined && lines.has(line)).length;
-}
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./.build/src/docker/errors.js
-var docker_errors = __nccwpck_require__(9129);
-// EXTERNAL MODULE: ./.build/src/lib/bounds.js
-var bounds = __nccwpck_require__(5998);
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./.build/src/lib/within.js
-
-/** Returns the result of work, or undefined if it takes longer than a time in milliseconds; then the work goes on. */
-async function within(longest, work) {
-    const timer = new AbortController();
-    try {
-        return await Promise.race([work, (0,promises_.setTimeout)(longest, undefined, { signal: timer.signal })]);
-    }
-    finally {
-        timer.abort();
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/registry/look.js
-
-
-/** Inspects a published image for work that a run can do without: the run waits for it, with its retries, no longer than the bound. */
-async function look(registry, reference) {
-    const read = await within((0,bounds/* timeOf */.nR)('look'), registry.published(reference));
-    return read ?? { failure: { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') } };
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/older-results.js
-
-
-
-
-
-/** Label of an image that was built on the images of other stages: a hash of their layers. */
-const BUILT_ON_LABEL = 'shared-docker-layers.built-on';
-/**
- * Returns a hash of the layers of the images on which a build builds; '' if there are none, undefined if the engine does not
- * have them.
- */
-async function hashOfImages({ docker, signal }, { images }) {
-    if (images.length === 0)
-        return '';
-    const names = images.map(({ image }) => image);
-    const result = await docker.call(['image', 'inspect', '--format', '{{json .RootFS.Layers}}', ...names], {
-        ...{ signal, bound: 'image' }
-    });
-    if ((0,docker_errors/* failureOf */.g5)(result) !== undefined)
-        return undefined;
-    return (0,external_node_crypto_.createHash)('sha256').update(result.stdout.trim()).digest('hex').slice(0, 16);
-}
-/**
- * Returns whether a build may find results in its cache source that another run made from other images than those just built
- * and tested. Commands may have another result each time, so equal content keys do not prove equal content.
- *
- * @param builtOn `hashOfImages` of the build
- */
-async function hasOlderResults({ registry }, stage, cacheSource, builtOn, keys) {
-    if (builtOn === '')
-        return false;
-    const { image, failure } = await look(registry, cacheSource);
-    if (failure?.kind === 'absent' || (image && image.labels[BUILT_ON_LABEL] === builtOn))
-        return false;
-    const recorded = readKeysLabel(image?.labels ?? {})?.chain;
-    const chain = chainOfKeys(stage, keys);
-    if (builtOn === undefined || recorded === undefined || chain.length === 0)
-        return true;
-    return chain.some(({ key, ingredients }, index) => key === undefined || (ingredients.some(({ kind }) => kind === 'stage') && isRecorded({ key }, recorded[index])));
-}
-/**
- * Returns whether a build may have taken results from another image than the one that `hasOlderResults` judged, because a run has
- * set the tag of the cache source meanwhile.
- */
-async function hasMoved({ registry }, cacheSource, { failure, steps }) {
-    if (failure !== undefined || !steps.some(({ cached }) => cached))
-        return false;
-    const [{ image }, now] = await Promise.all([registry.published(cacheSource), registry.digest(cacheSource)]);
-    // of a registry that only the docker client can access, nothing else is known
-    if (now.failure)
-        return now.failure.kind !== 'absent' && !now.failure.clientMaySucceed;
-    return now.value !== image?.digest;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/build.js
-
-
-
-
-
-/**
- * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
- *
- * @returns the failure, after which it builds nothing more
- */
-async function buildAll(run, building, result, builds) {
-    for (const stage of builds) {
-        const build = await buildOne(run, building, stage);
-        if (build.kind === 'cache')
-            result.cacheStages.push(build);
-        else
-            result[build.kind] = build;
-        warnOfCaches(run, build);
-        if (build.failure !== undefined)
-            return [{ kind: 'build', image: build.image }];
-    }
-    return [];
-}
-async function buildOne(run, { strategy, caches: { keys, digests, sources }, startFromImages: isHanded = false }, stage) {
-    const { plan, timeline } = run;
-    const source = await timeline.measure('wait', 'Wait for the cache source', () => sources.of(stage));
-    tellSource(run, stage, source);
-    // with a rewritten Dockerfile, every build starts from the images anyway
-    const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    const startFromImages = isHanded || isOlder;
-    if (isOlder) {
-        run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
-    }
-    const labels = [
-        ...stage.labels,
-        keysLabel(stage, keys, nameOfEngine(plan.engine)),
-        ...imageLabels(stage, digests),
-        ...(builtOn ? [`${BUILT_ON_LABEL}=${builtOn}`] : [])
-    ];
-    const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
-    const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
-    let build = await solve(startFromImages);
-    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
-    if (moved) {
-        run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
-        const { seconds } = build;
-        build = await solve(true);
-        build.seconds += seconds;
-    }
-    if (source.origin)
-        build.cacheOrigin = source.origin;
-    await tellLocalHits(run, stage, build, keys);
-    // the image of the tag has other results than this run, or BuildKit could not use it; nothing is known of one that moved
-    const isUnused = source.isWhole === true && build.steps.some(({ cached }) => !cached);
-    if (isOlder || (isUnused && !moved))
-        sources.reject(source.reference);
-    return build;
-}
-/** Says it if the local cache had steps that the cache source does not have: then its name does not explain the hits. */
-async function tellLocalHits({ plan, registry, log }, stage, build, keys) {
-    if (!build.steps.some(({ cached }) => cached))
-        return;
-    const before = plan.builds.slice(0, plan.builds.findIndex((one) => one.stage === stage.stage));
-    const count = countLocalHits(stage, build, await registry.published(build.cacheSource), keys, before);
-    if (count === 0)
-        return;
-    const steps = count === 1 ? '1 cached step' : `${count} cached steps`;
-    log.info(`${steps} of stage ${stage.name} came from the local cache of the engine: ${build.cacheSource} does not have them`);
-}
-function tellSource({ log }, { name }, { reference, origin }) {
-    if (origin)
-        log.info(`Cache source of stage ${name}: ${(0,cache_verdict/* describeOrigin */.uN)(origin)} (${reference})`);
-}
-function warnOfCaches({ log }, build) {
-    for (const { reference, failure } of build.unreadableCaches) {
-        const sentence = (0,client_words/* describeUnreadable */.D2)(reference, failure);
-        if (sentence === undefined)
-            log.info(`${reference} does not exist yet: nothing to reuse`);
-        else
-            log.warning(sentence);
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/cache/cached-layers.js
-
-/** Returns the index of the first history entry of the image's own instructions; undefined if the history does not end with them. */
-function ownHistoryStart(image, { instructions: own }) {
-    const start = image.history.length - own.length;
-    const fits = own.every(({ keyword }, index) => keywordOf(image.history[start + index]?.createdBy) === keyword);
-    return start >= 0 && fits ? start : undefined;
-}
-/** Reads the keyword of BuildKit's `RUN /bin/sh -c …`, or the legacy builder's `/bin/sh -c …` and `/bin/sh -c #(nop) COPY …`. */
-function keywordOf(createdBy = '') {
-    const [, nop] = /#\(nop\) +([A-Z]+)/.exec(createdBy) ?? [];
-    const [, first] = /^([A-Z]+)(?:\s|$)/.exec(createdBy) ?? [];
-    return nop ?? first ?? 'RUN';
-}
-/**
- * Returns why BuildKit could not reuse all layers of the image's own steps by its cache metadata; undefined if it could.
- *
- * @returns a clause: "its cache metadata …"
- */
-function whyNoCache(image, build) {
-    if (image.recorded === undefined)
-        return 'it has no cache metadata';
-    const own = ownLayers(image, build);
-    if (image.recorded === 'unknown')
-        return undefined;
-    // layers of the base image's triggers cannot be distinguished from layers of the base image
-    if (own === undefined)
-        return image.recorded.length === 0 ? 'its cache metadata names no layer' : undefined;
-    const missing = unrecorded(image, own);
-    return missing === 0 ? undefined : `its cache metadata has no record of ${missing} of ${own.length} layers`;
-}
-/** Counts the layers of the image's own steps without cache metadata; Infinity if it cannot serve as a cache at all. */
-function missingRecords(image, build) {
-    if (image?.recorded === undefined)
-        return Number.POSITIVE_INFINITY;
-    if (image.recorded === 'unknown')
-        return 0;
-    const own = ownLayers(image, build);
-    if (own === undefined)
-        return image.recorded.length === 0 ? Number.POSITIVE_INFINITY : 0;
-    return unrecorded(image, own);
-}
-function unrecorded({ recorded = [] }, layers) {
-    return recorded === 'unknown' ? 0 : layers.filter((layer) => !recorded.includes(layer)).length;
-}
-/** Returns the indices of the layers that the image's own steps created; undefined if they cannot be determined. */
-function ownLayers(image, build) {
-    const start = ownHistoryStart(image, build);
-    if (start === undefined)
-        return undefined;
-    // on scratch, BuildKit makes the first folder each time, and has no record of it
-    const isOnScratch = start === 0 && (0,dockerfile_steps/* firstFolderIn */.Ov)(build.instructions) !== undefined;
-    const below = layersBelow(image, start) + (isOnScratch ? 1 : 0);
-    return Array.from({ length: image.layers.length - below }, (_, index) => below + index);
-}
-/** Counts the layers that the first entries of the history created. */
-function layersBelow({ history }, entries) {
-    return history.slice(0, entries).filter(({ empty }) => !empty).length;
-}
-
-// EXTERNAL MODULE: ./.build/src/plan/labels.js
-var plan_labels = __nccwpck_require__(3660);
-// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
-var image_reference = __nccwpck_require__(8330);
-;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
-
-
-
-
-
-
-
-
-/** Chooses the cache source of each build, once. */
-class CacheSources {
-    #run;
-    #keys;
-    #inEngine;
-    /** By stage index. */
-    #chosen = new Map();
-    /** Cache tags that exist, by whether their images can serve as a cache. */
-    #existing = new Map();
-    /** @param inEngine references of the images that the engine had before the run */
-    constructor(run, keys, inEngine = []) {
-        this.#run = run;
-        this.#keys = keys;
-        this.#inEngine = inEngine;
-    }
-    /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
-    start(builds, onChosen) {
-        for (const stage of builds)
-            this.of(stage).then(onChosen, () => { });
-    }
-    of(stage) {
-        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
-        this.#chosen.set(stage.stage, source);
-        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-        source.catch(() => { });
-        return source;
-    }
-    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
-    exists(reference) {
-        return this.#existing.get(reference);
-    }
-    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
-    reject(reference) {
-        this.#existing.set(reference, false);
-    }
-    /** A build works with its moving tag, too. */
-    async #chooseInTime(stage) {
-        return (await within((0,bounds/* timeOf */.nR)('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
-    }
-    /** Chooses the image with the longest content key of this build, or else the newest published one. */
-    async #choose(stage) {
-        const { plan, registry } = this.#run;
-        const { image, cacheTags } = plan.inputs;
-        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
-        const answers = await Promise.all(asked.map((reference) => within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
-        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
-        for (const reference of found) {
-            const record = await this.#usable(reference, stage);
-            if (record === undefined)
-                continue;
-            for (const other of found.slice(found.indexOf(reference)))
-                this.#existing.set(other, true);
-            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
-        }
-        const newest = await this.#newest(stage);
-        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
-        return { reference: newest, ...(digest !== undefined && { readAs: `${(0,registry_reference/* repositoryOf */._M)(newest)}@${digest}` }) };
-    }
-    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
-    #isHidden(reference) {
-        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
-            return false;
-        return this.#inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
-    }
-    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
-    async #usable(reference, stage) {
-        const { image } = await this.#run.registry.published(reference);
-        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
-            return image;
-        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
-            return image;
-        this.reject(reference);
-        return undefined;
-    }
-    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
-    async #newest(stage) {
-        const { plan, registry } = this.#run;
-        const { cacheSource: newest, keptCache: kept } = stage;
-        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
-            return newest;
-        const published = registry.published(newest);
-        const { image } = await registry.published(kept);
-        // usually there is no kept cache, and so nothing to compare
-        if (!image)
-            return newest;
-        const missing = missingRecords((await published).image, stage);
-        return missingRecords(image, stage) < missing ? kept : newest;
-    }
-}
-function originOf({ labels: { [plan_labels/* REVISION_LABEL */.P1]: commit = '', [plan_labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
-    return { commit, branch };
-}
 
 // EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
 var stage_graph = __nccwpck_require__(329);
+// EXTERNAL MODULE: ./.build/src/cache/cached-layers.js
+var cached_layers = __nccwpck_require__(4897);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
 ;// CONCATENATED MODULE: ./.build/src/cache/evidence.js
 /** Shortens a quotation from the Dockerfile or the build context, so that a reason stays short. */
 function shorten(text) {
     return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
+// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
+var keys_label = __nccwpck_require__(4519);
 ;// CONCATENATED MODULE: ./.build/src/cache/compare-keys.js
 
 
@@ -61928,6 +62538,10 @@ function whyOtherKey(evidence, now, before, isItself) {
         return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
     if (image)
         return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
+    const context = of('context');
+    if (context) {
+        return { kind: 'files-changed', reason: `The files that it takes from the build context ${context.name} changed.` };
+    }
     const files = of('files');
     if (files)
         return whyOtherFiles(evidence, now, files, before);
@@ -61941,7 +62555,7 @@ function isSame(one, other) {
 function whyOtherBase({ published, digests, stageBuild }, name) {
     const labels = published.image?.labels ?? {};
     const image = stageBuild.baseImage ?? name;
-    const before = (0,image_reference/* sameImage */.G4)(labels[BASE_NAME_LABEL] || '', image) ? labels[BASE_DIGEST_LABEL] : undefined;
+    const before = (0,image_reference/* sameImage */.G4)(labels[keys_label/* BASE_NAME_LABEL */.$w] || '', image) ? labels[keys_label/* BASE_DIGEST_LABEL */.m8] : undefined;
     const now = digests.get(image);
     return before !== undefined && now !== undefined && before !== now
         ? `The base image ${image} moved from ${before} to ${now}.`
@@ -61957,7 +62571,12 @@ function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
     };
 }
 /** Inputs by the names of their ingredients. */
-const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
+const INPUTS = {
+    network: 'network',
+    hosts: 'add-hosts',
+    'shm-size': 'shm-size',
+    ulimit: 'ulimit'
+};
 function whyOtherOption(name) {
     const input = INPUTS[name];
     return input === undefined
@@ -62020,7 +62639,12 @@ function explainMisses(evidence) {
     });
 }
 function explain(evidence, step) {
-    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
+    return (whyUncached(evidence, step) ?? whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step));
+}
+function whyUncached({ uncachedStages }, { stage }) {
+    if (!uncachedStages.includes(stage))
+        return undefined;
+    return { kind: 'no-cache', reason: 'The inputs no-cache and no-cache-filters exclude the cache.' };
 }
 /** Returns the reason if the build could not reuse anything at all. */
 function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
@@ -62057,7 +62681,7 @@ function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers
 }
 /** Returns whether BuildKit executed the own instructions of an image: most base images are of BuildKit, whatever is built on them. */
 function isOfBuildKit(image, stageBuild) {
-    const start = ownHistoryStart(image, ownInstructionsOf(image.labels) ?? stageBuild);
+    const start = (0,cached_layers/* ownHistoryStart */.rm)(image, (0,keys_label/* ownInstructionsOf */.bi)(image.labels) ?? stageBuild);
     return start !== undefined && image.history.slice(start).some(({ createdBy }) => createdBy.endsWith('# buildkit'));
 }
 /** Returns the reason if it lies in another stage. */
@@ -62079,7 +62703,7 @@ function whyNotInImage({ stageBuild, build, publishesAllStages }, step) {
 /** Compares the content keys with those of the published image, from the base image up to the step. */
 function compare(evidence, step) {
     const { keys, published, build } = evidence;
-    const recorded = readKeysLabel(published.image?.labels ?? {});
+    const recorded = (0,keys_label/* readKeysLabel */.f3)(published.image?.labels ?? {});
     if (keys.length === 0)
         return { kind: 'unknown', reason: 'Unknown: this run has no content keys.' };
     if (recorded === undefined) {
@@ -62095,7 +62719,7 @@ function compare(evidence, step) {
         const before = recorded.chain[place];
         if (one.key === undefined)
             return { kind: 'unknown', reason: `Unknown: ${whyNoKey(one)}.` };
-        if (!isRecorded(one, before))
+        if (!(0,keys_label/* isRecorded */.TN)(one, before))
             return whyOtherKey(evidence, one, before, place === index);
     }
     // what it reads may have been made anew, with another content, although of the same
@@ -62124,7 +62748,7 @@ function whyNoKey({ keyword, line }) {
 }
 /** Explains a miss although everything that the step depends on is the same: then the cache failed. */
 function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, builtBy) {
-    const why = cacheMetadata && published.image ? whyNoCache(published.image, stageBuild) : undefined;
+    const why = cacheMetadata && published.image ? (0,cached_layers/* whyNoCache */.oP)(published.image, stageBuild) : undefined;
     if (why !== undefined) {
         const reason = `${build.cacheSource} cannot serve as a cache: ${why}.`;
         return { kind: 'incomplete-metadata', reason, unexpected: true };
@@ -62136,11 +62760,26 @@ function whySameKeys({ build, stageBuild, published, cacheMetadata, engine }, bu
     return { kind: 'unknown', reason: 'Unknown: everything that it depends on is the same.', unexpected: true };
 }
 
+// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
+var key_tags = __nccwpck_require__(1687);
 // EXTERNAL MODULE: ./.build/src/git/file-modes.js
 var file_modes = __nccwpck_require__(8749);
 // EXTERNAL MODULE: ./.build/src/git/git.js
 var git_git = __nccwpck_require__(428);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/within.js
+var within = __nccwpck_require__(1208);
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
+// EXTERNAL MODULE: ./.build/src/registry/look.js
+var look = __nccwpck_require__(1204);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/explain.js
+
 
 
 
@@ -62156,7 +62795,7 @@ var git_git = __nccwpck_require__(428);
 async function explainAll(run, caches, builds) {
     const work = () => explain_explain(run, caches, builds).then(() => 'done');
     try {
-        const end = await run.timeline.measure('look', 'Explain', () => within((0,bounds/* timeOf */.nR)('explain'), work()));
+        const end = await run.timeline.measure('look', 'Explain', () => (0,within/* within */.u)((0,bounds/* timeOf */.nR)('explain'), work()));
         if (end === undefined)
             run.log.warning(`Cannot explain all cache misses: ${(0,bounds/* describeLateness */.fC)('explain')}`);
     }
@@ -62178,17 +62817,18 @@ async function explain_explain(run, { keys, digests }, builds) {
     const oddModes = (0,file_modes/* unusualModes */.Q9)(inputs.context, (await git.tracked()) ?? []);
     const argumentNames = new Set(dockerfile.stages.flatMap(({ instructions }) => instructions.flatMap(({ keyword, text }) => keyword === 'ARG' ? [...text.matchAll(/\s([A-Za-z_]\w*)/g)].map(([, name = '']) => name) : [])));
     const explainOne = async (build, stageBuild) => {
-        const chain = chainOfKeys(stageBuild, keys);
+        const chain = (0,key_tags/* chainOfKeys */.DS)(stageBuild, keys);
         const published = await imageToCompare(registry, build, stageBuild, chain);
-        const revision = published.image?.labels[plan_labels/* REVISION_LABEL */.P1] ?? '';
+        const revision = published.image?.labels[labels/* REVISION_LABEL */.P1] ?? '';
         build.misses = explainMisses({
             ...{ stageBuild, build, published, executedStages, argumentNames, digests },
             cacheMetadata: plan.strategy.capabilities.cacheMetadata,
             reusesLayers: plan.strategy.capabilities.reusesLayers,
             keys: chain,
-            engine: nameOfEngine(plan.engine),
+            engine: (0,keys_label/* nameOfEngine */.$j)(plan.engine),
             changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
             unusualModes: oddModes,
+            uncachedStages: (0,no_cache/* uncachedStages */.ZH)(plan, stageBuild),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -62206,25 +62846,64 @@ async function imageToCompare(registry, { cacheSource }, stageBuild, keys) {
     const source = await registry.published(cacheSource);
     if (cacheSource === stageBuild.cacheSource)
         return source;
-    const newest = await look(registry, stageBuild.cacheSource);
+    const newest = await (0,look/* look */.O)(registry, stageBuild.cacheSource);
     const alike = countAlike(source, keys);
     return newest.image && alike < keys.length && countAlike(newest, keys) >= alike ? newest : source;
 }
 /** Counts the first keys that an image has. */
 function countAlike({ image }, keys) {
-    const { chain = [] } = readKeysLabel(image?.labels ?? {}) ?? {};
-    const differing = keys.findIndex((key, index) => !isRecorded(key, chain[index]));
+    const { chain = [] } = (0,keys_label/* readKeysLabel */.f3)(image?.labels ?? {}) ?? {};
+    const differing = keys.findIndex((key, index) => !(0,keys_label/* isRecorded */.TN)(key, chain[index]));
     return differing === -1 ? keys.length : differing;
 }
 
+
+/***/ }),
+
+/***/ 5653:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Lg: () => (/* binding */ buildAndTestOthers),
+  dJ: () => (/* binding */ failuresOf),
+  WB: () => (/* binding */ findKeys),
+  cY: () => (/* binding */ findPassed),
+  S4: () => (/* binding */ judge),
+  V7: () => (/* binding */ publishAll)
+});
+
+// UNUSED EXPORTS: addCacheTags
+
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerfile_dockerignore = __nccwpck_require__(8154);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/within.js
+var within = __nccwpck_require__(1208);
 // EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
 var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/registry/look.js
+var look = __nccwpck_require__(1204);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var registry_reference = __nccwpck_require__(5626);
+// EXTERNAL MODULE: ./.build/src/lib/json.js
+var json = __nccwpck_require__(1433);
 // EXTERNAL MODULE: ./.build/src/dockerfile/model.js
 var model = __nccwpck_require__(4943);
 // EXTERNAL MODULE: ./.build/src/dockerfile/raw-instruction.js
 var raw_instruction = __nccwpck_require__(1961);
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./.build/src/dockerfile/instruction.js
@@ -62440,6 +63119,10 @@ function isOne(token, character) {
     return isIn !== token.not;
 }
 
+// EXTERNAL MODULE: ./.build/src/lib/hash.js
+var hash = __nccwpck_require__(7107);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./.build/src/cache/context-tree.js
 /**
  * What an instruction takes of the build context, and the hash of it.
@@ -62672,15 +63355,23 @@ class StepCollector {
     files(selection, taken) {
         this.#readsOutside = true;
         this.add(taken?.hash);
-        for (const file of taken?.files ?? [])
-            this.#files.add(file);
-        if (taken) {
-            const hash = taken.hash.slice(0, 8);
-            this.#ingredients.push({ kind: 'files', name: selection.source, hash, count: taken.files.length });
+        if (!taken)
+            return;
+        const [hash, count] = [taken.hash.slice(0, 8), taken.files.length];
+        if (selection.context !== undefined) {
+            this.#ingredients.push({ kind: 'context', name: selection.context, hash, count });
+            return;
         }
+        for (const file of taken.files)
+            this.#files.add(file);
+        this.#ingredients.push({ kind: 'files', name: selection.source, hash, count });
     }
-    from(name, { kind, key }) {
+    from(name, origin) {
         this.#readsOutside = true;
+        // of files, only what the step takes counts
+        if (origin.kind === 'folder')
+            return;
+        const { kind, key } = origin;
         this.add(key);
         if (key !== undefined)
             this.#ingredients.push({ kind, name, hash: key.slice(0, 8) });
@@ -62753,23 +63444,25 @@ function copyParts(raw, scope, outside) {
         step.add(heredocs, raw.heredocs, names.map((name) => scope.get(name)?.value ?? null));
     }
     const from = one('from');
-    if (from !== '')
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    const context = origin?.kind === 'folder' ? { context: from } : {};
     for (const source of sources) {
         if (source === undefined) {
             step.readsOutside();
         }
-        else if (from !== '') {
+        else if (origin && origin.kind !== 'folder') {
             step.add(clean(external_node_path_.posix.join('/', source)));
         }
-        else if (raw.keyword === 'ADD' && ((0,instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
+        else if (origin === undefined && raw.keyword === 'ADD' && ((0,instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
             step.readsOutside();
             if (checksum === '' || (0,instruction/* isGit */.JL)(source))
                 step.unknown();
             step.add(source);
         }
         else {
-            const selection = { source, wildcards: true, excludes, parents: parents === true };
+            const selection = { ...context, source, wildcards: true, excludes, parents: parents === true };
             step.add(parents ? source : external_node_path_.posix.basename(clean(external_node_path_.posix.join('/', source))));
             step.files(selection, outside.take(selection));
         }
@@ -62814,7 +63507,7 @@ function flagsOf(flags) {
 
 
 
-/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy. */
+/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy, but ulimits. */
 function runParts(raw, scope, outside) {
     const step = new StepCollector(scope, raw);
     const { buildArgs, runOptions } = outside;
@@ -62827,6 +63520,8 @@ function runParts(raw, scope, outside) {
     step.option('network', flags.get('network')?.at(-1) ?? runOptions.network ?? 'default');
     step.option('hosts', runOptions.addHosts.map((host) => host.replace(/[:=].*$/s, '')));
     step.option('shm-size', runOptions.shmSize ?? null);
+    if (runOptions.ulimit)
+        step.option('ulimit', runOptions.ulimit);
     step.option('hostname', buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? null);
     step.add(['security', 'device'].map((name) => flags.get(name) ?? null));
     for (const [name, { value }] of scope.variables)
@@ -62873,12 +63568,16 @@ function addMount({ type, target, options }, step, outside) {
         rest.delete('sharing');
     }
     step.add([...rest].sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (from !== '') {
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    if (origin && origin.kind !== 'folder') {
         step.add(external_node_path_.posix.join('/', source));
     }
-    else if (type === 'bind') {
-        const selection = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+    else if (origin || type === 'bind') {
+        const context = origin ? { context: from } : {};
+        const files = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+        const selection = { ...context, ...files };
         step.files(selection, outside.take(selection));
     }
     else {
@@ -63134,7 +63833,16 @@ class KeyBuilder {
             const ingredients = last === undefined ? [] : [{ kind: 'stage', name, hash: last.slice(0, 8) }];
             return { base: from(last, isInput, ingredients), scope: scope.fork(), config, inherited: triggers };
         }
-        const isScratch = name === 'scratch';
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder' || named === 'other') {
+            return {
+                base: from(undefined, true, []),
+                scope: StageScope.ofImage(escapeChar, undefined),
+                config: undefined,
+                inherited: []
+            };
+        }
+        const isScratch = name === 'scratch' && named === undefined;
         const empty = {
             identity: '',
             hasTriggers: false,
@@ -63171,7 +63879,10 @@ class KeyBuilder {
         const stage = (0,model/* findEarlier */._l)(this.#dockerfile.stages.slice(0, index), name);
         if (stage !== undefined)
             return { kind: 'stage', key: this.stage(stage).last };
-        const image = this.#facts.images.get(name);
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder')
+            return { kind: 'folder' };
+        const image = named === 'other' ? undefined : this.#facts.images.get(name);
         return { kind: 'image', key: image?.layers ?? image?.identity };
     }
     #execute(raw, built, outside) {
@@ -63261,8 +63972,9 @@ function contextSelections(dockerfile, stages, facts) {
  *
  * @param platform without it, images whose names contain TARGETARCH and the like are missing
  */
-function imagesForKeys(dockerfile, stages, buildArgs, platform) {
-    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false }).images;
+function imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext = undefined) {
+    const named = namedContext && { namedContext };
+    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false, ...named }).images;
 }
 /** Computes keys for the sake of what is asked for. */
 function needs(dockerfile, stages, facts) {
@@ -63288,7 +64000,7 @@ function needs(dockerfile, stages, facts) {
     return { selections: [...selections.values()], images: [...images] };
 }
 function identityOf({ layers, runtime, hasTriggers }) {
-    const entries = (0,lib_json/* parseJson */.qF)(runtime);
+    const entries = (0,json/* parseJson */.qF)(runtime);
     const config = new Map(Array.isArray(entries) ? entries : []);
     const strings = (value) => (Array.isArray(value) ? value.map(String) : undefined);
     return {
@@ -63306,6 +64018,8 @@ function identityOf({ layers, runtime, hasTriggers }) {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 ;// CONCATENATED MODULE: ./.build/src/cache/context-entries.js
 /**
  * Reads the build context as docker sees it: from the disk, after the .dockerignore.
@@ -63468,6 +64182,8 @@ async function digestOf(path, mode, buffer, pause) {
 
 
 
+
+
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
 async function readContentKeys(run) {
     const { plan } = run;
@@ -63476,22 +64192,25 @@ async function readContentKeys(run) {
     const platform = platformOf(plan);
     const buildArgs = (0,passed_variables/* valuesOfBuildArgs */.r)(run.plan.inputs.buildArgs, run.childEnv);
     const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform;
-    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata };
+    const contextOf = (name) => (0,build_inputs/* findBuildContext */.LJ)(inputs.buildContexts, name);
+    const namedContext = (name) => contextOf(name)?.kind;
+    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata, namedContext };
     const likely = contextSelections(dockerfile, stages, facts);
     const inEngine = await listImages(run);
     const [read, likelyContext] = await Promise.all([
-        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
-        describeContext(inputs.context, plan.dockerignore, likely)
+        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext)),
+        describeContexts(plan, likely)
     ]);
-    const images = new Map(read.map(({ reference, identity }) => [reference, identity]));
+    const images = new Map(read.map(({ name, identity }) => [name, identity]));
     const selections = contextSelections(dockerfile, stages, { ...facts, images });
     // paths may contain variables of a base image
     const isAll = JSON.stringify(selections) === JSON.stringify(likely);
-    const context = isAll ? likelyContext : await describeContext(inputs.context, plan.dockerignore, selections);
+    const context = isAll ? likelyContext : await describeContexts(plan, selections);
     const runOptions = {
         addHosts: inputs.addHosts,
         ...(inputs.network !== undefined && { network: inputs.network }),
-        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize })
+        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize }),
+        ...(inputs.ulimit.length > 0 && { ulimit: inputs.ulimit })
     };
     const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions });
     const digests = read.flatMap(({ reference, digest }) => digest === undefined ? [] : [[reference, digest]]);
@@ -63503,27 +64222,49 @@ function platformOf({ inputs, engine }) {
         return undefined;
     return { os, architecture, ...(variant !== undefined && { variant }) };
 }
+/** Describes the build context and the named contexts that are folders, each as far as the selections take something of it. */
+async function describeContexts({ inputs, dockerignore }, selections) {
+    const names = [...new Set(selections.map(({ context }) => context))];
+    const all = await Promise.all(names.map(async (name) => {
+        const of = selections.filter(({ context }) => context === name);
+        if (name === undefined)
+            return [name, await describeContext(inputs.context, dockerignore, of)];
+        const { value: folder = '' } = (0,build_inputs/* findBuildContext */.LJ)(inputs.buildContexts, name) ?? {};
+        return [name, await describeContext(folder, await (0,dockerfile_dockerignore/* readDockerignore */.$)(folder, undefined), of)];
+    }));
+    const described = new Map(all);
+    return { take: (selection) => described.get(selection.context)?.take(selection) };
+}
 /** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
 async function readImages(run, inEngine, references) {
-    return Promise.all(references.map(async (reference) => {
-        if (!(0,image_reference/* isReference */.A_)(reference))
-            return { reference };
-        const isHere = inEngine === undefined || inEngine.some((other) => read_keys_isSame(other, reference));
-        const here = isHere ? await readInEngine(run, reference) : undefined;
-        if (here)
-            return here;
-        const image = (await look(run.registry, reference)).image;
-        return image ? found(reference, image, image.digest) : { reference };
+    return Promise.all(references.map(async (name) => {
+        const context = (0,build_inputs/* findBuildContext */.LJ)(run.plan.inputs.buildContexts, name);
+        const reference = context ? (0,build_inputs/* imageOfContext */.gq)(context) : name;
+        return { name, ...(await readImage(run, inEngine, reference, context !== undefined)) };
     }));
+}
+/** @param isContext whether it is the image of a named context */
+async function readImage(run, inEngine, reference, isContext) {
+    if (!(0,image_reference/* isReference */.A_)(reference))
+        return { reference };
+    const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference));
+    const here = isHere ? await readInEngine(run, reference) : undefined;
+    // the build may ask the registry first: only if that has the same image it is known which one the build uses
+    const mustBeOfRegistry = isContext || run.plan.inputs.pull;
+    if (here)
+        return mustBeOfRegistry && here.digest === undefined ? { reference } : here;
+    const image = (await (0,look/* look */.O)(run.registry, reference)).image;
+    return image ? found(reference, image, image.digest) : { reference };
 }
 /**
  * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
- * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it,
+ * unless the input `pull` is set.
  */
 async function readInEngine(run, reference) {
     const { docker, registry, plan, signal, log } = run;
     const inspect = async () => (await (0,client_images/* inspectInEngine */.Ms)(docker, reference, signal)).image;
-    const digestOf = async (name) => (await within((0,bounds/* timeOf */.nR)('look'), registry.digest(name)))?.value;
+    const digestOf = async (name) => (await (0,within/* within */.u)((0,bounds/* timeOf */.nR)('look'), registry.digest(name)))?.value;
     const here = await inspect();
     if (here === undefined)
         return undefined;
@@ -63531,11 +64272,12 @@ async function readInEngine(run, reference) {
     if (now === undefined || now === here.digest)
         return found(reference, here, now);
     // the containerd store gives images that were built here a digest, too
-    const isOfRegistry = here.digest !== undefined &&
+    const isOfRegistry = async () => here.digest !== undefined &&
         (plan.engine.store !== 'containerd' || (await digestOf(`${(0,registry_reference/* repositoryOf */._M)(reference)}@${here.digest}`)) !== undefined);
     const { platform, retries } = plan.inputs;
-    const failure = isOfRegistry ? await (0,client_images/* pull */.a$)({ ...run, platform, retries }, reference) : undefined;
-    if (isOfRegistry && failure === undefined) {
+    const isPulled = plan.inputs.pull || (await isOfRegistry());
+    const failure = isPulled ? await (0,client_images/* pull */.a$)({ ...run, platform, retries }, reference) : undefined;
+    if (isPulled && failure === undefined) {
         const pulled = await inspect();
         return pulled && found(reference, pulled, pulled.digest);
     }
@@ -63552,15 +64294,25 @@ function found(reference, image, digest) {
 /** Returns the references of all images in the engine: none on a new runner, without a question about each. */
 async function listImages({ docker, signal }) {
     const result = await docker.call(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}'], { signal, bound: 'image' });
-    return (0,docker_errors/* failureOf */.g5)(result) === undefined
+    return (0,errors/* failureOf */.g5)(result) === undefined
         ? result.stdout.split('\n').filter((line) => !line.includes('<none>'))
         : undefined;
 }
 /** @param listed as the engine lists it: any text */
-function read_keys_isSame(listed, reference) {
+function isSame(listed, reference) {
     return (0,image_reference/* isReference */.A_)(listed) && (0,image_reference/* sameReference */.kP)(listed, reference);
 }
 
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var lib_errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
+var cache_verdict = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/pipeline/build.js + 2 modules
+var build = __nccwpck_require__(6113);
 ;// CONCATENATED MODULE: ./.build/src/action/check-environment.js
 /**
  * Variables of this step that a check must not get: the inputs and the state of this action, the files by which a step sets its
@@ -63605,7 +64357,7 @@ async function runChecks(run) {
             results.push(await runCheck(run, check, imageId));
         }
         catch (error) {
-            if (error instanceof errors/* CancelledError */.cc)
+            if (error instanceof lib_errors/* CancelledError */.cc)
                 return results;
             throw error;
         }
@@ -63615,7 +64367,7 @@ async function runChecks(run) {
 async function runCheck(run, { command }, imageId) {
     const { plan, log, secrets, signal, stepEnv } = run;
     if (signal.aborted)
-        throw new errors/* CancelledError */.cc();
+        throw new lib_errors/* CancelledError */.cc();
     const title = (0,tests/* titleOfTest */.Ex)({ kind: 'check', command });
     const section = log.section(title);
     const tail = new test_output/* Tail */.P();
@@ -63638,7 +64390,7 @@ async function runCheck(run, { command }, imageId) {
             }
         }))
             .then((result) => result.exitCode, (error) => {
-            if (error instanceof errors/* CancelledError */.cc && !signal.aborted)
+            if (error instanceof lib_errors/* CancelledError */.cc && !signal.aborted)
                 return null;
             throw error;
         });
@@ -63671,1325 +64423,26 @@ function whyFailed(exitCode) {
     return exitCode === null ? 'it was killed' : `exit code ${exitCode}`;
 }
 
-;// CONCATENATED MODULE: ./.build/src/lib/settle.js
-
-/** Waits for all promises, then returns the results of the fulfilled ones, or throws the first rejection that is not a CancelledError. */
-async function settle(work) {
-    const outcomes = await Promise.allSettled(work);
-    const unexpected = outcomes.find((outcome) => outcome.status === 'rejected' && !(outcome.reason instanceof errors/* CancelledError */.cc));
-    if (unexpected?.status === 'rejected')
-        throw unexpected.reason;
-    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
-var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(6855);
-// EXTERNAL MODULE: ./.build/src/plan/run-context.js
-var run_context = __nccwpck_require__(9707);
-// EXTERNAL MODULE: ./.build/src/plan/variant.js
-var plan_variant = __nccwpck_require__(7194);
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/commit-image.js
-
-
-
-
-/**
- * Looks whether a tag already names what this run would publish there: an image of the same commit, of the same variant, made of the
- * same content. A run sets such a tag only after all of its tests passed.
- */
-async function findCommitImage({ plan, registry }, reference, keys) {
-    const { image, failure } = await registry.current(reference);
-    if (failure)
-        return { holds: `an image that cannot be inspected (${failure.message})` };
-    const { [plan_labels/* REVISION_LABEL */.P1]: revision = '', [plan_variant/* VARIANT_LABEL */.z]: variant } = image.labels;
-    if (revision !== plan.commit.sha)
-        return { holds: revision === '' ? 'an image of no commit' : `an image of commit ${revision}` };
-    if (variant !== plan.variant)
-        return { holds: 'another variant of the image of this commit' };
-    const production = plan.builds.find(({ kind }) => kind === 'production');
-    const own = production && chainOfKeys(production, keys).map(({ key }) => (key === undefined ? '' : shortKey(key)));
-    const recorded = readKeysLabel(image.labels)?.chain.map(({ key }) => key);
-    if (image.digest === undefined || !own?.length || recorded === undefined) {
-        return { holds: 'an image of this commit, but it is unknown of what content' };
-    }
-    if (own.join() !== recorded.join()) {
-        return {
-            holds: 'an image of this commit that was made of other content, such as another base image or build argument'
-        };
-    }
-    return { digest: image.digest };
-}
-/** Returns the sentence about a tag that keeps its image. */
-function describeKept(reference, digest) {
-    return `${reference} already names an image of this commit with the same content, and the registry does not let this tag change: this run publishes that image (${digest}) instead of its own`;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/push.js
-
-
-
-
-
-
-
-
-/** The pushes of a run, and their results. */
-class Pushes {
-    /** Digests of the pushed references, as the engine reported them; '' if it did not. */
-    digests = new Map();
-    failures = [];
-    /** Tags that the registry does not let change, and that already name an image of this commit with the same content. */
-    kept = new Set();
-    #begun = new Map();
-    #run;
-    #keys;
-    constructor(run, keys) {
-        this.#run = run;
-        this.#keys = keys;
-    }
-    mayGoOn() {
-        return this.failures.length === 0 && !this.#run.signal.aborted;
-    }
-    /** Pushes a reference, once however often it is called. */
-    push(reference) {
-        return this.#once(reference, () => this.#push(reference));
-    }
-    /**
-     * Sets a further tag on a pushed image. The engine pushes it only if the action itself cannot access the registry.
-     *
-     * @param digest of the image in the repository of the input `image`; '' if unknown
-     */
-    tag(reference, digest) {
-        return this.#once(reference, () => this.#tag(reference, digest));
-    }
-    #once(reference, work) {
-        const begun = this.#begun.get(reference) ?? work();
-        this.#begun.set(reference, begun);
-        return begun;
-    }
-    async #tag(reference, digest) {
-        const { plan, registry, log } = this.#run;
-        const { image } = plan.inputs;
-        // the engine has another image than the commit tag if that was kept
-        const isOfEngine = !(0,image_reference/* sameRepository */.RB)(image, reference) && !this.kept.has(plan.refs.production);
-        if (digest === '' || isOfEngine)
-            return this.#push(reference);
-        const { failure } = await registry.tag(`${image}@${digest}`, [reference]);
-        if (failure === undefined) {
-            log.info(`Tagged ${image}@${digest} as ${reference}`);
-            this.digests.set(reference, digest);
-        }
-        else if (failure.kind === 'immutable') {
-            await this.#keep(reference, failure);
-        }
-        else if ((failure.kind === 'unreachable' && !failure.clientMaySucceed) || this.kept.has(plan.refs.production)) {
-            this.failures.push({ kind: 'push', reference, failure });
-        }
-        else {
-            await this.#push(reference);
-            const pushed = this.digests.get(reference) ?? '';
-            if (pushed !== '' && pushed !== digest)
-                this.failures.push({ kind: 'other-image', reference, pushed, built: digest });
-        }
-    }
-    async #push(reference) {
-        const title = `Push ${reference}`;
-        let attempts = 0;
-        const attempt = async () => {
-            const result = await (0,transfer/* callInSection */.V)(this.#run, 'publish', title, ['push', reference], this.#run.signal);
-            const text = (0,docker_errors/* failureOf */.g5)(result);
-            const isFirst = attempts++ === 0;
-            return { result, failure: text === undefined ? undefined : await this.#explain(reference, text, isFirst) };
-        };
-        const whyAgain = (one) => (0,client_words/* transientFailure */.RG)(one.failure);
-        const { result, failure } = await (0,retry/* retry */.L)((0,run_context/* retryOf */.W)(this.#run), title, attempt, whyAgain);
-        // the last line of the engine, unchanged since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
-        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
-        // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
-        if (failure === undefined && digest === '' && this.#run.signal.aborted)
-            throw new errors/* CancelledError */.cc();
-        if (failure === undefined)
-            this.digests.set(reference, digest);
-        else
-            await this.#keep(reference, failure);
-    }
-    /** Determines the failure of a push, also if the engine omits the words of the registry. */
-    async #explain(reference, text, isFirst) {
-        const failure = (0,client_words/* failureOfWords */.jv)(text, reference);
-        const status = failure.kind === 'immutable' ? undefined : (0,client_words/* statusOfRejectedManifest */.BE)(text);
-        // one of two concurrent pushes may have overtaken the other's upload of a shared layer: that is 400 once
-        const mayBeOvertaken = status === 400 && isFirst && this.#run.plan.inputs.retries > 0;
-        if (status === undefined || status === 403 || mayBeOvertaken || this.#run.signal.aborted)
-            return failure;
-        // if the tag does not exist, the registry rejects the manifest for another reason
-        const exists = (await this.#run.registry.digest(reference)).value !== undefined;
-        return exists ? { ...failure, kind: 'immutable' } : failure;
-    }
-    /** Handles a failed push. If the registry does not let the tag change, the tag may already name an image of the same content. */
-    async #keep(reference, failure) {
-        const { production, further } = this.#run.plan.refs;
-        const mayBeImmutable = failure.kind === 'immutable' || (0,client_words/* statusOfRejectedManifest */.BE)(failure.message) === 403;
-        if (!mayBeImmutable || ![production, ...further].includes(reference)) {
-            // moving tags are set at the same time, and one sentence tells why none of them can move
-            if (failure.kind !== 'immutable' || !this.failures.some(isImmovable))
-                this.failures.push({ kind: 'push', reference, failure });
-            return;
-        }
-        const { digest, holds } = await findCommitImage(this.#run, reference, this.#keys);
-        if (digest === undefined) {
-            this.failures.push({ kind: 'push', reference, failure, holds });
-            return;
-        }
-        this.#run.log.notice(describeKept(reference, digest));
-        this.kept.add(reference);
-        this.digests.set(reference, digest);
-    }
-}
-function isImmovable(failure) {
-    return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined;
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/text.js
-var lib_text = __nccwpck_require__(2184);
-// EXTERNAL MODULE: ./.build/src/plan/references.js
-var plan_references = __nccwpck_require__(2445);
-// EXTERNAL MODULE: ./.build/src/registry/image.js
-var registry_image = __nccwpck_require__(4314);
-// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
-var reserved_tags = __nccwpck_require__(2485);
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/verify.js
-
-
-
-
-
-
-
-
-
-/**
- * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
- * name, and another run on the same engine sets the same names; a check may set or remove them.
- *
- * @param stages the images to push; of the others, only the name counts by which later builds started from them
- */
-async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
-    const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
-    const names = plan.builds.flatMap(namesOf);
-    const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
-    const failure = (0,docker_errors/* failureOf */.g5)(result);
-    if (failure !== undefined)
-        return { kind: 'images-gone', message: failure };
-    const images = new Map((0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
-    const taken = plan.builds.flatMap((stage) => {
-        const build = builds.find(({ image }) => image === stage.reference);
-        const [first] = namesOf(stage);
-        return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
-    });
-    const tested = tests.find(({ kind, imageId }) => {
-        const expected = images.get(testedName(plan, kind))?.id;
-        return imageId !== undefined && expected !== undefined && imageId !== expected;
-    });
-    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
-    return reference === undefined ? undefined : { kind: 'name-taken', reference };
-}
-/** Returns the name in the engine of the image in which tests run. */
-function testedName({ refs }, kind) {
-    return kind === undefined ? refs.builder : refs.production;
-}
-function imageOf(image) {
-    return {
-        id: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Id')),
-        config: (0,lib_json/* text */.Qq)((0,lib_json.at)(image, 'Descriptor', 'annotations', 'config.digest')),
-        labels: (0,registry_image/* stringsOf */.iw)((0,lib_json.at)(image, 'Config', 'Labels'))
-    };
-}
-/**
- * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
- * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
- * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
- * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
- */
-function isBuilt(image, build, { labels }, store) {
-    if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
-        return true;
-    if (store !== 'containerd' || image.config !== '')
-        return false;
-    return labels.map(lib_text/* splitAtEquals */.JD).every(([key, value]) => image.labels[key] === value);
-}
-/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
-async function isTaken({ plan, docker, signal }, stage, build) {
-    const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' });
-    const [image] = (0,lib_json/* list */.p_)((0,lib_json/* parseJson */.qF)(stdout));
-    return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store);
-}
-/**
- * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
- * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
- */
-async function whyNotOurTag({ plan, registry }, reference) {
-    const labels = (await registry.published(reference)).image?.labels;
-    if (labels === undefined)
-        return undefined;
-    const isOurs = reference === plan.refs.movingBuilder || (0,plan_labels/* isOfAction */.kY)(labels);
-    if (isOurs && !(0,plan_labels/* isProduction */.KV)(labels))
-        return undefined;
-    const what = (0,plan_labels/* isProduction */.KV)(labels) ? 'a production image' : 'an image that this action did not make';
-    return `${reference} names ${what}; delete that tag, or set the input builder-tag`;
-}
-/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
-async function pushForLook(run, pushes, stage, builds) {
-    const { refs, decision } = run.plan;
-    const isTarget = stage.kind === 'production';
-    const reference = isTarget ? stage.reference : stage.candidate;
-    const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage);
-    if (stays !== undefined)
-        return { stage, digest: '', why: undefined, stays };
-    if (reference !== undefined && pushes.mayGoOn())
-        await pushes.push(reference);
-    const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
-    if (!pushes.mayGoOn())
-        return { stage, digest, why: undefined };
-    const build = builds.find(({ image }) => image === stage.reference);
-    if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
-        const other = await whyOther(run, reference, digest, build);
-        if (other !== undefined)
-            pushes.failures.push(other);
-        if (!pushes.mayGoOn())
-            return { stage, digest, why: undefined };
-    }
-    const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
-    const [why] = await Promise.all([
-        isJudged ? whyWorse(run, stage, build, digest) : undefined,
-        ...(isTarget ? (0,plan_references/* tagsOfCommit */.mk)(refs).map((further) => pushes.tag(further, digest)) : [])
-    ]);
-    return { stage, digest, why };
-}
-async function whyStays(run, { moving, candidate }) {
-    const own = [candidate ?? [], moving ?? []].flat();
-    const reasons = await Promise.all(own.map((reference) => whyNotOurTag(run, reference)));
-    return reasons.find((reason) => reason !== undefined);
-}
-/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
-async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
-    const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
-    if (failure) {
-        log.warning(`Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`);
-    }
-    if (image?.ids === undefined || image.ids.includes(imageId))
-        return undefined;
-    return { kind: 'other-image', reference, pushed: digest, built: imageId };
-}
-/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
-async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
-    // the legacy builder needs no cache metadata
-    if (!plan.strategy.capabilities.cacheMetadata)
-        return undefined;
-    const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
-    const why = image && whyNoCache(image, stage);
-    if (image === undefined || why === undefined)
-        return undefined;
-    const published = (await look(registry, cacheSource)).image;
-    const cached = steps.filter((step) => step.cached).length;
-    // from the published image, a run executes what this run executed; from the new one, what this run found cached
-    if (missingRecords(image, stage) <= missingRecords(published, stage) || cached < steps.length - cached) {
-        log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`);
-        return undefined;
-    }
-    return why;
-}
-/**
- * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
- * says if the moving tag stays for another reason.
- */
-async function hold(run, { stage, why, stays }, builds) {
-    const { refs } = run.plan;
-    const reference = stage.moving;
-    if (reference === undefined)
-        return undefined;
-    if (stays !== undefined)
-        return { reference, reason: `${reference} is not updated: ${stays}` };
-    if (why === undefined)
-        return undefined;
-    if (stage.kind !== 'production') {
-        return {
-            reference,
-            reason: `${reference} is not updated: the new image would be a worse cache (${why})`
-        };
-    }
-    const kept = (0,reserved_tags/* keptCacheOf */.SK)(refs.movingProduction);
-    const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
-    // the image of a cache tag stays where it is, and so does the kept cache
-    const isKept = source !== undefined && source !== refs.movingProduction;
-    const next = isKept ? source : kept;
-    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
-    if (isKept)
-        return { reference, reason };
-    const notOurs = await whyNotKept(run, kept);
-    if (notOurs !== undefined) {
-        return {
-            reference,
-            reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
-        };
-    }
-    const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
-    if (failure === undefined)
-        return { reference, reason };
-    return {
-        reference,
-        reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
-    };
-}
-/** Returns why the tag of the kept cache, which is a production image, must not be set. */
-async function whyNotKept({ registry }, kept) {
-    const labels = (await registry.published(kept)).image?.labels;
-    if (labels === undefined || (0,plan_labels/* isOfAction */.kY)(labels))
-        return undefined;
-    return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/cache-tags.js
-
-
-
-
-
-
-
-
-
-
-/** Returns whether a run may write cache tags: never one that may not push. */
-function mayWriteCacheTags({ inputs, decision }) {
-    if (!decision.push)
-        return false;
-    return inputs.cacheTags === 'all' || (inputs.cacheTags === 'publish-branch' && decision.publish);
-}
-/** Returns the base image that moved after the keys were read: then the keys are not those of what was built. */
-function whichMoved(builds, { digests }) {
-    const bases = builds.flatMap((build) => build.bases);
-    const moved = bases.find(({ reference, digest }) => [...digests].some(([other, known]) => (0,image_reference/* sameImage */.G4)(other, reference) && known !== digest));
-    return moved?.reference;
-}
-/** Returns whether no other image contains the layers of a stage. */
-function hasOwnImage({ moving }) {
-    return moving !== undefined;
-}
-/**
- * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
- * only says of what an image was made. A failure never fails the run.
- *
- * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
- * @returns the added tags
- */
-async function writeCacheTags(run, builds, caches, digests) {
-    if (!mayWriteCacheTags(run.plan))
-        return [];
-    const added = [];
-    // one after the other: the engine uploads layers that two images share only once
-    for (const stage of run.plan.builds.toReversed()) {
-        const build = builds.find(({ image }) => image === stage.reference);
-        if (build === undefined || build.failure !== undefined || !hasOwnImage(stage))
-            continue;
-        // a cancellation must not hide which tags are added
-        await settle([writeForOne(run, stage, build, caches, { digests, added })]);
-        if (run.signal.aborted)
-            break;
-    }
-    return added;
-}
-async function writeForOne(run, stage, build, { keys, sources }, { digests, added }) {
-    const { plan, registry } = run;
-    const { image } = plan.inputs;
-    const wanted = cacheTagsOf(image, stage, keys);
-    const [longest] = wanted;
-    if (longest === undefined)
-        return;
-    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources);
-    if (unread)
-        return tell(run, longest, unread);
-    if (missing.length === 0)
-        return;
-    const isNew = missing.includes(longest);
-    const pushed = digests.get(stage.reference) ?? '';
-    // the checks of a run that failed may have taken the name
-    if (isNew && pushed === '' && (await isTaken(run, stage, build))) {
-        run.log.warning(`No cache tags for stage ${stage.name}: ${stage.reference} names another image than the one that this run built`);
-        return;
-    }
-    const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
-    if (failure !== undefined)
-        return tell(run, longest, failure);
-    if (digest !== '')
-        digests.set(stage.reference, digest);
-    if (isNew && pushed === '')
-        added.push(longest);
-    const source = isNew ? `${image}@${digest}` : longest;
-    const { image: record } = await look(registry, source);
-    if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
-        run.log.warning(`${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`);
-        return;
-    }
-    const why = record && plan.strategy.capabilities.cacheMetadata ? whyNoCache(record, stage) : undefined;
-    if (record === undefined || why !== undefined) {
-        run.log.info(`No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`);
-        return;
-    }
-    for (const reference of missing.filter((one) => !added.includes(one))) {
-        const { failure: notTagged } = await registry.tag(source, [reference]);
-        if (notTagged)
-            return tell(run, reference, notTagged);
-        added.push(reference);
-    }
-}
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
-async function whichMissing({ registry }, references, sources) {
-    const exists = async (reference) => {
-        const known = sources.exists(reference);
-        if (known !== undefined)
-            return { value: known };
-        const answer = await within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference));
-        if (answer === undefined)
-            return { failure: { kind: 'unreachable', message: (0,bounds/* describeLateness */.fC)('look') } };
-        // a tag that cannot be read now may exist
-        const { failure, value } = answer;
-        return failure?.kind === 'unreachable' ? { failure } : { value: value !== undefined };
-    };
-    const answers = await Promise.all(references.map(exists));
-    const failed = answers.find(({ failure }) => failure !== undefined);
-    return failed?.failure ? failed : { value: references.filter((_, index) => answers[index]?.value === false) };
-}
-/** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
-async function digestOfNew(run, stage, reference, pushed) {
-    if (pushed !== '')
-        return { digest: pushed };
-    const { docker, signal } = run;
-    const failed = (0,docker_errors/* failureOf */.g5)(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }));
-    if (failed !== undefined)
-        return { digest: '', failure: { kind: 'unknown', message: failed } };
-    const pushes = new Pushes(run, new Map());
-    await pushes.push(reference);
-    // a local name would hide the image in the registry from later builds on this engine
-    await settle([docker.call(['image', 'rm', reference], { signal, bound: 'image' })]);
-    const [failure] = pushes.failures;
-    const digest = pushes.digests.get(reference) ?? '';
-    if (failure?.kind === 'push')
-        return { digest, failure: failure.failure };
-    return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest };
-}
-function tell({ log }, reference, { kind, message }) {
-    if (kind === 'immutable') {
-        log.info(`${reference} keeps its image, because the registry does not let this tag change (${message})`);
-        return;
-    }
-    log.warning(`The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`);
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote-policy.js
-/**
- * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
- * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
- * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
- * of commits, do not block a release.
- */
-function decideMove(facts) {
-    const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, tipToPublished, retaggedFor } = facts;
-    const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
-    if (failure) {
-        return { move: false, failure: { kind: 'guard', reference, failure } };
-    }
-    if (published === null)
-        return { move: true };
-    if (published === undefined) {
-        return {
-            move: true,
-            warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
-        };
-    }
-    const stay = (why) => ({
-        move: false,
-        notice: `${isMoving ? 'The moving tags are' : `${reference} is`} not updated: ${why}`
-    });
-    const unknown = {
-        move: true,
-        warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
-    };
-    switch (toPublished) {
-        case 'behind':
-            if (tipToCommit === 'identical') {
-                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
-                return { move: true, warning };
-            }
-            // a tip behind the published commit could be an outdated answer of GitHub
-            if (tipToCommit === 'ahead' && tipToPublished === 'diverged') {
-                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} no longer contains ${other}`;
-                return { move: true, warning };
-            }
-            return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
-        case undefined:
-            return unknown;
-    }
-    if (retaggedFor !== undefined) {
-        const newer = retaggedFor.slice(0, 7);
-        return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`);
-    }
-    const dropped = stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
-    if (toPublished === 'identical' || toPublished === 'ahead') {
-        if (tipToCommit === 'diverged')
-            return dropped;
-        // the branch was reset, or GitHub's answer is outdated
-        const warning = `Cannot determine whether branch ${JSON.stringify(branch)} still contains ${own}, because GitHub names an older commit as its tip; updating ${reference} anyway`;
-        return { move: true, ...(tipToCommit === 'behind' && { warning }) };
-    }
-    if (tipToCommit === 'ahead' || tipToCommit === 'identical')
-        return { move: true };
-    if (tipToCommit === undefined || tipToCommit === 'unknown')
-        return unknown;
-    return dropped;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote.js
-
-
-
-
-
-
-
-/**
- * Inspects the published image, and decides whether this run's commit is newer.
- *
- * @param reference the moving tag of production, or another tag that is named after the branch
- */
-async function mayMove(run, reference = run.plan.refs.movingProduction) {
-    const { refs, commit } = run.plan;
-    const isMoving = reference === refs.movingProduction;
-    const facts = { commit: commit.sha, branch: commit.branch, reference, isMoving };
-    const { image, failure } = await run.registry.current(reference);
-    if (failure)
-        return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
-    const published = revisionOf(image);
-    if (published === undefined)
-        return decideMove({ ...facts, published });
-    const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha);
-    if (toPublished === undefined)
-        return decideMove({ ...facts, published, toPublished });
-    const tip = await run.github.tip(commit.branch);
-    if (toPublished === 'identical' || toPublished === 'ahead') {
-        const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha;
-        // a newer commit that reverts this one may have the image of an older one
-        const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined;
-        const tipToCommit = mayBeLate ? await relation(run, commit.sha, tip) : undefined;
-        return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
-    }
-    const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
-    const isInBranch = tip !== undefined && tip !== 'unknown' && tipToCommit === 'ahead';
-    const tipToPublished = toPublished === 'behind' && isInBranch ? await relation(run, published, tip) : undefined;
-    const retaggedFor = toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined;
-    return decideMove({ ...facts, published, toPublished, tipToCommit, tipToPublished, retaggedFor });
-}
-/**
- * Returns the newer commit of the branch whose commit tag names an image with this digest. After a squash merge, such an image
- * may have been built for a commit that the branch does not contain.
- */
-async function findRetagged(run, digest) {
-    if (digest === undefined)
-        return undefined;
-    try {
-        for (const newer of await findNewer(run, run.plan.commit.sha)) {
-            if ((await run.registry.digest(commitTag(run, newer))).value === digest)
-                return newer;
-        }
-    }
-    catch (error) {
-        if (!(error instanceof NobodyKnows))
-            throw error;
-    }
-    return undefined;
-}
-function commitTag({ plan }, commit) {
-    return `${plan.inputs.image}:${commit.slice(0, 7)}`;
-}
-/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
-async function relation({ git, github }, base, head) {
-    return (await git.relation(base, head)) ?? (await github.relation(base, head));
-}
-function revisionOf(image) {
-    return image?.labels[plan_labels/* REVISION_LABEL */.P1] || undefined;
-}
-/** Thrown if the newer commits of the branch cannot be determined. */
-class NobodyKnows extends Error {
-}
-/**
- * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
- * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
- * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
- *
- * @param moved the moving tags that this run set
- * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
- */
-async function giveBack(run, moved) {
-    const { builds, refs } = run.plan;
-    const given = await giveTagsBack(run, [refs.movingProduction]);
-    if (given === undefined || given === 'unknown')
-        return given;
-    const { commit } = given;
-    const references = [refs.movingProduction];
-    for (const { moving, candidate } of builds) {
-        if (moving === undefined || candidate === undefined || !moved.includes(moving))
-            continue;
-        // the other run's image has no commit tag, but may be the last one under the candidate tag
-        const { image } = await run.registry.current(candidate);
-        if (revisionOf(image) !== commit)
-            continue;
-        const { failure } = await run.registry.tag(candidate, [moving]);
-        if (!failure)
-            references.push(moving);
-    }
-    return { commit, references };
-}
-/** Does for tags of the production image, all set by this run, what `giveBack` does for the moving tag. */
-async function giveTagsBack(run, references) {
-    const own = run.plan.commit.sha;
-    try {
-        const commit = await giveToNewest(run, own, references);
-        return commit === own ? undefined : { commit, references: [...references] };
-    }
-    catch (error) {
-        if (error instanceof NobodyKnows)
-            return 'unknown';
-        throw error;
-    }
-}
-/** Sets tags to the newest published commit after `commit`, and returns that commit. */
-async function giveToNewest(run, commit, references) {
-    const { inputs } = run.plan;
-    for (const newer of await findNewer(run, commit)) {
-        const reference = commitTag(run, newer);
-        const { image, failure } = await run.registry.current(reference);
-        if (failure?.kind === 'absent')
-            continue;
-        const why = failure?.message ?? whyNotOurs(run, image, newer);
-        // by digest: another run may set the tag after the inspection
-        const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`;
-        const notSet = why ?? (await run.registry.tag(source, references)).failure?.message;
-        // meanwhile, an even newer one may have appeared
-        if (notSet === undefined)
-            return giveToNewest(run, newer, references);
-        run.log.warning(`${reference} is newer than ${commit.slice(0, 7)}, but ${references.join(', ')} could not be set to it: ${notSet}`);
-        break;
-    }
-    return commit;
-}
-/** Returns why the image under the tag of a newer commit is not what a run like this one made of that commit. */
-function whyNotOurs({ plan }, image, commit) {
-    const revision = revisionOf(image) ?? '';
-    // an image that a run has only tagged names the commit for which it was built
-    const isOther = revision !== commit && (!(0,git_git/* isCommitId */.j)(revision) || revision.startsWith(commit.slice(0, 7)));
-    if (isOther)
-        return `it is an image of commit ${revision || 'unknown'}, not of ${commit}`;
-    if (image?.labels[plan_variant/* VARIANT_LABEL */.z] === plan.variant)
-        return undefined;
-    return `it is another variant of the image (label ${plan_variant/* VARIANT_LABEL */.z}); give each variant a repository of its own`;
-}
-/** Returns how an image differs from that of this run, so that their jobs need repositories of their own; undefined if it does not. */
-function whyOtherVariant({ plan }, image) {
-    const { [plan_variant/* VARIANT_LABEL */.z]: variant = '', [plan_variant/* BUILD_ARGS_LABEL */.Eh]: buildArgs = '' } = image?.labels ?? {};
-    if (variant !== '' && variant !== plan.variant)
-        return 'with other tags, another target, platform, context or Dockerfile';
-    return buildArgs === '' || buildArgs === plan.buildArgs ? undefined : 'with other build arguments';
-}
-/**
- * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
- * that its readers do not expect.
- */
-async function warnOfOtherVariant(run) {
-    const { production } = run.plan.refs;
-    const why = whyOtherVariant(run, (await look(run.registry, production)).image);
-    if (why === undefined)
-        return;
-    run.log.warning(`Another image of this commit is published as ${production}, ${why}, and this run replaces it; give each variant a repository of its own (input image)`);
-}
-/**
- * Warns if a concurrent run has given the tag of this commit to an image of another variant after this run has.
- *
- * @param digest of this run's image; '' if it was not pushed
- */
-async function warnOfReplacement(run, digest) {
-    const { production } = run.plan.refs;
-    if (digest === '')
-        return;
-    const { value: now } = (await within((0,bounds/* timeOf */.nR)('look'), run.registry.digest(production))) ?? {};
-    if (now === undefined || now === digest)
-        return;
-    const why = whyOtherVariant(run, (await within((0,bounds/* timeOf */.nR)('look'), run.registry.current(production)))?.image);
-    if (why === undefined)
-        return;
-    run.log.warning(`A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`);
-}
-/** Maximum number of newer commits to look up in the registry. */
-const MOST_NEWER = 20;
-/**
- * Returns the commits of the branch after `commit`, the newest first.
- *
- * @throws NobodyKnows
- */
-async function findNewer(run, commit) {
-    const tip = await run.github.tip(run.plan.commit.branch);
-    if (tip === commit)
-        return [];
-    const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip);
-    if (tip === undefined || chain === undefined)
-        throw new NobodyKnows();
-    const own = chain.indexOf(commit);
-    if (own !== -1)
-        return chain.slice(0, own).slice(0, MOST_NEWER);
-    const toTip = await relation(run, commit, tip);
-    if (toTip === undefined || toTip === 'unknown')
-        throw new NobodyKnows();
-    // a tip in the history of this commit is an outdated answer of GitHub
-    if (toTip === 'behind')
-        return [];
-    // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
-    const newer = [];
-    for (const one of chain.slice(0, MOST_NEWER)) {
-        if (one !== tip && (await relation(run, commit, one)) !== toTip)
-            break;
-        newer.push(one);
-    }
-    return newer;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/branch-tags.js
-
-/**
- * Returns which of the further tags that are named after a branch this run may set: like the moving tags, a late run must not
- * set them back. Logs why one stays.
- */
-async function branchTagsToSet(run) {
-    const decisions = await Promise.all(run.plan.refs.branch.map(async (reference) => ({ reference, ...(await mayMove(run, reference)) })));
-    for (const { notice, warning } of decisions) {
-        if (notice !== undefined)
-            run.log.notice(notice);
-        if (warning !== undefined)
-            run.log.warning(warning);
-    }
-    return {
-        references: decisions.filter(({ move }) => move).map(({ reference }) => reference),
-        failures: decisions.flatMap(({ failure }) => failure ?? [])
-    };
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/pull-size.js
-
-/**
- * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
- * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
- * containerd store it may be less. A repeated layer is fetched once.
- */
-function pullSize(image, before, previous) {
-    const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest);
-    const reusedLayers = differs === -1 ? image.layers.length : differs;
-    return {
-        ...(before !== undefined && previous !== undefined && { previous }),
-        bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
-        fullBytes: sizeOf(image.layers) + image.bytes,
-        layers: image.layers.length,
-        reusedLayers
-    };
-}
-function sizeOf(layers) {
-    const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
-    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-}
-/**
- * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
- *
- * @param image REPOSITORY@DIGEST
- * @returns undefined if the manifests could not be inspected
- */
-async function weigh({ registry, plan, log }, image) {
-    const previous = plan.refs.movingProduction;
-    const [now, before] = await Promise.all([look(registry, image), look(registry, previous)]);
-    const why = now.failure?.message ?? whyUnknown(before);
-    if (now.image?.manifest && why === undefined)
-        return pullSize(now.image.manifest, before.image?.manifest, previous);
-    log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`);
-    return undefined;
-}
-/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
-function whyUnknown({ image, failure }) {
-    if (image)
-        return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
-    return failure.kind === 'absent' ? undefined : failure.message;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/publish.js
-
-
-
-
-
-
-
-
-
-/**
- * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
- * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
- *
- * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
- *
- * @returns also the digests of the pushed images, by reference in the engine; '' if unknown
- */
-async function publish(run, builds, tests, keys) {
-    const { refs, decision, inputs, builds: stageBuilds } = run.plan;
-    const start = performance.now();
-    const [taken] = await Promise.all([whyTaken(run, stageBuilds, builds, tests), warnOfOtherVariant(run)]);
-    if (taken !== undefined) {
-        const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] };
-        return { publication: { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [taken] }, digests: new Map() };
-    }
-    const pushes = new Pushes(run, keys);
-    const pushed = new Map();
-    // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
-    for (const stage of stageBuilds.toReversed()) {
-        const [production] = pushed.values();
-        if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0))
-            await settle([production]);
-        pushed.set(stage, pushForLook(run, pushes, stage, builds));
-    }
-    // as late as possible without a delay: the answer may be outdated when the tags move
-    const question = settle([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? mayMove(run) : undefined);
-    const weight = settle([pushes.push(refs.production)]).then(async () => {
-        const digest = pushes.digests.get(refs.production) ?? '';
-        return digest === '' ? undefined : weigh(run, `${inputs.image}@${digest}`);
-    });
-    const looks = settle(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
-    // also before promotion: the pull size compares with the image that is published until then
-    const [judged, [moves], [size]] = await Promise.all([looks, settle([question]), settle([weight])]);
-    if (moves?.notice !== undefined)
-        run.log.notice(moves.notice);
-    if (moves?.warning !== undefined)
-        run.log.warning(moves.warning);
-    if (moves?.failure !== undefined)
-        pushes.failures.push(moves.failure);
-    if (decision.publish && !moves && pushes.mayGoOn()) {
-        // never green without an answer
-        pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' });
-    }
-    await pushBranchTags(run, pushes);
-    const { moving, held, newer } = moves?.move && pushes.mayGoOn()
-        ? await move(run, pushes, judged, builds, moves.warning !== undefined)
-        : { moving: [], held: [], newer: undefined };
-    // without the candidate tags, which are internal and of no use to readers of the list
-    const references = [...(0,plan_references/* productionRefs */.wN)(refs), ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
-    const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving));
-    const publication = {
-        pushed: references,
-        published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
-        digest: pushes.digests.get(refs.production) ?? '',
-        digests: Object.fromEntries(references.map((one) => [one, pushes.digests.get(one) ?? ''])),
-        held,
-        ...(stays !== undefined && { stays }),
-        seconds: (0,timeline/* secondsSince */.w)(start),
-        failures: pushes.failures
-    };
-    // a kept tag names another image than the one that this run built
-    const built = judged.filter(({ stage }) => !pushes.kept.has(stage.reference));
-    const digests = new Map(built.map(({ stage, digest }) => [stage.reference, digest]));
-    return { publication, digests, ...(size && { pullSize: size }) };
-}
-/** Sets the further tags that are named after a branch, unless the run is late. */
-async function pushBranchTags(run, pushes) {
-    if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn())
-        return;
-    // a cancellation here must not hide what was pushed
-    const [{ references, failures } = { references: [], failures: [] }] = await settle([branchTagsToSet(run)]);
-    pushes.failures.push(...failures);
-    if (!pushes.mayGoOn())
-        return;
-    const digest = pushes.digests.get(run.plan.refs.production) ?? '';
-    await settle(references.map((reference) => pushes.tag(reference, digest)));
-    await settle([giveBranchTagsBack(run, pushes.digests)]);
-}
-/**
- * Sets the tags that are named after the branch to the image of a newer commit, if its run has set them at the same time.
- *
- * @param set the digests of the tags that this run has set; loses those that name the newer commit then
- */
-async function giveBranchTagsBack(run, set) {
-    const references = run.plan.refs.branch.filter((reference) => set.has(reference));
-    const newer = references.length === 0 ? undefined : await giveTagsBack(run, references);
-    if (newer === undefined)
-        return;
-    if (newer === 'unknown')
-        return sayUnknown(run, references);
-    run.log.notice(describeGivenBack(newer, references));
-    for (const reference of newer.references)
-        set.delete(reference);
-}
-/** Sets the moving tags, except those whose image would be a worse cache source. */
-async function move(run, pushes, judged, builds, isUnsure) {
-    const holds = await settle(judged.map((one) => hold(run, one, builds)));
-    const held = holds.flatMap((one) => one ?? []);
-    for (const { reason } of held)
-        run.log.warning(reason);
-    // production moves anyway: hosts deploy it
-    const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
-    await settle(judged.flatMap(({ stage: { moving: reference }, digest }) => reference !== undefined && moving.includes(reference) ? [pushes.tag(reference, digest)] : []));
-    const moved = moving.filter((reference) => pushes.digests.has(reference));
-    const isMoved = moved.includes(run.plan.refs.movingProduction);
-    // a cancellation here must not hide what was pushed
-    const [newer] = await settle(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : []);
-    return { moving, held, newer };
-}
-/** @param isUnsure whether a warning about an unknown order of commits was already logged */
-async function giveBackAndTell(run, moved, isUnsure) {
-    const newer = await giveBack(run, moved);
-    if (newer === 'unknown') {
-        if (!isUnsure)
-            sayUnknown(run, [run.plan.refs.movingProduction]);
-        return undefined;
-    }
-    if (newer)
-        run.log.notice(describeGivenBack(newer, moved));
-    return newer;
-}
-function sayUnknown({ plan, log, github }, references) {
-    const { commit } = plan;
-    const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${references.join(', ')} may name the older image until the next run`;
-    // without a token, the user did not intend queries to GitHub
-    if (!github.hasToken)
-        log.info(sentence);
-    else
-        log.warning(sentence);
-}
-function describeGivenBack({ commit, references }, moved) {
-    const others = moved.filter((reference) => !references.includes(reference));
-    const rest = others.length === 0
-        ? ''
-        : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`;
-    return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
-}
-/**
- * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
- *
- * @param images by the moving tags of the other stages, the images of the same content
- */
-async function tagUnchanged(run, unchanged, images, keys) {
-    const { refs, decision, inputs } = run.plan;
-    const start = performance.now();
-    const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
-    const tagged = new Map();
-    const failures = [];
-    // a cancellation here must not hide which tags were set before
-    const tag = async (reference, image) => {
-        if (failures.length > 0 || run.signal.aborted)
-            return;
-        const [failure] = await settle([tagOne(run, image, reference, keys, tagged)]);
-        if (failure)
-            failures.push(failure);
-    };
-    await tag(refs.production, unchanged.image);
-    const digest = tagged.get(refs.production) ?? '';
-    // a kept commit tag names another image of the same content: all tags name that one
-    const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` };
-    const others = [...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
-    for (const reference of others)
-        await tag(reference, published.image);
-    const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0;
-    const moved = new Map();
-    await settle([giveBranchTagsBack(run, tagged)]);
-    const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : []);
-    if (kept?.published)
-        await settle([moveOthers(run, images, moved)]);
-    return {
-        pushed: [...tagged.keys(), ...moved.keys()],
-        ...{ digest, held: [] },
-        digests: Object.fromEntries([...tagged, ...moved]),
-        published: moved.has(refs.movingProduction),
-        ...kept,
-        failures: [...failures, ...branch.failures, ...(kept?.failures ?? [])],
-        seconds: (0,timeline/* secondsSince */.w)(start)
-    };
-}
-/** Sets one tag of this commit, unless it already names an image of the same content and cannot change. */
-async function tagOne(run, image, reference, keys, tagged) {
-    const { failure, ...set } = await run.registry.tag(image, [reference]);
-    for (const [one, digest] of set.tagged)
-        tagged.set(one, digest);
-    if (failure === undefined)
-        return undefined;
-    const { production, further } = run.plan.refs;
-    if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
-        return { kind: 'push', reference, failure };
-    const { digest, holds } = await findCommitImage(run, reference, keys);
-    if (digest === undefined)
-        return { kind: 'push', reference, failure, holds };
-    run.log.notice(describeKept(reference, digest));
-    tagged.set(reference, digest);
-    return undefined;
-}
-/** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
-async function moveOthers(run, images, moved) {
-    const { registry, log } = run;
-    for (const [moving, image] of images) {
-        const notOurs = await whyNotOurTag(run, moving);
-        if (notOurs !== undefined) {
-            log.warning(`${moving} is not updated: ${notOurs}`);
-            continue;
-        }
-        const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)]);
-        if (other.value === undefined || other.value === now.value)
-            continue;
-        const { tagged, failure } = await registry.tag(image, [moving]);
-        for (const [reference, digest] of tagged)
-            moved.set(reference, digest);
-        if (failure)
-            log.warning(`${moving} could not be set to ${image} (${failure.message})`);
-    }
-}
-/**
- * Ensures that production's moving tag names the image: that may be of another branch, or a run of an older commit may have set
- * the tag meanwhile.
- *
- * @param moved gets the tag, if the run sets it
- */
-async function keepMovingTag(run, { image, digest }, moved) {
-    const { movingProduction } = run.plan.refs;
-    if ((await run.registry.current(movingProduction)).image?.digest === digest)
-        return { published: true };
-    const { move: mayMoveIt, notice, warning, failure } = await mayMove(run);
-    if (failure !== undefined)
-        return { published: false, failures: [failure] };
-    if (warning !== undefined)
-        run.log.warning(warning);
-    const notTagged = mayMoveIt ? (await run.registry.tag(image, [movingProduction])).failure : undefined;
-    if (notTagged)
-        return { published: false, failures: [{ kind: 'push', reference: movingProduction, failure: notTagged }] };
-    if (notice !== undefined) {
-        run.log.notice(notice);
-        return { published: false, stays: notice };
-    }
-    moved.set(movingProduction, digest);
-    const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
-    if (newer === undefined)
-        return { published: true };
-    moved.delete(movingProduction);
-    return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/publish/tested-tags.js
-
-
-
-
-
-function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
-    const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
-    const { tests, allTests, inputs: others } = fingerprints;
-    return {
-        production: testedTagOf(inputs.image, [builder, production, allTests, others]),
-        // without tests nothing is skipped
-        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
-    };
-}
-/**
- * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
- * fails the run.
- *
- * @returns the added tags
- */
-async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
-    const { plan } = run;
-    const { inputs, decision } = plan;
-    const isWanted = decision.push && (inputs.skipUnchangedTests || mayWriteCacheTags(plan));
-    const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
-    if (!isWanted ||
-        !isPassed ||
-        tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length)
-        return [];
-    const added = [];
-    for (const stage of plan.builds) {
-        const image = tested_tags_imageOf(plan.inputs.image, stage, { builds, digests }, caches);
-        if (image === undefined)
-            continue;
-        for (const tag of tagsOf(plan, stage, tags)) {
-            // a cancellation must not hide which tags are added
-            added.push(...(await settle([writeTestedTag(run, tag, image)])).flat());
-            if (run.signal.aborted)
-                return added;
-        }
-    }
-    return added;
-}
-/** Returns the tested tags of a stage's image: the production stage may also be the builder stage. */
-function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
-    if (kind === 'cache')
-        return [];
-    return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
-}
-async function writeTestedTag({ registry, log }, tag, image) {
-    const known = await within((0,bounds/* timeOf */.nR)('look'), registry.digest(tag));
-    if (known?.value !== undefined)
-        return [];
-    const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: (0,bounds/* describeLateness */.fC)('look') } };
-    if (failure === undefined)
-        return [tag];
-    log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`);
-    return [];
-}
-/** Returns a reference of the very image that was tested; undefined if it is not in the registry. */
-function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sources }) {
-    const digest = digests.get(stage.reference) ?? '';
-    if (digest !== '')
-        return `${repository}@${digest}`;
-    // what people deploy must be the very image of this run
-    if (stage.kind === 'production')
-        return undefined;
-    const [longest] = cacheTagsOf(repository, stage, keys);
-    const build = builds.find(({ image }) => image === stage.reference);
-    // then the image of the cache tag has the same layers
-    const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached);
-    return longest !== undefined && isSame && sources.exists(longest) ? longest : undefined;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/reuse.js
-
-
-
-
-/**
- * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
- * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
- */
-async function findPassedTests(run, strategy, builder, keys) {
-    const { inputs } = run.plan;
-    const tag = testedTags(run.plan, keys).builder;
-    if (!inputs.skipUnchangedTests || tag === undefined)
-        return undefined;
-    const [{ image: tested }, { image: built }] = await Promise.all([
-        look(run.registry, tag),
-        strategy.readBuilt(builder)
-    ]);
-    const commit = tested && commitOf(tested);
-    const isSame = tested !== undefined &&
-        tested.layers.length > 0 &&
-        tested.layers.join() === built?.layers.join() &&
-        tested.runtime === built.runtime;
-    return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined;
-}
-function commitOf({ labels }) {
-    const { [plan_labels/* REVISION_LABEL */.P1]: commit = '' } = labels;
-    return (0,git_git/* isCommitId */.j)(commit) ? commit : undefined;
-}
-function asResults(tests, commit, kind) {
-    return tests.map(({ command }) => ({
-        ...(kind !== undefined && { kind }),
-        ...{ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }
-    }));
-}
-/**
- * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
- *
- * @returns otherwise `why`: one clause
- */
-async function findUnchanged(run, keys) {
-    const { plan, registry } = run;
-    const { inputs } = plan;
-    const tag = testedTags(plan, keys).production;
-    if (tag === undefined)
-        return { why: whyNoTag(plan, keys) };
-    const { image, failure } = await look(registry, tag);
-    if (failure) {
-        return {
-            why: failure.kind === 'absent'
-                ? `no earlier run has tested this content (${tag} does not exist)`
-                : `${tag} cannot be inspected (${failure.message})`
-        };
-    }
-    const commit = commitOf(image);
-    if (commit === undefined || image.digest === undefined)
-        return { why: `${tag} names no commit` };
-    const { digest } = image;
-    return {
-        unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
-        tests: [...asResults(inputs.tests, commit), ...asResults(inputs.productionTests, commit, 'production-test')]
-    };
-}
-function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
-    if (engine.platform === undefined)
-        return 'the platform of the engine is unknown';
-    if (fingerprints.allTests === undefined)
-        return 'the tests may depend on what is outside the container';
-    if (keys.size === 0)
-        return 'the Dockerfile has no content keys';
-    const unknown = [builderStage, targetStage]
-        .flatMap((index) => [keys.get(index)?.base ?? [], keys.get(index)?.instructions ?? []].flat())
-        .find(({ key }) => key === undefined);
-    return unknown === undefined
-        ? 'the configuration of an image is unknown'
-        : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/reuse-all.js
-
-
-
-
-
-
-/**
- * Gives the image that an earlier run built and tested from the same content the tags of this commit, if there is one.
- *
- * @returns whether nothing needs to be built or tested
- */
-async function reuseAll(run, keys, result) {
-    const { log, timeline, plan } = run;
-    const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, keys));
-    if (found.why !== undefined) {
-        log.info(`Running a full build: ${found.why}.`);
-        return false;
-    }
-    const { unchanged, tests } = found;
-    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
-    sayNoReports(run);
-    result.unchanged = unchanged;
-    result.tests = tests;
-    if (plan.decision.push) {
-        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
-        // a host with this image has all of its layers
-        if (manifest)
-            result.pullSize = pullSize(manifest, manifest, plan.refs.movingProduction);
-        result.publication = await tagUnchanged(run, unchanged, imagesByMovingTag(plan, keys), keys);
-        result.failures.push(...result.publication.failures);
-        if (run.signal.aborted)
-            throw new errors/* CancelledError */.cc();
-        await warnOfReplacement(run, result.publication.digest);
-    }
-    return true;
-}
-/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
-function imagesByMovingTag({ builds, inputs }, keys) {
-    return new Map(builds.flatMap((stage) => {
-        const [longest] = cacheTagsOf(inputs.image, stage, keys);
-        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
-            return [];
-        return [[stage.moving, longest]];
-    }));
-}
-/** The reports of earlier tests are not kept. */
-function sayNoReports({ plan, log }) {
-    if (plan.inputs.testReports.length > 0)
-        log.info('There are no test reports, because the tests did not run.');
-}
-
-// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
-var pipeline_test = __nccwpck_require__(7503);
+// EXTERNAL MODULE: ./.build/src/pipeline/explain.js + 3 modules
+var explain = __nccwpck_require__(2971);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/cache-tags.js
+var cache_tags = __nccwpck_require__(8724);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/promote.js + 1 modules
+var promote = __nccwpck_require__(3318);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/publish.js + 1 modules
+var publish = __nccwpck_require__(1069);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/tested-tags.js
+var tested_tags = __nccwpck_require__(1563);
+// EXTERNAL MODULE: ./.build/src/pipeline/reuse.js
+var reuse = __nccwpck_require__(9850);
+// EXTERNAL MODULE: ./.build/src/pipeline/reuse-all.js
+var reuse_all = __nccwpck_require__(1140);
+// EXTERNAL MODULE: ./.build/src/pipeline/suites.js + 2 modules
+var suites = __nccwpck_require__(4477);
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 1 modules
+var pipeline_test = __nccwpck_require__(5426);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/phases.js
+
 
 
 
@@ -65011,9 +64464,9 @@ async function findKeys(run) {
         return await run.timeline.measure('prepare', 'Content keys', () => readContentKeys(run));
     }
     catch (error) {
-        if (error instanceof errors/* CancelledError */.cc || run.signal.aborted)
-            throw new errors/* CancelledError */.cc();
-        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,errors/* messageOf */.bD)(error)}`);
+        if (error instanceof lib_errors/* CancelledError */.cc || run.signal.aborted)
+            throw new lib_errors/* CancelledError */.cc();
+        run.log.warning(`Cannot compute the content keys, so only the moving tags serve as cache sources: ${(0,lib_errors/* messageOf */.bD)(error)}`);
         return { keys: new Map(), digests: new Map() };
     }
 }
@@ -65021,11 +64474,11 @@ async function findKeys(run) {
 async function findPassed(run, { strategy, caches }, { builder, production }) {
     // a builder stage that is published is the production stage
     const tested = builder ?? production;
-    const passed = tested && (await findPassedTests(run, strategy, tested, caches.keys));
+    const passed = tested && (await (0,reuse/* findPassedTests */.D)(run, strategy, tested, caches.keys));
     if (!passed)
         return undefined;
     run.log.info(`Skipping the tests: they passed for commit ${passed[0]?.passedFor} in the same builder image.`);
-    sayNoReports(run);
+    (0,reuse_all/* sayNoReports */.u)(run);
     return passed;
 }
 /** Builds what follows the builder stage, then tests production. */
@@ -65033,15 +64486,15 @@ async function buildAndTestOthers(run, building, result, limit) {
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
     // the prefetch may share base images with these builds, and concurrent solves must not share anything
     await run.timeline.measure('wait', 'Wait for the prefetch', () => building.prefetch.wait());
-    const failures = await buildAll(run, building, result, afterBuilder);
+    const failures = await (0,build/* buildAll */.A)(run, building, result, afterBuilder);
     const test = async () => {
         if (failures.length > 0)
             return [];
-        const { production } = (0,pipeline_test/* suitesOf */.f3)(run.plan);
-        return (await Promise.all([(0,pipeline_test/* runTests */.N$)(run, production, limit), runChecks(run)])).flat();
+        const { production } = (0,suites/* suitesOf */.f)(run.plan);
+        return (await Promise.all([(0,pipeline_test/* runTests */.N)(run, production, limit), runChecks(run)])).flat();
     };
     const unexplained = (0,result_result/* buildsOf */.jV)(result).filter(({ misses }) => misses === undefined);
-    const [tests] = await Promise.all([test(), explainAll(run, building.caches, unexplained)]);
+    const [tests] = await Promise.all([test(), (0,explain/* explainAll */.H)(run, building.caches, unexplained)]);
     return { tests, failures };
 }
 /** Returns a failure for each test that did not pass. */
@@ -65068,10 +64521,10 @@ async function publishAll(run, caches, result, handed = new Map()) {
         // the run that mends the failure must not build the same again
         await addCacheTags(run, caches, result, new Map(handed));
         if (run.signal.aborted)
-            throw new errors/* CancelledError */.cc();
+            throw new lib_errors/* CancelledError */.cc();
         return;
     }
-    const { publication, digests, pullSize: size } = await publish(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
+    const { publication, digests, pullSize: size } = await (0,publish/* publish */.m)(run, (0,result_result/* buildsOf */.jV)(result), result.tests, caches.keys);
     result.publication = publication;
     if (size)
         result.pullSize = size;
@@ -65083,36 +64536,188 @@ async function publishAll(run, caches, result, handed = new Map()) {
         await addCacheTags(run, caches, result, digests);
     // as late as possible: a concurrent run may end after this one
     if (publication.failures.length === 0)
-        await warnOfReplacement(run, publication.digest);
+        await (0,promote/* warnOfReplacement */.uI)(run, publication.digest);
     if (run.signal.aborted)
-        throw new errors/* CancelledError */.cc();
+        throw new lib_errors/* CancelledError */.cc();
 }
 /** Adds the cache tags of all built images and, if everything passed, the tested tags. */
 async function addCacheTags(run, caches, result, digests) {
     const builds = (0,result_result/* buildsOf */.jV)(result);
-    const moved = whichMoved(builds, caches);
+    const moved = (0,cache_tags/* whichMoved */.HJ)(builds, caches);
     if (moved !== undefined) {
         run.log.info(`No cache tags: the base image ${moved} moved during the run`);
         return;
     }
     await run.timeline.measure('publish', 'Cache tags', async () => {
-        result.cacheTags.push(...(await writeCacheTags(run, builds, caches, digests)));
+        result.cacheTags.push(...(await (0,cache_tags/* writeCacheTags */.bs)(run, builds, caches, digests)));
         if (result.failures.length > 0 || run.signal.aborted)
             return;
         const tested = { builds, tests: result.tests, digests };
-        result.cacheTags.push(...(await writeTestedTags(run, tested, testedTags(run.plan, caches.keys), caches)));
+        result.cacheTags.push(...(await (0,tested_tags/* writeTestedTags */.C)(run, tested, (0,tested_tags/* testedTags */.F)(run.plan, caches.keys), caches)));
     });
     if (result.cacheTags.length > 0)
         run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
 }
 
+
+/***/ }),
+
+/***/ 5920:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  a: () => (/* binding */ runPipeline)
+});
+
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/pipeline/build.js + 2 modules
+var build = __nccwpck_require__(6113);
+// EXTERNAL MODULE: ./.build/src/cache/cached-layers.js
+var cached_layers = __nccwpck_require__(4897);
+// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
+var key_tags = __nccwpck_require__(1687);
+// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
+var keys_label = __nccwpck_require__(4519);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/within.js
+var within = __nccwpck_require__(1208);
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var reference = __nccwpck_require__(5626);
+;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
+
+
+
+
+
+
+
+
+
+/** Chooses the cache source of each build, once. */
+class CacheSources {
+    #run;
+    #keys;
+    #inEngine;
+    /** By stage index. */
+    #chosen = new Map();
+    /** Cache tags that exist, by whether their images can serve as a cache. */
+    #existing = new Map();
+    /** @param inEngine references of the images that the engine had before the run */
+    constructor(run, keys, inEngine = []) {
+        this.#run = run;
+        this.#keys = keys;
+        this.#inEngine = inEngine;
+    }
+    /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
+    start(builds, onChosen) {
+        for (const stage of builds)
+            this.of(stage).then(onChosen, () => { });
+    }
+    of(stage) {
+        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
+        this.#chosen.set(stage.stage, source);
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+        source.catch(() => { });
+        return source;
+    }
+    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
+    exists(reference) {
+        return this.#existing.get(reference);
+    }
+    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
+    reject(reference) {
+        this.#existing.set(reference, false);
+    }
+    /** A build works with its moving tag, too. */
+    async #chooseInTime(stage) {
+        return (await (0,within/* within */.u)((0,bounds/* timeOf */.nR)('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
+    }
+    /** Chooses the image with the longest content key of this build, or else the newest published one. */
+    async #choose(stage) {
+        const { plan, registry } = this.#run;
+        const { image, cacheTags } = plan.inputs;
+        if (!(0,no_cache/* usesCacheSource */.EN)(plan, stage))
+            return { reference: stage.cacheSource };
+        const asked = cacheTags === 'none' ? [] : (0,key_tags/* keysToAsk */.BM)(stage, this.#keys).map((key) => (0,key_tags/* cacheTagOf */.O$)(image, key));
+        const answers = await Promise.all(asked.map((reference) => (0,within/* within */.u)((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
+        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
+        for (const reference of found) {
+            const record = await this.#usable(reference, stage);
+            if (record === undefined)
+                continue;
+            for (const other of found.slice(found.indexOf(reference)))
+                this.#existing.set(other, true);
+            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
+        }
+        const newest = await this.#newest(stage);
+        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
+        return { reference: newest, ...(digest !== undefined && { readAs: `${(0,reference/* repositoryOf */._M)(newest)}@${digest}` }) };
+    }
+    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
+    #isHidden(reference) {
+        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
+            return false;
+        return this.#inEngine.some((other) => (0,image_reference/* isReference */.A_)(other) && (0,image_reference/* sameReference */.kP)(other, reference));
+    }
+    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
+    async #usable(reference, stage) {
+        const { image } = await this.#run.registry.published(reference);
+        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
+            return image;
+        if ((0,cached_layers/* whyNoCache */.oP)(image, (0,keys_label/* ownInstructionsOf */.bi)(image.labels) ?? stage) === undefined)
+            return image;
+        this.reject(reference);
+        return undefined;
+    }
+    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
+    async #newest(stage) {
+        const { plan, registry } = this.#run;
+        const { cacheSource: newest, keptCache: kept } = stage;
+        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
+            return newest;
+        const published = registry.published(newest);
+        const { image } = await registry.published(kept);
+        // usually there is no kept cache, and so nothing to compare
+        if (!image)
+            return newest;
+        const missing = (0,cached_layers/* missingRecords */.lV)((await published).image, stage);
+        return (0,cached_layers/* missingRecords */.lV)(image, stage) < missing ? kept : newest;
+    }
+}
+function originOf({ labels: { [labels/* REVISION_LABEL */.P1]: commit = '', [labels/* BRANCH_LABEL */.KK]: branch = '' } }) {
+    return { commit, branch };
+}
+
+// EXTERNAL MODULE: ./.build/src/pipeline/explain.js + 3 modules
+var explain = __nccwpck_require__(2971);
+// EXTERNAL MODULE: ./.build/src/pipeline/phases.js + 12 modules
+var phases = __nccwpck_require__(5653);
 // EXTERNAL MODULE: ./.build/src/docker/command-line.js
 var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var docker_errors = __nccwpck_require__(9129);
 // EXTERNAL MODULE: ./.build/src/docker/progress/buildkit.js
 var buildkit = __nccwpck_require__(4312);
+// EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
+var stage_graph = __nccwpck_require__(329);
 // EXTERNAL MODULE: ./.build/src/strategy/build-watch.js
 var build_watch = __nccwpck_require__(2823);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/prefetch.js
+
 
 
 
@@ -65144,7 +64749,9 @@ class Prefetch {
         this.#caches = caches;
     }
     start() {
-        if (this.#run.plan.strategy.capabilities.prefetch)
+        const { strategy, inputs } = this.#run.plan;
+        // a build context may take the place of an image that the Dockerfile names
+        if (strategy.capabilities.prefetch && inputs.buildContexts.length === 0)
             void this.#begin();
     }
     /** Waits for the prefetch if it has started; it does not start after that. */
@@ -65227,6 +64834,8 @@ async function findPrefetched({ plan, registry }, { keys, sources }) {
     const [, afterBuilder] = (0,stage_builds/* splitAtBuilder */.f)(plan.builds);
     const chosen = await Promise.all(afterBuilder.map(async (stage) => {
         const { reference } = await sources.of(stage);
+        if (!(0,no_cache/* usesCacheSource */.EN)(plan, stage))
+            return { reference, image: undefined };
         return { reference, image: (await registry.published(reference)).image };
     }));
     return choosePrefetched(plan, chosen, keys);
@@ -65263,24 +64872,1597 @@ function choosePrefetched(plan, sources, keys) {
 /** Share of an image's own bytes that the prefetch may waste. */
 const MOST_WASTE = 0.1;
 function isWorthFetching({ strategy }, build, image, keys) {
-    const start = ownHistoryStart(image, build);
+    const start = (0,cached_layers/* ownHistoryStart */.rm)(image, build);
     const layerSizes = image.manifest?.layers.map(({ size }) => size);
-    if (start === undefined || layerSizes?.length !== image.layers.length || whyNoCache(image, build) !== undefined) {
+    if (start === undefined || layerSizes?.length !== image.layers.length || (0,cached_layers/* whyNoCache */.oP)(image, build) !== undefined) {
         return false;
     }
-    const recorded = readKeysLabel(image.labels);
-    const [from, ...own] = chainOfKeys(build, keys);
-    if (recorded === undefined || from === undefined || !isRecorded(from, recorded.chain[0]))
+    const recorded = (0,keys_label/* readKeysLabel */.f3)(image.labels);
+    const [from, ...own] = (0,key_tags/* chainOfKeys */.DS)(build, keys);
+    if (recorded === undefined || from === undefined || !(0,keys_label/* isRecorded */.TN)(from, recorded.chain[0]))
         return false;
     const isInHistory = ({ keyword }) => strategy.capabilities.triggerHistory || keyword !== 'ONBUILD';
     const before = recorded.chain.slice(1).filter(isInHistory);
-    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !isRecorded(one, before[index]));
-    const below = layersBelow(image, start);
-    const useful = firstAnew === -1 ? image.layers.length : layersBelow(image, start + firstAnew);
+    const firstAnew = own.filter(isInHistory).findIndex((one, index) => !(0,keys_label/* isRecorded */.TN)(one, before[index]));
+    const below = (0,cached_layers/* layersBelow */.mu)(image, start);
+    const useful = firstAnew === -1 ? image.layers.length : (0,cached_layers/* layersBelow */.mu)(image, start + firstAnew);
     const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
     return useful > below && sum(layerSizes.slice(useful)) <= MOST_WASTE * sum(layerSizes.slice(below));
 }
 
+// EXTERNAL MODULE: ./.build/src/pipeline/reuse-all.js
+var reuse_all = __nccwpck_require__(1140);
+// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 1 modules
+var run_phases = __nccwpck_require__(7009);
+// EXTERNAL MODULE: ./.build/src/pipeline/suites.js + 2 modules
+var suites = __nccwpck_require__(4477);
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 1 modules
+var test = __nccwpck_require__(5426);
+;// CONCATENATED MODULE: ./.build/src/pipeline/pipeline.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently
+ * with the other builds; then, if all of them succeeded, the pushes.
+ */
+function runPipeline(run) {
+    return (0,run_phases/* runPhases */.Q)(run, (strategy, result) => doAll(run, strategy, result));
+}
+async function doAll(run, strategy, result) {
+    const read = await (0,phases/* findKeys */.WB)(run);
+    const { inputs } = run.plan;
+    if (inputs.skipUnchangedTests && !(0,no_cache/* isRefreshing */.yo)(inputs) && (await (0,reuse_all/* reuseAll */.a)(run, read.keys, result)))
+        return;
+    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
+    caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference));
+    const prefetch = new Prefetch(run, caches);
+    prefetch.start();
+    try {
+        await buildAndTest(run, { strategy, caches, prefetch }, result);
+    }
+    finally {
+        await prefetch.end();
+    }
+    // after a cancellation, some tests may not have ended
+    if (run.signal.aborted)
+        throw new errors/* CancelledError */.cc();
+    (0,phases/* judge */.S4)(run, result);
+    await (0,phases/* publishAll */.V7)(run, caches, result);
+}
+async function buildAndTest(run, building, result) {
+    const [untilBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
+    result.failures.push(...(await (0,build/* buildAll */.A)(run, building, result, untilBuilder)));
+    if (result.failures.length > 0)
+        return (0,explain/* explainAll */.H)(run, building.caches, (0,result_result/* buildsOf */.jV)(result));
+    const limit = (0,suites/* limitOf */.L)(run.plan.inputs);
+    const testBuilder = async () => (await (0,phases/* findPassed */.cY)(run, building, result)) ?? (0,test/* runTests */.N)(run, (0,suites/* suitesOf */.f)(run.plan).builder, limit);
+    const [tests, others] = await Promise.allSettled([testBuilder(), (0,phases/* buildAndTestOthers */.Lg)(run, building, result, limit)]);
+    if (tests.status === 'rejected')
+        throw tests.reason;
+    const ofOthers = others.status === 'fulfilled' ? others.value : { tests: [], failures: [] };
+    result.tests = [...tests.value, ...ofOthers.tests];
+    result.failures.push(...(0,phases/* failuresOf */.dJ)(result.tests));
+    if (others.status === 'rejected')
+        throw others.reason;
+    result.failures.push(...ofOthers.failures);
+}
+
+
+/***/ }),
+
+/***/ 8724:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   HJ: () => (/* binding */ whichMoved),
+/* harmony export */   O6: () => (/* binding */ mayWriteCacheTags),
+/* harmony export */   bs: () => (/* binding */ writeCacheTags)
+/* harmony export */ });
+/* harmony import */ var _cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4897);
+/* harmony import */ var _cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1687);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9129);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5056);
+/* harmony import */ var _lib_within_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1208);
+/* harmony import */ var _plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6299);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1204);
+/* harmony import */ var _push_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(380);
+/* harmony import */ var _verify_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4593);
+
+
+
+
+
+
+
+
+
+
+
+/** Returns whether a run may write cache tags: never one that may not push. */
+function mayWriteCacheTags({ inputs, decision }) {
+    if (!decision.push)
+        return false;
+    return inputs.cacheTags === 'all' || (inputs.cacheTags === 'publish-branch' && decision.publish);
+}
+/** Returns the base image that moved after the keys were read: then the keys are not those of what was built. */
+function whichMoved(builds, { digests }) {
+    const bases = builds.flatMap((build) => build.bases);
+    const moved = bases.find(({ reference, digest }) => [...digests].some(([other, known]) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_6__/* .sameImage */ .G4)(other, reference) && known !== digest));
+    return moved?.reference;
+}
+/** Returns whether no other image contains the layers of a stage. */
+function hasOwnImage({ moving }) {
+    return moving !== undefined;
+}
+/**
+ * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
+ * need not have passed their tests: a cache tag only says of what an image was made. A failure never fails the run.
+ *
+ * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
+ * @returns the added tags
+ */
+async function writeCacheTags(run, builds, caches, digests) {
+    if (!mayWriteCacheTags(run.plan))
+        return [];
+    const added = [];
+    // one after the other: the engine uploads layers that two images share only once
+    for (const stage of run.plan.builds.toReversed()) {
+        const build = builds.find(({ image }) => image === stage.reference);
+        if (build === undefined || build.failure !== undefined || !hasOwnImage(stage))
+            continue;
+        // a cancellation must not hide which tags are added
+        await (0,_lib_settle_js__WEBPACK_IMPORTED_MODULE_3__/* .settle */ .G)([writeForOne(run, stage, build, caches, { digests, added })]);
+        if (run.signal.aborted)
+            break;
+    }
+    return added;
+}
+async function writeForOne(run, stage, build, { keys, sources }, { digests, added }) {
+    const { plan, registry } = run;
+    const { image } = plan.inputs;
+    const wanted = (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .cacheTagsOf */ .Ln)(image, stage, keys);
+    const [longest] = wanted;
+    if (longest === undefined)
+        return;
+    const outdated = (0,_plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__/* .isRefreshed */ .bT)(plan, stage) ? wanted : [];
+    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources, outdated);
+    if (unread)
+        return tell(run, longest, unread);
+    if (missing.length === 0)
+        return;
+    const isNew = missing.includes(longest);
+    const pushed = digests.get(stage.reference) ?? '';
+    // the checks of a run that failed may have taken the name
+    if (isNew && pushed === '' && (await (0,_verify_js__WEBPACK_IMPORTED_MODULE_9__/* .isTaken */ .Ck)(run, stage, build))) {
+        run.log.warning(`No cache tags for stage ${stage.name}: ${stage.reference} names another image than the one that this run built`);
+        return;
+    }
+    const { digest, failure } = isNew ? await digestOfNew(run, stage, longest, pushed) : { digest: '' };
+    if (failure !== undefined)
+        return tell(run, longest, failure);
+    if (digest !== '')
+        digests.set(stage.reference, digest);
+    if (isNew && pushed === '')
+        added.push(longest);
+    const source = isNew ? `${image}@${digest}` : longest;
+    const { image: record } = await (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_7__/* .look */ .O)(registry, source);
+    if (record?.ids !== undefined && isNew && !record.ids.includes(build.imageId)) {
+        run.log.warning(`${longest} was pushed with another image than the one that this run built: another run on the same engine has taken the name`);
+        return;
+    }
+    const why = record && plan.strategy.capabilities.cacheMetadata ? (0,_cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_10__/* .whyNoCache */ .oP)(record, stage) : undefined;
+    if (record === undefined || why !== undefined) {
+        run.log.info(`No cache tags for stage ${stage.name}: its image cannot serve as a cache (${why ?? 'it cannot be inspected'})`);
+        return;
+    }
+    for (const reference of missing.filter((one) => !added.includes(one))) {
+        const { failure: notTagged } = await registry.tag(source, [reference]);
+        if (notTagged)
+            return tell(run, reference, notTagged);
+        added.push(reference);
+    }
+}
+/** Returns those of the tags that do not exist in the registry, are outdated, or whose image cannot serve as a cache. */
+async function whichMissing({ registry }, references, sources, outdated) {
+    const exists = async (reference) => {
+        const known = outdated.includes(reference) ? false : sources.exists(reference);
+        if (known !== undefined)
+            return { value: known };
+        const answer = await (0,_lib_within_js__WEBPACK_IMPORTED_MODULE_4__/* .within */ .u)((0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__/* .timeOf */ .nR)('look'), registry.digest(reference));
+        if (answer === undefined)
+            return { failure: { kind: 'unreachable', message: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__/* .describeLateness */ .fC)('look') } };
+        // a tag that cannot be read now may exist
+        const { failure, value } = answer;
+        return failure?.kind === 'unreachable' ? { failure } : { value: value !== undefined };
+    };
+    const answers = await Promise.all(references.map(exists));
+    const failed = answers.find(({ failure }) => failure !== undefined);
+    return failed?.failure ? failed : { value: references.filter((_, index) => answers[index]?.value === false) };
+}
+/** Returns the digest of an image in the registry, and pushes it under its cache tag if the run has pushed it under no other. */
+async function digestOfNew(run, stage, reference, pushed) {
+    if (pushed !== '')
+        return { digest: pushed };
+    const { docker, signal } = run;
+    const failed = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .failureOf */ .g5)(await docker.call(['tag', stage.reference, reference], { signal, bound: 'image' }));
+    if (failed !== undefined)
+        return { digest: '', failure: { kind: 'unknown', message: failed } };
+    const pushes = new _push_js__WEBPACK_IMPORTED_MODULE_8__/* .Pushes */ .$(run, new Map());
+    await pushes.push(reference);
+    // a local name would hide the image in the registry from later builds on this engine
+    await (0,_lib_settle_js__WEBPACK_IMPORTED_MODULE_3__/* .settle */ .G)([docker.call(['image', 'rm', reference], { signal, bound: 'image' })]);
+    const [failure] = pushes.failures;
+    const digest = pushes.digests.get(reference) ?? '';
+    if (failure?.kind === 'push')
+        return { digest, failure: failure.failure };
+    return digest === '' ? { digest, failure: { kind: 'unknown', message: 'docker reported no digest' } } : { digest };
+}
+function tell({ log }, reference, { kind, message }) {
+    if (kind === 'immutable') {
+        log.info(`${reference} keeps its image, because the registry does not let this tag change (${message})`);
+        return;
+    }
+    log.warning(`The cache tag ${reference} could not be written, so later runs may build these layers again (${message})`);
+}
+
+
+/***/ }),
+
+/***/ 4061:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O: () => (/* binding */ findCommitImage),
+/* harmony export */   g: () => (/* binding */ describeKept)
+/* harmony export */ });
+/* harmony import */ var _cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1687);
+/* harmony import */ var _cache_keys_label_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4519);
+/* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3660);
+/* harmony import */ var _plan_variant_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7194);
+
+
+
+
+/**
+ * Looks whether a tag already names what this run would publish there: an image of the same commit, of the same variant, made of the
+ * same content. A run sets such a tag only after all of its tests passed.
+ */
+async function findCommitImage({ plan, registry }, reference, keys) {
+    const { image, failure } = await registry.current(reference);
+    if (failure)
+        return { holds: `an image that cannot be inspected (${failure.message})` };
+    const { [_plan_labels_js__WEBPACK_IMPORTED_MODULE_2__/* .REVISION_LABEL */ .P1]: revision = '', [_plan_variant_js__WEBPACK_IMPORTED_MODULE_3__/* .VARIANT_LABEL */ .z]: variant } = image.labels;
+    if (revision !== plan.commit.sha)
+        return { holds: revision === '' ? 'an image of no commit' : `an image of commit ${revision}` };
+    if (variant !== plan.variant)
+        return { holds: 'another variant of the image of this commit' };
+    const production = plan.builds.find(({ kind }) => kind === 'production');
+    const own = production && (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .chainOfKeys */ .DS)(production, keys).map(({ key }) => (key === undefined ? '' : (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .shortKey */ .qU)(key)));
+    const recorded = (0,_cache_keys_label_js__WEBPACK_IMPORTED_MODULE_1__/* .readKeysLabel */ .f3)(image.labels)?.chain.map(({ key }) => key);
+    if (image.digest === undefined || !own?.length || recorded === undefined) {
+        return { holds: 'an image of this commit, but it is unknown of what content' };
+    }
+    if (own.join() !== recorded.join()) {
+        return {
+            holds: 'an image of this commit that was made of other content, such as another base image or build argument'
+        };
+    }
+    return { digest: image.digest };
+}
+/** Returns the sentence about a tag that keeps its image. */
+function describeKept(reference, digest) {
+    return `${reference} already names an image of this commit with the same content, and the registry does not let this tag change: this run publishes that image (${digest}) instead of its own`;
+}
+
+
+/***/ }),
+
+/***/ 3318:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  F5: () => (/* binding */ giveBack),
+  O1: () => (/* binding */ giveTagsBack),
+  B9: () => (/* binding */ mayMove),
+  dR: () => (/* binding */ warnOfOtherVariant),
+  uI: () => (/* binding */ warnOfReplacement)
+});
+
+// EXTERNAL MODULE: ./.build/src/git/git.js
+var git = __nccwpck_require__(428);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/within.js
+var within = __nccwpck_require__(1208);
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/variant.js
+var plan_variant = __nccwpck_require__(7194);
+// EXTERNAL MODULE: ./.build/src/registry/look.js
+var look = __nccwpck_require__(1204);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote-policy.js
+/**
+ * Decides whether promotion would bring the moving tags forward. Runs of a branch end in any order, and a late one must not
+ * revert a newer promotion. After a force-push, the branch's tip determines which commit is newer. If the published image cannot
+ * be read, it is unknown what a promotion would revert: the tags stay. Only an image that names no commit, and an unknown order
+ * of commits, do not block a release.
+ */
+function decideMove(facts) {
+    const { commit, branch, reference, isMoving, published, failure, toPublished, tipToCommit, tipToPublished, retaggedFor } = facts;
+    const [own, other] = [commit.slice(0, 7), (published ?? '').slice(0, 7)];
+    if (failure) {
+        return { move: false, failure: { kind: 'guard', reference, failure } };
+    }
+    if (published === null)
+        return { move: true };
+    if (published === undefined) {
+        return {
+            move: true,
+            warning: `The published image ${reference} names no commit; updating it to ${own}, although that may be an older commit`
+        };
+    }
+    const stay = (why) => ({
+        move: false,
+        notice: `${isMoving ? 'The moving tags are' : `${reference} is`} not updated: ${why}`
+    });
+    const unknown = {
+        move: true,
+        warning: `Cannot determine whether ${own} is newer than ${other}, the commit published as ${reference}; updating ${reference} anyway. Give github-token the permission contents: read, or check out with fetch-depth: 0`
+    };
+    switch (toPublished) {
+        case 'behind':
+            if (tipToCommit === 'identical') {
+                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} does`;
+                return { move: true, warning };
+            }
+            // a tip behind the published commit could be an outdated answer of GitHub
+            if (tipToCommit === 'ahead' && tipToPublished === 'diverged') {
+                const warning = `${reference} goes back from ${other} to ${own}, because branch ${JSON.stringify(branch)} no longer contains ${other}`;
+                return { move: true, warning };
+            }
+            return stay(`${reference} already names the newer commit ${other}; this run of ${own} is late`);
+        case undefined:
+            return unknown;
+    }
+    if (retaggedFor !== undefined) {
+        const newer = retaggedFor.slice(0, 7);
+        return stay(`${reference} already names the image of the newer commit ${newer}; this run of ${own} is late`);
+    }
+    const dropped = stay(`branch ${JSON.stringify(branch)} no longer contains commit ${own}, and ${reference} names ${other}`);
+    if (toPublished === 'identical' || toPublished === 'ahead') {
+        if (tipToCommit === 'diverged')
+            return dropped;
+        // the branch was reset, or GitHub's answer is outdated
+        const warning = `Cannot determine whether branch ${JSON.stringify(branch)} still contains ${own}, because GitHub names an older commit as its tip; updating ${reference} anyway`;
+        return { move: true, ...(tipToCommit === 'behind' && { warning }) };
+    }
+    if (tipToCommit === 'ahead' || tipToCommit === 'identical')
+        return { move: true };
+    if (tipToCommit === undefined || tipToCommit === 'unknown')
+        return unknown;
+    return dropped;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote.js
+
+
+
+
+
+
+
+
+/**
+ * Inspects the published image, and decides whether this run's commit is newer.
+ *
+ * @param reference the moving tag of production, or another tag that is named after the branch
+ */
+async function mayMove(run, reference = run.plan.refs.movingProduction) {
+    const { refs, commit } = run.plan;
+    const isMoving = reference === refs.movingProduction;
+    const facts = { commit: commit.sha, branch: commit.branch, reference, isMoving };
+    const { image, failure } = await run.registry.current(reference);
+    if (failure)
+        return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
+    const isMadeUp = isMoving && reference !== `${run.plan.inputs.image}:${run.plan.inputs.latestTag}`;
+    if (isMadeUp && !(0,labels/* isOfAction */.kY)(image.labels)) {
+        const notice = `The moving tags are not updated: ${reference} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+        return { move: false, notice };
+    }
+    const published = revisionOf(image);
+    if (published === undefined)
+        return decideMove({ ...facts, published });
+    const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha);
+    if (toPublished === undefined)
+        return decideMove({ ...facts, published, toPublished });
+    const tip = await run.github.tip(commit.branch);
+    if (toPublished === 'identical' || toPublished === 'ahead') {
+        const mayBeLate = tip !== undefined && tip !== 'unknown' && tip !== commit.sha;
+        // a newer commit that reverts this one may have the image of an older one
+        const retaggedFor = mayBeLate ? await findRetagged(run, image.digest) : undefined;
+        const tipToCommit = mayBeLate ? await relation(run, commit.sha, tip) : undefined;
+        return decideMove({ ...facts, published, toPublished, tipToCommit, retaggedFor });
+    }
+    const tipToCommit = tip === undefined || tip === 'unknown' ? tip : await relation(run, commit.sha, tip);
+    const isInBranch = tip !== undefined && tip !== 'unknown' && tipToCommit === 'ahead';
+    const tipToPublished = toPublished === 'behind' && isInBranch ? await relation(run, published, tip) : undefined;
+    const retaggedFor = toPublished !== 'behind' && tipToCommit === 'ahead' ? await findRetagged(run, image.digest) : undefined;
+    return decideMove({ ...facts, published, toPublished, tipToCommit, tipToPublished, retaggedFor });
+}
+/**
+ * Returns the newer commit of the branch whose commit tag names an image with this digest. After a squash merge, such an image
+ * may have been built for a commit that the branch does not contain.
+ */
+async function findRetagged(run, digest) {
+    if (digest === undefined)
+        return undefined;
+    try {
+        for (const newer of await findNewer(run, run.plan.commit.sha)) {
+            if ((await run.registry.digest(commitTag(run, newer))).value === digest)
+                return newer;
+        }
+    }
+    catch (error) {
+        if (!(error instanceof NobodyKnows))
+            throw error;
+    }
+    return undefined;
+}
+function commitTag({ plan }, commit) {
+    return `${plan.inputs.image}:${(0,reserved_tags/* commitTagOf */.VG)(plan.inputs.commitTag, commit)}`;
+}
+/** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
+async function relation({ git, github }, base, head) {
+    return (await git.relation(base, head)) ?? (await github.relation(base, head));
+}
+function revisionOf(image) {
+    return image?.labels[labels/* REVISION_LABEL */.P1] || undefined;
+}
+/** Thrown if the newer commits of the branch cannot be determined. */
+class NobodyKnows extends Error {
+}
+/**
+ * Looks, after promotion, for newer commits whose images are in the registry, and sets production's moving tag to the newest. A
+ * run pushes its commit tag before it promotes. So of two concurrent runs, the one that promotes last sees the other's commit
+ * here, and the newest has the tag in the end, however much time passed between a run's check and its promotion.
+ *
+ * @param moved the moving tags that this run set
+ * @returns undefined if there is no newer commit, `unknown` if that cannot be determined
+ */
+async function giveBack(run, moved) {
+    const { builds, refs } = run.plan;
+    const given = await giveTagsBack(run, [refs.movingProduction]);
+    if (given === undefined || given === 'unknown')
+        return given;
+    const { commit } = given;
+    const references = [refs.movingProduction];
+    for (const { moving, candidate } of builds) {
+        if (moving === undefined || candidate === undefined || !moved.includes(moving))
+            continue;
+        // the other run's image has no commit tag, but may be the last one under the candidate tag
+        const { image } = await run.registry.current(candidate);
+        if (revisionOf(image) !== commit)
+            continue;
+        const { failure } = await run.registry.tag(candidate, [moving]);
+        if (!failure)
+            references.push(moving);
+    }
+    return { commit, references };
+}
+/** Does for tags of the production image, all set by this run, what `giveBack` does for the moving tag. */
+async function giveTagsBack(run, references) {
+    const own = run.plan.commit.sha;
+    try {
+        const commit = await giveToNewest(run, own, references);
+        return commit === own ? undefined : { commit, references: [...references] };
+    }
+    catch (error) {
+        if (error instanceof NobodyKnows)
+            return 'unknown';
+        throw error;
+    }
+}
+/** Sets tags to the newest published commit after `commit`, and returns that commit. */
+async function giveToNewest(run, commit, references) {
+    const { inputs } = run.plan;
+    for (const newer of await findNewer(run, commit)) {
+        const reference = commitTag(run, newer);
+        const { image, failure } = await run.registry.current(reference);
+        if (failure?.kind === 'absent')
+            continue;
+        const why = failure?.message ?? whyNotOurs(run, image, newer);
+        // by digest: another run may set the tag after the inspection
+        const source = image?.digest === undefined ? reference : `${inputs.image}@${image.digest}`;
+        const notSet = why ?? (await run.registry.tag(source, references)).failure?.message;
+        // meanwhile, an even newer one may have appeared
+        if (notSet === undefined)
+            return giveToNewest(run, newer, references);
+        run.log.warning(`${reference} is newer than ${commit.slice(0, 7)}, but ${references.join(', ')} could not be set to it: ${notSet}`);
+        break;
+    }
+    return commit;
+}
+/** Returns why the image under the tag of a newer commit is not what a run like this one made of that commit. */
+function whyNotOurs({ plan }, image, commit) {
+    const revision = revisionOf(image) ?? '';
+    // an image that a run has only tagged names the commit for which it was built
+    const isOther = revision !== commit && (!(0,git/* isCommitId */.j)(revision) || revision.startsWith(commit.slice(0, 7)));
+    if (isOther)
+        return `it is an image of commit ${revision || 'unknown'}, not of ${commit}`;
+    if (image?.labels[plan_variant/* VARIANT_LABEL */.z] === plan.variant)
+        return undefined;
+    return `it is another variant of the image (label ${plan_variant/* VARIANT_LABEL */.z}); give each variant a repository of its own`;
+}
+/** Returns how an image differs from that of this run, so that their jobs need repositories of their own; undefined if it does not. */
+function whyOtherVariant({ plan }, image) {
+    const { [plan_variant/* VARIANT_LABEL */.z]: variant = '', [plan_variant/* BUILD_ARGS_LABEL */.Eh]: buildArgs = '' } = image?.labels ?? {};
+    if (variant !== '' && variant !== plan.variant)
+        return 'with other tags, another target, platform, context or Dockerfile';
+    return buildArgs === '' || buildArgs === plan.buildArgs ? undefined : 'with other build arguments';
+}
+/**
+ * Warns if the tag of this commit names an image of another variant: the last run to push wins, and the tag then names an image
+ * that its readers do not expect.
+ */
+async function warnOfOtherVariant(run) {
+    const { production } = run.plan.refs;
+    const why = whyOtherVariant(run, (await (0,look/* look */.O)(run.registry, production)).image);
+    if (why === undefined)
+        return;
+    run.log.warning(`Another image of this commit is published as ${production}, ${why}, and this run replaces it; give each variant a repository of its own (input image)`);
+}
+/**
+ * Warns if a concurrent run has given the tag of this commit to an image of another variant after this run has.
+ *
+ * @param digest of this run's image; '' if it was not pushed
+ */
+async function warnOfReplacement(run, digest) {
+    const { production } = run.plan.refs;
+    if (digest === '')
+        return;
+    const { value: now } = (await (0,within/* within */.u)((0,bounds/* timeOf */.nR)('look'), run.registry.digest(production))) ?? {};
+    if (now === undefined || now === digest)
+        return;
+    const why = whyOtherVariant(run, (await (0,within/* within */.u)((0,bounds/* timeOf */.nR)('look'), run.registry.current(production)))?.image);
+    if (why === undefined)
+        return;
+    run.log.warning(`A concurrent run has replaced the image of this run at ${production} by another image of this commit, ${why}; give each variant a repository of its own (input image)`);
+}
+/** Maximum number of newer commits to look up in the registry. */
+const MOST_NEWER = 20;
+/**
+ * Returns the commits of the branch after `commit`, the newest first.
+ *
+ * @throws NobodyKnows
+ */
+async function findNewer(run, commit) {
+    const tip = await run.github.tip(run.plan.commit.branch);
+    if (tip === commit)
+        return [];
+    const chain = tip === undefined || tip === 'unknown' ? undefined : await run.github.firstParents(tip);
+    if (tip === undefined || chain === undefined)
+        throw new NobodyKnows();
+    const own = chain.indexOf(commit);
+    if (own !== -1)
+        return chain.slice(0, own).slice(0, MOST_NEWER);
+    const toTip = await relation(run, commit, tip);
+    if (toTip === undefined || toTip === 'unknown')
+        throw new NobodyKnows();
+    // a tip in the history of this commit is an outdated answer of GitHub
+    if (toTip === 'behind')
+        return [];
+    // after a merge into another branch, or a force-push, the tip's chain leads past this commit to older ones
+    const newer = [];
+    for (const one of chain.slice(0, MOST_NEWER)) {
+        if (one !== tip && (await relation(run, commit, one)) !== toTip)
+            break;
+        newer.push(one);
+    }
+    return newer;
+}
+
+
+/***/ }),
+
+/***/ 1069:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  m: () => (/* binding */ publish),
+  W: () => (/* binding */ tagUnchanged)
+});
+
+// EXTERNAL MODULE: ./.build/src/lib/settle.js
+var settle = __nccwpck_require__(5056);
+// EXTERNAL MODULE: ./.build/src/lib/timeline.js
+var timeline = __nccwpck_require__(732);
+// EXTERNAL MODULE: ./.build/src/plan/references.js
+var plan_references = __nccwpck_require__(2445);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/promote.js + 1 modules
+var promote = __nccwpck_require__(3318);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/branch-tags.js
+
+/**
+ * Returns which of the further tags that are named after a branch this run may set: like the moving tags, a late run must not
+ * set them back. Logs why one stays.
+ */
+async function branchTagsToSet(run) {
+    const decisions = await Promise.all(run.plan.refs.branch.map(async (reference) => ({ reference, ...(await (0,promote/* mayMove */.B9)(run, reference)) })));
+    for (const { notice, warning } of decisions) {
+        if (notice !== undefined)
+            run.log.notice(notice);
+        if (warning !== undefined)
+            run.log.warning(warning);
+    }
+    return {
+        references: decisions.filter(({ move }) => move).map(({ reference }) => reference),
+        failures: decisions.flatMap(({ failure }) => failure ?? [])
+    };
+}
+
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/commit-image.js
+var commit_image = __nccwpck_require__(4061);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/pull-size.js
+var pull_size = __nccwpck_require__(3765);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/push.js
+var push = __nccwpck_require__(380);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/verify.js
+var verify = __nccwpck_require__(4593);
+;// CONCATENATED MODULE: ./.build/src/pipeline/publish/publish.js
+
+
+
+
+
+
+
+
+
+/**
+ * Pushes the commit tag first, then the further tags, and the moving tags last: the image of a moving tag is also available
+ * under its commit tag. Pushes that need no order overlap. After a failure or a cancellation it pushes nothing more.
+ *
+ * Before promotion it inspects the image in the registry: one that cannot serve as a cache must not replace one that can.
+ *
+ * @returns also the digests of the pushed images, by reference in the engine; '' if unknown
+ */
+async function publish(run, builds, tests, keys) {
+    const { refs, decision, inputs, builds: stageBuilds } = run.plan;
+    const start = performance.now();
+    const [taken] = await Promise.all([(0,verify/* whyTaken */.ML)(run, stageBuilds, builds, tests), (0,promote/* warnOfOtherVariant */.dR)(run)]);
+    if (taken !== undefined) {
+        const nothing = { pushed: [], published: false, digest: '', digests: {}, held: [] };
+        return { publication: { ...nothing, seconds: (0,timeline/* secondsSince */.w)(start), failures: [taken] }, digests: new Map() };
+    }
+    const pushes = new push/* Pushes */.$(run, keys);
+    const pushed = new Map();
+    // production first: layers that the registry lacks are uploaded only once if the other pushes start after it
+    for (const stage of stageBuilds.toReversed()) {
+        const [production] = pushed.values();
+        if (production && builds.some(({ unreadableCaches }) => unreadableCaches.length > 0))
+            await (0,settle/* settle */.G)([production]);
+        pushed.set(stage, (0,verify/* pushForLook */.$c)(run, pushes, stage, builds));
+    }
+    // as late as possible without a delay: the answer may be outdated when the tags move
+    const question = (0,settle/* settle */.G)([pushes.push(refs.production)]).then(() => decision.publish && pushes.mayGoOn() ? (0,promote/* mayMove */.B9)(run) : undefined);
+    const weight = (0,settle/* settle */.G)([pushes.push(refs.production)]).then(async () => {
+        const digest = pushes.digests.get(refs.production) ?? '';
+        return digest === '' ? undefined : (0,pull_size/* weigh */.v)(run, `${inputs.image}@${digest}`);
+    });
+    const looks = (0,settle/* settle */.G)(stageBuilds.flatMap((stage) => pushed.get(stage) ?? []));
+    // also before promotion: the pull size compares with the image that is published until then
+    const [judged, [moves], [size]] = await Promise.all([looks, (0,settle/* settle */.G)([question]), (0,settle/* settle */.G)([weight])]);
+    if (moves?.notice !== undefined)
+        run.log.notice(moves.notice);
+    if (moves?.warning !== undefined)
+        run.log.warning(moves.warning);
+    if (moves?.failure !== undefined)
+        pushes.failures.push(moves.failure);
+    if (decision.publish && !moves && pushes.mayGoOn()) {
+        // never green without an answer
+        pushes.failures.push({ kind: 'error', message: 'The guard of the moving tags gave no answer; run it again' });
+    }
+    await pushBranchTags(run, pushes);
+    const { moving, held, newer } = moves?.move && pushes.mayGoOn()
+        ? await move(run, pushes, judged, builds, moves.warning !== undefined)
+        : { moving: [], held: [], newer: undefined };
+    // without the candidate tags, which are internal and of no use to readers of the list
+    const references = [...(0,plan_references/* productionRefs */.wN)(refs), ...moving].filter((one) => pushes.digests.has(one) && !newer?.references.includes(one));
+    const stays = moves?.notice ?? (newer && describeGivenBack(newer, moving));
+    const publication = {
+        pushed: references,
+        published: [refs.movingProduction, ...moving].every((reference) => references.includes(reference)),
+        digest: pushes.digests.get(refs.production) ?? '',
+        digests: Object.fromEntries(references.map((one) => [one, pushes.digests.get(one) ?? ''])),
+        held,
+        ...(stays !== undefined && { stays }),
+        seconds: (0,timeline/* secondsSince */.w)(start),
+        failures: pushes.failures
+    };
+    // a kept tag names another image than the one that this run built
+    const built = judged.filter(({ stage }) => !pushes.kept.has(stage.reference));
+    const digests = new Map(built.map(({ stage, digest }) => [stage.reference, digest]));
+    return { publication, digests, ...(size && { pullSize: size }) };
+}
+/** Sets the further tags that are named after a branch, unless the run is late. */
+async function pushBranchTags(run, pushes) {
+    if (run.plan.refs.branch.length === 0 || !pushes.mayGoOn())
+        return;
+    // a cancellation here must not hide what was pushed
+    const [{ references, failures } = { references: [], failures: [] }] = await (0,settle/* settle */.G)([branchTagsToSet(run)]);
+    pushes.failures.push(...failures);
+    if (!pushes.mayGoOn())
+        return;
+    const digest = pushes.digests.get(run.plan.refs.production) ?? '';
+    await (0,settle/* settle */.G)(references.map((reference) => pushes.tag(reference, digest)));
+    await (0,settle/* settle */.G)([giveBranchTagsBack(run, pushes.digests)]);
+}
+/**
+ * Sets the tags that are named after the branch to the image of a newer commit, if its run has set them at the same time.
+ *
+ * @param set the digests of the tags that this run has set; loses those that name the newer commit then
+ */
+async function giveBranchTagsBack(run, set) {
+    const references = run.plan.refs.branch.filter((reference) => set.has(reference));
+    const newer = references.length === 0 ? undefined : await (0,promote/* giveTagsBack */.O1)(run, references);
+    if (newer === undefined)
+        return;
+    if (newer === 'unknown')
+        return sayUnknown(run, references);
+    run.log.notice(describeGivenBack(newer, references));
+    for (const reference of newer.references)
+        set.delete(reference);
+}
+/** Sets the moving tags, except those whose image would be a worse cache source. */
+async function move(run, pushes, judged, builds, isUnsure) {
+    const holds = await (0,settle/* settle */.G)(judged.map((one) => (0,verify/* hold */._2)(run, one, builds)));
+    const held = holds.flatMap((one) => one ?? []);
+    for (const { reason } of held)
+        run.log.warning(reason);
+    // production moves anyway: hosts deploy it
+    const moving = judged.flatMap(({ stage: { kind, moving: reference } }) => kind !== 'production' && held.some((one) => one.reference === reference) ? [] : (reference ?? []));
+    await (0,settle/* settle */.G)(judged.flatMap(({ stage: { moving: reference }, digest }) => reference !== undefined && moving.includes(reference) ? [pushes.tag(reference, digest)] : []));
+    const moved = moving.filter((reference) => pushes.digests.has(reference));
+    const isMoved = moved.includes(run.plan.refs.movingProduction);
+    // a cancellation here must not hide what was pushed
+    const [newer] = await (0,settle/* settle */.G)(isMoved ? [giveBackAndTell(run, moved, isUnsure)] : []);
+    return { moving, held, newer };
+}
+/** @param isUnsure whether a warning about an unknown order of commits was already logged */
+async function giveBackAndTell(run, moved, isUnsure) {
+    const newer = await (0,promote/* giveBack */.F5)(run, moved);
+    if (newer === 'unknown') {
+        if (!isUnsure)
+            sayUnknown(run, [run.plan.refs.movingProduction]);
+        return undefined;
+    }
+    if (newer)
+        run.log.notice(describeGivenBack(newer, moved));
+    return newer;
+}
+function sayUnknown({ plan, log, github }, references) {
+    const { commit } = plan;
+    const sentence = `Cannot determine whether a commit newer than ${commit.shortSha} was published at the same time; ${references.join(', ')} may name the older image until the next run`;
+    // without a token, the user did not intend queries to GitHub
+    if (!github.hasToken)
+        log.info(sentence);
+    else
+        log.warning(sentence);
+}
+function describeGivenBack({ commit, references }, moved) {
+    const others = moved.filter((reference) => !references.includes(reference));
+    const rest = others.length === 0
+        ? ''
+        : `; ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} of this commit until the next run`;
+    return `The newer commit ${commit.slice(0, 7)} was published at the same time, so ${references.join(', ')} ${references.length === 1 ? 'names' : 'name'} its image${rest}`;
+}
+/**
+ * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
+ *
+ * @param images by the moving tags of the other stages, the images of the same content
+ * @param tagged the digests of the tags that are set already, by reference
+ */
+async function tagUnchanged(run, unchanged, images, keys, tagged = new Map()) {
+    const { refs, decision, inputs } = run.plan;
+    const start = performance.now();
+    const [branch] = await Promise.all([branchTagsToSet(run), (0,promote/* warnOfOtherVariant */.dR)(run)]);
+    const failures = [];
+    // a cancellation here must not hide which tags were set before
+    const tag = async (reference, image) => {
+        if (failures.length > 0 || run.signal.aborted)
+            return;
+        const [failure] = await (0,settle/* settle */.G)([tagOne(run, image, reference, keys, tagged)]);
+        if (failure)
+            failures.push(failure);
+    };
+    if (!tagged.has(refs.production))
+        await tag(refs.production, unchanged.image);
+    const digest = tagged.get(refs.production) ?? '';
+    // a kept commit tag names another image of the same content: all tags name that one
+    const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` };
+    const others = [...(0,plan_references/* tagsOfCommit */.mk)(refs), ...branch.references];
+    for (const reference of others)
+        await tag(reference, published.image);
+    const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0;
+    const moved = new Map();
+    await (0,settle/* settle */.G)([giveBranchTagsBack(run, tagged)]);
+    const mayPromote = decision.publish && (0,plan_references/* partOf */.BU)(inputs) === undefined;
+    const [kept] = await (0,settle/* settle */.G)(isTagged && mayPromote ? [keepMovingTag(run, published, moved)] : []);
+    if (kept?.published)
+        await (0,settle/* settle */.G)([moveOthers(run, images, moved)]);
+    return {
+        pushed: [...tagged.keys(), ...moved.keys()],
+        ...{ digest, held: [] },
+        digests: Object.fromEntries([...tagged, ...moved]),
+        published: moved.has(refs.movingProduction),
+        ...kept,
+        failures: [...failures, ...branch.failures, ...(kept?.failures ?? [])],
+        seconds: (0,timeline/* secondsSince */.w)(start)
+    };
+}
+/** Sets one tag of this commit, unless it already names an image of the same content and cannot change. */
+async function tagOne(run, image, reference, keys, tagged) {
+    const { failure, ...set } = await run.registry.tag(image, [reference]);
+    for (const [one, digest] of set.tagged)
+        tagged.set(one, digest);
+    if (failure === undefined)
+        return undefined;
+    const { production, further } = run.plan.refs;
+    if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
+        return { kind: 'push', reference, failure };
+    const { digest, holds } = await (0,commit_image/* findCommitImage */.O)(run, reference, keys);
+    if (digest === undefined)
+        return { kind: 'push', reference, failure, holds };
+    run.log.notice((0,commit_image/* describeKept */.g)(reference, digest));
+    tagged.set(reference, digest);
+    return undefined;
+}
+/** Sets the other moving tags to the images of the same content, as far as they exist; a failure never fails the run. */
+async function moveOthers(run, images, moved) {
+    const { registry, log } = run;
+    for (const [moving, image] of images) {
+        const notOurs = await (0,verify/* whyNotOurTag */.ye)(run, moving);
+        if (notOurs !== undefined) {
+            log.warning(`${moving} is not updated: ${notOurs}`);
+            continue;
+        }
+        const [now, other] = await Promise.all([registry.digest(moving), registry.digest(image)]);
+        if (other.value === undefined || other.value === now.value)
+            continue;
+        const { tagged, failure } = await registry.tag(image, [moving]);
+        for (const [reference, digest] of tagged)
+            moved.set(reference, digest);
+        if (failure)
+            log.warning(`${moving} could not be set to ${image} (${failure.message})`);
+    }
+}
+/**
+ * Ensures that production's moving tag names the image: that may be of another branch, or a run of an older commit may have set
+ * the tag meanwhile.
+ *
+ * @param moved gets the tag, if the run sets it
+ */
+async function keepMovingTag(run, { image, digest }, moved) {
+    const { movingProduction } = run.plan.refs;
+    if ((await run.registry.current(movingProduction)).image?.digest === digest)
+        return { published: true };
+    const { move: mayMoveIt, notice, warning, failure } = await (0,promote/* mayMove */.B9)(run);
+    if (failure !== undefined)
+        return { published: false, failures: [failure] };
+    if (warning !== undefined)
+        run.log.warning(warning);
+    const notTagged = mayMoveIt ? (await run.registry.tag(image, [movingProduction])).failure : undefined;
+    if (notTagged)
+        return { published: false, failures: [{ kind: 'push', reference: movingProduction, failure: notTagged }] };
+    if (notice !== undefined) {
+        run.log.notice(notice);
+        return { published: false, stays: notice };
+    }
+    moved.set(movingProduction, digest);
+    const newer = await giveBackAndTell(run, [movingProduction], warning !== undefined);
+    if (newer === undefined)
+        return { published: true };
+    moved.delete(movingProduction);
+    return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
+}
+
+
+/***/ }),
+
+/***/ 3765:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   p: () => (/* binding */ pullSize),
+/* harmony export */   v: () => (/* binding */ weigh)
+/* harmony export */ });
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1204);
+
+/**
+ * Computes what a host with `before` must pull for `image`, whatever engine it runs: a graph driver reuses a layer only above the
+ * same lower ones (moby/moby layer/layer.go, ChainID), so only layers with which both images begin count as reused. With the
+ * containerd store it may be less. A repeated layer is fetched once.
+ */
+function pullSize(image, before, previous) {
+    const differs = image.layers.findIndex(({ digest }, index) => digest !== before?.layers[index]?.digest);
+    const reusedLayers = differs === -1 ? image.layers.length : differs;
+    return {
+        ...(before !== undefined && previous !== undefined && { previous }),
+        bytes: sizeOf(image.layers.slice(reusedLayers)) + image.bytes,
+        fullBytes: sizeOf(image.layers) + image.bytes,
+        layers: image.layers.length,
+        reusedLayers
+    };
+}
+function sizeOf(layers) {
+    const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}
+/**
+ * Determines what a host must pull of an image, by its manifest and that of the image under production's moving tag before this run.
+ *
+ * @param image REPOSITORY@DIGEST
+ * @returns undefined if the manifests could not be inspected
+ */
+async function weigh({ registry, plan, log }, image) {
+    const previous = plan.refs.movingProduction;
+    const [now, before] = await Promise.all([(0,_registry_look_js__WEBPACK_IMPORTED_MODULE_0__/* .look */ .O)(registry, image), (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_0__/* .look */ .O)(registry, previous)]);
+    const why = now.failure?.message ?? whyUnknown(before);
+    if (now.image?.manifest && why === undefined)
+        return pullSize(now.image.manifest, before.image?.manifest, previous);
+    log.info(`Cannot determine the pull size of ${plan.refs.production}: ${why ?? 'its manifest names no sizes'}`);
+    return undefined;
+}
+/** Returns why the layers of the previous image are unknown; the first image of a repository has none, and is pulled whole. */
+function whyUnknown({ image, failure }) {
+    if (image)
+        return image.manifest ? undefined : 'the manifest of the previous image names no sizes';
+    return failure.kind === 'absent' ? undefined : failure.message;
+}
+
+
+/***/ }),
+
+/***/ 380:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ Pushes)
+/* harmony export */ });
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
+/* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9707);
+/* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8330);
+/* harmony import */ var _commit_image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4061);
+
+
+
+
+
+
+
+
+/** The pushes of a run, and their results. */
+class Pushes {
+    /** Digests of the pushed references, as the engine reported them; '' if it did not. */
+    digests = new Map();
+    failures = [];
+    /** Tags that the registry does not let change, and that already name an image of this commit with the same content. */
+    kept = new Set();
+    #begun = new Map();
+    #run;
+    #keys;
+    constructor(run, keys) {
+        this.#run = run;
+        this.#keys = keys;
+    }
+    mayGoOn() {
+        return this.failures.length === 0 && !this.#run.signal.aborted;
+    }
+    /** Pushes a reference, once however often it is called. */
+    push(reference) {
+        return this.#once(reference, () => this.#push(reference));
+    }
+    /**
+     * Sets a further tag on a pushed image. The engine pushes it only if the action itself cannot access the registry.
+     *
+     * @param digest of the image in the repository of the input `image`; '' if unknown
+     */
+    tag(reference, digest) {
+        return this.#once(reference, () => this.#tag(reference, digest));
+    }
+    #once(reference, work) {
+        const begun = this.#begun.get(reference) ?? work();
+        this.#begun.set(reference, begun);
+        return begun;
+    }
+    async #tag(reference, digest) {
+        const { plan, registry, log } = this.#run;
+        const { image } = plan.inputs;
+        // the engine has another image than the commit tag if that was kept
+        const isOfEngine = !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .sameRepository */ .RB)(image, reference) && !this.kept.has(plan.refs.production);
+        if (digest === '' || isOfEngine)
+            return this.#push(reference);
+        const { failure } = await registry.tag(`${image}@${digest}`, [reference]);
+        if (failure === undefined) {
+            log.info(`Tagged ${image}@${digest} as ${reference}`);
+            this.digests.set(reference, digest);
+        }
+        else if (failure.kind === 'immutable') {
+            await this.#keep(reference, failure);
+        }
+        else if ((failure.kind === 'unreachable' && !failure.clientMaySucceed) || this.kept.has(plan.refs.production)) {
+            this.failures.push({ kind: 'push', reference, failure });
+        }
+        else {
+            await this.#push(reference);
+            const pushed = this.digests.get(reference) ?? '';
+            if (pushed !== '' && pushed !== digest)
+                this.failures.push({ kind: 'other-image', reference, pushed, built: digest });
+        }
+    }
+    async #push(reference) {
+        const title = `Push ${reference}`;
+        let attempts = 0;
+        const attempt = async () => {
+            const result = await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__/* .callInSection */ .V)(this.#run, 'publish', title, ['push', reference], this.#run.signal);
+            const text = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+            const isFirst = attempts++ === 0;
+            return { result, failure: text === undefined ? undefined : await this.#explain(reference, text, isFirst) };
+        };
+        const whyAgain = (one) => (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .transientFailure */ .RG)(one.failure);
+        const { result, failure } = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retry */ .L)((0,_plan_run_context_js__WEBPACK_IMPORTED_MODULE_7__/* .retryOf */ .W)(this.#run), title, attempt, whyAgain);
+        // the last line of the engine, unchanged since Docker 1.6 (moby/moby daemon/internal/distribution/push_v2.go)
+        const digest = /digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(result.stdout)?.[1] ?? '';
+        // docker 28 may exit with 0 although a signal ended it before the push was complete (docker/cli cmd/docker/docker.go)
+        if (failure === undefined && digest === '' && this.#run.signal.aborted)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc();
+        if (failure === undefined)
+            this.digests.set(reference, digest);
+        else
+            await this.#keep(reference, failure);
+    }
+    /** Determines the failure of a push, also if the engine omits the words of the registry. */
+    async #explain(reference, text, isFirst) {
+        const failure = (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(text, reference);
+        const status = failure.kind === 'immutable' ? undefined : (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .statusOfRejectedManifest */ .BE)(text);
+        // one of two concurrent pushes may have overtaken the other's upload of a shared layer: that is 400 once
+        const mayBeOvertaken = status === 400 && isFirst && this.#run.plan.inputs.retries > 0;
+        if (status === undefined || status === 403 || mayBeOvertaken || this.#run.signal.aborted)
+            return failure;
+        // if the tag does not exist, the registry rejects the manifest for another reason
+        const exists = (await this.#run.registry.digest(reference)).value !== undefined;
+        return exists ? { ...failure, kind: 'immutable' } : failure;
+    }
+    /** Handles a failed push. If the registry does not let the tag change, the tag may already name an image of the same content. */
+    async #keep(reference, failure) {
+        const { production, further } = this.#run.plan.refs;
+        const mayBeImmutable = failure.kind === 'immutable' || (0,_registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .statusOfRejectedManifest */ .BE)(failure.message) === 403;
+        if (!mayBeImmutable || ![production, ...further].includes(reference)) {
+            // moving tags are set at the same time, and one sentence tells why none of them can move
+            if (failure.kind !== 'immutable' || !this.failures.some(isImmovable))
+                this.failures.push({ kind: 'push', reference, failure });
+            return;
+        }
+        const { digest, holds } = await (0,_commit_image_js__WEBPACK_IMPORTED_MODULE_6__/* .findCommitImage */ .O)(this.#run, reference, this.#keys);
+        if (digest === undefined) {
+            this.failures.push({ kind: 'push', reference, failure, holds });
+            return;
+        }
+        this.#run.log.notice((0,_commit_image_js__WEBPACK_IMPORTED_MODULE_6__/* .describeKept */ .g)(reference, digest));
+        this.kept.add(reference);
+        this.digests.set(reference, digest);
+    }
+}
+function isImmovable(failure) {
+    return failure.kind === 'push' && failure.failure.kind === 'immutable' && failure.holds === undefined;
+}
+
+
+/***/ }),
+
+/***/ 1563:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   C: () => (/* binding */ writeTestedTags),
+/* harmony export */   F: () => (/* binding */ testedTags)
+/* harmony export */ });
+/* harmony import */ var _cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1687);
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_settle_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5056);
+/* harmony import */ var _lib_within_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1208);
+/* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1574);
+/* harmony import */ var _plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6299);
+/* harmony import */ var _cache_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8724);
+
+
+
+
+
+
+
+function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
+    const [builder, production] = [builderStage, targetStage].map((stage) => keys.get(stage)?.image);
+    const { tests, allTests, inputs: others } = fingerprints;
+    return {
+        production: (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .testedTagOf */ .bD)(inputs.image, [builder, production, allTests, others]),
+        // without tests nothing is skipped
+        builder: inputs.tests.length === 0 ? undefined : (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .testedTagOf */ .bD)(inputs.image, [builder, tests, (0,_plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_4__/* .secretIdsOf */ .kv)(inputs).join()])
+    };
+}
+/**
+ * Gives the images their tested tags, except those that exist, unless the run has refreshed what they name: only through them
+ * does a later run skip tests. A failure never fails the run.
+ *
+ * @returns the added tags
+ */
+async function writeTestedTags(run, { builds, tests, digests }, tags, caches) {
+    const { plan } = run;
+    const { inputs, decision } = plan;
+    const isWanted = decision.push && (inputs.skipUnchangedTests || (0,_cache_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .mayWriteCacheTags */ .O6)(plan));
+    const isPassed = tests.every(({ status }) => status === 'passed' || status === 'unchanged');
+    if (!isWanted ||
+        !isPassed ||
+        tests.length < inputs.tests.length + inputs.productionTests.length + inputs.checks.length)
+        return [];
+    const added = [];
+    for (const stage of plan.builds) {
+        const image = imageOf(plan.inputs.image, stage, { builds, digests }, caches);
+        if (image === undefined)
+            continue;
+        for (const tag of tagsOf(plan, stage, tags)) {
+            // a cancellation must not hide which tags are added
+            added.push(...(await (0,_lib_settle_js__WEBPACK_IMPORTED_MODULE_2__/* .settle */ .G)([writeTestedTag(run, tag, image)])).flat());
+            if (run.signal.aborted)
+                return added;
+        }
+    }
+    return added;
+}
+/** Returns the tested tags of a stage's image: the production stage may also be the builder stage. */
+function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
+    if (kind === 'cache')
+        return [];
+    return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
+}
+async function writeTestedTag({ plan, registry, log }, tag, image) {
+    const known = await (0,_lib_within_js__WEBPACK_IMPORTED_MODULE_3__/* .within */ .u)((0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .timeOf */ .nR)('look'), registry.digest(tag));
+    // a run without a cache replaces it: later runs must not publish what is older
+    if (known?.value !== undefined && !(0,_plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__/* .isRefreshing */ .yo)(plan.inputs))
+        return [];
+    const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__/* .describeLateness */ .fC)('look') } };
+    if (failure === undefined)
+        return [tag];
+    log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`);
+    return [];
+}
+/** Returns a reference of the very image that was tested; undefined if it is not in the registry. */
+function imageOf(repository, stage, { builds, digests }, { keys, sources }) {
+    const digest = digests.get(stage.reference) ?? '';
+    if (digest !== '')
+        return `${repository}@${digest}`;
+    // what people deploy must be the very image of this run
+    if (stage.kind === 'production')
+        return undefined;
+    const [longest] = (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .cacheTagsOf */ .Ln)(repository, stage, keys);
+    const build = builds.find(({ image }) => image === stage.reference);
+    // then the image of the cache tag has the same layers
+    const isSame = build?.cacheSource === longest && build?.steps.every(({ cached }) => cached);
+    return longest !== undefined && isSame && sources.exists(longest) ? longest : undefined;
+}
+
+
+/***/ }),
+
+/***/ 4593:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $c: () => (/* binding */ pushForLook),
+/* harmony export */   Ck: () => (/* binding */ isTaken),
+/* harmony export */   ML: () => (/* binding */ whyTaken),
+/* harmony export */   _2: () => (/* binding */ hold),
+/* harmony export */   ye: () => (/* binding */ whyNotOurTag)
+/* harmony export */ });
+/* unused harmony export whyOther */
+/* harmony import */ var _cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4897);
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1433);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2184);
+/* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3660);
+/* harmony import */ var _plan_references_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2445);
+/* harmony import */ var _registry_image_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4314);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1204);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2485);
+
+
+
+
+
+
+
+
+
+/**
+ * Returns the failure if the images to push are not those that this run built and tested; undefined if they are. A push goes by
+ * name, and another run on the same engine sets the same names; a check may set or remove them.
+ *
+ * @param stages the images to push; of the others, only the name counts by which later builds started from them
+ */
+async function whyTaken({ plan, docker, signal }, stages, builds, tests) {
+    const namesOf = (stage) => (stages.includes(stage) ? stage.tags : [stage.reference]);
+    const names = plan.builds.flatMap(namesOf);
+    const result = await docker.call(['image', 'inspect', ...names], { signal, bound: 'image' });
+    const failure = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    if (failure !== undefined)
+        return { kind: 'images-gone', message: failure };
+    const images = new Map((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .parseJson */ .qF)(result.stdout)).map((image, index) => [names[index], imageOf(image)]));
+    const taken = plan.builds.flatMap((stage) => {
+        const build = builds.find(({ image }) => image === stage.reference);
+        const [first] = namesOf(stage);
+        return namesOf(stage).filter((name) => images.get(name)?.id !== images.get(first)?.id || !isBuilt(images.get(name), build, stage, plan.engine.store));
+    });
+    const tested = tests.find(({ kind, imageId }) => {
+        const expected = images.get(testedName(plan, kind))?.id;
+        return imageId !== undefined && expected !== undefined && imageId !== expected;
+    });
+    const reference = taken[0] ?? (tested && testedName(plan, tested.kind));
+    return reference === undefined ? undefined : { kind: 'name-taken', reference };
+}
+/** Returns the name in the engine of the image in which tests run. */
+function testedName({ refs }, kind) {
+    return kind === undefined ? refs.builder : refs.production;
+}
+function imageOf(image) {
+    return {
+        id: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(image, 'Id')),
+        config: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(image, 'Descriptor', 'annotations', 'config.digest')),
+        labels: (0,_registry_image_js__WEBPACK_IMPORTED_MODULE_3__/* .stringsOf */ .iw)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(image, 'Config', 'Labels'))
+    };
+}
+/**
+ * Returns whether an image in the engine is the one that a build made. With the containerd store, buildx writes the digest of
+ * the config to --iidfile, and the engine's ID is that of the manifest: Docker 28.5 tells both, but not of an image with an
+ * attestation, and Docker 26.1 neither finds the image by its config nor tells it. Then the labels tell the images of other commits
+ * and inputs apart. An image that a check builds on this one has the same labels: `whyTaken` compares its ID.
+ */
+function isBuilt(image, build, { labels }, store) {
+    if (image === undefined || build === undefined || [image.id, image.config].includes(build.imageId))
+        return true;
+    if (store !== 'containerd' || image.config !== '')
+        return false;
+    return labels.map(_lib_text_js__WEBPACK_IMPORTED_MODULE_7__/* .splitAtEquals */ .JD).every(([key, value]) => image.labels[key] === value);
+}
+/** Returns whether the name of a stage's image in the engine names another image than the one that this run built. */
+async function isTaken({ plan, docker, signal }, stage, build) {
+    const { stdout } = await docker.call(['image', 'inspect', stage.reference], { signal, bound: 'image' });
+    const [image] = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .parseJson */ .qF)(stdout));
+    return image !== undefined && !isBuilt(imageOf(image), build, stage, plan.engine.store);
+}
+/**
+ * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
+ * may deploy it. The first branch's moving tag of the builder image has a name that users chose, and may have been set by other means before.
+ */
+async function whyNotOurTag({ plan, registry }, reference) {
+    const labels = (await registry.published(reference)).image?.labels;
+    if (labels === undefined)
+        return undefined;
+    const isOurs = reference === `${plan.inputs.image}:${plan.inputs.builderTag}` || (0,_plan_labels_js__WEBPACK_IMPORTED_MODULE_1__/* .isOfAction */ .kY)(labels);
+    if (isOurs && !(0,_plan_labels_js__WEBPACK_IMPORTED_MODULE_1__/* .isProduction */ .KV)(labels))
+        return undefined;
+    const what = (0,_plan_labels_js__WEBPACK_IMPORTED_MODULE_1__/* .isProduction */ .KV)(labels) ? 'a production image' : 'an image that this action did not make';
+    return `${reference} names ${what}; delete that tag, or set the input builder-tag`;
+}
+/** Pushes an image of the run under a tag that no build uses as its cache source, and inspects it there. */
+async function pushForLook(run, pushes, stage, builds) {
+    const { refs, decision } = run.plan;
+    const isTarget = stage.kind === 'production';
+    const reference = isTarget ? stage.reference : stage.candidate;
+    const stays = isTarget || !decision.publish ? undefined : await whyStays(run, stage);
+    if (stays !== undefined)
+        return { stage, digest: '', why: undefined, stays };
+    if (reference !== undefined && pushes.mayGoOn())
+        await pushes.push(reference);
+    const digest = reference === undefined ? '' : (pushes.digests.get(reference) ?? '');
+    if (!pushes.mayGoOn())
+        return { stage, digest, why: undefined };
+    const build = builds.find(({ image }) => image === stage.reference);
+    if (reference !== undefined && build !== undefined && digest !== '' && !pushes.kept.has(reference)) {
+        const other = await whyOther(run, reference, digest, build);
+        if (other !== undefined)
+            pushes.failures.push(other);
+        if (!pushes.mayGoOn())
+            return { stage, digest, why: undefined };
+    }
+    const isJudged = decision.publish && stage.moving !== undefined && build !== undefined && digest !== '';
+    const [why] = await Promise.all([
+        isJudged ? whyWorse(run, stage, build, digest) : undefined,
+        ...(isTarget ? (0,_plan_references_js__WEBPACK_IMPORTED_MODULE_2__/* .tagsOfCommit */ .mk)(refs).map((further) => pushes.tag(further, digest)) : [])
+    ]);
+    return { stage, digest, why };
+}
+async function whyStays(run, { moving, candidate }) {
+    const own = [candidate ?? [], moving ?? []].flat();
+    const reasons = await Promise.all(own.map((reference) => whyNotOurTag(run, reference)));
+    return reasons.find((reason) => reason !== undefined);
+}
+/** Returns the failure if a push, by name, pushed another image than this run built; undefined if not, or if it cannot be inspected. */
+async function whyOther({ plan, registry, log }, reference, digest, { imageId }) {
+    const { image, failure } = await registry.published(`${plan.inputs.image}@${digest}`);
+    if (failure) {
+        log.warning(`Cannot inspect the pushed image ${reference}, so it is unknown whether it can serve as a cache, and whether another run on the same engine has taken its name (${failure.message})`);
+    }
+    if (image?.ids === undefined || image.ids.includes(imageId))
+        return undefined;
+    return { kind: 'other-image', reference, pushed: digest, built: imageId };
+}
+/** Returns why the pushed image is a worse cache source than the published one; undefined if it is not. */
+async function whyWorse({ plan, registry, log }, stage, { steps, cacheSource }, digest) {
+    // the legacy builder needs no cache metadata
+    if (!plan.strategy.capabilities.cacheMetadata)
+        return undefined;
+    const { image } = await registry.published(`${plan.inputs.image}@${digest}`);
+    const why = image && (0,_cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_8__/* .whyNoCache */ .oP)(image, stage);
+    if (image === undefined || why === undefined)
+        return undefined;
+    const published = (await (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_4__/* .look */ .O)(registry, cacheSource)).image;
+    const cached = steps.filter((step) => step.cached).length;
+    // from the published image, a run executes what this run executed; from the new one, what this run found cached
+    if ((0,_cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_8__/* .missingRecords */ .lV)(image, stage) <= (0,_cache_cached_layers_js__WEBPACK_IMPORTED_MODULE_8__/* .missingRecords */ .lV)(published, stage) || cached < steps.length - cached) {
+        log.warning(`The next run will rebuild stage ${stage.name}: ${stage.reference} cannot serve as a cache (${why})`);
+        return undefined;
+    }
+    return why;
+}
+/**
+ * Keeps the published cache source if the new one is worse: under its moving tag, or that of production as the kept cache. Also
+ * says if the moving tag stays for another reason.
+ */
+async function hold(run, { stage, why, stays }, builds) {
+    const { refs } = run.plan;
+    const reference = stage.moving;
+    if (reference === undefined)
+        return undefined;
+    if (stays !== undefined)
+        return { reference, reason: `${reference} is not updated: ${stays}` };
+    if (why === undefined)
+        return undefined;
+    if (stage.kind !== 'production') {
+        return {
+            reference,
+            reason: `${reference} is not updated: the new image would be a worse cache (${why})`
+        };
+    }
+    const kept = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_5__/* .keptCacheOf */ .SK)(refs.movingProduction);
+    const source = builds.find(({ image }) => image === stage.reference)?.cacheSource;
+    // the image of a cache tag stays where it is, and so does the kept cache
+    const isKept = source !== undefined && source !== refs.movingProduction;
+    const next = isKept ? source : kept;
+    const reason = `${reference} is updated, but would be a worse cache than before (${why}); the next run uses ${next}`;
+    if (isKept)
+        return { reference, reason };
+    const notOurs = await whyNotKept(run, kept);
+    if (notOurs !== undefined) {
+        return {
+            reference,
+            reason: `${reference} is updated, although it is a worse cache than before (${why}): ${notOurs}`
+        };
+    }
+    const { failure } = await run.registry.tag(refs.movingProduction, [kept]);
+    if (failure === undefined)
+        return { reference, reason };
+    return {
+        reference,
+        reason: `${reference} is updated, although it is a worse cache than before (${why}): cannot write ${kept} (${failure.message})`
+    };
+}
+/** Returns why the tag of the kept cache, which is a production image, must not be set. */
+async function whyNotKept({ registry }, kept) {
+    const labels = (await registry.published(kept)).image?.labels;
+    if (labels === undefined || (0,_plan_labels_js__WEBPACK_IMPORTED_MODULE_1__/* .isOfAction */ .kY)(labels))
+        return undefined;
+    return `${kept} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+}
+
+
+/***/ }),
+
+/***/ 1140:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   a: () => (/* binding */ reuseAll),
+/* harmony export */   u: () => (/* binding */ sayNoReports)
+/* harmony export */ });
+/* harmony import */ var _cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1687);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _publish_promote_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3318);
+/* harmony import */ var _publish_publish_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1069);
+/* harmony import */ var _publish_pull_size_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3765);
+/* harmony import */ var _reuse_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9850);
+
+
+
+
+
+
+/**
+ * Gives the image that an earlier run built and tested from the same content the tags of this commit, if there is one.
+ *
+ * @returns whether nothing needs to be built or tested
+ */
+async function reuseAll(run, keys, result) {
+    const { log, timeline, plan } = run;
+    const found = await timeline.measure('look', 'Look for changes', () => (0,_reuse_js__WEBPACK_IMPORTED_MODULE_5__/* .findUnchanged */ .p)(run, keys));
+    if (found.why !== undefined) {
+        log.info(`Running a full build: ${found.why}.`);
+        return false;
+    }
+    const { unchanged, tests } = found;
+    log.info(`Nothing has changed since commit ${unchanged.commit}: this run tags its image ${unchanged.image}, and builds and tests nothing.`);
+    sayNoReports(run);
+    result.unchanged = unchanged;
+    result.tests = tests;
+    if (plan.decision.push) {
+        const { manifest } = (await run.registry.published(plan.refs.movingProduction)).image ?? {};
+        // a host with this image has all of its layers
+        if (manifest)
+            result.pullSize = (0,_publish_pull_size_js__WEBPACK_IMPORTED_MODULE_4__/* .pullSize */ .p)(manifest, manifest, plan.refs.movingProduction);
+        result.publication = await (0,_publish_publish_js__WEBPACK_IMPORTED_MODULE_3__/* .tagUnchanged */ .W)(run, unchanged, imagesByMovingTag(plan, keys), keys);
+        result.failures.push(...result.publication.failures);
+        if (run.signal.aborted)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc();
+        await (0,_publish_promote_js__WEBPACK_IMPORTED_MODULE_2__/* .warnOfReplacement */ .uI)(run, result.publication.digest);
+    }
+    return true;
+}
+/** Returns, by the moving tag of each stage but production, the cache tag of the image of this run's content. */
+function imagesByMovingTag({ builds, inputs }, keys) {
+    return new Map(builds.flatMap((stage) => {
+        const [longest] = (0,_cache_key_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .cacheTagsOf */ .Ln)(inputs.image, stage, keys);
+        if (stage.moving === undefined || stage.kind === 'production' || longest === undefined)
+            return [];
+        return [[stage.moving, longest]];
+    }));
+}
+/** The reports of earlier tests are not kept. */
+function sayNoReports({ plan, log }) {
+    if (plan.inputs.testReports.length > 0)
+        log.info('There are no test reports, because the tests did not run.');
+}
+
+
+/***/ }),
+
+/***/ 9850:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D: () => (/* binding */ findPassedTests),
+/* harmony export */   p: () => (/* binding */ findUnchanged)
+/* harmony export */ });
+/* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(428);
+/* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3660);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1204);
+/* harmony import */ var _publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1563);
+
+
+
+
+/**
+ * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
+ * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
+ */
+async function findPassedTests(run, strategy, builder, keys) {
+    const { inputs } = run.plan;
+    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .testedTags */ .F)(run.plan, keys).builder;
+    if (!inputs.skipUnchangedTests || tag === undefined)
+        return undefined;
+    const [{ image: tested }, { image: built }] = await Promise.all([
+        (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_2__/* .look */ .O)(run.registry, tag),
+        strategy.readBuilt(builder)
+    ]);
+    const commit = tested && commitOf(tested);
+    const isSame = tested !== undefined &&
+        tested.layers.length > 0 &&
+        tested.layers.join() === built?.layers.join() &&
+        tested.runtime === built.runtime;
+    return commit !== undefined && isSame ? asResults(inputs.tests, commit) : undefined;
+}
+function commitOf({ labels }) {
+    const { [_plan_labels_js__WEBPACK_IMPORTED_MODULE_1__/* .REVISION_LABEL */ .P1]: commit = '' } = labels;
+    return (0,_git_git_js__WEBPACK_IMPORTED_MODULE_0__/* .isCommitId */ .j)(commit) ? commit : undefined;
+}
+function asResults(tests, commit, kind) {
+    return tests.map(({ command }) => ({
+        ...(kind !== undefined && { kind }),
+        ...{ command, status: 'unchanged', exitCode: null, seconds: 0, passedFor: commit }
+    }));
+}
+/**
+ * Returns the image that an earlier run built from the same content and tested with the same tests, on whichever branch.
+ *
+ * @returns otherwise `why`: one clause
+ */
+async function findUnchanged(run, keys) {
+    const { plan, registry } = run;
+    const { inputs } = plan;
+    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .testedTags */ .F)(plan, keys).production;
+    if (tag === undefined)
+        return { why: whyNoTag(plan, keys) };
+    const { image, failure } = await (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_2__/* .look */ .O)(registry, tag);
+    if (failure) {
+        return {
+            why: failure.kind === 'absent'
+                ? `no earlier run has tested this content (${tag} does not exist)`
+                : `${tag} cannot be inspected (${failure.message})`
+        };
+    }
+    const commit = commitOf(image);
+    if (commit === undefined || image.digest === undefined)
+        return { why: `${tag} names no commit` };
+    const { digest } = image;
+    return {
+        unchanged: { image: `${inputs.image}@${digest}`, digest, commit, builderCommit: commit },
+        tests: [...asResults(inputs.tests, commit), ...asResults(inputs.productionTests, commit, 'production-test')]
+    };
+}
+function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
+    if (engine.platform === undefined)
+        return 'the platform of the engine is unknown';
+    if (fingerprints.allTests === undefined)
+        return 'the tests may depend on what is outside the container';
+    if (keys.size === 0)
+        return 'the Dockerfile has no content keys';
+    const unknown = [builderStage, targetStage]
+        .flatMap((index) => [keys.get(index)?.base ?? [], keys.get(index)?.instructions ?? []].flat())
+        .find(({ key }) => key === undefined);
+    return unknown === undefined
+        ? 'the configuration of an image is unknown'
+        : `it is unknown what line ${unknown.line} of the Dockerfile reads`;
+}
+
+
+/***/ }),
+
+/***/ 7009:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Q: () => (/* binding */ runPhases)
+});
+
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var lib_errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result_result = __nccwpck_require__(7652);
 // EXTERNAL MODULE: ./.build/src/strategy/inline.js
 var inline = __nccwpck_require__(948);
 // EXTERNAL MODULE: ./.build/src/strategy/legacy.js + 1 modules
@@ -65306,7 +66488,7 @@ async function runPhases(run, phases) {
         await phases(strategy, result);
     }
     catch (error) {
-        result.cancelled = error instanceof errors/* CancelledError */.cc;
+        result.cancelled = error instanceof lib_errors/* CancelledError */.cc;
         result.failures.push((0,result_result/* failureOfError */.m$)(error));
     }
     finally {
@@ -65315,152 +66497,25 @@ async function runPhases(run, phases) {
         await strategy.end();
     }
     // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await (0,docker_errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
+    const gone = result.failures.length > 0 && !result.cancelled ? await (0,errors/* whyEngineGone */.cN)(run.docker, run.signal) : undefined;
     if (gone !== undefined)
         result.failures.unshift({ kind: 'engine-gone', message: gone });
     return result;
 }
 
-;// CONCATENATED MODULE: ./.build/src/pipeline/pipeline.js
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently
- * with the other builds; then, if all of them succeeded, the pushes.
- */
-function runPipeline(run) {
-    return runPhases(run, (strategy, result) => doAll(run, strategy, result));
-}
-async function doAll(run, strategy, result) {
-    const read = await findKeys(run);
-    if (run.plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result)))
-        return;
-    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
-    caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference));
-    const prefetch = new Prefetch(run, caches);
-    prefetch.start();
-    try {
-        await buildAndTest(run, { strategy, caches, prefetch }, result);
-    }
-    finally {
-        await prefetch.end();
-    }
-    // after a cancellation, some tests may not have ended
-    if (run.signal.aborted)
-        throw new errors/* CancelledError */.cc();
-    judge(run, result);
-    await publishAll(run, caches, result);
-}
-async function buildAndTest(run, building, result) {
-    const [untilBuilder] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
-    result.failures.push(...(await buildAll(run, building, result, untilBuilder)));
-    if (result.failures.length > 0)
-        return explainAll(run, building.caches, (0,result_result/* buildsOf */.jV)(result));
-    const limit = (0,pipeline_test/* limitOf */.LF)(run.plan.inputs);
-    const testBuilder = async () => (await findPassed(run, building, result)) ?? (0,pipeline_test/* runTests */.N$)(run, (0,pipeline_test/* suitesOf */.f3)(run.plan).builder, limit);
-    const [tests, others] = await Promise.allSettled([testBuilder(), buildAndTestOthers(run, building, result, limit)]);
-    if (tests.status === 'rejected')
-        throw tests.reason;
-    const ofOthers = others.status === 'fulfilled' ? others.value : { tests: [], failures: [] };
-    result.tests = [...tests.value, ...ofOthers.tests];
-    result.failures.push(...failuresOf(result.tests));
-    if (others.status === 'rejected')
-        throw others.reason;
-    result.failures.push(...ofOthers.failures);
-}
-
 
 /***/ }),
 
-/***/ 2904:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   q: () => (/* binding */ testArgs)
-/* harmony export */ });
-/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8348);
-/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7850);
-
-
-
-/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
-function testArgs(inputs, image, { command, options }, name, runId) {
-    return [
-        'run',
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--env', ['CI=true']),
-        // the action prints the output; docker would keep all of it on disk as well
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--log-driver', ['none']),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.platform)),
-        ...inputs.testOptions,
-        ...options,
-        // after the user's options: docker uses the last of repeated options
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--name', [name]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_1__/* .RUN_LABEL */ .jQ}=${runId}`]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--entrypoint', ['sh']),
-        image,
-        ...(0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .shellArgs */ .uY)(command)
-    ];
-}
-
-
-/***/ }),
-
-/***/ 1096:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   P: () => (/* binding */ Tail),
-/* harmony export */   l: () => (/* binding */ lastLinesOf)
-/* harmony export */ });
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096;
-const MOST_LAST_LINES = 20;
-/** The end of a test's output. */
-class Tail {
-    #text = '';
-    get text() {
-        return this.#text;
-    }
-    add(chunk) {
-        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
-    }
-}
-/** Returns the last lines of a test's output, to show why it failed. */
-function lastLinesOf(tail, secrets) {
-    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
-    // the first line may be cut, and contain the rest of a secret
-    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
-    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
-}
-
-
-/***/ }),
-
-/***/ 7503:
+/***/ 4477:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  LF: () => (/* binding */ limitOf),
-  N$: () => (/* binding */ runTests),
-  f3: () => (/* binding */ suitesOf)
+  L: () => (/* binding */ limitOf),
+  f: () => (/* binding */ suitesOf)
 });
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
 /*
 How it works:
@@ -65703,6 +66758,102 @@ function validateConcurrency(concurrency) {
 	}
 }
 
+;// CONCATENATED MODULE: ./.build/src/pipeline/suites.js
+
+/** The tests of a run, by the image in which they run. */
+function suitesOf({ inputs, refs }) {
+    const { tests, productionTests } = inputs;
+    return {
+        builder: { image: refs.builder, tests, first: 1 },
+        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+    };
+}
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+function limitOf({ testParallelism, tests, productionTests }) {
+    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
+}
+
+
+/***/ }),
+
+/***/ 2904:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   q: () => (/* binding */ testArgs)
+/* harmony export */ });
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_containers_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7850);
+
+
+
+/** Returns the docker arguments of a test. They replace the image's ENTRYPOINT, which would get the command as its arguments. */
+function testArgs(inputs, image, { command, options }, name, runId) {
+    return [
+        'run',
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--env', ['CI=true']),
+        // the action prints the output; docker would keep all of it on disk as well
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--log-driver', ['none']),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.platform)),
+        ...inputs.testOptions,
+        ...options,
+        // after the user's options: docker uses the last of repeated options
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--name', [name]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--label', [`${_docker_containers_js__WEBPACK_IMPORTED_MODULE_1__/* .RUN_LABEL */ .jQ}=${runId}`]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--entrypoint', ['sh']),
+        image,
+        ...(0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .shellArgs */ .uY)(command)
+    ];
+}
+
+
+/***/ }),
+
+/***/ 1096:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   P: () => (/* binding */ Tail),
+/* harmony export */   l: () => (/* binding */ lastLinesOf)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096;
+const MOST_LAST_LINES = 20;
+/** The end of a test's output. */
+class Tail {
+    #text = '';
+    get text() {
+        return this.#text;
+    }
+    add(chunk) {
+        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
+    }
+}
+/** Returns the last lines of a test's output, to show why it failed. */
+function lastLinesOf(tail, secrets) {
+    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
+    // the first line may be cut, and contain the rest of a secret
+    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
+    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
+}
+
+
+/***/ }),
+
+/***/ 5426:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  N: () => (/* binding */ runTests)
+});
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
 // EXTERNAL MODULE: ./.build/src/docker/command-line.js
@@ -65725,6 +66876,37 @@ var collect_reports = __nccwpck_require__(7392);
 var test_args = __nccwpck_require__(2904);
 // EXTERNAL MODULE: ./.build/src/pipeline/test-output.js
 var test_output = __nccwpck_require__(1096);
+;// CONCATENATED MODULE: ./.build/src/pipeline/test-platform.js
+
+
+/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
+async function platformOf({ plan, docker, signal }, { image }) {
+    const { platform } = plan.inputs;
+    if (platform === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+    const [os, architecture] = platform.split('/');
+    const own = stdout.trim();
+    // the variant is in the input only
+    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
+}
+/** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
+async function canRun({ docker, runId, signal }, { image }, platform) {
+    const name = `shared-docker-layers-${runId}-trial`;
+    const inputs = { testOptions: [], platform };
+    const args = (0,test_args/* testArgs */.q)(inputs, image, { command: 'true', options: [] }, name, runId);
+    const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
+    await (0,containers/* removeContainer */.od)(docker, name, signal);
+    // the kernel's word for a program that it cannot run (ENOEXEC), which runc passes on
+    return !/exec format error/i.test(stdout + stderr);
+}
+/** Says that tests do not run, and what to do. */
+function describeUntested({ kind, tests }, platform) {
+    const what = `${tests.length} ${kind?.replace('-', ' ') ?? 'test'}${tests.length === 1 ? '' : 's'}`;
+    return `Not tested: this engine cannot run ${platform}, so ${what} did not run; use a runner of that platform, or set up emulation (docker/setup-qemu-action)`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/pipeline/test.js
 
 
@@ -65741,24 +66923,16 @@ var test_output = __nccwpck_require__(1096);
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
-/** The tests of a run, by the image in which they run. */
-function suitesOf({ inputs, refs }) {
-    const { tests, productionTests } = inputs;
-    return {
-        builder: { image: refs.builder, tests, first: 1 },
-        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
-    };
-}
-/** Returns the limit on how many tests run at the same time, for all suites of a run. */
-function limitOf({ testParallelism, tests, productionTests }) {
-    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
-}
 /**
  * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
  * others do. After a cancellation, returns those that had ended before.
  */
 async function runTests(run, suite, limit) {
     const platform = suite.tests.length === 0 ? undefined : await platformOf(run, suite);
+    if (platform !== undefined && run.mayStayUntested && !(await canRun(run, suite, platform))) {
+        run.log.notice(describeUntested(suite, platform));
+        return [];
+    }
     const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
@@ -65767,18 +66941,6 @@ async function runTests(run, suite, limit) {
             return [];
         throw outcome.reason;
     });
-}
-/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
-async function platformOf({ plan, docker, signal }, { image }) {
-    const { platform } = plan.inputs;
-    if (platform === undefined)
-        return undefined;
-    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
-    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
-    const [os, architecture] = platform.split('/');
-    const own = stdout.trim();
-    // the variant is in the input only
-    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 async function runTest(run, { kind, image, platform }, test, number) {
     const { plan, docker, log, runId, signal } = run;
@@ -65956,6 +67118,69 @@ function describeDirty(shortSha, { files, count }) {
 
 /***/ }),
 
+/***/ 1574:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   kv: () => (/* binding */ secretIdsOf),
+/* harmony export */   tp: () => (/* binding */ takeFingerprints)
+/* harmony export */ });
+/* unused harmony export fingerprintOfTest */
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7107);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+
+
+
+/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
+const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
+/** @param platform of the engine */
+function takeFingerprints(inputs, platform) {
+    const { tests, productionTests, checks, testOptions } = inputs;
+    const options = (0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs);
+    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(label)[0]));
+    const runsOn = inputs.platform ?? platform;
+    const isKnown = isSelfContained(options) && runsOn !== undefined;
+    return {
+        tests: isKnown ? (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([tests, testOptions, runsOn, platform]) : undefined,
+        allTests: isKnown && checks.length === 0 ? (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
+        inputs: (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([labels, secretIdsOf(inputs), inputs.ssh, ...ofManifest(inputs)])
+    };
+}
+/** Returns the ids of all secrets: those in the environment are among `secrets`. */
+function secretIdsOf({ secrets, secretFiles }) {
+    return [...secrets, ...secretFiles.map(({ id }) => id)];
+}
+/** Returns what changes only the manifest of production; nothing by default. */
+function ofManifest({ annotations, provenance, sbom }) {
+    const lasting = annotations.filter((one) => !COMMIT_LABEL.test((0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(one)[0].replace(/^manifest:/, '')));
+    const all = [lasting, provenance ?? null, sbom ?? null];
+    return lasting.length === 0 && provenance === undefined && sbom === undefined ? [] : [all];
+}
+/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
+function fingerprintOfTest({ tests, testOptions, platform }, index) {
+    return hashOf([tests[index] ?? null, testOptions, platform ?? '']);
+}
+/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
+const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
+/** Returns whether tests with these options see only the image. */
+function isSelfContained(words) {
+    return words.every((word, index) => {
+        if (!word.startsWith('-'))
+            return true;
+        const [name = '', ...inWord] = word.split('=');
+        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
+        // docker reads a profile from a file of the checkout
+        if (name === '--security-opt')
+            return value === 'no-new-privileges';
+        // a variable without a value gets the runner's value
+        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
+    });
+}
+
+
+/***/ }),
+
 /***/ 3660:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -65966,7 +67191,7 @@ function describeDirty(shortSha, { files, count }) {
 /* harmony export */   kY: () => (/* binding */ isOfAction),
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
-/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2449);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3100);
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
 /* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7194);
 
@@ -66006,12 +67231,105 @@ function isProduction(labels) {
 
 /***/ }),
 
+/***/ 6299:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DD: () => (/* binding */ checkNoCacheFilters),
+/* harmony export */   EN: () => (/* binding */ usesCacheSource),
+/* harmony export */   ZH: () => (/* binding */ uncachedStages),
+/* harmony export */   bT: () => (/* binding */ isRefreshed),
+/* harmony export */   k8: () => (/* binding */ startsFromRefreshed),
+/* harmony export */   yo: () => (/* binding */ isRefreshing)
+/* harmony export */ });
+/* unused harmony export stagesWithoutCache */
+/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4943);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(329);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+
+
+
+
+/**
+ * Validates the names in the input `no-cache-filters`.
+ *
+ * @throws UserError
+ */
+function checkNoCacheFilters(dockerfile, { noCacheFilters }, needed) {
+    for (const name of noCacheFilters) {
+        const stage = (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .findStage */ .U9)(dockerfile, name);
+        const input = `Input no-cache-filters names ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(name)}`;
+        if (!stage)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, but there is no such stage; the stages are: ${(0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .listStages */ .Cv)(dockerfile)}`);
+        if (stage.name === undefined) {
+            // moby/buildkit frontend/dockerui, IsNoCache
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, a stage without a name, which docker cannot select; give it one: FROM … AS NAME`);
+        }
+        if (!needed.some(({ index }) => index === stage.index)) {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, which neither the builder nor the production stage needs; remove that line`);
+        }
+    }
+}
+/** Returns the indices of the stages that a run builds without any cache: those that the inputs name, and those that are built on them. */
+function stagesWithoutCache({ dockerfile, inputs }) {
+    const { noCache, noCacheFilters } = inputs;
+    const named = new Set(noCacheFilters.map((name) => (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .findStage */ .U9)(dockerfile, name)?.index));
+    const isWithout = (stage) => noCache || (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .chainOf */ .dR)(dockerfile, stage).some((index) => named.has(index));
+    return new Set(dockerfile.stages.filter(isWithout).map(({ index }) => index));
+}
+/** Returns whether a run builds anything without a cache, so that what earlier runs have published is not to be reused. */
+function isRefreshing({ noCache, noCacheFilters }) {
+    return noCache || noCacheFilters.length > 0;
+}
+/** Returns whether the image of a build is newer than all that earlier runs have made of the same content. */
+function isRefreshed(plan, { stage }) {
+    const without = stagesWithoutCache(plan);
+    return (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stagesNeededFor */ .Wp)(plan.dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(plan.dockerfile, stage)).some((index) => without.has(index));
+}
+/** Returns whether a build can reuse anything of its cache source: the lowest of its own stages may have a cache. */
+function usesCacheSource(plan, { own }) {
+    const without = stagesWithoutCache(plan);
+    return own.some(({ stage }) => !without.has(stage));
+}
+/**
+ * Returns the names of the stages that a build must execute without a cache: none that an earlier build of the run has executed,
+ * because all images of a run have the same result of a stage. The name of a stage without one is `stage-N`.
+ */
+function uncachedStages(plan, { stage: index, images }) {
+    const { dockerfile, builds } = plan;
+    const without = stagesWithoutCache(plan);
+    if (without.size === 0)
+        return [];
+    const given = new Set(images.map(({ stage }) => stage));
+    const earlier = builds.slice(0, builds.findIndex(({ stage }) => stage === index));
+    const built = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .neededStages */ .xB)(dockerfile, earlier.map(({ stage }) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, stage)));
+    return (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stagesNeededFor */ .Wp)(dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, index), given)
+        .filter((one) => without.has(one) && !given.has(one) && !built.some((other) => other.index === one))
+        .map((one) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, one)));
+}
+/**
+ * Returns whether a build must start from the images of the stages built before. An engine that is kept may have older results of
+ * them, too. If the stage is built on one of them by FROM, the layers of its image tell; and built on an image, its own steps would
+ * be of no use to later runs.
+ */
+function startsFromRefreshed(plan, { stage, images }) {
+    const without = stagesWithoutCache(plan);
+    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .chainOf */ .dR)(plan.dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(plan.dockerfile, stage));
+    return images.some((image) => without.has(image.stage)) && !images.some((image) => chain.includes(image.stage));
+}
+
+
+/***/ }),
+
 /***/ 2445:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Av: () => (/* binding */ isOfBranch),
+/* harmony export */   BU: () => (/* binding */ partOf),
 /* harmony export */   KL: () => (/* binding */ tagsOfOthers),
+/* harmony export */   Pr: () => (/* binding */ isOfPublishing),
 /* harmony export */   TN: () => (/* binding */ keyOf),
 /* harmony export */   Ui: () => (/* binding */ movingTags),
 /* harmony export */   bx: () => (/* binding */ makeRefs),
@@ -66026,17 +67344,20 @@ function isProduction(labels) {
 
 
 /**
- * @param publishBranch short name of the publishing branch
  * @throws UserError if a tag would be too long
  */
-function makeRefs(inputs, commit, cacheStages, publishBranch) {
+function makeRefs(inputs, commit, cacheStages, publishing) {
     const reference = (tag) => {
         if ((0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag))
             return `${inputs.image}:${tag}`;
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
     };
-    const { builderTag, latestTag } = inputs;
-    const builder = `${builderTag}-${commit.shortSha}`;
+    const { latestTag } = publishing;
+    const part = partOf(inputs);
+    const builderTag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .builderTagOf */ .bZ)(publishing.builderTag, inputs.platform);
+    // for all branches the same: other machines and clean-up scripts know it by its form
+    const builder = `${(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .builderTagOf */ .bZ)(inputs.builderTag, inputs.platform)}-${commit.shortSha}`;
+    const commitTag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .commitTagOf */ .VG)(inputs.commitTag, commit.sha);
     const stages = cacheStages.map(({ stage }) => [
         keyOf(stage),
         {
@@ -66047,29 +67368,34 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     ]);
     const refs = {
         builder: reference(builder),
-        production: reference(commit.shortSha),
+        production: reference(part === undefined ? commitTag : (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .platformTagOf */ .t9)(commitTag, part)),
         movingBuilder: reference(builderTag),
         movingProduction: reference(latestTag),
         stages: Object.fromEntries(stages)
     };
-    const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
+    const pullRequest = commit.pullRequest === undefined || part !== undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
     const others = tagsOfOthers(inputs, commit);
-    const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
+    const users = (part === undefined ? inputs.tags : []).filter((tag, index, tags) => !others.includes(tag) &&
         !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) &&
         tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
     const names = (tag) => isOfBranch(tag, commit.branch) ||
-        isOfBranch(tag, publishBranch) ||
+        isOfPublishing(tag, publishing) ||
         isNamed(tag, latestTag) ||
+        isNamed(tag, inputs.latestTag) ||
         // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
-        (isNamed(tag, 'edge') && commit.branch === publishBranch);
+        (isNamed(tag, 'edge') && commit.branch === publishing.branch);
     return {
         ...refs,
         ...(pullRequest !== undefined && { pullRequest }),
         further: users.filter((tag) => !names(tag)),
         branch: users.filter(names)
     };
+}
+/** Returns the platform of the image that a run makes, if the images of several platforms are joined later; undefined otherwise. */
+function partOf({ platform, platforms }) {
+    return platforms.length > 0 ? platform : undefined;
 }
 /** Returns the key of a cache stage in `Refs.stages`. */
 function keyOf({ name, index }) {
@@ -66079,10 +67405,12 @@ function keyOf({ name, index }) {
  * Returns the user's tags that have the form of the tag of a commit or of a pull request, but of another one than this run
  * builds: its image must keep its tag.
  */
-function tagsOfOthers({ image, tags }, { shortSha, pullRequest }) {
+function tagsOfOthers({ image, tags, commitTag }, { sha, shortSha, pullRequest }) {
+    const own = [shortSha, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .commitTagOf */ .VG)(commitTag, sha)];
     return tags.filter((reference) => {
         const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-        const isOther = ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag) && tag !== shortSha) || ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) && tag !== pullRequestTag(pullRequest));
+        const isOther = ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag, commitTag) && !own.includes(tag)) ||
+            ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) && tag !== pullRequestTag(pullRequest));
         return isOther && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference);
     });
 }
@@ -66092,7 +67420,11 @@ function pullRequestTag(number) {
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 function isOfBranch(reference, branch) {
     const tag = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference).tag ?? 'latest';
-    return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+    return branch !== '' && tag === (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+}
+/** Returns whether the tag of a reference is made of the name of a publishing branch; patterns name none. */
+function isOfPublishing(reference, { all }) {
+    return all.some((branch) => !branch.includes('*') && isOfBranch(reference, branch));
 }
 /** Returns whether a reference has a tag, in whichever repository. */
 function isNamed(reference, tag) {
@@ -66135,18 +67467,18 @@ function retryOf({ plan, log, signal }) {
 /* harmony export */   f: () => (/* binding */ splitAtBuilder),
 /* harmony export */   z: () => (/* binding */ planBuilds)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(329);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2445);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(329);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2485);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2445);
 
 
 
 /** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
 function planBuilds(parts) {
     const { dockerfile, cacheStages, refs, decision, labels } = parts;
-    const builder = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.builderStage);
+    const builder = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, parts.builderStage);
     const images = [];
-    const forBuilder = new Set((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stagesNeededFor */ .Wp)(dockerfile, builder));
+    const forBuilder = new Set((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stagesNeededFor */ .Wp)(dockerfile, builder));
     const cache = (cacheStage) => {
         const build = { ...planCache(parts, cacheStage), ...placeOf(parts, cacheStage.stage, builder, images) };
         images.push({ stage: cacheStage.stage.index, image: build.reference });
@@ -66156,7 +67488,7 @@ function planBuilds(parts) {
     // one stage, tested and published: one build
     if (parts.builderStage === parts.targetStage)
         return [...builds, planProduction(parts, builder, images)];
-    const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(refs.movingBuilder));
+    const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .candidateOf */ .RH)(refs.movingBuilder));
     builds.push({
         kind: 'builder',
         ...placeOf(parts, builder, builder, images),
@@ -66173,18 +67505,18 @@ function planBuilds(parts) {
     return builds;
 }
 function planProduction(parts, builder, images) {
-    const { dockerfile, targetStage, refs, decision, labels } = parts;
+    const { dockerfile, targetStage, refs, decision, labels, isPart } = parts;
     return {
         kind: 'production',
-        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
+        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
         reference: refs.production,
         cacheSource: refs.movingProduction,
-        keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(refs.movingProduction),
+        keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .keptCacheOf */ .SK)(refs.movingProduction),
         // no candidate: the run pushes the commit tag first, which is the same image
-        moving: refs.movingProduction,
+        ...(!isPart && { moving: refs.movingProduction }),
         tags: [
-            ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .productionRefs */ .wN)(refs) : [refs.production]),
-            ...(decision.publish ? [refs.movingProduction] : []),
+            ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_1__/* .productionRefs */ .wN)(refs) : [refs.production]),
+            ...(decision.publish && !isPart ? [refs.movingProduction] : []),
             // the tests run by this name
             ...(builder.index === targetStage ? [refs.builder] : [])
         ],
@@ -66193,7 +67525,7 @@ function planProduction(parts, builder, images) {
 }
 function planCache(parts, { stage, containedIn }) {
     const { refs, decision, labels } = parts;
-    const { local = '', moving = '', candidate: inspected = '' } = refs.stages[(0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keyOf */ .TN)(stage)] ?? {};
+    const { local = '', moving = '', candidate: inspected = '' } = refs.stages[(0,_references_js__WEBPACK_IMPORTED_MODULE_1__/* .keyOf */ .TN)(stage)] ?? {};
     const common = { kind: 'cache', reference: local, labels: labels.stages };
     if (containedIn !== undefined) {
         const source = { builder: refs.movingBuilder, production: refs.movingProduction };
@@ -66211,23 +67543,23 @@ function candidateFor({ decision, strategy }, candidate) {
 function placeOf({ dockerfile, strategy }, stage, builder, images) {
     const { triggerHistory } = strategy.capabilities;
     // in the chain of FROM, only the builder stage is replaced: otherwise this image would lack the cache metadata of the others
-    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .chainOf */ .dR)(dockerfile, stage);
+    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .chainOf */ .dR)(dockerfile, stage);
     const given = images.filter((image) => image.stage === builder.index || !chain.includes(image.stage));
     const isGiven = (index) => given.some((image) => image.stage === index);
-    const own = chain.slice(chain.findLastIndex(isGiven) + 1).map((index) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, index));
+    const own = chain.slice(chain.findLastIndex(isGiven) + 1).map((index) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, index));
     const [root] = own;
     const isOnImage = root?.baseStage !== undefined && isGiven(root.baseStage);
     const baseImage = isOnImage ? undefined : root?.baseImage;
     return {
         stage: stage.index,
-        name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)(stage),
+        name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(stage),
         images: given,
-        own: own.map((one) => ({ stage: one.index, name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)(one) })),
+        own: own.map((one) => ({ stage: one.index, name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(one) })),
         instructions: own
-            .flatMap(({ instructions }, index) => [...(0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .triggersOf */ .XJ)(own[index - 1]), ...instructions])
+            .flatMap(({ instructions }, index) => [...(0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .triggersOf */ .XJ)(own[index - 1]), ...instructions])
             .filter(({ keyword }) => triggerHistory || keyword !== 'ONBUILD'),
         ...(baseImage !== undefined && { baseImage }),
-        ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
+        ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
     };
 }
 /** Splits the builds into those up to and including the builder stage, which may be the production stage, and those after it. */
@@ -66391,8 +67723,8 @@ var docker_errors = __nccwpck_require__(9129);
 var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var retry = __nccwpck_require__(681);
 // EXTERNAL MODULE: ./.build/src/registry/client-words.js
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/credentials.js
@@ -67207,9 +68539,10 @@ function childOf({ bytes }, platform) {
     const manifests = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'manifests'));
     // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
     const images = manifests.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') !== 'unknown');
-    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
+    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch], variant] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') === os && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'architecture') === architecture);
-    return digestIn(fitting[0] ?? images[0]);
+    const exact = fitting.find((entry) => variant === undefined || (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'variant') === variant);
+    return digestIn(exact ?? fitting[0] ?? images[0]);
 }
 function digestIn(descriptor) {
     const digest = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(descriptor, 'digest'));
@@ -67219,6 +68552,25 @@ function stringsOf(value) {
     if (typeof value !== 'object' || value === null)
         return {};
     return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+
+/***/ }),
+
+/***/ 1204:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O: () => (/* binding */ look)
+/* harmony export */ });
+/* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5998);
+/* harmony import */ var _lib_within_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1208);
+
+
+/** Inspects a published image for work that a run can do without: the run waits for it, with its retries, no longer than the bound. */
+async function look(registry, reference) {
+    const read = await (0,_lib_within_js__WEBPACK_IMPORTED_MODULE_1__/* .within */ .u)((0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .timeOf */ .nR)('look'), registry.published(reference));
+    return read ?? { failure: { kind: 'unreachable', message: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_0__/* .describeLateness */ .fC)('look') } };
 }
 
 
@@ -67280,17 +68632,49 @@ function digestOf(bytes) {
 /* harmony export */   OU: () => (/* binding */ isCommitTag),
 /* harmony export */   RH: () => (/* binding */ candidateOf),
 /* harmony export */   SK: () => (/* binding */ keptCacheOf),
+/* harmony export */   Uu: () => (/* binding */ partsOfTemplate),
+/* harmony export */   VG: () => (/* binding */ commitTagOf),
+/* harmony export */   WR: () => (/* binding */ tagOfBranch),
 /* harmony export */   _X: () => (/* binding */ stageTagOf),
+/* harmony export */   bZ: () => (/* binding */ builderTagOf),
 /* harmony export */   fi: () => (/* binding */ ownUseOf),
-/* harmony export */   le: () => (/* binding */ isPullRequestTag)
+/* harmony export */   le: () => (/* binding */ isPullRequestTag),
+/* harmony export */   lj: () => (/* binding */ platformInTag),
+/* harmony export */   pM: () => (/* binding */ ownUseOfPlatforms),
+/* harmony export */   t9: () => (/* binding */ platformTagOf),
+/* harmony export */   uY: () => (/* binding */ SHORT_TEMPLATE)
 /* harmony export */ });
 /** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
 function isReservedTag(tag) {
     return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
 }
-/** Returns whether a tag has the form of a commit tag. */
-function isCommitTag(tag) {
-    return /^[0-9a-f]{7}$/.test(tag);
+/** What a template of commit tags may have in place of the commit, and the form of the commit's digits there. */
+const COMMIT_PLACES = { '{short}': '[0-9a-f]{7}', '{sha}': '[0-9a-f]{40}(?:[0-9a-f]{24})?' };
+/** The template of the commit tags that every run knows. */
+const SHORT_TEMPLATE = '{short}';
+/** Splits a template of commit tags at its only placeholder; undefined if it does not have exactly one. */
+function partsOfTemplate(template) {
+    const [, before = '', place, after = ''] = /^([^{}]*)(\{short\}|\{sha\})([^{}]*)$/.exec(template) ?? [];
+    return place === undefined ? undefined : [before, place, after];
+}
+/**
+ * Returns the commit tag of a commit.
+ *
+ * @param template text with one placeholder, `{short}` or `{sha}`
+ */
+function commitTagOf(template, sha) {
+    return template.replace('{short}', sha.slice(0, 7)).replace('{sha}', sha);
+}
+/** Returns whether a tag has the form of a commit tag: 7 hex digits, or as the template makes it. */
+function isCommitTag(tag, template = SHORT_TEMPLATE) {
+    if (/^[0-9a-f]{7}$/.test(tag))
+        return true;
+    const [before, place, after] = partsOfTemplate(template) ?? [];
+    if (before === undefined || place === undefined || after === undefined)
+        return false;
+    if (!tag.startsWith(before) || !tag.endsWith(after))
+        return false;
+    return new RegExp(`^${COMMIT_PLACES[place]}$`).test(tag.slice(before.length, tag.length - after.length));
 }
 /** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
 function isPullRequestTag(tag) {
@@ -67299,6 +68683,18 @@ function isPullRequestTag(tag) {
 /** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
 function candidateOf(builderTag) {
     return `${builderTag}-next`;
+}
+/** Returns the form of a platform in tags: `linux-arm64`. */
+function platformInTag(platform) {
+    return platform.toLowerCase().replaceAll('/', '-');
+}
+/** Returns the moving tag of the builder image of one platform: no two platforms share a builder image. */
+function builderTagOf(builderTag, platform) {
+    return platform === undefined ? builderTag : `${builderTag}-${platformInTag(platform)}`;
+}
+/** Returns the tag of one platform's image of a commit, from which an index of all platforms is made. */
+function platformTagOf(commitTag, platform) {
+    return `${commitTag}-${platformInTag(platform)}`;
 }
 /** Returns the tag of the kept cache, for production's moving tag or its reference. */
 function keptCacheOf(latest) {
@@ -67310,6 +68706,23 @@ function keptCacheOf(latest) {
  */
 function stageTagOf(builderTag, { name, index }) {
     return `${builderTag}-stage-${name ?? index}`;
+}
+/** Returns the tag that docker/metadata-action makes of the name of a branch (`type=ref,event=branch`). */
+function tagOfBranch(branch) {
+    return branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+}
+/** Does the same as `ownUseOf` for the tags of single platforms. */
+function ownUseOfPlatforms(tag, { platform, platforms, commitTag, ...named }) {
+    for (const one of platform === undefined ? platforms : [platform]) {
+        const use = ownUseOf(tag, { ...named, builderTag: builderTagOf(named.builderTag, one) });
+        if (use !== undefined)
+            return use;
+        const end = `-${platformInTag(one)}`;
+        if (tag.endsWith(end) && isCommitTag(tag.slice(0, -end.length), commitTag)) {
+            return 'the images of single platforms (input platforms)';
+        }
+    }
+    return undefined;
 }
 /** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
 function ownUseOf(tag, { builderTag, latestTag }) {
@@ -67333,6 +68746,7 @@ function ownUseOf(tag, { builderTag, latestTag }) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $U: () => (/* binding */ joinVerdicts),
 /* harmony export */   Ey: () => (/* binding */ describeStep),
 /* harmony export */   aV: () => (/* binding */ judgeCache),
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
@@ -67357,6 +68771,19 @@ function judgeCache(result) {
             const miss = misses.find((other) => other.stage === stage);
             return { stage, ...count(steps.filter((step) => step.stage === stage)), ...(miss && { miss }) };
         })
+    };
+}
+/** Returns the verdict on all platforms, with the platform in the name of each stage. */
+function joinVerdicts(platforms) {
+    const all = platforms.map((one) => ({ platform: one.platform, verdict: judgeCache(one) }));
+    const hits = new Set(all.map(({ verdict }) => verdict.hit));
+    const sum = (of) => all.reduce((total, { verdict }) => total + verdict[of], 0);
+    const [only = 'none'] = hits;
+    return {
+        hit: hits.size > 1 ? 'partial' : only,
+        cached: sum('cached'),
+        total: sum('total'),
+        stages: all.flatMap(({ platform, verdict }) => verdict.stages.map((stage) => ({ ...stage, stage: `${stage.stage} (${platform})` })))
     };
 }
 /** Returns the unexpected cache misses of a run of the publishing branch, as warnings or as failures. */
@@ -67426,33 +68853,97 @@ function buildsOf({ builder, cacheStages, production }) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Dn: () => (/* binding */ cacheSourceOf),
+/* harmony export */   YS: () => (/* binding */ buildxOnlyArgs),
 /* harmony export */   gY: () => (/* binding */ secretEnvironment),
 /* harmony export */   lG: () => (/* binding */ commonBuildArgs),
+/* harmony export */   p0: () => (/* binding */ freshnessArgs),
 /* harmony export */   s9: () => (/* binding */ secretArgs)
 /* harmony export */ });
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7397);
+/* harmony import */ var _plan_no_cache_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6299);
+/* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3775);
+
+
+
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
     return [
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--file', [build.file]),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--target', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .optional */ .lq)(build.target)),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--tag', build.tags),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--label', build.labels),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--build-arg', inputs.buildArgs),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--add-host', inputs.addHosts),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--network', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .optional */ .lq)(inputs.network)),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .optional */ .lq)(inputs.platform)),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--shm-size', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .optional */ .lq)(inputs.shmSize)),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--iidfile', [build.idFile])
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--file', [build.file]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--target', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(build.target)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--tag', build.tags),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--label', build.labels),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--build-arg', inputs.buildArgs),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--add-host', inputs.addHosts),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--network', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.network)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--platform', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.platform)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--shm-size', (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(inputs.shmSize)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--ulimit', inputs.ulimit),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--iidfile', [build.idFile])
     ];
 }
 /** Returns the options that only BuildKit supports. */
 function secretArgs(inputs) {
     return [
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--secret', inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)),
-        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_0__/* .option */ .uK)('--ssh', inputs.ssh)
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--secret', inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--secret', inputs.secretFiles.map(({ id, path }) => `id=${id},${csvField(`src=${path}`)}`)),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--ssh', inputs.ssh)
     ];
+}
+/** Docker reads the parts of such a value as the fields of a CSV record. */
+function csvField(text) {
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+/** Returns the options that only buildx supports. */
+function buildxOnlyArgs({ inputs, engine }, { kind }) {
+    const contexts = (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--build-context', inputs.buildContexts.map(({ name, value }) => `${name}=${value}`));
+    // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
+    const none = (0,_docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__/* .atLeast */ .jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : [];
+    // only production is for others: attestations of what the tests run in are of no use to anybody
+    if (kind !== 'production')
+        return [...none, ...contexts];
+    const { provenance, sbom, annotations } = inputs;
+    return [
+        ...(provenance === undefined ? none : [`--provenance=${provenance}`]),
+        ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
+        ...(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--annotation', annotations),
+        // buildx gives annotations only to an output that it is told (docker/buildx commands/build.go); this is the default one
+        ...(annotations.length === 0 ? [] : ['--output', 'type=image']),
+        ...contexts
+    ];
+}
+/**
+ * Returns the options that keep a build from older results.
+ *
+ * @param images the images that replace other stages in its Dockerfile
+ */
+function freshnessArgs(plan, stage, images) {
+    return [
+        // a registry has nothing under the names of this run's images, or something else
+        ...(plan.inputs.pull && images.length === 0 ? ['--pull'] : []),
+        ...noCacheArgs(plan, stage, images)
+    ];
+}
+function noCacheArgs(plan, stage, images) {
+    const { dockerfile, strategy } = plan;
+    const uncached = (0,_plan_no_cache_js__WEBPACK_IMPORTED_MODULE_1__/* .uncachedStages */ .ZH)(plan, stage);
+    if (uncached.length === 0)
+        return [];
+    const { before, own } = (0,_stages_built_before_js__WEBPACK_IMPORTED_MODULE_3__/* .stagesBuiltBefore */ .T3)(dockerfile, stage);
+    const isAlone = images.length > 0 || before.length === 0;
+    const names = own.flatMap(({ name }) => name ?? []).filter((name) => uncached.includes(name));
+    const isAll = isAlone && uncached.length === own.length;
+    // docker cannot select a stage without a name; another stage that two builds need is executed twice then
+    const isUnnamed = isAlone && names.length < uncached.length;
+    if (isAll || isUnnamed || strategy.client !== 'buildx')
+        return ['--no-cache'];
+    return (0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_2__/* .option */ .uK)('--no-cache-filter', names);
+}
+/** Returns the cache source of a build; undefined if it must not reuse anything of it. */
+function cacheSourceOf(plan, stage, cacheSource) {
+    return (0,_plan_no_cache_js__WEBPACK_IMPORTED_MODULE_1__/* .usesCacheSource */ .EN)(plan, stage) ? cacheSource : undefined;
 }
 /**
  * Returns the environment variables that `secretArgs` names.
@@ -67769,17 +69260,15 @@ class BuildWatch {
 /* harmony export */   TZ: () => (/* binding */ inlineEnvironment),
 /* harmony export */   hU: () => (/* binding */ InlineStrategy)
 /* harmony export */ });
-/* harmony import */ var _docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7397);
-/* harmony import */ var _docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4312);
-/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4943);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9910);
-/* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(498);
-/* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
-/* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4419);
+/* harmony import */ var _docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4312);
+/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4943);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9910);
+/* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(498);
+/* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
+/* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4419);
 /* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1914);
 /* harmony import */ var _run_build_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7205);
 /* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3775);
-
 
 
 
@@ -67827,12 +69316,13 @@ class InlineStrategy {
         this.#mayDiffer = true;
         log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
         const fromImages = await solve(stage.images);
-        return { ...fromImages, seconds: built.seconds + fromImages.seconds };
+        const { warnings } = built;
+        return { ...fromImages, seconds: built.seconds + fromImages.seconds, ...(warnings && { warnings }) };
     }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
         // by its tag: Docker 26.1 finds no history for an ID of the containerd store
-        return (0,_registry_client_images_js__WEBPACK_IMPORTED_MODULE_2__/* .inspectInEngine */ .Ms)(docker, image, signal);
+        return (0,_registry_client_images_js__WEBPACK_IMPORTED_MODULE_1__/* .inspectInEngine */ .Ms)(docker, image, signal);
     }
     async end() { }
     /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
@@ -67843,11 +69333,12 @@ class InlineStrategy {
         const source = await (0,_build_source_js__WEBPACK_IMPORTED_MODULE_4__/* .prepareSource */ .pY)(this.#run, stage, images);
         return (0,_run_build_js__WEBPACK_IMPORTED_MODULE_5__/* .runBuild */ .c)(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
-            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
+            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile, images }),
             env: inlineEnvironment(plan),
-            secretEnv: (0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .secretEnvironment */ .gY)(plan.inputs, secrets.values),
-            reader: (print) => (0,_docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_1__/* .createReader */ .WF)(plan.strategy.progress, print),
+            secretEnv: (0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .secretEnvironment */ .gY)(plan.inputs, secrets.values),
+            reader: (print) => (0,_docker_progress_buildkit_js__WEBPACK_IMPORTED_MODULE_0__/* .createReader */ .WF)(plan.strategy.progress, print),
             locate: (step) => this.#locate(step),
+            isUsersFile: source.text === undefined,
             ...(onSteps && { onSteps })
         });
     }
@@ -67860,35 +69351,39 @@ class InlineStrategy {
     #locate({ stage: name, number, instruction }) {
         const { dockerfile } = this.#run.plan;
         const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
-        const stage = (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_8__/* .findStage */ .U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
-        return stage && { stage, instruction: (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_9__/* .instructionOfBuildKitStep */ .k$)(stage, number, instruction) };
+        const stage = (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_7__/* .findStage */ .U9)(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
+        return stage && { stage, instruction: (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_8__/* .instructionOfBuildKitStep */ .k$)(stage, number, instruction) };
     }
 }
 function executedAgain(step) {
-    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,_result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_3__/* .describeStep */ .Ey)(step)})`;
+    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,_result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_2__/* .describeStep */ .Ey)(step)})`;
 }
 /** Returns the docker arguments that build a stage. */
-function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
+function inlineBuildArgs(plan, stage, { file, target }, { cacheSource, labels, idFile, images }) {
+    const source = (0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .cacheSourceOf */ .Dn)(plan, stage, cacheSource);
     return [
-        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .commonBuildArgs */ .lG)(plan.inputs, { file, target, tags, labels, idFile }),
-        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_7__/* .secretArgs */ .s9)(plan.inputs),
+        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, stage, source) : integratedArgs(source)),
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .freshnessArgs */ .p0)(plan, stage, images),
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .commonBuildArgs */ .lG)(plan.inputs, { file, target, tags: stage.tags, labels, idFile }),
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .secretArgs */ .s9)(plan.inputs),
         plan.inputs.context
     ];
 }
 function inlineEnvironment({ strategy }) {
     return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {};
 }
-function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
+function buildxArgs(plan, stage, cacheSource) {
+    const { buildxBuilder, strategy } = plan;
     return [
         ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-        // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
-        ...((0,_docker_engine_info_js__WEBPACK_IMPORTED_MODULE_0__/* .atLeast */ .jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
-        ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
+        ...(0,_build_args_js__WEBPACK_IMPORTED_MODULE_3__/* .buildxOnlyArgs */ .YS)(plan, stage),
+        ...(cacheSource === undefined ? [] : ['--cache-from', `type=registry,ref=${cacheSource}`]),
+        ...['--cache-to', 'type=inline']
     ];
 }
 function integratedArgs(cacheSource) {
-    return ['build', '--progress', 'plain', '--cache-from', cacheSource, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
+    const from = cacheSource === undefined ? [] : ['--cache-from', cacheSource];
+    return ['build', '--progress', 'plain', ...from, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
 }
 
 
@@ -68011,6 +69506,8 @@ var stage_graph = __nccwpck_require__(329);
 var steps = __nccwpck_require__(9910);
 // EXTERNAL MODULE: ./.build/src/lib/json.js
 var json = __nccwpck_require__(1433);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
 var client_images = __nccwpck_require__(498);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
@@ -68031,8 +69528,11 @@ var run_build = __nccwpck_require__(7205);
 
 
 
+
 /** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' };
+/** Of a build without a cache. */
+const NO_PULL = { reference: '', usable: false };
 /**
  * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
  *
@@ -68055,6 +69555,8 @@ class LegacyStrategy {
         this.#run = run;
     }
     fetch(cacheSource) {
+        if (this.#run.plan.inputs.noCache)
+            return;
         void this.#fetch(cacheSource);
     }
     async build(stage, { cacheSource }) {
@@ -68068,12 +69570,16 @@ class LegacyStrategy {
         const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '');
         const command = inherited === undefined ? [] : [inherited];
         const source = await (0,build_source/* prepareSource */.pY)(this.#run, stage, images, true, atOnce ? command : []);
-        const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource));
+        const isCached = (0,no_cache/* usesCacheSource */.EN)(plan, stage);
+        const pull = isCached
+            ? await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+            : NO_PULL;
         // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-        const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined;
+        const newest = this.#newest.get(stage.cacheSource);
+        const usable = pull.usable ? (newest ?? cacheSource) : isCached ? undefined : newest;
         const buildWith = (title, { labels, tags }) => (0,run_build/* runBuild */.c)(this.#run, stage, cacheSource, {
             title,
-            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
+            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile, isBase: images.length === 0 }),
             env: LEGACY,
             reader: (print) => new LegacyProgress(print),
             locate: (step) => (0,steps/* instructionOfLegacyStep */.XK)(source.dockerfile, step.number, step.instruction)
@@ -68182,11 +69688,14 @@ class LegacyStrategy {
     }
 }
 /** Returns the docker arguments that build a stage. */
-function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile }) {
+function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile, isBase }) {
     return [
         'build',
         // otherwise a failing step leaves its container behind
         '--force-rm',
+        ...(inputs.pull && isBase ? ['--pull'] : []),
+        // an image of this run may still serve as the cache of another build of the same stages
+        ...(inputs.noCache && cacheSource === undefined ? ['--no-cache'] : []),
         ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
         ...(0,build_args/* commonBuildArgs */.lG)(inputs, { file, target, tags, labels, idFile }),
         inputs.context
@@ -68225,17 +69734,19 @@ function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8348);
+/* harmony import */ var _docker_command_line_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(8348);
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9129);
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(329);
-/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9910);
+/* harmony import */ var _docker_progress_build_warnings_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2922);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(329);
+/* harmony import */ var _dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9910);
 /* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5998);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9440);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6855);
-/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(732);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(681);
+/* harmony import */ var _lib_timeline_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(732);
 /* harmony import */ var _plan_run_context_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9707);
 /* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9268);
 /* harmony import */ var _build_watch_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2823);
+
 
 
 
@@ -68276,14 +69787,16 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const { exitCode, reader, lateCaches } = ended;
     const steps = reader.steps().map((step) => located(step, command.locate(step)));
     command.onSteps?.(steps);
+    const warnings = command.isUsersFile ? (0,_docker_progress_build_warnings_js__WEBPACK_IMPORTED_MODULE_11__/* .distinctWarnings */ .o)(reader.warnings()) : [];
     const outcome = {
         kind: stage.kind,
         stage: stage.name,
         image: stage.reference,
         cacheSource,
-        seconds: (0,_lib_timeline_js__WEBPACK_IMPORTED_MODULE_11__/* .secondsSince */ .w)(start),
+        seconds: (0,_lib_timeline_js__WEBPACK_IMPORTED_MODULE_12__/* .secondsSince */ .w)(start),
         steps,
         bases: reader.bases(),
+        ...(warnings.length > 0 && { warnings }),
         unreadableCaches: [
             ...reader.unreadableCaches(),
             ...lateCaches.map((reference) => ({ reference, error: (0,_lib_bounds_js__WEBPACK_IMPORTED_MODULE_5__/* .describeLateness */ .fC)('build-question') }))
@@ -68303,7 +69816,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
 async function callBuild(run, command, idFile, mayBeAgain) {
     const args = command.args(idFile);
     const section = run.log.section(command.title);
-    section.write(`${(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_12__/* .replayable */ .YO)(args, command.env, command.input)}\n`);
+    section.write(`${(0,_docker_command_line_js__WEBPACK_IMPORTED_MODULE_13__/* .replayable */ .YO)(args, command.env, command.input)}\n`);
     let isDiskFull = false;
     const reader = command.reader((text) => {
         isDiskFull ||= /no space left on device/i.test(text);
@@ -68355,12 +69868,12 @@ function located({ number: _, ...step }, place) {
         ...step,
         // BuildKit makes the first folder on scratch each time, and never reports it as cached
         ...(place && isFirstFolderOnScratch(place) && { cached: true }),
-        ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_13__/* .nameOf */ .Vb)(place.stage) }),
+        ...(place && { stage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_14__/* .nameOf */ .Vb)(place.stage) }),
         ...(place?.instruction && { line: place.instruction.line })
     };
 }
 function isFirstFolderOnScratch({ stage, instruction }) {
-    return stage.base === 'scratch' && instruction !== undefined && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_14__/* .firstFolderIn */ .Ov)(stage.instructions) === instruction;
+    return stage.base === 'scratch' && instruction !== undefined && (0,_dockerfile_steps_js__WEBPACK_IMPORTED_MODULE_15__/* .firstFolderIn */ .Ov)(stage.instructions) === instruction;
 }
 
 
@@ -70325,7 +71838,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 // UNUSED EXPORTS: getExecOutput
 
 // EXTERNAL MODULE: external "string_decoder"
-var external_string_decoder_ = __nccwpck_require__(5574);
+var external_string_decoder_ = __nccwpck_require__(3193);
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
 // EXTERNAL MODULE: external "events"

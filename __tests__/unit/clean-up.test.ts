@@ -51,7 +51,12 @@ const KEPT = [
   old(14, 'builder-stage-deps'),
   old(15, 'builder-12345678'),
   old(16, 'builder-1234567-debug'),
-  old(17, 'builder-stage-1234567')
+  old(17, 'builder-stage-1234567'),
+  old(18, 'builder-linux-386', 'builder-linux-386-next'),
+  // parts of an index that is kept
+  old(19, '2222222-linux-386', key('cache', '3'), key('tested', '3')),
+  old(20, '2222222-linux-arm-v7', 'ccccccc-linux-arm-v7'),
+  old(31, 'x-linux-386')
 ]
 /** Deleted. */
 const UNNEEDED = [
@@ -60,7 +65,12 @@ const UNNEEDED = [
   old(23, 'bcdef01', 'pr-8'),
   { ...old(24, key('tested', 'c')), created: 31, updated: 31 },
   old(25, 'builder-def0123', key('cache', 'd')),
-  old(26, 'builder-def0123-stage-deps')
+  old(26, 'builder-def0123-stage-deps'),
+  old(27, 'builder-linux-386-def0123'),
+  // before its index in the list, and of an index that does not exist
+  old(28, 'ccccccc-linux-arm64', key('cache', 'e')),
+  old(29, 'ccccccc', 'ddddddd'),
+  old(30, 'eeeeeee-linux-arm64')
 ]
 const IDS = UNNEEDED.map(({ id }) => id)
 

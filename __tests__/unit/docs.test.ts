@@ -174,12 +174,6 @@ describe('Snippets', () => {
 /** What an input of another action becomes here. */
 const VERDICTS = ['same name', 'other name', 'not needed', 'not supported']
 
-/** Inputs that docs/migration.md names before action.yml has them. */
-const PLANNED =
-  'annotations build-contexts no-cache no-cache-filters platforms provenance pull sbom secret-envs secret-files ulimit'.split(
-    ' '
-  )
-
 describe('docs/migration.md', () => {
   const PARTS: [heading: string, inputs: string][] = [
     ["From the blog post's script", ''],
@@ -219,10 +213,10 @@ describe('docs/migration.md', () => {
     for (const [name = '', verdict = '', note = ''] of rows) {
       const here = name.replaceAll('`', '')
       expect(VERDICTS.map((one) => `${name} ${one}`)).toContain(`${name} ${verdict}`)
-      if (verdict === 'same name') expect([...Object.keys(action.inputs), ...PLANNED]).toContain(here)
+      if (verdict === 'same name') expect(Object.keys(action.inputs)).toContain(here)
       // the first name in the note
       const [, other] = verdict === 'other name' ? (/`([\w-]+)/.exec(note) ?? []) : [undefined, 'push']
-      expect({ name, other, isInput: [...Object.keys(action.inputs), ...PLANNED].includes(other ?? '') }).toEqual({
+      expect({ name, other, isInput: Object.keys(action.inputs).includes(other ?? '') }).toEqual({
         ...{ name, other, isInput: true }
       })
     }

@@ -11,9 +11,6 @@ const root = join(import.meta.dirname, '../..')
 const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { inputs: Record<string, unknown> }
 const examples = exampleWorkflows()
 
-/** Inputs that examples may use before action.yml has them. Remove this list together with its last item. */
-const COMING = ['no-cache']
-
 /** The inputs of this action in a workflow, each expression replaced by a word. */
 function inputsIn(text: string): Record<string, string>[] {
   return actionSteps(text, () => 'word').map(({ inputs }) => inputs)
@@ -28,7 +25,7 @@ function readAll(values: Record<string, string>): Inputs {
 /** What the action would refuse in the inputs of a workflow. */
 function inputFaults(text: string): string[] {
   return inputsIn(text).flatMap((values) => {
-    const unknown = Object.keys(values).filter((name) => !Object.hasOwn(action.inputs, name) && !COMING.includes(name))
+    const unknown = Object.keys(values).filter((name) => !Object.hasOwn(action.inputs, name))
     try {
       readAll(values)
       return unknown
@@ -55,13 +52,7 @@ function missingServices(text: string): string[] {
 
 /** All that is wrong with a workflow, besides what actionlint finds. */
 function faults(text: string): string[] {
-  return [
-    ...inputFaults(text),
-    ...notPinned(text),
-    ...missingServices(text),
-    ...ruleFaults(text),
-    ...ownFaults(text).filter((fault) => !COMING.some((name) => fault.endsWith(` has no ${name}`)))
-  ]
+  return [...inputFaults(text), ...notPinned(text), ...missingServices(text), ...ruleFaults(text), ...ownFaults(text)]
 }
 
 function example(name: string): string {

@@ -45923,6 +45923,189 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 6919:
+/***/ ((__unused_webpack_module, exports) => {
+
+var __webpack_unused_export__;
+
+/*!
+ * content-type
+ * Copyright(c) 2015 Douglas Christopher Wilson
+ * MIT Licensed
+ */
+__webpack_unused_export__ = ({ value: true });
+__webpack_unused_export__ = format;
+exports.qg = parse;
+const TEXT_REGEXP = /^[\u0009\u0020-\u007e\u0080-\u00ff]*$/;
+const TOKEN_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * RegExp to match chars that must be quoted-pair in RFC 9110 sec 5.6.4
+ */
+const QUOTE_REGEXP = /[\\"]/g;
+/**
+ * RegExp to match type in RFC 9110 sec 8.3.1
+ *
+ * media-type = type "/" subtype
+ * type       = token
+ * subtype    = token
+ */
+const TYPE_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
+ */
+const NullObject = /* @__PURE__ */ (() => {
+    const C = function () { };
+    C.prototype = Object.create(null);
+    return C;
+})();
+/**
+ * Format an object into a `Content-Type` header.
+ */
+function format(obj) {
+    const { type, parameters } = obj;
+    if (!type || !TYPE_REGEXP.test(type)) {
+        throw new TypeError(`Invalid type: ${type}`);
+    }
+    let result = type;
+    if (parameters) {
+        for (const param of Object.keys(parameters)) {
+            if (!TOKEN_REGEXP.test(param)) {
+                throw new TypeError(`Invalid parameter name: ${param}`);
+            }
+            result += `; ${param}=${qstring(parameters[param])}`;
+        }
+    }
+    return result;
+}
+/**
+ * Parse a `Content-Type` header.
+ */
+function parse(header, options) {
+    const stopChar = options?.comma === true ? COMMA : 65536; // Sentinel for "no stop char".
+    const len = header.length;
+    let index = skipOWS(header, options?.start ?? 0, len);
+    const valueStart = index;
+    index = skipValue(header, index, len, stopChar);
+    const valueEnd = trailingOWS(header, valueStart, index);
+    const type = header.slice(valueStart, valueEnd).toLowerCase();
+    if (options?.parameters === false) {
+        return { type, index, parameters: new NullObject() };
+    }
+    return parseParameters(header, type, index, len, stopChar);
+}
+const SP = 32; // " "
+const HTAB = 9; // "\t"
+const SEMI = 59; // ";"
+const EQ = 61; // "="
+const DQUOTE = 34; // '"'
+const BSLASH = 92; // "\\"
+const COMMA = 44; // ","
+/**
+ * Parses the parameters of a `Content-Type` header starting at the given index.
+ */
+function parseParameters(header, type, index, len, stopChar) {
+    const parameters = new NullObject();
+    parameter: while (index < len) {
+        if (header.charCodeAt(index) === stopChar)
+            break;
+        index = skipOWS(header, index + 1 /* Skip over ; */, len);
+        const keyStart = index;
+        while (index < len) {
+            const code = header.charCodeAt(index);
+            if (code === stopChar)
+                break parameter;
+            if (code === SEMI)
+                continue parameter;
+            if (code === EQ) {
+                const keyEnd = trailingOWS(header, keyStart, index);
+                const key = header.slice(keyStart, keyEnd).toLowerCase();
+                index = skipOWS(header, index + 1, len);
+                if (index < len && header.charCodeAt(index) === DQUOTE) {
+                    index++;
+                    let value = "";
+                    while (index < len) {
+                        const code = header.charCodeAt(index++);
+                        if (code === DQUOTE) {
+                            index = skipValue(header, index, len, stopChar);
+                            if (parameters[key] === undefined)
+                                parameters[key] = value;
+                            break;
+                        }
+                        if (code === BSLASH && index < len) {
+                            value += header[index++];
+                            continue;
+                        }
+                        value += String.fromCharCode(code);
+                    }
+                    continue parameter;
+                }
+                const valueStart = index;
+                index = skipValue(header, index, len, stopChar);
+                if (parameters[key] === undefined) {
+                    const valueEnd = trailingOWS(header, valueStart, index);
+                    parameters[key] = header.slice(valueStart, valueEnd);
+                }
+                continue parameter;
+            }
+            index++;
+        }
+    }
+    return { type, index, parameters };
+}
+/**
+ * Skip over characters until a semicolon or other exit character.
+ */
+function skipValue(str, index, len, stopChar) {
+    while (index < len) {
+        const code = str.charCodeAt(index);
+        if (code === SEMI || code === stopChar)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Skip optional whitespace (OWS) in an HTTP header value.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function skipOWS(header, index, len) {
+    while (index < len) {
+        const char = header.charCodeAt(index);
+        if (char !== SP && char !== HTAB)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Trim optional whitespace (OWS) from the end of a substring.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function trailingOWS(header, start, end) {
+    while (end > start) {
+        const char = header.charCodeAt(end - 1);
+        if (char !== SP && char !== HTAB)
+            break;
+        end--;
+    }
+    return end;
+}
+/**
+ * Serialize a parameter value.
+ */
+function qstring(str) {
+    if (TOKEN_REGEXP.test(str))
+        return str;
+    if (TEXT_REGEXP.test(str))
+        return `"${str.replace(QUOTE_REGEXP, "\\$&")}"`;
+    throw new TypeError(`Invalid parameter value: ${str}`);
+}
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
 /***/ 4352:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
@@ -47726,6 +47909,114 @@ module.exports = {
 
 /***/ }),
 
+/***/ 3362:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   LJ: () => (/* binding */ findBuildContext),
+/* harmony export */   V6: () => (/* binding */ readAttestation),
+/* harmony export */   d4: () => (/* binding */ readSsh),
+/* harmony export */   fS: () => (/* binding */ readAddHosts),
+/* harmony export */   gq: () => (/* binding */ imageOfContext),
+/* harmony export */   ti: () => (/* binding */ readAnnotations),
+/* harmony export */   wN: () => (/* binding */ readUlimits),
+/* harmony export */   xh: () => (/* binding */ readBuildContexts)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+
+const IMAGE = 'docker-image://';
+/** What docker does not take for a folder (docker/buildx build/opt.go, toSolveOpt). */
+const REMOTE = /^(?:[a-z][a-z0-9+.-]*:\/\/|git@|github\.com\/)/i;
+/** @throws UserError */
+function readBuildContexts(get) {
+    const contexts = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'build-contexts', () => false).map(buildContext);
+    const twice = contexts.find(({ name }, index) => contexts.slice(0, index).some((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other.name, name)));
+    if (twice === undefined)
+        return contexts;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has two contexts with the name ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(twice.name)}; give one of them another name`);
+}
+function buildContext(item) {
+    const [, name = '', value = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+    if (value === '' || !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(name) || name.includes('@')) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; each line must be name=folder or name=docker-image://IMAGE, with a name in lower case`);
+    }
+    if (/^(?:target|input):/.test(value)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with the result of another build, which only docker buildx bake knows; give a folder or docker-image://IMAGE`);
+    }
+    if (value.startsWith(IMAGE) && !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(value.slice(IMAGE.length))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with an image whose name is not valid; give name=docker-image://IMAGE, for example base=docker-image://alpine:3.22`);
+    }
+    const kind = value.startsWith(IMAGE) ? 'image' : REMOTE.test(value) ? 'other' : 'folder';
+    return { name, value, kind };
+}
+/** Returns the reference of the image of a build context. */
+function imageOfContext({ value }) {
+    return value.slice(IMAGE.length);
+}
+/** Returns the build context that takes the place of a name in the Dockerfile, if there is one. */
+function findBuildContext(contexts, name) {
+    return (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(name) ? contexts.find((context) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(context.name, name)) : undefined;
+}
+/** Returns the items of the input `ssh`: `default`, or `id=path` with commas between several paths. */
+function readSsh(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', (line) => {
+        const others = line.split(',').slice(1);
+        return others.some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line);
+    });
+}
+/** @throws UserError */
+function readAddHosts(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map((item) => {
+        if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be host:ip`);
+    });
+}
+/** @throws UserError */
+function readUlimits(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ulimit').map((item) => {
+        // docker/go-units ulimit.go, ParseUlimit
+        if (/^[a-z]+=(?:-1|\d+)(?::(?:-1|\d+))?$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ulimit has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be type=soft limit or type=soft limit:hard limit, for example nofile=1024:4096`);
+    });
+}
+/** @throws UserError */
+function readAnnotations(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'annotations').map((item) => {
+        (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('annotations', 'key=value', item);
+        const [key = ''] = item.split('=');
+        const [, type = 'manifest'] = /^([a-z0-9,[\]/-]+):/.exec(key) ?? [];
+        if (type === 'manifest')
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input annotations has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; the action sets only annotations of the manifest: give key=value or manifest:key=value`);
+    });
+}
+/**
+ * Reads the settings of an attestation: `true`, `false`, or its attributes, with commas between.
+ *
+ * @param form of the attributes
+ * @returns undefined for `false`
+ * @throws UserError
+ */
+function readAttestation(get, name, form) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, name) ?? 'false';
+    if (/^(?:true|false)$/i.test(value))
+        return value.toLowerCase() === 'true' ? 'true' : undefined;
+    if (/^[a-z][a-z0-9-]*=[^\s,"=]+(?:,[a-z][a-z0-9-]*=[^\s,"]+)*$/.test(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(value)}; it must be true, false or ${form}`);
+}
+
+
+/***/ }),
+
 /***/ 1191:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -47805,7 +48096,6 @@ function checkMatrix(tests) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   EE: () => (/* binding */ argument),
-  at: () => (/* binding */ branchName),
   z6: () => (/* binding */ check),
   ur: () => (/* binding */ lineBeginning),
   Mn: () => (/* binding */ lines),
@@ -50033,13 +50323,6 @@ function minutes(get, name) {
     }
     return number;
 }
-/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
-function branchName(get, name) {
-    const value = optional(get, name)?.replace(/^refs\/heads\//, '');
-    if (value === undefined || (value !== '' && !value.startsWith('refs/')))
-        return value;
-    throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be the name of a branch, for example main`);
-}
 function tagName(get, name, otherwise) {
     const value = optional(get, name) ?? otherwise;
     if (!(0,image_reference/* isTag */.dz)(value)) {
@@ -50084,23 +50367,124 @@ function retries(get) {
 
 /***/ }),
 
-/***/ 2449:
+/***/ 3100:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   DV: () => (/* binding */ crossCheck),
-/* harmony export */   In: () => (/* binding */ onePlatform),
-/* harmony export */   Ko: () => (/* binding */ readInputs),
-/* harmony export */   ql: () => (/* binding */ readSecrets)
-/* harmony export */ });
-/* unused harmony export OWN_LABELS */
-/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
-/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2184);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2485);
-/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
-/* harmony import */ var _run_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6088);
-/* harmony import */ var _tests_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3787);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  DV: () => (/* binding */ crossCheck),
+  Ko: () => (/* binding */ readInputs)
+});
+
+// UNUSED EXPORTS: OWN_LABELS
+
+// EXTERNAL MODULE: ./.build/src/lib/errors.js
+var errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/lib/text.js
+var lib_text = __nccwpck_require__(2184);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
+// EXTERNAL MODULE: ./.build/src/action/input-values.js + 10 modules
+var input_values = __nccwpck_require__(3540);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
+// EXTERNAL MODULE: ./.build/src/action/run-options.js + 1 modules
+var run_options = __nccwpck_require__(6088);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/action/tag-inputs.js
+
+
+
+
+
+
+/** Digits that are also decimal, and as many as a commit ID has at most. */
+const SOME_COMMIT = '0'.repeat(64);
+/** Reads the template of commit tags, which has one placeholder. */
+function commitTag(get) {
+    const template = (0,input_values/* optional */.lq)(get, 'commit-tag') ?? reserved_tags/* SHORT_TEMPLATE */.uY;
+    if ((0,reserved_tags/* partsOfTemplate */.Uu)(template) === undefined) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}; it must have exactly one of {short} and {sha}, for example sha-{short}`);
+    }
+    const tag = (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT);
+    if (!(0,image_reference/* isTag */.dz)(tag)) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, which makes no tag; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`);
+    }
+    return template;
+}
+function furtherTag(image, item) {
+    const reference = (0,input_values/* check */.z6)('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
+    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+        throw reserved('tags has', item);
+    return reference;
+}
+function movingTag(get, name, otherwise) {
+    const tag = (0,input_values/* tagName */.wZ)(get, name, otherwise);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
+        throw reserved(`${name} is`, tag);
+    return tag;
+}
+function reserved(what, tag) {
+    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+}
+function formOf(tag) {
+    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+        return '7 hex digits';
+    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+}
+/**
+ * Validates that no tag has two uses.
+ *
+ * @throws UserError
+ */
+function crossCheckTags(inputs) {
+    const { image, builderTag, latestTag, tags } = inputs;
+    if (builderTag === latestTag) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
+    }
+    const twice = builderTag === (0,reserved_tags/* keptCacheOf */.SK)(latestTag) ? builderTag : latestTag;
+    if (twice === builderTag || (0,reserved_tags/* ownUseOf */.fi)(latestTag, inputs) !== undefined) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
+    }
+    checkCommitTag(inputs);
+    (0,publish_branches/* checkPublishBranches */.OF)(inputs);
+    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
+        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+        const ofBranch = (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs) ? 'a branch of the input publish-branch' : undefined;
+        const taken = (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) ?? (0,reserved_tags/* ownUseOfPlatforms */.pM)(tag, inputs) ?? ofBranch;
+        if (taken !== undefined) {
+            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
+        }
+    }
+}
+/** Refuses a template that may make a tag which the action uses for something else. */
+function checkCommitTag(inputs) {
+    const { builderTag, latestTag, commitTag: template } = inputs;
+    const some = [40, 64].map((digits) => (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT.slice(0, digits)));
+    const named = [builderTag, latestTag, (0,reserved_tags/* candidateOf */.RH)(builderTag), (0,reserved_tags/* keptCacheOf */.SK)(latestTag)];
+    const taken = named.find((tag) => (0,reserved_tags/* isCommitTag */.OU)(tag, template)) ??
+        some.find((tag) => (0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) !== undefined || (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs));
+    if (taken === undefined)
+        return;
+    throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, but the action may use such a tag (${taken}) for something else; give another one, for example sha-{short}`);
+}
+
+// EXTERNAL MODULE: ./.build/src/action/tests.js
+var tests = __nccwpck_require__(3787);
+;// CONCATENATED MODULE: ./.build/src/action/inputs.js
+
+
+
+
 
 
 
@@ -50115,48 +50499,59 @@ function retries(get) {
  * @throws UserError with one sentence that names the input, what is wrong and what would be right
  */
 function readInputs(get) {
-    const image = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .required */ .mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
-    const { registry } = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('image', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseRepository */ .SU)(image));
+    const image = (0,input_values/* required */.mw)(get, 'image', 'the repository to publish to, for example ghcr.io/octo/app');
+    const { registry } = (0,input_values/* check */.z6)('image', () => (0,image_reference/* parseRepository */.SU)(image));
     if (/[A-Z]/.test(registry) && !/[.:]/.test(registry)) {
         // docker interprets it as the host of a registry, but it is an owner in GitHub's spelling
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input image is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(image.toLowerCase())}`);
+        throw new errors/* UserError */.yo(`Input image is ${(0,lib_text/* quote */.hD)(image)}, with upper-case letters; registries allow lower case only: ${(0,lib_text/* show */.WU)(image.toLowerCase())}`);
     }
     return {
         image,
-        context: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'context') ?? '.',
-        file: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'file'),
-        builderTarget: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder-target') ?? 'builder',
-        target: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'target'),
-        tests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('tests', get('tests')),
-        productionTests: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readTests */ .iv)('production-tests', get('production-tests')),
-        checks: (0,_tests_js__WEBPACK_IMPORTED_MODULE_4__/* .readChecks */ .wf)(get('checks')),
-        testOptions: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lines */ .Mn)(get, 'test-options').flatMap((line) => (0,_run_options_js__WEBPACK_IMPORTED_MODULE_3__/* .runOption */ .h)('test-options', line)),
-        testParallelism: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .wholeNumber */ .rD)(get, 'test-parallelism'),
-        testTimeoutMinutes: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .minutes */ .Gx)(get, 'test-timeout-minutes'),
-        testReports: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'test-reports').map(containerPath),
-        reportsDirectory: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .path */ .Ae)(get, 'reports-directory') ?? 'test-reports',
-        skipUnchangedTests: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'skip-unchanged-tests'),
-        buildArgs: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'build-args').map((item) => (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('build-args', 'NAME=value', item, true)),
-        labels: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'labels').map(label),
-        secrets: readSecrets(get)[0],
-        ssh: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', sshList),
-        addHosts: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map(hostLine),
-        network: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'network'),
-        platform: platform(get),
-        shmSize: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'shm-size'),
-        tags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'tags').map((item) => furtherTag(image, item)),
+        context: (0,input_values/* path */.Ae)(get, 'context') ?? '.',
+        file: (0,input_values/* path */.Ae)(get, 'file'),
+        builderTarget: (0,input_values/* argument */.EE)(get, 'builder-target') ?? 'builder',
+        target: (0,input_values/* argument */.EE)(get, 'target'),
+        tests: (0,tests/* readTests */.iv)('tests', get('tests')),
+        productionTests: (0,tests/* readTests */.iv)('production-tests', get('production-tests')),
+        checks: (0,tests/* readChecks */.wf)(get('checks')),
+        testOptions: (0,input_values/* lines */.Mn)(get, 'test-options').flatMap((line) => (0,run_options/* runOption */.h)('test-options', line)),
+        testParallelism: (0,input_values/* wholeNumber */.rD)(get, 'test-parallelism'),
+        testTimeoutMinutes: (0,input_values/* minutes */.Gx)(get, 'test-timeout-minutes'),
+        testReports: (0,input_values/* words */.aL)(get, 'test-reports').map(containerPath),
+        reportsDirectory: (0,input_values/* path */.Ae)(get, 'reports-directory') ?? 'test-reports',
+        skipUnchangedTests: (0,input_values/* yesOrNo */.GX)(get, 'skip-unchanged-tests'),
+        buildArgs: (0,input_values/* records */.V0)(get, 'build-args').map((item) => (0,input_values/* pair */.V2)('build-args', 'NAME=value', item, true)),
+        labels: (0,input_values/* records */.V0)(get, 'labels').map(label),
+        annotations: (0,build_inputs/* readAnnotations */.ti)(get),
+        secrets: (0,secret_inputs/* readSecrets */.ql)(get)[0],
+        secretFiles: (0,secret_inputs/* readSecretFiles */.EH)(get),
+        secretEnvs: (0,secret_inputs/* readSecretEnvs */.Lr)(get),
+        ssh: (0,build_inputs/* readSsh */.d4)(get),
+        addHosts: (0,build_inputs/* readAddHosts */.fS)(get),
+        network: (0,input_values/* argument */.EE)(get, 'network'),
+        ...(0,platforms/* readPlatforms */.t)(get),
+        shmSize: (0,input_values/* argument */.EE)(get, 'shm-size'),
+        ulimit: (0,build_inputs/* readUlimits */.wN)(get),
+        buildContexts: (0,build_inputs/* readBuildContexts */.xh)(get),
+        noCache: (0,input_values/* yesOrNo */.GX)(get, 'no-cache'),
+        noCacheFilters: [...new Set((0,input_values/* words */.aL)(get, 'no-cache-filters'))],
+        pull: (0,input_values/* yesOrNo */.GX)(get, 'pull'),
+        provenance: (0,build_inputs/* readAttestation */.V6)(get, 'provenance', 'attributes such as mode=max'),
+        sbom: (0,build_inputs/* readAttestation */.V6)(get, 'sbom', 'generator=IMAGE'),
+        tags: (0,input_values/* words */.aL)(get, 'tags').map((item) => furtherTag(image, item)),
+        commitTag: commitTag(get),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
-        cacheTags: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
-        expectCache: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .branchName */ .at)(get, 'publish-branch'),
-        push: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
-        dryRun: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .yesOrNo */ .GX)(get, 'dry-run'),
-        retries: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .retries */ .ZI)(get),
-        builder: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'builder'),
-        removeImages: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
-        githubToken: (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, 'github-token')
+        cacheTags: (0,input_values/* oneOf */.yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
+        expectCache: (0,input_values/* oneOf */.yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
+        publishBranch: (0,publish_branches/* readPublishBranches */._y)(get),
+        push: (0,input_values/* oneOf */.yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
+        dryRun: (0,input_values/* yesOrNo */.GX)(get, 'dry-run'),
+        retries: (0,input_values/* retries */.ZI)(get),
+        builder: (0,input_values/* argument */.EE)(get, 'builder'),
+        removeImages: (0,input_values/* oneOf */.yL)(get, 'remove-images', ['auto', 'always', 'never'], 'auto'),
+        githubToken: (0,input_values/* optional */.lq)(get, 'github-token')
     };
 }
 /**
@@ -50165,117 +50560,33 @@ function readInputs(get) {
  * @throws UserError
  */
 function crossCheck(inputs) {
-    const { image, builderTag, latestTag, tags } = inputs;
-    if (builderTag === latestTag) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
-    }
-    const twice = builderTag === (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .keptCacheOf */ .SK)(latestTag) ? builderTag : latestTag;
-    if (twice === builderTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(latestTag, inputs) !== undefined) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
-    }
-    for (const reference of tags.filter((one) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, one))) {
-        const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-        const taken = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .ownUseOf */ .fi)(tag, inputs);
-        if (taken !== undefined) {
-            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input tags has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .show */ .WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
-        }
-    }
+    crossCheckTags(inputs);
+    (0,secret_inputs/* checkSecretIds */.Py)(inputs);
 }
 function label(item) {
-    const [key = ''] = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('labels', 'key=value', item).split('=');
+    const [key = ''] = (0,input_values/* pair */.V2)('labels', 'key=value', item).split('=');
     if (key.startsWith(OWN_LABELS)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input labels has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
+        throw new errors/* UserError */.yo(`Input labels has ${(0,input_values/* lineBeginning */.ur)(item)}; only the action sets labels that begin with ${OWN_LABELS}: use another prefix`);
     }
     return item;
 }
 /** With which the names of the action's own labels begin. */
 const OWN_LABELS = 'shared-docker-layers.';
-function furtherTag(image, item) {
-    const reference = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .check */ .z6)('tags', () => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .resolveTag */ .fn)(image, item));
-    const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference))
-        throw reserved('tags has', item);
-    return reference;
-}
-function movingTag(get, name, otherwise) {
-    const tag = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .tagName */ .wZ)(get, name, otherwise);
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
-        throw reserved(`${name} is`, tag);
-    return tag;
-}
-function reserved(what, tag) {
-    return new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${what} ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
-}
-function formOf(tag) {
-    if ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isCommitTag */ .OU)(tag))
-        return '7 hex digits';
-    return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_6__/* .isPullRequestTag */ .le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
-}
-/**
- * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
- *
- * @throws UserError
- */
-function readSecrets(get) {
-    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
-    const secrets = all.filter(({ value }) => value.trim() !== '');
-    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
-    return [secrets, [...new Set(ids)]];
-}
-function secret(item) {
-    const equals = item.indexOf('=');
-    const id = item.slice(0, Math.max(equals, 0));
-    if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
-        // the line may be the secret itself, so the message omits it
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
-    }
-    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
-    }
-    return { id, value: item.slice(equals + 1) };
-}
-/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
-function sshList(line) {
-    return (line
-        .split(',')
-        .slice(1)
-        .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line));
-}
-function hostLine(item) {
-    if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
-        return item;
-    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be host:ip`);
-}
-function platform(get) {
-    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .argument */ .EE)(get, 'platform');
-    return value === undefined ? undefined : onePlatform('Input platform', value);
-}
-/**
- * Returns a platform that the user gave.
- *
- * @param what where the user gave it
- * @throws UserError
- */
-function onePlatform(what, value) {
-    if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
-        return value;
-    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
-}
 function cacheStages(get) {
-    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'cache-stages');
+    const items = (0,input_values/* words */.aL)(get, 'cache-stages');
     const [only = 'auto'] = items;
     if (items.length <= 1 && (only === 'auto' || only === 'none'))
         return only;
     const word = items.find((item) => item === 'auto' || item === 'none' || /\s|^-/.test(item));
     if (word !== undefined) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input cache-stages has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
+        throw new errors/* UserError */.yo(`Input cache-stages has the line ${(0,lib_text/* quote */.hD)(word)} among others; it must be auto, none, or names of stages, one a line`);
     }
     return [...new Set(items)];
 }
 /** Validates the path of one file or folder: docker supports no wildcards here. */
 function containerPath(item) {
     if (/[*?\0]/.test(item)) {
-        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input test-reports has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_5__/* .quote */ .hD)(item)}; each line must be one file or folder in the container, without wildcards`);
+        throw new errors/* UserError */.yo(`Input test-reports has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be one file or folder in the container, without wildcards`);
     }
     return item;
 }
@@ -50312,6 +50623,191 @@ function valuesOfBuildArgs(buildArgs, env) {
         const value = env[arg];
         return value === undefined ? [] : [[arg, value]];
     }));
+}
+
+
+/***/ }),
+
+/***/ 806:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I: () => (/* binding */ onePlatform),
+/* harmony export */   t: () => (/* binding */ readPlatforms)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
+
+
+
+/**
+ * Reads the inputs `platform` and `platforms`: one a line, or with commas between, as in docker/build-push-action. A list of one
+ * platform is the same as that platform.
+ *
+ * @throws UserError
+ */
+function readPlatforms(get) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .argument */ .EE)(get, 'platform');
+    const platform = value === undefined ? undefined : onePlatform('Input platform', value);
+    const platforms = listOf(get('platforms'));
+    if (platform !== undefined && platforms.length > 0 && !platforms.includes(platform.toLowerCase())) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platform is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(platform)}, which is not in the input platforms (${platforms.join(', ')}); add it there`);
+    }
+    return platforms.length > 1 ? { platform, platforms } : { platform: platform ?? platforms[0], platforms: [] };
+}
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+function onePlatform(what, value) {
+    if (isPlatform(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64; for several, use the input platforms`);
+}
+function listOf(text) {
+    const items = text
+        .split(/[\n,]/)
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+    const wrong = items.find((item) => !isPlatform(item) || !item.includes('/'));
+    if (wrong !== undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platforms has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}; each item must be a platform, for example linux/amd64 or linux/arm64`);
+    }
+    return [...new Set(items.map((item) => item.toLowerCase()))];
+}
+function isPlatform(value) {
+    return /^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value);
+}
+
+
+/***/ }),
+
+/***/ 4618:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $c: () => (/* binding */ movingTagsOf),
+/* harmony export */   JY: () => (/* binding */ whyNoMovingTags),
+/* harmony export */   OF: () => (/* binding */ checkPublishBranches),
+/* harmony export */   Sj: () => (/* binding */ isTagOfBranch),
+/* harmony export */   _y: () => (/* binding */ readPublishBranches),
+/* harmony export */   lA: () => (/* binding */ fits)
+/* harmony export */ });
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3540);
+
+
+
+
+
+/**
+ * Reads names of branches, and after the first one also patterns with one `*`, which stands for any text without a slash.
+ * Expressions such as github.ref give a name as a ref.
+ *
+ * @throws UserError
+ */
+function readPublishBranches(get) {
+    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_3__/* .words */ .aL)(get, 'publish-branch').map((item) => item.replace(/^refs\/heads\//, ''));
+    for (const [index, item] of items.entries()) {
+        const wrong = whyNoBranch(item, index === 0);
+        if (wrong !== undefined)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(item)}; ${wrong}`);
+    }
+    return [...new Set(items)];
+}
+function whyNoBranch(item, isFirst) {
+    if (item === '' || /^refs\/|[\s?[\\]/.test(item)) {
+        return 'each line must be the name of a branch, for example main, or after the first line a pattern, for example release/*';
+    }
+    if (item.split('*').length > 2)
+        return 'a pattern may have one *';
+    if (isFirst && item.includes('*')) {
+        return 'the first line must be the name of one branch, because only its runs set the tags of builder-tag and latest-tag';
+    }
+    return undefined;
+}
+/** Returns whether the name of a branch is an item of the input `publish-branch`, or fits its pattern. */
+function fits(branch, item) {
+    const [before = '', after] = item.split('*');
+    if (after === undefined)
+        return branch === item;
+    return isAround(branch, before, after) && !branch.slice(before.length, branch.length - after.length).includes('/');
+}
+function isAround(text, before, after) {
+    return text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+}
+/** Returns the moving tags of a further publishing branch. */
+function movingTagsOf(branch, { builderTag, latestTag }) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    return { builderTag: `${builderTag}-${tag}`, latestTag: `${latestTag}-${tag}` };
+}
+/** Returns why a further publishing branch cannot have moving tags of its own, as a clause; undefined if it can. */
+function whyNoMovingTags(branch, inputs) {
+    const own = movingTagsOf(branch, inputs);
+    const all = [own.builderTag, own.latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(own.builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(own.latestTag)];
+    const long = all.find((tag) => !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag));
+    if (long !== undefined)
+        return `its tag ${long} would be longer than a registry allows (128 characters)`;
+    const taken = all.find((tag) => isTaken(tag, inputs));
+    if (taken !== undefined)
+        return `the action uses the tag ${taken} for something else`;
+    if (/(^|-)(next|cache)$|(^|-)stage-/.test((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch))) {
+        return `the action may use the tags ${own.builderTag} and ${own.latestTag} for something else of another branch`;
+    }
+    const rival = findRival(branch, inputs.publishBranch);
+    return (rival && `its tag ${own.latestTag} would also be that of branch ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(rival)}, which the input names or allows`);
+}
+/** Returns whether a tag of a further publishing branch has another use. */
+function isTaken(tag, inputs) {
+    const { builderTag, latestTag, commitTag } = inputs;
+    const own = [builderTag, latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(latestTag)];
+    const isOfAction = own.includes(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, inputs) !== undefined;
+    return isOfAction || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag, commitTag);
+}
+/** Returns another further publishing branch that exists or may exist, and has the same moving tags. */
+function findRival(branch, [first, ...further]) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    const rivals = further.map((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined)
+            return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(item) === tag ? item : branch;
+        const [tagBefore, tagAfter] = [(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)];
+        if (!isAround(tag, tagBefore, tagAfter))
+            return branch;
+        return `${before}${tag.slice(tagBefore.length, tag.length - tagAfter.length)}${after}`;
+    });
+    return rivals.find((rival) => rival !== branch && rival !== first);
+}
+/** Returns whether a tag is one that the action uses for a further publishing branch, or may use. */
+function isTagOfBranch(tag, inputs) {
+    return inputs.publishBranch.slice(1).some((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined) {
+            const own = movingTagsOf(item, inputs);
+            return tag === own.latestTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, own) !== undefined;
+        }
+        const names = [inputs.builderTag, inputs.latestTag];
+        return names.some((name) => isAround(tag, `${name}-${(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before)}`, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)));
+    });
+}
+/** @throws UserError if the moving tags of two branches could be the same */
+function checkPublishBranches(inputs) {
+    const { builderTag, latestTag, publishBranch } = inputs;
+    if (publishBranch.length > 1 && (builderTag.startsWith(`${latestTag}-`) || latestTag.startsWith(`${builderTag}-`))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so moving tags of the branches of the input publish-branch could be the same; let neither begin with the other and a dash`);
+    }
+    for (const branch of publishBranch.slice(1).filter((item) => !item.includes('*'))) {
+        const why = whyNoMovingTags(branch, inputs);
+        if (why === undefined)
+            continue;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(branch)}, which cannot have moving tags of its own: ${why}; remove it, or rename the branch`);
+    }
 }
 
 
@@ -50437,6 +50933,121 @@ function runOption(name, line) {
 
 /***/ }),
 
+/***/ 3372:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EH: () => (/* binding */ readSecretFiles),
+/* harmony export */   Lr: () => (/* binding */ readSecretEnvs),
+/* harmony export */   Mz: () => (/* binding */ secretsInFiles),
+/* harmony export */   Py: () => (/* binding */ checkSecretIds),
+/* harmony export */   WN: () => (/* binding */ secretsInEnvironment),
+/* harmony export */   ql: () => (/* binding */ readSecrets)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+/** The characters of an id: it is a part of an argument of docker with commas between the parts. */
+const ID = /^[A-Za-z0-9_.-]+$/;
+/** The limit of BuildKit for a secret (moby/buildkit session/secrets). */
+const LONGEST_SECRET = 500 * 1_024;
+/**
+ * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
+ *
+ * @throws UserError
+ */
+function readSecrets(get) {
+    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
+    const secrets = all.filter(({ value }) => value.trim() !== '');
+    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
+    return [secrets, [...new Set(ids)]];
+}
+function secret(item) {
+    const equals = item.indexOf('=');
+    const id = item.slice(0, Math.max(equals, 0));
+    if (!ID.test(id)) {
+        // the line may be the secret itself, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
+    }
+    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
+    }
+    return { id, value: item.slice(equals + 1) };
+}
+/** @throws UserError */
+function readSecretFiles(get) {
+    // a path may have commas
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-files', () => false).map((item) => {
+        const [, id = '', path = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+        if (ID.test(id) && !path.includes('\0'))
+            return { id, path };
+        // the line may be a secret, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-files has a line that is not id=path; each line must be, for example npmrc=.npmrc, with an id of letters, digits, dots, dashes and underscores');
+    });
+}
+/** @throws UserError */
+function readSecretEnvs(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-envs', () => false).map((item) => {
+        const [, id = '', variable = ''] = /^([^=]*)=([A-Za-z_]\w*)$/.exec(item) ?? [];
+        if (ID.test(id))
+            return { id, variable };
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-envs has a line that is not id=NAME; each line must be, for example npm_token=NPM_TOKEN, with the name of an environment variable');
+    });
+}
+/**
+ * Validates that each id stands for one secret.
+ *
+ * @throws UserError
+ */
+function checkSecretIds({ secrets, secretFiles, secretEnvs }) {
+    // the last of two in the same input counts, as for docker
+    const lists = [
+        ['secrets', secrets],
+        ['secret-files', secretFiles],
+        ['secret-envs', secretEnvs]
+    ];
+    const seen = new Map();
+    for (const [name, items] of lists) {
+        for (const { id } of items) {
+            const other = seen.get(id) ?? name;
+            if (other !== name) {
+                throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Inputs ${other} and ${name} both have the id "${id}"; give each secret an id of its own`);
+            }
+            seen.set(id, name);
+        }
+    }
+}
+/** Returns the secrets in the environment, and the ids of those without a value. */
+function secretsInEnvironment(secretEnvs, env) {
+    const all = secretEnvs.map(({ id, variable }) => ({ id, value: env[variable] ?? '' }));
+    const isSet = ({ value }) => value.trim() !== '';
+    return [all.filter(isSet), all.filter((one) => !isSet(one)).map(({ id }) => id)];
+}
+/**
+ * Returns the text of the secrets in files, to redact it; of a file that is no text there is nothing to redact.
+ *
+ * @throws UserError if a file cannot be read; without its path, which may be a secret in the wrong input
+ */
+async function secretsInFiles(secretFiles) {
+    const all = await Promise.all(secretFiles.map(async ({ id, path }) => {
+        const bytes = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path).catch((error) => {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" cannot be read (${error.code}); give the path of a file, absolute or relative to the working directory`);
+        });
+        if (bytes.length > LONGEST_SECRET) {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" has ${bytes.length} bytes; docker takes at most ${LONGEST_SECRET}`);
+        }
+        const value = bytes.toString();
+        return Buffer.from(value).equals(bytes) ? [{ id, value }] : [];
+    }));
+    return all.flat();
+}
+
+
+/***/ }),
+
 /***/ 3271:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -50453,7 +51064,7 @@ function runOption(name, line) {
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 class Secrets {
-    /** The input `secrets`. */
+    /** The inputs `secrets` and `secret-envs`. */
     values;
     /** The texts to redact, line by line: the runner masks only within lines. */
     lines;
@@ -50463,10 +51074,11 @@ class Secrets {
      * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
      * @param env the environment of the step: the inputs may name its variables
      * @param known a text that is no secret: the Dockerfile
+     * @param files the content of the input `secret-files`, which docker reads itself
      */
-    constructor(inputs, names = [], env = {}, known = '') {
+    constructor(inputs, names = [], env = {}, known = '', files = []) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs, env, known);
+        const all = hiddenTexts({ ...inputs, secrets: [...inputs.secrets, ...files] }, env, known);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50494,7 +51106,7 @@ class Secrets {
     }
 }
 /** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
-const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
+const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays url'.split(' '));
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
 }
@@ -50973,6 +51585,34 @@ async function readImageId(docker, name, signal) {
 
 /***/ }),
 
+/***/ 2922:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ readWarning),
+/* harmony export */   o: () => (/* binding */ distinctWarnings)
+/* harmony export */ });
+/** Parses a warning; undefined if it has no text. Its text is `RULE: MESSAGE (line N)` (frontend/dockerfile/linter). */
+function readWarning({ short = '', url = '', range = [] }) {
+    const text = Buffer.from(short, 'base64').toString().trim();
+    if (text === '')
+        return undefined;
+    const [, rule = '', rest = text] = /^([A-Z][A-Za-z]*): (.*)$/s.exec(text) ?? [];
+    const line = range?.[0]?.start?.line;
+    return {
+        ...{ rule, message: rest.replace(/ \(line \d+\)$/, ''), url: /^https:\/\/\S+$/.test(url) ? url : '' },
+        ...(Number.isSafeInteger(line) && Number(line) > 0 && { line: Number(line) })
+    };
+}
+/** Returns each warning once: the builder checks the whole file for each stage that it builds. */
+function distinctWarnings(warnings) {
+    const byText = new Map(warnings.map((warning) => [JSON.stringify(warning), warning]));
+    return [...byText.values()].toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
+
+/***/ }),
+
 /***/ 316:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -51007,6 +51647,10 @@ class LineReader {
             if (rest !== '')
                 this.read(rest, stream);
         }
+    }
+    /** Only `--progress=rawjson` has warnings with their places. */
+    warnings() {
+        return [];
     }
     failure() {
         const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord);
@@ -51221,6 +51865,38 @@ function namesIn(word, escapeChar) {
 }
 function keywordAt({ text }, line) {
     return /^\s*([a-z]+)/i.exec(text.split('\n')[line - 1] ?? '')?.[1] ?? 'ARG';
+}
+
+
+/***/ }),
+
+/***/ 8154:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ readDockerignore)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+
+
+/**
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
+ *
+ * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
+ * cli/command/image/build/dockerignore.go)
+ */
+async function readDockerignore(contextFolder, file) {
+    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
+    for (const path of [...besideFile, (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(contextFolder, '.dockerignore')]) {
+        // docker also ignores a file that it cannot read (bk: the same)
+        const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
 }
 
 
@@ -51908,12 +52584,12 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3360);
 /* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1191);
-/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8177);
-/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9010);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9090);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7652);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2138);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5144);
+/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2284);
+/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9010);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9090);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7652);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2250);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4783);
 
 
 
@@ -51926,12 +52602,12 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 /** Runs the step of the action `build`: builds the builder image, and hands it to the machines that test and publish. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_8__/* .runAction */ .C)(async (action) => {
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .runAction */ .C)(async (action) => {
     const { log, runId, secrets, timeline } = action;
-    const inputs = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .handedInputs */ .Ww)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_8__/* .readInput */ .R, secrets);
-    const wanted = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTransport */ .wy)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_8__/* .readInput */ .R);
+    const inputs = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .handedInputs */ .Ww)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .readInput */ .R, secrets);
+    const wanted = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTransport */ .wy)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .readInput */ .R);
     (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .checkMatrix */ .Aw)(action.inputs.tests.length);
-    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_9__/* .makePlan */ .Cs)(action);
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_10__/* .makePlan */ .Cs)(action);
     const { plan } = planned;
     if (wanted === 'registry' && !plan.decision.push) {
         log.notice('The images are handed on in an archive, because this run may not push');
@@ -51939,7 +52615,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_8__/* .runAction */ .C)(async (a
     const transport = plan.decision.push ? wanted : 'artifact';
     const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), `shared-docker-layers-hand-off-${runId}`);
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdir)(folder);
-    const result = await (0,_run_js__WEBPACK_IMPORTED_MODULE_9__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__/* .buildForOthers */ .F4)(run, { transport, folder }));
+    const result = await (0,_run_js__WEBPACK_IMPORTED_MODULE_10__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__/* .buildForOthers */ .F4)(run, { transport, folder }));
     if (result.handedOn === undefined || result.failures.length > 0)
         return result;
     const { digest, images, tests } = result.handedOn;
@@ -51949,20 +52625,20 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_8__/* .runAction */ .C)(async (a
         ...{ commit: plan.commit.sha, image: plan.inputs.image, variant: plan.variant, buildArgs: plan.buildArgs },
         ...{ inputs, tests, transport, digest, images },
         startedAt: performance.timeOrigin,
-        builds: secrets.redactTexts((0,_result_result_js__WEBPACK_IMPORTED_MODULE_7__/* .buildsOf */ .jV)(result)),
+        builds: secrets.redactTexts((0,_result_result_js__WEBPACK_IMPORTED_MODULE_8__/* .buildsOf */ .jV)(result)),
         timeline: secrets.redactTexts(timeline.spans())
     };
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_6__/* .HAND_OFF_FILE */ .$z), `${JSON.stringify(handOff)}\n`);
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_7__/* .HAND_OFF_FILE */ .$z), `${JSON.stringify(handOff)}\n`);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .info */ .pq(`The hand-off for the actions test and publish is in ${folder}`);
     return result;
-}, { part: 'build', outputs: _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_10__/* .buildOutputs */ .J });
+}, { part: 'build', outputs: _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_6__/* .buildOutputs */ .J });
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 2138:
+/***/ 2250:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -51982,10 +52658,12 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 11 modules
 var core = __nccwpck_require__(3360);
-// EXTERNAL MODULE: ./.build/src/action/inputs.js
-var action_inputs = __nccwpck_require__(2449);
+// EXTERNAL MODULE: ./.build/src/action/inputs.js + 1 modules
+var action_inputs = __nccwpck_require__(3100);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
 // EXTERNAL MODULE: ./.build/src/action/secrets.js
 var action_secrets = __nccwpck_require__(3271);
 // EXTERNAL MODULE: ./.build/src/action/state.js
@@ -52261,6 +52939,12 @@ function describeFailure(failure, result) {
             const build = (0,result_result/* buildsOf */.jV)(result).find(({ image }) => image === failure.image);
             return `Building ${failure.image} failed: ${build?.failure}`;
         }
+        case 'platform': {
+            const { platform } = failure;
+            const one = result.platforms?.find((other) => other.platform === platform);
+            const own = one?.failures[failure.index];
+            return `${platform}: ${one && own ? describeFailure(own, one) : 'the image was not made'}`;
+        }
         case 'test': {
             const test = result.tests[failure.index];
             return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
@@ -52355,7 +53039,9 @@ function alsoRead(bases) {
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
     // a test may pass although its reports contain failed cases
-    const cases = result.tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
+    const cases = [result, ...(result.platforms ?? [])]
+        .flatMap(({ tests }) => tests)
+        .flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
         message: `${name}: ${message}`,
         place: { title: (0,action_tests/* titleOfTest */.Ex)(test) }
     })));
@@ -52372,9 +53058,33 @@ function annotateMisses(result, { file, expected, publishes }) {
         place: placeOfMiss(miss, file)
     }));
 }
+/** GitHub shows ten annotations of a kind per step. */
+const MOST_WARNINGS = 10;
+/**
+ * Returns the first warnings of Docker's build checks at their lines, and one sentence that counts the others, if there are any.
+ *
+ * @param file path of the Dockerfile
+ */
+function annotateWarnings(warnings, file) {
+    const annotations = warnings.slice(0, MOST_WARNINGS).map(({ rule, message, line, url }) => ({
+        message: [`${rule === '' ? '' : `${rule}: `}${message}`, url].filter((text) => text !== '').join('\n'),
+        place: placeInDockerfile('Docker build check', line, file)
+    }));
+    const more = warnings.length - annotations.length;
+    if (more === 0)
+        return { annotations };
+    const what = more === 1 ? '1 more warning' : `${more} more warnings`;
+    return { annotations, rest: `Docker's build checks have ${what}, which the report lists` };
+}
 function annotate(failure, result, file) {
     const message = describeFailure(failure, result);
     switch (failure.kind) {
+        case 'platform': {
+            const one = result.platforms?.find(({ platform }) => platform === failure.platform);
+            const own = one?.failures[failure.index];
+            const { message: _, place = {} } = one && own ? annotate(own, { ...one, cancelled: false }, file) : {};
+            return { message, place };
+        }
         case 'test':
             return annotateTest(message, result.tests[failure.index]);
         case 'build': {
@@ -52546,7 +53256,11 @@ function fenced(lines, language = '') {
 
 // EXTERNAL MODULE: ./.build/src/report/outputs.js
 var report_outputs = __nccwpck_require__(2460);
+// EXTERNAL MODULE: ./.build/src/docker/progress/build-warnings.js
+var build_warnings = __nccwpck_require__(2922);
 ;// CONCATENATED MODULE: ./.build/src/report/report.js
+
+
 
 
 /**
@@ -52555,7 +53269,8 @@ var report_outputs = __nccwpck_require__(2460);
  * @param startedAt when this machine began, in milliseconds since 1970
  */
 function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
-    const { builder, cacheStages, production, failures, publication, machines, ...rest } = result;
+    const { builder, cacheStages, production, failures, publication, machines, ...others } = result;
+    const { platforms, ...rest } = others;
     const describe = (failure) => describeFailure(failure, result);
     return {
         version: 1,
@@ -52580,9 +53295,11 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
         ...(builder && { builder: reported(builder) }),
         cacheStages: cacheStages.map(reported),
         ...(production && { production: reported(production) }),
+        ...(platforms && { platforms: platforms.map(reportedPlatform) }),
+        warnings: warningsOf(result),
         publishReason: part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
-        cache: (0,cache_verdict/* judgeCache */.aV)(result),
-        timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
+        cache: platforms ? (0,cache_verdict/* joinVerdicts */.$U)(platforms) : (0,cache_verdict/* judgeCache */.aV)(result),
+        timeline: machines ? joined(machines, { name: part ?? 'join', startedAt, timeline }) : timeline
     };
 }
 /** Returns the timelines of all machines as one, which begins with the first machine. */
@@ -52601,9 +53318,24 @@ function reasonOfHandOff({ transport, digest }) {
     const how = transport === 'registry' ? 'in the registry' : 'in an archive';
     return `The images are handed on ${how}; publish decides what is published.`;
 }
-function reported(build) {
+/** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
+function warningsOf(result) {
+    return (0,build_warnings/* distinctWarnings */.o)((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+}
+function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
     return { ...build, unreadableCaches: caches };
+}
+function reportedPlatform(one) {
+    const { builder, cacheStages, production, failures, ...rest } = one;
+    return {
+        ...rest,
+        failures: failures.map((failure) => describeFailure(failure, one)),
+        ...(builder && { builder: reported(builder) }),
+        cacheStages: cacheStages.map(reported),
+        ...(production && { production: reported(production) }),
+        cache: (0,cache_verdict/* judgeCache */.aV)(one)
+    };
 }
 function publishReason(plan, { failures, cancelled, publication, commands, cacheTags }) {
     if (plan && commands)
@@ -52621,7 +53353,41 @@ function publishReason(plan, { failures, cancelled, publication, commands, cache
 
 // EXTERNAL MODULE: ./.build/src/plan/dirty.js
 var dirty = __nccwpck_require__(3127);
+;// CONCATENATED MODULE: ./.build/src/report/platform-table.js
+
+/** Makes the table of a run of several platforms, with a column for each. */
+function platformTable(platforms) {
+    const names = [...new Set(platforms.flatMap(({ tests }) => tests).map(nameOf))];
+    const row = (title, cell) => [title, ...platforms.map(cell)];
+    const rows = [
+        row('image', describeImage),
+        row('steps from the cache', ({ cache, unchanged }) => (unchanged ? '' : `${cache.cached} of ${cache.total}`)),
+        ...names.map((name) => row(name, ({ tests }) => describeTest(tests.find((test) => nameOf(test) === name)))),
+        row('a new host pulls', ({ pullSize }) => (pullSize ? `${(pullSize.fullBytes / 1e6).toFixed(1)} MB` : '')),
+        row('a host with the previous image pulls', ({ pullSize }) => pullSize?.previous === undefined ? '' : `${(pullSize.bytes / 1e6).toFixed(1)} MB`)
+    ];
+    return {
+        kind: 'table',
+        head: ['', ...platforms.map(({ platform }) => platform)],
+        rows: rows.filter(([, ...cells]) => cells.some((cell) => cell !== ''))
+    };
+}
+function describeImage({ digest, failures, unchanged }) {
+    if (failures.length > 0)
+        return 'failed';
+    if (unchanged)
+        return `unchanged since ${unchanged.commit.slice(0, 7)}`;
+    return digest === '' ? 'built' : digest.slice(0, 19);
+}
+function nameOf(test) {
+    return (0,action_tests/* titleOfTest */.Ex)(test).replace(/^Test /, 'test ');
+}
+function describeTest(test) {
+    return test === undefined ? 'not run' : `${test.status}, ${test.seconds.toFixed(1)} s`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/report/summary.js
+
 
 
 
@@ -52631,7 +53397,8 @@ var dirty = __nccwpck_require__(3127);
 const MOST_OUTPUTS = 10;
 /** Makes the summary of a run for people, from the report alone. */
 function makeSummary(report) {
-    const { unchanged, cache, tests, publication, pullSize, engine, commands } = report;
+    const { unchanged, cache, publication, pullSize, engine, commands, platforms = [] } = report;
+    const tests = allTests(report);
     const blocks = [
         { kind: 'heading', text: headline(report) },
         { kind: 'list', items: report.failures },
@@ -52641,10 +53408,12 @@ function makeSummary(report) {
             ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
             : []),
         { kind: 'list', items: sources(report) },
+        { kind: 'list', items: platforms.flatMap(({ untested }) => (untested === undefined ? [] : [`${untested}.`])) },
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
+        ...(platforms.length > 0 ? [platformTable(platforms)] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        testTable(tests),
+        testTable(report.tests),
         table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
             .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
@@ -52654,7 +53423,7 @@ function makeSummary(report) {
             `${cached} of ${total}`,
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
-        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])),
+        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])),
         table(['added cache tag'], report.cacheTags.map((reference) => [reference])),
         // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
@@ -52674,6 +53443,10 @@ function paragraph(text) {
 }
 function table(head, rows) {
     return { kind: 'table', head, rows };
+}
+/** The tests of all platforms. */
+function allTests({ tests, platforms = [] }) {
+    return [tests, ...platforms.map((one) => one.tests)].flat();
 }
 /** The tests, with their machines if other ones ran them. */
 function testTable(tests) {
@@ -52697,12 +53470,17 @@ function isEmpty(block) {
 }
 /** Returns one sentence for each build that took its cache from another commit's cache tag. */
 function sources(report) {
-    return (0,result_result/* buildsOf */.jV)(report).flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
+    return [report, ...(report.platforms ?? [])]
+        .flatMap(result_result/* buildsOf */.jV)
+        .flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
         ? []
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const tests = allTests(report);
+    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
+    const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
     if (part === 'test')
@@ -52809,6 +53587,10 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }, movi
     }
     return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`;
 }
+/** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
+function shortDigest(digest) {
+    return digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+}
 function countOf(count, what) {
     return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
@@ -52892,6 +53674,7 @@ function bars({ sections, more }) {
 
 
 
+
 /** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
 /** Returns the text of an input, as the user wrote it. */
@@ -52934,13 +53717,17 @@ async function runAction(work, entry = {}) {
     try {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
-        const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs));
+        const read = (0,action_inputs/* readInputs */.Ko)(get);
+        const [inEnvironment, unset] = (0,secret_inputs/* secretsInEnvironment */.WN)(read.secretEnvs, process.env);
+        const inputs = { ...read, secrets: [...read.secrets, ...inEnvironment] };
+        const [dockerfile, files] = await Promise.all([readDockerfile(inputs), (0,secret_inputs/* secretsInFiles */.Mz)(inputs.secretFiles)]);
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, dockerfile, files);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
-        (0,action_inputs/* crossCheck */.DV)(inputs);
-        noticeEmptySecrets((0,action_inputs/* readSecrets */.ql)(get)[1], log);
+        (0,action_inputs/* crossCheck */.DV)(read);
+        noticeEmptySecrets('in the input secrets', (0,secret_inputs/* readSecrets */.ql)(get)[1], log);
+        noticeEmptySecrets('in the environment, for the input secret-envs,', unset, log);
         warnOfSecrets(inputs, secrets, log);
         const childEnv = childEnvironment(process.env, (0,passed_variables/* variablesAskedFor */.N)(inputs));
         const docker = new DockerCli(childEnv, timeline);
@@ -52975,28 +53762,31 @@ async function readDockerfile({ context, file = (0,external_node_path_.join)(con
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs, temp) {
     const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env;
-    const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs;
+    const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs;
+    const { context, file, platform, platforms } = inputs;
     const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : [];
     return [
         image,
         builderTag,
         latestTag,
+        commitTag,
         ...tags,
         builderTarget,
         target,
         ...stages,
-        publishBranch,
+        ...publishBranch,
         context,
         file,
-        platform
+        platform,
+        ...platforms
     ]
         .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
         .flatMap((name) => name ?? []);
 }
-function noticeEmptySecrets(ids, log) {
+function noticeEmptySecrets(where, ids, log) {
     if (ids.length === 0)
         return;
-    log.notice(`No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
+    log.notice(`No value ${where} for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
 }
 function warnOfSecrets({ buildArgs }, { shown }, log) {
     for (const { name } of (0,action_secrets/* findSecretLike */.bt)(buildArgs)) {
@@ -53023,8 +53813,11 @@ async function report({ entry, plan, result, spans, log, path }) {
             expected: plan.inputs.expectCache,
             publishes: plan.decision.publish
         });
-        for (const { message, place } of misses)
+        const checks = annotateWarnings(made.warnings, plan.file);
+        for (const { message, place } of [...misses, ...checks.annotations])
             log.warning(message, place);
+        if (checks.rest !== undefined)
+            log.info(checks.rest);
     }
     for (const { message, place } of annotateFailures(result, plan?.file))
         log.error(message, place);
@@ -53039,12 +53832,22 @@ async function report({ entry, plan, result, spans, log, path }) {
         core/* setFailed */.C1(`The outputs could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     try {
+        await declareArtifact((0,report_outputs/* artifactOf */.q)(made));
+    }
+    catch (error) {
+        log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+    try {
         await writeSummary(makeSummary(made));
     }
     catch (error) {
         log.warning(`The summary could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     log.end();
+}
+async function declareArtifact(line) {
+    if (process.env.GITHUB_ARTIFACTS && line !== '')
+        await (0,promises_.appendFile)(process.env.GITHUB_ARTIFACTS, `${line}\n`);
 }
 async function writeSummary(summary) {
     if (process.env.GITHUB_STEP_SUMMARY)
@@ -53056,7 +53859,7 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 5144:
+/***/ 4783:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -53066,7 +53869,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   qd: () => (/* binding */ runWith)
 });
 
-// UNUSED EXPORTS: recordingDocker, removeOwnContainers
+// UNUSED EXPORTS: isNameOf, recordingDocker, removeOwnContainers
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
@@ -54146,298 +54949,8 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
-/*!
- * content-type
- * Copyright(c) 2015 Douglas Christopher Wilson
- * MIT Licensed
- */
-const SP = 32; // " "
-const HTAB = 9; // "\t"
-const SEMI = 59; // ";"
-const EQ = 61; // "="
-const DQUOTE = 34; // '"'
-const BSLASH = 92; // "\\"
-const COMMA = 44; // ","
-const LOWER_CASE = 1;
-const OWS = 2;
-const SEMI_FLAG = 4;
-const COMMA_FLAG = 8;
-const TOKEN_FLAG = 16;
-const NON_ASCII = 0xff00;
-const CASE_FLAGS = LOWER_CASE | NON_ASCII;
-/**
- * Character flags used to normalize HTTP field values while scanning.
- * Out-of-range reads intentionally coerce to zero in bitwise expressions.
- */
-const CHAR_MAP = new Uint8Array(0x100);
-CHAR_MAP[HTAB] |= OWS;
-CHAR_MAP[SP] |= OWS;
-CHAR_MAP[SEMI] |= SEMI_FLAG;
-CHAR_MAP[COMMA] |= COMMA_FLAG;
-for (let code = 0x80 /* non-ASCII */; code <= 0xff; code++) {
-    CHAR_MAP[code] |= LOWER_CASE;
-}
-for (const char of "!#$%&'*+-.^_`|~") {
-    CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
-}
-for (let code = 0x30 /* 0 */; code <= 0x39 /* 9 */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-for (let code = 0x41 /* A */; code <= 0x5a /* Z */; code++) {
-    CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
-}
-for (let code = 0x61 /* a */; code <= 0x7a /* z */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-/**
- * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
- */
-const NullObject = /* @__PURE__ */ (() => {
-    const C = function () { };
-    C.prototype = Object.create(null);
-    return C;
-})();
-/**
- * Validate a type string against RFC 9110.
- */
-function isTypeValid(type, start = 0, end = type.length) {
-    let hasSlash = false;
-    for (let index = start; index < end; index++) {
-        const code = type.charCodeAt(index);
-        if (code === 47 /* / */) {
-            if (hasSlash || index === start || index >= end - 1)
-                return false;
-            hasSlash = true;
-        }
-        else if (!isTokenCode(code)) {
-            return false;
-        }
-    }
-    return hasSlash;
-}
-/**
- * Validate a token against RFC 9110.
- */
-function isTokenValid(token, start = 0, end = token.length) {
-    if (start >= end)
-        return false;
-    for (let index = start; index < end; index++) {
-        if (!isTokenCode(token.charCodeAt(index)))
-            return false;
-    }
-    return true;
-}
-/**
- * Check whether a character code belongs to the token production in RFC 9110.
- */
-function isTokenCode(code) {
-    return (CHAR_MAP[code] & TOKEN_FLAG) !== 0;
-}
-/**
- * Serialize a parameter value.
- */
-function parameterValue(str) {
-    const len = str.length;
-    if (len === 0)
-        return '""';
-    let index = 0;
-    while (index < len && isTokenCode(str.charCodeAt(index)))
-        index++;
-    if (index === len)
-        return str;
-    let result = '"';
-    let start = 0;
-    while (index < len) {
-        const code = str.charCodeAt(index);
-        if (code !== HTAB && (code < SP || code === 127 || code > 255)) {
-            throw new TypeError(`Invalid parameter value: ${str}`);
-        }
-        if (code === 34 /* " */ || code === 92 /* \\ */) {
-            result += `${str.slice(start, index)}\\`;
-            start = index;
-        }
-        index++;
-    }
-    return `${result}${str.slice(start)}"`;
-}
-/**
- * Format an object into a `Content-Type` header.
- */
-function format(obj) {
-    const { type, parameters } = obj;
-    if (!type || !isTypeValid(type)) {
-        throw new TypeError(`Invalid type: ${type}`);
-    }
-    let result = type;
-    if (parameters) {
-        for (const param of Object.keys(parameters)) {
-            if (!isTokenValid(param)) {
-                throw new TypeError(`Invalid parameter name: ${param}`);
-            }
-            result += `; ${param}=${parameterValue(parameters[param])}`;
-        }
-    }
-    return result;
-}
-/**
- * Parse a `Content-Type` header.
- */
-function dist_parse(header, options) {
-    const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
-    const len = header.length;
-    let valueStart = options?.start ?? 0;
-    while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
-        valueStart++;
-    }
-    let index = valueStart;
-    let typeFlags = 0;
-    let whitespace = -1;
-    let stop = options?.parameters === false ? COMMA_FLAG : 0;
-    while (index < len) {
-        const code = header.charCodeAt(index);
-        const flags = CHAR_MAP[code];
-        if ((flags & stopFlags) !== 0) {
-            stop |= flags & COMMA_FLAG;
-            break;
-        }
-        if ((flags & OWS) !== 0) {
-            if (whitespace === -1)
-                whitespace = index;
-        }
-        else {
-            whitespace = -1;
-        }
-        typeFlags |= (code & NON_ASCII) | flags;
-        index++;
-    }
-    const valueEnd = whitespace === -1 ? index : whitespace;
-    const value = header.slice(valueStart, valueEnd);
-    const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-    if (index === len || stop !== 0) {
-        return { type, index, parameters: new NullObject() };
-    }
-    return parseParameters(header, type, index, len, stopFlags);
-}
-/**
- * Parses the parameters of a `Content-Type` header starting at the given index.
- */
-function parseParameters(header, type, index, len, stopFlags) {
-    const parameters = new NullObject();
-    parameter: while (index < len) {
-        index++; // Skip over ;
-        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-            index++;
-        }
-        const keyStart = index;
-        let keyFlags = 0;
-        let keyWhitespace = -1;
-        while (index < len) {
-            const code = header.charCodeAt(index);
-            const flags = CHAR_MAP[code];
-            if ((flags & stopFlags) !== 0) {
-                if ((flags & COMMA_FLAG) !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if (code === EQ) {
-                const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
-                const value = header.slice(keyStart, keyEnd);
-                const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-                index++;
-                while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-                    index++;
-                }
-                if (index < len && header.charCodeAt(index) === DQUOTE) {
-                    const quotedStart = ++index;
-                    let escaped = false;
-                    while (index < len) {
-                        const code = header.charCodeAt(index);
-                        if (code === DQUOTE) {
-                            if (parameters[key] === undefined) {
-                                parameters[key] = escaped
-                                    ? unescapeQuotedPairs(header, quotedStart, index)
-                                    : header.slice(quotedStart, index);
-                            }
-                            index++;
-                            let stop = 0;
-                            // Discard characters between quote and delimiter.
-                            while (index < len) {
-                                const code = header.charCodeAt(index);
-                                const flags = CHAR_MAP[code];
-                                if ((flags & stopFlags) !== 0) {
-                                    stop = flags & COMMA_FLAG;
-                                    break;
-                                }
-                                index++;
-                            }
-                            if (stop !== 0)
-                                break parameter;
-                            continue parameter;
-                        }
-                        if (code === BSLASH && index + 1 < len) {
-                            escaped = true;
-                            index += 2;
-                            continue;
-                        }
-                        index++;
-                    }
-                    continue parameter;
-                }
-                const valueStart = index;
-                let stop = 0;
-                let valueWhitespace = -1;
-                while (index < len) {
-                    const code = header.charCodeAt(index);
-                    const flags = CHAR_MAP[code];
-                    if ((flags & stopFlags) !== 0) {
-                        stop = flags & COMMA_FLAG;
-                        break;
-                    }
-                    if ((flags & OWS) !== 0) {
-                        if (valueWhitespace === -1)
-                            valueWhitespace = index;
-                    }
-                    else {
-                        valueWhitespace = -1;
-                    }
-                    index++;
-                }
-                if (parameters[key] === undefined) {
-                    const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
-                    parameters[key] = header.slice(valueStart, valueEnd);
-                }
-                if (stop !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if ((flags & OWS) !== 0) {
-                if (keyWhitespace === -1)
-                    keyWhitespace = index;
-            }
-            else {
-                keyWhitespace = -1;
-            }
-            keyFlags |= (code & NON_ASCII) | flags;
-            index++;
-        }
-    }
-    return { type, index, parameters };
-}
-/**
- * Remove backslashes from quoted pairs in a known-terminated quoted string body.
- */
-function unescapeQuotedPairs(str, start, end) {
-    let result = "";
-    for (let index = start; index < end; index++) {
-        if (str.charCodeAt(index) === BSLASH) {
-            result += str.slice(start, index);
-            start = ++index;
-        }
-    }
-    return result + str.slice(start, end);
-}
-//# sourceMappingURL=index.js.map
+// EXTERNAL MODULE: ./node_modules/@octokit/request/node_modules/content-type/dist/index.js
+var dist = __nccwpck_require__(6919);
 ;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
@@ -55217,7 +55730,7 @@ async function getResponseData(response) {
   if (!contentType) {
     return response.text().catch(noop);
   }
-  const mimetype = dist_parse(contentType);
+  const mimetype = (0,dist/* parse */.qg)(contentType);
   if (isJSONResponse(mimetype)) {
     let text = "";
     try {
@@ -58688,10 +59201,10 @@ var collect_reports = __nccwpck_require__(7392);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./.build/src/action/inputs.js
-var action_inputs = __nccwpck_require__(2449);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
 // EXTERNAL MODULE: ./.build/src/docker/engine-info.js
 var engine_info = __nccwpck_require__(9778);
 // EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
@@ -58749,28 +59262,8 @@ function differencesOfConfig(dockerfile, stage) {
     ];
 }
 
-;// CONCATENATED MODULE: ./.build/src/dockerfile/dockerignore.js
-// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
-
-
-/**
- * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
- *
- * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
- * cli/command/image/build/dockerignore.go)
- */
-async function readDockerignore(contextFolder, file) {
-    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
-    for (const path of [...besideFile, (0,external_node_path_.join)(contextFolder, '.dockerignore')]) {
-        // docker also ignores a file that it cannot read (bk: the same)
-        const text = await (0,promises_.readFile)(path, 'utf8').catch(() => undefined);
-        if (text !== undefined)
-            return text;
-    }
-    return '';
-}
-
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerfile_dockerignore = __nccwpck_require__(8154);
 // EXTERNAL MODULE: ./.build/src/dockerfile/model.js
 var model = __nccwpck_require__(4943);
 // EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
@@ -58779,6 +59272,84 @@ var dockerfile_parse = __nccwpck_require__(4161);
 var image_reference = __nccwpck_require__(8330);
 // EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
 var reserved_tags = __nccwpck_require__(2485);
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
+;// CONCATENATED MODULE: ./.build/src/plan/builder-inputs.js
+
+
+
+
+
+/** Returns the names of the inputs that are set and that the legacy builder lacks. */
+function inputsForBuildKit(inputs) {
+    const isOfEnvironment = (id) => inputs.secretEnvs.some((other) => other.id === id);
+    return [
+        ...named('secrets', !inputs.secrets.every(isOfEnvironment)),
+        ...named('secret-files', inputs.secretFiles.length > 0),
+        ...named('secret-envs', inputs.secretEnvs.length > 0),
+        ...named('ssh', inputs.ssh.length > 0),
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...inputsForManifests(inputs)
+    ];
+}
+/** Returns the names of the inputs that are set and change the manifest of an image: only the containerd store keeps it. */
+function inputsForManifests({ annotations, provenance, sbom }) {
+    return [
+        ...named('annotations', annotations.length > 0),
+        ...named('provenance', provenance !== undefined),
+        ...named('sbom', sbom !== undefined)
+    ];
+}
+function named(name, isSet) {
+    return isSet ? [name] : [];
+}
+/** The first buildx with `--build-context` and `--no-cache-filter`, and that with `--attest` and `--annotation`. */
+const BUILDX_FOR_STAGES = '0.8.0';
+const BUILDX_FOR_MANIFESTS = '0.12.0';
+/**
+ * Validates that the engine and its client support what the inputs ask for: docker ignores some of it without a word.
+ *
+ * @throws UserError
+ */
+function checkBuilderInputs(inputs, { version, store, buildx }, { client }) {
+    // docker build with its own BuildKit client ignores ulimits (docker/cli 20.10, cli/command/image/build_buildkit.go)
+    const forBuildx = [
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...(client === 'integrated' ? named('ulimit', inputs.ulimit.length > 0) : [])
+    ];
+    const forManifests = inputsForManifests(inputs);
+    const [first] = [...forManifests, ...forBuildx];
+    const least = forManifests.length > 0 ? BUILDX_FOR_MANIFESTS : BUILDX_FOR_STAGES;
+    if (first !== undefined && (buildx === undefined || !(0,engine_info/* atLeast */.jZ)(buildx, least))) {
+        const has = buildx === undefined ? 'this docker client has none' : `this docker client has ${buildx}`;
+        throw new errors/* UserError */.yo(`Input ${first} needs buildx ${least} or later, and ${has}; upgrade it, or remove the input`);
+    }
+    const [manifest] = forManifests;
+    if (manifest !== undefined && store !== 'containerd') {
+        throw new errors/* UserError */.yo(`Input ${manifest} needs the containerd image store, and this engine (Docker ${version}) has the store ${store}; remove the input, or turn on the feature containerd-snapshotter of the engine`);
+    }
+}
+/**
+ * Validates that no named context takes the place of a stage, which the action builds and tests, and that folders exist.
+ *
+ * @throws UserError
+ */
+function checkBuildContexts({ stages }, contexts) {
+    for (const { name } of stages) {
+        const context = name === undefined ? undefined : (0,build_inputs/* findBuildContext */.LJ)(contexts, name);
+        if (context) {
+            throw new errors/* UserError */.yo(`Input build-contexts has the name ${(0,lib_text/* quote */.hD)(context.name)}, which is a stage of the Dockerfile; give the context another name`);
+        }
+    }
+    for (const { name, value, kind } of contexts) {
+        if (kind !== 'folder' || (0,external_node_fs_.statSync)(value, { throwIfNoEntry: false })?.isDirectory())
+            continue;
+        throw new errors/* UserError */.yo(`Input build-contexts: the folder of the context ${(0,lib_text/* quote */.hD)(name)} was not found: ${(0,lib_text/* quote */.hD)(value)}; give a folder, or docker-image://IMAGE for an image`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/cache-stages.js
 
 
@@ -58827,52 +59398,12 @@ function find(dockerfile, name, needed, published) {
 
 // EXTERNAL MODULE: ./.build/src/plan/dirty.js
 var plan_dirty = __nccwpck_require__(3127);
-// EXTERNAL MODULE: ./.build/src/action/tests.js
-var action_tests = __nccwpck_require__(3787);
-// EXTERNAL MODULE: ./.build/src/lib/hash.js
-var hash = __nccwpck_require__(7107);
-;// CONCATENATED MODULE: ./.build/src/plan/fingerprints.js
-
-
-
-/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
-const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
-/** @param platform of the engine */
-function takeFingerprints(inputs, platform) {
-    const { tests, productionTests, checks, testOptions } = inputs;
-    const options = (0,action_tests/* allRunOptions */.fP)(inputs);
-    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,lib_text/* splitAtEquals */.JD)(label)[0]));
-    const runsOn = inputs.platform ?? platform;
-    const isKnown = isSelfContained(options) && runsOn !== undefined;
-    return {
-        tests: isKnown ? (0,hash/* hashOf */.q)([tests, testOptions, runsOn, platform]) : undefined,
-        allTests: isKnown && checks.length === 0 ? (0,hash/* hashOf */.q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
-        inputs: (0,hash/* hashOf */.q)([labels, inputs.secrets, inputs.ssh])
-    };
-}
-/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
-function fingerprintOfTest({ tests, testOptions, platform }, index) {
-    return hashOf([tests[index] ?? null, testOptions, platform ?? '']);
-}
-/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
-const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
-/** Returns whether tests with these options see only the image. */
-function isSelfContained(words) {
-    return words.every((word, index) => {
-        if (!word.startsWith('-'))
-            return true;
-        const [name = '', ...inWord] = word.split('=');
-        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
-        // docker reads a profile from a file of the checkout
-        if (name === '--security-opt')
-            return value === 'no-new-privileges';
-        // a variable without a value gets the runner's value
-        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
-    });
-}
-
+// EXTERNAL MODULE: ./.build/src/plan/fingerprints.js
+var plan_fingerprints = __nccwpck_require__(1574);
 // EXTERNAL MODULE: ./.build/src/plan/labels.js
 var plan_labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/plan/references.js
 var references = __nccwpck_require__(2445);
 ;// CONCATENATED MODULE: ./.build/src/plan/publish-policy.js
@@ -58899,18 +59430,23 @@ const DISTRUSTED = {
 };
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
- * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * pushes nothing by itself, and only an event that builds a publishing branch itself promotes images, whatever the mode
  * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
  * check out any other commit).
  *
- * @param publishBranch short name of the publishing branch; '' for none
+ * @param publishing of the run's branch
+ * @param part the platform of the image, if the images of several platforms are joined later
  */
-function decidePublish(mode, publishBranch, context) {
+function decidePublish(mode, publishing, context, part) {
     const run = subject(context);
     const refusal = refusePush(mode, context);
     if (refusal)
         return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` };
-    const hold = refusePublish(publishBranch, context);
+    const hold = refusePublish(publishing, context);
+    if (part !== undefined) {
+        const reason = `${run} pushes the image of ${part}: the tags of the commit are set when the images of all platforms are joined.`;
+        return { push: true, publish: hold === '', reason };
+    }
     if (hold) {
         return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` };
     }
@@ -58937,7 +59473,7 @@ function refusePush(mode, context) {
         : 'it is not among the events that are trusted to push';
 }
 /** Returns why the run does not promote, or '' if it does. */
-function refusePublish(publishBranch, context) {
+function refusePublish({ branch: publishBranch, all, refusal }, context) {
     const { event, branch, tag } = context;
     if (context.isFork)
         return 'its code comes from a fork';
@@ -58953,20 +59489,29 @@ function refusePublish(publishBranch, context) {
         return 'it builds no branch';
     if (!publishBranch)
         return 'there is no publishing branch';
+    if (refusal !== undefined)
+        return `${(0,lib_text/* quote */.hD)(branch)} cannot have moving tags of its own, because ${refusal}`;
     if (branch !== publishBranch)
-        return `only branch ${(0,lib_text/* quote */.hD)(publishBranch)} moves those`;
+        return `only ${describeBranches(all)}`;
     if (context.checkout === 'other')
         return describeOtherCheckout(context);
     return '';
 }
+function describeBranches([first = '', ...further]) {
+    const names = further.map((name) => `, ${(0,lib_text/* quote */.hD)(name)}`).join('');
+    return further.length === 0 ? `branch ${(0,lib_text/* quote */.hD)(first)} moves those` : `branches ${(0,lib_text/* quote */.hD)(first)}${names} move those`;
+}
 /**
- * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * Returns whether a run that pushes may set a tag that is named after its branch or a publishing branch. Such a tag says what
  * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
  * the name of the moving tag means what it means here.
  */
-function maySetTag(tag, commit, decision, { publishBranch, latestTag }) {
-    if ((0,references/* isOfBranch */.Av)(tag, publishBranch) || (0,references/* isNamed */.ev)(tag, latestTag))
+function maySetTag(tag, commit, decision, publishing, inputs) {
+    if ((0,references/* isOfBranch */.Av)(tag, publishing.branch) || (0,references/* isNamed */.ev)(tag, publishing.latestTag))
         return decision.publish;
+    // another publishing branch sets these
+    if ((0,references/* isOfPublishing */.Pr)(tag, publishing) || (0,references/* isNamed */.ev)(tag, inputs.latestTag))
+        return false;
     return commit.checkout !== 'other' && !commit.isPullRequest;
 }
 /** Says that the checkout, which the run builds, is not the event's commit. */
@@ -58984,7 +59529,29 @@ function word(name) {
     return /^\w+$/.test(name) ? name : (0,lib_text/* quote */.hD)(name);
 }
 
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
+;// CONCATENATED MODULE: ./.build/src/plan/publishing.js
+
+/**
+ * Finds the publishing branch of a run. The first one has the moving tags of the inputs, each further one its own, and every
+ * other branch reads those of the first.
+ *
+ * @param first name of the first publishing branch; '' for none
+ * @param branch of the run; '' for none
+ */
+function findPublishing(inputs, first, branch) {
+    const { builderTag, latestTag } = inputs;
+    const all = [first, ...inputs.publishBranch.slice(1)];
+    const ofFirst = { branch: first, builderTag, latestTag, all };
+    if (branch === '' || branch === first || !all.slice(1).some((item) => (0,publish_branches/* fits */.lA)(branch, item)))
+        return ofFirst;
+    const refusal = (0,publish_branches/* whyNoMovingTags */.JY)(branch, { ...inputs, publishBranch: all });
+    return refusal === undefined ? { branch, ...(0,publish_branches/* movingTagsOf */.$c)(branch, inputs), all } : { ...ofFirst, refusal };
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/select-strategy.js
+
 
 
 /**
@@ -59000,8 +59567,7 @@ function selectStrategy(engine, dockerfile, inputs, dockerBuildkit, differences 
     const needs = [
         ...dockerfile.buildKitFeatures,
         ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
-        ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
-        ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+        ...inputsForBuildKit(inputs).map((name) => `input ${name}`)
     ].join(', ');
     const forgets = whyBuildKitForgets(engine);
     const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
@@ -59126,6 +59692,9 @@ var plan_variant = __nccwpck_require__(7194);
 
 
 
+
+
+
 /**
  * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
@@ -59141,7 +59710,9 @@ async function createPlan(planning) {
     const dockerfile = await readDockerfile(file, inputs, env);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
-    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+    (0,no_cache/* checkNoCacheFilters */.DD)(dockerfile, inputs, (0,stage_graph/* neededStages */.xB)(dockerfile, [builderStage, targetStage]));
+    checkBuildContexts(dockerfile, inputs.buildContexts);
+    const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
         findPublishBranch(inputs, commit, github, log),
         commit.commitTime ?? github.commitTime(commit.sha),
         (0,engine_info/* readEngineInfo */.Xc)(docker, signal),
@@ -59158,25 +59729,28 @@ async function createPlan(planning) {
         ...((0,external_node_fs_.existsSync)(`${file}.dockerignore`) ? [`the file ${(0,external_node_path_.basename)(file)}.dockerignore`] : [])
     ];
     const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
-    const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
-    const fingerprints = takeFingerprints(inputs, engine.platform);
-    const decision = decidePublish(inputs.push, publishBranch, commit);
-    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishBranch);
-    const refs = {
-        ...made,
-        branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag }))
-    };
-    if (decision.push)
+    checkBuilderInputs(inputs, engine, strategy);
+    const dockerignore = await (0,dockerfile_dockerignore/* readDockerignore */.$)(inputs.context, strategy.name === 'legacy' ? undefined : file);
+    const fingerprints = (0,plan_fingerprints/* takeFingerprints */.tp)(inputs, engine.platform);
+    const publishing = findPublishing(inputs, firstBranch, commit.branch);
+    const decision = decidePublish(inputs.push, publishing, commit, (0,references/* partOf */.BU)(inputs));
+    const made = (0,references/* makeRefs */.bx)(inputs, commit, cacheStages, publishing);
+    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishing, inputs)) };
+    if (publishing.refusal !== undefined && decision.reason.includes(publishing.refusal))
+        log.warning(decision.reason);
+    if (decision.push && (0,references/* partOf */.BU)(inputs) === undefined)
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = (0,plan_variant/* variantOf */.Bp)({
-        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: (0,stage_graph/* nameOf */.Vb)(targetStage) },
+        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        target: (0,stage_graph/* nameOf */.Vb)(targetStage),
         ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
     });
     const buildArgs = (0,plan_variant/* buildArgsOf */.tt)(dockerfile, inputs.buildArgs, env);
     const labels = (0,plan_labels/* makeLabels */.y6)(inputs, commit, created, { variant, buildArgs });
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
-    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
+    const isPart = (0,references/* partOf */.BU)(inputs) !== undefined;
+    const builds = (0,stage_builds/* planBuilds */.z)({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy, isPart });
     return {
         ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
         ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
@@ -59185,9 +59759,9 @@ async function createPlan(planning) {
 }
 /** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
 function withPlatform(inputs, otherwise) {
-    if (inputs.platform !== undefined || !otherwise)
+    if (inputs.platform !== undefined || inputs.platforms.length > 0 || !otherwise)
         return inputs;
-    return { ...inputs, platform: (0,action_inputs/* onePlatform */.In)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
+    return { ...inputs, platform: (0,platforms/* onePlatform */.I)('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
 }
 async function readDockerfile(file, { buildArgs }, env) {
     let text;
@@ -59219,17 +59793,18 @@ function findStages(dockerfile, { builderTarget, target }, file) {
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
     const moving = inputs.tags.filter((tag) => (0,references/* movingTags */.Ui)(refs).some((one) => (0,image_reference/* sameReference */.kP)(one, tag)) || (0,references/* isNamed */.ev)(tag, inputs.latestTag));
-    if (moving.length > 0 && !decision.publish) {
-        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+    const isSkipped = (tag) => !decision.publish || (made.branch.includes(tag) && !refs.branch.includes(tag));
+    if (moving.some(isSkipped)) {
+        log.notice(`Skipping ${moving.filter(isSkipped).join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
     }
     const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag));
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
     const others = (0,references/* tagsOfOthers */.KL)(inputs, commit);
-    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? ''));
+    const commits = others.filter((tag) => (0,reserved_tags/* isCommitTag */.OU)((0,image_reference/* parseReference */.F2)(tag).tag ?? '', inputs.commitTag));
     if (commits.length > 0) {
-        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+        log.notice(`Skipping ${commits.join(', ')} of the input tags: such a tag is that of a commit, and this run builds ${commit.shortSha}`);
     }
     const pulls = others.filter((tag) => !commits.includes(tag));
     if (pulls.length > 0) {
@@ -59253,7 +59828,7 @@ async function findDirtyFiles(commit, git) {
     return files?.[0] === undefined ? undefined : { files: files.slice(0, plan_dirty/* MOST_DIRTY_FILES */.t), count: files.length };
 }
 async function findPublishBranch(inputs, commit, github, log) {
-    const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
+    const known = inputs.publishBranch[0] ?? commit.defaultBranch ?? (await github.defaultBranch());
     if (known !== undefined)
         return known;
     if (commit.repository !== '') {
@@ -59274,8 +59849,8 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     throw new errors/* UserError */.yo(`Input builder names ${(0,lib_text/* quote */.hD)(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(9236);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var retry = __nccwpck_require__(681);
 ;// CONCATENATED MODULE: ./.build/src/registry/challenge.js
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -59956,7 +60531,58 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
+
+
+
+
+
+
+
+function contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = (0,json/* list */.p_)((0,json.at)((0,json/* parseJson */.qF)(bytes.toString()), 'manifests'))
+        .filter((entry) => (0,json.at)(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => (0,json/* text */.Qq)((0,json.at)(entry, 'digest')))
+        .filter(registry_reference/* isDigest */.Bc);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = (0,docker_errors/* failureOf */.g5)(result);
+    if (error !== undefined)
+        return { failure: (0,client_words/* failureOfWords */.jv)(error, reference) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,registry_reference/* digestOf */.ol)(result.stdout) }) };
+}
+/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
+const INDEX_BUILDX = '0.12.0';
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await (0,retry/* retry */.L)(options, title, async () => {
+        const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);
+    }, client_words/* transientFailure */.RG);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new errors/* CancelledError */.cc();
+    return failure;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
+
 
 
 
@@ -60031,6 +60657,18 @@ class HttpRegistry {
         }
         return { tagged };
     }
+    async content(reference) {
+        const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#content(reference)));
+        if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined)
+            return own;
+        const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference);
+        if (!told.failure)
+            this.#say(reference, 'The docker client', own.failure);
+        return told.failure ? own : told;
+    }
+    join(reference, images, annotations) {
+        return createIndex(this.#options, reference, images, annotations);
+    }
     async end() {
         this.#ended.abort();
         const connections = [...this.#connections.values()].map((connection) => connection.end());
@@ -60085,6 +60723,10 @@ class HttpRegistry {
             ids: [...new Set([top.digest, manifest.digest, config])],
             ...(sizes && { manifest: sizes })
         };
+    }
+    async #content(reference) {
+        const address = (0,registry_reference/* addressOf */.ci)(reference);
+        return contentOf(await this.#clientOf(address).manifest(address.target));
     }
     async #digest(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
@@ -60166,10 +60808,8 @@ async function makePlan(action) {
     return planned;
 }
 /** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
-async function runWith(action, { plan, git, github }, work) {
+async function runWith(action, { plan, git, github }, work, docker = recordingDocker(action, isNameOf([plan]))) {
     const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
-    const names = plan.builds.flatMap(({ tags }) => tags);
-    const docker = recordingDocker(action, (name) => names.includes(name) || (0,image_reference/* sameRepository */.RB)(inputs.image, name));
     const registry = new HttpRegistry({
         ...{ docker, log, timeline, signal },
         env: childEnv,
@@ -60191,6 +60831,11 @@ async function runWith(action, { plan, git, github }, work) {
         await (0,collect_reports/* handOver */.C)({ plan, log, folder });
         await removeOwnContainers(docker, runId, log, signal);
     }
+}
+/** Returns whether a run of one of these plans may have set a name in the engine. */
+function isNameOf(plans) {
+    const names = plans.flatMap(({ builds }) => builds).flatMap(({ tags }) => tags);
+    return (name) => names.includes(name) || plans.some(({ inputs }) => (0,image_reference/* sameRepository */.RB)(inputs.image, name));
 }
 /** Removes the containers of a run, whatever they do. */
 async function removeOwnContainers(docker, runId, log, signal) {
@@ -60887,406 +61532,19 @@ function list(value) {
 
 /***/ }),
 
-/***/ 9236:
+/***/ 681:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  L: () => (/* binding */ retry)
-});
-
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
-const objectToString = Object.prototype.toString;
-
-const isError = value => objectToString.call(value) === '[object Error]';
-
-const errorMessages = new Set([
-	'network error', // Chrome
-	'NetworkError when attempting to fetch resource.', // Firefox
-	'The Internet connection appears to be offline.', // Safari 16
-	'Network request failed', // `cross-fetch`
-	'fetch failed', // Undici (Node.js)
-	'terminated', // Undici (Node.js)
-	' A network error occurred.', // Bun (WebKit)
-	'Network connection lost', // Cloudflare Workers (fetch)
-]);
-
-function isNetworkError(error) {
-	const isValid = error
-		&& isError(error)
-		&& error.name === 'TypeError'
-		&& typeof error.message === 'string';
-
-	if (!isValid) {
-		return false;
-	}
-
-	const {message, stack} = error;
-
-	// Safari 17+ has generic message but no stack for network errors
-	if (message === 'Load failed' || (message.startsWith('Load failed (') && message.endsWith(')'))) {
-		return stack === undefined
-			// Sentry adds its own stack trace to the fetch error, so also check for that
-			|| '__sentry_captured__' in error;
-	}
-
-	// Deno network errors start with specific text
-	if (message.startsWith('error sending request for url')) {
-		return true;
-	}
-
-	// Chrome: exact "Failed to fetch" or with hostname: "Failed to fetch (example.com)"
-	if (message === 'Failed to fetch' || (message.startsWith('Failed to fetch (') && message.endsWith(')'))) {
-		return true;
-	}
-
-	// Standard network error messages
-	return errorMessages.has(message);
-}
-
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
-
-
-function validateRetries(retries) {
-	if (typeof retries === 'number') {
-		if (retries < 0) {
-			throw new TypeError('Expected `retries` to be a non-negative number.');
-		}
-
-		if (Number.isNaN(retries)) {
-			throw new TypeError('Expected `retries` to be a valid number or Infinity, got NaN.');
-		}
-
-		// Not `Number.isSafeInteger`, which would reject a huge `retries`. That is accepted on purpose and behaves as effectively forever.
-		// eslint-disable-next-line unicorn/prefer-number-is-safe-integer
-		if (Number.isFinite(retries) && !Number.isInteger(retries)) {
-			throw new TypeError('Expected `retries` to be a non-negative integer or Infinity.');
-		}
-	} else if (retries !== undefined) {
-		throw new TypeError('Expected `retries` to be a number or Infinity.');
-	}
-}
-
-function validateNumberOption(name, value, {allowInfinity = false} = {}) {
-	if (typeof value !== 'number' || Number.isNaN(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a number${allowInfinity ? ' or Infinity' : ''}.`);
-	}
-
-	if (!allowInfinity && !Number.isFinite(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a finite number.`);
-	}
-
-	if (value < 0) {
-		throw new TypeError(`Expected \`${name}\` to be \u{2265} 0.`);
-	}
-}
-
-function validateOption(name, value, type) {
-	// `null` means "not provided", as it does for the other options. `unref` needs this because it is the one option with no default of its own.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	if (typeof value !== type) {
-		throw new TypeError(`Expected \`${name}\` to be a ${type}.`);
-	}
-}
-
-function validateSignal(value) {
-	// `null` means "not provided", as it does for the other options.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	// Duck typed rather than `instanceof`, so a signal from another realm still works. All three methods are checked because `removeEventListener` is called from inside a timer callback, where a `TypeError` would be an uncaught exception rather than a rejection the caller could catch.
-	if (typeof value.throwIfAborted !== 'function'
-		|| typeof value.addEventListener !== 'function'
-		|| typeof value.removeEventListener !== 'function') {
-		throw new TypeError('Expected `signal` to be an AbortSignal.');
-	}
-}
-
-class AbortError extends Error {
-	constructor(message) {
-		super(typeof message === 'string' ? message : undefined);
-
-		this.name = 'AbortError';
-
-		if (message instanceof Error) {
-			this.originalError = message;
-			({message} = message);
-		} else {
-			// Created here, so it already captures every caller frame. Copying `this.stack` instead would only rewrite the header, which is rendered lazily from `name` and `message` at read time. It also stringifies a non-string message, so reuse its result below.
-			this.originalError = new Error(message);
-			({message} = this.originalError);
-
-			// The caller sees this error, so the frame for this constructor is dropped where the runtime supports it. Left in, the top frame blames p-retry for an error the caller threw. An error the caller passed keeps its own stack, which points at their throw site already. V8-only, hence the lint exception, and the optional call leaves the stack as it is where it is missing.
-			// eslint-disable-next-line unicorn/no-nonstandard-builtin-properties
-			Error.captureStackTrace?.(this.originalError, AbortError);
-		}
-
-		this.message = message;
-	}
-}
-
-// `setTimeout` cannot represent a longer delay and fires it right away instead, which turns a long backoff into a tight retry loop. Cap at the largest value it can still hold.
-const maximumDelay = (2 ** 31) - 1;
-
-function calculateDelay(retriesConsumed, options) {
-	// Nothing to wait for, and multiplying by a factor that has grown to `Infinity` would give `NaN`.
-	if (options.minTimeout === 0) {
-		return 0;
-	}
-
-	// `retriesConsumed` starts at 0 and only ever counts up, so the first retry is already attempt 1.
-	const attempt = retriesConsumed + 1;
-	const random = options.randomize ? (Math.random() + 1) : 1;
-
-	const timeout = Math.round(random * options.minTimeout * (options.factor ** (attempt - 1)));
-
-	// `maxTimeout` rounds up, so a fractional cap still gives a whole number of milliseconds. Rounding down would turn a cap below 1 into no timer at all, which never yields to the event loop. `Math.ceil(Infinity)` is `Infinity`.
-	return Math.min(timeout, Math.ceil(options.maxTimeout), maximumDelay);
-}
-
-function calculateRemainingTime(start, max) {
-	return Number.isFinite(max) ? max - (performance.now() - start) : max;
-}
-
-async function delayForRetry(delay, options) {
-	if (delay <= 0) {
-		return;
-	}
-
-	await new Promise((resolve, reject) => {
-		// Registered with `once`, so it removes itself when it fires.
-		const onAbort = () => {
-			clearTimeout(timeoutToken);
-			reject(options.signal.reason);
-		};
-
-		const timeoutToken = setTimeout(() => {
-			options.signal?.removeEventListener('abort', onAbort);
-			resolve();
-		}, delay);
-
-		if (options.unref) {
-			timeoutToken.unref?.();
-		}
-
-		options.signal?.addEventListener('abort', onAbort, {once: true});
-	});
-}
-
-// Stringifying a thrown value can itself throw, for an object with no usable `toString`. That must never be allowed to replace the failure the caller is actually dealing with.
-//
-// A thrown value whose own accessors or proxy traps throw is not supported, here or anywhere else. It comes from the caller's own code, so it is not something to defend against.
-function stringifyThrownValue(value) {
-	try {
-		return String(value);
-	} catch {
-		return Object.prototype.toString.call(value);
-	}
-}
-
-// `AbortError` wraps the error the caller actually wants, and the wrappers can be nested, so keep unwrapping until the cause is reached. Otherwise an `AbortError` would escape `pRetry` and a `catch` doing `error instanceof AbortError` would read a real failure as a cancellation.
-//
-// Two wrappers whose `originalError` points at each other are not supported, like the thrown values above.
-function unwrapAbortError(error) {
-	let cause = error;
-
-	// A wrapper with no error to unwrap to is the cause as far as it goes.
-	while (cause instanceof AbortError && cause.originalError instanceof Error) {
-		cause = cause.originalError;
-	}
-
-	return cause;
-}
-
-async function onAttemptFailure({error, attemptNumber, retriesConsumed, startTime, options}) {
-	// The signal is checked after the operation and after every callback, so a cancellation is never reported as an operation failure or a callback's decision, and no callback runs after it. The last check also guards the delay, whose abort listener never fires on a signal that is already aborted.
-	const abortIfNeeded = () => {
-		options.signal?.throwIfAborted();
-	};
-
-	const normalizedError = error instanceof Error
-		? error
-		: new TypeError(`Non-error was thrown: "${stringifyThrownValue(error)}". You should only throw errors.`);
-
-	// Checked before unwrapping an `AbortError`, because the reason a caller aborted with is final. Unwrapping it would replace the reason they chose with whatever is inside it, and it would also let an `AbortError` from the operation outrank a cancellation the caller asked for.
-	abortIfNeeded();
-
-	if (normalizedError instanceof AbortError) {
-		throw unwrapAbortError(normalizedError);
-	}
-
-	// `retriesConsumed` only ever advances while `retriesLeft` is above 0, so this is never negative. `Infinity` minus a finite count is `Infinity`, so an unlimited budget needs no special case.
-	const retriesLeft = options.retries - retriesConsumed;
-
-	// A `TypeError` normally means the operation itself is broken rather than the thing it was trying to reach, so retrying it does not help. A network `TypeError` is the exception, and its message differs per runtime, so it has to be recognised rather than assumed.
-	const isRetriableError = !(normalizedError instanceof TypeError) || isNetworkError(normalizedError);
-
-	// Out of time already, out of retries, or a failure that is never retried, so the delay is 0 and the callbacks are told that no retry follows. Only computed when a retry can still follow, so a randomized delay does not draw from `Math.random` for a wait that is never taken.
-	const timeLeft = calculateRemainingTime(startTime, options.maxRetryTime);
-	const delayTime = isRetriableError && timeLeft > 0 && retriesLeft > 0 ? calculateDelay(retriesConsumed, options) : 0;
-
-	const consumeRetryContext = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: delayTime,
-	});
-
-	// No answer means no opinion, so fall back to the default. Treating it as `false` instead would leave `retries` uncounted and let the loop run forever.
-	const consumeRetry = (await options.shouldConsumeRetry(consumeRetryContext)) ?? true;
-
-	abortIfNeeded();
-
-	const effectiveDelay = consumeRetry ? delayTime : 0;
-	const context = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: effectiveDelay,
-	});
-
-	await options.onFailedAttempt(context);
-
-	abortIfNeeded();
-
-	const remainingTime = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	// No time or budget left, or a failure that retrying cannot help with.
-	if (
-		!isRetriableError
-		|| remainingTime <= 0
-		|| retriesLeft <= 0
-	) {
-		throw normalizedError;
-	}
-
-	const shouldRetry = await options.shouldRetry(context);
-
-	abortIfNeeded();
-
-	if (!shouldRetry) {
-		throw normalizedError;
-	}
-
-	const remainingTimeAfterShouldRetry = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	if (remainingTimeAfterShouldRetry <= 0) {
-		throw normalizedError;
-	}
-
-	if (!consumeRetry) {
-		return false;
-	}
-
-	await delayForRetry(Math.min(effectiveDelay, remainingTimeAfterShouldRetry), options);
-
-	return true;
-}
-
-async function pRetry(input, options = {}) {
-	options = {...options};
-
-	// Applied before validating, so that `null` means "not provided" here as it does for every other option.
-	options.retries ??= 10;
-
-	validateRetries(options.retries);
-
-	if (Object.hasOwn(options, 'forever')) {
-		throw new Error('The `forever` option is no longer supported. For many use-cases, you can set `retries: Infinity` instead.');
-	}
-
-	options.factor ??= 2;
-	options.minTimeout ??= 1000;
-	options.maxTimeout ??= Infinity;
-	options.maxRetryTime ??= Infinity;
-	options.randomize ??= false;
-	options.onFailedAttempt ??= () => {};
-	options.shouldRetry ??= () => true;
-	options.shouldConsumeRetry ??= () => true;
-
-	// Validate the options that have a runtime type to check.
-	validateOption('onFailedAttempt', options.onFailedAttempt, 'function');
-	validateOption('shouldRetry', options.shouldRetry, 'function');
-	validateOption('shouldConsumeRetry', options.shouldConsumeRetry, 'function');
-	validateOption('randomize', options.randomize, 'boolean');
-	validateOption('unref', options.unref, 'boolean');
-	validateSignal(options.signal);
-	validateNumberOption('factor', options.factor);
-	validateNumberOption('minTimeout', options.minTimeout);
-	validateNumberOption('maxTimeout', options.maxTimeout, {allowInfinity: true});
-	validateNumberOption('maxRetryTime', options.maxRetryTime, {allowInfinity: true});
-
-	// A negative factor is rejected above, so this only catches `0`. Treat it as `1` to keep the delay constant instead of dropping to zero after the first retry.
-	if (options.factor === 0) {
-		options.factor = 1;
-	}
-
-	options.signal?.throwIfAborted();
-
-	let attemptNumber = 0;
-	let retriesConsumed = 0;
-	const startTime = performance.now();
-
-	// A consumed count is always finite, so `Infinity` keeps this true and needs no special case.
-	while (retriesConsumed <= options.retries) {
-		attemptNumber++;
-
-		try {
-			options.signal?.throwIfAborted();
-
-			const result = await input(attemptNumber);
-
-			options.signal?.throwIfAborted();
-
-			return result;
-		} catch (error) {
-			if (await onAttemptFailure({
-				error,
-				attemptNumber,
-				retriesConsumed,
-				startTime,
-				options,
-			})) {
-				retriesConsumed++;
-			}
-		}
-	}
-
-	// Unreachable: `onAttemptFailure` throws once `retriesLeft` reaches 0, which is the same state the loop condition tests, so the loop is always left by a throw. Kept as a guard against a future change to either side breaking that pairing.
-	throw new Error('Retry attempts exhausted without throwing an error.');
-}
-
-function makeRetriable(function_, options) {
-	return function (...arguments_) {
-		return pRetry(() => function_.apply(this, arguments_), options);
-	};
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/errors.js
-var errors = __nccwpck_require__(9440);
-;// CONCATENATED MODULE: ./.build/src/lib/retry.js
-
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ retry)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
 
 
 /** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
-class TransientError extends Error {
-    pause;
-    constructor({ message, pause = 0 }) {
-        super(message);
-        this.pause = pause;
-    }
-}
 /**
  * Retries an operation after a transient error, as often as the input `retries` allows.
  *
@@ -61296,37 +61554,22 @@ class TransientError extends Error {
  * @throws any error of `attempt`; CancelledError if the run is cancelled before the first result
  */
 async function retry({ retries, log, signal }, what, attempt, whyAgain) {
-    const results = [];
-    const once = async () => {
-        results.length = 0;
-        const result = await attempt();
-        results.push(result);
-        const failure = whyAgain(result);
-        if (failure)
-            throw new TransientError(failure);
-    };
-    try {
-        await pRetry(once, {
-            retries,
-            minTimeout: FIRST_PAUSE,
-            maxTimeout: LONGEST_PAUSE,
-            randomize: true,
-            signal,
-            shouldRetry: ({ error }) => error instanceof TransientError,
-            onFailedAttempt: async ({ error, retryDelay, retriesLeft, attemptNumber }) => {
-                if (!(error instanceof TransientError) || retriesLeft === 0)
-                    return;
-                const pause = Math.max(retryDelay, error.pause);
-                log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`);
-                await (0,promises_.setTimeout)(pause - retryDelay, undefined, { signal });
-            }
+    if (signal.aborted)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc();
+    for (let attempts = 1;; attempts++) {
+        const result = await attempt().catch((error) => {
+            throw signal.aborted ? new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc() : error;
         });
+        const failure = whyAgain(result);
+        if (failure === undefined || attempts > retries || signal.aborted)
+            return result;
+        const growing = Math.min(FIRST_PAUSE * 2 ** (attempts - 1) * (1 + Math.random()), LONGEST_PAUSE);
+        const pause = Math.max(growing, failure.pause ?? 0);
+        log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attempts + 1} of ${retries + 1}): ${failure.message}`);
+        const isCancelled = await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(pause, false, { signal }).catch(() => true);
+        if (isCancelled)
+            return result;
     }
-    catch (error) {
-        if (results.length === 0)
-            throw signal.aborted ? new errors/* CancelledError */.cc() : error;
-    }
-    return results[0];
 }
 
 
@@ -68921,7 +69164,7 @@ async function realpathOfExisting(path) {
 
 /***/ }),
 
-/***/ 8177:
+/***/ 2284:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68946,6 +69189,8 @@ var errors = __nccwpck_require__(9129);
 var transfer = __nccwpck_require__(8649);
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var lib_errors = __nccwpck_require__(9440);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
 var stage_builds = __nccwpck_require__(8827);
 // EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
@@ -69311,6 +69556,7 @@ async function hasMoved({ registry }, cacheSource, { failure, steps }) {
 
 
 
+
 /**
  * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
  *
@@ -69335,8 +69581,9 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources }, sta
     tellSource(run, stage, source);
     // with a rewritten Dockerfile, every build starts from the images anyway
     const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    const startFromImages = isHanded || isOlder;
+    const isCached = (0,no_cache/* usesCacheSource */.EN)(plan, stage);
+    const isOlder = isCached && (await hasOlderResults(run, stage, source.reference, builtOn, keys));
+    const startFromImages = isHanded || isOlder || (0,no_cache/* startsFromRefreshed */.k8)(plan, stage);
     if (isOlder) {
         run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
     }
@@ -69349,7 +69596,7 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources }, sta
     const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
     const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
     let build = await solve(startFromImages);
-    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
+    const moved = isCached && !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
     if (moved) {
         run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
         const { seconds } = build;
@@ -69463,6 +69710,7 @@ var image_reference = __nccwpck_require__(8330);
 
 
 
+
 /** Chooses the cache source of each build, once. */
 class CacheSources {
     #run;
@@ -69506,6 +69754,8 @@ class CacheSources {
     async #choose(stage) {
         const { plan, registry } = this.#run;
         const { image, cacheTags } = plan.inputs;
+        if (!(0,no_cache/* usesCacheSource */.EN)(plan, stage))
+            return { reference: stage.cacheSource };
         const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
         const answers = await Promise.all(asked.map((reference) => within_within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference))));
         const found = asked.filter((_, index) => answers[index]?.value !== undefined);
@@ -69599,6 +69849,10 @@ function whyOtherKey(evidence, now, before, isItself) {
         return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
     if (image)
         return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
+    const context = of('context');
+    if (context) {
+        return { kind: 'files-changed', reason: `The files that it takes from the build context ${context.name} changed.` };
+    }
     const files = of('files');
     if (files)
         return whyOtherFiles(evidence, now, files, before);
@@ -69628,7 +69882,12 @@ function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
     };
 }
 /** Inputs by the names of their ingredients. */
-const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
+const INPUTS = {
+    network: 'network',
+    hosts: 'add-hosts',
+    'shm-size': 'shm-size',
+    ulimit: 'ulimit'
+};
 function whyOtherOption(name) {
     const input = INPUTS[name];
     return input === undefined
@@ -69691,7 +69950,12 @@ function explainMisses(evidence) {
     });
 }
 function explain(evidence, step) {
-    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
+    return (whyUncached(evidence, step) ?? whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step));
+}
+function whyUncached({ uncachedStages }, { stage }) {
+    if (!uncachedStages.includes(stage))
+        return undefined;
+    return { kind: 'no-cache', reason: 'The inputs no-cache and no-cache-filters exclude the cache.' };
 }
 /** Returns the reason if the build could not reuse anything at all. */
 function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
@@ -69823,6 +70087,7 @@ var git_git = __nccwpck_require__(428);
 
 
 
+
 /** Determines why steps of these builds were not cached, and adds the reasons to the builds. A failure never fails the run. */
 async function explain_explainAll(run, caches, builds) {
     const work = () => explain_explain(run, caches, builds).then(() => 'done');
@@ -69860,6 +70125,7 @@ async function explain_explain(run, { keys, digests }, builds) {
             engine: nameOfEngine(plan.engine),
             changed: (0,git_git/* isCommitId */.j)(revision) ? await changesSince(revision) : undefined,
             unusualModes: oddModes,
+            uncachedStages: (0,no_cache/* uncachedStages */.ZH)(plan, stageBuild),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -69888,8 +70154,12 @@ function countAlike({ image }, keys) {
     return differing === -1 ? keys.length : differing;
 }
 
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerfile_dockerignore = __nccwpck_require__(8154);
 // EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
 var client_images = __nccwpck_require__(498);
 // EXTERNAL MODULE: ./.build/src/dockerfile/model.js
@@ -70341,15 +70611,23 @@ class StepCollector {
     files(selection, taken) {
         this.#readsOutside = true;
         this.add(taken?.hash);
-        for (const file of taken?.files ?? [])
-            this.#files.add(file);
-        if (taken) {
-            const hash = taken.hash.slice(0, 8);
-            this.#ingredients.push({ kind: 'files', name: selection.source, hash, count: taken.files.length });
+        if (!taken)
+            return;
+        const [hash, count] = [taken.hash.slice(0, 8), taken.files.length];
+        if (selection.context !== undefined) {
+            this.#ingredients.push({ kind: 'context', name: selection.context, hash, count });
+            return;
         }
+        for (const file of taken.files)
+            this.#files.add(file);
+        this.#ingredients.push({ kind: 'files', name: selection.source, hash, count });
     }
-    from(name, { kind, key }) {
+    from(name, origin) {
         this.#readsOutside = true;
+        // of files, only what the step takes counts
+        if (origin.kind === 'folder')
+            return;
+        const { kind, key } = origin;
         this.add(key);
         if (key !== undefined)
             this.#ingredients.push({ kind, name, hash: key.slice(0, 8) });
@@ -70422,23 +70700,25 @@ function copyParts(raw, scope, outside) {
         step.add(heredocs, raw.heredocs, names.map((name) => scope.get(name)?.value ?? null));
     }
     const from = one('from');
-    if (from !== '')
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    const context = origin?.kind === 'folder' ? { context: from } : {};
     for (const source of sources) {
         if (source === undefined) {
             step.readsOutside();
         }
-        else if (from !== '') {
+        else if (origin && origin.kind !== 'folder') {
             step.add(clean(external_node_path_.posix.join('/', source)));
         }
-        else if (raw.keyword === 'ADD' && ((0,instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
+        else if (origin === undefined && raw.keyword === 'ADD' && ((0,instruction/* isGit */.JL)(source) || /^https?:\/\//i.test(source))) {
             step.readsOutside();
             if (checksum === '' || (0,instruction/* isGit */.JL)(source))
                 step.unknown();
             step.add(source);
         }
         else {
-            const selection = { source, wildcards: true, excludes, parents: parents === true };
+            const selection = { ...context, source, wildcards: true, excludes, parents: parents === true };
             step.add(parents ? source : external_node_path_.posix.basename(clean(external_node_path_.posix.join('/', source))));
             step.files(selection, outside.take(selection));
         }
@@ -70483,7 +70763,7 @@ function flagsOf(flags) {
 
 
 
-/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy. */
+/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy, but ulimits. */
 function runParts(raw, scope, outside) {
     const step = new StepCollector(scope, raw);
     const { buildArgs, runOptions } = outside;
@@ -70496,6 +70776,8 @@ function runParts(raw, scope, outside) {
     step.option('network', flags.get('network')?.at(-1) ?? runOptions.network ?? 'default');
     step.option('hosts', runOptions.addHosts.map((host) => host.replace(/[:=].*$/s, '')));
     step.option('shm-size', runOptions.shmSize ?? null);
+    if (runOptions.ulimit)
+        step.option('ulimit', runOptions.ulimit);
     step.option('hostname', buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? null);
     step.add(['security', 'device'].map((name) => flags.get(name) ?? null));
     for (const [name, { value }] of scope.variables)
@@ -70542,12 +70824,16 @@ function addMount({ type, target, options }, step, outside) {
         rest.delete('sharing');
     }
     step.add([...rest].sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (from !== '') {
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    if (origin && origin.kind !== 'folder') {
         step.add(external_node_path_.posix.join('/', source));
     }
-    else if (type === 'bind') {
-        const selection = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+    else if (origin || type === 'bind') {
+        const context = origin ? { context: from } : {};
+        const files = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+        const selection = { ...context, ...files };
         step.files(selection, outside.take(selection));
     }
     else {
@@ -70803,7 +71089,16 @@ class KeyBuilder {
             const ingredients = last === undefined ? [] : [{ kind: 'stage', name, hash: last.slice(0, 8) }];
             return { base: from(last, isInput, ingredients), scope: scope.fork(), config, inherited: triggers };
         }
-        const isScratch = name === 'scratch';
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder' || named === 'other') {
+            return {
+                base: from(undefined, true, []),
+                scope: StageScope.ofImage(escapeChar, undefined),
+                config: undefined,
+                inherited: []
+            };
+        }
+        const isScratch = name === 'scratch' && named === undefined;
         const empty = {
             identity: '',
             hasTriggers: false,
@@ -70840,7 +71135,10 @@ class KeyBuilder {
         const stage = (0,model/* findEarlier */._l)(this.#dockerfile.stages.slice(0, index), name);
         if (stage !== undefined)
             return { kind: 'stage', key: this.stage(stage).last };
-        const image = this.#facts.images.get(name);
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder')
+            return { kind: 'folder' };
+        const image = named === 'other' ? undefined : this.#facts.images.get(name);
         return { kind: 'image', key: image?.layers ?? image?.identity };
     }
     #execute(raw, built, outside) {
@@ -70930,8 +71228,9 @@ function contextSelections(dockerfile, stages, facts) {
  *
  * @param platform without it, images whose names contain TARGETARCH and the like are missing
  */
-function imagesForKeys(dockerfile, stages, buildArgs, platform) {
-    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false }).images;
+function imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext = undefined) {
+    const named = namedContext && { namedContext };
+    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false, ...named }).images;
 }
 /** Computes keys for the sake of what is asked for. */
 function needs(dockerfile, stages, facts) {
@@ -71135,57 +71434,84 @@ async function digestOf(path, mode, buffer, pause) {
 
 
 
+
+
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
 async function readContentKeys(run) {
     const { plan } = run;
     const { inputs, dockerfile, strategy } = plan;
     const stages = [plan.builderStage, plan.targetStage];
-    const platform = platformOf(plan);
+    const platform = read_keys_platformOf(plan);
     const buildArgs = (0,passed_variables/* valuesOfBuildArgs */.r)(run.plan.inputs.buildArgs, run.childEnv);
     const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform;
-    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata };
+    const contextOf = (name) => (0,build_inputs/* findBuildContext */.LJ)(inputs.buildContexts, name);
+    const namedContext = (name) => contextOf(name)?.kind;
+    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata, namedContext };
     const likely = contextSelections(dockerfile, stages, facts);
     const inEngine = await listImages(run);
     const [read, likelyContext] = await Promise.all([
-        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
-        describeContext(inputs.context, plan.dockerignore, likely)
+        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext)),
+        describeContexts(plan, likely)
     ]);
-    const images = new Map(read.map(({ reference, identity }) => [reference, identity]));
+    const images = new Map(read.map(({ name, identity }) => [name, identity]));
     const selections = contextSelections(dockerfile, stages, { ...facts, images });
     // paths may contain variables of a base image
     const isAll = JSON.stringify(selections) === JSON.stringify(likely);
-    const context = isAll ? likelyContext : await describeContext(inputs.context, plan.dockerignore, selections);
+    const context = isAll ? likelyContext : await describeContexts(plan, selections);
     const runOptions = {
         addHosts: inputs.addHosts,
         ...(inputs.network !== undefined && { network: inputs.network }),
-        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize })
+        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize }),
+        ...(inputs.ulimit.length > 0 && { ulimit: inputs.ulimit })
     };
     const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions });
     const digests = read.flatMap(({ reference, digest }) => digest === undefined ? [] : [[reference, digest]]);
     return { keys, digests: new Map(digests), ...(inEngine && { inEngine }) };
 }
-function platformOf({ inputs, engine }) {
+function read_keys_platformOf({ inputs, engine }) {
     const [os, architecture, variant] = (inputs.platform ?? engine.platform ?? '').split('/');
     if (!os || !architecture)
         return undefined;
     return { os, architecture, ...(variant !== undefined && { variant }) };
 }
+/** Describes the build context and the named contexts that are folders, each as far as the selections take something of it. */
+async function describeContexts({ inputs, dockerignore }, selections) {
+    const names = [...new Set(selections.map(({ context }) => context))];
+    const all = await Promise.all(names.map(async (name) => {
+        const of = selections.filter(({ context }) => context === name);
+        if (name === undefined)
+            return [name, await describeContext(inputs.context, dockerignore, of)];
+        const { value: folder = '' } = (0,build_inputs/* findBuildContext */.LJ)(inputs.buildContexts, name) ?? {};
+        return [name, await describeContext(folder, await (0,dockerfile_dockerignore/* readDockerignore */.$)(folder, undefined), of)];
+    }));
+    const described = new Map(all);
+    return { take: (selection) => described.get(selection.context)?.take(selection) };
+}
 /** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
 async function readImages(run, inEngine, references) {
-    return Promise.all(references.map(async (reference) => {
-        if (!(0,image_reference/* isReference */.A_)(reference))
-            return { reference };
-        const isHere = inEngine === undefined || inEngine.some((other) => read_keys_isSame(other, reference));
-        const here = isHere ? await readInEngine(run, reference) : undefined;
-        if (here)
-            return here;
-        const image = (await look_look(run.registry, reference)).image;
-        return image ? found(reference, image, image.digest) : { reference };
+    return Promise.all(references.map(async (name) => {
+        const context = (0,build_inputs/* findBuildContext */.LJ)(run.plan.inputs.buildContexts, name);
+        const reference = context ? (0,build_inputs/* imageOfContext */.gq)(context) : name;
+        return { name, ...(await readImage(run, inEngine, reference, context !== undefined)) };
     }));
+}
+/** @param isContext whether it is the image of a named context */
+async function readImage(run, inEngine, reference, isContext) {
+    if (!(0,image_reference/* isReference */.A_)(reference))
+        return { reference };
+    const isHere = inEngine === undefined || inEngine.some((other) => read_keys_isSame(other, reference));
+    const here = isHere ? await readInEngine(run, reference) : undefined;
+    // the build may ask the registry first: only if that has the same image it is known which one the build uses
+    const mustBeOfRegistry = isContext || run.plan.inputs.pull;
+    if (here)
+        return mustBeOfRegistry && here.digest === undefined ? { reference } : here;
+    const image = (await look_look(run.registry, reference)).image;
+    return image ? found(reference, image, image.digest) : { reference };
 }
 /**
  * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
- * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it,
+ * unless the input `pull` is set.
  */
 async function readInEngine(run, reference) {
     const { docker, registry, plan, signal, log } = run;
@@ -71198,11 +71524,12 @@ async function readInEngine(run, reference) {
     if (now === undefined || now === here.digest)
         return found(reference, here, now);
     // the containerd store gives images that were built here a digest, too
-    const isOfRegistry = here.digest !== undefined &&
+    const isOfRegistry = async () => here.digest !== undefined &&
         (plan.engine.store !== 'containerd' || (await digestOf(`${(0,registry_reference/* repositoryOf */._M)(reference)}@${here.digest}`)) !== undefined);
     const { platform, retries } = plan.inputs;
-    const failure = isOfRegistry ? await (0,client_images/* pull */.a$)({ ...run, platform, retries }, reference) : undefined;
-    if (isOfRegistry && failure === undefined) {
+    const isPulled = plan.inputs.pull || (await isOfRegistry());
+    const failure = isPulled ? await (0,client_images/* pull */.a$)({ ...run, platform, retries }, reference) : undefined;
+    if (isPulled && failure === undefined) {
         const pulled = await inspect();
         return pulled && found(reference, pulled, pulled.digest);
     }
@@ -71357,8 +71684,8 @@ async function settle_settle(work) {
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }
 
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(9236);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var retry = __nccwpck_require__(681);
 ;// CONCATENATED MODULE: ./.build/src/plan/run-context.js
 /** Returns the options for retries in a run. */
 function retryOf({ plan, log, signal }) {
@@ -71534,6 +71861,8 @@ var lib_text = __nccwpck_require__(2184);
 var references = __nccwpck_require__(2445);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/verify.js
 
 
@@ -71602,13 +71931,13 @@ async function isTaken({ plan, docker, signal }, stage, build) {
 }
 /**
  * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
- * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ * may deploy it. The first branch's moving tag of the builder image has a name that users chose, and may have been set by other means before.
  */
 async function verify_whyNotOurTag({ plan, registry }, reference) {
     const labels = (await registry.published(reference)).image?.labels;
     if (labels === undefined)
         return undefined;
-    const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels);
+    const isOurs = reference === `${plan.inputs.image}:${plan.inputs.builderTag}` || isOfAction(labels);
     if (isOurs && !isProduction(labels))
         return undefined;
     const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make';
@@ -71736,6 +72065,7 @@ async function whyNotKept({ registry }, kept) {
 
 
 
+
 /** Returns whether a run may write cache tags: never one that may not push. */
 function mayWriteCacheTags({ inputs, decision }) {
     if (!decision.push)
@@ -71753,8 +72083,8 @@ function hasOwnImage({ moving }) {
     return moving !== undefined;
 }
 /**
- * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
- * only says of what an image was made. A failure never fails the run.
+ * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
+ * need not have passed their tests: a cache tag only says of what an image was made. A failure never fails the run.
  *
  * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
  * @returns the added tags
@@ -71782,7 +72112,8 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
     const [longest] = wanted;
     if (longest === undefined)
         return;
-    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources);
+    const outdated = (0,no_cache/* isRefreshed */.bT)(plan, stage) ? wanted : [];
+    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources, outdated);
     if (unread)
         return tell(run, longest, unread);
     if (missing.length === 0)
@@ -71819,10 +72150,10 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
         added.push(reference);
     }
 }
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
-async function whichMissing({ registry }, references, sources) {
+/** Returns those of the tags that do not exist in the registry, are outdated, or whose image cannot serve as a cache. */
+async function whichMissing({ registry }, references, sources, outdated) {
     const exists = async (reference) => {
-        const known = sources.exists(reference);
+        const known = outdated.includes(reference) ? false : sources.exists(reference);
         if (known !== undefined)
             return { value: known };
         const answer = await within_within((0,bounds/* timeOf */.nR)('look'), registry.digest(reference));
@@ -71870,6 +72201,7 @@ function tell({ log }, reference, { kind, message }) {
 
 
 
+
 /**
  * Inspects the published image, and decides whether this run's commit is newer.
  *
@@ -71882,6 +72214,11 @@ async function promote_mayMove(run, reference = run.plan.refs.movingProduction) 
     const { image, failure } = await run.registry.current(reference);
     if (failure)
         return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
+    const isMadeUp = isMoving && reference !== `${run.plan.inputs.image}:${run.plan.inputs.latestTag}`;
+    if (isMadeUp && !isOfAction(image.labels)) {
+        const notice = `The moving tags are not updated: ${reference} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+        return { move: false, notice };
+    }
     const published = revisionOf(image);
     if (published === undefined)
         return decideMove({ ...facts, published });
@@ -71922,7 +72259,7 @@ async function findRetagged(run, digest) {
     return undefined;
 }
 function commitTag({ plan }, commit) {
-    return `${plan.inputs.image}:${commit.slice(0, 7)}`;
+    return `${plan.inputs.image}:${commitTagOf(plan.inputs.commitTag, commit)}`;
 }
 /** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
 async function relation({ git, github }, base, head) {
@@ -72290,12 +72627,12 @@ function describeGivenBack({ commit, references }, moved) {
  * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
  *
  * @param images by the moving tags of the other stages, the images of the same content
+ * @param tagged the digests of the tags that are set already, by reference
  */
-async function publish_tagUnchanged(run, unchanged, images, keys) {
+async function publish_tagUnchanged(run, unchanged, images, keys, tagged = new Map()) {
     const { refs, decision, inputs } = run.plan;
     const start = performance.now();
     const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
-    const tagged = new Map();
     const failures = [];
     // a cancellation here must not hide which tags were set before
     const tag = async (reference, image) => {
@@ -72305,7 +72642,8 @@ async function publish_tagUnchanged(run, unchanged, images, keys) {
         if (failure)
             failures.push(failure);
     };
-    await tag(refs.production, unchanged.image);
+    if (!tagged.has(refs.production))
+        await tag(refs.production, unchanged.image);
     const digest = tagged.get(refs.production) ?? '';
     // a kept commit tag names another image of the same content: all tags name that one
     const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` };
@@ -72315,7 +72653,8 @@ async function publish_tagUnchanged(run, unchanged, images, keys) {
     const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0;
     const moved = new Map();
     await settle([giveBranchTagsBack(run, tagged)]);
-    const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : []);
+    const mayPromote = decision.publish && partOf(inputs) === undefined;
+    const [kept] = await settle(isTagged && mayPromote ? [keepMovingTag(run, published, moved)] : []);
     if (kept?.published)
         await settle([moveOthers(run, images, moved)]);
     return {
@@ -72394,7 +72733,11 @@ async function keepMovingTag(run, { image, digest }, moved) {
     return { published: false, stays: describeGivenBack(newer, [movingProduction]) };
 }
 
+// EXTERNAL MODULE: ./.build/src/plan/fingerprints.js
+var plan_fingerprints = __nccwpck_require__(1574);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/tested-tags.js
+
+
 
 
 
@@ -72406,12 +72749,12 @@ function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
     return {
         production: testedTagOf(inputs.image, [builder, production, allTests, others]),
         // without tests nothing is skipped
-        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, (0,plan_fingerprints/* secretIdsOf */.kv)(inputs).join()])
     };
 }
 /**
- * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
- * fails the run.
+ * Gives the images their tested tags, except those that exist, unless the run has refreshed what they name: only through them
+ * does a later run skip tests. A failure never fails the run.
  *
  * @returns the added tags
  */
@@ -72444,9 +72787,10 @@ function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
         return [];
     return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
 }
-async function writeTestedTag({ registry, log }, tag, image) {
+async function writeTestedTag({ plan, registry, log }, tag, image) {
     const known = await within_within((0,bounds/* timeOf */.nR)('look'), registry.digest(tag));
-    if (known?.value !== undefined)
+    // a run without a cache replaces it: later runs must not publish what is older
+    if (known?.value !== undefined && !(0,no_cache/* isRefreshing */.yo)(plan.inputs))
         return [];
     const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: (0,bounds/* describeLateness */.fC)('look') } };
     if (failure === undefined)
@@ -72628,6 +72972,37 @@ function test_args_testArgs(inputs, image, { command, options }, name, runId) {
     ];
 }
 
+;// CONCATENATED MODULE: ./.build/src/pipeline/test-platform.js
+
+
+/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
+async function test_platform_platformOf({ plan, docker, signal }, { image }) {
+    const { platform } = plan.inputs;
+    if (platform === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+    const [os, architecture] = platform.split('/');
+    const own = stdout.trim();
+    // the variant is in the input only
+    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
+}
+/** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
+async function test_platform_canRun({ docker, runId, signal }, { image }, platform) {
+    const name = `shared-docker-layers-${runId}-trial`;
+    const inputs = { testOptions: [], platform };
+    const args = testArgs(inputs, image, { command: 'true', options: [] }, name, runId);
+    const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
+    await removeContainer(docker, name, signal);
+    // the kernel's word for a program that it cannot run (ENOEXEC), which runc passes on
+    return !/exec format error/i.test(stdout + stderr);
+}
+/** Says that tests do not run, and what to do. */
+function test_platform_describeUntested({ kind, tests }, platform) {
+    const what = `${tests.length} ${kind?.replace('-', ' ') ?? 'test'}${tests.length === 1 ? '' : 's'}`;
+    return `Not tested: this engine cannot run ${platform}, so ${what} did not run; use a runner of that platform, or set up emulation (docker/setup-qemu-action)`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/pipeline/test.js
 
 
@@ -72644,24 +73019,16 @@ function test_args_testArgs(inputs, image, { command, options }, name, runId) {
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
-/** The tests of a run, by the image in which they run. */
-function test_suitesOf({ inputs, refs }) {
-    const { tests, productionTests } = inputs;
-    return {
-        builder: { image: refs.builder, tests, first: 1 },
-        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
-    };
-}
-/** Returns the limit on how many tests run at the same time, for all suites of a run. */
-function limitOf({ testParallelism, tests, productionTests }) {
-    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
-}
 /**
  * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
  * others do. After a cancellation, returns those that had ended before.
  */
 async function test_runTests(run, suite, limit) {
-    const platform = suite.tests.length === 0 ? undefined : await test_platformOf(run, suite);
+    const platform = suite.tests.length === 0 ? undefined : await platformOf(run, suite);
+    if (platform !== undefined && run.mayStayUntested && !(await canRun(run, suite, platform))) {
+        run.log.notice(describeUntested(suite, platform));
+        return [];
+    }
     const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
@@ -72670,18 +73037,6 @@ async function test_runTests(run, suite, limit) {
             return [];
         throw outcome.reason;
     });
-}
-/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
-async function test_platformOf({ plan, docker, signal }, { image }) {
-    const { platform } = plan.inputs;
-    if (platform === undefined)
-        return undefined;
-    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
-    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
-    const [os, architecture] = platform.split('/');
-    const own = stdout.trim();
-    // the variant is in the input only
-    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 async function runTest(run, { kind, image, platform }, test, number) {
     const { plan, docker, log, runId, signal } = run;
@@ -72848,6 +73203,7 @@ class TestTimer {
 
 
 
+
 /** Computes the content keys; without them only the moving tags serve as cache sources. */
 async function findKeys(run) {
     try {
@@ -72949,8 +73305,8 @@ async function addCacheTags(run, caches, result, digests) {
         run.log.info(`Added the cache tags ${result.cacheTags.join(', ')}`);
 }
 
-// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
-var engine_info = __nccwpck_require__(9778);
+// EXTERNAL MODULE: ./.build/src/docker/progress/build-warnings.js
+var build_warnings = __nccwpck_require__(2922);
 // EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
 var line_reader = __nccwpck_require__(316);
 ;// CONCATENATED MODULE: ./.build/src/docker/progress/reader.js
@@ -72960,6 +73316,7 @@ function isCommand(instruction) {
 }
 
 ;// CONCATENATED MODULE: ./.build/src/docker/progress/buildkit.js
+
 
 
 /**
@@ -73005,10 +73362,14 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
     #bases = new Map();
     /** By status, what was last reported. */
     #statuses = new Map();
+    #warnings = [];
     #object = '';
     #news = 0;
     bases() {
         return [...this.#bases.values()];
+    }
+    warnings() {
+        return this.#warnings;
     }
     steps() {
         return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
@@ -73062,10 +73423,15 @@ class RawJsonProgress extends line_reader/* LineReader */.u {
             this.#note(`${vertex} ${id}`, `${current} ${completed}`);
         for (const log of status.logs ?? [])
             this.#log(log);
-        for (const { short } of status.warnings ?? []) {
-            if (short)
-                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
-        }
+        for (const raw of status.warnings ?? [])
+            this.#warn(raw);
+    }
+    #warn(raw) {
+        const warning = (0,build_warnings/* readWarning */.X)(raw);
+        if (warning === undefined)
+            return;
+        this.#warnings.push(warning);
+        this.print(`WARN: ${Buffer.from(raw.short ?? '', 'base64').toString()}\n`);
     }
     /** BuildKit repeats the state of a transfer although nothing arrives. */
     #note(status, state) {
@@ -73202,7 +73568,104 @@ function createReader(progress, print) {
 
 // EXTERNAL MODULE: ./.build/src/docker/command-line.js
 var command_line = __nccwpck_require__(8348);
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(9778);
+;// CONCATENATED MODULE: ./.build/src/strategy/stages-built-before.js
+
+
+
+function stagesBuiltBefore(dockerfile, { stage: index, images }) {
+    const stage = (0,stage_graph/* stageAt */.ek)(dockerfile, index);
+    const needed = (0,stage_graph/* neededStages */.xB)(dockerfile, [stage]);
+    const given = needed.filter((other) => images.some((image) => image.stage === other.index));
+    const isGiven = new Set(given.map((other) => other.index));
+    const before = (0,stage_graph/* neededStages */.xB)(dockerfile, given);
+    const own = (0,stage_graph/* stagesNeededFor */.Wp)(dockerfile, stage, isGiven).filter((other) => !isGiven.has(other));
+    return {
+        images: new Set(given.map(stage_graph/* nameOf */.Vb)),
+        before,
+        own: own.map((other) => (0,stage_graph/* stageAt */.ek)(dockerfile, other)),
+        // a second stage may have the same name
+        isIncomparable: new Set(needed.map(stage_graph/* nameOf */.Vb)).size < needed.length ||
+            before.some(({ instructions }) => instructions.some(isForTarget))
+    };
+}
+/** Returns whether an instruction declares the name of the stage to build, which differs from build to build. */
+function isForTarget({ keyword, text }) {
+    return keyword === 'ARG' && /\bTARGETSTAGE\b/.test(text);
+}
+/** The steps that the builds of a run have treated so far. */
+class SeenSteps {
+    #seen = new Set();
+    /** Adds the steps of a build; returns the first that it executed although an earlier build had its result. */
+    add(steps, { images, before, own }) {
+        const names = new Set(before.map(stage_graph/* nameOf */.Vb));
+        const stages = [...before, ...own];
+        const hidden = new Set(before.flatMap((stage) => hiddenSteps(steps, stage, stages)).map(({ origin }) => origin));
+        const again = steps.find((step) => {
+            if (step.cached)
+                return false;
+            if (!names.has(step.stage))
+                return hidden.has(stages_built_before_originOf(step, stages) ?? '');
+            // the engine may have skipped a step below a cached one, but not if the step's stage is an image
+            return images.has(step.stage) || this.#seen.has(placeOf(step));
+        });
+        for (const step of steps)
+            this.#seen.add(placeOf(step));
+        return again;
+    }
+}
+/** Returns the steps of a build without those that only other builds of the run count. */
+function ownSteps(steps, { before, own }) {
+    const stages = [...before, ...own];
+    const names = new Set(own.map(stage_graph/* nameOf */.Vb));
+    const hidden = own.flatMap((stage) => hiddenSteps(steps, stage, stages));
+    return steps.flatMap((step) => {
+        const origin = stages_built_before_originOf(step, stages);
+        if (!step.cached || origin === undefined || names.has(step.stage))
+            return [step];
+        return hidden.filter((other) => other.origin === origin).map(({ stage, line }) => ({ ...step, stage, line }));
+    });
+}
+function hiddenSteps(steps, stage, stages) {
+    const name = (0,stage_graph/* nameOf */.Vb)(stage);
+    return stage.instructions
+        .filter(isExecuted)
+        .filter(({ line }) => !steps.some((step) => step.stage === name && step.line === line))
+        .map(({ line }) => ({ stage: name, line, origin: originAt(stage, line, stages) }));
+}
+/** Returns what makes a step the same in two stages: the base image and the executed instructions up to the step. */
+function originAt(stage, line, stages) {
+    const base = stages.find(({ index }) => index === stage.baseStage);
+    const below = base ? originAt(base, Number.POSITIVE_INFINITY, stages) : (stage.baseImage ?? stage.base);
+    const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction));
+    return [below, ...own.map(({ text }) => text)].join('\n');
+}
+function stages_built_before_originOf(step, stages) {
+    const stage = stages.find((other) => (0,stage_graph/* nameOf */.Vb)(other) === step.stage);
+    return stage && originAt(stage, step.line ?? 0, stages);
+}
+function placeOf({ stage, line, instruction }) {
+    return `${stage} ${line ?? instruction}`;
+}
+/** Returns the image from which the built image should begin by FROM but does not, by their layers in the engine. */
+async function missingBelow(docker, dockerfile, { stage, images, reference }, signal) {
+    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, (0,stage_graph/* stageAt */.ek)(dockerfile, stage));
+    const base = images.findLast((image) => chain.includes(image.stage))?.image;
+    if (base === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
+    const { stdout } = await docker.call(args, { signal, bound: 'image' });
+    const [below, built] = stdout.split('\n').map((line) => (0,lib_json/* parseJson */.qF)(line));
+    // an image without layers has null
+    const isBelow = below !== undefined && (0,lib_json/* list */.p_)(below).every((layer, index) => layer === (0,lib_json/* list */.p_)(built)[index]);
+    return isBelow ? undefined : base;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/strategy/build-args.js
+
+
+
 
 /** Returns the options that are the same for all stages, also with the legacy builder. */
 function commonBuildArgs(inputs, build) {
@@ -73216,6 +73679,7 @@ function commonBuildArgs(inputs, build) {
         ...(0,command_line/* option */.uK)('--network', (0,command_line/* optional */.lq)(inputs.network)),
         ...(0,command_line/* option */.uK)('--platform', (0,command_line/* optional */.lq)(inputs.platform)),
         ...(0,command_line/* option */.uK)('--shm-size', (0,command_line/* optional */.lq)(inputs.shmSize)),
+        ...(0,command_line/* option */.uK)('--ulimit', inputs.ulimit),
         ...(0,command_line/* option */.uK)('--iidfile', [build.idFile])
     ];
 }
@@ -73223,8 +73687,62 @@ function commonBuildArgs(inputs, build) {
 function secretArgs(inputs) {
     return [
         ...(0,command_line/* option */.uK)('--secret', inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)),
+        ...(0,command_line/* option */.uK)('--secret', inputs.secretFiles.map(({ id, path }) => `id=${id},${csvField(`src=${path}`)}`)),
         ...(0,command_line/* option */.uK)('--ssh', inputs.ssh)
     ];
+}
+/** Docker reads the parts of such a value as the fields of a CSV record. */
+function csvField(text) {
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+/** Returns the options that only buildx supports. */
+function buildxOnlyArgs({ inputs, engine }, { kind }) {
+    const contexts = (0,command_line/* option */.uK)('--build-context', inputs.buildContexts.map(({ name, value }) => `${name}=${value}`));
+    // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
+    const none = (0,engine_info/* atLeast */.jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : [];
+    // only production is for others: attestations of what the tests run in are of no use to anybody
+    if (kind !== 'production')
+        return [...none, ...contexts];
+    const { provenance, sbom, annotations } = inputs;
+    return [
+        ...(provenance === undefined ? none : [`--provenance=${provenance}`]),
+        ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
+        ...(0,command_line/* option */.uK)('--annotation', annotations),
+        // buildx gives annotations only to an output that it is told (docker/buildx commands/build.go); this is the default one
+        ...(annotations.length === 0 ? [] : ['--output', 'type=image']),
+        ...contexts
+    ];
+}
+/**
+ * Returns the options that keep a build from older results.
+ *
+ * @param images the images that replace other stages in its Dockerfile
+ */
+function freshnessArgs(plan, stage, images) {
+    return [
+        // a registry has nothing under the names of this run's images, or something else
+        ...(plan.inputs.pull && images.length === 0 ? ['--pull'] : []),
+        ...noCacheArgs(plan, stage, images)
+    ];
+}
+function noCacheArgs(plan, stage, images) {
+    const { dockerfile, strategy } = plan;
+    const uncached = (0,no_cache/* uncachedStages */.ZH)(plan, stage);
+    if (uncached.length === 0)
+        return [];
+    const { before, own } = stagesBuiltBefore(dockerfile, stage);
+    const isAlone = images.length > 0 || before.length === 0;
+    const names = own.flatMap(({ name }) => name ?? []).filter((name) => uncached.includes(name));
+    const isAll = isAlone && uncached.length === own.length;
+    // docker cannot select a stage without a name; another stage that two builds need is executed twice then
+    const isUnnamed = isAlone && names.length < uncached.length;
+    if (isAll || isUnnamed || strategy.client !== 'buildx')
+        return ['--no-cache'];
+    return (0,command_line/* option */.uK)('--no-cache-filter', names);
+}
+/** Returns the cache source of a build; undefined if it must not reuse anything of it. */
+function cacheSourceOf(plan, stage, cacheSource) {
+    return (0,no_cache/* usesCacheSource */.EN)(plan, stage) ? cacheSource : undefined;
 }
 /**
  * Returns the environment variables that `secretArgs` names.
@@ -73371,98 +73889,6 @@ function checkImage({ stages }, index, image) {
     }
 }
 
-;// CONCATENATED MODULE: ./.build/src/strategy/stages-built-before.js
-
-
-
-function stagesBuiltBefore(dockerfile, { stage: index, images }) {
-    const stage = (0,stage_graph/* stageAt */.ek)(dockerfile, index);
-    const needed = (0,stage_graph/* neededStages */.xB)(dockerfile, [stage]);
-    const given = needed.filter((other) => images.some((image) => image.stage === other.index));
-    const isGiven = new Set(given.map((other) => other.index));
-    const before = (0,stage_graph/* neededStages */.xB)(dockerfile, given);
-    const own = (0,stage_graph/* stagesNeededFor */.Wp)(dockerfile, stage, isGiven).filter((other) => !isGiven.has(other));
-    return {
-        images: new Set(given.map(stage_graph/* nameOf */.Vb)),
-        before,
-        own: own.map((other) => (0,stage_graph/* stageAt */.ek)(dockerfile, other)),
-        // a second stage may have the same name
-        isIncomparable: new Set(needed.map(stage_graph/* nameOf */.Vb)).size < needed.length ||
-            before.some(({ instructions }) => instructions.some(isForTarget))
-    };
-}
-/** Returns whether an instruction declares the name of the stage to build, which differs from build to build. */
-function isForTarget({ keyword, text }) {
-    return keyword === 'ARG' && /\bTARGETSTAGE\b/.test(text);
-}
-/** The steps that the builds of a run have treated so far. */
-class SeenSteps {
-    #seen = new Set();
-    /** Adds the steps of a build; returns the first that it executed although an earlier build had its result. */
-    add(steps, { images, before, own }) {
-        const names = new Set(before.map(stage_graph/* nameOf */.Vb));
-        const stages = [...before, ...own];
-        const hidden = new Set(before.flatMap((stage) => hiddenSteps(steps, stage, stages)).map(({ origin }) => origin));
-        const again = steps.find((step) => {
-            if (step.cached)
-                return false;
-            if (!names.has(step.stage))
-                return hidden.has(stages_built_before_originOf(step, stages) ?? '');
-            // the engine may have skipped a step below a cached one, but not if the step's stage is an image
-            return images.has(step.stage) || this.#seen.has(placeOf(step));
-        });
-        for (const step of steps)
-            this.#seen.add(placeOf(step));
-        return again;
-    }
-}
-/** Returns the steps of a build without those that only other builds of the run count. */
-function ownSteps(steps, { before, own }) {
-    const stages = [...before, ...own];
-    const names = new Set(own.map(stage_graph/* nameOf */.Vb));
-    const hidden = own.flatMap((stage) => hiddenSteps(steps, stage, stages));
-    return steps.flatMap((step) => {
-        const origin = stages_built_before_originOf(step, stages);
-        if (!step.cached || origin === undefined || names.has(step.stage))
-            return [step];
-        return hidden.filter((other) => other.origin === origin).map(({ stage, line }) => ({ ...step, stage, line }));
-    });
-}
-function hiddenSteps(steps, stage, stages) {
-    const name = (0,stage_graph/* nameOf */.Vb)(stage);
-    return stage.instructions
-        .filter(isExecuted)
-        .filter(({ line }) => !steps.some((step) => step.stage === name && step.line === line))
-        .map(({ line }) => ({ stage: name, line, origin: originAt(stage, line, stages) }));
-}
-/** Returns what makes a step the same in two stages: the base image and the executed instructions up to the step. */
-function originAt(stage, line, stages) {
-    const base = stages.find(({ index }) => index === stage.baseStage);
-    const below = base ? originAt(base, Number.POSITIVE_INFINITY, stages) : (stage.baseImage ?? stage.base);
-    const own = stage.instructions.filter((instruction) => instruction.line <= line && isExecuted(instruction));
-    return [below, ...own.map(({ text }) => text)].join('\n');
-}
-function stages_built_before_originOf(step, stages) {
-    const stage = stages.find((other) => (0,stage_graph/* nameOf */.Vb)(other) === step.stage);
-    return stage && originAt(stage, step.line ?? 0, stages);
-}
-function placeOf({ stage, line, instruction }) {
-    return `${stage} ${line ?? instruction}`;
-}
-/** Returns the image from which the built image should begin by FROM but does not, by their layers in the engine. */
-async function missingBelow(docker, dockerfile, { stage, images, reference }, signal) {
-    const chain = (0,stage_graph/* chainOf */.dR)(dockerfile, (0,stage_graph/* stageAt */.ek)(dockerfile, stage));
-    const base = images.findLast((image) => chain.includes(image.stage))?.image;
-    if (base === undefined)
-        return undefined;
-    const args = ['image', 'inspect', '--format', '{{json .RootFS.Layers}}', base, reference];
-    const { stdout } = await docker.call(args, { signal, bound: 'image' });
-    const [below, built] = stdout.split('\n').map((line) => (0,lib_json/* parseJson */.qF)(line));
-    // an image without layers has null
-    const isBelow = below !== undefined && (0,lib_json/* list */.p_)(below).every((layer, index) => layer === (0,lib_json/* list */.p_)(built)[index]);
-    return isBelow ? undefined : base;
-}
-
 ;// CONCATENATED MODULE: ./.build/src/strategy/build-source.js
 
 
@@ -73604,6 +74030,7 @@ class BuildWatch {
 
 
 
+
 /** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
 async function runBuild(run, stage, cacheSource, command) {
     let attempts = 0;
@@ -73629,6 +74056,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
     const { exitCode, reader, lateCaches } = ended;
     const steps = reader.steps().map((step) => located(step, command.locate(step)));
     command.onSteps?.(steps);
+    const warnings = command.isUsersFile ? (0,build_warnings/* distinctWarnings */.o)(reader.warnings()) : [];
     const outcome = {
         kind: stage.kind,
         stage: stage.name,
@@ -73637,6 +74065,7 @@ async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
         seconds: (0,timeline/* secondsSince */.w)(start),
         steps,
         bases: reader.bases(),
+        ...(warnings.length > 0 && { warnings }),
         unreadableCaches: [
             ...reader.unreadableCaches(),
             ...lateCaches.map((reference) => ({ reference, error: (0,bounds/* describeLateness */.fC)('build-question') }))
@@ -73726,7 +74155,6 @@ function isFirstFolderOnScratch({ stage, instruction }) {
 
 
 
-
 /**
  * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
  *
@@ -73765,7 +74193,8 @@ class InlineStrategy {
         this.#mayDiffer = true;
         log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
         const fromImages = await solve(stage.images);
-        return { ...fromImages, seconds: built.seconds + fromImages.seconds };
+        const { warnings } = built;
+        return { ...fromImages, seconds: built.seconds + fromImages.seconds, ...(warnings && { warnings }) };
     }
     readBuilt({ image }) {
         const { docker, signal } = this.#run;
@@ -73781,11 +74210,12 @@ class InlineStrategy {
         const source = await prepareSource(this.#run, stage, images);
         return runBuild(this.#run, stage, cacheSource, {
             title: `Build ${stage.reference}`,
-            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
+            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile, images }),
             env: inlineEnvironment(plan),
             secretEnv: secretEnvironment(plan.inputs, secrets.values),
             reader: (print) => createReader(plan.strategy.progress, print),
             locate: (step) => this.#locate(step),
+            isUsersFile: source.text === undefined,
             ...(onSteps && { onSteps })
         });
     }
@@ -73806,10 +74236,12 @@ function executedAgain(step) {
     return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${(0,cache_verdict/* describeStep */.Ey)(step)})`;
 }
 /** Returns the docker arguments that build a stage. */
-function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
+function inlineBuildArgs(plan, stage, { file, target }, { cacheSource, labels, idFile, images }) {
+    const source = cacheSourceOf(plan, stage, cacheSource);
     return [
-        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
+        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, stage, source) : integratedArgs(source)),
+        ...freshnessArgs(plan, stage, images),
+        ...commonBuildArgs(plan.inputs, { file, target, tags: stage.tags, labels, idFile }),
         ...secretArgs(plan.inputs),
         plan.inputs.context
     ];
@@ -73817,16 +74249,18 @@ function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels
 function inlineEnvironment({ strategy }) {
     return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {};
 }
-function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
+function buildxArgs(plan, stage, cacheSource) {
+    const { buildxBuilder, strategy } = plan;
     return [
         ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-        // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
-        ...((0,engine_info/* atLeast */.jZ)(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
-        ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
+        ...buildxOnlyArgs(plan, stage),
+        ...(cacheSource === undefined ? [] : ['--cache-from', `type=registry,ref=${cacheSource}`]),
+        ...['--cache-to', 'type=inline']
     ];
 }
 function integratedArgs(cacheSource) {
-    return ['build', '--progress', 'plain', '--cache-from', cacheSource, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
+    const from = cacheSource === undefined ? [] : ['--cache-from', cacheSource];
+    return ['build', '--progress', 'plain', ...from, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
 }
 
 ;// CONCATENATED MODULE: ./.build/src/docker/progress/legacy.js
@@ -73933,8 +74367,11 @@ class LegacyProgress extends line_reader/* LineReader */.u {
 
 
 
+
 /** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
 const LEGACY = { DOCKER_BUILDKIT: '0' };
+/** Of a build without a cache. */
+const NO_PULL = { reference: '', usable: false };
 /**
  * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
  *
@@ -73957,6 +74394,8 @@ class LegacyStrategy {
         this.#run = run;
     }
     fetch(cacheSource) {
+        if (this.#run.plan.inputs.noCache)
+            return;
         void this.#fetch(cacheSource);
     }
     async build(stage, { cacheSource }) {
@@ -73970,12 +74409,16 @@ class LegacyStrategy {
         const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '');
         const command = inherited === undefined ? [] : [inherited];
         const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : []);
-        const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource));
+        const isCached = (0,no_cache/* usesCacheSource */.EN)(plan, stage);
+        const pull = isCached
+            ? await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+            : NO_PULL;
         // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-        const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined;
+        const newest = this.#newest.get(stage.cacheSource);
+        const usable = pull.usable ? (newest ?? cacheSource) : isCached ? undefined : newest;
         const buildWith = (title, { labels, tags }) => runBuild(this.#run, stage, cacheSource, {
             title,
-            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
+            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile, isBase: images.length === 0 }),
             env: LEGACY,
             reader: (print) => new LegacyProgress(print),
             locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
@@ -74084,11 +74527,14 @@ class LegacyStrategy {
     }
 }
 /** Returns the docker arguments that build a stage. */
-function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile }) {
+function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile, isBase }) {
     return [
         'build',
         // otherwise a failing step leaves its container behind
         '--force-rm',
+        ...(inputs.pull && isBase ? ['--pull'] : []),
+        // an image of this run may still serve as the cache of another build of the same stages
+        ...(inputs.noCache && cacheSource === undefined ? ['--no-cache'] : []),
         ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
         ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
         inputs.context
@@ -74169,6 +74615,7 @@ async function runPhases(run, phases) {
 
 
 
+
 /** Builds up to the builder stage, and hands the images to the machines that test and publish: through the registry, or in an archive. */
 function buildForOthers(run, target) {
     const [builds] = (0,stage_builds/* splitAtBuilder */.f)(run.plan.builds);
@@ -74180,7 +74627,7 @@ async function buildAndHandOn(run, strategy, result, target) {
     const { plan, log, timeline } = run;
     const read = await findKeys(run);
     const { transport, folder } = target;
-    if (plan.inputs.skipUnchangedTests) {
+    if (plan.inputs.skipUnchangedTests && !(0,no_cache/* isRefreshing */.yo)(plan.inputs)) {
         const found = await timeline.measure('look', 'Look for changes', () => reuse_findUnchanged(run, read.keys));
         if (found.why === undefined) {
             log.info(`Nothing has changed since commit ${found.unchanged.commit}: publish only tags its image.`);
@@ -74318,6 +74765,69 @@ function describeDirty(shortSha, { files, count }) {
 
 /***/ }),
 
+/***/ 1574:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   kv: () => (/* binding */ secretIdsOf),
+/* harmony export */   tp: () => (/* binding */ takeFingerprints)
+/* harmony export */ });
+/* unused harmony export fingerprintOfTest */
+/* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
+/* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7107);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+
+
+
+/** Labels that describe the commit itself: they differ in every commit, and no build depends on them. */
+const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref\.name)$/;
+/** @param platform of the engine */
+function takeFingerprints(inputs, platform) {
+    const { tests, productionTests, checks, testOptions } = inputs;
+    const options = (0,_action_tests_js__WEBPACK_IMPORTED_MODULE_0__/* .allRunOptions */ .fP)(inputs);
+    const labels = inputs.labels.filter((label) => !COMMIT_LABEL.test((0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(label)[0]));
+    const runsOn = inputs.platform ?? platform;
+    const isKnown = isSelfContained(options) && runsOn !== undefined;
+    return {
+        tests: isKnown ? (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([tests, testOptions, runsOn, platform]) : undefined,
+        allTests: isKnown && checks.length === 0 ? (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([tests, productionTests, testOptions, runsOn, platform]) : undefined,
+        inputs: (0,_lib_hash_js__WEBPACK_IMPORTED_MODULE_1__/* .hashOf */ .q)([labels, secretIdsOf(inputs), inputs.ssh, ...ofManifest(inputs)])
+    };
+}
+/** Returns the ids of all secrets: those in the environment are among `secrets`. */
+function secretIdsOf({ secrets, secretFiles }) {
+    return [...secrets, ...secretFiles.map(({ id }) => id)];
+}
+/** Returns what changes only the manifest of production; nothing by default. */
+function ofManifest({ annotations, provenance, sbom }) {
+    const lasting = annotations.filter((one) => !COMMIT_LABEL.test((0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .splitAtEquals */ .JD)(one)[0].replace(/^manifest:/, '')));
+    const all = [lasting, provenance ?? null, sbom ?? null];
+    return lasting.length === 0 && provenance === undefined && sbom === undefined ? [] : [all];
+}
+/** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
+function fingerprintOfTest({ tests, testOptions, platform }, index) {
+    return hashOf([tests[index] ?? null, testOptions, platform ?? '']);
+}
+/** Options of docker run that expose nothing of the runner or the network to a container; every other option may. */
+const SELF_CONTAINED = /^(--(cap-add|cap-drop|cpu-[a-z-]+|cpus|cpuset-[a-z]+|env|hostname|init|label|memory|memory-[a-z]+|no-healthcheck|oom-[a-z-]+|pids-limit|read-only|shm-size|sysctl|tmpfs|ulimit|user|workdir)|-[cehlmuw])$/;
+/** Returns whether tests with these options see only the image. */
+function isSelfContained(words) {
+    return words.every((word, index) => {
+        if (!word.startsWith('-'))
+            return true;
+        const [name = '', ...inWord] = word.split('=');
+        const value = inWord.length > 0 ? inWord.join('=') : (words[index + 1] ?? '');
+        // docker reads a profile from a file of the checkout
+        if (name === '--security-opt')
+            return value === 'no-new-privileges';
+        // a variable without a value gets the runner's value
+        return SELF_CONTAINED.test(name) && (!/^(--env|-e)$/.test(name) || value.includes('='));
+    });
+}
+
+
+/***/ }),
+
 /***/ 3660:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -74327,7 +74837,7 @@ function describeDirty(shortSha, { files, count }) {
 /* harmony export */   y6: () => (/* binding */ makeLabels)
 /* harmony export */ });
 /* unused harmony exports isOfAction, isProduction */
-/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2449);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3100);
 /* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
 /* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7194);
 
@@ -74367,12 +74877,105 @@ function isProduction(labels) {
 
 /***/ }),
 
+/***/ 6299:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DD: () => (/* binding */ checkNoCacheFilters),
+/* harmony export */   EN: () => (/* binding */ usesCacheSource),
+/* harmony export */   ZH: () => (/* binding */ uncachedStages),
+/* harmony export */   bT: () => (/* binding */ isRefreshed),
+/* harmony export */   k8: () => (/* binding */ startsFromRefreshed),
+/* harmony export */   yo: () => (/* binding */ isRefreshing)
+/* harmony export */ });
+/* unused harmony export stagesWithoutCache */
+/* harmony import */ var _dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4943);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(329);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+
+
+
+
+/**
+ * Validates the names in the input `no-cache-filters`.
+ *
+ * @throws UserError
+ */
+function checkNoCacheFilters(dockerfile, { noCacheFilters }, needed) {
+    for (const name of noCacheFilters) {
+        const stage = (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .findStage */ .U9)(dockerfile, name);
+        const input = `Input no-cache-filters names ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(name)}`;
+        if (!stage)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, but there is no such stage; the stages are: ${(0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .listStages */ .Cv)(dockerfile)}`);
+        if (stage.name === undefined) {
+            // moby/buildkit frontend/dockerui, IsNoCache
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, a stage without a name, which docker cannot select; give it one: FROM … AS NAME`);
+        }
+        if (!needed.some(({ index }) => index === stage.index)) {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${input}, which neither the builder nor the production stage needs; remove that line`);
+        }
+    }
+}
+/** Returns the indices of the stages that a run builds without any cache: those that the inputs name, and those that are built on them. */
+function stagesWithoutCache({ dockerfile, inputs }) {
+    const { noCache, noCacheFilters } = inputs;
+    const named = new Set(noCacheFilters.map((name) => (0,_dockerfile_model_js__WEBPACK_IMPORTED_MODULE_1__/* .findStage */ .U9)(dockerfile, name)?.index));
+    const isWithout = (stage) => noCache || (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .chainOf */ .dR)(dockerfile, stage).some((index) => named.has(index));
+    return new Set(dockerfile.stages.filter(isWithout).map(({ index }) => index));
+}
+/** Returns whether a run builds anything without a cache, so that what earlier runs have published is not to be reused. */
+function isRefreshing({ noCache, noCacheFilters }) {
+    return noCache || noCacheFilters.length > 0;
+}
+/** Returns whether the image of a build is newer than all that earlier runs have made of the same content. */
+function isRefreshed(plan, { stage }) {
+    const without = stagesWithoutCache(plan);
+    return (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stagesNeededFor */ .Wp)(plan.dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(plan.dockerfile, stage)).some((index) => without.has(index));
+}
+/** Returns whether a build can reuse anything of its cache source: the lowest of its own stages may have a cache. */
+function usesCacheSource(plan, { own }) {
+    const without = stagesWithoutCache(plan);
+    return own.some(({ stage }) => !without.has(stage));
+}
+/**
+ * Returns the names of the stages that a build must execute without a cache: none that an earlier build of the run has executed,
+ * because all images of a run have the same result of a stage. The name of a stage without one is `stage-N`.
+ */
+function uncachedStages(plan, { stage: index, images }) {
+    const { dockerfile, builds } = plan;
+    const without = stagesWithoutCache(plan);
+    if (without.size === 0)
+        return [];
+    const given = new Set(images.map(({ stage }) => stage));
+    const earlier = builds.slice(0, builds.findIndex(({ stage }) => stage === index));
+    const built = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .neededStages */ .xB)(dockerfile, earlier.map(({ stage }) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, stage)));
+    return (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stagesNeededFor */ .Wp)(dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, index), given)
+        .filter((one) => without.has(one) && !given.has(one) && !built.some((other) => other.index === one))
+        .map((one) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(dockerfile, one)));
+}
+/**
+ * Returns whether a build must start from the images of the stages built before. An engine that is kept may have older results of
+ * them, too. If the stage is built on one of them by FROM, the layers of its image tell; and built on an image, its own steps would
+ * be of no use to later runs.
+ */
+function startsFromRefreshed(plan, { stage, images }) {
+    const without = stagesWithoutCache(plan);
+    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .chainOf */ .dR)(plan.dockerfile, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_3__/* .stageAt */ .ek)(plan.dockerfile, stage));
+    return images.some((image) => without.has(image.stage)) && !images.some((image) => chain.includes(image.stage));
+}
+
+
+/***/ }),
+
 /***/ 2445:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Av: () => (/* binding */ isOfBranch),
+/* harmony export */   BU: () => (/* binding */ partOf),
 /* harmony export */   KL: () => (/* binding */ tagsOfOthers),
+/* harmony export */   Pr: () => (/* binding */ isOfPublishing),
 /* harmony export */   TN: () => (/* binding */ keyOf),
 /* harmony export */   Ui: () => (/* binding */ movingTags),
 /* harmony export */   bx: () => (/* binding */ makeRefs),
@@ -74387,17 +74990,20 @@ function isProduction(labels) {
 
 
 /**
- * @param publishBranch short name of the publishing branch
  * @throws UserError if a tag would be too long
  */
-function makeRefs(inputs, commit, cacheStages, publishBranch) {
+function makeRefs(inputs, commit, cacheStages, publishing) {
     const reference = (tag) => {
         if ((0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag))
             return `${inputs.image}:${tag}`;
         throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
     };
-    const { builderTag, latestTag } = inputs;
-    const builder = `${builderTag}-${commit.shortSha}`;
+    const { latestTag } = publishing;
+    const part = partOf(inputs);
+    const builderTag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .builderTagOf */ .bZ)(publishing.builderTag, inputs.platform);
+    // for all branches the same: other machines and clean-up scripts know it by its form
+    const builder = `${(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .builderTagOf */ .bZ)(inputs.builderTag, inputs.platform)}-${commit.shortSha}`;
+    const commitTag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .commitTagOf */ .VG)(inputs.commitTag, commit.sha);
     const stages = cacheStages.map(({ stage }) => [
         keyOf(stage),
         {
@@ -74408,29 +75014,34 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     ]);
     const refs = {
         builder: reference(builder),
-        production: reference(commit.shortSha),
+        production: reference(part === undefined ? commitTag : (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .platformTagOf */ .t9)(commitTag, part)),
         movingBuilder: reference(builderTag),
         movingProduction: reference(latestTag),
         stages: Object.fromEntries(stages)
     };
-    const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
+    const pullRequest = commit.pullRequest === undefined || part !== undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
     const others = tagsOfOthers(inputs, commit);
-    const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
+    const users = (part === undefined ? inputs.tags : []).filter((tag, index, tags) => !others.includes(tag) &&
         !held.some((ref) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(ref, tag)) &&
         tags.findIndex((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other, tag)) === index);
     const names = (tag) => isOfBranch(tag, commit.branch) ||
-        isOfBranch(tag, publishBranch) ||
+        isOfPublishing(tag, publishing) ||
         isNamed(tag, latestTag) ||
+        isNamed(tag, inputs.latestTag) ||
         // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
-        (isNamed(tag, 'edge') && commit.branch === publishBranch);
+        (isNamed(tag, 'edge') && commit.branch === publishing.branch);
     return {
         ...refs,
         ...(pullRequest !== undefined && { pullRequest }),
         further: users.filter((tag) => !names(tag)),
         branch: users.filter(names)
     };
+}
+/** Returns the platform of the image that a run makes, if the images of several platforms are joined later; undefined otherwise. */
+function partOf({ platform, platforms }) {
+    return platforms.length > 0 ? platform : undefined;
 }
 /** Returns the key of a cache stage in `Refs.stages`. */
 function keyOf({ name, index }) {
@@ -74440,10 +75051,12 @@ function keyOf({ name, index }) {
  * Returns the user's tags that have the form of the tag of a commit or of a pull request, but of another one than this run
  * builds: its image must keep its tag.
  */
-function tagsOfOthers({ image, tags }, { shortSha, pullRequest }) {
+function tagsOfOthers({ image, tags, commitTag }, { sha, shortSha, pullRequest }) {
+    const own = [shortSha, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .commitTagOf */ .VG)(commitTag, sha)];
     return tags.filter((reference) => {
         const { tag = '' } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference);
-        const isOther = ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag) && tag !== shortSha) || ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) && tag !== pullRequestTag(pullRequest));
+        const isOther = ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag, commitTag) && !own.includes(tag)) ||
+            ((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) && tag !== pullRequestTag(pullRequest));
         return isOther && (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameRepository */ .RB)(image, reference);
     });
 }
@@ -74453,7 +75066,11 @@ function pullRequestTag(number) {
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 function isOfBranch(reference, branch) {
     const tag = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .parseReference */ .F2)(reference).tag ?? 'latest';
-    return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+    return branch !== '' && tag === (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+}
+/** Returns whether the tag of a reference is made of the name of a publishing branch; patterns name none. */
+function isOfPublishing(reference, { all }) {
+    return all.some((branch) => !branch.includes('*') && isOfBranch(reference, branch));
 }
 /** Returns whether a reference has a tag, in whichever repository. */
 function isNamed(reference, tag) {
@@ -74482,18 +75099,18 @@ function movingTags(refs) {
 /* harmony export */   f: () => (/* binding */ splitAtBuilder),
 /* harmony export */   z: () => (/* binding */ planBuilds)
 /* harmony export */ });
-/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(329);
-/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2445);
+/* harmony import */ var _dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(329);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2485);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2445);
 
 
 
 /** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
 function planBuilds(parts) {
     const { dockerfile, cacheStages, refs, decision, labels } = parts;
-    const builder = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, parts.builderStage);
+    const builder = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, parts.builderStage);
     const images = [];
-    const forBuilder = new Set((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stagesNeededFor */ .Wp)(dockerfile, builder));
+    const forBuilder = new Set((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stagesNeededFor */ .Wp)(dockerfile, builder));
     const cache = (cacheStage) => {
         const build = { ...planCache(parts, cacheStage), ...placeOf(parts, cacheStage.stage, builder, images) };
         images.push({ stage: cacheStage.stage.index, image: build.reference });
@@ -74503,7 +75120,7 @@ function planBuilds(parts) {
     // one stage, tested and published: one build
     if (parts.builderStage === parts.targetStage)
         return [...builds, planProduction(parts, builder, images)];
-    const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(refs.movingBuilder));
+    const candidate = candidateFor(parts, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .candidateOf */ .RH)(refs.movingBuilder));
     builds.push({
         kind: 'builder',
         ...placeOf(parts, builder, builder, images),
@@ -74520,18 +75137,18 @@ function planBuilds(parts) {
     return builds;
 }
 function planProduction(parts, builder, images) {
-    const { dockerfile, targetStage, refs, decision, labels } = parts;
+    const { dockerfile, targetStage, refs, decision, labels, isPart } = parts;
     return {
         kind: 'production',
-        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
+        ...placeOf(parts, (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, targetStage), builder, images),
         reference: refs.production,
         cacheSource: refs.movingProduction,
-        keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(refs.movingProduction),
+        keptCache: (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__/* .keptCacheOf */ .SK)(refs.movingProduction),
         // no candidate: the run pushes the commit tag first, which is the same image
-        moving: refs.movingProduction,
+        ...(!isPart && { moving: refs.movingProduction }),
         tags: [
-            ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .productionRefs */ .wN)(refs) : [refs.production]),
-            ...(decision.publish ? [refs.movingProduction] : []),
+            ...(decision.push ? (0,_references_js__WEBPACK_IMPORTED_MODULE_1__/* .productionRefs */ .wN)(refs) : [refs.production]),
+            ...(decision.publish && !isPart ? [refs.movingProduction] : []),
             // the tests run by this name
             ...(builder.index === targetStage ? [refs.builder] : [])
         ],
@@ -74540,7 +75157,7 @@ function planProduction(parts, builder, images) {
 }
 function planCache(parts, { stage, containedIn }) {
     const { refs, decision, labels } = parts;
-    const { local = '', moving = '', candidate: inspected = '' } = refs.stages[(0,_references_js__WEBPACK_IMPORTED_MODULE_0__/* .keyOf */ .TN)(stage)] ?? {};
+    const { local = '', moving = '', candidate: inspected = '' } = refs.stages[(0,_references_js__WEBPACK_IMPORTED_MODULE_1__/* .keyOf */ .TN)(stage)] ?? {};
     const common = { kind: 'cache', reference: local, labels: labels.stages };
     if (containedIn !== undefined) {
         const source = { builder: refs.movingBuilder, production: refs.movingProduction };
@@ -74558,23 +75175,23 @@ function candidateFor({ decision, strategy }, candidate) {
 function placeOf({ dockerfile, strategy }, stage, builder, images) {
     const { triggerHistory } = strategy.capabilities;
     // in the chain of FROM, only the builder stage is replaced: otherwise this image would lack the cache metadata of the others
-    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .chainOf */ .dR)(dockerfile, stage);
+    const chain = (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .chainOf */ .dR)(dockerfile, stage);
     const given = images.filter((image) => image.stage === builder.index || !chain.includes(image.stage));
     const isGiven = (index) => given.some((image) => image.stage === index);
-    const own = chain.slice(chain.findLastIndex(isGiven) + 1).map((index) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, index));
+    const own = chain.slice(chain.findLastIndex(isGiven) + 1).map((index) => (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, index));
     const [root] = own;
     const isOnImage = root?.baseStage !== undefined && isGiven(root.baseStage);
     const baseImage = isOnImage ? undefined : root?.baseImage;
     return {
         stage: stage.index,
-        name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)(stage),
+        name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(stage),
         images: given,
-        own: own.map((one) => ({ stage: one.index, name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)(one) })),
+        own: own.map((one) => ({ stage: one.index, name: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)(one) })),
         instructions: own
-            .flatMap(({ instructions }, index) => [...(0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .triggersOf */ .XJ)(own[index - 1]), ...instructions])
+            .flatMap(({ instructions }, index) => [...(0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .triggersOf */ .XJ)(own[index - 1]), ...instructions])
             .filter(({ keyword }) => triggerHistory || keyword !== 'ONBUILD'),
         ...(baseImage !== undefined && { baseImage }),
-        ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_1__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
+        ...(root?.baseStage !== undefined && { baseStage: (0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .nameOf */ .Vb)((0,_dockerfile_stage_graph_js__WEBPACK_IMPORTED_MODULE_2__/* .stageAt */ .ek)(dockerfile, root.baseStage)) })
     };
 }
 /** Splits the builds into those up to and including the builder stage, which may be the production stage, and those after it. */
@@ -74738,8 +75355,8 @@ var docker_errors = __nccwpck_require__(9129);
 var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var retry = __nccwpck_require__(9236);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var retry = __nccwpck_require__(681);
 // EXTERNAL MODULE: ./.build/src/registry/client-words.js
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/credentials.js
@@ -75554,9 +76171,10 @@ function childOf({ bytes }, platform) {
     const manifests = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'manifests'));
     // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
     const images = manifests.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') !== 'unknown');
-    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
+    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch], variant] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') === os && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'architecture') === architecture);
-    return digestIn(fitting[0] ?? images[0]);
+    const exact = fitting.find((entry) => variant === undefined || (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'variant') === variant);
+    return digestIn(exact ?? fitting[0] ?? images[0]);
 }
 function digestIn(descriptor) {
     const digest = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(descriptor, 'digest'));
@@ -75627,17 +76245,49 @@ function digestOf(bytes) {
 /* harmony export */   OU: () => (/* binding */ isCommitTag),
 /* harmony export */   RH: () => (/* binding */ candidateOf),
 /* harmony export */   SK: () => (/* binding */ keptCacheOf),
+/* harmony export */   Uu: () => (/* binding */ partsOfTemplate),
+/* harmony export */   VG: () => (/* binding */ commitTagOf),
+/* harmony export */   WR: () => (/* binding */ tagOfBranch),
 /* harmony export */   _X: () => (/* binding */ stageTagOf),
+/* harmony export */   bZ: () => (/* binding */ builderTagOf),
 /* harmony export */   fi: () => (/* binding */ ownUseOf),
-/* harmony export */   le: () => (/* binding */ isPullRequestTag)
+/* harmony export */   le: () => (/* binding */ isPullRequestTag),
+/* harmony export */   pM: () => (/* binding */ ownUseOfPlatforms),
+/* harmony export */   t9: () => (/* binding */ platformTagOf),
+/* harmony export */   uY: () => (/* binding */ SHORT_TEMPLATE)
 /* harmony export */ });
+/* unused harmony export platformInTag */
 /** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
 function isReservedTag(tag) {
     return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
 }
-/** Returns whether a tag has the form of a commit tag. */
-function isCommitTag(tag) {
-    return /^[0-9a-f]{7}$/.test(tag);
+/** What a template of commit tags may have in place of the commit, and the form of the commit's digits there. */
+const COMMIT_PLACES = { '{short}': '[0-9a-f]{7}', '{sha}': '[0-9a-f]{40}(?:[0-9a-f]{24})?' };
+/** The template of the commit tags that every run knows. */
+const SHORT_TEMPLATE = '{short}';
+/** Splits a template of commit tags at its only placeholder; undefined if it does not have exactly one. */
+function partsOfTemplate(template) {
+    const [, before = '', place, after = ''] = /^([^{}]*)(\{short\}|\{sha\})([^{}]*)$/.exec(template) ?? [];
+    return place === undefined ? undefined : [before, place, after];
+}
+/**
+ * Returns the commit tag of a commit.
+ *
+ * @param template text with one placeholder, `{short}` or `{sha}`
+ */
+function commitTagOf(template, sha) {
+    return template.replace('{short}', sha.slice(0, 7)).replace('{sha}', sha);
+}
+/** Returns whether a tag has the form of a commit tag: 7 hex digits, or as the template makes it. */
+function isCommitTag(tag, template = SHORT_TEMPLATE) {
+    if (/^[0-9a-f]{7}$/.test(tag))
+        return true;
+    const [before, place, after] = partsOfTemplate(template) ?? [];
+    if (before === undefined || place === undefined || after === undefined)
+        return false;
+    if (!tag.startsWith(before) || !tag.endsWith(after))
+        return false;
+    return new RegExp(`^${COMMIT_PLACES[place]}$`).test(tag.slice(before.length, tag.length - after.length));
 }
 /** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
 function isPullRequestTag(tag) {
@@ -75646,6 +76296,18 @@ function isPullRequestTag(tag) {
 /** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
 function candidateOf(builderTag) {
     return `${builderTag}-next`;
+}
+/** Returns the form of a platform in tags: `linux-arm64`. */
+function platformInTag(platform) {
+    return platform.toLowerCase().replaceAll('/', '-');
+}
+/** Returns the moving tag of the builder image of one platform: no two platforms share a builder image. */
+function builderTagOf(builderTag, platform) {
+    return platform === undefined ? builderTag : `${builderTag}-${platformInTag(platform)}`;
+}
+/** Returns the tag of one platform's image of a commit, from which an index of all platforms is made. */
+function platformTagOf(commitTag, platform) {
+    return `${commitTag}-${platformInTag(platform)}`;
 }
 /** Returns the tag of the kept cache, for production's moving tag or its reference. */
 function keptCacheOf(latest) {
@@ -75657,6 +76319,23 @@ function keptCacheOf(latest) {
  */
 function stageTagOf(builderTag, { name, index }) {
     return `${builderTag}-stage-${name ?? index}`;
+}
+/** Returns the tag that docker/metadata-action makes of the name of a branch (`type=ref,event=branch`). */
+function tagOfBranch(branch) {
+    return branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+}
+/** Does the same as `ownUseOf` for the tags of single platforms. */
+function ownUseOfPlatforms(tag, { platform, platforms, commitTag, ...named }) {
+    for (const one of platform === undefined ? platforms : [platform]) {
+        const use = ownUseOf(tag, { ...named, builderTag: builderTagOf(named.builderTag, one) });
+        if (use !== undefined)
+            return use;
+        const end = `-${platformInTag(one)}`;
+        if (tag.endsWith(end) && isCommitTag(tag.slice(0, -end.length), commitTag)) {
+            return 'the images of single platforms (input platforms)';
+        }
+    }
+    return undefined;
 }
 /** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
 function ownUseOf(tag, { builderTag, latestTag }) {
@@ -75680,22 +76359,35 @@ function ownUseOf(tag, { builderTag, latestTag }) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   d: () => (/* binding */ makeOutputs)
+/* harmony export */   d: () => (/* binding */ makeOutputs),
+/* harmony export */   q: () => (/* binding */ artifactOf)
 /* harmony export */ });
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5626);
+
+
 /**
  * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
  * @param path of the JSON report; '' if there is none
  */
 function makeOutputs(report, path) {
-    const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report;
+    const { builder, production, publication, unchanged, cache, pullSize, engine, platforms } = report;
+    const all = platforms?.flatMap(({ platform, tests }) => tests.map((test) => ({ ...test, platform }))) ?? report.tests;
     return {
-        image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
+        image: production?.imageId
+            ? production.image
+            : platforms
+                ? (publication?.pushed[0] ?? '')
+                : unchanged
+                    ? (publication?.pushed[0] ?? unchanged.image)
+                    : '',
         'short-sha': report.commit?.slice(0, 7) ?? '',
         branch: report.branch ?? '',
         'builder-image': builder?.imageId ? builder.image : '',
         'image-id': production?.imageId ?? '',
         digest: publication?.digest ?? '',
+        ref: publishedImage(report),
         tags: publication?.pushed.join('\n') ?? '',
         'cache-tags': report.cacheTags.join('\n'),
         pushed: String((publication?.pushed.length ?? 0) > 0),
@@ -75707,14 +76399,34 @@ function makeOutputs(report, path) {
         'pull-bytes': String(pullSize?.bytes ?? ''),
         'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
         cache: JSON.stringify(cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+        tests: JSON.stringify(all.map(({ kind, command, status, exitCode, seconds, passedFor, ...test }) => ({
+            ...('platform' in test && { platform: test.platform }),
             ...(kind !== undefined && { kind }),
             ...{ command, status, exitCode, seconds },
             ...(passedFor !== undefined && { passedFor })
         }))),
         engine: engine ? JSON.stringify({ version: engine.version, store: engine.store, strategy: engine.strategy }) : '{}',
+        'platform-result': report.platformResult ?? '',
         report: path
     };
+}
+/** Returns the published production image as IMAGE@DIGEST; '' if nothing was pushed. */
+function publishedImage({ references, publication }) {
+    if (references === undefined || !publication?.digest)
+        return '';
+    return `${(0,_registry_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .repositoryOf */ ._M)(references.production)}@${publication.digest}`;
+}
+/**
+ * Returns the line for the file that GITHUB_ARTIFACTS names, from which actions/attest finds its subject (actions/runner
+ * CreateArtifactsFileCommand.cs); '' if nothing was pushed, or the run failed. The subject has a full name: actions/attest needs the registry.
+ */
+function artifactOf(report) {
+    const [name = '', digest] = publishedImage(report).split('@');
+    // after a failure, the image may be another one than the one that was tested
+    if (digest === undefined || report.failures.length > 0)
+        return '';
+    const { registry, path } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .parseRepository */ .SU)(name);
+    return `oci://${registry}/${path}@${digest}`;
 }
 function withoutStage({ stage: _, ...miss }) {
     return miss;
@@ -75763,6 +76475,7 @@ function pick(outputs, names) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $U: () => (/* binding */ joinVerdicts),
 /* harmony export */   Ey: () => (/* binding */ describeStep),
 /* harmony export */   aV: () => (/* binding */ judgeCache),
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
@@ -75787,6 +76500,19 @@ function judgeCache(result) {
             const miss = misses.find((other) => other.stage === stage);
             return { stage, ...count(steps.filter((step) => step.stage === stage)), ...(miss && { miss }) };
         })
+    };
+}
+/** Returns the verdict on all platforms, with the platform in the name of each stage. */
+function joinVerdicts(platforms) {
+    const all = platforms.map((one) => ({ platform: one.platform, verdict: judgeCache(one) }));
+    const hits = new Set(all.map(({ verdict }) => verdict.hit));
+    const sum = (of) => all.reduce((total, { verdict }) => total + verdict[of], 0);
+    const [only = 'none'] = hits;
+    return {
+        hit: hits.size > 1 ? 'partial' : only,
+        cached: sum('cached'),
+        total: sum('total'),
+        stages: all.flatMap(({ platform, verdict }) => verdict.stages.map((stage) => ({ ...stage, stage: `${stage.stage} (${platform})` })))
     };
 }
 /** Returns the unexpected cache misses of a run of the publishing branch, as warnings or as failures. */
@@ -75836,7 +76562,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   $z: () => (/* binding */ HAND_OFF_FILE)
 });
 
-// UNUSED EXPORTS: imagesOf, readHandOff, readHandedResult
+// UNUSED EXPORTS: imagesOf, readHandOff, readHandedPlatform, readHandedResult
 
 // EXTERNAL MODULE: ./node_modules/ajv/dist/2020.js
 var _2020 = __nccwpck_require__(2210);
@@ -75979,6 +76705,64 @@ const HAND_OFF_SCHEMA = {
         ...['images', 'startedAt', 'builds', 'timeline']
     ]
 };
+/** A test of an image of one platform: of any kind, run or not. */
+const platformTest = {
+    ...test,
+    properties: {
+        ...test.properties,
+        status: { enum: [...test.properties.status.enum, 'unchanged'] },
+        kind: { enum: ['production-test', 'check'] },
+        passedFor: hand_off_schema_text
+    }
+};
+const pullSize = {
+    type: 'object',
+    properties: {
+        previous: hand_off_schema_text,
+        bytes: count,
+        fullBytes: count,
+        layers: count,
+        reusedLayers: count
+    },
+    required: ['bytes', 'fullBytes', 'layers', 'reusedLayers']
+};
+const PLATFORM_RESULT_SCHEMA = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'The image of one platform, as the run that joins all platforms gets it, version 1',
+    description: 'Version 1 never changes the meaning of a field, but it may get further fields. publish believes none of it without a check.',
+    type: 'object',
+    properties: {
+        version: { const: 1 },
+        runId,
+        attempt: {
+            type: 'integer',
+            minimum: 1,
+            description: 'GITHUB_RUN_ATTEMPT: the newest result of a platform counts.'
+        },
+        commit,
+        image: { ...hand_off_schema_text, description: 'The input image.' },
+        variant: { ...hand_off_schema_text, description: 'What tells the image from others of the same commit.' },
+        buildArgs: { ...hand_off_schema_text, description: 'What tells it from others of the same commit and variant.' },
+        platform: { ...hand_off_schema_text, description: 'os/architecture, in lower case.' },
+        digest: { ...hand_off_schema_text, pattern: '^sha256:[0-9a-f]{64}$', description: 'Of the image in the registry.' },
+        unchanged: {
+            type: 'object',
+            properties: { image: hand_off_schema_text, digest: hand_off_schema_text, commit: hand_off_schema_text, builderCommit: hand_off_schema_text },
+            required: ['image', 'digest', 'commit', 'builderCommit'],
+            description: 'The earlier image of the same content, if the run only tagged that.'
+        },
+        tests: { type: 'array', maxItems: 10_000, items: platformTest },
+        startedAt,
+        builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+        cacheTags: { type: 'array', maxItems: 1_000, items: hand_off_schema_text, description: 'For the report, as there.' },
+        pullSize,
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
+    },
+    required: [
+        ...['version', 'runId', 'attempt', 'commit', 'image', 'variant', 'buildArgs', 'platform', 'digest', 'tests'],
+        ...['startedAt', 'builds', 'cacheTags', 'timeline']
+    ]
+};
 const TEST_RESULT_SCHEMA = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'The result of one test that the action test of Shared Docker Layers hands to publish, version 1',
@@ -76017,6 +76801,7 @@ function imagesOf({ transport, digest, images }) {
 }
 const ajv = new _2020.Ajv2020({ strict: true });
 const isHandOff = ajv.compile(HAND_OFF_SCHEMA);
+const isHandedPlatform = ajv.compile(PLATFORM_RESULT_SCHEMA);
 const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
 /**
  * Reads a hand-off, which another machine has written.
@@ -76040,6 +76825,14 @@ function readHandOff(text, file) {
  */
 function readHandedResult(text, file) {
     return read(text, file, isHandedResult, 'the result of a test');
+}
+/**
+ * Reads the result of one platform, which another machine has written.
+ *
+ * @throws UserError
+ */
+function readHandedPlatform(text, file) {
+    return read(text, file, isHandedPlatform, 'the result of a platform');
 }
 function read(text, file, isValid, what) {
     const value = parseJson(text);

@@ -6246,7 +6246,7 @@ exports["default"] = next;
 
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
-const unevaluatedProperties_1 = __nccwpck_require__(9236);
+const unevaluatedProperties_1 = __nccwpck_require__(6855);
 const unevaluatedItems_1 = __nccwpck_require__(4144);
 const unevaluated = [unevaluatedProperties_1.default, unevaluatedItems_1.default];
 exports["default"] = unevaluated;
@@ -6300,7 +6300,7 @@ exports["default"] = def;
 
 /***/ }),
 
-/***/ 9236:
+/***/ 6855:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -45923,6 +45923,189 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 6919:
+/***/ ((__unused_webpack_module, exports) => {
+
+var __webpack_unused_export__;
+
+/*!
+ * content-type
+ * Copyright(c) 2015 Douglas Christopher Wilson
+ * MIT Licensed
+ */
+__webpack_unused_export__ = ({ value: true });
+__webpack_unused_export__ = format;
+exports.qg = parse;
+const TEXT_REGEXP = /^[\u0009\u0020-\u007e\u0080-\u00ff]*$/;
+const TOKEN_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * RegExp to match chars that must be quoted-pair in RFC 9110 sec 5.6.4
+ */
+const QUOTE_REGEXP = /[\\"]/g;
+/**
+ * RegExp to match type in RFC 9110 sec 8.3.1
+ *
+ * media-type = type "/" subtype
+ * type       = token
+ * subtype    = token
+ */
+const TYPE_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/**
+ * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
+ */
+const NullObject = /* @__PURE__ */ (() => {
+    const C = function () { };
+    C.prototype = Object.create(null);
+    return C;
+})();
+/**
+ * Format an object into a `Content-Type` header.
+ */
+function format(obj) {
+    const { type, parameters } = obj;
+    if (!type || !TYPE_REGEXP.test(type)) {
+        throw new TypeError(`Invalid type: ${type}`);
+    }
+    let result = type;
+    if (parameters) {
+        for (const param of Object.keys(parameters)) {
+            if (!TOKEN_REGEXP.test(param)) {
+                throw new TypeError(`Invalid parameter name: ${param}`);
+            }
+            result += `; ${param}=${qstring(parameters[param])}`;
+        }
+    }
+    return result;
+}
+/**
+ * Parse a `Content-Type` header.
+ */
+function parse(header, options) {
+    const stopChar = options?.comma === true ? COMMA : 65536; // Sentinel for "no stop char".
+    const len = header.length;
+    let index = skipOWS(header, options?.start ?? 0, len);
+    const valueStart = index;
+    index = skipValue(header, index, len, stopChar);
+    const valueEnd = trailingOWS(header, valueStart, index);
+    const type = header.slice(valueStart, valueEnd).toLowerCase();
+    if (options?.parameters === false) {
+        return { type, index, parameters: new NullObject() };
+    }
+    return parseParameters(header, type, index, len, stopChar);
+}
+const SP = 32; // " "
+const HTAB = 9; // "\t"
+const SEMI = 59; // ";"
+const EQ = 61; // "="
+const DQUOTE = 34; // '"'
+const BSLASH = 92; // "\\"
+const COMMA = 44; // ","
+/**
+ * Parses the parameters of a `Content-Type` header starting at the given index.
+ */
+function parseParameters(header, type, index, len, stopChar) {
+    const parameters = new NullObject();
+    parameter: while (index < len) {
+        if (header.charCodeAt(index) === stopChar)
+            break;
+        index = skipOWS(header, index + 1 /* Skip over ; */, len);
+        const keyStart = index;
+        while (index < len) {
+            const code = header.charCodeAt(index);
+            if (code === stopChar)
+                break parameter;
+            if (code === SEMI)
+                continue parameter;
+            if (code === EQ) {
+                const keyEnd = trailingOWS(header, keyStart, index);
+                const key = header.slice(keyStart, keyEnd).toLowerCase();
+                index = skipOWS(header, index + 1, len);
+                if (index < len && header.charCodeAt(index) === DQUOTE) {
+                    index++;
+                    let value = "";
+                    while (index < len) {
+                        const code = header.charCodeAt(index++);
+                        if (code === DQUOTE) {
+                            index = skipValue(header, index, len, stopChar);
+                            if (parameters[key] === undefined)
+                                parameters[key] = value;
+                            break;
+                        }
+                        if (code === BSLASH && index < len) {
+                            value += header[index++];
+                            continue;
+                        }
+                        value += String.fromCharCode(code);
+                    }
+                    continue parameter;
+                }
+                const valueStart = index;
+                index = skipValue(header, index, len, stopChar);
+                if (parameters[key] === undefined) {
+                    const valueEnd = trailingOWS(header, valueStart, index);
+                    parameters[key] = header.slice(valueStart, valueEnd);
+                }
+                continue parameter;
+            }
+            index++;
+        }
+    }
+    return { type, index, parameters };
+}
+/**
+ * Skip over characters until a semicolon or other exit character.
+ */
+function skipValue(str, index, len, stopChar) {
+    while (index < len) {
+        const code = str.charCodeAt(index);
+        if (code === SEMI || code === stopChar)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Skip optional whitespace (OWS) in an HTTP header value.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function skipOWS(header, index, len) {
+    while (index < len) {
+        const char = header.charCodeAt(index);
+        if (char !== SP && char !== HTAB)
+            break;
+        index++;
+    }
+    return index;
+}
+/**
+ * Trim optional whitespace (OWS) from the end of a substring.
+ *
+ * OWS is defined in RFC 9110 sec 5.6.3 as SP (" ") or HTAB ("\t").
+ */
+function trailingOWS(header, start, end) {
+    while (end > start) {
+        const char = header.charCodeAt(end - 1);
+        if (char !== SP && char !== HTAB)
+            break;
+        end--;
+    }
+    return end;
+}
+/**
+ * Serialize a parameter value.
+ */
+function qstring(str) {
+    if (TOKEN_REGEXP.test(str))
+        return str;
+    if (TEXT_REGEXP.test(str))
+        return `"${str.replace(QUOTE_REGEXP, "\\$&")}"`;
+    throw new TypeError(`Invalid parameter value: ${str}`);
+}
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
 /***/ 4352:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
@@ -47726,6 +47909,113 @@ module.exports = {
 
 /***/ }),
 
+/***/ 3362:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   V6: () => (/* binding */ readAttestation),
+/* harmony export */   d4: () => (/* binding */ readSsh),
+/* harmony export */   fS: () => (/* binding */ readAddHosts),
+/* harmony export */   ti: () => (/* binding */ readAnnotations),
+/* harmony export */   wN: () => (/* binding */ readUlimits),
+/* harmony export */   xh: () => (/* binding */ readBuildContexts)
+/* harmony export */ });
+/* unused harmony exports imageOfContext, findBuildContext */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+
+const IMAGE = 'docker-image://';
+/** What docker does not take for a folder (docker/buildx build/opt.go, toSolveOpt). */
+const REMOTE = /^(?:[a-z][a-z0-9+.-]*:\/\/|git@|github\.com\/)/i;
+/** @throws UserError */
+function readBuildContexts(get) {
+    const contexts = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'build-contexts', () => false).map(buildContext);
+    const twice = contexts.find(({ name }, index) => contexts.slice(0, index).some((other) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .sameReference */ .kP)(other.name, name)));
+    if (twice === undefined)
+        return contexts;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has two contexts with the name ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(twice.name)}; give one of them another name`);
+}
+function buildContext(item) {
+    const [, name = '', value = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+    if (value === '' || !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(name) || name.includes('@')) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; each line must be name=folder or name=docker-image://IMAGE, with a name in lower case`);
+    }
+    if (/^(?:target|input):/.test(value)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with the result of another build, which only docker buildx bake knows; give a folder or docker-image://IMAGE`);
+    }
+    if (value.startsWith(IMAGE) && !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isReference */ .A_)(value.slice(IMAGE.length))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input build-contexts has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)} with an image whose name is not valid; give name=docker-image://IMAGE, for example base=docker-image://alpine:3.22`);
+    }
+    const kind = value.startsWith(IMAGE) ? 'image' : REMOTE.test(value) ? 'other' : 'folder';
+    return { name, value, kind };
+}
+/** Returns the reference of the image of a build context. */
+function imageOfContext({ value }) {
+    return value.slice(IMAGE.length);
+}
+/** Returns the build context that takes the place of a name in the Dockerfile, if there is one. */
+function findBuildContext(contexts, name) {
+    return isReference(name) ? contexts.find((context) => sameReference(context.name, name)) : undefined;
+}
+/** Returns the items of the input `ssh`: `default`, or `id=path` with commas between several paths. */
+function readSsh(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ssh', (line) => {
+        const others = line.split(',').slice(1);
+        return others.some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line);
+    });
+}
+/** @throws UserError */
+function readAddHosts(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'add-hosts').map((item) => {
+        if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input add-hosts has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be host:ip`);
+    });
+}
+/** @throws UserError */
+function readUlimits(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'ulimit').map((item) => {
+        // docker/go-units ulimit.go, ParseUlimit
+        if (/^[a-z]+=(?:-1|\d+)(?::(?:-1|\d+))?$/.test(item))
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ulimit has the line ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(item)}; each line must be type=soft limit or type=soft limit:hard limit, for example nofile=1024:4096`);
+    });
+}
+/** @throws UserError */
+function readAnnotations(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'annotations').map((item) => {
+        (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .pair */ .V2)('annotations', 'key=value', item);
+        const [key = ''] = item.split('=');
+        const [, type = 'manifest'] = /^([a-z0-9,[\]/-]+):/.exec(key) ?? [];
+        if (type === 'manifest')
+            return item;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input annotations has ${(0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .lineBeginning */ .ur)(item)}; the action sets only annotations of the manifest: give key=value or manifest:key=value`);
+    });
+}
+/**
+ * Reads the settings of an attestation: `true`, `false`, or its attributes, with commas between.
+ *
+ * @param form of the attributes
+ * @returns undefined for `false`
+ * @throws UserError
+ */
+function readAttestation(get, name, form) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(get, name) ?? 'false';
+    if (/^(?:true|false)$/i.test(value))
+        return value.toLowerCase() === 'true' ? 'true' : undefined;
+    if (/^[a-z][a-z0-9-]*=[^\s,"=]+(?:,[a-z][a-z0-9-]*=[^\s,"]+)*$/.test(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input ${name} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(value)}; it must be true, false or ${form}`);
+}
+
+
+/***/ }),
+
 /***/ 1191:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -47806,7 +48096,6 @@ function checkMatrix(tests) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   EE: () => (/* binding */ argument),
-  at: () => (/* binding */ branchName),
   z6: () => (/* binding */ check),
   ur: () => (/* binding */ lineBeginning),
   Mn: () => (/* binding */ lines),
@@ -50034,13 +50323,6 @@ function minutes(get, name) {
     }
     return number;
 }
-/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
-function branchName(get, name) {
-    const value = optional(get, name)?.replace(/^refs\/heads\//, '');
-    if (value === undefined || (value !== '' && !value.startsWith('refs/')))
-        return value;
-    throw new errors/* UserError */.yo(`Input ${name} is ${(0,lib_text/* quote */.hD)(value)}; it must be the name of a branch, for example main`);
-}
 function tagName(get, name, otherwise) {
     const value = optional(get, name) ?? otherwise;
     if (!(0,image_reference/* isTag */.dz)(value)) {
@@ -50085,18 +50367,17 @@ function retries(get) {
 
 /***/ }),
 
-/***/ 6371:
+/***/ 3100:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   DV: () => (/* binding */ crossCheck),
-  Ko: () => (/* binding */ readInputs),
-  ql: () => (/* binding */ readSecrets)
+  Ko: () => (/* binding */ readInputs)
 });
 
-// UNUSED EXPORTS: OWN_LABELS, onePlatform
+// UNUSED EXPORTS: OWN_LABELS
 
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
@@ -50104,56 +50385,106 @@ var errors = __nccwpck_require__(9440);
 var lib_text = __nccwpck_require__(2184);
 // EXTERNAL MODULE: ./.build/src/registry/image-reference.js
 var image_reference = __nccwpck_require__(8330);
-;// CONCATENATED MODULE: ./.build/src/registry/reserved-tags.js
-/** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
-function isReservedTag(tag) {
-    return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
-}
-/** Returns whether a tag has the form of a commit tag. */
-function isCommitTag(tag) {
-    return /^[0-9a-f]{7}$/.test(tag);
-}
-/** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
-function isPullRequestTag(tag) {
-    return /^pr-[0-9]+$/.test(tag);
-}
-/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
-function candidateOf(builderTag) {
-    return `${builderTag}-next`;
-}
-/** Returns the tag of the kept cache, for production's moving tag or its reference. */
-function keptCacheOf(latest) {
-    return `${latest}-cache`;
-}
-/**
- * Returns the tag of a cache stage's image for the corresponding tag of the builder image: moving, candidate or local. No two
- * stages of a Dockerfile share one, because docker allows no stage name that begins with a digit (bk: instructions/parse.go).
- */
-function stageTagOf(builderTag, { name, index }) {
-    return `${builderTag}-stage-${name ?? index}`;
-}
-/** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
-function ownUseOf(tag, { builderTag, latestTag }) {
-    if (tag === builderTag)
-        return 'the builder image (input builder-tag)';
-    if (tag === keptCacheOf(latestTag))
-        return 'the kept cache of the production image (input latest-tag)';
-    const rest = tag.startsWith(`${builderTag}-`) ? tag.slice(builderTag.length + 1) : '';
-    const [, prefix, stage] = /^(next|[0-9a-f]{7})?(?:(?:^|-)(stage)-.+)?$/.exec(rest) ?? [];
-    if (stage !== undefined)
-        return 'the images of cache stages (input builder-tag)';
-    if (prefix === undefined)
-        return undefined;
-    return `${prefix === 'next' ? 'candidates for' : 'local copies of'} the builder image (input builder-tag)`;
-}
-
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
 // EXTERNAL MODULE: ./.build/src/action/input-values.js + 10 modules
 var input_values = __nccwpck_require__(3540);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
 // EXTERNAL MODULE: ./.build/src/action/run-options.js + 1 modules
 var run_options = __nccwpck_require__(6088);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+;// CONCATENATED MODULE: ./.build/src/action/tag-inputs.js
+
+
+
+
+
+
+/** Digits that are also decimal, and as many as a commit ID has at most. */
+const SOME_COMMIT = '0'.repeat(64);
+/** Reads the template of commit tags, which has one placeholder. */
+function commitTag(get) {
+    const template = (0,input_values/* optional */.lq)(get, 'commit-tag') ?? reserved_tags/* SHORT_TEMPLATE */.uY;
+    if ((0,reserved_tags/* partsOfTemplate */.Uu)(template) === undefined) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}; it must have exactly one of {short} and {sha}, for example sha-{short}`);
+    }
+    const tag = (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT);
+    if (!(0,image_reference/* isTag */.dz)(tag)) {
+        throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, which makes no tag; a tag is at most 128 letters, digits, dots, dashes and underscores and begins with none of dot and dash`);
+    }
+    return template;
+}
+function furtherTag(image, item) {
+    const reference = (0,input_values/* check */.z6)('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
+    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
+        throw reserved('tags has', item);
+    return reference;
+}
+function movingTag(get, name, otherwise) {
+    const tag = (0,input_values/* tagName */.wZ)(get, name, otherwise);
+    if ((0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* isCommitTag */.OU)(tag))
+        throw reserved(`${name} is`, tag);
+    return tag;
+}
+function reserved(what, tag) {
+    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
+}
+function formOf(tag) {
+    if ((0,reserved_tags/* isCommitTag */.OU)(tag))
+        return '7 hex digits';
+    return (0,reserved_tags/* isPullRequestTag */.le)(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
+}
+/**
+ * Validates that no tag has two uses.
+ *
+ * @throws UserError
+ */
+function crossCheckTags(inputs) {
+    const { image, builderTag, latestTag, tags } = inputs;
+    if (builderTag === latestTag) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
+    }
+    const twice = builderTag === (0,reserved_tags/* keptCacheOf */.SK)(latestTag) ? builderTag : latestTag;
+    if (twice === builderTag || (0,reserved_tags/* ownUseOf */.fi)(latestTag, inputs) !== undefined) {
+        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
+    }
+    checkCommitTag(inputs);
+    (0,publish_branches/* checkPublishBranches */.OF)(inputs);
+    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
+        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
+        const ofBranch = (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs) ? 'a branch of the input publish-branch' : undefined;
+        const taken = (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) ?? (0,reserved_tags/* ownUseOfPlatforms */.pM)(tag, inputs) ?? ofBranch;
+        if (taken !== undefined) {
+            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
+        }
+    }
+}
+/** Refuses a template that may make a tag which the action uses for something else. */
+function checkCommitTag(inputs) {
+    const { builderTag, latestTag, commitTag: template } = inputs;
+    const some = [40, 64].map((digits) => (0,reserved_tags/* commitTagOf */.VG)(template, SOME_COMMIT.slice(0, digits)));
+    const named = [builderTag, latestTag, (0,reserved_tags/* candidateOf */.RH)(builderTag), (0,reserved_tags/* keptCacheOf */.SK)(latestTag)];
+    const taken = named.find((tag) => (0,reserved_tags/* isCommitTag */.OU)(tag, template)) ??
+        some.find((tag) => (0,reserved_tags/* isReservedTag */.HW)(tag) || (0,reserved_tags/* isPullRequestTag */.le)(tag) || (0,reserved_tags/* ownUseOf */.fi)(tag, inputs) !== undefined || (0,publish_branches/* isTagOfBranch */.Sj)(tag, inputs));
+    if (taken === undefined)
+        return;
+    throw new errors/* UserError */.yo(`Input commit-tag is ${(0,lib_text/* quote */.hD)(template)}, but the action may use such a tag (${taken}) for something else; give another one, for example sha-{short}`);
+}
+
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
 ;// CONCATENATED MODULE: ./.build/src/action/inputs.js
+
+
+
+
 
 
 
@@ -50191,19 +50522,30 @@ function readInputs(get) {
         skipUnchangedTests: (0,input_values/* yesOrNo */.GX)(get, 'skip-unchanged-tests'),
         buildArgs: (0,input_values/* records */.V0)(get, 'build-args').map((item) => (0,input_values/* pair */.V2)('build-args', 'NAME=value', item, true)),
         labels: (0,input_values/* records */.V0)(get, 'labels').map(label),
-        secrets: readSecrets(get)[0],
-        ssh: (0,input_values/* words */.aL)(get, 'ssh', sshList),
-        addHosts: (0,input_values/* words */.aL)(get, 'add-hosts').map(hostLine),
+        annotations: (0,build_inputs/* readAnnotations */.ti)(get),
+        secrets: (0,secret_inputs/* readSecrets */.ql)(get)[0],
+        secretFiles: (0,secret_inputs/* readSecretFiles */.EH)(get),
+        secretEnvs: (0,secret_inputs/* readSecretEnvs */.Lr)(get),
+        ssh: (0,build_inputs/* readSsh */.d4)(get),
+        addHosts: (0,build_inputs/* readAddHosts */.fS)(get),
         network: (0,input_values/* argument */.EE)(get, 'network'),
-        platform: platform(get),
+        ...(0,platforms/* readPlatforms */.t)(get),
         shmSize: (0,input_values/* argument */.EE)(get, 'shm-size'),
+        ulimit: (0,build_inputs/* readUlimits */.wN)(get),
+        buildContexts: (0,build_inputs/* readBuildContexts */.xh)(get),
+        noCache: (0,input_values/* yesOrNo */.GX)(get, 'no-cache'),
+        noCacheFilters: [...new Set((0,input_values/* words */.aL)(get, 'no-cache-filters'))],
+        pull: (0,input_values/* yesOrNo */.GX)(get, 'pull'),
+        provenance: (0,build_inputs/* readAttestation */.V6)(get, 'provenance', 'attributes such as mode=max'),
+        sbom: (0,build_inputs/* readAttestation */.V6)(get, 'sbom', 'generator=IMAGE'),
         tags: (0,input_values/* words */.aL)(get, 'tags').map((item) => furtherTag(image, item)),
+        commitTag: commitTag(get),
         builderTag: movingTag(get, 'builder-tag', 'builder'),
         latestTag: movingTag(get, 'latest-tag', 'latest'),
         cacheStages: cacheStages(get),
         cacheTags: (0,input_values/* oneOf */.yL)(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
         expectCache: (0,input_values/* oneOf */.yL)(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-        publishBranch: (0,input_values/* branchName */.at)(get, 'publish-branch'),
+        publishBranch: (0,publish_branches/* readPublishBranches */._y)(get),
         push: (0,input_values/* oneOf */.yL)(get, 'push', ['auto', 'always', 'never'], 'auto'),
         dryRun: (0,input_values/* yesOrNo */.GX)(get, 'dry-run'),
         retries: (0,input_values/* retries */.ZI)(get),
@@ -50218,21 +50560,8 @@ function readInputs(get) {
  * @throws UserError
  */
 function crossCheck(inputs) {
-    const { image, builderTag, latestTag, tags } = inputs;
-    if (builderTag === latestTag) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`);
-    }
-    const twice = builderTag === keptCacheOf(latestTag) ? builderTag : latestTag;
-    if (twice === builderTag || ownUseOf(latestTag, inputs) !== undefined) {
-        throw new errors/* UserError */.yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`);
-    }
-    for (const reference of tags.filter((one) => (0,image_reference/* sameRepository */.RB)(image, one))) {
-        const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-        const taken = ownUseOf(tag, inputs);
-        if (taken !== undefined) {
-            throw new errors/* UserError */.yo(`Input tags has ${(0,lib_text/* show */.WU)(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`);
-        }
-    }
+    crossCheckTags(inputs);
+    (0,secret_inputs/* checkSecretIds */.Py)(inputs);
 }
 function label(item) {
     const [key = ''] = (0,input_values/* pair */.V2)('labels', 'key=value', item).split('=');
@@ -50243,77 +50572,6 @@ function label(item) {
 }
 /** With which the names of the action's own labels begin. */
 const OWN_LABELS = 'shared-docker-layers.';
-function furtherTag(image, item) {
-    const reference = (0,input_values/* check */.z6)('tags', () => (0,image_reference/* resolveTag */.fn)(image, item));
-    const { tag = '' } = (0,image_reference/* parseReference */.F2)(reference);
-    if (isReservedTag(tag) && (0,image_reference/* sameRepository */.RB)(image, reference))
-        throw reserved('tags has', item);
-    return reference;
-}
-function movingTag(get, name, otherwise) {
-    const tag = (0,input_values/* tagName */.wZ)(get, name, otherwise);
-    if (isReservedTag(tag) || isPullRequestTag(tag) || isCommitTag(tag))
-        throw reserved(`${name} is`, tag);
-    return tag;
-}
-function reserved(what, tag) {
-    return new errors/* UserError */.yo(`Input ${what} ${(0,lib_text/* quote */.hD)(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`);
-}
-function formOf(tag) {
-    if (isCommitTag(tag))
-        return '7 hex digits';
-    return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits';
-}
-/**
- * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
- *
- * @throws UserError
- */
-function readSecrets(get) {
-    const all = (0,input_values/* records */.V0)(get, 'secrets').map(secret);
-    const secrets = all.filter(({ value }) => value.trim() !== '');
-    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
-    return [secrets, [...new Set(ids)]];
-}
-function secret(item) {
-    const equals = item.indexOf('=');
-    const id = item.slice(0, Math.max(equals, 0));
-    if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
-        // the line may be the secret itself, so the message omits it
-        throw new errors/* UserError */.yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
-    }
-    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
-        throw new errors/* UserError */.yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
-    }
-    return { id, value: item.slice(equals + 1) };
-}
-/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
-function sshList(line) {
-    return (line
-        .split(',')
-        .slice(1)
-        .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line));
-}
-function hostLine(item) {
-    if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item))
-        return item;
-    throw new errors/* UserError */.yo(`Input add-hosts has the line ${(0,lib_text/* quote */.hD)(item)}; each line must be host:ip`);
-}
-function platform(get) {
-    const value = (0,input_values/* argument */.EE)(get, 'platform');
-    return value === undefined ? undefined : onePlatform('Input platform', value);
-}
-/**
- * Returns a platform that the user gave.
- *
- * @param what where the user gave it
- * @throws UserError
- */
-function onePlatform(what, value) {
-    if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value))
-        return value;
-    throw new errors/* UserError */.yo(`${what} is ${(0,lib_text/* quote */.hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64`);
-}
 function cacheStages(get) {
     const items = (0,input_values/* words */.aL)(get, 'cache-stages');
     const [only = 'auto'] = items;
@@ -50364,6 +50622,189 @@ function valuesOfBuildArgs(buildArgs, env) {
         const value = env[arg];
         return value === undefined ? [] : [[arg, value]];
     }));
+}
+
+
+/***/ }),
+
+/***/ 806:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   t: () => (/* binding */ readPlatforms)
+/* harmony export */ });
+/* unused harmony export onePlatform */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2184);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3540);
+
+
+
+/**
+ * Reads the inputs `platform` and `platforms`: one a line, or with commas between, as in docker/build-push-action. A list of one
+ * platform is the same as that platform.
+ *
+ * @throws UserError
+ */
+function readPlatforms(get) {
+    const value = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_1__/* .argument */ .EE)(get, 'platform');
+    const platform = value === undefined ? undefined : onePlatform('Input platform', value);
+    const platforms = listOf(get('platforms'));
+    if (platform !== undefined && platforms.length > 0 && !platforms.includes(platform.toLowerCase())) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platform is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(platform)}, which is not in the input platforms (${platforms.join(', ')}); add it there`);
+    }
+    return platforms.length > 1 ? { platform, platforms } : { platform: platform ?? platforms[0], platforms: [] };
+}
+/**
+ * Returns a platform that the user gave.
+ *
+ * @param what where the user gave it
+ * @throws UserError
+ */
+function onePlatform(what, value) {
+    if (isPlatform(value))
+        return value;
+    throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${what} is ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(value)}; it must be one platform, because tests run on it, for example linux/amd64; for several, use the input platforms`);
+}
+function listOf(text) {
+    const items = text
+        .split(/[\n,]/)
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+    const wrong = items.find((item) => !isPlatform(item) || !item.includes('/'));
+    if (wrong !== undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input platforms has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_2__/* .quote */ .hD)(wrong)}; each item must be a platform, for example linux/amd64 or linux/arm64`);
+    }
+    return [...new Set(items.map((item) => item.toLowerCase()))];
+}
+function isPlatform(value) {
+    return /^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value);
+}
+
+
+/***/ }),
+
+/***/ 4618:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   OF: () => (/* binding */ checkPublishBranches),
+/* harmony export */   Sj: () => (/* binding */ isTagOfBranch),
+/* harmony export */   _y: () => (/* binding */ readPublishBranches)
+/* harmony export */ });
+/* unused harmony exports fits, movingTagsOf, whyNoMovingTags */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_text_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2184);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3540);
+
+
+
+
+
+/**
+ * Reads names of branches, and after the first one also patterns with one `*`, which stands for any text without a slash.
+ * Expressions such as github.ref give a name as a ref.
+ *
+ * @throws UserError
+ */
+function readPublishBranches(get) {
+    const items = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_3__/* .words */ .aL)(get, 'publish-branch').map((item) => item.replace(/^refs\/heads\//, ''));
+    for (const [index, item] of items.entries()) {
+        const wrong = whyNoBranch(item, index === 0);
+        if (wrong !== undefined)
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(item)}; ${wrong}`);
+    }
+    return [...new Set(items)];
+}
+function whyNoBranch(item, isFirst) {
+    if (item === '' || /^refs\/|[\s?[\\]/.test(item)) {
+        return 'each line must be the name of a branch, for example main, or after the first line a pattern, for example release/*';
+    }
+    if (item.split('*').length > 2)
+        return 'a pattern may have one *';
+    if (isFirst && item.includes('*')) {
+        return 'the first line must be the name of one branch, because only its runs set the tags of builder-tag and latest-tag';
+    }
+    return undefined;
+}
+/** Returns whether the name of a branch is an item of the input `publish-branch`, or fits its pattern. */
+function fits(branch, item) {
+    const [before = '', after] = item.split('*');
+    if (after === undefined)
+        return branch === item;
+    return isAround(branch, before, after) && !branch.slice(before.length, branch.length - after.length).includes('/');
+}
+function isAround(text, before, after) {
+    return text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after);
+}
+/** Returns the moving tags of a further publishing branch. */
+function movingTagsOf(branch, { builderTag, latestTag }) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    return { builderTag: `${builderTag}-${tag}`, latestTag: `${latestTag}-${tag}` };
+}
+/** Returns why a further publishing branch cannot have moving tags of its own, as a clause; undefined if it can. */
+function whyNoMovingTags(branch, inputs) {
+    const own = movingTagsOf(branch, inputs);
+    const all = [own.builderTag, own.latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(own.builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(own.latestTag)];
+    const long = all.find((tag) => !(0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .isTag */ .dz)(tag));
+    if (long !== undefined)
+        return `its tag ${long} would be longer than a registry allows (128 characters)`;
+    const taken = all.find((tag) => isTaken(tag, inputs));
+    if (taken !== undefined)
+        return `the action uses the tag ${taken} for something else`;
+    if (/(^|-)(next|cache)$|(^|-)stage-/.test((0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch))) {
+        return `the action may use the tags ${own.builderTag} and ${own.latestTag} for something else of another branch`;
+    }
+    const rival = findRival(branch, inputs.publishBranch);
+    return (rival && `its tag ${own.latestTag} would also be that of branch ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(rival)}, which the input names or allows`);
+}
+/** Returns whether a tag of a further publishing branch has another use. */
+function isTaken(tag, inputs) {
+    const { builderTag, latestTag, commitTag } = inputs;
+    const own = [builderTag, latestTag, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .candidateOf */ .RH)(builderTag), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .keptCacheOf */ .SK)(latestTag)];
+    const isOfAction = own.includes(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, inputs) !== undefined;
+    return isOfAction || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isReservedTag */ .HW)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isPullRequestTag */ .le)(tag) || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .isCommitTag */ .OU)(tag, commitTag);
+}
+/** Returns another further publishing branch that exists or may exist, and has the same moving tags. */
+function findRival(branch, [first, ...further]) {
+    const tag = (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(branch);
+    const rivals = further.map((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined)
+            return (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(item) === tag ? item : branch;
+        const [tagBefore, tagAfter] = [(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before), (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)];
+        if (!isAround(tag, tagBefore, tagAfter))
+            return branch;
+        return `${before}${tag.slice(tagBefore.length, tag.length - tagAfter.length)}${after}`;
+    });
+    return rivals.find((rival) => rival !== branch && rival !== first);
+}
+/** Returns whether a tag is one that the action uses for a further publishing branch, or may use. */
+function isTagOfBranch(tag, inputs) {
+    return inputs.publishBranch.slice(1).some((item) => {
+        const [before = '', after] = item.split('*');
+        if (after === undefined) {
+            const own = movingTagsOf(item, inputs);
+            return tag === own.latestTag || (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .ownUseOf */ .fi)(tag, own) !== undefined;
+        }
+        const names = [inputs.builderTag, inputs.latestTag];
+        return names.some((name) => isAround(tag, `${name}-${(0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(before)}`, (0,_registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__/* .tagOfBranch */ .WR)(after)));
+    });
+}
+/** @throws UserError if the moving tags of two branches could be the same */
+function checkPublishBranches(inputs) {
+    const { builderTag, latestTag, publishBranch } = inputs;
+    if (publishBranch.length > 1 && (builderTag.startsWith(`${latestTag}-`) || latestTag.startsWith(`${builderTag}-`))) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so moving tags of the branches of the input publish-branch could be the same; let neither begin with the other and a dash`);
+    }
+    for (const branch of publishBranch.slice(1).filter((item) => !item.includes('*'))) {
+        const why = whyNoMovingTags(branch, inputs);
+        if (why === undefined)
+            continue;
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Input publish-branch has ${(0,_lib_text_js__WEBPACK_IMPORTED_MODULE_4__/* .quote */ .hD)(branch)}, which cannot have moving tags of its own: ${why}; remove it, or rename the branch`);
+    }
 }
 
 
@@ -50489,6 +50930,121 @@ function runOption(name, line) {
 
 /***/ }),
 
+/***/ 3372:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EH: () => (/* binding */ readSecretFiles),
+/* harmony export */   Lr: () => (/* binding */ readSecretEnvs),
+/* harmony export */   Mz: () => (/* binding */ secretsInFiles),
+/* harmony export */   Py: () => (/* binding */ checkSecretIds),
+/* harmony export */   WN: () => (/* binding */ secretsInEnvironment),
+/* harmony export */   ql: () => (/* binding */ readSecrets)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
+/* harmony import */ var _input_values_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3540);
+
+
+
+/** The characters of an id: it is a part of an argument of docker with commas between the parts. */
+const ID = /^[A-Za-z0-9_.-]+$/;
+/** The limit of BuildKit for a secret (moby/buildkit session/secrets). */
+const LONGEST_SECRET = 500 * 1_024;
+/**
+ * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
+ *
+ * @throws UserError
+ */
+function readSecrets(get) {
+    const all = (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .records */ .V0)(get, 'secrets').map(secret);
+    const secrets = all.filter(({ value }) => value.trim() !== '');
+    const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id));
+    return [secrets, [...new Set(ids)]];
+}
+function secret(item) {
+    const equals = item.indexOf('=');
+    const id = item.slice(0, Math.max(equals, 0));
+    if (!ID.test(id)) {
+        // the line may be the secret itself, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"');
+    }
+    if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc');
+    }
+    return { id, value: item.slice(equals + 1) };
+}
+/** @throws UserError */
+function readSecretFiles(get) {
+    // a path may have commas
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-files', () => false).map((item) => {
+        const [, id = '', path = ''] = /^([^=]*)=(.+)$/s.exec(item) ?? [];
+        if (ID.test(id) && !path.includes('\0'))
+            return { id, path };
+        // the line may be a secret, so the message omits it
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-files has a line that is not id=path; each line must be, for example npmrc=.npmrc, with an id of letters, digits, dots, dashes and underscores');
+    });
+}
+/** @throws UserError */
+function readSecretEnvs(get) {
+    return (0,_input_values_js__WEBPACK_IMPORTED_MODULE_2__/* .words */ .aL)(get, 'secret-envs', () => false).map((item) => {
+        const [, id = '', variable = ''] = /^([^=]*)=([A-Za-z_]\w*)$/.exec(item) ?? [];
+        if (ID.test(id))
+            return { id, variable };
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Input secret-envs has a line that is not id=NAME; each line must be, for example npm_token=NPM_TOKEN, with the name of an environment variable');
+    });
+}
+/**
+ * Validates that each id stands for one secret.
+ *
+ * @throws UserError
+ */
+function checkSecretIds({ secrets, secretFiles, secretEnvs }) {
+    // the last of two in the same input counts, as for docker
+    const lists = [
+        ['secrets', secrets],
+        ['secret-files', secretFiles],
+        ['secret-envs', secretEnvs]
+    ];
+    const seen = new Map();
+    for (const [name, items] of lists) {
+        for (const { id } of items) {
+            const other = seen.get(id) ?? name;
+            if (other !== name) {
+                throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Inputs ${other} and ${name} both have the id "${id}"; give each secret an id of its own`);
+            }
+            seen.set(id, name);
+        }
+    }
+}
+/** Returns the secrets in the environment, and the ids of those without a value. */
+function secretsInEnvironment(secretEnvs, env) {
+    const all = secretEnvs.map(({ id, variable }) => ({ id, value: env[variable] ?? '' }));
+    const isSet = ({ value }) => value.trim() !== '';
+    return [all.filter(isSet), all.filter((one) => !isSet(one)).map(({ id }) => id)];
+}
+/**
+ * Returns the text of the secrets in files, to redact it; of a file that is no text there is nothing to redact.
+ *
+ * @throws UserError if a file cannot be read; without its path, which may be a secret in the wrong input
+ */
+async function secretsInFiles(secretFiles) {
+    const all = await Promise.all(secretFiles.map(async ({ id, path }) => {
+        const bytes = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(path).catch((error) => {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" cannot be read (${error.code}); give the path of a file, absolute or relative to the working directory`);
+        });
+        if (bytes.length > LONGEST_SECRET) {
+            throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Input secret-files: the file of the secret "${id}" has ${bytes.length} bytes; docker takes at most ${LONGEST_SECRET}`);
+        }
+        const value = bytes.toString();
+        return Buffer.from(value).equals(bytes) ? [{ id, value }] : [];
+    }));
+    return all.flat();
+}
+
+
+/***/ }),
+
 /***/ 3271:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -50505,7 +51061,7 @@ function runOption(name, line) {
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 class Secrets {
-    /** The input `secrets`. */
+    /** The inputs `secrets` and `secret-envs`. */
     values;
     /** The texts to redact, line by line: the runner masks only within lines. */
     lines;
@@ -50515,10 +51071,11 @@ class Secrets {
      * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
      * @param env the environment of the step: the inputs may name its variables
      * @param known a text that is no secret: the Dockerfile
+     * @param files the content of the input `secret-files`, which docker reads itself
      */
-    constructor(inputs, names = [], env = {}, known = '') {
+    constructor(inputs, names = [], env = {}, known = '', files = []) {
         this.values = inputs.secrets;
-        const all = hiddenTexts(inputs, env, known);
+        const all = hiddenTexts({ ...inputs, secrets: [...inputs.secrets, ...files] }, env, known);
         const isShown = (line) => [...names, OUTPUT_WORDS].some((name) => name.includes(line));
         const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line));
         // the quoted form in a command line for users to paste
@@ -50546,7 +51103,7 @@ class Secrets {
     }
 }
 /** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
-const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays'.split(' '));
+const TEXTS = new Set('command commands error failure instruction lastLines message name publishReason reason stays url'.split(' '));
 function publicInputs({ githubToken: _, ...inputs }) {
     return { ...inputs, secrets: inputs.secrets.map(({ id }) => id) };
 }
@@ -51250,6 +51807,10 @@ class LineReader {
                 this.read(rest, stream);
         }
     }
+    /** Only `--progress=rawjson` has warnings with their places. */
+    warnings() {
+        return [];
+    }
     failure() {
         const isPlaced = this.#quoted === undefined || this.lastWord === '' || /\bline \d+/.test(this.lastWord);
         return isPlaced ? this.lastWord : `${this.lastWord} (line ${this.#quoted})`;
@@ -51458,6 +52019,36 @@ function namesIn(word, escapeChar) {
 }
 function keywordAt({ text }, line) {
     return /^\s*([a-z]+)/i.exec(text.split('\n')[line - 1] ?? '')?.[1] ?? 'ARG';
+}
+
+
+/***/ }),
+
+/***/ 8154:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* unused harmony export readDockerignore */
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
+
+
+/**
+ * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
+ * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
+ *
+ * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
+ * cli/command/image/build/dockerignore.go)
+ */
+async function readDockerignore(contextFolder, file) {
+    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
+    for (const path of [...besideFile, join(contextFolder, '.dockerignore')]) {
+        // docker also ignores a file that it cannot read (bk: the same)
+        const text = await readFile(path, 'utf8').catch(() => undefined);
+        if (text !== undefined)
+            return text;
+    }
+    return '';
 }
 
 
@@ -51995,15 +52586,15 @@ function expandWord(word, escapeChar, lookUp) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   T: () => (/* binding */ openHandOff)
+/* harmony export */   Tf: () => (/* binding */ openHandOff)
 /* harmony export */ });
-/* unused harmony export readResults */
+/* unused harmony exports readResults, readPlatformResults */
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
 /* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1191);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9440);
 /* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9090);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6481);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(964);
 
 
 
@@ -52026,12 +52617,24 @@ async function openHandOff() {
  * @throws UserError
  */
 async function readResults() {
+    const files = await findResults(/(^|[\\/])test-\d+\.json$/);
+    return Promise.all(files.map(async (file) => ({ file, handed: readHandedResult(await readHanded(file, 'results'), file) })));
+}
+/**
+ * Reads the result files of single platforms, likewise.
+ *
+ * @throws UserError
+ */
+async function readPlatformResults() {
+    const files = await findResults(/(^|[\\/])platform-[\w-]+\.json$/);
+    return Promise.all(files.map(async (file) => ({ file, handed: readHandedPlatform(await readHanded(file, 'results'), file) })));
+}
+async function findResults(names) {
     const folder = readResultsFolder(readInput);
     if (folder === undefined)
         return [];
-    const names = await readdir(folder, { recursive: true }).catch(() => []);
-    const files = names.filter((name) => /(^|[\\/])test-\d+\.json$/.test(name)).map((name) => join(folder, name));
-    return Promise.all(files.map(async (file) => ({ file, handed: readHandedResult(await readHanded(file, 'results'), file) })));
+    const found = await readdir(folder, { recursive: true }).catch(() => []);
+    return found.filter((name) => names.test(name)).map((name) => join(folder, name));
 }
 async function readHanded(file, input) {
     return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(file, 'utf8').catch((error) => {
@@ -52042,7 +52645,7 @@ async function readHanded(file, input) {
 
 /***/ }),
 
-/***/ 6481:
+/***/ 964:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -52063,9 +52666,11 @@ var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 11 modules
 var core = __nccwpck_require__(3360);
 // EXTERNAL MODULE: ./.build/src/action/inputs.js + 1 modules
-var action_inputs = __nccwpck_require__(6371);
+var action_inputs = __nccwpck_require__(3100);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/secret-inputs.js
+var secret_inputs = __nccwpck_require__(3372);
 // EXTERNAL MODULE: ./.build/src/action/secrets.js
 var action_secrets = __nccwpck_require__(3271);
 // EXTERNAL MODULE: ./.build/src/action/state.js
@@ -52341,6 +52946,12 @@ function describeFailure(failure, result) {
             const build = (0,result_result/* buildsOf */.jV)(result).find(({ image }) => image === failure.image);
             return `Building ${failure.image} failed: ${build?.failure}`;
         }
+        case 'platform': {
+            const { platform } = failure;
+            const one = result.platforms?.find((other) => other.platform === platform);
+            const own = one?.failures[failure.index];
+            return `${platform}: ${one && own ? describeFailure(own, one) : 'the image was not made'}`;
+        }
         case 'test': {
             const test = result.tests[failure.index];
             return `The ${test?.kind?.replace('-', ' ') ?? 'test'} ${JSON.stringify(test?.command)} did not pass: ${test?.failure}`;
@@ -52435,7 +53046,9 @@ function alsoRead(bases) {
 function annotateFailures(result, file) {
     const failures = result.failures.map((failure) => annotate(failure, result, file));
     // a test may pass although its reports contain failed cases
-    const cases = result.tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
+    const cases = [result, ...(result.platforms ?? [])]
+        .flatMap(({ tests }) => tests)
+        .flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => ({
         message: `${name}: ${message}`,
         place: { title: (0,action_tests/* titleOfTest */.Ex)(test) }
     })));
@@ -52452,9 +53065,33 @@ function annotateMisses(result, { file, expected, publishes }) {
         place: placeOfMiss(miss, file)
     }));
 }
+/** GitHub shows ten annotations of a kind per step. */
+const MOST_WARNINGS = 10;
+/**
+ * Returns the first warnings of Docker's build checks at their lines, and one sentence that counts the others, if there are any.
+ *
+ * @param file path of the Dockerfile
+ */
+function annotateWarnings(warnings, file) {
+    const annotations = warnings.slice(0, MOST_WARNINGS).map(({ rule, message, line, url }) => ({
+        message: [`${rule === '' ? '' : `${rule}: `}${message}`, url].filter((text) => text !== '').join('\n'),
+        place: placeInDockerfile('Docker build check', line, file)
+    }));
+    const more = warnings.length - annotations.length;
+    if (more === 0)
+        return { annotations };
+    const what = more === 1 ? '1 more warning' : `${more} more warnings`;
+    return { annotations, rest: `Docker's build checks have ${what}, which the report lists` };
+}
 function annotate(failure, result, file) {
     const message = describeFailure(failure, result);
     switch (failure.kind) {
+        case 'platform': {
+            const one = result.platforms?.find(({ platform }) => platform === failure.platform);
+            const own = one?.failures[failure.index];
+            const { message: _, place = {} } = one && own ? annotate(own, { ...one, cancelled: false }, file) : {};
+            return { message, place };
+        }
         case 'test':
             return annotateTest(message, result.tests[failure.index]);
         case 'build': {
@@ -52626,7 +53263,28 @@ function fenced(lines, language = '') {
 
 // EXTERNAL MODULE: ./.build/src/report/outputs.js
 var report_outputs = __nccwpck_require__(2460);
+;// CONCATENATED MODULE: ./.build/src/docker/progress/build-warnings.js
+/** Parses a warning; undefined if it has no text. Its text is `RULE: MESSAGE (line N)` (frontend/dockerfile/linter). */
+function readWarning({ short = '', url = '', range = [] }) {
+    const text = Buffer.from(short, 'base64').toString().trim();
+    if (text === '')
+        return undefined;
+    const [, rule = '', rest = text] = /^([A-Z][A-Za-z]*): (.*)$/s.exec(text) ?? [];
+    const line = range?.[0]?.start?.line;
+    return {
+        ...{ rule, message: rest.replace(/ \(line \d+\)$/, ''), url: /^https:\/\/\S+$/.test(url) ? url : '' },
+        ...(Number.isSafeInteger(line) && Number(line) > 0 && { line: Number(line) })
+    };
+}
+/** Returns each warning once: the builder checks the whole file for each stage that it builds. */
+function distinctWarnings(warnings) {
+    const byText = new Map(warnings.map((warning) => [JSON.stringify(warning), warning]));
+    return [...byText.values()].toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
 ;// CONCATENATED MODULE: ./.build/src/report/report.js
+
+
 
 
 /**
@@ -52635,7 +53293,8 @@ var report_outputs = __nccwpck_require__(2460);
  * @param startedAt when this machine began, in milliseconds since 1970
  */
 function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
-    const { builder, cacheStages, production, failures, publication, machines, ...rest } = result;
+    const { builder, cacheStages, production, failures, publication, machines, ...others } = result;
+    const { platforms, ...rest } = others;
     const describe = (failure) => describeFailure(failure, result);
     return {
         version: 1,
@@ -52660,9 +53319,11 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
         ...(builder && { builder: reported(builder) }),
         cacheStages: cacheStages.map(reported),
         ...(production && { production: reported(production) }),
+        ...(platforms && { platforms: platforms.map(reportedPlatform) }),
+        warnings: warningsOf(result),
         publishReason: part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
-        cache: (0,cache_verdict/* judgeCache */.aV)(result),
-        timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
+        cache: platforms ? (0,cache_verdict/* joinVerdicts */.$U)(platforms) : (0,cache_verdict/* judgeCache */.aV)(result),
+        timeline: machines ? joined(machines, { name: part ?? 'join', startedAt, timeline }) : timeline
     };
 }
 /** Returns the timelines of all machines as one, which begins with the first machine. */
@@ -52681,9 +53342,24 @@ function reasonOfHandOff({ transport, digest }) {
     const how = transport === 'registry' ? 'in the registry' : 'in an archive';
     return `The images are handed on ${how}; publish decides what is published.`;
 }
-function reported(build) {
+/** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
+function warningsOf(result) {
+    return distinctWarnings((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+}
+function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
     return { ...build, unreadableCaches: caches };
+}
+function reportedPlatform(one) {
+    const { builder, cacheStages, production, failures, ...rest } = one;
+    return {
+        ...rest,
+        failures: failures.map((failure) => describeFailure(failure, one)),
+        ...(builder && { builder: reported(builder) }),
+        cacheStages: cacheStages.map(reported),
+        ...(production && { production: reported(production) }),
+        cache: (0,cache_verdict/* judgeCache */.aV)(one)
+    };
 }
 function publishReason(plan, { failures, cancelled, publication, commands, cacheTags }) {
     if (plan && commands)
@@ -52713,7 +53389,41 @@ function describeDirty(shortSha, { files, count }) {
     return `The build context differs from commit ${shortSha} in ${number}: ${named.map(lib_text/* show */.WU).join(', ')}${rest}`;
 }
 
+;// CONCATENATED MODULE: ./.build/src/report/platform-table.js
+
+/** Makes the table of a run of several platforms, with a column for each. */
+function platformTable(platforms) {
+    const names = [...new Set(platforms.flatMap(({ tests }) => tests).map(nameOf))];
+    const row = (title, cell) => [title, ...platforms.map(cell)];
+    const rows = [
+        row('image', describeImage),
+        row('steps from the cache', ({ cache, unchanged }) => (unchanged ? '' : `${cache.cached} of ${cache.total}`)),
+        ...names.map((name) => row(name, ({ tests }) => describeTest(tests.find((test) => nameOf(test) === name)))),
+        row('a new host pulls', ({ pullSize }) => (pullSize ? `${(pullSize.fullBytes / 1e6).toFixed(1)} MB` : '')),
+        row('a host with the previous image pulls', ({ pullSize }) => pullSize?.previous === undefined ? '' : `${(pullSize.bytes / 1e6).toFixed(1)} MB`)
+    ];
+    return {
+        kind: 'table',
+        head: ['', ...platforms.map(({ platform }) => platform)],
+        rows: rows.filter(([, ...cells]) => cells.some((cell) => cell !== ''))
+    };
+}
+function describeImage({ digest, failures, unchanged }) {
+    if (failures.length > 0)
+        return 'failed';
+    if (unchanged)
+        return `unchanged since ${unchanged.commit.slice(0, 7)}`;
+    return digest === '' ? 'built' : digest.slice(0, 19);
+}
+function nameOf(test) {
+    return (0,action_tests/* titleOfTest */.Ex)(test).replace(/^Test /, 'test ');
+}
+function describeTest(test) {
+    return test === undefined ? 'not run' : `${test.status}, ${test.seconds.toFixed(1)} s`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/report/summary.js
+
 
 
 
@@ -52723,7 +53433,8 @@ function describeDirty(shortSha, { files, count }) {
 const MOST_OUTPUTS = 10;
 /** Makes the summary of a run for people, from the report alone. */
 function makeSummary(report) {
-    const { unchanged, cache, tests, publication, pullSize, engine, commands } = report;
+    const { unchanged, cache, publication, pullSize, engine, commands, platforms = [] } = report;
+    const tests = allTests(report);
     const blocks = [
         { kind: 'heading', text: headline(report) },
         { kind: 'list', items: report.failures },
@@ -52733,10 +53444,12 @@ function makeSummary(report) {
             ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
             : []),
         { kind: 'list', items: sources(report) },
+        { kind: 'list', items: platforms.flatMap(({ untested }) => (untested === undefined ? [] : [`${untested}.`])) },
         ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
         ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
+        ...(platforms.length > 0 ? [platformTable(platforms)] : []),
         table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-        testTable(tests),
+        testTable(report.tests),
         table(['test', 'failing case', 'message'], tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))),
         ...tests
             .flatMap((test) => test.lastLines === undefined ? [] : [output(`The last lines of ${nameInTable(test)}`, test.lastLines)])
@@ -52746,7 +53459,7 @@ function makeSummary(report) {
             `${cached} of ${total}`,
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
-        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])),
+        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])),
         table(['added cache tag'], report.cacheTags.map((reference) => [reference])),
         // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
@@ -52766,6 +53479,10 @@ function paragraph(text) {
 }
 function table(head, rows) {
     return { kind: 'table', head, rows };
+}
+/** The tests of all platforms. */
+function allTests({ tests, platforms = [] }) {
+    return [tests, ...platforms.map((one) => one.tests)].flat();
 }
 /** The tests, with their machines if other ones ran them. */
 function testTable(tests) {
@@ -52789,12 +53506,17 @@ function isEmpty(block) {
 }
 /** Returns one sentence for each build that took its cache from another commit's cache tag. */
 function sources(report) {
-    return (0,result_result/* buildsOf */.jV)(report).flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
+    return [report, ...(report.platforms ?? [])]
+        .flatMap(result_result/* buildsOf */.jV)
+        .flatMap(({ stage, cacheSource, cacheOrigin }) => cacheOrigin === undefined
         ? []
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const tests = allTests(report);
+    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
+    const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
     if (part === 'test')
@@ -52901,6 +53623,10 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }, movi
     }
     return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`;
 }
+/** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
+function shortDigest(digest) {
+    return digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+}
 function countOf(count, what) {
     return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
@@ -52984,6 +53710,7 @@ function bars({ sections, more }) {
 
 
 
+
 /** Outside GitHub, the action prints the summary, and no workflow command. */
 const IS_ON_GITHUB = process.env.GITHUB_ACTIONS === 'true';
 /** Returns the text of an input, as the user wrote it. */
@@ -53026,13 +53753,17 @@ async function runAction(work, entry = {}) {
     try {
         await (0,promises_.mkdir)(folder);
         const get = (await entry.openInputs?.()) ?? readInput;
-        const inputs = (0,action_inputs/* readInputs */.Ko)(get);
-        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs));
+        const read = (0,action_inputs/* readInputs */.Ko)(get);
+        const [inEnvironment, unset] = (0,secret_inputs/* secretsInEnvironment */.WN)(read.secretEnvs, process.env);
+        const inputs = { ...read, secrets: [...read.secrets, ...inEnvironment] };
+        const [dockerfile, files] = await Promise.all([readDockerfile(inputs), (0,secret_inputs/* secretsInFiles */.Mz)(inputs.secretFiles)]);
+        secrets = new action_secrets/* Secrets */.Sb(inputs, namesShown(inputs, temp), process.env, dockerfile, files);
         if (IS_ON_GITHUB)
             for (const line of secrets.lines)
                 core/* setSecret */.Pq(line);
-        (0,action_inputs/* crossCheck */.DV)(inputs);
-        noticeEmptySecrets((0,action_inputs/* readSecrets */.ql)(get)[1], log);
+        (0,action_inputs/* crossCheck */.DV)(read);
+        noticeEmptySecrets('in the input secrets', (0,secret_inputs/* readSecrets */.ql)(get)[1], log);
+        noticeEmptySecrets('in the environment, for the input secret-envs,', unset, log);
         warnOfSecrets(inputs, secrets, log);
         const childEnv = childEnvironment(process.env, (0,passed_variables/* variablesAskedFor */.N)(inputs));
         const docker = new DockerCli(childEnv, timeline);
@@ -53067,28 +53798,31 @@ async function readDockerfile({ context, file = (0,external_node_path_.join)(con
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs, temp) {
     const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env;
-    const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs;
+    const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs;
+    const { context, file, platform, platforms } = inputs;
     const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : [];
     return [
         image,
         builderTag,
         latestTag,
+        commitTag,
         ...tags,
         builderTarget,
         target,
         ...stages,
-        publishBranch,
+        ...publishBranch,
         context,
         file,
-        platform
+        platform,
+        ...platforms
     ]
         .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
         .flatMap((name) => name ?? []);
 }
-function noticeEmptySecrets(ids, log) {
+function noticeEmptySecrets(where, ids, log) {
     if (ids.length === 0)
         return;
-    log.notice(`No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
+    log.notice(`No value ${where} for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`);
 }
 function warnOfSecrets({ buildArgs }, { shown }, log) {
     for (const { name } of (0,action_secrets/* findSecretLike */.bt)(buildArgs)) {
@@ -53115,8 +53849,11 @@ async function report({ entry, plan, result, spans, log, path }) {
             expected: plan.inputs.expectCache,
             publishes: plan.decision.publish
         });
-        for (const { message, place } of misses)
+        const checks = annotateWarnings(made.warnings, plan.file);
+        for (const { message, place } of [...misses, ...checks.annotations])
             log.warning(message, place);
+        if (checks.rest !== undefined)
+            log.info(checks.rest);
     }
     for (const { message, place } of annotateFailures(result, plan?.file))
         log.error(message, place);
@@ -53131,12 +53868,22 @@ async function report({ entry, plan, result, spans, log, path }) {
         core/* setFailed */.C1(`The outputs could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     try {
+        await declareArtifact((0,report_outputs/* artifactOf */.q)(made));
+    }
+    catch (error) {
+        log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${(0,errors/* messageOf */.bD)(error)}`);
+    }
+    try {
         await writeSummary(makeSummary(made));
     }
     catch (error) {
         log.warning(`The summary could not be written: ${(0,errors/* messageOf */.bD)(error)}`);
     }
     log.end();
+}
+async function declareArtifact(line) {
+    if (process.env.GITHUB_ARTIFACTS && line !== '')
+        await (0,promises_.appendFile)(process.env.GITHUB_ARTIFACTS, `${line}\n`);
 }
 async function writeSummary(summary) {
     if (process.env.GITHUB_STEP_SUMMARY)
@@ -53148,7 +53895,7 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 5581:
+/***/ 3844:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -53158,7 +53905,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   RL: () => (/* binding */ removeOwnContainers)
 });
 
-// UNUSED EXPORTS: makePlan, runWith
+// UNUSED EXPORTS: isNameOf, makePlan, runWith
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
@@ -53996,298 +54743,8 @@ function withDefaults(oldDefaults, newDefaults) {
 var endpoint = withDefaults(null, DEFAULTS);
 
 
-;// CONCATENATED MODULE: ./node_modules/content-type/dist/index.js
-/*!
- * content-type
- * Copyright(c) 2015 Douglas Christopher Wilson
- * MIT Licensed
- */
-const SP = 32; // " "
-const HTAB = 9; // "\t"
-const SEMI = 59; // ";"
-const EQ = 61; // "="
-const DQUOTE = 34; // '"'
-const BSLASH = 92; // "\\"
-const COMMA = 44; // ","
-const LOWER_CASE = 1;
-const OWS = 2;
-const SEMI_FLAG = 4;
-const COMMA_FLAG = 8;
-const TOKEN_FLAG = 16;
-const NON_ASCII = 0xff00;
-const CASE_FLAGS = LOWER_CASE | NON_ASCII;
-/**
- * Character flags used to normalize HTTP field values while scanning.
- * Out-of-range reads intentionally coerce to zero in bitwise expressions.
- */
-const CHAR_MAP = new Uint8Array(0x100);
-CHAR_MAP[HTAB] |= OWS;
-CHAR_MAP[SP] |= OWS;
-CHAR_MAP[SEMI] |= SEMI_FLAG;
-CHAR_MAP[COMMA] |= COMMA_FLAG;
-for (let code = 0x80 /* non-ASCII */; code <= 0xff; code++) {
-    CHAR_MAP[code] |= LOWER_CASE;
-}
-for (const char of "!#$%&'*+-.^_`|~") {
-    CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
-}
-for (let code = 0x30 /* 0 */; code <= 0x39 /* 9 */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-for (let code = 0x41 /* A */; code <= 0x5a /* Z */; code++) {
-    CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
-}
-for (let code = 0x61 /* a */; code <= 0x7a /* z */; code++) {
-    CHAR_MAP[code] |= TOKEN_FLAG;
-}
-/**
- * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
- */
-const NullObject = /* @__PURE__ */ (() => {
-    const C = function () { };
-    C.prototype = Object.create(null);
-    return C;
-})();
-/**
- * Validate a type string against RFC 9110.
- */
-function isTypeValid(type, start = 0, end = type.length) {
-    let hasSlash = false;
-    for (let index = start; index < end; index++) {
-        const code = type.charCodeAt(index);
-        if (code === 47 /* / */) {
-            if (hasSlash || index === start || index >= end - 1)
-                return false;
-            hasSlash = true;
-        }
-        else if (!isTokenCode(code)) {
-            return false;
-        }
-    }
-    return hasSlash;
-}
-/**
- * Validate a token against RFC 9110.
- */
-function isTokenValid(token, start = 0, end = token.length) {
-    if (start >= end)
-        return false;
-    for (let index = start; index < end; index++) {
-        if (!isTokenCode(token.charCodeAt(index)))
-            return false;
-    }
-    return true;
-}
-/**
- * Check whether a character code belongs to the token production in RFC 9110.
- */
-function isTokenCode(code) {
-    return (CHAR_MAP[code] & TOKEN_FLAG) !== 0;
-}
-/**
- * Serialize a parameter value.
- */
-function parameterValue(str) {
-    const len = str.length;
-    if (len === 0)
-        return '""';
-    let index = 0;
-    while (index < len && isTokenCode(str.charCodeAt(index)))
-        index++;
-    if (index === len)
-        return str;
-    let result = '"';
-    let start = 0;
-    while (index < len) {
-        const code = str.charCodeAt(index);
-        if (code !== HTAB && (code < SP || code === 127 || code > 255)) {
-            throw new TypeError(`Invalid parameter value: ${str}`);
-        }
-        if (code === 34 /* " */ || code === 92 /* \\ */) {
-            result += `${str.slice(start, index)}\\`;
-            start = index;
-        }
-        index++;
-    }
-    return `${result}${str.slice(start)}"`;
-}
-/**
- * Format an object into a `Content-Type` header.
- */
-function format(obj) {
-    const { type, parameters } = obj;
-    if (!type || !isTypeValid(type)) {
-        throw new TypeError(`Invalid type: ${type}`);
-    }
-    let result = type;
-    if (parameters) {
-        for (const param of Object.keys(parameters)) {
-            if (!isTokenValid(param)) {
-                throw new TypeError(`Invalid parameter name: ${param}`);
-            }
-            result += `; ${param}=${parameterValue(parameters[param])}`;
-        }
-    }
-    return result;
-}
-/**
- * Parse a `Content-Type` header.
- */
-function dist_parse(header, options) {
-    const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
-    const len = header.length;
-    let valueStart = options?.start ?? 0;
-    while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
-        valueStart++;
-    }
-    let index = valueStart;
-    let typeFlags = 0;
-    let whitespace = -1;
-    let stop = options?.parameters === false ? COMMA_FLAG : 0;
-    while (index < len) {
-        const code = header.charCodeAt(index);
-        const flags = CHAR_MAP[code];
-        if ((flags & stopFlags) !== 0) {
-            stop |= flags & COMMA_FLAG;
-            break;
-        }
-        if ((flags & OWS) !== 0) {
-            if (whitespace === -1)
-                whitespace = index;
-        }
-        else {
-            whitespace = -1;
-        }
-        typeFlags |= (code & NON_ASCII) | flags;
-        index++;
-    }
-    const valueEnd = whitespace === -1 ? index : whitespace;
-    const value = header.slice(valueStart, valueEnd);
-    const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-    if (index === len || stop !== 0) {
-        return { type, index, parameters: new NullObject() };
-    }
-    return parseParameters(header, type, index, len, stopFlags);
-}
-/**
- * Parses the parameters of a `Content-Type` header starting at the given index.
- */
-function parseParameters(header, type, index, len, stopFlags) {
-    const parameters = new NullObject();
-    parameter: while (index < len) {
-        index++; // Skip over ;
-        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-            index++;
-        }
-        const keyStart = index;
-        let keyFlags = 0;
-        let keyWhitespace = -1;
-        while (index < len) {
-            const code = header.charCodeAt(index);
-            const flags = CHAR_MAP[code];
-            if ((flags & stopFlags) !== 0) {
-                if ((flags & COMMA_FLAG) !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if (code === EQ) {
-                const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
-                const value = header.slice(keyStart, keyEnd);
-                const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
-                index++;
-                while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
-                    index++;
-                }
-                if (index < len && header.charCodeAt(index) === DQUOTE) {
-                    const quotedStart = ++index;
-                    let escaped = false;
-                    while (index < len) {
-                        const code = header.charCodeAt(index);
-                        if (code === DQUOTE) {
-                            if (parameters[key] === undefined) {
-                                parameters[key] = escaped
-                                    ? unescapeQuotedPairs(header, quotedStart, index)
-                                    : header.slice(quotedStart, index);
-                            }
-                            index++;
-                            let stop = 0;
-                            // Discard characters between quote and delimiter.
-                            while (index < len) {
-                                const code = header.charCodeAt(index);
-                                const flags = CHAR_MAP[code];
-                                if ((flags & stopFlags) !== 0) {
-                                    stop = flags & COMMA_FLAG;
-                                    break;
-                                }
-                                index++;
-                            }
-                            if (stop !== 0)
-                                break parameter;
-                            continue parameter;
-                        }
-                        if (code === BSLASH && index + 1 < len) {
-                            escaped = true;
-                            index += 2;
-                            continue;
-                        }
-                        index++;
-                    }
-                    continue parameter;
-                }
-                const valueStart = index;
-                let stop = 0;
-                let valueWhitespace = -1;
-                while (index < len) {
-                    const code = header.charCodeAt(index);
-                    const flags = CHAR_MAP[code];
-                    if ((flags & stopFlags) !== 0) {
-                        stop = flags & COMMA_FLAG;
-                        break;
-                    }
-                    if ((flags & OWS) !== 0) {
-                        if (valueWhitespace === -1)
-                            valueWhitespace = index;
-                    }
-                    else {
-                        valueWhitespace = -1;
-                    }
-                    index++;
-                }
-                if (parameters[key] === undefined) {
-                    const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
-                    parameters[key] = header.slice(valueStart, valueEnd);
-                }
-                if (stop !== 0)
-                    break parameter;
-                continue parameter;
-            }
-            if ((flags & OWS) !== 0) {
-                if (keyWhitespace === -1)
-                    keyWhitespace = index;
-            }
-            else {
-                keyWhitespace = -1;
-            }
-            keyFlags |= (code & NON_ASCII) | flags;
-            index++;
-        }
-    }
-    return { type, index, parameters };
-}
-/**
- * Remove backslashes from quoted pairs in a known-terminated quoted string body.
- */
-function unescapeQuotedPairs(str, start, end) {
-    let result = "";
-    for (let index = start; index < end; index++) {
-        if (str.charCodeAt(index) === BSLASH) {
-            result += str.slice(start, index);
-            start = ++index;
-        }
-    }
-    return result + str.slice(start, end);
-}
-//# sourceMappingURL=index.js.map
+// EXTERNAL MODULE: ./node_modules/@octokit/request/node_modules/content-type/dist/index.js
+var dist = __nccwpck_require__(6919);
 ;// CONCATENATED MODULE: ./node_modules/json-with-bigint/json-with-bigint.js
 const intRegex = /^-?\d+$/;
 const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
@@ -55067,7 +55524,7 @@ async function getResponseData(response) {
   if (!contentType) {
     return response.text().catch(noop);
   }
-  const mimetype = dist_parse(contentType);
+  const mimetype = (0,dist/* parse */.qg)(contentType);
   if (isJSONResponse(mimetype)) {
     let text = "";
     try {
@@ -58538,10 +58995,10 @@ var collect_reports = __nccwpck_require__(7392);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./.build/src/action/inputs.js + 1 modules
-var inputs = __nccwpck_require__(6371);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
+// EXTERNAL MODULE: ./.build/src/action/platforms.js
+var platforms = __nccwpck_require__(806);
 // EXTERNAL MODULE: ./.build/src/docker/engine-info.js
 var engine_info = __nccwpck_require__(7397);
 // EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
@@ -58597,32 +59054,92 @@ function differencesOfConfig(dockerfile, stage) {
     ];
 }
 
-;// CONCATENATED MODULE: ./.build/src/dockerfile/dockerignore.js
-// `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
-
-
-/**
- * Reads the .dockerignore that applies: `FILE.dockerignore` beside the Dockerfile or, if this does not exist, the one in
- * the context (bk: frontend/dockerui/config.go). Returns '' if neither exists.
- *
- * @param file the Dockerfile; undefined for the legacy builder, which uses only the one in the context (docker/cli
- * cli/command/image/build/dockerignore.go)
- */
-async function dockerignore_readDockerignore(contextFolder, file) {
-    const besideFile = file === undefined ? [] : [`${file}.dockerignore`];
-    for (const path of [...besideFile, join(contextFolder, '.dockerignore')]) {
-        // docker also ignores a file that it cannot read (bk: the same)
-        const text = await readFile(path, 'utf8').catch(() => undefined);
-        if (text !== undefined)
-            return text;
-    }
-    return '';
-}
-
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerignore = __nccwpck_require__(8154);
 // EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
 var dockerfile_parse = __nccwpck_require__(4161);
 // EXTERNAL MODULE: ./.build/src/registry/image-reference.js
 var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
+;// CONCATENATED MODULE: ./.build/src/plan/builder-inputs.js
+
+
+
+
+
+/** Returns the names of the inputs that are set and that the legacy builder lacks. */
+function builder_inputs_inputsForBuildKit(inputs) {
+    const isOfEnvironment = (id) => inputs.secretEnvs.some((other) => other.id === id);
+    return [
+        ...named('secrets', !inputs.secrets.every(isOfEnvironment)),
+        ...named('secret-files', inputs.secretFiles.length > 0),
+        ...named('secret-envs', inputs.secretEnvs.length > 0),
+        ...named('ssh', inputs.ssh.length > 0),
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...inputsForManifests(inputs)
+    ];
+}
+/** Returns the names of the inputs that are set and change the manifest of an image: only the containerd store keeps it. */
+function inputsForManifests({ annotations, provenance, sbom }) {
+    return [
+        ...named('annotations', annotations.length > 0),
+        ...named('provenance', provenance !== undefined),
+        ...named('sbom', sbom !== undefined)
+    ];
+}
+function named(name, isSet) {
+    return isSet ? [name] : [];
+}
+/** The first buildx with `--build-context` and `--no-cache-filter`, and that with `--attest` and `--annotation`. */
+const BUILDX_FOR_STAGES = '0.8.0';
+const BUILDX_FOR_MANIFESTS = '0.12.0';
+/**
+ * Validates that the engine and its client support what the inputs ask for: docker ignores some of it without a word.
+ *
+ * @throws UserError
+ */
+function builder_inputs_checkBuilderInputs(inputs, { version, store, buildx }, { client }) {
+    // docker build with its own BuildKit client ignores ulimits (docker/cli 20.10, cli/command/image/build_buildkit.go)
+    const forBuildx = [
+        ...named('build-contexts', inputs.buildContexts.length > 0),
+        ...named('no-cache-filters', inputs.noCacheFilters.length > 0),
+        ...(client === 'integrated' ? named('ulimit', inputs.ulimit.length > 0) : [])
+    ];
+    const forManifests = inputsForManifests(inputs);
+    const [first] = [...forManifests, ...forBuildx];
+    const least = forManifests.length > 0 ? BUILDX_FOR_MANIFESTS : BUILDX_FOR_STAGES;
+    if (first !== undefined && (buildx === undefined || !atLeast(buildx, least))) {
+        const has = buildx === undefined ? 'this docker client has none' : `this docker client has ${buildx}`;
+        throw new UserError(`Input ${first} needs buildx ${least} or later, and ${has}; upgrade it, or remove the input`);
+    }
+    const [manifest] = forManifests;
+    if (manifest !== undefined && store !== 'containerd') {
+        throw new UserError(`Input ${manifest} needs the containerd image store, and this engine (Docker ${version}) has the store ${store}; remove the input, or turn on the feature containerd-snapshotter of the engine`);
+    }
+}
+/**
+ * Validates that no named context takes the place of a stage, which the action builds and tests, and that folders exist.
+ *
+ * @throws UserError
+ */
+function builder_inputs_checkBuildContexts({ stages }, contexts) {
+    for (const { name } of stages) {
+        const context = name === undefined ? undefined : findBuildContext(contexts, name);
+        if (context) {
+            throw new UserError(`Input build-contexts has the name ${quote(context.name)}, which is a stage of the Dockerfile; give the context another name`);
+        }
+    }
+    for (const { name, value, kind } of contexts) {
+        if (kind !== 'folder' || statSync(value, { throwIfNoEntry: false })?.isDirectory())
+            continue;
+        throw new UserError(`Input build-contexts: the folder of the context ${quote(name)} was not found: ${quote(value)}; give a folder, or docker-image://IMAGE for an image`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/cache-stages.js
 
 
@@ -58673,6 +59190,8 @@ function find(dockerfile, name, needed, published) {
 var fingerprints = __nccwpck_require__(1574);
 // EXTERNAL MODULE: ./.build/src/plan/labels.js
 var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/plan/references.js
 var references = __nccwpck_require__(2445);
 ;// CONCATENATED MODULE: ./.build/src/plan/publish-policy.js
@@ -58699,18 +59218,23 @@ const DISTRUSTED = {
 };
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
- * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * pushes nothing by itself, and only an event that builds a publishing branch itself promotes images, whatever the mode
  * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
  * check out any other commit).
  *
- * @param publishBranch short name of the publishing branch; '' for none
+ * @param publishing of the run's branch
+ * @param part the platform of the image, if the images of several platforms are joined later
  */
-function publish_policy_decidePublish(mode, publishBranch, context) {
+function publish_policy_decidePublish(mode, publishing, context, part) {
     const run = subject(context);
     const refusal = refusePush(mode, context);
     if (refusal)
         return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` };
-    const hold = refusePublish(publishBranch, context);
+    const hold = refusePublish(publishing, context);
+    if (part !== undefined) {
+        const reason = `${run} pushes the image of ${part}: the tags of the commit are set when the images of all platforms are joined.`;
+        return { push: true, publish: hold === '', reason };
+    }
     if (hold) {
         return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` };
     }
@@ -58737,7 +59261,7 @@ function refusePush(mode, context) {
         : 'it is not among the events that are trusted to push';
 }
 /** Returns why the run does not promote, or '' if it does. */
-function refusePublish(publishBranch, context) {
+function refusePublish({ branch: publishBranch, all, refusal }, context) {
     const { event, branch, tag } = context;
     if (context.isFork)
         return 'its code comes from a fork';
@@ -58753,20 +59277,29 @@ function refusePublish(publishBranch, context) {
         return 'it builds no branch';
     if (!publishBranch)
         return 'there is no publishing branch';
+    if (refusal !== undefined)
+        return `${quote(branch)} cannot have moving tags of its own, because ${refusal}`;
     if (branch !== publishBranch)
-        return `only branch ${quote(publishBranch)} moves those`;
+        return `only ${describeBranches(all)}`;
     if (context.checkout === 'other')
         return publish_policy_describeOtherCheckout(context);
     return '';
 }
+function describeBranches([first = '', ...further]) {
+    const names = further.map((name) => `, ${quote(name)}`).join('');
+    return further.length === 0 ? `branch ${quote(first)} moves those` : `branches ${quote(first)}${names} move those`;
+}
 /**
- * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * Returns whether a run that pushes may set a tag that is named after its branch or a publishing branch. Such a tag says what
  * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
  * the name of the moving tag means what it means here.
  */
-function publish_policy_maySetTag(tag, commit, decision, { publishBranch, latestTag }) {
-    if (isOfBranch(tag, publishBranch) || isNamed(tag, latestTag))
+function publish_policy_maySetTag(tag, commit, decision, publishing, inputs) {
+    if (isOfBranch(tag, publishing.branch) || isNamed(tag, publishing.latestTag))
         return decision.publish;
+    // another publishing branch sets these
+    if (isOfPublishing(tag, publishing) || isNamed(tag, inputs.latestTag))
+        return false;
     return commit.checkout !== 'other' && !commit.isPullRequest;
 }
 /** Says that the checkout, which the run builds, is not the event's commit. */
@@ -58784,7 +59317,29 @@ function word(name) {
     return /^\w+$/.test(name) ? name : quote(name);
 }
 
+// EXTERNAL MODULE: ./.build/src/action/publish-branches.js
+var publish_branches = __nccwpck_require__(4618);
+;// CONCATENATED MODULE: ./.build/src/plan/publishing.js
+
+/**
+ * Finds the publishing branch of a run. The first one has the moving tags of the inputs, each further one its own, and every
+ * other branch reads those of the first.
+ *
+ * @param first name of the first publishing branch; '' for none
+ * @param branch of the run; '' for none
+ */
+function publishing_findPublishing(inputs, first, branch) {
+    const { builderTag, latestTag } = inputs;
+    const all = [first, ...inputs.publishBranch.slice(1)];
+    const ofFirst = { branch: first, builderTag, latestTag, all };
+    if (branch === '' || branch === first || !all.slice(1).some((item) => fits(branch, item)))
+        return ofFirst;
+    const refusal = whyNoMovingTags(branch, { ...inputs, publishBranch: all });
+    return refusal === undefined ? { branch, ...movingTagsOf(branch, inputs), all } : { ...ofFirst, refusal };
+}
+
 ;// CONCATENATED MODULE: ./.build/src/plan/select-strategy.js
+
 
 
 /**
@@ -58800,8 +59355,7 @@ function select_strategy_selectStrategy(engine, dockerfile, inputs, dockerBuildk
     const needs = [
         ...dockerfile.buildKitFeatures,
         ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
-        ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
-        ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+        ...inputsForBuildKit(inputs).map((name) => `input ${name}`)
     ].join(', ');
     const forgets = whyBuildKitForgets(engine);
     const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`;
@@ -58926,6 +59480,9 @@ var variant = __nccwpck_require__(7194);
 
 
 
+
+
+
 /**
  * Decides everything that a run will do, from the inputs, the Dockerfile and the engine.
  *
@@ -58941,7 +59498,9 @@ async function create_plan_createPlan(planning) {
     const dockerfile = await readDockerfile(file, inputs, env);
     const [builderStage, targetStage] = findStages(dockerfile, inputs, file);
     const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages);
-    const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+    checkNoCacheFilters(dockerfile, inputs, neededStages(dockerfile, [builderStage, targetStage]));
+    checkBuildContexts(dockerfile, inputs.buildContexts);
+    const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
         findPublishBranch(inputs, commit, github, log),
         commit.commitTime ?? github.commitTime(commit.sha),
         readEngineInfo(docker, signal),
@@ -58958,25 +59517,28 @@ async function create_plan_createPlan(planning) {
         ...(existsSync(`${file}.dockerignore`) ? [`the file ${basename(file)}.dockerignore`] : [])
     ];
     const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences);
+    checkBuilderInputs(inputs, engine, strategy);
     const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file);
     const fingerprints = takeFingerprints(inputs, engine.platform);
-    const decision = decidePublish(inputs.push, publishBranch, commit);
-    const made = makeRefs(inputs, commit, cacheStages, publishBranch);
-    const refs = {
-        ...made,
-        branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag }))
-    };
-    if (decision.push)
+    const publishing = findPublishing(inputs, firstBranch, commit.branch);
+    const decision = decidePublish(inputs.push, publishing, commit, partOf(inputs));
+    const made = makeRefs(inputs, commit, cacheStages, publishing);
+    const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishing, inputs)) };
+    if (publishing.refusal !== undefined && decision.reason.includes(publishing.refusal))
+        log.warning(decision.reason);
+    if (decision.push && partOf(inputs) === undefined)
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = variantOf({
-        ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
+        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        target: nameOf(targetStage),
         ...{ file: await pathInRepository(file, inputs.context, folder), folder }
     });
     const buildArgs = buildArgsOf(dockerfile, inputs.buildArgs, env);
     const labels = makeLabels(inputs, commit, created, { variant, buildArgs });
     const stages = { builderStage: builderStage.index, targetStage: targetStage.index };
-    const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy });
+    const isPart = partOf(inputs) !== undefined;
+    const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy, isPart });
     return {
         ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
         ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
@@ -58985,7 +59547,7 @@ async function create_plan_createPlan(planning) {
 }
 /** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
 function withPlatform(inputs, otherwise) {
-    if (inputs.platform !== undefined || !otherwise)
+    if (inputs.platform !== undefined || inputs.platforms.length > 0 || !otherwise)
         return inputs;
     return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) };
 }
@@ -59019,17 +59581,18 @@ function findStages(dockerfile, { builderTarget, target }, file) {
 /** Logs which of the user's tags the run does not push: moving tags, and tags of a branch or a commit that it does not build. */
 function noticeHeldTags({ inputs, commit, made, refs, decision }, log) {
     const moving = inputs.tags.filter((tag) => movingTags(refs).some((one) => sameReference(one, tag)) || isNamed(tag, inputs.latestTag));
-    if (moving.length > 0 && !decision.publish) {
-        log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
+    const isSkipped = (tag) => !decision.publish || (made.branch.includes(tag) && !refs.branch.includes(tag));
+    if (moving.some(isSkipped)) {
+        log.notice(`Skipping ${moving.filter(isSkipped).join(', ')} of the input tags: moving tags are updated on the publishing branch only`);
     }
     const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag));
     if (held.length > 0) {
         log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`);
     }
     const others = tagsOfOthers(inputs, commit);
-    const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? ''));
+    const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? '', inputs.commitTag));
     if (commits.length > 0) {
-        log.notice(`Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`);
+        log.notice(`Skipping ${commits.join(', ')} of the input tags: such a tag is that of a commit, and this run builds ${commit.shortSha}`);
     }
     const pulls = others.filter((tag) => !commits.includes(tag));
     if (pulls.length > 0) {
@@ -59053,7 +59616,7 @@ async function findDirtyFiles(commit, git) {
     return files?.[0] === undefined ? undefined : { files: files.slice(0, MOST_DIRTY_FILES), count: files.length };
 }
 async function findPublishBranch(inputs, commit, github, log) {
-    const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch());
+    const known = inputs.publishBranch[0] ?? commit.defaultBranch ?? (await github.defaultBranch());
     if (known !== undefined)
         return known;
     if (commit.repository !== '') {
@@ -59074,8 +59637,8 @@ async function checkBuilder({ builder }, engine, docker, signal) {
     throw new UserError(`Input builder names ${quote(builder)}, a builder with the driver ${driver}; only the driver docker is supported yet: remove the input to use the engine's own`);
 }
 
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var lib_retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var lib_retry = __nccwpck_require__(681);
 ;// CONCATENATED MODULE: ./.build/src/registry/challenge.js
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`^\\s*(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN}))`, 's');
@@ -59756,7 +60319,58 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
+
+
+
+
+
+
+
+function indexes_contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = list(at(parseJson(bytes.toString()), 'manifests'))
+        .filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => text(at(entry, 'digest')))
+        .filter(isDigest);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function indexes_contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = failureOf(result);
+    if (error !== undefined)
+        return { failure: failureOfWords(error, reference) };
+    return { value: indexes_contentOf({ bytes: Buffer.from(result.stdout), digest: digestOf(result.stdout) }) };
+}
+/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
+const INDEX_BUILDX = '0.12.0';
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function indexes_createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await retry(options, title, async () => {
+        const error = failureOf(await callInSection(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : failureOfWords(error, reference);
+    }, transientFailure);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new CancelledError();
+    return failure;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
+
 
 
 
@@ -59831,6 +60445,18 @@ class registry_HttpRegistry {
         }
         return { tagged };
     }
+    async content(reference) {
+        const own = await this.#try(reference, () => answer(this.#content(reference)));
+        if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined)
+            return own;
+        const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference);
+        if (!told.failure)
+            this.#say(reference, 'The docker client', own.failure);
+        return told.failure ? own : told;
+    }
+    join(reference, images, annotations) {
+        return createIndex(this.#options, reference, images, annotations);
+    }
     async end() {
         this.#ended.abort();
         const connections = [...this.#connections.values()].map((connection) => connection.end());
@@ -59873,11 +60499,11 @@ class registry_HttpRegistry {
         if (known?.digest === top.digest)
             return known;
         const child = childOf(top, this.#options.platform);
-        const manifest = child === undefined ? top : await partOf(client.manifest(child));
+        const manifest = child === undefined ? top : await registry_partOf(client.manifest(child));
         const config = configOf(manifest);
         if (config === undefined)
             throw new RegistryError({ kind: 'unknown', message: 'it is not an image' });
-        const record = parseConfig(parseJson((await partOf(client.blob(config, LONGEST_CONFIG))).toString()));
+        const record = parseConfig(parseJson((await registry_partOf(client.blob(config, LONGEST_CONFIG))).toString()));
         const sizes = parseManifest(manifest);
         return {
             ...record,
@@ -59885,6 +60511,10 @@ class registry_HttpRegistry {
             ids: [...new Set([top.digest, manifest.digest, config])],
             ...(sizes && { manifest: sizes })
         };
+    }
+    async #content(reference) {
+        const address = addressOf(reference);
+        return contentOf(await this.#clientOf(address).manifest(address.target));
     }
     async #digest(reference) {
         const address = addressOf(reference);
@@ -59930,7 +60560,7 @@ class registry_HttpRegistry {
     }
 }
 /** Reads a part of an image. If the part is missing, the failure is not `absent`, because the image exists. */
-async function partOf(work) {
+async function registry_partOf(work) {
     const { value, failure } = await answer(work);
     if (!failure)
         return value;
@@ -59966,10 +60596,8 @@ async function makePlan(action) {
     return planned;
 }
 /** Runs `work` with the file modes of a usual checkout, and removes the run's containers. */
-async function runWith(action, { plan, git, github }, work) {
+async function runWith(action, { plan, git, github }, work, docker = recordingDocker(action, isNameOf([plan]))) {
     const { inputs, childEnv, log, timeline, signal, folder, runId } = action;
-    const names = plan.builds.flatMap(({ tags }) => tags);
-    const docker = recordingDocker(action, (name) => names.includes(name) || sameRepository(inputs.image, name));
     const registry = new HttpRegistry({
         ...{ docker, log, timeline, signal },
         env: childEnv,
@@ -59991,6 +60619,11 @@ async function runWith(action, { plan, git, github }, work) {
         await handOver({ plan, log, folder });
         await removeOwnContainers(docker, runId, log, signal);
     }
+}
+/** Returns whether a run of one of these plans may have set a name in the engine. */
+function isNameOf(plans) {
+    const names = plans.flatMap(({ builds }) => builds).flatMap(({ tags }) => tags);
+    return (name) => names.includes(name) || plans.some(({ inputs }) => sameRepository(inputs.image, name));
 }
 /** Removes the containers of a run, whatever they do. */
 async function removeOwnContainers(docker, runId, log, signal) {
@@ -60043,15 +60676,15 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _action_secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3271);
 /* harmony import */ var _pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7392);
 /* harmony import */ var _pipeline_phases_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5654);
-/* harmony import */ var _pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9490);
+/* harmony import */ var _pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8414);
 /* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1574);
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8330);
-/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(9010);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9090);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7652);
-/* harmony import */ var _handed_files_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2231);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6481);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5581);
+/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9010);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9090);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(7652);
+/* harmony import */ var _handed_files_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2231);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(964);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(3844);
 
 
 
@@ -60075,16 +60708,16 @@ let opened;
 const results = (0,node_path__WEBPACK_IMPORTED_MODULE_3__.join)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), `shared-docker-layers-results-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
 let written = 0;
 /** Runs the step of the action `test`: runs tests of a hand-off, and writes their results for the action `publish`. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .runAction */ .C)(async (action) => {
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .runAction */ .C)(async (action) => {
     const { inputs, log, runId, signal } = action;
     if (opened === undefined)
         throw new Error('There is no hand-off');
     const { handOff, folder } = opened;
-    const docker = (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .recordingDocker */ .Ep)(action, (name) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_10__/* .sameRepository */ .RB)(inputs.image, name));
-    const indices = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTestIndices */ .S3)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R, inputs.tests.length);
+    const docker = (0,_run_js__WEBPACK_IMPORTED_MODULE_16__/* .recordingDocker */ .Ep)(action, (name) => (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_10__/* .sameRepository */ .RB)(inputs.image, name));
+    const indices = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTestIndices */ .S3)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .readInput */ .R, inputs.tests.length);
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(results, { recursive: true });
     const run = { ...action, docker, plan: { inputs: (0,_action_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .publicInputs */ .PX)(inputs) } };
-    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_12__/* .emptyResult */ .$)();
+    const result = (0,_result_result_js__WEBPACK_IMPORTED_MODULE_13__/* .emptyResult */ .$)();
     try {
         const onResult = (one) => writeResult(action, handOff, one);
         result.tests = await (0,_pipeline_test_handed_js__WEBPACK_IMPORTED_MODULE_8__/* .testHanded */ .D)(run, handOff, { indices, folder, onResult });
@@ -60096,16 +60729,16 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .runAction */ .C)(async (
     }
     finally {
         await (0,_pipeline_collect_reports_js__WEBPACK_IMPORTED_MODULE_6__/* .handOver */ .C)({ ...run, log, folder: action.folder });
-        await (0,_run_js__WEBPACK_IMPORTED_MODULE_15__/* .removeOwnContainers */ .RL)(docker, runId, log, signal);
+        await (0,_run_js__WEBPACK_IMPORTED_MODULE_16__/* .removeOwnContainers */ .RL)(docker, runId, log, signal);
     }
 }, {
     part: 'test',
-    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_16__/* .testOutputs */ .t)(report, path, written === 0 ? '' : results),
+    outputs: (report, path) => (0,_report_part_outputs_js__WEBPACK_IMPORTED_MODULE_11__/* .testOutputs */ .t)(report, path, written === 0 ? '' : results),
     openInputs: async () => {
-        opened = await (0,_handed_files_js__WEBPACK_IMPORTED_MODULE_13__/* .openHandOff */ .T)();
+        opened = await (0,_handed_files_js__WEBPACK_IMPORTED_MODULE_14__/* .openHandOff */ .Tf)();
         const { image, inputs } = opened.handOff;
         const handed = (name) => (_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .OF_TESTS */ .s_.includes(name) ? (inputs[name] ?? '') : '');
-        return (name) => (OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_14__/* .readInput */ .R)(name) : name === 'image' ? image : handed(name));
+        return (name) => (OWN.includes(name) ? (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_15__/* .readInput */ .R)(name) : name === 'image' ? image : handed(name));
     }
 });
 async function writeResult({ inputs, secrets, timeline }, handOff, { index, result }) {
@@ -60115,9 +60748,9 @@ async function writeResult({ inputs, secrets, timeline }, handOff, { index, resu
         runId: process.env.GITHUB_RUN_ID ?? '',
         attempt: Number(process.env.GITHUB_RUN_ATTEMPT) || 1,
         commit: handOff.commit,
-        images: (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_11__/* .imagesOf */ .IC)(handOff),
+        images: (0,_result_hand_off_js__WEBPACK_IMPORTED_MODULE_12__/* .imagesOf */ .IC)(handOff),
         index,
-        fingerprint: (0,_plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_9__/* .fingerprintOfTest */ .w)(inputs, index),
+        fingerprint: (0,_plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_9__/* .fingerprintOfTest */ .wk)(inputs, index),
         startedAt: performance.timeOrigin,
         result: { ...told, machine: process.env.RUNNER_NAME || (0,node_os__WEBPACK_IMPORTED_MODULE_2__.hostname)() },
         timeline: secrets.redactTexts(timeline.spans())
@@ -60776,406 +61409,19 @@ function list(value) {
 
 /***/ }),
 
-/***/ 6855:
+/***/ 681:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  L: () => (/* binding */ retry)
-});
-
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./node_modules/is-network-error/index.js
-const objectToString = Object.prototype.toString;
-
-const isError = value => objectToString.call(value) === '[object Error]';
-
-const errorMessages = new Set([
-	'network error', // Chrome
-	'NetworkError when attempting to fetch resource.', // Firefox
-	'The Internet connection appears to be offline.', // Safari 16
-	'Network request failed', // `cross-fetch`
-	'fetch failed', // Undici (Node.js)
-	'terminated', // Undici (Node.js)
-	' A network error occurred.', // Bun (WebKit)
-	'Network connection lost', // Cloudflare Workers (fetch)
-]);
-
-function isNetworkError(error) {
-	const isValid = error
-		&& isError(error)
-		&& error.name === 'TypeError'
-		&& typeof error.message === 'string';
-
-	if (!isValid) {
-		return false;
-	}
-
-	const {message, stack} = error;
-
-	// Safari 17+ has generic message but no stack for network errors
-	if (message === 'Load failed' || (message.startsWith('Load failed (') && message.endsWith(')'))) {
-		return stack === undefined
-			// Sentry adds its own stack trace to the fetch error, so also check for that
-			|| '__sentry_captured__' in error;
-	}
-
-	// Deno network errors start with specific text
-	if (message.startsWith('error sending request for url')) {
-		return true;
-	}
-
-	// Chrome: exact "Failed to fetch" or with hostname: "Failed to fetch (example.com)"
-	if (message === 'Failed to fetch' || (message.startsWith('Failed to fetch (') && message.endsWith(')'))) {
-		return true;
-	}
-
-	// Standard network error messages
-	return errorMessages.has(message);
-}
-
-;// CONCATENATED MODULE: ./node_modules/p-retry/index.js
-
-
-function validateRetries(retries) {
-	if (typeof retries === 'number') {
-		if (retries < 0) {
-			throw new TypeError('Expected `retries` to be a non-negative number.');
-		}
-
-		if (Number.isNaN(retries)) {
-			throw new TypeError('Expected `retries` to be a valid number or Infinity, got NaN.');
-		}
-
-		// Not `Number.isSafeInteger`, which would reject a huge `retries`. That is accepted on purpose and behaves as effectively forever.
-		// eslint-disable-next-line unicorn/prefer-number-is-safe-integer
-		if (Number.isFinite(retries) && !Number.isInteger(retries)) {
-			throw new TypeError('Expected `retries` to be a non-negative integer or Infinity.');
-		}
-	} else if (retries !== undefined) {
-		throw new TypeError('Expected `retries` to be a number or Infinity.');
-	}
-}
-
-function validateNumberOption(name, value, {allowInfinity = false} = {}) {
-	if (typeof value !== 'number' || Number.isNaN(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a number${allowInfinity ? ' or Infinity' : ''}.`);
-	}
-
-	if (!allowInfinity && !Number.isFinite(value)) {
-		throw new TypeError(`Expected \`${name}\` to be a finite number.`);
-	}
-
-	if (value < 0) {
-		throw new TypeError(`Expected \`${name}\` to be \u{2265} 0.`);
-	}
-}
-
-function validateOption(name, value, type) {
-	// `null` means "not provided", as it does for the other options. `unref` needs this because it is the one option with no default of its own.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	if (typeof value !== type) {
-		throw new TypeError(`Expected \`${name}\` to be a ${type}.`);
-	}
-}
-
-function validateSignal(value) {
-	// `null` means "not provided", as it does for the other options.
-	if (value === undefined || value === null) {
-		return;
-	}
-
-	// Duck typed rather than `instanceof`, so a signal from another realm still works. All three methods are checked because `removeEventListener` is called from inside a timer callback, where a `TypeError` would be an uncaught exception rather than a rejection the caller could catch.
-	if (typeof value.throwIfAborted !== 'function'
-		|| typeof value.addEventListener !== 'function'
-		|| typeof value.removeEventListener !== 'function') {
-		throw new TypeError('Expected `signal` to be an AbortSignal.');
-	}
-}
-
-class AbortError extends Error {
-	constructor(message) {
-		super(typeof message === 'string' ? message : undefined);
-
-		this.name = 'AbortError';
-
-		if (message instanceof Error) {
-			this.originalError = message;
-			({message} = message);
-		} else {
-			// Created here, so it already captures every caller frame. Copying `this.stack` instead would only rewrite the header, which is rendered lazily from `name` and `message` at read time. It also stringifies a non-string message, so reuse its result below.
-			this.originalError = new Error(message);
-			({message} = this.originalError);
-
-			// The caller sees this error, so the frame for this constructor is dropped where the runtime supports it. Left in, the top frame blames p-retry for an error the caller threw. An error the caller passed keeps its own stack, which points at their throw site already. V8-only, hence the lint exception, and the optional call leaves the stack as it is where it is missing.
-			// eslint-disable-next-line unicorn/no-nonstandard-builtin-properties
-			Error.captureStackTrace?.(this.originalError, AbortError);
-		}
-
-		this.message = message;
-	}
-}
-
-// `setTimeout` cannot represent a longer delay and fires it right away instead, which turns a long backoff into a tight retry loop. Cap at the largest value it can still hold.
-const maximumDelay = (2 ** 31) - 1;
-
-function calculateDelay(retriesConsumed, options) {
-	// Nothing to wait for, and multiplying by a factor that has grown to `Infinity` would give `NaN`.
-	if (options.minTimeout === 0) {
-		return 0;
-	}
-
-	// `retriesConsumed` starts at 0 and only ever counts up, so the first retry is already attempt 1.
-	const attempt = retriesConsumed + 1;
-	const random = options.randomize ? (Math.random() + 1) : 1;
-
-	const timeout = Math.round(random * options.minTimeout * (options.factor ** (attempt - 1)));
-
-	// `maxTimeout` rounds up, so a fractional cap still gives a whole number of milliseconds. Rounding down would turn a cap below 1 into no timer at all, which never yields to the event loop. `Math.ceil(Infinity)` is `Infinity`.
-	return Math.min(timeout, Math.ceil(options.maxTimeout), maximumDelay);
-}
-
-function calculateRemainingTime(start, max) {
-	return Number.isFinite(max) ? max - (performance.now() - start) : max;
-}
-
-async function delayForRetry(delay, options) {
-	if (delay <= 0) {
-		return;
-	}
-
-	await new Promise((resolve, reject) => {
-		// Registered with `once`, so it removes itself when it fires.
-		const onAbort = () => {
-			clearTimeout(timeoutToken);
-			reject(options.signal.reason);
-		};
-
-		const timeoutToken = setTimeout(() => {
-			options.signal?.removeEventListener('abort', onAbort);
-			resolve();
-		}, delay);
-
-		if (options.unref) {
-			timeoutToken.unref?.();
-		}
-
-		options.signal?.addEventListener('abort', onAbort, {once: true});
-	});
-}
-
-// Stringifying a thrown value can itself throw, for an object with no usable `toString`. That must never be allowed to replace the failure the caller is actually dealing with.
-//
-// A thrown value whose own accessors or proxy traps throw is not supported, here or anywhere else. It comes from the caller's own code, so it is not something to defend against.
-function stringifyThrownValue(value) {
-	try {
-		return String(value);
-	} catch {
-		return Object.prototype.toString.call(value);
-	}
-}
-
-// `AbortError` wraps the error the caller actually wants, and the wrappers can be nested, so keep unwrapping until the cause is reached. Otherwise an `AbortError` would escape `pRetry` and a `catch` doing `error instanceof AbortError` would read a real failure as a cancellation.
-//
-// Two wrappers whose `originalError` points at each other are not supported, like the thrown values above.
-function unwrapAbortError(error) {
-	let cause = error;
-
-	// A wrapper with no error to unwrap to is the cause as far as it goes.
-	while (cause instanceof AbortError && cause.originalError instanceof Error) {
-		cause = cause.originalError;
-	}
-
-	return cause;
-}
-
-async function onAttemptFailure({error, attemptNumber, retriesConsumed, startTime, options}) {
-	// The signal is checked after the operation and after every callback, so a cancellation is never reported as an operation failure or a callback's decision, and no callback runs after it. The last check also guards the delay, whose abort listener never fires on a signal that is already aborted.
-	const abortIfNeeded = () => {
-		options.signal?.throwIfAborted();
-	};
-
-	const normalizedError = error instanceof Error
-		? error
-		: new TypeError(`Non-error was thrown: "${stringifyThrownValue(error)}". You should only throw errors.`);
-
-	// Checked before unwrapping an `AbortError`, because the reason a caller aborted with is final. Unwrapping it would replace the reason they chose with whatever is inside it, and it would also let an `AbortError` from the operation outrank a cancellation the caller asked for.
-	abortIfNeeded();
-
-	if (normalizedError instanceof AbortError) {
-		throw unwrapAbortError(normalizedError);
-	}
-
-	// `retriesConsumed` only ever advances while `retriesLeft` is above 0, so this is never negative. `Infinity` minus a finite count is `Infinity`, so an unlimited budget needs no special case.
-	const retriesLeft = options.retries - retriesConsumed;
-
-	// A `TypeError` normally means the operation itself is broken rather than the thing it was trying to reach, so retrying it does not help. A network `TypeError` is the exception, and its message differs per runtime, so it has to be recognised rather than assumed.
-	const isRetriableError = !(normalizedError instanceof TypeError) || isNetworkError(normalizedError);
-
-	// Out of time already, out of retries, or a failure that is never retried, so the delay is 0 and the callbacks are told that no retry follows. Only computed when a retry can still follow, so a randomized delay does not draw from `Math.random` for a wait that is never taken.
-	const timeLeft = calculateRemainingTime(startTime, options.maxRetryTime);
-	const delayTime = isRetriableError && timeLeft > 0 && retriesLeft > 0 ? calculateDelay(retriesConsumed, options) : 0;
-
-	const consumeRetryContext = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: delayTime,
-	});
-
-	// No answer means no opinion, so fall back to the default. Treating it as `false` instead would leave `retries` uncounted and let the loop run forever.
-	const consumeRetry = (await options.shouldConsumeRetry(consumeRetryContext)) ?? true;
-
-	abortIfNeeded();
-
-	const effectiveDelay = consumeRetry ? delayTime : 0;
-	const context = Object.freeze({
-		error: normalizedError,
-		attemptNumber,
-		retriesLeft,
-		retriesConsumed,
-		retryDelay: effectiveDelay,
-	});
-
-	await options.onFailedAttempt(context);
-
-	abortIfNeeded();
-
-	const remainingTime = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	// No time or budget left, or a failure that retrying cannot help with.
-	if (
-		!isRetriableError
-		|| remainingTime <= 0
-		|| retriesLeft <= 0
-	) {
-		throw normalizedError;
-	}
-
-	const shouldRetry = await options.shouldRetry(context);
-
-	abortIfNeeded();
-
-	if (!shouldRetry) {
-		throw normalizedError;
-	}
-
-	const remainingTimeAfterShouldRetry = calculateRemainingTime(startTime, options.maxRetryTime);
-
-	if (remainingTimeAfterShouldRetry <= 0) {
-		throw normalizedError;
-	}
-
-	if (!consumeRetry) {
-		return false;
-	}
-
-	await delayForRetry(Math.min(effectiveDelay, remainingTimeAfterShouldRetry), options);
-
-	return true;
-}
-
-async function pRetry(input, options = {}) {
-	options = {...options};
-
-	// Applied before validating, so that `null` means "not provided" here as it does for every other option.
-	options.retries ??= 10;
-
-	validateRetries(options.retries);
-
-	if (Object.hasOwn(options, 'forever')) {
-		throw new Error('The `forever` option is no longer supported. For many use-cases, you can set `retries: Infinity` instead.');
-	}
-
-	options.factor ??= 2;
-	options.minTimeout ??= 1000;
-	options.maxTimeout ??= Infinity;
-	options.maxRetryTime ??= Infinity;
-	options.randomize ??= false;
-	options.onFailedAttempt ??= () => {};
-	options.shouldRetry ??= () => true;
-	options.shouldConsumeRetry ??= () => true;
-
-	// Validate the options that have a runtime type to check.
-	validateOption('onFailedAttempt', options.onFailedAttempt, 'function');
-	validateOption('shouldRetry', options.shouldRetry, 'function');
-	validateOption('shouldConsumeRetry', options.shouldConsumeRetry, 'function');
-	validateOption('randomize', options.randomize, 'boolean');
-	validateOption('unref', options.unref, 'boolean');
-	validateSignal(options.signal);
-	validateNumberOption('factor', options.factor);
-	validateNumberOption('minTimeout', options.minTimeout);
-	validateNumberOption('maxTimeout', options.maxTimeout, {allowInfinity: true});
-	validateNumberOption('maxRetryTime', options.maxRetryTime, {allowInfinity: true});
-
-	// A negative factor is rejected above, so this only catches `0`. Treat it as `1` to keep the delay constant instead of dropping to zero after the first retry.
-	if (options.factor === 0) {
-		options.factor = 1;
-	}
-
-	options.signal?.throwIfAborted();
-
-	let attemptNumber = 0;
-	let retriesConsumed = 0;
-	const startTime = performance.now();
-
-	// A consumed count is always finite, so `Infinity` keeps this true and needs no special case.
-	while (retriesConsumed <= options.retries) {
-		attemptNumber++;
-
-		try {
-			options.signal?.throwIfAborted();
-
-			const result = await input(attemptNumber);
-
-			options.signal?.throwIfAborted();
-
-			return result;
-		} catch (error) {
-			if (await onAttemptFailure({
-				error,
-				attemptNumber,
-				retriesConsumed,
-				startTime,
-				options,
-			})) {
-				retriesConsumed++;
-			}
-		}
-	}
-
-	// Unreachable: `onAttemptFailure` throws once `retriesLeft` reaches 0, which is the same state the loop condition tests, so the loop is always left by a throw. Kept as a guard against a future change to either side breaking that pairing.
-	throw new Error('Retry attempts exhausted without throwing an error.');
-}
-
-function makeRetriable(function_, options) {
-	return function (...arguments_) {
-		return pRetry(() => function_.apply(this, arguments_), options);
-	};
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/errors.js
-var errors = __nccwpck_require__(9440);
-;// CONCATENATED MODULE: ./.build/src/lib/retry.js
-
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L: () => (/* binding */ retry)
+/* harmony export */ });
+/* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8500);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9440);
 
 
 /** Milliseconds before the first retry, doubled with each. A random factor of up to 2 prevents runs from retrying in step. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
-class TransientError extends Error {
-    pause;
-    constructor({ message, pause = 0 }) {
-        super(message);
-        this.pause = pause;
-    }
-}
 /**
  * Retries an operation after a transient error, as often as the input `retries` allows.
  *
@@ -61185,37 +61431,22 @@ class TransientError extends Error {
  * @throws any error of `attempt`; CancelledError if the run is cancelled before the first result
  */
 async function retry({ retries, log, signal }, what, attempt, whyAgain) {
-    const results = [];
-    const once = async () => {
-        results.length = 0;
-        const result = await attempt();
-        results.push(result);
-        const failure = whyAgain(result);
-        if (failure)
-            throw new TransientError(failure);
-    };
-    try {
-        await pRetry(once, {
-            retries,
-            minTimeout: FIRST_PAUSE,
-            maxTimeout: LONGEST_PAUSE,
-            randomize: true,
-            signal,
-            shouldRetry: ({ error }) => error instanceof TransientError,
-            onFailedAttempt: async ({ error, retryDelay, retriesLeft, attemptNumber }) => {
-                if (!(error instanceof TransientError) || retriesLeft === 0)
-                    return;
-                const pause = Math.max(retryDelay, error.pause);
-                log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`);
-                await (0,promises_.setTimeout)(pause - retryDelay, undefined, { signal });
-            }
+    if (signal.aborted)
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc();
+    for (let attempts = 1;; attempts++) {
+        const result = await attempt().catch((error) => {
+            throw signal.aborted ? new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .CancelledError */ .cc() : error;
         });
+        const failure = whyAgain(result);
+        if (failure === undefined || attempts > retries || signal.aborted)
+            return result;
+        const growing = Math.min(FIRST_PAUSE * 2 ** (attempts - 1) * (1 + Math.random()), LONGEST_PAUSE);
+        const pause = Math.max(growing, failure.pause ?? 0);
+        log.info(`${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attempts + 1} of ${retries + 1}): ${failure.message}`);
+        const isCancelled = await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_0__.setTimeout)(pause, false, { signal }).catch(() => true);
+        if (isCancelled)
+            return result;
     }
-    catch (error) {
-        if (results.length === 0)
-            throw signal.aborted ? new errors/* CancelledError */.cc() : error;
-    }
-    return results[0];
 }
 
 
@@ -61375,6 +61606,8 @@ async function within(longest, work) {
 
 // EXTERNAL MODULE: ./.build/src/cache/keys-label.js
 var keys_label = __nccwpck_require__(4519);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/registry/client-words.js
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
@@ -61469,6 +61702,7 @@ async function older_results_hasMoved({ registry }, cacheSource, { failure, step
 
 
 
+
 /**
  * Builds one stage after the other: concurrent solves that share steps cause random cache misses in BuildKit.
  *
@@ -61493,8 +61727,9 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources }, sta
     tellSource(run, stage, source);
     // with a rewritten Dockerfile, every build starts from the images anyway
     const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage);
-    const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys);
-    const startFromImages = isHanded || isOlder;
+    const isCached = usesCacheSource(plan, stage);
+    const isOlder = isCached && (await hasOlderResults(run, stage, source.reference, builtOn, keys));
+    const startFromImages = isHanded || isOlder || startsFromRefreshed(plan, stage);
     if (isOlder) {
         run.log.info(`${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`);
     }
@@ -61507,7 +61742,7 @@ async function buildOne(run, { strategy, caches: { keys, digests, sources }, sta
     const options = { cacheSource: source.reference, ...(source.readAs && { readAs: source.readAs }) };
     const solve = (fromImages) => strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages });
     let build = await solve(startFromImages);
-    const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
+    const moved = isCached && !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build));
     if (moved) {
         run.log.info(`${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`);
         const { seconds } = build;
@@ -69080,6 +69315,10 @@ function compare_keys_whyOtherKey(evidence, now, before, isItself) {
         return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') };
     if (image)
         return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` };
+    const context = of('context');
+    if (context) {
+        return { kind: 'files-changed', reason: `The files that it takes from the build context ${context.name} changed.` };
+    }
     const files = of('files');
     if (files)
         return whyOtherFiles(evidence, now, files, before);
@@ -69109,7 +69348,12 @@ function whyOtherInstruction({ stageBuild }, { line, keyword }, isItself) {
     };
 }
 /** Inputs by the names of their ingredients. */
-const INPUTS = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' };
+const INPUTS = {
+    network: 'network',
+    hosts: 'add-hosts',
+    'shm-size': 'shm-size',
+    ulimit: 'ulimit'
+};
 function whyOtherOption(name) {
     const input = INPUTS[name];
     return input === undefined
@@ -69172,7 +69416,12 @@ function explain_miss_explainMisses(evidence) {
     });
 }
 function explain(evidence, step) {
-    return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step);
+    return (whyUncached(evidence, step) ?? whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step));
+}
+function whyUncached({ uncachedStages }, { stage }) {
+    if (!uncachedStages.includes(stage))
+        return undefined;
+    return { kind: 'no-cache', reason: 'The inputs no-cache and no-cache-filters exclude the cache.' };
 }
 /** Returns the reason if the build could not reuse anything at all. */
 function whyNoSource({ build, stageBuild, published, cacheMetadata, reusesLayers }) {
@@ -69302,9 +69551,12 @@ var errors = __nccwpck_require__(9440);
 var lib_within = __nccwpck_require__(1208);
 // EXTERNAL MODULE: ./.build/src/plan/labels.js
 var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
 // EXTERNAL MODULE: ./.build/src/registry/look.js
 var registry_look = __nccwpck_require__(1204);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/explain.js
+
 
 
 
@@ -69353,6 +69605,7 @@ async function explain_explain(run, { keys, digests }, builds) {
             engine: nameOfEngine(plan.engine),
             changed: isCommitId(revision) ? await changesSince(revision) : undefined,
             unusualModes: oddModes,
+            uncachedStages: uncachedStages(plan, stageBuild),
             publishesAllStages: inputs.cacheStages === 'auto'
         });
     };
@@ -69395,10 +69648,14 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // UNUSED EXPORTS: addCacheTags, buildAndTestOthers, findKeys, findPassed, judge, publishAll
 
+// EXTERNAL MODULE: ./.build/src/action/build-inputs.js
+var build_inputs = __nccwpck_require__(3362);
 // EXTERNAL MODULE: ./.build/src/action/passed-variables.js
 var passed_variables = __nccwpck_require__(3336);
 // EXTERNAL MODULE: ./.build/src/docker/errors.js
 var errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/dockerfile/dockerignore.js
+var dockerignore = __nccwpck_require__(8154);
 // EXTERNAL MODULE: ./.build/src/lib/bounds.js
 var bounds = __nccwpck_require__(5998);
 // EXTERNAL MODULE: ./.build/src/lib/within.js
@@ -69864,15 +70121,23 @@ class step_parts_StepCollector {
     files(selection, taken) {
         this.#readsOutside = true;
         this.add(taken?.hash);
-        for (const file of taken?.files ?? [])
-            this.#files.add(file);
-        if (taken) {
-            const hash = taken.hash.slice(0, 8);
-            this.#ingredients.push({ kind: 'files', name: selection.source, hash, count: taken.files.length });
+        if (!taken)
+            return;
+        const [hash, count] = [taken.hash.slice(0, 8), taken.files.length];
+        if (selection.context !== undefined) {
+            this.#ingredients.push({ kind: 'context', name: selection.context, hash, count });
+            return;
         }
+        for (const file of taken.files)
+            this.#files.add(file);
+        this.#ingredients.push({ kind: 'files', name: selection.source, hash, count });
     }
-    from(name, { kind, key }) {
+    from(name, origin) {
         this.#readsOutside = true;
+        // of files, only what the step takes counts
+        if (origin.kind === 'folder')
+            return;
+        const { kind, key } = origin;
         this.add(key);
         if (key !== undefined)
             this.#ingredients.push({ kind, name, hash: key.slice(0, 8) });
@@ -69945,23 +70210,25 @@ function copy_parts_copyParts(raw, scope, outside) {
         step.add(heredocs, raw.heredocs, names.map((name) => scope.get(name)?.value ?? null));
     }
     const from = one('from');
-    if (from !== '')
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    const context = origin?.kind === 'folder' ? { context: from } : {};
     for (const source of sources) {
         if (source === undefined) {
             step.readsOutside();
         }
-        else if (from !== '') {
+        else if (origin && origin.kind !== 'folder') {
             step.add(clean(posix.join('/', source)));
         }
-        else if (raw.keyword === 'ADD' && (isGit(source) || /^https?:\/\//i.test(source))) {
+        else if (origin === undefined && raw.keyword === 'ADD' && (isGit(source) || /^https?:\/\//i.test(source))) {
             step.readsOutside();
             if (checksum === '' || isGit(source))
                 step.unknown();
             step.add(source);
         }
         else {
-            const selection = { source, wildcards: true, excludes, parents: parents === true };
+            const selection = { ...context, source, wildcards: true, excludes, parents: parents === true };
             step.add(parents ? source : posix.basename(clean(posix.join('/', source))));
             step.files(selection, outside.take(selection));
         }
@@ -70006,7 +70273,7 @@ function copy_parts_flagsOf(flags) {
 
 
 
-/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy. */
+/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy, but ulimits. */
 function run_parts_runParts(raw, scope, outside) {
     const step = new StepCollector(scope, raw);
     const { buildArgs, runOptions } = outside;
@@ -70019,6 +70286,8 @@ function run_parts_runParts(raw, scope, outside) {
     step.option('network', flags.get('network')?.at(-1) ?? runOptions.network ?? 'default');
     step.option('hosts', runOptions.addHosts.map((host) => host.replace(/[:=].*$/s, '')));
     step.option('shm-size', runOptions.shmSize ?? null);
+    if (runOptions.ulimit)
+        step.option('ulimit', runOptions.ulimit);
     step.option('hostname', buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? null);
     step.add(['security', 'device'].map((name) => flags.get(name) ?? null));
     for (const [name, { value }] of scope.variables)
@@ -70065,12 +70334,16 @@ function addMount({ type, target, options }, step, outside) {
         rest.delete('sharing');
     }
     step.add([...rest].sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (from !== '') {
-        step.from(from, outside.from(from));
+    const origin = from === '' ? undefined : outside.from(from);
+    if (origin)
+        step.from(from, origin);
+    if (origin && origin.kind !== 'folder') {
         step.add(posix.join('/', source));
     }
-    else if (type === 'bind') {
-        const selection = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+    else if (origin || type === 'bind') {
+        const context = origin ? { context: from } : {};
+        const files = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false };
+        const selection = { ...context, ...files };
         step.files(selection, outside.take(selection));
     }
     else {
@@ -70326,7 +70599,16 @@ class key_builder_KeyBuilder {
             const ingredients = last === undefined ? [] : [{ kind: 'stage', name, hash: last.slice(0, 8) }];
             return { base: from(last, isInput, ingredients), scope: scope.fork(), config, inherited: triggers };
         }
-        const isScratch = name === 'scratch';
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder' || named === 'other') {
+            return {
+                base: from(undefined, true, []),
+                scope: StageScope.ofImage(escapeChar, undefined),
+                config: undefined,
+                inherited: []
+            };
+        }
+        const isScratch = name === 'scratch' && named === undefined;
         const empty = {
             identity: '',
             hasTriggers: false,
@@ -70363,7 +70645,10 @@ class key_builder_KeyBuilder {
         const stage = findEarlier(this.#dockerfile.stages.slice(0, index), name);
         if (stage !== undefined)
             return { kind: 'stage', key: this.stage(stage).last };
-        const image = this.#facts.images.get(name);
+        const named = this.#facts.namedContext?.(name);
+        if (named === 'folder')
+            return { kind: 'folder' };
+        const image = named === 'other' ? undefined : this.#facts.images.get(name);
         return { kind: 'image', key: image?.layers ?? image?.identity };
     }
     #execute(raw, built, outside) {
@@ -70453,8 +70738,9 @@ function content_keys_contextSelections(dockerfile, stages, facts) {
  *
  * @param platform without it, images whose names contain TARGETARCH and the like are missing
  */
-function content_keys_imagesForKeys(dockerfile, stages, buildArgs, platform) {
-    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false }).images;
+function content_keys_imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext = undefined) {
+    const named = namedContext && { namedContext };
+    return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false, ...named }).images;
 }
 /** Computes keys for the sake of what is asked for. */
 function needs(dockerfile, stages, facts) {
@@ -70662,6 +70948,8 @@ async function digestOf(path, mode, buffer, pause) {
 
 
 
+
+
 /** Reads the build context and the external images, and computes the content keys of all stages that the run builds. */
 async function read_keys_readContentKeys(run) {
     const { plan } = run;
@@ -70670,22 +70958,25 @@ async function read_keys_readContentKeys(run) {
     const platform = platformOf(plan);
     const buildArgs = valuesOfBuildArgs(run.plan.inputs.buildArgs, run.childEnv);
     const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform;
-    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata };
+    const contextOf = (name) => findBuildContext(inputs.buildContexts, name);
+    const namedContext = (name) => contextOf(name)?.kind;
+    const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata, namedContext };
     const likely = contextSelections(dockerfile, stages, facts);
     const inEngine = await listImages(run);
     const [read, likelyContext] = await Promise.all([
-        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
-        describeContext(inputs.context, plan.dockerignore, likely)
+        readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext)),
+        describeContexts(plan, likely)
     ]);
-    const images = new Map(read.map(({ reference, identity }) => [reference, identity]));
+    const images = new Map(read.map(({ name, identity }) => [name, identity]));
     const selections = contextSelections(dockerfile, stages, { ...facts, images });
     // paths may contain variables of a base image
     const isAll = JSON.stringify(selections) === JSON.stringify(likely);
-    const context = isAll ? likelyContext : await describeContext(inputs.context, plan.dockerignore, selections);
+    const context = isAll ? likelyContext : await describeContexts(plan, selections);
     const runOptions = {
         addHosts: inputs.addHosts,
         ...(inputs.network !== undefined && { network: inputs.network }),
-        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize })
+        ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize }),
+        ...(inputs.ulimit.length > 0 && { ulimit: inputs.ulimit })
     };
     const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions });
     const digests = read.flatMap(({ reference, digest }) => digest === undefined ? [] : [[reference, digest]]);
@@ -70697,22 +70988,44 @@ function platformOf({ inputs, engine }) {
         return undefined;
     return { os, architecture, ...(variant !== undefined && { variant }) };
 }
+/** Describes the build context and the named contexts that are folders, each as far as the selections take something of it. */
+async function describeContexts({ inputs, dockerignore }, selections) {
+    const names = [...new Set(selections.map(({ context }) => context))];
+    const all = await Promise.all(names.map(async (name) => {
+        const of = selections.filter(({ context }) => context === name);
+        if (name === undefined)
+            return [name, await describeContext(inputs.context, dockerignore, of)];
+        const { value: folder = '' } = findBuildContext(inputs.buildContexts, name) ?? {};
+        return [name, await describeContext(folder, await readDockerignore(folder, undefined), of)];
+    }));
+    const described = new Map(all);
+    return { take: (selection) => described.get(selection.context)?.take(selection) };
+}
 /** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
 async function readImages(run, inEngine, references) {
-    return Promise.all(references.map(async (reference) => {
-        if (!isReference(reference))
-            return { reference };
-        const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference));
-        const here = isHere ? await readInEngine(run, reference) : undefined;
-        if (here)
-            return here;
-        const image = (await look(run.registry, reference)).image;
-        return image ? found(reference, image, image.digest) : { reference };
+    return Promise.all(references.map(async (name) => {
+        const context = findBuildContext(run.plan.inputs.buildContexts, name);
+        const reference = context ? imageOfContext(context) : name;
+        return { name, ...(await readImage(run, inEngine, reference, context !== undefined)) };
     }));
+}
+/** @param isContext whether it is the image of a named context */
+async function readImage(run, inEngine, reference, isContext) {
+    if (!isReference(reference))
+        return { reference };
+    const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference));
+    const here = isHere ? await readInEngine(run, reference) : undefined;
+    // the build may ask the registry first: only if that has the same image it is known which one the build uses
+    const mustBeOfRegistry = isContext || run.plan.inputs.pull;
+    if (here)
+        return mustBeOfRegistry && here.digest === undefined ? { reference } : here;
+    const image = (await look(run.registry, reference)).image;
+    return image ? found(reference, image, image.digest) : { reference };
 }
 /**
  * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
- * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it,
+ * unless the input `pull` is set.
  */
 async function readInEngine(run, reference) {
     const { docker, registry, plan, signal, log } = run;
@@ -70725,11 +71038,12 @@ async function readInEngine(run, reference) {
     if (now === undefined || now === here.digest)
         return found(reference, here, now);
     // the containerd store gives images that were built here a digest, too
-    const isOfRegistry = here.digest !== undefined &&
+    const isOfRegistry = async () => here.digest !== undefined &&
         (plan.engine.store !== 'containerd' || (await digestOf(`${repositoryOf(reference)}@${here.digest}`)) !== undefined);
     const { platform, retries } = plan.inputs;
-    const failure = isOfRegistry ? await pull({ ...run, platform, retries }, reference) : undefined;
-    if (isOfRegistry && failure === undefined) {
+    const isPulled = plan.inputs.pull || (await isOfRegistry());
+    const failure = isPulled ? await pull({ ...run, platform, retries }, reference) : undefined;
+    if (isPulled && failure === undefined) {
         const pulled = await inspect();
         return pulled && found(reference, pulled, pulled.digest);
     }
@@ -70870,7 +71184,10 @@ var git = __nccwpck_require__(428);
 var labels = __nccwpck_require__(3660);
 // EXTERNAL MODULE: ./.build/src/plan/variant.js
 var variant = __nccwpck_require__(7194);
+// EXTERNAL MODULE: ./.build/src/registry/reserved-tags.js
+var reserved_tags = __nccwpck_require__(2485);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/publish/promote.js
+
 
 
 
@@ -70890,6 +71207,11 @@ async function promote_mayMove(run, reference = run.plan.refs.movingProduction) 
     const { image, failure } = await run.registry.current(reference);
     if (failure)
         return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure });
+    const isMadeUp = isMoving && reference !== `${run.plan.inputs.image}:${run.plan.inputs.latestTag}`;
+    if (isMadeUp && !isOfAction(image.labels)) {
+        const notice = `The moving tags are not updated: ${reference} names an image that this action did not make; delete that tag, or set the input latest-tag`;
+        return { move: false, notice };
+    }
     const published = revisionOf(image);
     if (published === undefined)
         return decideMove({ ...facts, published });
@@ -70930,7 +71252,7 @@ async function findRetagged(run, digest) {
     return undefined;
 }
 function commitTag({ plan }, commit) {
-    return `${plan.inputs.image}:${commit.slice(0, 7)}`;
+    return `${plan.inputs.image}:${commitTagOf(plan.inputs.commitTag, commit)}`;
 }
 /** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */
 async function relation({ git, github }, base, head) {
@@ -71308,12 +71630,12 @@ function describeGivenBack({ commit, references }, moved) {
  * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
  *
  * @param images by the moving tags of the other stages, the images of the same content
+ * @param tagged the digests of the tags that are set already, by reference
  */
-async function publish_tagUnchanged(run, unchanged, images, keys) {
+async function publish_tagUnchanged(run, unchanged, images, keys, tagged = new Map()) {
     const { refs, decision, inputs } = run.plan;
     const start = performance.now();
     const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)]);
-    const tagged = new Map();
     const failures = [];
     // a cancellation here must not hide which tags were set before
     const tag = async (reference, image) => {
@@ -71323,7 +71645,8 @@ async function publish_tagUnchanged(run, unchanged, images, keys) {
         if (failure)
             failures.push(failure);
     };
-    await tag(refs.production, unchanged.image);
+    if (!tagged.has(refs.production))
+        await tag(refs.production, unchanged.image);
     const digest = tagged.get(refs.production) ?? '';
     // a kept commit tag names another image of the same content: all tags name that one
     const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` };
@@ -71333,7 +71656,8 @@ async function publish_tagUnchanged(run, unchanged, images, keys) {
     const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0;
     const moved = new Map();
     await settle([giveBranchTagsBack(run, tagged)]);
-    const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : []);
+    const mayPromote = decision.publish && partOf(inputs) === undefined;
+    const [kept] = await settle(isTagged && mayPromote ? [keepMovingTag(run, published, moved)] : []);
     if (kept?.published)
         await settle([moveOthers(run, images, moved)]);
     return {
@@ -71470,9 +71794,10 @@ function reuse_all_sayNoReports({ plan, log }) {
         log.info('There are no test reports, because the tests did not run.');
 }
 
-// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 3 modules
-var test = __nccwpck_require__(9983);
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
+var test = __nccwpck_require__(9326);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/phases.js
+
 
 
 
@@ -71601,10 +71926,12 @@ async function addCacheTags(run, caches, result, digests) {
 /* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5998);
 /* harmony import */ var _lib_settle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5056);
 /* harmony import */ var _lib_within_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1208);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8330);
-/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1204);
-/* harmony import */ var _push_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(380);
-/* harmony import */ var _verify_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4593);
+/* harmony import */ var _plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6299);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1204);
+/* harmony import */ var _push_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(380);
+/* harmony import */ var _verify_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4593);
+
 
 
 
@@ -71632,8 +71959,8 @@ function hasOwnImage({ moving }) {
     return moving !== undefined;
 }
 /**
- * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
- * only says of what an image was made. A failure never fails the run.
+ * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
+ * need not have passed their tests: a cache tag only says of what an image was made. A failure never fails the run.
  *
  * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
  * @returns the added tags
@@ -71661,7 +71988,8 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
     const [longest] = wanted;
     if (longest === undefined)
         return;
-    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources);
+    const outdated = isRefreshed(plan, stage) ? wanted : [];
+    const { value: missing, failure: unread } = await whichMissing(run, wanted, sources, outdated);
     if (unread)
         return tell(run, longest, unread);
     if (missing.length === 0)
@@ -71698,10 +72026,10 @@ async function writeForOne(run, stage, build, { keys, sources }, { digests, adde
         added.push(reference);
     }
 }
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
-async function whichMissing({ registry }, references, sources) {
+/** Returns those of the tags that do not exist in the registry, are outdated, or whose image cannot serve as a cache. */
+async function whichMissing({ registry }, references, sources, outdated) {
     const exists = async (reference) => {
-        const known = sources.exists(reference);
+        const known = outdated.includes(reference) ? false : sources.exists(reference);
         if (known !== undefined)
             return { value: known };
         const answer = await within(timeOf('look'), registry.digest(reference));
@@ -71797,7 +72125,7 @@ function describeKept(reference, digest) {
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
 /* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
-/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6855);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
 /* harmony import */ var _registry_client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
 /* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8330);
 /* harmony import */ var _commit_image_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4061);
@@ -71936,7 +72264,11 @@ function isImmovable(failure) {
 /* harmony import */ var _lib_bounds_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5998);
 /* harmony import */ var _lib_settle_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5056);
 /* harmony import */ var _lib_within_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1208);
-/* harmony import */ var _cache_tags_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8724);
+/* harmony import */ var _plan_fingerprints_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1574);
+/* harmony import */ var _plan_no_cache_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6299);
+/* harmony import */ var _cache_tags_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8724);
+
+
 
 
 
@@ -71948,12 +72280,12 @@ function testedTags({ inputs, fingerprints, builderStage, targetStage }, keys) {
     return {
         production: testedTagOf(inputs.image, [builder, production, allTests, others]),
         // without tests nothing is skipped
-        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+        builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, secretIdsOf(inputs).join()])
     };
 }
 /**
- * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
- * fails the run.
+ * Gives the images their tested tags, except those that exist, unless the run has refreshed what they name: only through them
+ * does a later run skip tests. A failure never fails the run.
  *
  * @returns the added tags
  */
@@ -71986,9 +72318,10 @@ function tagsOf({ builderStage }, { kind, stage }, { builder, production }) {
         return [];
     return [...(stage === builderStage ? [builder] : []), ...(kind === 'production' ? [production] : [])].flatMap((tag) => tag ?? []);
 }
-async function writeTestedTag({ registry, log }, tag, image) {
+async function writeTestedTag({ plan, registry, log }, tag, image) {
     const known = await within(timeOf('look'), registry.digest(tag));
-    if (known?.value !== undefined)
+    // a run without a cache replaces it: later runs must not publish what is older
+    if (known?.value !== undefined && !isRefreshing(plan.inputs))
         return [];
     const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: describeLateness('look') } };
     if (failure === undefined)
@@ -72023,6 +72356,7 @@ function imageOf(repository, stage, { builds, digests }, { keys, sources }) {
 /* harmony import */ var _plan_references_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2445);
 /* harmony import */ var _registry_image_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4314);
 /* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1204);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2485);
 
 
 
@@ -72090,13 +72424,13 @@ async function isTaken({ plan, docker, signal }, stage, build) {
 }
 /**
  * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
- * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ * may deploy it. The first branch's moving tag of the builder image has a name that users chose, and may have been set by other means before.
  */
 async function whyNotOurTag({ plan, registry }, reference) {
     const labels = (await registry.published(reference)).image?.labels;
     if (labels === undefined)
         return undefined;
-    const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels);
+    const isOurs = reference === `${plan.inputs.image}:${plan.inputs.builderTag}` || isOfAction(labels);
     if (isOurs && !isProduction(labels))
         return undefined;
     const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make';
@@ -72304,7 +72638,7 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
 
 /***/ }),
 
-/***/ 9490:
+/***/ 8414:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -72315,1563 +72649,6 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./.build/src/lib/errors.js
 var errors = __nccwpck_require__(9440);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
-var key_tags = __nccwpck_require__(1687);
-// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
-var keys_label = __nccwpck_require__(4519);
-// EXTERNAL MODULE: ./.build/src/docker/errors.js
-var docker_errors = __nccwpck_require__(9129);
-// EXTERNAL MODULE: ./.build/src/docker/image-id.js
-var image_id = __nccwpck_require__(2847);
-// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
-var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/plan/labels.js
-var labels = __nccwpck_require__(3660);
-// EXTERNAL MODULE: ./.build/src/plan/variant.js
-var variant = __nccwpck_require__(7194);
-// EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
-var client_images = __nccwpck_require__(498);
-// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
-var image_reference = __nccwpck_require__(8330);
-// EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
-var hand_off = __nccwpck_require__(9090);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
-var stage_builds = __nccwpck_require__(8827);
-// EXTERNAL MODULE: ./.build/src/result/result.js
-var result = __nccwpck_require__(7652);
-// EXTERNAL MODULE: ./.build/src/pipeline/build.js + 2 modules
-var build = __nccwpck_require__(6113);
-// EXTERNAL MODULE: ./.build/src/lib/bounds.js
-var bounds = __nccwpck_require__(5998);
-// EXTERNAL MODULE: ./.build/src/lib/within.js
-var lib_within = __nccwpck_require__(1208);
-// EXTERNAL MODULE: ./.build/src/registry/reference.js
-var reference = __nccwpck_require__(5626);
-;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
-
-
-
-
-
-
-
-
-/** Chooses the cache source of each build, once. */
-class cache_sources_CacheSources {
-    #run;
-    #keys;
-    #inEngine;
-    /** By stage index. */
-    #chosen = new Map();
-    /** Cache tags that exist, by whether their images can serve as a cache. */
-    #existing = new Map();
-    /** @param inEngine references of the images that the engine had before the run */
-    constructor(run, keys, inEngine = []) {
-        this.#run = run;
-        this.#keys = keys;
-        this.#inEngine = inEngine;
-    }
-    /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
-    start(builds, onChosen) {
-        for (const stage of builds)
-            this.of(stage).then(onChosen, () => { });
-    }
-    of(stage) {
-        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
-        this.#chosen.set(stage.stage, source);
-        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-        source.catch(() => { });
-        return source;
-    }
-    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
-    exists(reference) {
-        return this.#existing.get(reference);
-    }
-    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
-    reject(reference) {
-        this.#existing.set(reference, false);
-    }
-    /** A build works with its moving tag, too. */
-    async #chooseInTime(stage) {
-        return (await within(timeOf('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
-    }
-    /** Chooses the image with the longest content key of this build, or else the newest published one. */
-    async #choose(stage) {
-        const { plan, registry } = this.#run;
-        const { image, cacheTags } = plan.inputs;
-        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
-        const answers = await Promise.all(asked.map((reference) => within(timeOf('look'), registry.digest(reference))));
-        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
-        for (const reference of found) {
-            const record = await this.#usable(reference, stage);
-            if (record === undefined)
-                continue;
-            for (const other of found.slice(found.indexOf(reference)))
-                this.#existing.set(other, true);
-            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
-        }
-        const newest = await this.#newest(stage);
-        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
-        return { reference: newest, ...(digest !== undefined && { readAs: `${repositoryOf(newest)}@${digest}` }) };
-    }
-    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
-    #isHidden(reference) {
-        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
-            return false;
-        return this.#inEngine.some((other) => isReference(other) && sameReference(other, reference));
-    }
-    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
-    async #usable(reference, stage) {
-        const { image } = await this.#run.registry.published(reference);
-        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
-            return image;
-        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
-            return image;
-        this.reject(reference);
-        return undefined;
-    }
-    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
-    async #newest(stage) {
-        const { plan, registry } = this.#run;
-        const { cacheSource: newest, keptCache: kept } = stage;
-        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
-            return newest;
-        const published = registry.published(newest);
-        const { image } = await registry.published(kept);
-        // usually there is no kept cache, and so nothing to compare
-        if (!image)
-            return newest;
-        const missing = missingRecords((await published).image, stage);
-        return missingRecords(image, stage) < missing ? kept : newest;
-    }
-}
-function originOf({ labels: { [REVISION_LABEL]: commit = '', [BRANCH_LABEL]: branch = '' } }) {
-    return { commit, branch };
-}
-
-// EXTERNAL MODULE: ./.build/src/pipeline/explain.js + 2 modules
-var explain = __nccwpck_require__(3049);
-// EXTERNAL MODULE: ./.build/src/pipeline/phases.js + 16 modules
-var phases = __nccwpck_require__(5654);
-// EXTERNAL MODULE: ./.build/src/pipeline/publish/push.js
-var push = __nccwpck_require__(380);
-// EXTERNAL MODULE: ./.build/src/pipeline/publish/verify.js
-var verify = __nccwpck_require__(4593);
-// EXTERNAL MODULE: ./.build/src/pipeline/reuse.js
-var reuse = __nccwpck_require__(9850);
-// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
-var engine_info = __nccwpck_require__(7397);
-// EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
-var line_reader = __nccwpck_require__(316);
-;// CONCATENATED MODULE: ./.build/src/docker/progress/buildkit.js
-
-
-/**
- * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
- * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
- */
-const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
-function stepOf(name) {
-    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
-    if (instruction === undefined || /^FROM\s/i.test(instruction))
-        return undefined;
-    return { stage, number: Number(number), instruction };
-}
-/**
- * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
- * an image that exists only in the engine may have no digest.
- */
-function baseOf(name) {
-    const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
-    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
-}
-const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
-function pendingAmong(vertices) {
-    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
-}
-/** Questions for the manifest of an image (moby/buildkit frontend/dockerfile/dockerfile2llb, solver/llbsolver, frontend/gateway). */
-const METADATA_NAME = /^(?:\[internal\] load metadata for|resolve image config for(?: docker-image:\/\/)?) *(\S+)$/;
-function pendingMetadataAmong(vertices) {
-    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (METADATA_NAME.exec(name)?.[1] ?? [])));
-}
-function isRunningAmong(vertices) {
-    return [...vertices].some(({ name, ended }) => !ended && isCommand(stepOf(name)?.instruction ?? ''));
-}
-function unreadableAmong(vertices) {
-    return [...vertices].flatMap(({ name, error }) => {
-        const reference = IMPORT_NAME.exec(name)?.[1];
-        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
-    });
-}
-/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
-class RawJsonProgress extends (/* unused pure expression or super */ null && (LineReader)) {
-    #vertices = new Map();
-    #bases = new Map();
-    /** By status, what was last reported. */
-    #statuses = new Map();
-    #object = '';
-    #news = 0;
-    bases() {
-        return [...this.#bases.values()];
-    }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
-            const step = stepOf(name);
-            if (!step || !(cached || completed))
-                return [];
-            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
-        });
-    }
-    pendingCaches() {
-        return pendingAmong(this.#running());
-    }
-    pendingMetadata() {
-        return pendingMetadataAmong(this.#running());
-    }
-    news() {
-        return this.#news;
-    }
-    isRunning() {
-        return isRunningAmong(this.#running());
-    }
-    #running() {
-        return [...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed }));
-    }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
-    }
-    read(line) {
-        // buildx 0.13 prints each object on several lines, later versions print it on one
-        if (line === '{' || this.#object !== '') {
-            this.#object += line;
-            if (line !== '}')
-                return;
-            line = this.#object;
-            this.#object = '';
-        }
-        const status = parseStatus(line);
-        if (!status) {
-            this.#news++;
-            this.readPlace(line);
-            // buildx prints its final error as text
-            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
-            this.print(`${line}\n`);
-            return;
-        }
-        for (const vertex of status.vertexes ?? [])
-            this.#see(vertex);
-        if ((status.vertexes ?? status.logs ?? []).length > 0)
-            this.#news++;
-        for (const { id, vertex, current, completed } of status.statuses ?? [])
-            this.#note(`${vertex} ${id}`, `${current} ${completed}`);
-        for (const log of status.logs ?? [])
-            this.#log(log);
-        for (const { short } of status.warnings ?? []) {
-            if (short)
-                this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`);
-        }
-    }
-    /** BuildKit repeats the state of a transfer although nothing arrives. */
-    #note(status, state) {
-        if (this.#statuses.get(status) !== state)
-            this.#news++;
-        this.#statuses.set(status, state);
-    }
-    #see(vertex) {
-        // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
-        const base = baseOf(vertex.name);
-        if (base)
-            this.#bases.set(base.reference, base);
-        let seen = this.#vertices.get(vertex.digest);
-        if (!seen) {
-            if (!vertex.started && !vertex.completed && !vertex.cached)
-                return;
-            seen = {
-                number: this.#vertices.size + 1,
-                name: vertex.name,
-                milliseconds: 0,
-                cached: false,
-                completed: false,
-                logEndsLine: true
-            };
-            this.#vertices.set(vertex.digest, seen);
-            this.print(`#${seen.number} ${vertex.name}\n`);
-        }
-        // with the containerd store, a later update for the lazy pull no longer has this flag
-        const toldCached = seen.cached;
-        seen.cached ||= vertex.cached === true;
-        if (seen.cached && !toldCached)
-            this.print(`#${seen.number} CACHED\n`);
-        if (!vertex.completed)
-            return;
-        seen.completed = true;
-        if (vertex.started)
-            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
-        if (vertex.error) {
-            seen.error = vertex.error;
-            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
-        }
-        else if (!seen.cached)
-            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
-    }
-    #log({ vertex, data }) {
-        const seen = this.#vertices.get(vertex);
-        if (!seen || !data)
-            return;
-        const text = Buffer.from(data, 'base64').toString();
-        for (const piece of text.split(/(?<=\n)/)) {
-            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
-            seen.logEndsLine = piece.endsWith('\n');
-        }
-    }
-}
-function parseStatus(line) {
-    if (!line.startsWith('{'))
-        return undefined;
-    try {
-        return JSON.parse(line);
-    }
-    catch {
-        return undefined;
-    }
-}
-/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
-class PlainProgress extends (/* unused pure expression or super */ null && (LineReader)) {
-    #vertices = new Map();
-    /** By layer, how far its transfer was. */
-    #transfers = new Map();
-    #news = 0;
-    bases() {
-        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
-    }
-    steps() {
-        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
-            const step = stepOf(name);
-            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
-        });
-    }
-    pendingCaches() {
-        return pendingAmong(this.#vertices.values());
-    }
-    pendingMetadata() {
-        return pendingMetadataAmong(this.#vertices.values());
-    }
-    news() {
-        return this.#news;
-    }
-    isRunning() {
-        return isRunningAmong([...this.#vertices.values()].filter(({ cached }) => !cached));
-    }
-    unreadableCaches() {
-        return unreadableAmong(this.#vertices.values());
-    }
-    read(line) {
-        // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
-        const [layer] = /^#\d+ (?:extracting )?sha256:[0-9a-f]{64} /.exec(line) ?? [];
-        if (layer === undefined) {
-            this.print(`${line}\n`);
-            this.#news++;
-        }
-        else
-            this.#note(layer, line.replace(/ [\d.]+s( done)?$/, '$1'));
-        this.readPlace(line);
-        this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord;
-        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
-        if (number === undefined)
-            return;
-        const vertex = this.#vertices.get(number);
-        if (!vertex)
-            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
-        else if (text === 'CACHED')
-            vertex.cached = true;
-        else if (/^DONE [\d.]+s$/.test(text)) {
-            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
-            vertex.ended = true;
-        }
-        else if (text.startsWith('ERROR: ')) {
-            vertex.error = text.slice('ERROR: '.length);
-            vertex.ended = true;
-        }
-    }
-    #note(layer, state) {
-        if (this.#transfers.get(layer) !== state)
-            this.#news++;
-        this.#transfers.set(layer, state);
-    }
-}
-/** Creates the reader for a value of `--progress`. */
-function buildkit_createReader(progress, print) {
-    return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print);
-}
-
-// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
-var cache_verdict = __nccwpck_require__(595);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
-var parse = __nccwpck_require__(4161);
-// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
-var main = __nccwpck_require__(8390);
-// EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
-var carried_args = __nccwpck_require__(3276);
-// EXTERNAL MODULE: ./.build/src/dockerfile/instruction.js
-var instruction = __nccwpck_require__(970);
-// EXTERNAL MODULE: ./.build/src/dockerfile/source-text.js
-var source_text = __nccwpck_require__(9317);
-;// CONCATENATED MODULE: ./.build/src/dockerfile/rewrite.js
-// `bk:` and `legacy:` cite the sources of docker that model.ts names.
-
-
-
-
-
-
-/**
- * Returns a Dockerfile that ends with the stage `target`, and in which one line `FROM image AS name` replaces every stage
- * of `images`. Empty lines replace their other lines, so that every stage and every line keeps its number.
- *
- * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build), so such a line also
- * replaces the stages before `target` that it does not need. Everything else stays the same, byte for byte.
- *
- * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
- * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
- * BuildKit these stay.
- *
- * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
- * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
- */
-function rewrite_rewriteDockerfile(dockerfile, target, images, { handsOnArgs } = { handsOnArgs: false }) {
-    for (const [index, image] of images)
-        checkImage(dockerfile, index, image);
-    if (images.has(target.index))
-        throw new DockerfileError('The stage to build cannot be replaced by an image');
-    const needed = stagesNeededFor(dockerfile, target, images);
-    // an unknown base may be any earlier stage
-    const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown);
-    const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()]);
-    const froms = readSource(dockerfile.text).instructions.filter((instruction) => instruction instanceof From);
-    const taken = [...images].map(([index, image]) => ({
-        index,
-        words: [...(froms[index]?.getFlags().map(String) ?? []), image]
-    }));
-    const standIn = taken[0]?.words ?? ['scratch'];
-    const bases = new Set(dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage));
-    const lines = splitLines(dockerfile.text);
-    for (const [index, from] of froms.entries()) {
-        const stage = dockerfile.stages[index];
-        const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
-        if (!stage || index >= target.index || words === undefined)
-            continue;
-        const isBase = images.has(index) && bases.has(index);
-        const args = isBase && handsOnArgs ? carriedArgs(dockerfile, stage) : [];
-        const floor = keep.has(index - 1) && !images.has(index - 1) ? (dockerfile.stages[index - 1]?.endLine ?? 0) : 0;
-        replaceStage(lines, stage, floor, { from: fromWith(from, words), args });
-    }
-    const onImage = [...images.keys()].filter((index) => bases.has(index));
-    if (onImage.some((index) => setsWorkdir(dockerfile, index)))
-        skipWorkdirRule(lines);
-    return lines.slice(0, target.endLine).join('');
-}
-/** Returns `FROM image AS name` in the case of the Dockerfile: a lint rule wants the same case everywhere. */
-function fromWith(from, words) {
-    const name = stageNameOf(from);
-    const as = from.getArguments()[1]?.getValue() ?? 'AS';
-    return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ');
-}
-/**
- * Replaces the lines of a stage by its FROM and the ARGs that it hands on; those of other stages use the empty lines around.
- *
- * @param floor the last line above the stage that is in use
- */
-function replaceStage(lines, { startLine, endLine }, floor, { from, args }) {
-    const lineEnd = /\r?\n$/.exec(lines[startLine - 1] ?? '')?.[0] ?? '\n';
-    const before = /^\uFEFF?\s*/.exec(lines[startLine - 1] ?? '')?.[0] ?? '';
-    for (let line = startLine; line <= endLine; line++) {
-        const own = args.find((arg) => arg.line === line)?.text ?? '';
-        lines[line - 1] = own + (/\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '');
-    }
-    const inherited = args.filter(({ line }) => line === undefined).map(({ text }) => text);
-    const firstOwn = args.find(({ line }) => line !== undefined)?.line ?? endLine + 1;
-    // FROM moves up into empty lines if there is no room below it
-    let first = startLine;
-    while (firstOwn - first <= inherited.length && first - 1 > floor && lines[first - 2]?.trim() === '')
-        first--;
-    const texts = [before.replace(/[\r\n]/g, '') + from, ...inherited];
-    const room = firstOwn - first;
-    for (const [index, text] of texts.entries()) {
-        const at = first - 1 + Math.min(index, room - 1);
-        // without room, the lines below move down
-        lines[at] = index < room ? text + (lines[at] || lineEnd) : `${lines[at]}${text}${lineEnd}`;
-    }
-}
-function setsWorkdir(dockerfile, index) {
-    const chain = chainOf(dockerfile, stageAt(dockerfile, index)).map((one) => stageAt(dockerfile, one));
-    return chain.some(({ instructions }) => instructions.some(({ keyword }) => keyword === 'WORKDIR'));
-}
-/** On an image BuildKit does not know that the Dockerfile has set a working directory (bk: dockerfile2llb/convert.go, workdirSet). */
-function skipWorkdirRule(lines) {
-    for (const [index, line] of lines.entries()) {
-        const [, before = '', name = '', value = '', lineEnd = ''] = /^(\uFEFF?\s*#\s*([a-z]+)\s*=\s*)(.*?)(\s*)$/is.exec(line) ?? [];
-        if (name === '')
-            return;
-        if (name.toLowerCase() !== 'check')
-            continue;
-        const options = value.split(';').filter((option) => option.trim() !== '');
-        const skip = options.findIndex((option) => /^\s*skip\s*=/i.test(option));
-        if (skip === -1)
-            options.push('skip=WorkdirRelativePath');
-        else if (!/=\s*all\s*$/.test(options[skip] ?? ''))
-            options[skip] += ',WorkdirRelativePath';
-        lines[index] = `${before}${options.join(';')}${lineEnd}`;
-    }
-}
-function checkImage({ stages }, index, image) {
-    // a flag, a variable or a second word would change the meaning of the instruction
-    if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
-        throw new DockerfileError(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`);
-    }
-    if (stages.some(({ name }) => name === image.toLowerCase())) {
-        throw new DockerfileError(`Stage ${index} cannot be replaced by ${image}: a stage of the Dockerfile has that name`);
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/strategy/build-source.js
-
-
-
-
-
-
-
-/**
- * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
- *
- * @param stageImages the images that replace other stages
- * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
- * @param ending instructions after the last of the stage, in a generated Dockerfile
- */
-function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, isLegacy = false, ending = []) {
-    const stage = stageAt(dockerfile, index);
-    const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]));
-    const needed = stagesNeededFor(dockerfile, stage);
-    const isLast = stage.index === dockerfile.stages.length - 1;
-    const canBeTarget = isLast || stage.name !== undefined;
-    const isAllNeeded = !isLegacy || needed.length === stage.index + 1;
-    if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
-        return { file, dockerfile, target: isLast ? undefined : stage.name };
-    }
-    const rewritten = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy });
-    const text = ending.length === 0 ? rewritten : `${[rewritten, ...ending].join('\n')}\n`;
-    return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text };
-}
-/** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
-function build_source_replacingImages({ strategy, dockerfile }, stage) {
-    return strategy.capabilities.replacesStages || stagesBuiltBefore(dockerfile, stage).isIncomparable ? stage.images : [];
-}
-/** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
-async function build_source_prepareSource({ plan, folder }, stage, images, isLegacy = false, ending = []) {
-    const source = chooseSource(plan, folder, stage, images, isLegacy, ending);
-    if (source.text === undefined)
-        return source;
-    await writeFile(source.file, source.text);
-    // BuildKit looks for this file next to the Dockerfile
-    const ignored = `${plan.file}.dockerignore`;
-    if (existsSync(ignored))
-        await copyFile(ignored, `${source.file}.dockerignore`);
-    return source;
-}
-
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var lib_retry = __nccwpck_require__(6855);
-// EXTERNAL MODULE: ./.build/src/registry/client-words.js
-var client_words = __nccwpck_require__(9268);
-;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
-
-/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
-class ProgressWatch {
-    #reader;
-    #timer;
-    #news = 0;
-    constructor(reader, bound, onLate) {
-        this.#reader = reader;
-        this.#timer = setTimeout(() => {
-            if (reader.isRunning())
-                this.#timer.refresh();
-            else
-                onLate();
-        }, timeOf(bound));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        const news = this.#reader.news();
-        if (news !== this.#news)
-            this.#timer.refresh();
-        this.#news = news;
-    }
-    end() {
-        clearTimeout(this.#timer);
-    }
-}
-/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
-class build_watch_BuildWatch {
-    /** Cache sources that did not answer in time. */
-    lateCaches = [];
-    /** Why the build was stopped, as a clause. */
-    why;
-    #reader;
-    #inVain;
-    #progress;
-    /** By what the builder asks a registry for. */
-    #timers = new Map();
-    constructor(reader, inVain) {
-        this.#reader = reader;
-        this.#inVain = inVain;
-        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${describeLateness('build-progress')}`));
-    }
-    /** Reads what the builder has printed. */
-    look() {
-        this.#progress.look();
-        const caches = this.#reader.pendingCaches();
-        // an image may be a cache source and a base image: it is read for both
-        const pending = [...caches, ...this.#reader.pendingMetadata()];
-        for (const [question, timer] of this.#timers) {
-            if (pending.includes(question))
-                continue;
-            clearTimeout(timer);
-            this.#timers.delete(question);
-        }
-        for (const question of pending) {
-            if (this.#timers.has(question))
-                continue;
-            const late = () => {
-                if (caches.includes(question))
-                    this.lateCaches.push(question);
-                this.#stop(`${question}: ${describeLateness('build-question')}`);
-            };
-            this.#timers.set(question, setTimeout(late, timeOf('build-question')));
-        }
-    }
-    end() {
-        this.#progress.end();
-        for (const timer of this.#timers.values())
-            clearTimeout(timer);
-    }
-    #stop(why) {
-        this.why ??= why;
-        this.#inVain.abort();
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/strategy/run-build.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
-async function run_build_runBuild(run, stage, cacheSource, command) {
-    let attempts = 0;
-    const { isStepFailure: _, ...built } = await retry(retryOf(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
-    return built;
-}
-/** Returns the transient error of a registry in the build or its cache; a failed command of the Dockerfile does not count. */
-function whyAgain({ failure, isStepFailure, unreadableCaches }) {
-    const ofCache = unreadableCaches.map((cache) => transientFailure(cache.failure));
-    const ofBuild = failure === undefined || isStepFailure ? undefined : transientFailure(failureOfWords(failure, ''));
-    return ofCache.find((one) => one !== undefined) ?? ofBuild;
-}
-/**
- * Messages of BuildKit and the legacy builder about a failed command (executor/runcexecutor, dockerfile/dispatchers.go), a
- * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
- */
-const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found(?: \(line \d+\))?$/;
-/** @param mayBeAgain whether to stop, for a retry, as soon as a transient error makes the cache unreadable */
-async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
-    const idFile = join(run.folder, `id-${randomUUID()}`);
-    const start = performance.now();
-    const ended = await callBuild(run, command, idFile, mayBeAgain);
-    const { exitCode, reader, lateCaches } = ended;
-    const steps = reader.steps().map((step) => located(step, command.locate(step)));
-    command.onSteps?.(steps);
-    const outcome = {
-        kind: stage.kind,
-        stage: stage.name,
-        image: stage.reference,
-        cacheSource,
-        seconds: secondsSince(start),
-        steps,
-        bases: reader.bases(),
-        unreadableCaches: [
-            ...reader.unreadableCaches(),
-            ...lateCaches.map((reference) => ({ reference, error: describeLateness('build-question') }))
-        ].map(({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })),
-        isStepFailure: false
-    };
-    // docker may exit with 0 although a signal stopped it
-    if (exitCode === 0 && run.signal.aborted && !existsSync(idFile))
-        throw new CancelledError();
-    if (exitCode !== 0)
-        return { ...outcome, imageId: '', ...whyFailed(ended, steps) };
-    const imageId = (await readFile(idFile, 'utf8')).trim();
-    await rm(idFile);
-    return { ...outcome, imageId };
-}
-/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache, or reaches a bound. */
-async function callBuild(run, command, idFile, mayBeAgain) {
-    const args = command.args(idFile);
-    const section = run.log.section(command.title);
-    section.write(`${replayable(args, command.env, command.input)}\n`);
-    let isDiskFull = false;
-    const reader = command.reader((text) => {
-        isDiskFull ||= /no space left on device/i.test(text);
-        section.write(text);
-    });
-    const inVain = new AbortController();
-    const watch = new BuildWatch(reader, inVain);
-    const options = {
-        bound: 'build',
-        env: { ...command.env, ...command.secretEnv },
-        ...(command.input === undefined ? {} : { input: command.input }),
-        signal: AbortSignal.any([run.signal, inVain.signal]),
-        capture: false,
-        onOutput: (chunk, stream) => {
-            reader.write(chunk, stream);
-            watch.look();
-            const caches = mayBeAgain ? reader.unreadableCaches() : [];
-            // without its cache the build would execute every step
-            if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference))))
-                inVain.abort();
-        }
-    };
-    let exitCode = null;
-    try {
-        exitCode = (await run.timeline.measure('build', command.title, () => run.docker.call(args, options))).exitCode;
-    }
-    catch (error) {
-        if (!(error instanceof CancelledError) || run.signal.aborted)
-            throw error;
-    }
-    finally {
-        watch.end();
-        reader.end();
-        section.end();
-    }
-    return { exitCode, reader, lateCaches: watch.lateCaches, why: watch.why, isDiskFull };
-}
-function whyFailed({ exitCode, reader, why: late, isDiskFull }, steps) {
-    const failed = steps.find(({ error }) => error !== undefined);
-    const why = late || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
-    const failure = failed ? `${failed.instruction}: ${failed.error}` : why;
-    return {
-        isStepFailure: OWN_FAILURE.test(failure),
-        failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
-    };
-}
-function located({ number: _, ...step }, place) {
-    return {
-        ...step,
-        // BuildKit makes the first folder on scratch each time, and never reports it as cached
-        ...(place && isFirstFolderOnScratch(place) && { cached: true }),
-        ...(place && { stage: nameOf(place.stage) }),
-        ...(place?.instruction && { line: place.instruction.line })
-    };
-}
-function isFirstFolderOnScratch({ stage, instruction }) {
-    return stage.base === 'scratch' && instruction !== undefined && firstFolderIn(stage.instructions) === instruction;
-}
-
-;// CONCATENATED MODULE: ./.build/src/strategy/inline.js
-
-
-
-
-
-
-
-
-
-
-/**
- * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
- *
- * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
- * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
- *
- * Each stage is built from the user's own Dockerfile, and the stages built before come from the engine's local cache. The progress
- * must show that: an image for which the engine executed one of their steps again does not contain what was tested.
- */
-class inline_InlineStrategy {
-    #run;
-    #seen = new SeenSteps();
-    /** Whether the engine's local cache may have other results for the stages built before than their images. */
-    #mayDiffer = false;
-    constructor(run) {
-        this.#run = run;
-    }
-    fetch() {
-        // BuildKit reads it by itself
-    }
-    async build(stage, { cacheSource, readAs = cacheSource, startFromImages = false }) {
-        const { plan, log } = this.#run;
-        const solve = (images, onSteps) => this.#solve(stage, images, { cacheSource, readAs, ...(onSteps && { onSteps }) });
-        const replaced = startFromImages || this.#mayDiffer ? stage.images : replacingImages(plan, stage);
-        this.#mayDiffer ||= replaced.length > 0;
-        if (replaced.length > 0)
-            return solve(replaced);
-        const before = stagesBuiltBefore(plan.dockerfile, stage);
-        let again;
-        const built = await solve([], (steps) => {
-            again = this.#seen.add(steps, before) ?? again;
-        });
-        const why = again ? executedAgain(again) : await this.#whyOther(stage, built);
-        if (why === undefined)
-            return { ...built, steps: ownSteps(built.steps, before) };
-        this.#mayDiffer = true;
-        log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
-        const fromImages = await solve(stage.images);
-        return { ...fromImages, seconds: built.seconds + fromImages.seconds };
-    }
-    readBuilt({ image }) {
-        const { docker, signal } = this.#run;
-        // by its tag: Docker 26.1 finds no history for an ID of the containerd store
-        return inspectInEngine(docker, image, signal);
-    }
-    async end() { }
-    /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
-    async #solve(stage, images, { cacheSource, readAs, onSteps }) {
-        const { plan, secrets } = this.#run;
-        // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
-        // on whatever anyone had pushed under that name
-        const source = await prepareSource(this.#run, stage, images);
-        return runBuild(this.#run, stage, cacheSource, {
-            title: `Build ${stage.reference}`,
-            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
-            env: inlineEnvironment(plan),
-            secretEnv: secretEnvironment(plan.inputs, secrets.values),
-            reader: (print) => createReader(plan.strategy.progress, print),
-            locate: (step) => this.#locate(step),
-            ...(onSteps && { onSteps })
-        });
-    }
-    /** Returns why a build without executed steps contains something else than what was built before, as a clause. */
-    async #whyOther(stage, { failure }) {
-        const { plan, docker, signal } = this.#run;
-        const missing = failure === undefined ? await missingBelow(docker, plan.dockerfile, stage, signal) : undefined;
-        return missing === undefined ? undefined : `The image does not begin with the layers of ${missing}`;
-    }
-    #locate({ stage: name, number, instruction }) {
-        const { dockerfile } = this.#run.plan;
-        const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
-        const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
-        return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) };
-    }
-}
-function executedAgain(step) {
-    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${describeStep(step)})`;
-}
-/** Returns the docker arguments that build a stage. */
-function inlineBuildArgs(plan, { tags }, { file, target }, { cacheSource, labels, idFile }) {
-    return [
-        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-        ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
-        ...secretArgs(plan.inputs),
-        plan.inputs.context
-    ];
-}
-function inlineEnvironment({ strategy }) {
-    return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {};
-}
-function buildxArgs({ buildxBuilder, strategy, engine }, cacheSource) {
-    return [
-        ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-        // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
-        ...(atLeast(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
-        ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
-    ];
-}
-function integratedArgs(cacheSource) {
-    return ['build', '--progress', 'plain', '--cache-from', cacheSource, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
-}
-
-;// CONCATENATED MODULE: ./.build/src/docker/progress/reader.js
-/** Returns whether an instruction executes a command of the user; an instruction may be a trigger of the base image. */
-function reader_isCommand(instruction) {
-    return /^(ONBUILD\s+)?RUN\s/i.test(instruction);
-}
-
-;// CONCATENATED MODULE: ./.build/src/docker/progress/legacy.js
-
-
-/** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
-const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
-/** A blank line, or one of the notice that this builder is deprecated (docker/cli cmd/docker/builder.go). */
-const NOTICE = /^(DEPRECATED: .*|\s.*)?$/;
-/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
-class legacy_LegacyProgress extends line_reader/* LineReader */.u {
-    #steps = [];
-    #now;
-    #open;
-    /** The last line that is not blank, of standard output. */
-    #lastOutput = '';
-    #started = 0;
-    #stage = 'stage-0';
-    #stages = 0;
-    #lines = 0;
-    constructor(print, now = Date.now) {
-        super(print);
-        this.#now = now;
-    }
-    end() {
-        super.end();
-        if (this.#open && FAILED.test(this.lastWord))
-            this.#open.error = this.lastWord;
-        this.lastWord ||= this.#lastOutput;
-        this.#finish();
-    }
-    bases() {
-        return [];
-    }
-    steps() {
-        return this.#steps;
-    }
-    pendingCaches() {
-        return [];
-    }
-    pendingMetadata() {
-        return [];
-    }
-    news() {
-        return this.#lines;
-    }
-    isRunning() {
-        return this.#open !== undefined && reader_isCommand(this.#open.instruction);
-    }
-    unreadableCaches() {
-        return [];
-    }
-    /** The docker client prints what the builder says on standard output, and why the build failed on standard error. */
-    read(line, stream) {
-        this.#lines++;
-        // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
-        if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
-            this.print(`${line}\n`);
-        if (stream === 'stderr') {
-            if (!NOTICE.test(line))
-                this.lastWord = line;
-            return;
-        }
-        const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
-        if (instruction !== undefined)
-            this.#begin(Number(number), instruction);
-        else if (line === ' ---> Using cache') {
-            if (this.#open)
-                this.#open.cached = true;
-        }
-        else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
-            this.#lastOutput = line;
-        }
-    }
-    #begin(number, instruction) {
-        this.#finish();
-        const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? [];
-        if (/^FROM\s/i.test(instruction)) {
-            this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`;
-            this.#stages++;
-            return;
-        }
-        // an ARG before the first FROM does not belong to a stage
-        if (this.#stages === 0)
-            return;
-        this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
-        this.#started = this.#now();
-        this.#steps.push(this.#open);
-    }
-    #finish() {
-        if (this.#open)
-            this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000;
-        this.#open = undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./.build/src/strategy/legacy.js
-
-
-
-
-
-
-
-
-
-/** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
-const LEGACY = { DOCKER_BUILDKIT: '0' };
-/**
- * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
- *
- * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go). So each
- * build has one source, and a Dockerfile whose other stages are the images just built.
- */
-class legacy_LegacyStrategy {
-    #run;
-    #ended = new AbortController();
-    #pulls = new Map();
-    /** By default cache source, the image of this run with steps that the published images lack. */
-    #newest = new Map();
-    /** IDs of the images before labelling, by reference. */
-    #unlabelled = new Map();
-    /** Of the other images, the number of steps that their build added to the Dockerfile's, by reference. */
-    #added = new Map();
-    /** CMD instructions with the right command of images that have a wrong one, by ID. */
-    #commands = new Map();
-    constructor(run) {
-        this.#run = run;
-    }
-    fetch(cacheSource) {
-        void this.#fetch(cacheSource);
-    }
-    async build(stage, { cacheSource }) {
-        const { plan } = this.#run;
-        // otherwise the layers of the labels would be below those of this stage
-        const images = stage.images.map(({ stage: index, image }) => ({
-            stage: index,
-            image: this.#unlabelled.get(image) ?? image
-        }));
-        const atOnce = isLabelledAtOnce(plan, stage);
-        const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '');
-        const command = inherited === undefined ? [] : [inherited];
-        const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : []);
-        const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource));
-        // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-        const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined;
-        const buildWith = (title, { labels, tags }) => runBuild(this.#run, stage, cacheSource, {
-            title,
-            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
-            env: LEGACY,
-            reader: (print) => new LegacyProgress(print),
-            locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
-        });
-        const built = await buildWith(`Build ${stage.reference}`, atOnce ? stage : { labels: [], tags: [] });
-        built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
-        if (built.failure !== undefined)
-            return built;
-        if (built.steps.some(({ cached }) => !cached))
-            this.#newest.set(stage.cacheSource, built.imageId);
-        built.bases = await this.#findBase(stage);
-        if (atOnce) {
-            // --label appends steps that name this very commit: they are not part of the Dockerfile
-            const added = [...command, ...stage.labels.map((label) => `LABEL ${label}`)];
-            this.#added.set(stage.reference, added.length);
-            const own = built.steps.findLastIndex(({ instruction }) => !added.includes(instruction));
-            return { ...built, steps: built.steps.slice(0, own + 1) };
-        }
-        this.#unlabelled.set(stage.reference, built.imageId);
-        const isRestored = inherited === undefined && built.steps.at(-1)?.cached === true;
-        const labelled = isRestored
-            ? await buildWith(`Label ${stage.reference}`, stage)
-            : await this.#label(stage, [`FROM ${built.imageId}`, ...command]);
-        if (inherited !== undefined)
-            this.#commands.set(built.imageId, inherited);
-        else if (isRestored && labelled.failure === undefined)
-            await this.#noteCommand(built.imageId, labelled.imageId);
-        return {
-            ...built,
-            imageId: labelled.imageId,
-            seconds: built.seconds + labelled.seconds,
-            ...(labelled.failure === undefined ? {} : { failure: labelled.failure })
-        };
-    }
-    async readBuilt({ image, imageId }) {
-        const { docker, signal } = this.#run;
-        const unlabelled = this.#unlabelled.get(image);
-        const read = await inspectInEngine(docker, imageId, signal);
-        if (!read.image)
-            return read;
-        if (unlabelled !== undefined) {
-            const before = await inspectInEngine(docker, unlabelled, signal);
-            // only the labelled image has the right command, see noteCommand
-            return before.image ? { image: { ...before.image, runtime: read.image.runtime } } : before;
-        }
-        const own = read.image.history.length - (this.#added.get(image) ?? 0);
-        return { image: { ...read.image, history: read.image.history.slice(0, own) } };
-    }
-    async end() {
-        this.#ended.abort();
-        await Promise.allSettled(this.#pulls.values());
-    }
-    /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
-    async #label(stage, dockerfile) {
-        return runBuild(this.#run, stage, '', {
-            title: `Label ${stage.reference}`,
-            args: (idFile) => labelArgs(stage, idFile),
-            env: LEGACY,
-            input: `${dockerfile.join('\n')}\n`,
-            reader: (print) => new LegacyProgress(print),
-            locate: () => undefined
-        });
-    }
-    /**
-     * Notes the right command of an image whose last step comes from the cache: the builder gives it the command of that step
-     * (moby/moby image/cache/cache.go, restoreCachedImage), and right ones to later steps of the same build, as to labels.
-     */
-    async #noteCommand(restored, labelled) {
-        const [wrong, right] = await Promise.all([restored, labelled].map((id) => this.#commandOf(id)));
-        if (right !== undefined && wrong !== right)
-            this.#commands.set(restored, right);
-    }
-    /** Returns the command of an image as an instruction; undefined if the engine does not tell it. */
-    async #commandOf(id) {
-        const { docker, signal } = this.#run;
-        const args = ['image', 'inspect', '--format', '{{json .Config.Cmd}}', id];
-        const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
-        return exitCode === 0 ? `CMD ${JSON.stringify(list(parseJson(stdout)))}` : undefined;
-    }
-    async #findBase(stage) {
-        const { docker, signal } = this.#run;
-        const reference = stage.baseImage;
-        if (reference === undefined)
-            return [];
-        const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference];
-        const { stdout } = await docker.call(args, { signal, bound: 'image' });
-        const [digest] = list(parseJson(stdout)).flatMap((one) => digestInRepository(text(one), reference) ?? []);
-        return digest === undefined ? [] : [{ reference, digest }];
-    }
-    #fetch(cacheSource) {
-        const pull = this.#pulls.get(cacheSource) ?? this.#pull(cacheSource);
-        this.#pulls.set(cacheSource, pull);
-        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
-        pull.catch(() => { });
-        return pull;
-    }
-    async #pull(reference) {
-        const { plan } = this.#run;
-        // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
-        if (!plan.strategy.capabilities.reusesLayers)
-            return { reference, usable: false };
-        const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
-        const { platform, retries } = plan.inputs;
-        const failure = await pull({ ...this.#run, signal, platform, retries }, reference);
-        return { reference, usable: failure === undefined, ...(failure && { failure }) };
-    }
-}
-/** Returns the docker arguments that build a stage. */
-function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile }) {
-    return [
-        'build',
-        // otherwise a failing step leaves its container behind
-        '--force-rm',
-        ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
-        ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
-        inputs.context
-    ];
-}
-/** Returns the docker arguments that set labels and tags on the image that standard input names in `FROM`. */
-function labelArgs({ tags, labels }, idFile) {
-    return [
-        'build',
-        ...tags.flatMap((tag) => ['--tag', tag]),
-        ...labels.flatMap((label) => ['--label', label]),
-        ...['--iidfile', idFile, '-']
-    ];
-}
-/** Returns the index of the stage whose command is that of the image: the stage on which the build is based, if no instruction sets another. */
-function inheritsCommand({ dockerfile }, { own }) {
-    const stages = own.map(({ stage }) => stageAt(dockerfile, stage));
-    const instructions = stages.flatMap((stage) => stage.instructions);
-    return instructions.some(({ keyword }) => /^(CMD|ENTRYPOINT)$/.test(keyword)) ? undefined : stages[0]?.baseStage;
-}
-/** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */
-function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
-    return kind === 'production' || stageAt(dockerfile, stage).instructions.some(({ keyword }) => keyword === 'ONBUILD');
-}
-
-;// CONCATENATED MODULE: ./.build/src/strategy/create-strategy.js
-
-
-/** Creates the strategy that the plan names. */
-function create_strategy_createStrategy(run) {
-    return run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run);
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/run-phases.js
-
-
-
-
-/** Runs phases, and ends everything that they began. The result includes failures and a cancellation. */
-async function run_phases_runPhases(run, phases) {
-    const result = emptyResult();
-    const strategy = createStrategy(run);
-    try {
-        await phases(strategy, result);
-    }
-    catch (error) {
-        result.cancelled = error instanceof CancelledError;
-        result.failures.push(failureOfError(error));
-    }
-    finally {
-        // first, because the strategy may be waiting for a registry
-        await run.registry.end();
-        await strategy.end();
-    }
-    // each failure that a stopped engine caused has another message
-    const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker, run.signal) : undefined;
-    if (gone !== undefined)
-        result.failures.unshift({ kind: 'engine-gone', message: gone });
-    return result;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/hand-on.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Builds up to the builder stage, and hands the images to the machines that test and publish: through the registry, or in an archive. */
-function buildForOthers(run, target) {
-    const [builds] = splitAtBuilder(run.plan.builds);
-    // what follows the builder stage is none of this machine's work, and nothing of it is in its engine
-    const own = { ...run, plan: { ...run.plan, builds } };
-    return runPhases(own, (strategy, result) => buildAndHandOn(own, strategy, result, target));
-}
-async function buildAndHandOn(run, strategy, result, target) {
-    const { plan, log, timeline } = run;
-    const read = await findKeys(run);
-    const { transport, folder } = target;
-    if (plan.inputs.skipUnchangedTests) {
-        const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, read.keys));
-        if (found.why === undefined) {
-            log.info(`Nothing has changed since commit ${found.unchanged.commit}: publish only tags its image.`);
-            result.unchanged = found.unchanged;
-            result.handedOn = { transport, digest: '', images: [], tests: [], folder };
-            return;
-        }
-        log.info(`Running a full build: ${found.why}.`);
-    }
-    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
-    caches.sources.start(plan.builds, ({ reference }) => strategy.fetch(reference));
-    const building = { strategy, caches };
-    result.failures.push(...(await buildAll(run, building, result, plan.builds)));
-    await explainAll(run, caches, buildsOf(result));
-    judge(run, result);
-    if (result.failures.length > 0) {
-        // the run that mends the failure must not build the same again
-        if (plan.decision.push)
-            await addCacheTags(run, caches, result, new Map());
-        return;
-    }
-    const passed = await findPassed(run, building, result);
-    if (passed)
-        result.tests = passed;
-    const tests = passed ? [] : plan.inputs.tests.map((_, index) => index);
-    const digests = new Map();
-    const images = transport === 'registry' ? await pushAll(run, result, caches.keys, digests) : await saveAll(run, folder, result);
-    // the cache tags of a build also serve if its tests fail
-    if (plan.decision.push && result.failures.length === 0)
-        await addCacheTags(run, caches, result, digests);
-    if (run.signal.aborted)
-        throw new CancelledError();
-    if (result.failures.length > 0)
-        return;
-    const digest = transport === 'registry'
-        ? (images.at(-1)?.digest ?? '')
-        : await digestOfFile(join(folder, ARCHIVE_FILE), run.signal);
-    result.handedOn = { transport, digest, images, tests, folder };
-}
-/** Returns the name under which an image is handed on: that of a stage which is also published is its name as a builder image. */
-function handedName({ refs }, { kind, reference }) {
-    return kind === 'production' ? refs.builder : reference;
-}
-/** Pushes the images by names that no build uses as its cache source. */
-async function pushAll(run, result, keys, digests) {
-    const { plan } = run;
-    const builds = buildsOf(result);
-    const taken = await whyTaken(run, plan.builds, builds, []);
-    if (taken !== undefined) {
-        result.failures.push(taken);
-        return [];
-    }
-    const pushes = new Pushes(run, keys);
-    const images = [];
-    // one after the other: the engine uploads layers that two images share only once
-    for (const stage of plan.builds) {
-        const reference = handedName(plan, stage);
-        await pushes.push(reference);
-        const digest = pushes.digests.get(reference) ?? '';
-        if (!pushes.mayGoOn())
-            break;
-        const build = builds.find(({ image }) => image === stage.reference);
-        const other = digest === '' || build === undefined ? undefined : await whyOther(run, reference, digest, build);
-        if (other !== undefined)
-            pushes.failures.push(other);
-        else if (digest === '') {
-            pushes.failures.push({
-                kind: 'error',
-                message: `Docker reported no digest of ${reference}; set the input transport to artifact`
-            });
-        }
-        images.push({ reference, digest });
-        digests.set(stage.reference, digest);
-    }
-    result.failures.push(...pushes.failures.map(describePush));
-    return images;
-}
-/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
-function describePush(failure) {
-    if (failure.kind !== 'push' || failure.failure.kind !== 'immutable')
-        return failure;
-    const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`;
-    return { kind: 'error', message };
-}
-/** Writes all images to the archive. */
-async function saveAll(run, folder, result) {
-    const references = run.plan.builds.map((stage) => handedName(run.plan, stage));
-    const args = ['save', '--output', join(folder, ARCHIVE_FILE), ...references];
-    const failure = failureOf(await callInSection(run, 'publish', 'Save the images', args, run.signal));
-    if (failure !== undefined) {
-        result.failures.push({ kind: 'error', message: `The images could not be written to an archive (${failure})` });
-    }
-    return references.map((reference) => ({ reference, digest: '' }));
-}
-/**
- * Returns the SHA-256 of a file: `sha256:…`.
- *
- * @throws CancelledError
- */
-async function digestOfFile(path, signal) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    try {
-        await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash, { signal });
-    }
-    catch (error) {
-        throw signal.aborted ? new errors/* CancelledError */.cc() : error;
-    }
-    return `sha256:${hash.digest('hex')}`;
-}
-
-;// CONCATENATED MODULE: ./.build/src/pipeline/take-over.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Brings images of a hand-off into the engine, under their names there. A pull by digest, and the digest of an archive, prove that they
- * are the images that were handed on.
- *
- * @param folder of the hand-off
- * @throws UserError
- */
-async function fetchHanded(fetching, { image, transport, digest }, folder, images) {
-    if (transport === 'artifact')
-        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest, images);
-    for (const handed of images) {
-        const source = `${image}@${handed.digest}`;
-        const failure = await (0,client_images/* pull */.a$)(fetching, source, `Pull ${handed.reference}`);
-        if (failure) {
-            throw new errors/* UserError */.yo(failure.kind === 'absent'
-                ? `The registry no longer has ${source}, the image that was handed on; run all jobs again (${failure.message})`
-                : `${source} could not be pulled (${failure.message})`);
-        }
-        await setName(fetching, source, handed.reference);
-    }
-}
-/** Gives an image in the engine a further name. */
-async function setName({ docker, signal }, image, name) {
-    const failure = (0,docker_errors/* failureOf */.g5)(await docker.call(['tag', image, name], { signal, bound: 'image' }));
-    if (failure !== undefined)
-        throw new Error(`Cannot tag ${image} as ${name} (${failure})`);
-}
-async function load(fetching, archive, digest, images) {
-    const own = await digestOfFile(archive, fetching.signal).catch((error) => {
-        if (error instanceof errors/* CancelledError */.cc)
-            throw error;
-        throw new errors/* UserError */.yo(`Cannot read ${archive}, the archive of the hand-off (${(0,errors/* messageOf */.bD)(error)}); download the whole artifact`);
-    });
-    if (own !== digest) {
-        throw new errors/* UserError */.yo(`${archive} is another archive (${own}) than the one that was handed on (${digest}); run all jobs again`);
-    }
-    const result = await (0,transfer/* callInSection */.V)(fetching, 'fetch', 'Load the images', ['load', '--input', archive], fetching.signal, { sets: images.map(({ reference }) => reference) });
-    const failure = (0,docker_errors/* failureOf */.g5)(result);
-    if (failure !== undefined)
-        throw new errors/* UserError */.yo(`The images in ${archive} could not be loaded (${failure})`);
-    // a name of its own could take the place of a base image
-    const loaded = [...result.stdout.matchAll(/^Loaded image: (\S+)$/gm)].map(([, name = '']) => name);
-    const others = loaded.filter((name) => !images.some(({ reference }) => (0,image_reference/* sameReference */.kP)(reference, name)));
-    if (others.length > 0) {
-        throw new errors/* UserError */.yo(`${archive} has other images than those that were handed on (${others.join(', ')}); run all jobs again`);
-    }
-}
-/** Returns the engine's ID of an image. */
-async function idInEngine({ docker, signal }, name) {
-    const { id, failure } = await (0,image_id/* readImageId */.X)(docker, name, signal);
-    if (failure !== undefined)
-        throw new errors/* UserError */.yo(`${name} is not in what was handed on (${failure})`);
-    return id;
-}
-/** Returns why a hand-off is not one for this plan: one clause; undefined if it is. */
-function whyOtherPlan(plan, handOff, images, runId) {
-    const { inputs, commit, variant, buildArgs } = plan;
-    if (handOff.runId !== runId)
-        return `it is of the workflow run ${handOff.runId || 'without an ID'}`;
-    if (handOff.commit !== commit.sha)
-        return `it is of commit ${handOff.commit}, and this step builds ${commit.sha}`;
-    if (handOff.image !== inputs.image)
-        return `it is of ${handOff.image}, and the input image is ${inputs.image}`;
-    if (handOff.variant !== variant)
-        return 'its tags, target, platform, context or Dockerfile are others';
-    if (handOff.buildArgs !== buildArgs)
-        return 'its build arguments are others';
-    const names = handOff.images.map(({ reference }) => reference);
-    return handOff.digest === '' || names.join() === images.join() ? undefined : 'its stages are others';
-}
-/** Returns why an image is not what this run would build of a stage: one clause; undefined if it is, as far as its labels tell. */
-function whyOtherContent({ commit, variant }, stage, keys, { labels }) {
-    const { [REVISION_LABEL]: revision = '', [VARIANT_LABEL]: ofImage = '' } = labels;
-    if (revision !== commit.sha)
-        return `it is an image of commit ${revision || 'unknown'}`;
-    if (ofImage !== (stage.kind === 'production' ? variant : ''))
-        return 'it is the image of another stage';
-    const own = chainOfKeys(stage, keys);
-    const recorded = readKeysLabel(labels)?.chain ?? [];
-    const other = own.findIndex(({ key }, index) => (key === undefined ? '' : shortKey(key)) !== recorded[index]?.key);
-    if (other === -1 && own.length === recorded.length)
-        return undefined;
-    const line = own[other]?.line;
-    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved or cannot be inspected now`;
-}
-
-// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 3 modules
-var test = __nccwpck_require__(9983);
-;// CONCATENATED MODULE: ./.build/src/pipeline/test-handed.js
-
-
-
-/** Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before. */
-async function testHanded(run, handOff, { indices, folder, onResult }) {
-    const { inputs } = run.plan;
-    const builder = handOff.images.at(-1);
-    if (builder === undefined) {
-        throw new errors/* UserError */.yo('The hand-off has no image to test; run this step only for the tests in the output matrix of build');
-    }
-    const fetching = { ...run, platform: inputs.platform, retries: inputs.retries };
-    // an archive has the images of all stages
-    await fetchHanded(fetching, handOff, folder, handOff.transport === 'artifact' ? handOff.images : [builder]);
-    const { digest } = builder;
-    const imageId = await idInEngine(run, digest === '' ? builder.reference : `${handOff.image}@${digest}`);
-    const limit = (0,test/* limitOf */.LF)(inputs);
-    const testOne = async (index) => {
-        const tests = inputs.tests.slice(index, index + 1);
-        const [result] = await (0,test/* runTests */.N$)(run, { image: builder.reference, tests, first: index + 1 }, limit);
-        if (result === undefined)
-            return [];
-        const judged = inImage(result, imageId);
-        await onResult({ index, result: judged });
-        return [judged];
-    };
-    // each test runs to its end, whatever the others do
-    const ended = await Promise.allSettled(indices.map(testOne));
-    const error = ended.find((one) => one.status === 'rejected' && !(one.reason instanceof errors/* CancelledError */.cc));
-    if (error?.status === 'rejected')
-        throw error.reason;
-    return ended.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-}
-/** A container runs by the name of its image, which another job on the same engine may have taken. */
-function inImage({ imageId, ...result }, expected) {
-    if (imageId === undefined || imageId === expected)
-        return result;
-    const failure = 'it ran in another image than the one that was handed on: another job on the same engine has taken the name';
-    return { ...result, status: 'error', failure };
-}
-
-
-/***/ }),
-
-/***/ 1096:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   P: () => (/* binding */ Tail),
-/* harmony export */   l: () => (/* binding */ lastLinesOf)
-/* harmony export */ });
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-
-/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
-const LONGEST_TAIL = 4_096;
-const MOST_LAST_LINES = 20;
-/** The end of a test's output. */
-class Tail {
-    #text = '';
-    get text() {
-        return this.#text;
-    }
-    add(chunk) {
-        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
-    }
-}
-/** Returns the last lines of a test's output, to show why it failed. */
-function lastLinesOf(tail, secrets) {
-    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
-    // the first line may be cut, and contain the rest of a secret
-    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
-    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
-}
-
-
-/***/ }),
-
-/***/ 9983:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  LF: () => (/* binding */ limitOf),
-  N$: () => (/* binding */ runTests)
-});
-
-// UNUSED EXPORTS: suitesOf
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./node_modules/yocto-queue/index.js
 /*
 How it works:
@@ -74114,6 +72891,1712 @@ function validateConcurrency(concurrency) {
 	}
 }
 
+;// CONCATENATED MODULE: ./.build/src/pipeline/suites.js
+
+/** The tests of a run, by the image in which they run. */
+function suitesOf({ inputs, refs }) {
+    const { tests, productionTests } = inputs;
+    return {
+        builder: { image: refs.builder, tests, first: 1 },
+        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
+    };
+}
+/** Returns the limit on how many tests run at the same time, for all suites of a run. */
+function limitOf({ testParallelism, tests, productionTests }) {
+    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
+}
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./.build/src/cache/key-tags.js
+var key_tags = __nccwpck_require__(1687);
+// EXTERNAL MODULE: ./.build/src/cache/keys-label.js
+var keys_label = __nccwpck_require__(4519);
+// EXTERNAL MODULE: ./.build/src/docker/errors.js
+var docker_errors = __nccwpck_require__(9129);
+// EXTERNAL MODULE: ./.build/src/docker/image-id.js
+var image_id = __nccwpck_require__(2847);
+// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
+var transfer = __nccwpck_require__(8649);
+// EXTERNAL MODULE: ./.build/src/plan/labels.js
+var labels = __nccwpck_require__(3660);
+// EXTERNAL MODULE: ./.build/src/plan/variant.js
+var variant = __nccwpck_require__(7194);
+// EXTERNAL MODULE: ./.build/src/registry/client-images.js + 1 modules
+var client_images = __nccwpck_require__(498);
+// EXTERNAL MODULE: ./.build/src/registry/image-reference.js
+var image_reference = __nccwpck_require__(8330);
+// EXTERNAL MODULE: ./.build/src/result/hand-off.js + 1 modules
+var hand_off = __nccwpck_require__(9090);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+;// CONCATENATED MODULE: external "node:stream/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: ./.build/src/plan/no-cache.js
+var no_cache = __nccwpck_require__(6299);
+// EXTERNAL MODULE: ./.build/src/plan/stage-builds.js
+var stage_builds = __nccwpck_require__(8827);
+// EXTERNAL MODULE: ./.build/src/result/result.js
+var result = __nccwpck_require__(7652);
+// EXTERNAL MODULE: ./.build/src/pipeline/build.js + 2 modules
+var build = __nccwpck_require__(6113);
+// EXTERNAL MODULE: ./.build/src/lib/bounds.js
+var bounds = __nccwpck_require__(5998);
+// EXTERNAL MODULE: ./.build/src/lib/within.js
+var lib_within = __nccwpck_require__(1208);
+// EXTERNAL MODULE: ./.build/src/registry/reference.js
+var reference = __nccwpck_require__(5626);
+;// CONCATENATED MODULE: ./.build/src/pipeline/cache-sources.js
+
+
+
+
+
+
+
+
+
+/** Chooses the cache source of each build, once. */
+class cache_sources_CacheSources {
+    #run;
+    #keys;
+    #inEngine;
+    /** By stage index. */
+    #chosen = new Map();
+    /** Cache tags that exist, by whether their images can serve as a cache. */
+    #existing = new Map();
+    /** @param inEngine references of the images that the engine had before the run */
+    constructor(run, keys, inEngine = []) {
+        this.#run = run;
+        this.#keys = keys;
+        this.#inEngine = inEngine;
+    }
+    /** Starts to choose the cache sources of builds. A failure is that of the build that needs the cache source. */
+    start(builds, onChosen) {
+        for (const stage of builds)
+            this.of(stage).then(onChosen, () => { });
+    }
+    of(stage) {
+        const source = this.#chosen.get(stage.stage) ?? this.#chooseInTime(stage);
+        this.#chosen.set(stage.stage, source);
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+        source.catch(() => { });
+        return source;
+    }
+    /** Returns whether a cache tag is known to exist with an image that can serve as a cache; undefined if nothing is known of it. */
+    exists(reference) {
+        return this.#existing.get(reference);
+    }
+    /** Notes that the image of a cache tag is of no use, so that this run may replace it. */
+    reject(reference) {
+        this.#existing.set(reference, false);
+    }
+    /** A build works with its moving tag, too. */
+    async #chooseInTime(stage) {
+        return (await within(timeOf('cache-source'), this.#choose(stage))) ?? { reference: stage.cacheSource };
+    }
+    /** Chooses the image with the longest content key of this build, or else the newest published one. */
+    async #choose(stage) {
+        const { plan, registry } = this.#run;
+        const { image, cacheTags } = plan.inputs;
+        if (!usesCacheSource(plan, stage))
+            return { reference: stage.cacheSource };
+        const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key));
+        const answers = await Promise.all(asked.map((reference) => within(timeOf('look'), registry.digest(reference))));
+        const found = asked.filter((_, index) => answers[index]?.value !== undefined);
+        for (const reference of found) {
+            const record = await this.#usable(reference, stage);
+            if (record === undefined)
+                continue;
+            for (const other of found.slice(found.indexOf(reference)))
+                this.#existing.set(other, true);
+            return { reference, origin: originOf(record), isWhole: reference === asked[0] };
+        }
+        const newest = await this.#newest(stage);
+        const digest = this.#isHidden(newest) ? (await registry.published(newest)).image?.digest : undefined;
+        return { reference: newest, ...(digest !== undefined && { readAs: `${repositoryOf(newest)}@${digest}` }) };
+    }
+    /** Returns whether the engine has an image of this name, however old, which BuildKit would read instead of the registry's. */
+    #isHidden(reference) {
+        if (!this.#run.plan.strategy.capabilities.hidesCacheSource)
+            return false;
+        return this.#inEngine.some((other) => isReference(other) && sameReference(other, reference));
+    }
+    /** Returns the image of a cache tag; undefined if BuildKit could not use it. */
+    async #usable(reference, stage) {
+        const { image } = await this.#run.registry.published(reference);
+        if (image === undefined || !this.#run.plan.strategy.capabilities.cacheMetadata)
+            return image;
+        if (whyNoCache(image, ownInstructionsOf(image.labels) ?? stage) === undefined)
+            return image;
+        this.reject(reference);
+        return undefined;
+    }
+    /** Chooses the kept cache if the newest image is a worse cache source (see `publish/verify.ts`). */
+    async #newest(stage) {
+        const { plan, registry } = this.#run;
+        const { cacheSource: newest, keptCache: kept } = stage;
+        if (kept === undefined || !plan.strategy.capabilities.cacheMetadata)
+            return newest;
+        const published = registry.published(newest);
+        const { image } = await registry.published(kept);
+        // usually there is no kept cache, and so nothing to compare
+        if (!image)
+            return newest;
+        const missing = missingRecords((await published).image, stage);
+        return missingRecords(image, stage) < missing ? kept : newest;
+    }
+}
+function originOf({ labels: { [REVISION_LABEL]: commit = '', [BRANCH_LABEL]: branch = '' } }) {
+    return { commit, branch };
+}
+
+// EXTERNAL MODULE: ./.build/src/pipeline/explain.js + 2 modules
+var explain = __nccwpck_require__(3049);
+// EXTERNAL MODULE: ./.build/src/pipeline/phases.js + 16 modules
+var phases = __nccwpck_require__(5654);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/push.js
+var push = __nccwpck_require__(380);
+// EXTERNAL MODULE: ./.build/src/pipeline/publish/verify.js
+var verify = __nccwpck_require__(4593);
+// EXTERNAL MODULE: ./.build/src/pipeline/reuse.js
+var reuse = __nccwpck_require__(9850);
+// EXTERNAL MODULE: ./.build/src/docker/progress/line-reader.js
+var line_reader = __nccwpck_require__(316);
+;// CONCATENATED MODULE: ./.build/src/docker/progress/buildkit.js
+
+
+
+/**
+ * The name of a step in BuildKit: `[builder 2/5] RUN npm ci`, `[linux/amd64 builder  2/15] …`, `[2/5] …` for a Dockerfile
+ * with one stage (moby/buildkit frontend/dockerfile/dockerfile2llb/convert.go `prefixCommand`).
+ */
+const STEP_NAME = /^\[(?:\S+\/\S+ +)?(?:([^\s/]+) +)?(\d+)\/\d+\] (.+)$/s;
+function stepOf(name) {
+    const [, stage = 'stage-0', number, instruction] = STEP_NAME.exec(name) ?? [];
+    if (instruction === undefined || /^FROM\s/i.test(instruction))
+        return undefined;
+    return { stage, number: Number(number), instruction };
+}
+/**
+ * Parses `[builder 1/5] FROM docker.io/library/node:24@sha256:…`, or `FROM …` alone for an image that is copied from or mounted;
+ * an image that exists only in the engine may have no digest.
+ */
+function baseOf(name) {
+    const [, reference, digest] = /^(?:\[[^\]]*\] )?FROM (\S+)@(sha256:[0-9a-f]{64})$/.exec(name) ?? [];
+    return reference !== undefined && digest !== undefined ? { reference, digest } : undefined;
+}
+const IMPORT_NAME = /^importing cache manifest from (\S+)$/;
+function pendingAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (IMPORT_NAME.exec(name)?.[1] ?? [])));
+}
+/** Questions for the manifest of an image (moby/buildkit frontend/dockerfile/dockerfile2llb, solver/llbsolver, frontend/gateway). */
+const METADATA_NAME = /^(?:\[internal\] load metadata for|resolve image config for(?: docker-image:\/\/)?) *(\S+)$/;
+function pendingMetadataAmong(vertices) {
+    return [...vertices].flatMap(({ name, ended }) => (ended ? [] : (METADATA_NAME.exec(name)?.[1] ?? [])));
+}
+function isRunningAmong(vertices) {
+    return [...vertices].some(({ name, ended }) => !ended && isCommand(stepOf(name)?.instruction ?? ''));
+}
+function unreadableAmong(vertices) {
+    return [...vertices].flatMap(({ name, error }) => {
+        const reference = IMPORT_NAME.exec(name)?.[1];
+        return reference !== undefined && error !== undefined ? [{ reference, error }] : [];
+    });
+}
+/** Reads `--progress=rawjson` of buildx and prints it in the format of `--progress=plain`. */
+class RawJsonProgress extends (/* unused pure expression or super */ null && (LineReader)) {
+    #vertices = new Map();
+    #bases = new Map();
+    /** By status, what was last reported. */
+    #statuses = new Map();
+    #warnings = [];
+    #object = '';
+    #news = 0;
+    bases() {
+        return [...this.#bases.values()];
+    }
+    warnings() {
+        return this.#warnings;
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, completed, milliseconds, error }) => {
+            const step = stepOf(name);
+            if (!step || !(cached || completed))
+                return [];
+            return [{ ...step, cached, seconds: milliseconds / 1_000, ...(error === undefined ? {} : { error }) }];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong(this.#running());
+    }
+    pendingMetadata() {
+        return pendingMetadataAmong(this.#running());
+    }
+    news() {
+        return this.#news;
+    }
+    isRunning() {
+        return isRunningAmong(this.#running());
+    }
+    #running() {
+        return [...this.#vertices.values()].map(({ name, completed }) => ({ name, ended: completed }));
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // buildx 0.13 prints each object on several lines, later versions print it on one
+        if (line === '{' || this.#object !== '') {
+            this.#object += line;
+            if (line !== '}')
+                return;
+            line = this.#object;
+            this.#object = '';
+        }
+        const status = parseStatus(line);
+        if (!status) {
+            this.#news++;
+            this.readPlace(line);
+            // buildx prints its final error as text
+            this.lastWord = /^ERROR: (.+)/.exec(line)?.[1] ?? this.lastWord;
+            this.print(`${line}\n`);
+            return;
+        }
+        for (const vertex of status.vertexes ?? [])
+            this.#see(vertex);
+        if ((status.vertexes ?? status.logs ?? []).length > 0)
+            this.#news++;
+        for (const { id, vertex, current, completed } of status.statuses ?? [])
+            this.#note(`${vertex} ${id}`, `${current} ${completed}`);
+        for (const log of status.logs ?? [])
+            this.#log(log);
+        for (const raw of status.warnings ?? [])
+            this.#warn(raw);
+    }
+    #warn(raw) {
+        const warning = readWarning(raw);
+        if (warning === undefined)
+            return;
+        this.#warnings.push(warning);
+        this.print(`WARN: ${Buffer.from(raw.short ?? '', 'base64').toString()}\n`);
+    }
+    /** BuildKit repeats the state of a transfer although nothing arrives. */
+    #note(status, state) {
+        if (this.#statuses.get(status) !== state)
+            this.#news++;
+        this.#statuses.set(status, state);
+    }
+    #see(vertex) {
+        // BuildKit reports the base image even if it does not need it, because all steps on top of it are cached
+        const base = baseOf(vertex.name);
+        if (base)
+            this.#bases.set(base.reference, base);
+        let seen = this.#vertices.get(vertex.digest);
+        if (!seen) {
+            if (!vertex.started && !vertex.completed && !vertex.cached)
+                return;
+            seen = {
+                number: this.#vertices.size + 1,
+                name: vertex.name,
+                milliseconds: 0,
+                cached: false,
+                completed: false,
+                logEndsLine: true
+            };
+            this.#vertices.set(vertex.digest, seen);
+            this.print(`#${seen.number} ${vertex.name}\n`);
+        }
+        // with the containerd store, a later update for the lazy pull no longer has this flag
+        const toldCached = seen.cached;
+        seen.cached ||= vertex.cached === true;
+        if (seen.cached && !toldCached)
+            this.print(`#${seen.number} CACHED\n`);
+        if (!vertex.completed)
+            return;
+        seen.completed = true;
+        if (vertex.started)
+            seen.milliseconds += Math.max(0, Date.parse(vertex.completed) - Date.parse(vertex.started));
+        if (vertex.error) {
+            seen.error = vertex.error;
+            this.print(`#${seen.number} ERROR: ${vertex.error}\n`);
+        }
+        else if (!seen.cached)
+            this.print(`#${seen.number} DONE ${(seen.milliseconds / 1_000).toFixed(1)}s\n`);
+    }
+    #log({ vertex, data }) {
+        const seen = this.#vertices.get(vertex);
+        if (!seen || !data)
+            return;
+        const text = Buffer.from(data, 'base64').toString();
+        for (const piece of text.split(/(?<=\n)/)) {
+            this.print(seen.logEndsLine ? `#${seen.number} ${piece}` : piece);
+            seen.logEndsLine = piece.endsWith('\n');
+        }
+    }
+}
+function parseStatus(line) {
+    if (!line.startsWith('{'))
+        return undefined;
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Reads `--progress=plain` of BuildKit, for clients without rawjson. */
+class PlainProgress extends (/* unused pure expression or super */ null && (LineReader)) {
+    #vertices = new Map();
+    /** By layer, how far its transfer was. */
+    #transfers = new Map();
+    #news = 0;
+    bases() {
+        return [...this.#vertices.values()].flatMap(({ name }) => baseOf(name) ?? []);
+    }
+    steps() {
+        return [...this.#vertices.values()].flatMap(({ name, cached, seconds, error }) => {
+            const step = stepOf(name);
+            return step ? [{ ...step, cached, seconds, ...(error === undefined ? {} : { error }) }] : [];
+        });
+    }
+    pendingCaches() {
+        return pendingAmong(this.#vertices.values());
+    }
+    pendingMetadata() {
+        return pendingMetadataAmong(this.#vertices.values());
+    }
+    news() {
+        return this.#news;
+    }
+    isRunning() {
+        return isRunningAmong([...this.#vertices.values()].filter(({ cached }) => !cached));
+    }
+    unreadableCaches() {
+        return unreadableAmong(this.#vertices.values());
+    }
+    read(line) {
+        // BuildKit prints the progress of each layer that it fetches or unpacks several times a second
+        const [layer] = /^#\d+ (?:extracting )?sha256:[0-9a-f]{64} /.exec(line) ?? [];
+        if (layer === undefined) {
+            this.print(`${line}\n`);
+            this.#news++;
+        }
+        else
+            this.#note(layer, line.replace(/ [\d.]+s( done)?$/, '$1'));
+        this.readPlace(line);
+        this.lastWord = /^(?:ERROR: |failed to solve(?: with frontend \S+)?: )(.+)/.exec(line)?.[1] ?? this.lastWord;
+        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
+        if (number === undefined)
+            return;
+        const vertex = this.#vertices.get(number);
+        if (!vertex)
+            this.#vertices.set(number, { name: text, cached: false, ended: false, seconds: 0 });
+        else if (text === 'CACHED')
+            vertex.cached = true;
+        else if (/^DONE [\d.]+s$/.test(text)) {
+            vertex.seconds += Number.parseFloat(text.slice('DONE '.length));
+            vertex.ended = true;
+        }
+        else if (text.startsWith('ERROR: ')) {
+            vertex.error = text.slice('ERROR: '.length);
+            vertex.ended = true;
+        }
+    }
+    #note(layer, state) {
+        if (this.#transfers.get(layer) !== state)
+            this.#news++;
+        this.#transfers.set(layer, state);
+    }
+}
+/** Creates the reader for a value of `--progress`. */
+function buildkit_createReader(progress, print) {
+    return progress === 'rawjson' ? new RawJsonProgress(print) : new PlainProgress(print);
+}
+
+// EXTERNAL MODULE: ./.build/src/result/cache-verdict.js
+var cache_verdict = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./.build/src/docker/engine-info.js
+var engine_info = __nccwpck_require__(7397);
+;// CONCATENATED MODULE: ./.build/src/strategy/build-args.js
+
+
+
+
+/** Returns the options that are the same for all stages, also with the legacy builder. */
+function build_args_commonBuildArgs(inputs, build) {
+    return [
+        ...option('--file', [build.file]),
+        ...option('--target', optional(build.target)),
+        ...option('--tag', build.tags),
+        ...option('--label', build.labels),
+        ...option('--build-arg', inputs.buildArgs),
+        ...option('--add-host', inputs.addHosts),
+        ...option('--network', optional(inputs.network)),
+        ...option('--platform', optional(inputs.platform)),
+        ...option('--shm-size', optional(inputs.shmSize)),
+        ...option('--ulimit', inputs.ulimit),
+        ...option('--iidfile', [build.idFile])
+    ];
+}
+/** Returns the options that only BuildKit supports. */
+function build_args_secretArgs(inputs) {
+    return [
+        ...option('--secret', inputs.secrets.map((id, index) => `id=${id},env=${secretVariable(index)}`)),
+        ...option('--secret', inputs.secretFiles.map(({ id, path }) => `id=${id},${csvField(`src=${path}`)}`)),
+        ...option('--ssh', inputs.ssh)
+    ];
+}
+/** Docker reads the parts of such a value as the fields of a CSV record. */
+function csvField(text) {
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+/** Returns the options that only buildx supports. */
+function build_args_buildxOnlyArgs({ inputs, engine }, { kind }) {
+    const contexts = option('--build-context', inputs.buildContexts.map(({ name, value }) => `${name}=${value}`));
+    // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
+    const none = atLeast(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : [];
+    // only production is for others: attestations of what the tests run in are of no use to anybody
+    if (kind !== 'production')
+        return [...none, ...contexts];
+    const { provenance, sbom, annotations } = inputs;
+    return [
+        ...(provenance === undefined ? none : [`--provenance=${provenance}`]),
+        ...(sbom === undefined ? [] : [`--sbom=${sbom}`]),
+        ...option('--annotation', annotations),
+        // buildx gives annotations only to an output that it is told (docker/buildx commands/build.go); this is the default one
+        ...(annotations.length === 0 ? [] : ['--output', 'type=image']),
+        ...contexts
+    ];
+}
+/**
+ * Returns the options that keep a build from older results.
+ *
+ * @param images the images that replace other stages in its Dockerfile
+ */
+function build_args_freshnessArgs(plan, stage, images) {
+    return [
+        // a registry has nothing under the names of this run's images, or something else
+        ...(plan.inputs.pull && images.length === 0 ? ['--pull'] : []),
+        ...noCacheArgs(plan, stage, images)
+    ];
+}
+function noCacheArgs(plan, stage, images) {
+    const { dockerfile, strategy } = plan;
+    const uncached = uncachedStages(plan, stage);
+    if (uncached.length === 0)
+        return [];
+    const { before, own } = stagesBuiltBefore(dockerfile, stage);
+    const isAlone = images.length > 0 || before.length === 0;
+    const names = own.flatMap(({ name }) => name ?? []).filter((name) => uncached.includes(name));
+    const isAll = isAlone && uncached.length === own.length;
+    // docker cannot select a stage without a name; another stage that two builds need is executed twice then
+    const isUnnamed = isAlone && names.length < uncached.length;
+    if (isAll || isUnnamed || strategy.client !== 'buildx')
+        return ['--no-cache'];
+    return option('--no-cache-filter', names);
+}
+/** Returns the cache source of a build; undefined if it must not reuse anything of it. */
+function build_args_cacheSourceOf(plan, stage, cacheSource) {
+    return usesCacheSource(plan, stage) ? cacheSource : undefined;
+}
+/**
+ * Returns the environment variables that `secretArgs` names.
+ *
+ * @throws Error if the value of a secret is missing
+ */
+function build_args_secretEnvironment({ secrets }, values) {
+    return Object.fromEntries(secrets.map((id, index) => {
+        // an id may be given twice
+        const secret = values[index]?.id === id ? values[index] : values.find((other) => other.id === id);
+        if (!secret)
+            throw new Error(`The secret ${id} of the plan has no value here`);
+        return [secretVariable(index), secret.value];
+    }));
+}
+function secretVariable(index) {
+    return `SHARED_DOCKER_LAYERS_SECRET_${index + 1}`;
+}
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: ./.build/src/dockerfile/parse.js
+var parse = __nccwpck_require__(4161);
+// EXTERNAL MODULE: ./node_modules/dockerfile-ast/lib/main.js
+var main = __nccwpck_require__(8390);
+// EXTERNAL MODULE: ./.build/src/dockerfile/carried-args.js
+var carried_args = __nccwpck_require__(3276);
+// EXTERNAL MODULE: ./.build/src/dockerfile/instruction.js
+var instruction = __nccwpck_require__(970);
+// EXTERNAL MODULE: ./.build/src/dockerfile/source-text.js
+var source_text = __nccwpck_require__(9317);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/rewrite.js
+// `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
+
+
+
+
+
+/**
+ * Returns a Dockerfile that ends with the stage `target`, and in which one line `FROM image AS name` replaces every stage
+ * of `images`. Empty lines replace their other lines, so that every stage and every line keeps its number.
+ *
+ * The legacy builder builds all stages up to the target, needed or not (legacy: builder.go, build), so such a line also
+ * replaces the stages before `target` that it does not need. Everything else stays the same, byte for byte.
+ *
+ * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
+ * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
+ * BuildKit these stay.
+ *
+ * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
+ * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
+ */
+function rewrite_rewriteDockerfile(dockerfile, target, images, { handsOnArgs } = { handsOnArgs: false }) {
+    for (const [index, image] of images)
+        checkImage(dockerfile, index, image);
+    if (images.has(target.index))
+        throw new DockerfileError('The stage to build cannot be replaced by an image');
+    const needed = stagesNeededFor(dockerfile, target, images);
+    // an unknown base may be any earlier stage
+    const unknown = needed.filter((index) => !images.has(index) && dockerfile.stages[index]?.baseUnknown);
+    const keep = new Set([...needed, ...Array(Math.max(0, ...unknown)).keys()]);
+    const froms = readSource(dockerfile.text).instructions.filter((instruction) => instruction instanceof From);
+    const taken = [...images].map(([index, image]) => ({
+        index,
+        words: [...(froms[index]?.getFlags().map(String) ?? []), image]
+    }));
+    const standIn = taken[0]?.words ?? ['scratch'];
+    const bases = new Set(dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage));
+    const lines = splitLines(dockerfile.text);
+    for (const [index, from] of froms.entries()) {
+        const stage = dockerfile.stages[index];
+        const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
+        if (!stage || index >= target.index || words === undefined)
+            continue;
+        const isBase = images.has(index) && bases.has(index);
+        const args = isBase && handsOnArgs ? carriedArgs(dockerfile, stage) : [];
+        const floor = keep.has(index - 1) && !images.has(index - 1) ? (dockerfile.stages[index - 1]?.endLine ?? 0) : 0;
+        replaceStage(lines, stage, floor, { from: fromWith(from, words), args });
+    }
+    const onImage = [...images.keys()].filter((index) => bases.has(index));
+    if (onImage.some((index) => setsWorkdir(dockerfile, index)))
+        skipWorkdirRule(lines);
+    return lines.slice(0, target.endLine).join('');
+}
+/** Returns `FROM image AS name` in the case of the Dockerfile: a lint rule wants the same case everywhere. */
+function fromWith(from, words) {
+    const name = stageNameOf(from);
+    const as = from.getArguments()[1]?.getValue() ?? 'AS';
+    return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ');
+}
+/**
+ * Replaces the lines of a stage by its FROM and the ARGs that it hands on; those of other stages use the empty lines around.
+ *
+ * @param floor the last line above the stage that is in use
+ */
+function replaceStage(lines, { startLine, endLine }, floor, { from, args }) {
+    const lineEnd = /\r?\n$/.exec(lines[startLine - 1] ?? '')?.[0] ?? '\n';
+    const before = /^\uFEFF?\s*/.exec(lines[startLine - 1] ?? '')?.[0] ?? '';
+    for (let line = startLine; line <= endLine; line++) {
+        const own = args.find((arg) => arg.line === line)?.text ?? '';
+        lines[line - 1] = own + (/\r?\n?$/.exec(lines[line - 1] ?? '')?.[0] ?? '');
+    }
+    const inherited = args.filter(({ line }) => line === undefined).map(({ text }) => text);
+    const firstOwn = args.find(({ line }) => line !== undefined)?.line ?? endLine + 1;
+    // FROM moves up into empty lines if there is no room below it
+    let first = startLine;
+    while (firstOwn - first <= inherited.length && first - 1 > floor && lines[first - 2]?.trim() === '')
+        first--;
+    const texts = [before.replace(/[\r\n]/g, '') + from, ...inherited];
+    const room = firstOwn - first;
+    for (const [index, text] of texts.entries()) {
+        const at = first - 1 + Math.min(index, room - 1);
+        // without room, the lines below move down
+        lines[at] = index < room ? text + (lines[at] || lineEnd) : `${lines[at]}${text}${lineEnd}`;
+    }
+}
+function setsWorkdir(dockerfile, index) {
+    const chain = chainOf(dockerfile, stageAt(dockerfile, index)).map((one) => stageAt(dockerfile, one));
+    return chain.some(({ instructions }) => instructions.some(({ keyword }) => keyword === 'WORKDIR'));
+}
+/** On an image BuildKit does not know that the Dockerfile has set a working directory (bk: dockerfile2llb/convert.go, workdirSet). */
+function skipWorkdirRule(lines) {
+    for (const [index, line] of lines.entries()) {
+        const [, before = '', name = '', value = '', lineEnd = ''] = /^(\uFEFF?\s*#\s*([a-z]+)\s*=\s*)(.*?)(\s*)$/is.exec(line) ?? [];
+        if (name === '')
+            return;
+        if (name.toLowerCase() !== 'check')
+            continue;
+        const options = value.split(';').filter((option) => option.trim() !== '');
+        const skip = options.findIndex((option) => /^\s*skip\s*=/i.test(option));
+        if (skip === -1)
+            options.push('skip=WorkdirRelativePath');
+        else if (!/=\s*all\s*$/.test(options[skip] ?? ''))
+            options[skip] += ',WorkdirRelativePath';
+        lines[index] = `${before}${options.join(';')}${lineEnd}`;
+    }
+}
+function checkImage({ stages }, index, image) {
+    // a flag, a variable or a second word would change the meaning of the instruction
+    if (!/^[^\s'"`\\$-][^\s'"`\\$]*$/.test(image)) {
+        throw new DockerfileError(`Stage ${index} cannot be replaced by ${JSON.stringify(image)}: that is no image`);
+    }
+    if (stages.some(({ name }) => name === image.toLowerCase())) {
+        throw new DockerfileError(`Stage ${index} cannot be replaced by ${image}: a stage of the Dockerfile has that name`);
+    }
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/build-source.js
+
+
+
+
+
+
+
+/**
+ * Returns the user's Dockerfile if it is suitable, or else a generated one whose last stage is the one to build.
+ *
+ * @param stageImages the images that replace other stages
+ * @param isLegacy whether the builder is the legacy one: it builds all stages before the target, needed or not
+ * @param ending instructions after the last of the stage, in a generated Dockerfile
+ */
+function chooseSource({ dockerfile, file }, folder, { stage: index, name }, stageImages, isLegacy = false, ending = []) {
+    const stage = stageAt(dockerfile, index);
+    const images = new Map(stageImages.map(({ stage: other, image }) => [other, image]));
+    const needed = stagesNeededFor(dockerfile, stage);
+    const isLast = stage.index === dockerfile.stages.length - 1;
+    const canBeTarget = isLast || stage.name !== undefined;
+    const isAllNeeded = !isLegacy || needed.length === stage.index + 1;
+    if (canBeTarget && isAllNeeded && !needed.some((one) => images.has(one))) {
+        return { file, dockerfile, target: isLast ? undefined : stage.name };
+    }
+    const rewritten = rewriteDockerfile(dockerfile, stage, images, { handsOnArgs: !isLegacy });
+    const text = ending.length === 0 ? rewritten : `${[rewritten, ...ending].join('\n')}\n`;
+    return { file: join(folder, `Dockerfile-${name}`), dockerfile: parseDockerfile(text), target: undefined, text };
+}
+/** Returns the images from which BuildKit must start a build, in a rewritten Dockerfile: none if it can use the user's own. */
+function build_source_replacingImages({ strategy, dockerfile }, stage) {
+    return strategy.capabilities.replacesStages || stagesBuiltBefore(dockerfile, stage).isIncomparable ? stage.images : [];
+}
+/** Chooses the source like `chooseSource`, and writes a generated Dockerfile to its path. */
+async function build_source_prepareSource({ plan, folder }, stage, images, isLegacy = false, ending = []) {
+    const source = chooseSource(plan, folder, stage, images, isLegacy, ending);
+    if (source.text === undefined)
+        return source;
+    await writeFile(source.file, source.text);
+    // BuildKit looks for this file next to the Dockerfile
+    const ignored = `${plan.file}.dockerignore`;
+    if (existsSync(ignored))
+        await copyFile(ignored, `${source.file}.dockerignore`);
+    return source;
+}
+
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var lib_retry = __nccwpck_require__(681);
+// EXTERNAL MODULE: ./.build/src/registry/client-words.js
+var client_words = __nccwpck_require__(9268);
+;// CONCATENATED MODULE: ./.build/src/strategy/build-watch.js
+
+/** Calls back once if a builder shows no progress within a bound. A command of the Dockerfile may be silent for as long as it runs. */
+class ProgressWatch {
+    #reader;
+    #timer;
+    #news = 0;
+    constructor(reader, bound, onLate) {
+        this.#reader = reader;
+        this.#timer = setTimeout(() => {
+            if (reader.isRunning())
+                this.#timer.refresh();
+            else
+                onLate();
+        }, timeOf(bound));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        const news = this.#reader.news();
+        if (news !== this.#news)
+            this.#timer.refresh();
+        this.#news = news;
+    }
+    end() {
+        clearTimeout(this.#timer);
+    }
+}
+/** Stops a build that waits longer than its bounds: BuildKit itself waits forever. */
+class build_watch_BuildWatch {
+    /** Cache sources that did not answer in time. */
+    lateCaches = [];
+    /** Why the build was stopped, as a clause. */
+    why;
+    #reader;
+    #inVain;
+    #progress;
+    /** By what the builder asks a registry for. */
+    #timers = new Map();
+    constructor(reader, inVain) {
+        this.#reader = reader;
+        this.#inVain = inVain;
+        this.#progress = new ProgressWatch(reader, 'build-progress', () => this.#stop(`the builder: ${describeLateness('build-progress')}`));
+    }
+    /** Reads what the builder has printed. */
+    look() {
+        this.#progress.look();
+        const caches = this.#reader.pendingCaches();
+        // an image may be a cache source and a base image: it is read for both
+        const pending = [...caches, ...this.#reader.pendingMetadata()];
+        for (const [question, timer] of this.#timers) {
+            if (pending.includes(question))
+                continue;
+            clearTimeout(timer);
+            this.#timers.delete(question);
+        }
+        for (const question of pending) {
+            if (this.#timers.has(question))
+                continue;
+            const late = () => {
+                if (caches.includes(question))
+                    this.lateCaches.push(question);
+                this.#stop(`${question}: ${describeLateness('build-question')}`);
+            };
+            this.#timers.set(question, setTimeout(late, timeOf('build-question')));
+        }
+    }
+    end() {
+        this.#progress.end();
+        for (const timer of this.#timers.values())
+            clearTimeout(timer);
+    }
+    #stop(why) {
+        this.why ??= why;
+        this.#inVain.abort();
+    }
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/run-build.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Runs one docker build with its output in a section of the log, and retries it after a transient error of a registry. */
+async function run_build_runBuild(run, stage, cacheSource, command) {
+    let attempts = 0;
+    const { isStepFailure: _, ...built } = await retry(retryOf(run), command.title, () => buildOnce(run, stage, cacheSource, command, attempts++ < run.plan.inputs.retries), whyAgain);
+    return built;
+}
+/** Returns the transient error of a registry in the build or its cache; a failed command of the Dockerfile does not count. */
+function whyAgain({ failure, isStepFailure, unreadableCaches }) {
+    const ofCache = unreadableCaches.map((cache) => transientFailure(cache.failure));
+    const ofBuild = failure === undefined || isStepFailure ? undefined : transientFailure(failureOfWords(failure, ''));
+    return ofCache.find((one) => one !== undefined) ?? ofBuild;
+}
+/**
+ * Messages of BuildKit and the legacy builder about a failed command (executor/runcexecutor, dockerfile/dispatchers.go), a
+ * missing file or image, and an invalid Dockerfile. Names in a message may contain anything.
+ */
+const OWN_FAILURE = /did not complete successfully|returned a non-zero code|failed to calculate checksum|parse error|: not found(?: \(line \d+\))?$/;
+/** @param mayBeAgain whether to stop, for a retry, as soon as a transient error makes the cache unreadable */
+async function buildOnce(run, stage, cacheSource, command, mayBeAgain) {
+    const idFile = join(run.folder, `id-${randomUUID()}`);
+    const start = performance.now();
+    const ended = await callBuild(run, command, idFile, mayBeAgain);
+    const { exitCode, reader, lateCaches } = ended;
+    const steps = reader.steps().map((step) => located(step, command.locate(step)));
+    command.onSteps?.(steps);
+    const warnings = command.isUsersFile ? distinctWarnings(reader.warnings()) : [];
+    const outcome = {
+        kind: stage.kind,
+        stage: stage.name,
+        image: stage.reference,
+        cacheSource,
+        seconds: secondsSince(start),
+        steps,
+        bases: reader.bases(),
+        ...(warnings.length > 0 && { warnings }),
+        unreadableCaches: [
+            ...reader.unreadableCaches(),
+            ...lateCaches.map((reference) => ({ reference, error: describeLateness('build-question') }))
+        ].map(({ reference, error }) => ({ reference, failure: failureOfWords(error, reference) })),
+        isStepFailure: false
+    };
+    // docker may exit with 0 although a signal stopped it
+    if (exitCode === 0 && run.signal.aborted && !existsSync(idFile))
+        throw new CancelledError();
+    if (exitCode !== 0)
+        return { ...outcome, imageId: '', ...whyFailed(ended, steps) };
+    const imageId = (await readFile(idFile, 'utf8')).trim();
+    await rm(idFile);
+    return { ...outcome, imageId };
+}
+/** Calls docker with its output in a section of the log, and stops it if it cannot read its cache, or reaches a bound. */
+async function callBuild(run, command, idFile, mayBeAgain) {
+    const args = command.args(idFile);
+    const section = run.log.section(command.title);
+    section.write(`${replayable(args, command.env, command.input)}\n`);
+    let isDiskFull = false;
+    const reader = command.reader((text) => {
+        isDiskFull ||= /no space left on device/i.test(text);
+        section.write(text);
+    });
+    const inVain = new AbortController();
+    const watch = new BuildWatch(reader, inVain);
+    const options = {
+        bound: 'build',
+        env: { ...command.env, ...command.secretEnv },
+        ...(command.input === undefined ? {} : { input: command.input }),
+        signal: AbortSignal.any([run.signal, inVain.signal]),
+        capture: false,
+        onOutput: (chunk, stream) => {
+            reader.write(chunk, stream);
+            watch.look();
+            const caches = mayBeAgain ? reader.unreadableCaches() : [];
+            // without its cache the build would execute every step
+            if (caches.some(({ reference, error }) => transientFailure(failureOfWords(error, reference))))
+                inVain.abort();
+        }
+    };
+    let exitCode = null;
+    try {
+        exitCode = (await run.timeline.measure('build', command.title, () => run.docker.call(args, options))).exitCode;
+    }
+    catch (error) {
+        if (!(error instanceof CancelledError) || run.signal.aborted)
+            throw error;
+    }
+    finally {
+        watch.end();
+        reader.end();
+        section.end();
+    }
+    return { exitCode, reader, lateCaches: watch.lateCaches, why: watch.why, isDiskFull };
+}
+function whyFailed({ exitCode, reader, why: late, isDiskFull }, steps) {
+    const failed = steps.find(({ error }) => error !== undefined);
+    const why = late || lastLine(reader.failure()) || `docker ended with exit code ${exitCode}`;
+    const failure = failed ? `${failed.instruction}: ${failed.error}` : why;
+    return {
+        isStepFailure: OWN_FAILURE.test(failure),
+        failure: isDiskFull ? `${failure}; no space is left on the disk, the engine's or the runner's` : failure
+    };
+}
+function located({ number: _, ...step }, place) {
+    return {
+        ...step,
+        // BuildKit makes the first folder on scratch each time, and never reports it as cached
+        ...(place && isFirstFolderOnScratch(place) && { cached: true }),
+        ...(place && { stage: nameOf(place.stage) }),
+        ...(place?.instruction && { line: place.instruction.line })
+    };
+}
+function isFirstFolderOnScratch({ stage, instruction }) {
+    return stage.base === 'scratch' && instruction !== undefined && firstFolderIn(stage.instructions) === instruction;
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/inline.js
+
+
+
+
+
+
+
+
+
+/**
+ * Builds with the BuildKit inside the engine, and with cache metadata in the published images.
+ *
+ * It pulls nothing: BuildKit reads the metadata from the registry, and an image that is already in a graph driver's store hides
+ * the one in the registry. Each solve has one cache source: with two, BuildKit has random cache misses (moby/buildkit#6418).
+ *
+ * Each stage is built from the user's own Dockerfile, and the stages built before come from the engine's local cache. The progress
+ * must show that: an image for which the engine executed one of their steps again does not contain what was tested.
+ */
+class inline_InlineStrategy {
+    #run;
+    #seen = new SeenSteps();
+    /** Whether the engine's local cache may have other results for the stages built before than their images. */
+    #mayDiffer = false;
+    constructor(run) {
+        this.#run = run;
+    }
+    fetch() {
+        // BuildKit reads it by itself
+    }
+    async build(stage, { cacheSource, readAs = cacheSource, startFromImages = false }) {
+        const { plan, log } = this.#run;
+        const solve = (images, onSteps) => this.#solve(stage, images, { cacheSource, readAs, ...(onSteps && { onSteps }) });
+        const replaced = startFromImages || this.#mayDiffer ? stage.images : replacingImages(plan, stage);
+        this.#mayDiffer ||= replaced.length > 0;
+        if (replaced.length > 0)
+            return solve(replaced);
+        const before = stagesBuiltBefore(plan.dockerfile, stage);
+        let again;
+        const built = await solve([], (steps) => {
+            again = this.#seen.add(steps, before) ?? again;
+        });
+        const why = again ? executedAgain(again) : await this.#whyOther(stage, built);
+        if (why === undefined)
+            return { ...built, steps: ownSteps(built.steps, before) };
+        this.#mayDiffer = true;
+        log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`);
+        const fromImages = await solve(stage.images);
+        const { warnings } = built;
+        return { ...fromImages, seconds: built.seconds + fromImages.seconds, ...(warnings && { warnings }) };
+    }
+    readBuilt({ image }) {
+        const { docker, signal } = this.#run;
+        // by its tag: Docker 26.1 finds no history for an ID of the containerd store
+        return inspectInEngine(docker, image, signal);
+    }
+    async end() { }
+    /** Builds a stage from the user's Dockerfile, or from a rewritten one if images replace other stages. */
+    async #solve(stage, images, { cacheSource, readAs, onSteps }) {
+        const { plan, secrets } = this.#run;
+        // FROM uses the image in the engine; on the containerd store, --build-context would query the registry first, and build
+        // on whatever anyone had pushed under that name
+        const source = await prepareSource(this.#run, stage, images);
+        return runBuild(this.#run, stage, cacheSource, {
+            title: `Build ${stage.reference}`,
+            args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile, images }),
+            env: inlineEnvironment(plan),
+            secretEnv: secretEnvironment(plan.inputs, secrets.values),
+            reader: (print) => createReader(plan.strategy.progress, print),
+            locate: (step) => this.#locate(step),
+            isUsersFile: source.text === undefined,
+            ...(onSteps && { onSteps })
+        });
+    }
+    /** Returns why a build without executed steps contains something else than what was built before, as a clause. */
+    async #whyOther(stage, { failure }) {
+        const { plan, docker, signal } = this.#run;
+        const missing = failure === undefined ? await missingBelow(docker, plan.dockerfile, stage, signal) : undefined;
+        return missing === undefined ? undefined : `The image does not begin with the layers of ${missing}`;
+    }
+    #locate({ stage: name, number, instruction }) {
+        const { dockerfile } = this.#run.plan;
+        const [, index] = /^stage-(\d+)$/.exec(name) ?? [];
+        const stage = findStage(dockerfile, name) ?? (index === undefined ? undefined : dockerfile.stages[Number(index)]);
+        return stage && { stage, instruction: instructionOfBuildKitStep(stage, number, instruction) };
+    }
+}
+function executedAgain(step) {
+    return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${describeStep(step)})`;
+}
+/** Returns the docker arguments that build a stage. */
+function inlineBuildArgs(plan, stage, { file, target }, { cacheSource, labels, idFile, images }) {
+    const source = cacheSourceOf(plan, stage, cacheSource);
+    return [
+        ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, stage, source) : integratedArgs(source)),
+        ...freshnessArgs(plan, stage, images),
+        ...commonBuildArgs(plan.inputs, { file, target, tags: stage.tags, labels, idFile }),
+        ...secretArgs(plan.inputs),
+        plan.inputs.context
+    ];
+}
+function inlineEnvironment({ strategy }) {
+    return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {};
+}
+function buildxArgs(plan, stage, cacheSource) {
+    const { buildxBuilder, strategy } = plan;
+    return [
+        ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
+        ...buildxOnlyArgs(plan, stage),
+        ...(cacheSource === undefined ? [] : ['--cache-from', `type=registry,ref=${cacheSource}`]),
+        ...['--cache-to', 'type=inline']
+    ];
+}
+function integratedArgs(cacheSource) {
+    const from = cacheSource === undefined ? [] : ['--cache-from', cacheSource];
+    return ['build', '--progress', 'plain', ...from, '--build-arg', 'BUILDKIT_INLINE_CACHE=1'];
+}
+
+;// CONCATENATED MODULE: ./.build/src/docker/progress/reader.js
+/** Returns whether an instruction executes a command of the user; an instruction may be a trigger of the base image. */
+function reader_isCommand(instruction) {
+    return /^(ONBUILD\s+)?RUN\s/i.test(instruction);
+}
+
+;// CONCATENATED MODULE: ./.build/src/docker/progress/legacy.js
+
+
+/** The legacy builder's message about a failed step (moby/moby builder/dockerfile/dispatchers.go, copy.go). */
+const FAILED = /^(The command '.*' returned a non-zero code: \d+|(COPY|ADD) failed: .*)$/s;
+/** A blank line, or one of the notice that this builder is deprecated (docker/cli cmd/docker/builder.go). */
+const NOTICE = /^(DEPRECATED: .*|\s.*)?$/;
+/** Reads the output of the legacy builder (moby/moby builder/dockerfile/evaluator.go and internals.go). */
+class legacy_LegacyProgress extends line_reader/* LineReader */.u {
+    #steps = [];
+    #now;
+    #open;
+    /** The last line that is not blank, of standard output. */
+    #lastOutput = '';
+    #started = 0;
+    #stage = 'stage-0';
+    #stages = 0;
+    #lines = 0;
+    constructor(print, now = Date.now) {
+        super(print);
+        this.#now = now;
+    }
+    end() {
+        super.end();
+        if (this.#open && FAILED.test(this.lastWord))
+            this.#open.error = this.lastWord;
+        this.lastWord ||= this.#lastOutput;
+        this.#finish();
+    }
+    bases() {
+        return [];
+    }
+    steps() {
+        return this.#steps;
+    }
+    pendingCaches() {
+        return [];
+    }
+    pendingMetadata() {
+        return [];
+    }
+    news() {
+        return this.#lines;
+    }
+    isRunning() {
+        return this.#open !== undefined && reader_isCommand(this.#open.instruction);
+    }
+    unreadableCaches() {
+        return [];
+    }
+    /** The docker client prints what the builder says on standard output, and why the build failed on standard error. */
+    read(line, stream) {
+        this.#lines++;
+        // while pulling a base image, it prints each layer several times; the output of a step stays unchanged
+        if (this.#open || !/^[0-9a-f]{12}: [A-Z][A-Za-z ]+$/.test(line))
+            this.print(`${line}\n`);
+        if (stream === 'stderr') {
+            if (!NOTICE.test(line))
+                this.lastWord = line;
+            return;
+        }
+        const [, number, instruction] = /^Step (\d+)\/\d+ : (.+)$/.exec(line) ?? [];
+        if (instruction !== undefined)
+            this.#begin(Number(number), instruction);
+        else if (line === ' ---> Using cache') {
+            if (this.#open)
+                this.#open.cached = true;
+        }
+        else if (line.trim() !== '' && !/^( ---> |Removing intermediate container|Successfully )/.test(line)) {
+            this.#lastOutput = line;
+        }
+    }
+    #begin(number, instruction) {
+        this.#finish();
+        const [, name] = /^FROM\s+(?:--\S+\s+)*\S+(?:\s+AS\s+(\S+))?\s*$/i.exec(instruction) ?? [];
+        if (/^FROM\s/i.test(instruction)) {
+            this.#stage = name?.toLowerCase() ?? `stage-${this.#stages}`;
+            this.#stages++;
+            return;
+        }
+        // an ARG before the first FROM does not belong to a stage
+        if (this.#stages === 0)
+            return;
+        this.#open = { stage: this.#stage, number, instruction, cached: false, seconds: 0 };
+        this.#started = this.#now();
+        this.#steps.push(this.#open);
+    }
+    #finish() {
+        if (this.#open)
+            this.#open.seconds = Math.max(0, this.#now() - this.#started) / 1_000;
+        this.#open = undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/legacy.js
+
+
+
+
+
+
+
+
+
+
+/** The variable that makes the docker client use the engine's legacy builder (docker/cli cmd/docker/builder.go). */
+const LEGACY = { DOCKER_BUILDKIT: '0' };
+/** Of a build without a cache. */
+const NO_PULL = { reference: '', usable: false };
+/**
+ * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
+ *
+ * With two cache sources it locks onto the first that shares a step (moby/moby daemon/internal/image/cache/cache.go). So each
+ * build has one source, and a Dockerfile whose other stages are the images just built.
+ */
+class legacy_LegacyStrategy {
+    #run;
+    #ended = new AbortController();
+    #pulls = new Map();
+    /** By default cache source, the image of this run with steps that the published images lack. */
+    #newest = new Map();
+    /** IDs of the images before labelling, by reference. */
+    #unlabelled = new Map();
+    /** Of the other images, the number of steps that their build added to the Dockerfile's, by reference. */
+    #added = new Map();
+    /** CMD instructions with the right command of images that have a wrong one, by ID. */
+    #commands = new Map();
+    constructor(run) {
+        this.#run = run;
+    }
+    fetch(cacheSource) {
+        if (this.#run.plan.inputs.noCache)
+            return;
+        void this.#fetch(cacheSource);
+    }
+    async build(stage, { cacheSource }) {
+        const { plan } = this.#run;
+        // otherwise the layers of the labels would be below those of this stage
+        const images = stage.images.map(({ stage: index, image }) => ({
+            stage: index,
+            image: this.#unlabelled.get(image) ?? image
+        }));
+        const atOnce = isLabelledAtOnce(plan, stage);
+        const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '');
+        const command = inherited === undefined ? [] : [inherited];
+        const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : []);
+        const isCached = usesCacheSource(plan, stage);
+        const pull = isCached
+            ? await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+            : NO_PULL;
+        // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
+        const newest = this.#newest.get(stage.cacheSource);
+        const usable = pull.usable ? (newest ?? cacheSource) : isCached ? undefined : newest;
+        const buildWith = (title, { labels, tags }) => runBuild(this.#run, stage, cacheSource, {
+            title,
+            args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile, isBase: images.length === 0 }),
+            env: LEGACY,
+            reader: (print) => new LegacyProgress(print),
+            locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
+        });
+        const built = await buildWith(`Build ${stage.reference}`, atOnce ? stage : { labels: [], tags: [] });
+        built.unreadableCaches = pull.failure ? [{ reference: cacheSource, failure: pull.failure }] : [];
+        if (built.failure !== undefined)
+            return built;
+        if (built.steps.some(({ cached }) => !cached))
+            this.#newest.set(stage.cacheSource, built.imageId);
+        built.bases = await this.#findBase(stage);
+        if (atOnce) {
+            // --label appends steps that name this very commit: they are not part of the Dockerfile
+            const added = [...command, ...stage.labels.map((label) => `LABEL ${label}`)];
+            this.#added.set(stage.reference, added.length);
+            const own = built.steps.findLastIndex(({ instruction }) => !added.includes(instruction));
+            return { ...built, steps: built.steps.slice(0, own + 1) };
+        }
+        this.#unlabelled.set(stage.reference, built.imageId);
+        const isRestored = inherited === undefined && built.steps.at(-1)?.cached === true;
+        const labelled = isRestored
+            ? await buildWith(`Label ${stage.reference}`, stage)
+            : await this.#label(stage, [`FROM ${built.imageId}`, ...command]);
+        if (inherited !== undefined)
+            this.#commands.set(built.imageId, inherited);
+        else if (isRestored && labelled.failure === undefined)
+            await this.#noteCommand(built.imageId, labelled.imageId);
+        return {
+            ...built,
+            imageId: labelled.imageId,
+            seconds: built.seconds + labelled.seconds,
+            ...(labelled.failure === undefined ? {} : { failure: labelled.failure })
+        };
+    }
+    async readBuilt({ image, imageId }) {
+        const { docker, signal } = this.#run;
+        const unlabelled = this.#unlabelled.get(image);
+        const read = await inspectInEngine(docker, imageId, signal);
+        if (!read.image)
+            return read;
+        if (unlabelled !== undefined) {
+            const before = await inspectInEngine(docker, unlabelled, signal);
+            // only the labelled image has the right command, see noteCommand
+            return before.image ? { image: { ...before.image, runtime: read.image.runtime } } : before;
+        }
+        const own = read.image.history.length - (this.#added.get(image) ?? 0);
+        return { image: { ...read.image, history: read.image.history.slice(0, own) } };
+    }
+    async end() {
+        this.#ended.abort();
+        await Promise.allSettled(this.#pulls.values());
+    }
+    /** Labels an image in a separate build: in this builder a label is a step, and other stages may be built on this one. */
+    async #label(stage, dockerfile) {
+        return runBuild(this.#run, stage, '', {
+            title: `Label ${stage.reference}`,
+            args: (idFile) => labelArgs(stage, idFile),
+            env: LEGACY,
+            input: `${dockerfile.join('\n')}\n`,
+            reader: (print) => new LegacyProgress(print),
+            locate: () => undefined
+        });
+    }
+    /**
+     * Notes the right command of an image whose last step comes from the cache: the builder gives it the command of that step
+     * (moby/moby image/cache/cache.go, restoreCachedImage), and right ones to later steps of the same build, as to labels.
+     */
+    async #noteCommand(restored, labelled) {
+        const [wrong, right] = await Promise.all([restored, labelled].map((id) => this.#commandOf(id)));
+        if (right !== undefined && wrong !== right)
+            this.#commands.set(restored, right);
+    }
+    /** Returns the command of an image as an instruction; undefined if the engine does not tell it. */
+    async #commandOf(id) {
+        const { docker, signal } = this.#run;
+        const args = ['image', 'inspect', '--format', '{{json .Config.Cmd}}', id];
+        const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+        return exitCode === 0 ? `CMD ${JSON.stringify(list(parseJson(stdout)))}` : undefined;
+    }
+    async #findBase(stage) {
+        const { docker, signal } = this.#run;
+        const reference = stage.baseImage;
+        if (reference === undefined)
+            return [];
+        const args = ['image', 'inspect', '--format', '{{json .RepoDigests}}', reference];
+        const { stdout } = await docker.call(args, { signal, bound: 'image' });
+        const [digest] = list(parseJson(stdout)).flatMap((one) => digestInRepository(text(one), reference) ?? []);
+        return digest === undefined ? [] : [{ reference, digest }];
+    }
+    #fetch(cacheSource) {
+        const pull = this.#pulls.get(cacheSource) ?? this.#pull(cacheSource);
+        this.#pulls.set(cacheSource, pull);
+        // prevents an unhandled rejection; the code that awaits it still receives a cancellation
+        pull.catch(() => { });
+        return pull;
+    }
+    async #pull(reference) {
+        const { plan } = this.#run;
+        // on the containerd store this builder fails on cached steps: `selectStrategy` has warned
+        if (!plan.strategy.capabilities.reusesLayers)
+            return { reference, usable: false };
+        const signal = AbortSignal.any([this.#run.signal, this.#ended.signal]);
+        const { platform, retries } = plan.inputs;
+        const failure = await pull({ ...this.#run, signal, platform, retries }, reference);
+        return { reference, usable: failure === undefined, ...(failure && { failure }) };
+    }
+}
+/** Returns the docker arguments that build a stage. */
+function legacyBuildArgs({ inputs }, { file, target }, { cacheSource, tags, labels, idFile, isBase }) {
+    return [
+        'build',
+        // otherwise a failing step leaves its container behind
+        '--force-rm',
+        ...(inputs.pull && isBase ? ['--pull'] : []),
+        // an image of this run may still serve as the cache of another build of the same stages
+        ...(inputs.noCache && cacheSource === undefined ? ['--no-cache'] : []),
+        ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
+        ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
+        inputs.context
+    ];
+}
+/** Returns the docker arguments that set labels and tags on the image that standard input names in `FROM`. */
+function labelArgs({ tags, labels }, idFile) {
+    return [
+        'build',
+        ...tags.flatMap((tag) => ['--tag', tag]),
+        ...labels.flatMap((label) => ['--label', label]),
+        ...['--iidfile', idFile, '-']
+    ];
+}
+/** Returns the index of the stage whose command is that of the image: the stage on which the build is based, if no instruction sets another. */
+function inheritsCommand({ dockerfile }, { own }) {
+    const stages = own.map(({ stage }) => stageAt(dockerfile, stage));
+    const instructions = stages.flatMap((stage) => stage.instructions);
+    return instructions.some(({ keyword }) => /^(CMD|ENTRYPOINT)$/.test(keyword)) ? undefined : stages[0]?.baseStage;
+}
+/** Returns whether the build sets the labels: no stage builds on production, and a labelling build would run ONBUILD triggers. */
+function isLabelledAtOnce({ dockerfile }, { kind, stage }) {
+    return kind === 'production' || stageAt(dockerfile, stage).instructions.some(({ keyword }) => keyword === 'ONBUILD');
+}
+
+;// CONCATENATED MODULE: ./.build/src/strategy/create-strategy.js
+
+
+/** Creates the strategy that the plan names. */
+function create_strategy_createStrategy(run) {
+    return run.plan.strategy.name === 'legacy' ? new LegacyStrategy(run) : new InlineStrategy(run);
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/run-phases.js
+
+
+
+
+/** Runs phases, and ends everything that they began. The result includes failures and a cancellation. */
+async function run_phases_runPhases(run, phases) {
+    const result = emptyResult();
+    const strategy = createStrategy(run);
+    try {
+        await phases(strategy, result);
+    }
+    catch (error) {
+        result.cancelled = error instanceof CancelledError;
+        result.failures.push(failureOfError(error));
+    }
+    finally {
+        // first, because the strategy may be waiting for a registry
+        await run.registry.end();
+        await strategy.end();
+    }
+    // each failure that a stopped engine caused has another message
+    const gone = result.failures.length > 0 && !result.cancelled ? await whyEngineGone(run.docker, run.signal) : undefined;
+    if (gone !== undefined)
+        result.failures.unshift({ kind: 'engine-gone', message: gone });
+    return result;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/hand-on.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Builds up to the builder stage, and hands the images to the machines that test and publish: through the registry, or in an archive. */
+function buildForOthers(run, target) {
+    const [builds] = splitAtBuilder(run.plan.builds);
+    // what follows the builder stage is none of this machine's work, and nothing of it is in its engine
+    const own = { ...run, plan: { ...run.plan, builds } };
+    return runPhases(own, (strategy, result) => buildAndHandOn(own, strategy, result, target));
+}
+async function buildAndHandOn(run, strategy, result, target) {
+    const { plan, log, timeline } = run;
+    const read = await findKeys(run);
+    const { transport, folder } = target;
+    if (plan.inputs.skipUnchangedTests && !isRefreshing(plan.inputs)) {
+        const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, read.keys));
+        if (found.why === undefined) {
+            log.info(`Nothing has changed since commit ${found.unchanged.commit}: publish only tags its image.`);
+            result.unchanged = found.unchanged;
+            result.handedOn = { transport, digest: '', images: [], tests: [], folder };
+            return;
+        }
+        log.info(`Running a full build: ${found.why}.`);
+    }
+    const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) };
+    caches.sources.start(plan.builds, ({ reference }) => strategy.fetch(reference));
+    const building = { strategy, caches };
+    result.failures.push(...(await buildAll(run, building, result, plan.builds)));
+    await explainAll(run, caches, buildsOf(result));
+    judge(run, result);
+    if (result.failures.length > 0) {
+        // the run that mends the failure must not build the same again
+        if (plan.decision.push)
+            await addCacheTags(run, caches, result, new Map());
+        return;
+    }
+    const passed = await findPassed(run, building, result);
+    if (passed)
+        result.tests = passed;
+    const tests = passed ? [] : plan.inputs.tests.map((_, index) => index);
+    const digests = new Map();
+    const images = transport === 'registry' ? await pushAll(run, result, caches.keys, digests) : await saveAll(run, folder, result);
+    // the cache tags of a build also serve if its tests fail
+    if (plan.decision.push && result.failures.length === 0)
+        await addCacheTags(run, caches, result, digests);
+    if (run.signal.aborted)
+        throw new CancelledError();
+    if (result.failures.length > 0)
+        return;
+    const digest = transport === 'registry'
+        ? (images.at(-1)?.digest ?? '')
+        : await digestOfFile(join(folder, ARCHIVE_FILE), run.signal);
+    result.handedOn = { transport, digest, images, tests, folder };
+}
+/** Returns the name under which an image is handed on: that of a stage which is also published is its name as a builder image. */
+function handedName({ refs }, { kind, reference }) {
+    return kind === 'production' ? refs.builder : reference;
+}
+/** Pushes the images by names that no build uses as its cache source. */
+async function pushAll(run, result, keys, digests) {
+    const { plan } = run;
+    const builds = buildsOf(result);
+    const taken = await whyTaken(run, plan.builds, builds, []);
+    if (taken !== undefined) {
+        result.failures.push(taken);
+        return [];
+    }
+    const pushes = new Pushes(run, keys);
+    const images = [];
+    // one after the other: the engine uploads layers that two images share only once
+    for (const stage of plan.builds) {
+        const reference = handedName(plan, stage);
+        await pushes.push(reference);
+        const digest = pushes.digests.get(reference) ?? '';
+        if (!pushes.mayGoOn())
+            break;
+        const build = builds.find(({ image }) => image === stage.reference);
+        const other = digest === '' || build === undefined ? undefined : await whyOther(run, reference, digest, build);
+        if (other !== undefined)
+            pushes.failures.push(other);
+        else if (digest === '') {
+            pushes.failures.push({
+                kind: 'error',
+                message: `Docker reported no digest of ${reference}; set the input transport to artifact`
+            });
+        }
+        images.push({ reference, digest });
+        digests.set(stage.reference, digest);
+    }
+    result.failures.push(...pushes.failures.map(describePush));
+    return images;
+}
+/** A hand-off tag moves if all jobs run again, which is no reason to let other tags move. */
+function describePush(failure) {
+    if (failure.kind !== 'push' || failure.failure.kind !== 'immutable')
+        return failure;
+    const message = `${failure.reference} cannot be pushed again, because the registry does not let this tag change: exclude hand-off tags from the immutable tags of this repository, or set the input transport to artifact (${failure.failure.message})`;
+    return { kind: 'error', message };
+}
+/** Writes all images to the archive. */
+async function saveAll(run, folder, result) {
+    const references = run.plan.builds.map((stage) => handedName(run.plan, stage));
+    const args = ['save', '--output', join(folder, ARCHIVE_FILE), ...references];
+    const failure = failureOf(await callInSection(run, 'publish', 'Save the images', args, run.signal));
+    if (failure !== undefined) {
+        result.failures.push({ kind: 'error', message: `The images could not be written to an archive (${failure})` });
+    }
+    return references.map((reference) => ({ reference, digest: '' }));
+}
+/**
+ * Returns the SHA-256 of a file: `sha256:…`.
+ *
+ * @throws CancelledError
+ */
+async function digestOfFile(path, signal) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    try {
+        await (0,promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(path), hash, { signal });
+    }
+    catch (error) {
+        throw signal.aborted ? new errors/* CancelledError */.cc() : error;
+    }
+    return `sha256:${hash.digest('hex')}`;
+}
+
+;// CONCATENATED MODULE: ./.build/src/pipeline/take-over.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Brings images of a hand-off into the engine, under their names there. A pull by digest, and the digest of an archive, prove that they
+ * are the images that were handed on.
+ *
+ * @param folder of the hand-off
+ * @throws UserError
+ */
+async function fetchHanded(fetching, { image, transport, digest }, folder, images) {
+    if (transport === 'artifact')
+        return load(fetching, (0,external_node_path_.join)(folder, hand_off/* ARCHIVE_FILE */.sX), digest, images);
+    for (const handed of images) {
+        const source = `${image}@${handed.digest}`;
+        const failure = await (0,client_images/* pull */.a$)(fetching, source, `Pull ${handed.reference}`);
+        if (failure) {
+            throw new errors/* UserError */.yo(failure.kind === 'absent'
+                ? `The registry no longer has ${source}, the image that was handed on; run all jobs again (${failure.message})`
+                : `${source} could not be pulled (${failure.message})`);
+        }
+        await setName(fetching, source, handed.reference);
+    }
+}
+/** Gives an image in the engine a further name. */
+async function setName({ docker, signal }, image, name) {
+    const failure = (0,docker_errors/* failureOf */.g5)(await docker.call(['tag', image, name], { signal, bound: 'image' }));
+    if (failure !== undefined)
+        throw new Error(`Cannot tag ${image} as ${name} (${failure})`);
+}
+async function load(fetching, archive, digest, images) {
+    const own = await digestOfFile(archive, fetching.signal).catch((error) => {
+        if (error instanceof errors/* CancelledError */.cc)
+            throw error;
+        throw new errors/* UserError */.yo(`Cannot read ${archive}, the archive of the hand-off (${(0,errors/* messageOf */.bD)(error)}); download the whole artifact`);
+    });
+    if (own !== digest) {
+        throw new errors/* UserError */.yo(`${archive} is another archive (${own}) than the one that was handed on (${digest}); run all jobs again`);
+    }
+    const result = await (0,transfer/* callInSection */.V)(fetching, 'fetch', 'Load the images', ['load', '--input', archive], fetching.signal, { sets: images.map(({ reference }) => reference) });
+    const failure = (0,docker_errors/* failureOf */.g5)(result);
+    if (failure !== undefined)
+        throw new errors/* UserError */.yo(`The images in ${archive} could not be loaded (${failure})`);
+    // a name of its own could take the place of a base image
+    const loaded = [...result.stdout.matchAll(/^Loaded image: (\S+)$/gm)].map(([, name = '']) => name);
+    const others = loaded.filter((name) => !images.some(({ reference }) => (0,image_reference/* sameReference */.kP)(reference, name)));
+    if (others.length > 0) {
+        throw new errors/* UserError */.yo(`${archive} has other images than those that were handed on (${others.join(', ')}); run all jobs again`);
+    }
+}
+/** Returns the engine's ID of an image. */
+async function idInEngine({ docker, signal }, name) {
+    const { id, failure } = await (0,image_id/* readImageId */.X)(docker, name, signal);
+    if (failure !== undefined)
+        throw new errors/* UserError */.yo(`${name} is not in what was handed on (${failure})`);
+    return id;
+}
+/** Returns why a hand-off is not one for this plan: one clause; undefined if it is. */
+function whyOtherPlan(plan, handOff, images, runId) {
+    const { inputs, commit, variant, buildArgs } = plan;
+    if (handOff.runId !== runId)
+        return `it is of the workflow run ${handOff.runId || 'without an ID'}`;
+    if (handOff.commit !== commit.sha)
+        return `it is of commit ${handOff.commit}, and this step builds ${commit.sha}`;
+    if (handOff.image !== inputs.image)
+        return `it is of ${handOff.image}, and the input image is ${inputs.image}`;
+    if (handOff.variant !== variant)
+        return 'its tags, target, platform, context or Dockerfile are others';
+    if (handOff.buildArgs !== buildArgs)
+        return 'its build arguments are others';
+    const names = handOff.images.map(({ reference }) => reference);
+    return handOff.digest === '' || names.join() === images.join() ? undefined : 'its stages are others';
+}
+/** Returns why an image is not what this run would build of a stage: one clause; undefined if it is, as far as its labels tell. */
+function whyOtherContent({ commit, variant }, stage, keys, { labels }) {
+    const { [REVISION_LABEL]: revision = '', [VARIANT_LABEL]: ofImage = '' } = labels;
+    if (revision !== commit.sha)
+        return `it is an image of commit ${revision || 'unknown'}`;
+    if (ofImage !== (stage.kind === 'production' ? variant : ''))
+        return 'it is the image of another stage';
+    const own = chainOfKeys(stage, keys);
+    const recorded = readKeysLabel(labels)?.chain ?? [];
+    const other = own.findIndex(({ key }, index) => (key === undefined ? '' : shortKey(key)) !== recorded[index]?.key);
+    if (other === -1 && own.length === recorded.length)
+        return undefined;
+    const line = own[other]?.line;
+    return `it was built of other content${line === undefined ? '' : ` (line ${line} of the Dockerfile)`}: the files of this checkout differ, or a base image has moved or cannot be inspected now`;
+}
+
+// EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
+var test = __nccwpck_require__(9326);
+;// CONCATENATED MODULE: ./.build/src/pipeline/test-handed.js
+
+
+
+
+/** Runs tests of a hand-off in the image that was handed on. After a cancellation, returns those that had ended before. */
+async function testHanded(run, handOff, { indices, folder, onResult }) {
+    const { inputs } = run.plan;
+    const builder = handOff.images.at(-1);
+    if (builder === undefined) {
+        throw new errors/* UserError */.yo('The hand-off has no image to test; run this step only for the tests in the output matrix of build');
+    }
+    const fetching = { ...run, platform: inputs.platform, retries: inputs.retries };
+    // an archive has the images of all stages
+    await fetchHanded(fetching, handOff, folder, handOff.transport === 'artifact' ? handOff.images : [builder]);
+    const { digest } = builder;
+    const imageId = await idInEngine(run, digest === '' ? builder.reference : `${handOff.image}@${digest}`);
+    const limit = limitOf(inputs);
+    const testOne = async (index) => {
+        const tests = inputs.tests.slice(index, index + 1);
+        const [result] = await (0,test/* runTests */.N)(run, { image: builder.reference, tests, first: index + 1 }, limit);
+        if (result === undefined)
+            return [];
+        const judged = inImage(result, imageId);
+        await onResult({ index, result: judged });
+        return [judged];
+    };
+    // each test runs to its end, whatever the others do
+    const ended = await Promise.allSettled(indices.map(testOne));
+    const error = ended.find((one) => one.status === 'rejected' && !(one.reason instanceof errors/* CancelledError */.cc));
+    if (error?.status === 'rejected')
+        throw error.reason;
+    return ended.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+}
+/** A container runs by the name of its image, which another job on the same engine may have taken. */
+function inImage({ imageId, ...result }, expected) {
+    if (imageId === undefined || imageId === expected)
+        return result;
+    const failure = 'it ran in another image than the one that was handed on: another job on the same engine has taken the name';
+    return { ...result, status: 'error', failure };
+}
+
+
+/***/ }),
+
+/***/ 1096:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   P: () => (/* binding */ Tail),
+/* harmony export */   l: () => (/* binding */ lastLinesOf)
+/* harmony export */ });
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
+
+/** Characters of a test's output that are kept to explain its end, and lines of them that are shown. */
+const LONGEST_TAIL = 4_096;
+const MOST_LAST_LINES = 20;
+/** The end of a test's output. */
+class Tail {
+    #text = '';
+    get text() {
+        return this.#text;
+    }
+    add(chunk) {
+        this.#text = (this.#text + chunk.toString()).slice(-LONGEST_TAIL);
+    }
+}
+/** Returns the last lines of a test's output, to show why it failed. */
+function lastLinesOf(tail, secrets) {
+    const lines = (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(tail).split(/\r\n|\n|\r/);
+    // the first line may be cut, and contain the rest of a secret
+    const whole = tail.length < LONGEST_TAIL ? lines : lines.slice(1);
+    return secrets.redact(whole.join('\n').trimEnd()).split('\n').slice(-MOST_LAST_LINES).join('\n');
+}
+
+
+/***/ }),
+
+/***/ 9326:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  N: () => (/* binding */ runTests)
+});
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./.build/src/action/tests.js
 var tests = __nccwpck_require__(3787);
 // EXTERNAL MODULE: ./.build/src/docker/command-line.js
@@ -74157,6 +74640,37 @@ function testArgs(inputs, image, { command, options }, name, runId) {
 
 // EXTERNAL MODULE: ./.build/src/pipeline/test-output.js
 var test_output = __nccwpck_require__(1096);
+;// CONCATENATED MODULE: ./.build/src/pipeline/test-platform.js
+
+
+/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
+async function platformOf({ plan, docker, signal }, { image }) {
+    const { platform } = plan.inputs;
+    if (platform === undefined)
+        return undefined;
+    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
+    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
+    const [os, architecture] = platform.split('/');
+    const own = stdout.trim();
+    // the variant is in the input only
+    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
+}
+/** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
+async function canRun({ docker, runId, signal }, { image }, platform) {
+    const name = `shared-docker-layers-${runId}-trial`;
+    const inputs = { testOptions: [], platform };
+    const args = testArgs(inputs, image, { command: 'true', options: [] }, name, runId);
+    const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
+    await (0,containers/* removeContainer */.od)(docker, name, signal);
+    // the kernel's word for a program that it cannot run (ENOEXEC), which runc passes on
+    return !/exec format error/i.test(stdout + stderr);
+}
+/** Says that tests do not run, and what to do. */
+function describeUntested({ kind, tests }, platform) {
+    const what = `${tests.length} ${kind?.replace('-', ' ') ?? 'test'}${tests.length === 1 ? '' : 's'}`;
+    return `Not tested: this engine cannot run ${platform}, so ${what} did not run; use a runner of that platform, or set up emulation (docker/setup-qemu-action)`;
+}
+
 ;// CONCATENATED MODULE: ./.build/src/pipeline/test.js
 
 
@@ -74173,24 +74687,16 @@ var test_output = __nccwpck_require__(1096);
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125;
-/** The tests of a run, by the image in which they run. */
-function suitesOf({ inputs, refs }) {
-    const { tests, productionTests } = inputs;
-    return {
-        builder: { image: refs.builder, tests, first: 1 },
-        production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
-    };
-}
-/** Returns the limit on how many tests run at the same time, for all suites of a run. */
-function limitOf({ testParallelism, tests, productionTests }) {
-    return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length));
-}
 /**
  * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
  * others do. After a cancellation, returns those that had ended before.
  */
 async function runTests(run, suite, limit) {
     const platform = suite.tests.length === 0 ? undefined : await platformOf(run, suite);
+    if (platform !== undefined && run.mayStayUntested && !(await canRun(run, suite, platform))) {
+        run.log.notice(describeUntested(suite, platform));
+        return [];
+    }
     const ended = await Promise.allSettled(suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index))));
     return ended.flatMap((outcome) => {
         if (outcome.status === 'fulfilled')
@@ -74199,18 +74705,6 @@ async function runTests(run, suite, limit) {
             return [];
         throw outcome.reason;
     });
-}
-/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
-async function platformOf({ plan, docker, signal }, { image }) {
-    const { platform } = plan.inputs;
-    if (platform === undefined)
-        return undefined;
-    const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image];
-    const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' });
-    const [os, architecture] = platform.split('/');
-    const own = stdout.trim();
-    // the variant is in the input only
-    return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 async function runTest(run, { kind, image, platform }, test, number) {
     const { plan, docker, log, runId, signal } = run;
@@ -74368,9 +74862,9 @@ class TestTimer {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   w: () => (/* binding */ fingerprintOfTest)
+/* harmony export */   wk: () => (/* binding */ fingerprintOfTest)
 /* harmony export */ });
-/* unused harmony export takeFingerprints */
+/* unused harmony exports takeFingerprints, secretIdsOf */
 /* harmony import */ var _action_tests_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3787);
 /* harmony import */ var _lib_hash_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7107);
 
@@ -74388,8 +74882,18 @@ function takeFingerprints(inputs, platform) {
     return {
         tests: isKnown ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
         allTests: isKnown && checks.length === 0 ? hashOf([tests, productionTests, testOptions, runsOn, platform]) : undefined,
-        inputs: hashOf([labels, inputs.secrets, inputs.ssh])
+        inputs: hashOf([labels, secretIdsOf(inputs), inputs.ssh, ...ofManifest(inputs)])
     };
+}
+/** Returns the ids of all secrets: those in the environment are among `secrets`. */
+function secretIdsOf({ secrets, secretFiles }) {
+    return [...secrets, ...secretFiles.map(({ id }) => id)];
+}
+/** Returns what changes only the manifest of production; nothing by default. */
+function ofManifest({ annotations, provenance, sbom }) {
+    const lasting = annotations.filter((one) => !COMMIT_LABEL.test(splitAtEquals(one)[0].replace(/^manifest:/, '')));
+    const all = [lasting, provenance ?? null, sbom ?? null];
+    return lasting.length === 0 && provenance === undefined && sbom === undefined ? [] : [all];
 }
 /** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */
 function fingerprintOfTest({ tests, testOptions, platform }, index) {
@@ -74419,7 +74923,7 @@ function isSelfContained(words) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* unused harmony exports REVISION_LABEL, BRANCH_LABEL, makeLabels, isOfAction, isProduction */
-/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6371);
+/* harmony import */ var _action_inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3100);
 /* harmony import */ var _variant_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7194);
 
 
@@ -74458,27 +74962,111 @@ function isProduction(labels) {
 
 /***/ }),
 
-/***/ 2445:
+/***/ 6299:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* unused harmony exports makeRefs, keyOf, tagsOfOthers, isOfBranch, isNamed, tagsOfCommit, productionRefs, movingTags */
+/* unused harmony exports checkNoCacheFilters, stagesWithoutCache, isRefreshing, isRefreshed, usesCacheSource, uncachedStages, startsFromRefreshed */
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
-/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+
 
 
 
 /**
- * @param publishBranch short name of the publishing branch
+ * Validates the names in the input `no-cache-filters`.
+ *
+ * @throws UserError
+ */
+function checkNoCacheFilters(dockerfile, { noCacheFilters }, needed) {
+    for (const name of noCacheFilters) {
+        const stage = findStage(dockerfile, name);
+        const input = `Input no-cache-filters names ${quote(name)}`;
+        if (!stage)
+            throw new UserError(`${input}, but there is no such stage; the stages are: ${listStages(dockerfile)}`);
+        if (stage.name === undefined) {
+            // moby/buildkit frontend/dockerui, IsNoCache
+            throw new UserError(`${input}, a stage without a name, which docker cannot select; give it one: FROM … AS NAME`);
+        }
+        if (!needed.some(({ index }) => index === stage.index)) {
+            throw new UserError(`${input}, which neither the builder nor the production stage needs; remove that line`);
+        }
+    }
+}
+/** Returns the indices of the stages that a run builds without any cache: those that the inputs name, and those that are built on them. */
+function stagesWithoutCache({ dockerfile, inputs }) {
+    const { noCache, noCacheFilters } = inputs;
+    const named = new Set(noCacheFilters.map((name) => findStage(dockerfile, name)?.index));
+    const isWithout = (stage) => noCache || chainOf(dockerfile, stage).some((index) => named.has(index));
+    return new Set(dockerfile.stages.filter(isWithout).map(({ index }) => index));
+}
+/** Returns whether a run builds anything without a cache, so that what earlier runs have published is not to be reused. */
+function isRefreshing({ noCache, noCacheFilters }) {
+    return noCache || noCacheFilters.length > 0;
+}
+/** Returns whether the image of a build is newer than all that earlier runs have made of the same content. */
+function isRefreshed(plan, { stage }) {
+    const without = stagesWithoutCache(plan);
+    return stagesNeededFor(plan.dockerfile, stageAt(plan.dockerfile, stage)).some((index) => without.has(index));
+}
+/** Returns whether a build can reuse anything of its cache source: the lowest of its own stages may have a cache. */
+function usesCacheSource(plan, { own }) {
+    const without = stagesWithoutCache(plan);
+    return own.some(({ stage }) => !without.has(stage));
+}
+/**
+ * Returns the names of the stages that a build must execute without a cache: none that an earlier build of the run has executed,
+ * because all images of a run have the same result of a stage. The name of a stage without one is `stage-N`.
+ */
+function uncachedStages(plan, { stage: index, images }) {
+    const { dockerfile, builds } = plan;
+    const without = stagesWithoutCache(plan);
+    if (without.size === 0)
+        return [];
+    const given = new Set(images.map(({ stage }) => stage));
+    const earlier = builds.slice(0, builds.findIndex(({ stage }) => stage === index));
+    const built = neededStages(dockerfile, earlier.map(({ stage }) => stageAt(dockerfile, stage)));
+    return stagesNeededFor(dockerfile, stageAt(dockerfile, index), given)
+        .filter((one) => without.has(one) && !given.has(one) && !built.some((other) => other.index === one))
+        .map((one) => nameOf(stageAt(dockerfile, one)));
+}
+/**
+ * Returns whether a build must start from the images of the stages built before. An engine that is kept may have older results of
+ * them, too. If the stage is built on one of them by FROM, the layers of its image tell; and built on an image, its own steps would
+ * be of no use to later runs.
+ */
+function startsFromRefreshed(plan, { stage, images }) {
+    const without = stagesWithoutCache(plan);
+    const chain = chainOf(plan.dockerfile, stageAt(plan.dockerfile, stage));
+    return images.some((image) => without.has(image.stage)) && !images.some((image) => chain.includes(image.stage));
+}
+
+
+/***/ }),
+
+/***/ 2445:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* unused harmony exports makeRefs, partOf, keyOf, tagsOfOthers, isOfBranch, isOfPublishing, isNamed, tagsOfCommit, productionRefs, movingTags */
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2485);
+
+
+
+/**
  * @throws UserError if a tag would be too long
  */
-function makeRefs(inputs, commit, cacheStages, publishBranch) {
+function makeRefs(inputs, commit, cacheStages, publishing) {
     const reference = (tag) => {
         if (isTag(tag))
             return `${inputs.image}:${tag}`;
         throw new UserError(`The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`);
     };
-    const { builderTag, latestTag } = inputs;
-    const builder = `${builderTag}-${commit.shortSha}`;
+    const { latestTag } = publishing;
+    const part = partOf(inputs);
+    const builderTag = builderTagOf(publishing.builderTag, inputs.platform);
+    // for all branches the same: other machines and clean-up scripts know it by its form
+    const builder = `${builderTagOf(inputs.builderTag, inputs.platform)}-${commit.shortSha}`;
+    const commitTag = commitTagOf(inputs.commitTag, commit.sha);
     const stages = cacheStages.map(({ stage }) => [
         keyOf(stage),
         {
@@ -74489,29 +75077,34 @@ function makeRefs(inputs, commit, cacheStages, publishBranch) {
     ]);
     const refs = {
         builder: reference(builder),
-        production: reference(commit.shortSha),
+        production: reference(part === undefined ? commitTag : platformTagOf(commitTag, part)),
         movingBuilder: reference(builderTag),
         movingProduction: reference(latestTag),
         stages: Object.fromEntries(stages)
     };
-    const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
+    const pullRequest = commit.pullRequest === undefined || part !== undefined ? undefined : reference(pullRequestTag(commit.pullRequest));
     // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
     const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])];
     const others = tagsOfOthers(inputs, commit);
-    const users = inputs.tags.filter((tag, index, tags) => !others.includes(tag) &&
+    const users = (part === undefined ? inputs.tags : []).filter((tag, index, tags) => !others.includes(tag) &&
         !held.some((ref) => sameReference(ref, tag)) &&
         tags.findIndex((other) => sameReference(other, tag)) === index);
     const names = (tag) => isOfBranch(tag, commit.branch) ||
-        isOfBranch(tag, publishBranch) ||
+        isOfPublishing(tag, publishing) ||
         isNamed(tag, latestTag) ||
+        isNamed(tag, inputs.latestTag) ||
         // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
-        (isNamed(tag, 'edge') && commit.branch === publishBranch);
+        (isNamed(tag, 'edge') && commit.branch === publishing.branch);
     return {
         ...refs,
         ...(pullRequest !== undefined && { pullRequest }),
         further: users.filter((tag) => !names(tag)),
         branch: users.filter(names)
     };
+}
+/** Returns the platform of the image that a run makes, if the images of several platforms are joined later; undefined otherwise. */
+function partOf({ platform, platforms }) {
+    return platforms.length > 0 ? platform : undefined;
 }
 /** Returns the key of a cache stage in `Refs.stages`. */
 function keyOf({ name, index }) {
@@ -74521,10 +75114,12 @@ function keyOf({ name, index }) {
  * Returns the user's tags that have the form of the tag of a commit or of a pull request, but of another one than this run
  * builds: its image must keep its tag.
  */
-function tagsOfOthers({ image, tags }, { shortSha, pullRequest }) {
+function tagsOfOthers({ image, tags, commitTag }, { sha, shortSha, pullRequest }) {
+    const own = [shortSha, commitTagOf(commitTag, sha)];
     return tags.filter((reference) => {
         const { tag = '' } = parseReference(reference);
-        const isOther = (isCommitTag(tag) && tag !== shortSha) || (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest));
+        const isOther = (isCommitTag(tag, commitTag) && !own.includes(tag)) ||
+            (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest));
         return isOther && sameRepository(image, reference);
     });
 }
@@ -74534,7 +75129,11 @@ function pullRequestTag(number) {
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 function isOfBranch(reference, branch) {
     const tag = parseReference(reference).tag ?? 'latest';
-    return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+    return branch !== '' && tag === tagOfBranch(branch);
+}
+/** Returns whether the tag of a reference is made of the name of a publishing branch; patterns name none. */
+function isOfPublishing(reference, { all }) {
+    return all.some((branch) => !branch.includes('*') && isOfBranch(reference, branch));
 }
 /** Returns whether a reference has a tag, in whichever repository. */
 function isNamed(reference, tag) {
@@ -74560,7 +75159,8 @@ function movingTags(refs) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* unused harmony exports planBuilds, splitAtBuilder */
-/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2445);
+/* harmony import */ var _registry_reserved_tags_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2485);
+/* harmony import */ var _references_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2445);
 
 
 
@@ -74596,7 +75196,7 @@ function planBuilds(parts) {
     return builds;
 }
 function planProduction(parts, builder, images) {
-    const { dockerfile, targetStage, refs, decision, labels } = parts;
+    const { dockerfile, targetStage, refs, decision, labels, isPart } = parts;
     return {
         kind: 'production',
         ...placeOf(parts, stageAt(dockerfile, targetStage), builder, images),
@@ -74604,10 +75204,10 @@ function planProduction(parts, builder, images) {
         cacheSource: refs.movingProduction,
         keptCache: keptCacheOf(refs.movingProduction),
         // no candidate: the run pushes the commit tag first, which is the same image
-        moving: refs.movingProduction,
+        ...(!isPart && { moving: refs.movingProduction }),
         tags: [
             ...(decision.push ? productionRefs(refs) : [refs.production]),
-            ...(decision.publish ? [refs.movingProduction] : []),
+            ...(decision.publish && !isPart ? [refs.movingProduction] : []),
             // the tests run by this name
             ...(builder.index === targetStage ? [refs.builder] : [])
         ],
@@ -74802,8 +75402,8 @@ var docker_errors = __nccwpck_require__(9129);
 var image_id = __nccwpck_require__(2847);
 // EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
 var transfer = __nccwpck_require__(8649);
-// EXTERNAL MODULE: ./.build/src/lib/retry.js + 2 modules
-var lib_retry = __nccwpck_require__(6855);
+// EXTERNAL MODULE: ./.build/src/lib/retry.js
+var lib_retry = __nccwpck_require__(681);
 // EXTERNAL MODULE: ./.build/src/registry/client-words.js
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/credentials.js
@@ -75596,9 +76196,10 @@ function childOf({ bytes }, platform) {
     const manifests = list(at(parseJson(bytes.toString()), 'manifests'));
     // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
     const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
-    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch]] = platform?.split('/') ?? [];
+    const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch], variant] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture);
-    return digestIn(fitting[0] ?? images[0]);
+    const exact = fitting.find((entry) => variant === undefined || at(entry, 'platform', 'variant') === variant);
+    return digestIn(exact ?? fitting[0] ?? images[0]);
 }
 function digestIn(descriptor) {
     const digest = text(at(descriptor, 'digest'));
@@ -75675,26 +76276,154 @@ function digestOf(bytes) {
 
 /***/ }),
 
+/***/ 2485:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   HW: () => (/* binding */ isReservedTag),
+/* harmony export */   OU: () => (/* binding */ isCommitTag),
+/* harmony export */   RH: () => (/* binding */ candidateOf),
+/* harmony export */   SK: () => (/* binding */ keptCacheOf),
+/* harmony export */   Uu: () => (/* binding */ partsOfTemplate),
+/* harmony export */   VG: () => (/* binding */ commitTagOf),
+/* harmony export */   WR: () => (/* binding */ tagOfBranch),
+/* harmony export */   fi: () => (/* binding */ ownUseOf),
+/* harmony export */   le: () => (/* binding */ isPullRequestTag),
+/* harmony export */   pM: () => (/* binding */ ownUseOfPlatforms),
+/* harmony export */   uY: () => (/* binding */ SHORT_TEMPLATE)
+/* harmony export */ });
+/* unused harmony exports platformInTag, builderTagOf, platformTagOf, stageTagOf */
+/** Returns whether the action itself uses such a tag, and reads something from it: `cache-` and `tested-` with a content key. */
+function isReservedTag(tag) {
+    return /^(cache|tested)-[0-9a-f]{16}$/.test(tag);
+}
+/** What a template of commit tags may have in place of the commit, and the form of the commit's digits there. */
+const COMMIT_PLACES = { '{short}': '[0-9a-f]{7}', '{sha}': '[0-9a-f]{40}(?:[0-9a-f]{24})?' };
+/** The template of the commit tags that every run knows. */
+const SHORT_TEMPLATE = '{short}';
+/** Splits a template of commit tags at its only placeholder; undefined if it does not have exactly one. */
+function partsOfTemplate(template) {
+    const [, before = '', place, after = ''] = /^([^{}]*)(\{short\}|\{sha\})([^{}]*)$/.exec(template) ?? [];
+    return place === undefined ? undefined : [before, place, after];
+}
+/**
+ * Returns the commit tag of a commit.
+ *
+ * @param template text with one placeholder, `{short}` or `{sha}`
+ */
+function commitTagOf(template, sha) {
+    return template.replace('{short}', sha.slice(0, 7)).replace('{sha}', sha);
+}
+/** Returns whether a tag has the form of a commit tag: 7 hex digits, or as the template makes it. */
+function isCommitTag(tag, template = SHORT_TEMPLATE) {
+    if (/^[0-9a-f]{7}$/.test(tag))
+        return true;
+    const [before, place, after] = partsOfTemplate(template) ?? [];
+    if (before === undefined || place === undefined || after === undefined)
+        return false;
+    if (!tag.startsWith(before) || !tag.endsWith(after))
+        return false;
+    return new RegExp(`^${COMMIT_PLACES[place]}$`).test(tag.slice(before.length, tag.length - after.length));
+}
+/** Returns whether a tag names the image of a pull request, as the action and docker/metadata-action do. */
+function isPullRequestTag(tag) {
+    return /^pr-[0-9]+$/.test(tag);
+}
+/** Returns the candidate tag, under which the action inspects an image before promotion, for a moving tag of the builder image. */
+function candidateOf(builderTag) {
+    return `${builderTag}-next`;
+}
+/** Returns the form of a platform in tags: `linux-arm64`. */
+function platformInTag(platform) {
+    return platform.toLowerCase().replaceAll('/', '-');
+}
+/** Returns the moving tag of the builder image of one platform: no two platforms share a builder image. */
+function builderTagOf(builderTag, platform) {
+    return platform === undefined ? builderTag : `${builderTag}-${platformInTag(platform)}`;
+}
+/** Returns the tag of one platform's image of a commit, from which an index of all platforms is made. */
+function platformTagOf(commitTag, platform) {
+    return `${commitTag}-${platformInTag(platform)}`;
+}
+/** Returns the tag of the kept cache, for production's moving tag or its reference. */
+function keptCacheOf(latest) {
+    return `${latest}-cache`;
+}
+/**
+ * Returns the tag of a cache stage's image for the corresponding tag of the builder image: moving, candidate or local. No two
+ * stages of a Dockerfile share one, because docker allows no stage name that begins with a digit (bk: instructions/parse.go).
+ */
+function stageTagOf(builderTag, { name, index }) {
+    return `${builderTag}-stage-${name ?? index}`;
+}
+/** Returns the tag that docker/metadata-action makes of the name of a branch (`type=ref,event=branch`). */
+function tagOfBranch(branch) {
+    return branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-');
+}
+/** Does the same as `ownUseOf` for the tags of single platforms. */
+function ownUseOfPlatforms(tag, { platform, platforms, commitTag, ...named }) {
+    for (const one of platform === undefined ? platforms : [platform]) {
+        const use = ownUseOf(tag, { ...named, builderTag: builderTagOf(named.builderTag, one) });
+        if (use !== undefined)
+            return use;
+        const end = `-${platformInTag(one)}`;
+        if (tag.endsWith(end) && isCommitTag(tag.slice(0, -end.length), commitTag)) {
+            return 'the images of single platforms (input platforms)';
+        }
+    }
+    return undefined;
+}
+/** Returns what the action itself uses a tag for, as a noun phrase with the input that names it; undefined if it does not. */
+function ownUseOf(tag, { builderTag, latestTag }) {
+    if (tag === builderTag)
+        return 'the builder image (input builder-tag)';
+    if (tag === keptCacheOf(latestTag))
+        return 'the kept cache of the production image (input latest-tag)';
+    const rest = tag.startsWith(`${builderTag}-`) ? tag.slice(builderTag.length + 1) : '';
+    const [, prefix, stage] = /^(next|[0-9a-f]{7})?(?:(?:^|-)(stage)-.+)?$/.exec(rest) ?? [];
+    if (stage !== undefined)
+        return 'the images of cache stages (input builder-tag)';
+    if (prefix === undefined)
+        return undefined;
+    return `${prefix === 'next' ? 'candidates for' : 'local copies of'} the builder image (input builder-tag)`;
+}
+
+
+/***/ }),
+
 /***/ 2460:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   d: () => (/* binding */ makeOutputs)
+/* harmony export */   d: () => (/* binding */ makeOutputs),
+/* harmony export */   q: () => (/* binding */ artifactOf)
 /* harmony export */ });
+/* harmony import */ var _registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8330);
+/* harmony import */ var _registry_reference_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5626);
+
+
 /**
  * Returns the value of every output, whatever happened: a forged workflow command could set an output that the action left unset.
  *
  * @param path of the JSON report; '' if there is none
  */
 function makeOutputs(report, path) {
-    const { builder, production, publication, tests, unchanged, cache, pullSize, engine } = report;
+    const { builder, production, publication, unchanged, cache, pullSize, engine, platforms } = report;
+    const all = platforms?.flatMap(({ platform, tests }) => tests.map((test) => ({ ...test, platform }))) ?? report.tests;
     return {
-        image: production?.imageId ? production.image : unchanged ? (publication?.pushed[0] ?? unchanged.image) : '',
+        image: production?.imageId
+            ? production.image
+            : platforms
+                ? (publication?.pushed[0] ?? '')
+                : unchanged
+                    ? (publication?.pushed[0] ?? unchanged.image)
+                    : '',
         'short-sha': report.commit?.slice(0, 7) ?? '',
         branch: report.branch ?? '',
         'builder-image': builder?.imageId ? builder.image : '',
         'image-id': production?.imageId ?? '',
         digest: publication?.digest ?? '',
+        ref: publishedImage(report),
         tags: publication?.pushed.join('\n') ?? '',
         'cache-tags': report.cacheTags.join('\n'),
         pushed: String((publication?.pushed.length ?? 0) > 0),
@@ -75706,14 +76435,34 @@ function makeOutputs(report, path) {
         'pull-bytes': String(pullSize?.bytes ?? ''),
         'pull-bytes-full': String(pullSize?.fullBytes ?? ''),
         cache: JSON.stringify(cache.stages.map(({ miss, ...stage }) => ({ ...stage, ...(miss && { miss: withoutStage(miss) }) }))),
-        tests: JSON.stringify(tests.map(({ kind, command, status, exitCode, seconds, passedFor }) => ({
+        tests: JSON.stringify(all.map(({ kind, command, status, exitCode, seconds, passedFor, ...test }) => ({
+            ...('platform' in test && { platform: test.platform }),
             ...(kind !== undefined && { kind }),
             ...{ command, status, exitCode, seconds },
             ...(passedFor !== undefined && { passedFor })
         }))),
         engine: engine ? JSON.stringify({ version: engine.version, store: engine.store, strategy: engine.strategy }) : '{}',
+        'platform-result': report.platformResult ?? '',
         report: path
     };
+}
+/** Returns the published production image as IMAGE@DIGEST; '' if nothing was pushed. */
+function publishedImage({ references, publication }) {
+    if (references === undefined || !publication?.digest)
+        return '';
+    return `${(0,_registry_reference_js__WEBPACK_IMPORTED_MODULE_1__/* .repositoryOf */ ._M)(references.production)}@${publication.digest}`;
+}
+/**
+ * Returns the line for the file that GITHUB_ARTIFACTS names, from which actions/attest finds its subject (actions/runner
+ * CreateArtifactsFileCommand.cs); '' if nothing was pushed, or the run failed. The subject has a full name: actions/attest needs the registry.
+ */
+function artifactOf(report) {
+    const [name = '', digest] = publishedImage(report).split('@');
+    // after a failure, the image may be another one than the one that was tested
+    if (digest === undefined || report.failures.length > 0)
+        return '';
+    const { registry, path } = (0,_registry_image_reference_js__WEBPACK_IMPORTED_MODULE_0__/* .parseRepository */ .SU)(name);
+    return `oci://${registry}/${path}@${digest}`;
 }
 function withoutStage({ stage: _, ...miss }) {
     return miss;
@@ -75762,6 +76511,7 @@ function pick(outputs, names) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $U: () => (/* binding */ joinVerdicts),
 /* harmony export */   Ey: () => (/* binding */ describeStep),
 /* harmony export */   aV: () => (/* binding */ judgeCache),
 /* harmony export */   oB: () => (/* binding */ judgeMisses),
@@ -75786,6 +76536,19 @@ function judgeCache(result) {
             const miss = misses.find((other) => other.stage === stage);
             return { stage, ...count(steps.filter((step) => step.stage === stage)), ...(miss && { miss }) };
         })
+    };
+}
+/** Returns the verdict on all platforms, with the platform in the name of each stage. */
+function joinVerdicts(platforms) {
+    const all = platforms.map((one) => ({ platform: one.platform, verdict: judgeCache(one) }));
+    const hits = new Set(all.map(({ verdict }) => verdict.hit));
+    const sum = (of) => all.reduce((total, { verdict }) => total + verdict[of], 0);
+    const [only = 'none'] = hits;
+    return {
+        hit: hits.size > 1 ? 'partial' : only,
+        cached: sum('cached'),
+        total: sum('total'),
+        stages: all.flatMap(({ platform, verdict }) => verdict.stages.map((stage) => ({ ...stage, stage: `${stage.stage} (${platform})` })))
     };
 }
 /** Returns the unexpected cache misses of a run of the publishing branch, as warnings or as failures. */
@@ -75837,7 +76600,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   nd: () => (/* binding */ readHandOff)
 });
 
-// UNUSED EXPORTS: readHandedResult
+// UNUSED EXPORTS: readHandedPlatform, readHandedResult
 
 // EXTERNAL MODULE: ./node_modules/ajv/dist/2020.js
 var _2020 = __nccwpck_require__(2210);
@@ -75982,6 +76745,64 @@ const HAND_OFF_SCHEMA = {
         ...['images', 'startedAt', 'builds', 'timeline']
     ]
 };
+/** A test of an image of one platform: of any kind, run or not. */
+const platformTest = {
+    ...test,
+    properties: {
+        ...test.properties,
+        status: { enum: [...test.properties.status.enum, 'unchanged'] },
+        kind: { enum: ['production-test', 'check'] },
+        passedFor: hand_off_schema_text
+    }
+};
+const pullSize = {
+    type: 'object',
+    properties: {
+        previous: hand_off_schema_text,
+        bytes: count,
+        fullBytes: count,
+        layers: count,
+        reusedLayers: count
+    },
+    required: ['bytes', 'fullBytes', 'layers', 'reusedLayers']
+};
+const PLATFORM_RESULT_SCHEMA = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'The image of one platform, as the run that joins all platforms gets it, version 1',
+    description: 'Version 1 never changes the meaning of a field, but it may get further fields. publish believes none of it without a check.',
+    type: 'object',
+    properties: {
+        version: { const: 1 },
+        runId,
+        attempt: {
+            type: 'integer',
+            minimum: 1,
+            description: 'GITHUB_RUN_ATTEMPT: the newest result of a platform counts.'
+        },
+        commit,
+        image: { ...hand_off_schema_text, description: 'The input image.' },
+        variant: { ...hand_off_schema_text, description: 'What tells the image from others of the same commit.' },
+        buildArgs: { ...hand_off_schema_text, description: 'What tells it from others of the same commit and variant.' },
+        platform: { ...hand_off_schema_text, description: 'os/architecture, in lower case.' },
+        digest: { ...hand_off_schema_text, pattern: '^sha256:[0-9a-f]{64}$', description: 'Of the image in the registry.' },
+        unchanged: {
+            type: 'object',
+            properties: { image: hand_off_schema_text, digest: hand_off_schema_text, commit: hand_off_schema_text, builderCommit: hand_off_schema_text },
+            required: ['image', 'digest', 'commit', 'builderCommit'],
+            description: 'The earlier image of the same content, if the run only tagged that.'
+        },
+        tests: { type: 'array', maxItems: 10_000, items: platformTest },
+        startedAt,
+        builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+        cacheTags: { type: 'array', maxItems: 1_000, items: hand_off_schema_text, description: 'For the report, as there.' },
+        pullSize,
+        timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
+    },
+    required: [
+        ...['version', 'runId', 'attempt', 'commit', 'image', 'variant', 'buildArgs', 'platform', 'digest', 'tests'],
+        ...['startedAt', 'builds', 'cacheTags', 'timeline']
+    ]
+};
 const TEST_RESULT_SCHEMA = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'The result of one test that the action test of Shared Docker Layers hands to publish, version 1',
@@ -76020,6 +76841,7 @@ function imagesOf({ transport, digest, images }) {
 }
 const ajv = new _2020.Ajv2020({ strict: true });
 const isHandOff = ajv.compile(HAND_OFF_SCHEMA);
+const isHandedPlatform = ajv.compile(PLATFORM_RESULT_SCHEMA);
 const isHandedResult = ajv.compile(TEST_RESULT_SCHEMA);
 /**
  * Reads a hand-off, which another machine has written.
@@ -76043,6 +76865,14 @@ function readHandOff(text, file) {
  */
 function readHandedResult(text, file) {
     return read(text, file, isHandedResult, 'the result of a test');
+}
+/**
+ * Reads the result of one platform, which another machine has written.
+ *
+ * @throws UserError
+ */
+function readHandedPlatform(text, file) {
+    return read(text, file, isHandedPlatform, 'the result of a platform');
 }
 function read(text, file, isValid, what) {
     const value = (0,json/* parseJson */.qF)(text);

@@ -11,7 +11,10 @@
  */
 
 /** Cache tags, tested tags, and the tags by which a build on another runner is tested. */
-const TEMPORARY = /^(cache-[0-9a-f]{16}|tested-[0-9a-f]{16}|builder-[0-9a-f]{7}(-stage-.+)?)$/
+const TEMPORARY =
+  /^(cache-[0-9a-f]{16}|tested-[0-9a-f]{16}|builder-(linux-[a-z0-9]+(-v[0-9]+)?-)?[0-9a-f]{7}(-stage-.+)?)$/
+/** The tag of one platform's image of a commit, after that commit's tag. The index under that tag names this image. */
+const PLATFORM = /^(.+)-linux-[a-z0-9]+(-v[0-9]+)?$/
 /** What a template of commit tags has in place of the commit. */
 const DIGITS = { '{short}': '[0-9a-f]{7}', '{sha}': '([0-9a-f]{40}|[0-9a-f]{64})' }
 /** The tag of a pull request, which is temporary once the pull request is closed. */
@@ -72,13 +75,20 @@ function commitTags() {
   return new RegExp(`^${prefix}${DIGITS[place]}${suffix}$`)
 }
 
+/** Returns the tag of the index to which the image of one platform belongs; undefined for other tags. */
+function indexOf(tag, ofCommit) {
+  const [, commitTag = ''] = PLATFORM.exec(tag) ?? []
+  return ofCommit.test(commitTag) ? commitTag : undefined
+}
+
 /** Returns whether a version is older than the limit and has only temporary tags. */
 function isUnneeded(version, openPullRequests, ofCommit) {
   const age = Date.now() - Math.max(Date.parse(version.created_at), Date.parse(version.updated_at))
   const tags = tagsOf(version)
   const isTemporary = (tag) => {
     const [, number] = PULL_REQUEST.exec(tag) ?? []
-    return number === undefined ? TEMPORARY.test(tag) || ofCommit.test(tag) : !openPullRequests.has(number)
+    if (number !== undefined) return !openPullRequests.has(number)
+    return TEMPORARY.test(tag) || ofCommit.test(tag) || indexOf(tag, ofCommit) !== undefined
   }
   return age > Number(days) * 24 * 60 * 60 * 1000 && tags.length > 0 && tags.every(isTemporary)
 }
@@ -97,20 +107,27 @@ async function cleanUp() {
   const versions = await readAll(`${versionsUrl}?per_page=100`)
 
   let deleted = 0
-  for (const { id } of versions.filter((version) => isUnneeded(version, open, ofCommit))) {
+  const tags = new Set(versions.flatMap(tagsOf))
+  const indexesOf = (version) => tagsOf(version).flatMap((tag) => indexOf(tag, ofCommit) ?? [])
+  const unneeded = versions.filter((version) => isUnneeded(version, open, ofCommit))
+  // indexes first: an index without its images is broken
+  const [parts, others] = [true, false].map((isPart) => unneeded.filter((one) => indexesOf(one).length > 0 === isPart))
+  for (const { id } of [...others, ...parts]) {
     const url = `${versionsUrl}/${id}`
     // a run may have given the image a further tag meanwhile
     const { value: version } = await read(url)
-    if (!isUnneeded(version, open, ofCommit)) continue
+    if (!isUnneeded(version, open, ofCommit) || indexesOf(version).some((tag) => tags.has(tag))) continue
     const what = `${version.name} (${tagsOf(version).join(', ')})`
     if (dryRun !== 'false') {
       console.log(`Would delete ${what}`)
+      for (const tag of tagsOf(version)) tags.delete(tag)
       continue
     }
     const response = await send('DELETE', url)
     if (response.ok) {
       deleted += 1
       console.log(`Deleted ${what}`)
+      for (const tag of tagsOf(version)) tags.delete(tag)
     } else if (response.status === 400) {
       // the last tagged version of a package, and a public version with more than 5,000 downloads
       console.log(`::warning::GitHub keeps ${what}, ${await describe(response)}`)

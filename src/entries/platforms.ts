@@ -119,6 +119,11 @@ export async function joinHanded(action: Action, results: readonly ReadPlatform[
       ...checks.map(({ command }) => ({ kind: 'check' as const, command }))
     ]
   }
+  if (!plan.decision.push) {
+    action.log.notice('Nothing is joined, because this run may not push: no job has pushed the image of its platform')
+    action.planned(plan)
+    return emptyResult()
+  }
   const judged = judgePlatforms(expected, results)
   const result = resultOf(judged.platforms)
   result.failures.push(...judged.problems.map((message) => ({ kind: 'error', message }) as const))
