@@ -16,6 +16,10 @@ const WITHOUT_COUNTERPART: Record<string, string> = {
   'layout.test.ts': 'is about all of src',
   'clean-up.test.ts': 'is about the workflow in examples/clean-up',
   'examples.test.ts': 'is about the workflows in examples',
+  'bench/account.test.ts': 'is about the benchmark',
+  'bench/history.test.ts': 'is about the benchmark',
+  'bench/results.test.ts': 'is about the benchmark',
+  'bench/step-keys.test.ts': 'is about the benchmark',
   'pipeline/histories.test.ts': 'plays whole runs, from the event to the outputs',
   'report/recorded-summaries.test.ts': 'is about the files in docs/summaries'
 }
