@@ -15,6 +15,15 @@ export interface Part {
 const OUTER: SpanKind[] = ['run', 'prepare', 'wait']
 const OUTER_NAMES = ['Cache tags', 'Explain', 'Take over the images']
 
+/** The kinds of span that measure nothing but a call of docker, by its command. */
+const WRAPPERS: Record<string, SpanKind[]> = {
+  'docker build': ['build'],
+  'docker buildx build': ['build', 'fetch'],
+  'docker pull': ['fetch'],
+  'docker push': ['publish'],
+  'docker run': ['test']
+}
+
 /** Names of the parts, by the beginning of a span's name. */
 const PARTS: [RegExp, string][] = [
   [/^Build \S+:builder-stage-/, 'build a cache stage'],
@@ -22,6 +31,7 @@ const PARTS: [RegExp, string][] = [
   [/^Build /, 'build the production stage'],
   [/^Prefetch/, 'prefetch'],
   [/^Test /, 'tests'],
+  [/^Pull /, 'pull'],
   [/^Push /, 'push'],
   [/^Tag /, 'set tags in the registry'],
   [/^Inspect /, 'inspect the registry'],
@@ -38,17 +48,16 @@ export function account(timelines: readonly (readonly Span[])[]): Part[] {
     parts.set(name, part)
   }
   for (const timeline of timelines) {
-    const spans = timeline.filter((span) => !isWrapped(span, timeline) && partOf(span) !== '')
+    const commands = timeline.filter(({ kind }) => kind === 'command')
+    const wrappers = new Map(commands.map((command) => [command, wrapperOf(command, timeline)]))
+    const spans = timeline.filter((span) => wrappers.get(span) === undefined && partOf(span) !== '')
     for (const [name, own] of Map.groupBy(spans, partOf)) add(name, 'seconds', covered(own))
     for (const { seconds, running } of intervals(spans)) {
       const inner = running.filter((span) => !isOuter(span))
       const [name = '', ...others] = new Set((inner.length > 0 ? inner : running).map(partOf))
       if (others.length === 0) add(name, 'alone', seconds)
     }
-    for (const command of timeline.filter(({ kind }) => kind === 'command')) {
-      const wrapper = timeline.find((span) => wraps(span, command))
-      add(partOf(wrapper ?? command), 'clients', 1)
-    }
+    for (const [command, wrapper] of wrappers) add(partOf(wrapper ?? command), 'clients', 1)
   }
   return [...parts.values()].sort((a, b) => b.seconds - a.seconds)
 }
@@ -92,13 +101,12 @@ function isOuter({ kind, name }: Span): boolean {
   return OUTER.includes(kind) || OUTER_NAMES.includes(name)
 }
 
-/** Whether a span of the action measures exactly this call of docker. */
-function wraps(span: Span, command: Span): boolean {
-  const late = command.start - span.start
-  const early = span.start + span.seconds - (command.start + command.seconds)
-  return !isOuter(span) && span.kind !== 'command' && [late, early].every((gap) => gap > -0.005 && gap < 0.02)
-}
-
-function isWrapped(span: Span, timeline: readonly Span[]): boolean {
-  return span.kind === 'command' && timeline.some((other) => wraps(other, span))
+/** Returns the span that measures exactly this call of docker: it begins with the call, and of several ends closest to it. */
+function wrapperOf(command: Span, timeline: readonly Span[]): Span | undefined {
+  const kinds = WRAPPERS[command.name] ?? []
+  const late = (span: Span): number => command.start - span.start
+  const early = (span: Span): number => Math.abs(span.start + span.seconds - command.start - command.seconds)
+  return timeline
+    .filter((span) => kinds.includes(span.kind) && late(span) > -0.005 && late(span) < 0.05)
+    .sort((a, b) => early(a) - early(b))[0]
 }

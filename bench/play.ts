@@ -83,7 +83,14 @@ async function measure(play: Play, method: Method, agent: Agent, run: Run, works
   const seconds = (performance.now() - began) / 1_000
   const after = { ...agent.traffic(), ...agent.usage() }
   const executed = namesOfExecuted(steps)
-  const cpu = (key: keyof CpuSeconds): number => rounded(after.seconds[key] - before.seconds[key])
+  const used = (key: keyof CpuSeconds): number => rounded(after.seconds[key] - before.seconds[key])
+  const cpu = {
+    engine: used('engine'),
+    steps: used('steps'),
+    tests: used('tests'),
+    clients: used('clients'),
+    action: used('action')
+  }
   return {
     executed,
     timeline,
@@ -92,7 +99,7 @@ async function measure(play: Play, method: Method, agent: Agent, run: Run, works
       executed: executed.size,
       pulled: after.pulled - before.pulled,
       pushed: after.pushed - before.pushed,
-      cpu: { engine: cpu('engine'), steps: cpu('steps'), tests: cpu('tests'), clients: cpu('clients') },
+      cpu,
       clients: after.clientStarts - before.clientStarts,
       fourCores: rounded(estimateFourCores(timeline, seconds))
     }

@@ -11,7 +11,7 @@ export interface MeasuredCommit {
   /** Bytes from and to the registry. */
   pulled: number
   pushed: number
-  /** Seconds of processor time of the engine itself, the commands of RUN instructions, the tests, and the clients with the action. */
+  /** Seconds of processor time of the engine itself, the commands of RUN instructions, the tests, docker clients, and the action. */
   cpu: CpuSeconds
   /** Number of docker clients that were started. */
   clients: number
@@ -24,10 +24,11 @@ export interface CpuSeconds {
   steps: number
   tests: number
   clients: number
+  action: number
 }
 
 const SUMS = ['seconds', 'executed', 'unchanged', 'pulled', 'pushed', 'clients', 'fourCores'] as const
-const CPU = ['engine', 'steps', 'tests', 'clients'] as const
+const CPU = ['engine', 'steps', 'tests', 'clients', 'action'] as const
 
 /** Totals of all commits, and the median time of the commits that change the source. */
 export interface Summary extends Record<(typeof SUMS)[number], number> {

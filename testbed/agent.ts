@@ -54,7 +54,7 @@ export class Agent {
   /** argv prefix that runs a command inside the agent's network namespace. */
   readonly prefix: string[]
   readonly #place: AgentPlace
-  /** The same prefix without the control group of the clients. */
+  /** The same prefix without a control group. */
   readonly #enter: string[]
   readonly #time: ProcessorTime | undefined
   #engine: Daemon | undefined
@@ -69,7 +69,7 @@ export class Agent {
     this.#time = options.counted ? new ProcessorTime(agentCgroup(bed, number), folder) : undefined
     // `ip netns exec` would hide the control groups; nsenter enters only the network namespace.
     this.#enter = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--', ...(trust?.prefix ?? [])]
-    this.prefix = [...(this.#time?.prefix('clients') ?? []), ...this.#enter]
+    this.prefix = [...(this.#time?.prefix('action') ?? []), ...this.#enter]
     this.env = {
       PATH: this.#time ? `${this.#time.path}:${files.clientPath}` : files.clientPath,
       HOME: join(folder, 'home'),

@@ -10,11 +10,13 @@ export interface ProcessorSeconds {
   steps: number
   /** Containers that the docker client ran. */
   tests: number
-  /** Docker clients and all other processes that the agent runs, such as the action. */
+  /** Docker clients and their plugins. */
   clients: number
+  /** All other processes that the agent runs: the action itself. */
+  action: number
 }
 
-const COUNTED = ['engine', 'tests', 'clients'] as const
+const COUNTED = ['engine', 'tests', 'clients', 'action'] as const
 type Counted = (typeof COUNTED)[number]
 
 /** Counts the processor time of one agent with control groups below the agent's own, whose count is the sum of all. */
@@ -32,8 +34,8 @@ export class ProcessorTime {
   }
 
   /**
-   * Creates the control groups, and a docker command that counts its starts and puts the containers of `docker run` into the group of
-   * the tests. An option of the tests could not do that: the action would not skip unchanged tests with it.
+   * Creates the control groups, and a docker command that counts its starts, moves to the group of the clients, and puts the containers of
+   * `docker run` into that of the tests. An option of the tests could not do that: the action would not skip unchanged tests with it.
    *
    * @param clientPath the PATH of the real docker command
    */
@@ -44,6 +46,7 @@ export class ProcessorTime {
     const script = [
       '#!/bin/sh',
       `echo >> '${this.#starts}'`,
+      `echo $$ > '${join(this.#group('clients'), 'cgroup.procs')}'`,
       `PATH='${clientPath}'`,
       'if [ "$1" = run ]; then',
       '  shift',
@@ -61,17 +64,17 @@ export class ProcessorTime {
   }
 
   /** argv prefix that runs a command in a group. */
-  prefix(name: Exclude<Counted, 'tests'>): string[] {
+  prefix(name: 'engine' | 'action'): string[] {
     // bash, because sh drops variables such as INPUT_BUILD-ARGS
     return ['bash', '-c', 'echo $$ > "$0" && exec "$@"', join(this.#group(name), 'cgroup.procs')]
   }
 
   /** The time that the agent has used so far. */
   seconds(): ProcessorSeconds {
-    const [engine, tests, clients] = COUNTED.map((name) => secondsOf(this.#group(name)))
-    const counted = { engine: engine ?? 0, tests: tests ?? 0, clients: clients ?? 0 }
-    const all = secondsOf(join(hierarchy(), this.#cgroup))
-    return { ...counted, steps: Math.max(0, all - counted.engine - counted.tests - counted.clients) }
+    const own = (name: Counted): number => secondsOf(this.#group(name))
+    const counted = { engine: own('engine'), tests: own('tests'), clients: own('clients'), action: own('action') }
+    const others = Object.values(counted).reduce((sum, seconds) => sum + seconds, 0)
+    return { ...counted, steps: Math.max(0, secondsOf(join(hierarchy(), this.#cgroup)) - others) }
   }
 
   /** How often a docker client has been started. */

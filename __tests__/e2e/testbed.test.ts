@@ -52,7 +52,7 @@ describe.each(availableEngines())('Docker $version, $store store', (engine) => {
 })
 
 describe('an agent that counts', () => {
-  it('tells the processor time of engine, steps, tests and clients apart', async () => {
+  it('tells the processor time of engine, steps, tests, clients and other processes apart', async () => {
     const bed = await TestBed.start()
     const { busybox } = await pushBaseImages(bed, ['busybox'])
     const agent = await bed.agent(availableEngines().at(-1) as EngineSpec, { counted: true })
@@ -61,6 +61,7 @@ describe('an agent that counts', () => {
     const env = { 'INPUT_BUILD-ARGS': 'kept' }
     expect((await agent.run('env', [], { env })).stdout).toContain('INPUT_BUILD-ARGS=kept')
     const start = agent.usage()
+    expect(start.seconds.action).toBeGreaterThan(0)
     await agent.docker('run', '--rm', busybox, 'sh', '-c', busy)
     const tested = agent.usage()
     await agent.run('docker', ['build', '-'], { input: `FROM ${busybox}\nRUN ${busy}\n` })
@@ -73,6 +74,7 @@ describe('an agent that counts', () => {
     expect(used('steps', tested, built)).toBeGreaterThan(0.1)
     expect(used('engine', start, built)).toBeGreaterThan(0)
     expect(used('clients', start, built)).toBeGreaterThan(0)
+    expect(used('action', start, built)).toBeLessThan(used('clients', start, built))
     expect(built.clientStarts - start.clientStarts).toBe(2)
     await bed.stop()
     expect(remains(agent.folder, [namespaceOf(agent.prefix)])).toEqual(NOTHING)

@@ -9,7 +9,7 @@ import {
 } from '../../../bench/results.ts'
 
 function commit(kind: MeasuredCommit['kind'], seconds: number): MeasuredCommit {
-  const cpu = { engine: seconds / 4, steps: seconds / 4, tests: seconds / 4, clients: seconds / 4 }
+  const cpu = { engine: seconds / 4, steps: seconds / 4, tests: seconds / 4, clients: seconds / 8, action: seconds / 8 }
   const counts = { executed: 4, unchanged: 1, pulled: 1_000_000, pushed: 500_000, clients: 30 }
   return { kind, seconds, ...counts, cpu, fourCores: seconds / 2 }
 }
@@ -31,7 +31,7 @@ describe('summarize', () => {
   it('adds up all runs, and takes the median of source changes', () => {
     expect(summarize(STORE.methods[0]?.commits ?? [])).toEqual({
       ...{ seconds: 80, sourceMedian: 20, executed: 12, unchanged: 3, pulled: 3_000_000, pushed: 1_500_000 },
-      ...{ clients: 90, fourCores: 40, cpu: { engine: 20, steps: 20, tests: 20, clients: 20 } }
+      ...{ clients: 90, fourCores: 40, cpu: { engine: 20, steps: 20, tests: 20, clients: 10, action: 10 } }
     })
   })
 })
@@ -58,7 +58,8 @@ describe('tabulate', () => {
       '  engine                         20.0    15.0        10.0',
       '  steps                          20.0    15.0        10.0',
       '  tests                          20.0    15.0        10.0',
-      '  clients                        20.0    15.0        10.0',
+      '  clients                        10.0     7.5         5.0',
+      '  action                         10.0     7.5         5.0',
       'docker client starts               90      90          90',
       'steps executed                     12      12          12',
       '  of them unchanged                 3       3           3',
