@@ -133,7 +133,7 @@ async function checkImages(play: Play): Promise<{ docker: string; buildx: string
     const sums = new Set<string>()
     for (const method of methods) {
       const image = `${imageOf(play, method)}:latest`
-      const print = 'node dist/bundle/index.js --version && cat dist/bundle/* | sha256sum'
+      const print = 'node dist/bundle/index.js --version && find dist -type f | sort | xargs cat | sha256sum'
       const [version, sum = ''] = (await agent.docker('run', '--rm', image, 'sh', '-c', print)).split('\n')
       if (version !== expected) throw new Error(`${image} has version ${version} instead of ${expected}`)
       sums.add(sum)

@@ -89,7 +89,9 @@ export function makeTeamTrace(): Commit[] {
   // every change is in another module: the branches merge without conflicts
   const source = (branch?: string): Commit => {
     changes++
-    const files = moduleFile((changes * 37) % MODULES, `change ${changes}`)
+    const [[path, text] = ['', '']] = Object.entries(moduleFile((changes * 37) % MODULES))
+    // no comment: the compiler would drop it, and production would be the same
+    const files = { [path]: `${text}\nexport const change = ${changes}\n` }
     return { kind: 'source', version, change: { files }, ...(branch === undefined ? {} : { branch }) }
   }
   const release = (next: string): Commit => {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
+import ts from 'typescript'
 import { filesIn } from '../../../bench/files.ts'
 import { History, type Run } from '../../../bench/history.ts'
 import { stepKeys } from '../../../bench/step-keys.ts'
@@ -85,6 +86,16 @@ describe('the team trace', () => {
       expect(run?.sha).not.toBe(master?.sha)
     }
     expect(runs.flatMap(({ kind, tags }) => tags.map((tag) => [kind, tag]))).toEqual([['release', 'v1.1.0']])
+  })
+})
+
+describe('the source changes of the team trace', () => {
+  it('change what the compiler writes, so production changes, too', () => {
+    const compile = (text = ''): string => ts.transpileModule(text, {}).outputText
+    const [cold, ...others] = makeTeamTrace().map(({ change }) => ('files' in change ? change.files : {}))
+    const changed = others.flatMap((files) => Object.entries(files)).filter(([path]) => path.startsWith('src/modules/'))
+    expect(changed).toHaveLength(10)
+    for (const [path, text] of changed) expect(compile(text)).not.toBe(compile(cold?.[path]))
   })
 })
 
