@@ -25,7 +25,9 @@ const onAllEngines = [
   'e2e/branches',
   'e2e/content-keys',
   'e2e/names',
+  'e2e/inputs',
   'e2e/restored-images',
+  'e2e/platforms',
   'e2e/what-ships'
 ]
 // in sequence: parallel tests would delay those on real engines

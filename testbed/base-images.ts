@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { chmod, copyFile, cp, mkdir, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import type { TestBed } from './bed.ts'
-import { cacheFolder, ensureTools } from './engines.ts'
-import { cachedLayer, type Layer, pushImage } from './image.ts'
+import { cacheFolder, ensureBusybox386, ensureTools } from './engines.ts'
+import { cachedLayer, type Layer, pushImage, pushIndex } from './image.ts'
 import { withLock } from './lock.ts'
 import { installPackages } from './packages.ts'
 import { run, systemPath } from './process.ts'
@@ -63,9 +63,21 @@ export async function pushFiles(
   return `${registry.host}/${repository}:1`
 }
 
-async function busyboxLayer(): Promise<Layer> {
-  return layer('busybox', async (root) => {
-    const busybox = join(await ensureTools(), 'busybox')
+/** Pushes a base image for linux/amd64 and linux/386, whose programs this machine runs both; returns its reference. */
+export async function pushBaseOfPlatforms({ registry }: TestBed): Promise<string> {
+  const config = { Env: [`PATH=${systemPath}`], Cmd: ['sh'] }
+  const foreign = await busyboxLayer('busybox-386', await ensureBusybox386())
+  const images = [
+    await pushImage(registry, 'base/platforms', 'amd64', [await busyboxLayer()], config),
+    await pushImage(registry, 'base/platforms', '386', [foreign], config, '386')
+  ]
+  await pushIndex(registry, 'base/platforms', '1', images)
+  return `${registry.host}/base/platforms:1`
+}
+
+async function busyboxLayer(name = 'busybox', program?: string): Promise<Layer> {
+  return layer(name, async (root) => {
+    const busybox = program ?? join(await ensureTools(), 'busybox')
     await mkdir(join(root, 'bin'))
     await copyFile(busybox, join(root, 'bin/busybox'))
     for (const applet of (await run(busybox, ['--list-full'])).stdout.trim().split('\n')) {

@@ -172,6 +172,15 @@ export async function ensureCompose(): Promise<string | undefined> {
   return join(target, 'usr/libexec/docker/cli-plugins/docker-compose')
 }
 
+/** Returns the path of a static busybox for linux/386, which this machine also runs, and downloads it if it is missing. */
+export async function ensureBusybox386(): Promise<string> {
+  const target = join(cacheFolder(), 'busybox-386')
+  const finish = async (): Promise<void> => undefined
+  await once(target, () => unpackPackages(cacheFolder(), 'bookworm', ['busybox-static:i386'], target, finish, ['i386']))
+  const [first = ''] = ['bin/busybox', 'usr/bin/busybox'].filter((file) => existsSync(join(target, file)))
+  return join(target, first)
+}
+
 async function once(target: string, make: () => Promise<void>): Promise<void> {
   if (existsSync(target)) return
   await mkdir(cacheFolder(), { recursive: true })

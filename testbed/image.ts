@@ -21,7 +21,16 @@ export interface ImageConfig {
   Cmd: string[]
 }
 
+/** An image in an index (OCI image-spec image-index.md). */
+export interface Descriptor {
+  mediaType: string
+  digest: string
+  size: number
+  platform: { os: string; architecture: string }
+}
+
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json'
+const indexType = 'application/vnd.oci.image.index.v1+json'
 const configType = 'application/vnd.docker.container.image.v1+json'
 const layerType = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
 const epoch = '2020-01-01T00:00:00Z'
@@ -68,10 +77,11 @@ export async function pushImage(
   repository: string,
   tag: string,
   layers: Layer[],
-  config: ImageConfig
-): Promise<void> {
+  config: ImageConfig,
+  architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
+): Promise<Descriptor> {
   const image = {
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    architecture,
     os: 'linux',
     created: epoch,
     config,
@@ -88,6 +98,30 @@ export async function pushImage(
     config: { mediaType: configType, digest, size: bytes.length },
     layers: layers.map((layer) => ({ mediaType: layerType, digest: layer.digest, size: layer.size }))
   }
+  const body = JSON.stringify(manifest)
+  await putManifest(registry, repository, tag, manifestType, body)
+  const own = `sha256:${createHash('sha256').update(body).digest('hex')}`
+  return { mediaType: manifestType, digest: own, size: body.length, platform: { os: 'linux', architecture } }
+}
+
+/** Pushes an index of images that the repository has. */
+export async function pushIndex(
+  registry: Registry,
+  repository: string,
+  tag: string,
+  manifests: Descriptor[]
+): Promise<void> {
+  const index = { schemaVersion: 2, mediaType: indexType, manifests }
+  await putManifest(registry, repository, tag, indexType, JSON.stringify(index))
+}
+
+async function putManifest(
+  registry: Registry,
+  repository: string,
+  tag: string,
+  type: string,
+  body: string
+): Promise<void> {
   const url = `${registry.url}/v2/${repository}/manifests/${tag}`
-  await send('PUT', url, { headers: { 'content-type': manifestType }, body: JSON.stringify(manifest) })
+  await send('PUT', url, { headers: { 'content-type': type }, body })
 }

@@ -1,5 +1,5 @@
 export { Agent, type AgentOptions, mountDisk } from './agent.ts'
-export { type BaseImages, pushBaseImages, pushFiles } from './base-images.ts'
+export { type BaseImages, pushBaseImages, pushBaseOfPlatforms, pushFiles } from './base-images.ts'
 export { TestBed } from './bed.ts'
 export { type Certificates, makeCertificates, serverTls } from './certificates.ts'
 export { availableEngines, type EngineSpec, type EngineVersion, type Store } from './engines.ts'

@@ -4,7 +4,7 @@ import { emptyFolder } from './lock.ts'
 import { run } from './process.ts'
 
 /** Where apt gets packages: another release of Debian, or this machine's own sources. */
-export type Release = 'trixie' | 'sid' | 'own'
+export type Release = 'bookworm' | 'trixie' | 'sid' | 'own'
 
 /**
  * Downloads Debian packages and unpacks them to `target`, without installing them. `target` is either complete or absent.
@@ -15,11 +15,13 @@ export async function unpackPackages(
   release: Release,
   packages: string[],
   target: string,
-  finish: (folder: string) => Promise<void> = async () => undefined
+  finish: (folder: string) => Promise<void> = async () => undefined,
+  architectures: string[] = []
 ): Promise<void> {
   const work = await emptyFolder(cache)
   try {
-    const apt = await privateApt(join(work, 'apt'), release)
+    const more = architectures.flatMap((name) => ['-o', `APT::Architectures::=${name}`])
+    const apt = [...(await privateApt(join(work, 'apt'), release, more)), ...more]
     const downloads = join(work, 'packages')
     const root = join(work, 'root')
     await Promise.all([mkdir(downloads), mkdir(root)])
@@ -33,7 +35,7 @@ export async function unpackPackages(
   }
 }
 
-async function privateApt(state: string, release: Release): Promise<string[]> {
+async function privateApt(state: string, release: Release, more: string[]): Promise<string[]> {
   await mkdir(join(state, 'lists', 'partial'), { recursive: true })
   await mkdir(join(state, 'archives', 'partial'), { recursive: true })
   const options = ['-o', `Dir::State::lists=${state}/lists`, '-o', `Dir::Cache=${state}`]
@@ -44,7 +46,7 @@ async function privateApt(state: string, release: Release): Promise<string[]> {
     await writeFile(join(state, 'sources.list'), `deb [signed-by=${keyring}] ${await archive()} ${release} main\n`)
     options.push('-o', `Dir::Etc::sourcelist=${state}/sources.list`, '-o', 'Dir::Etc::sourceparts=/dev/null')
   }
-  await run('apt-get', [...options, 'update'])
+  await run('apt-get', [...options, ...more, 'update'])
   return options
 }
 

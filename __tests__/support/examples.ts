@@ -45,6 +45,12 @@ export function readExample(path: string): string {
   return readFileSync(join(root, 'examples', path), 'utf8')
 }
 
+/** The files in the folder examples, without their list. */
+export function exampleFiles(): string[] {
+  const paths = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+  return paths.filter((path) => /\.\w+$/.test(path) && path !== 'README.md')
+}
+
 /** The service containers of all jobs of a workflow. */
 export function servicesOf(text: string): Record<string, Service> {
   const { jobs } = parse(text) as Workflow

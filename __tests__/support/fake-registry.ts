@@ -1,6 +1,8 @@
 import { CancelledError } from '../../src/lib/errors.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import type { Answer, FailureKind, RegistryFailure } from '../../src/registry/failure.ts'
 import type { ImageRecord, ReadImage } from '../../src/registry/image.ts'
+import type { IndexContent } from '../../src/registry/indexes.ts'
 import { isDigest, repositoryOf } from '../../src/registry/reference.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 
@@ -42,6 +44,8 @@ interface Options {
 /** The registries of one run, in memory. As the real ones it gives a tag in two requests: it gets the image, and puts it. */
 export class FakeRegistry implements Registry {
   readonly contents: Contents
+  /** Digests of the images in each index. */
+  readonly indexes = new Map<string, string[]>()
   readonly #options: Options
   readonly #published = new Map<string, Promise<ReadImage>>()
 
@@ -84,6 +88,24 @@ export class FakeRegistry implements Registry {
       tagged.set(reference, put.value)
     }
     return { tagged }
+  }
+
+  async content(reference: string): Promise<Answer<IndexContent>> {
+    const { value, failure } = await this.digest(reference)
+    return failure ? { failure } : { value: { digest: value, images: this.indexes.get(value) ?? [value] } }
+  }
+
+  async join(reference: string, images: readonly string[]): Promise<RegistryFailure | undefined> {
+    const digests = images.map((image) => image.replace(/.*@/, '')).sort()
+    const { image, failure } = await this.#read(images[0] ?? '')
+    if (failure) return failure
+    const digest = `sha256:${hashOf(digests)}`
+    const put = await this.#request(`put ${reference}`, (): Answer<string> => {
+      this.indexes.set(digest, digests)
+      this.contents.put(reference, { ...image, digest })
+      return { value: digest }
+    })
+    return put.failure
   }
 
   async end(): Promise<void> {}

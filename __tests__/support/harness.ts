@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { Agent, EngineSpec, TestBed } from '../../testbed/index.ts'
-import { type Event, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
+import { type Event, type Job, type Outcome, pushEvent, runAction } from '../../testbed/runner.ts'
 import type { SourceRepository } from '../../testbed/source-repository.ts'
 
 /** A Dockerfile step of a run's report. */
@@ -73,9 +73,11 @@ export class Project {
     workspace: string,
     inputs: Record<string, string>,
     event: Event,
-    env: Record<string, string> = {}
+    env: Record<string, string> = {},
+    action: Job['action'] = ''
   ): Promise<Outcome> {
     return runAction(agent, {
+      action,
       workspace,
       event,
       inputs: { image: this.image, ...inputs },

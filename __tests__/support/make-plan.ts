@@ -5,6 +5,7 @@ import { findStage, type Stage } from '../../src/dockerfile/model.ts'
 import { parseDockerfile } from '../../src/dockerfile/parse.ts'
 import { findCacheStages } from '../../src/plan/cache-stages.ts'
 import type { Plan } from '../../src/plan/plan.ts'
+import { findPublishing, type Publishing } from '../../src/plan/publishing.ts'
 import { makeRefs } from '../../src/plan/references.ts'
 import { selectStrategy } from '../../src/plan/select-strategy.ts'
 import { planBuilds, type StageBuild } from '../../src/plan/stage-builds.ts'
@@ -46,12 +47,21 @@ export function makeCommit(sha = SHA): Commit {
   }
 }
 
+/** The only publishing branch, with the moving tags `builder` and `latest` unless the inputs say otherwise. */
+export function publishingOf(
+  branch: string,
+  inputs: Pick<Inputs, 'builderTag' | 'latestTag'> = makeInputs()
+): Publishing {
+  return { branch, builderTag: inputs.builderTag, latestTag: inputs.latestTag, all: [branch] }
+}
+
 interface PlanOptions {
   strategy?: Plan['strategy']['name']
   push?: boolean
   /** The Dockerfile. */
   text?: string
   sha?: string
+  branch?: string
   inputs?: Record<string, string>
 }
 
@@ -61,10 +71,11 @@ export function makePlan({
   push = true,
   text = TWO_STAGES,
   sha = SHA,
+  branch = 'master',
   inputs: more = {}
 }: PlanOptions = {}): Plan {
   const inputs = publicInputs(makeInputs(more))
-  const commit = makeCommit(sha)
+  const commit = { ...makeCommit(sha), branch }
   const dockerfile = parseDockerfile(text)
   const builder = findStage(dockerfile, inputs.builderTarget) as Stage
   const target = dockerfile.stages.at(-1) as Stage
@@ -75,9 +86,10 @@ export function makePlan({
     ...{ dockerfile, cacheStages, strategy: { ...choice, reason: 'a test' } },
     ...{ builderStage: builder.index, targetStage: target.index },
     decision: { push, publish: push, reason: 'It is a test.' },
-    refs: makeRefs(inputs, commit, cacheStages, 'master')
+    refs: makeRefs(inputs, commit, cacheStages, findPublishing(inputs, 'master', branch)),
+    isPart: false
   }
-  const { cacheStages: _, ...planned } = parts
+  const { cacheStages: _, isPart: __, ...planned } = parts
   return {
     ...planned,
     ...{ inputs, commit, engine: ENGINE, file: 'Dockerfile', dockerignore: '', buildxBuilder: 'default' },

@@ -90,6 +90,8 @@ const image = fc
   .map((pieces) => pieces.join(''))
 const tag = fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/)
 
+const branch = fc.stringMatching(/^[a-z][a-z0-9._-]{0,9}(\/[a-zé0-9._-]{1,9})?$/)
+
 /** Options of `docker run` with a value that a shell would have to quote, as one or two words. */
 const runOption = fc
   .tuple(
@@ -104,6 +106,19 @@ const runOption = fc
 const runSwitch = fc
   .constantFrom('--privileged', '--init', '--read-only', '-P')
   .map((name) => ({ text: name, words: [name] }))
+
+/** What stands to the right of a name: one of each kind. */
+const CONTEXTS = { folder: 'a folder, there', image: 'docker-image://alpine:3.22', other: 'https://example.com/a.git' }
+
+const pathLike = forCsv(line)
+  .map((text) => text.replaceAll('"', '').trim())
+  .filter((text) => text !== '')
+
+function attestation(...attributes: string[]): fc.Arbitrary<Valid> {
+  return valid(fc.constantFrom('true', 'TRUE', 'false', ...attributes), itself, (text) =>
+    text === 'false' ? undefined : text.toLowerCase() === 'true' ? 'true' : text
+  )
+}
 
 /** Every input of action.yml: texts that are right, and what they mean. */
 export const VALID: Record<string, fc.Arbitrary<Valid>> = {
@@ -135,8 +150,23 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   'skip-unchanged-tests': valid(fc.boolean(), String, Boolean),
   'build-args': records(key, joined),
   labels: records(key, joined),
+  annotations: records(
+    key.map((text) => text.replaceAll(':', '') || 'k'),
+    joined
+  ),
   secrets: records(fc.stringMatching(/^[A-Za-z0-9_.-]+$/), (pairs) =>
     pairs.filter(([, value]) => value.trim() !== '').map(([id, value]) => ({ id, value }))
+  ),
+  'secret-files': lines(
+    // an id must not be that of another secret
+    fc.tuple(fc.stringMatching(/^file_[\w.-]*$/), pathLike),
+    (pair) => pair.join('='),
+    (pairs) => pairs.map(([id, path]) => ({ id, path }))
+  ),
+  'secret-envs': lines(
+    fc.tuple(fc.stringMatching(/^env_[\w.-]*$/), fc.stringMatching(/^[A-Za-z_]\w*$/)),
+    (pair) => pair.join('='),
+    (pairs) => pairs.map(([id, variable]) => ({ id, variable }))
   ),
   ssh: lines(item, itself, (items) => items),
   'add-hosts': lines(
@@ -150,7 +180,28 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   ),
   network: as(word, itself),
   platform: as(fc.constantFrom('linux', 'linux/amd64', 'linux/arm/v7', 'windows/amd64', 'linux/x86_64'), itself),
+  // several must contain the input platform
+  platforms: as(fc.constant(''), () => []),
   'shm-size': as(word, itself),
+  ulimit: lines(fc.constantFrom('nofile=1024', 'nofile=1024:4096', 'nproc=-1', 'core=0:-1'), itself, (items) => items),
+  'build-contexts': valid(
+    fc.uniqueArray(fc.tuple(component, fc.constantFrom('folder' as const, 'image' as const, 'other' as const)), {
+      minLength: 1,
+      maxLength: 4,
+      selector: ([name]) => name
+    }),
+    (items) => items.map(([name, kind]) => `${name}=${CONTEXTS[kind]}`).join('\n'),
+    (items) => items.map(([name, kind]) => ({ name, value: CONTEXTS[kind], kind }))
+  ),
+  'no-cache': valid(fc.boolean(), String, Boolean),
+  'no-cache-filters': lines(
+    word.map((name) => name.replaceAll(/[,"]/g, '')).filter((name) => name !== ''),
+    itself,
+    (names) => [...new Set(names)]
+  ),
+  pull: valid(fc.boolean(), String, Boolean),
+  provenance: attestation('mode=max', 'mode=min,inline-only=true'),
+  sbom: attestation('generator=docker/scout-sbom-indexer:latest'),
   tags: lines(
     fc.oneof(
       tag.map((name) => ({ text: name, isName: true })),
@@ -158,6 +209,10 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
     ),
     ({ text }) => text,
     (items, repository) => items.map(({ text, isName }) => (isName ? `${repository}:${text}` : text))
+  ),
+  'commit-tag': as(
+    fc.tuple(fc.constantFrom('', 'sha-', 'v1.'), fc.constantFrom('{short}', '{sha}')).map((parts) => parts.join('')),
+    itself
   ),
   'builder-tag': as(tag, itself),
   'latest-tag': as(tag, itself),
@@ -173,7 +228,7 @@ export const VALID: Record<string, fc.Arbitrary<Valid>> = {
   ),
   'cache-tags': as(fc.constantFrom('all', 'publish-branch', 'none'), itself),
   'expect-cache': as(fc.constantFrom('none', 'warn', 'fail'), itself),
-  'publish-branch': as(line, itself),
+  'publish-branch': lines(branch, itself, (names) => [...new Set(names)]),
   push: as(fc.constantFrom('auto', 'always', 'never'), itself),
   'dry-run': valid(fc.boolean(), String, Boolean),
   retries: valid(fc.integer({ min: 0, max: 10 }), String, Number),

@@ -34,7 +34,7 @@ export interface Declared {
   value?: string
 }
 export interface Workflow {
-  on: { workflow_call?: Record<'inputs' | 'secrets' | 'outputs', Record<string, Declared>> }
+  on: { workflow_call?: Record<'inputs' | 'secrets' | 'outputs', Record<string, Declared>>; push?: unknown }
   permissions?: unknown
   jobs: Record<string, Job>
 }
@@ -70,15 +70,29 @@ export function lintAll<Name extends string>(texts: Record<Name, string>): Recor
 /** Releases whose inputs actionlint knows, with all inputs that we use; it knows none of a commit. */
 const KNOWN: Record<string, string> = {
   'actions/checkout': 'v4',
+  'actions/setup-node': 'v4',
   'actions/upload-artifact': 'v4',
-  'docker/login-action': 'v3'
+  'aws-actions/amazon-ecr-login': 'v2',
+  'aws-actions/configure-aws-credentials': 'v4',
+  'azure/login': 'v2',
+  'docker/login-action': 'v3',
+  'docker/metadata-action': 'v5',
+  'google-github-actions/auth': 'v2'
 }
 
-/** A copy of a workflow for actionlint 1.7.12, which does not know `$/` (rhysd/actionlint#711), nor the inputs of pinned actions. */
+/** Runners that actionlint does not know, and labels that it knows. */
+const LABELS: Record<string, string> = { 'ubuntu-26.04': 'x64', 'ubuntu-26.04-arm': 'arm64' }
+
+/**
+ * A copy of a workflow for actionlint 1.7.12, which does not know `$/` (rhysd/actionlint#711), nor the inputs of pinned actions, nor the
+ * newest runners.
+ */
 export function forActionlint(text: string): string {
-  return withReleases(text).replaceAll(/uses: ([\w-]+\/[\w-]+)@[0-9a-f]{40}\b/g, (uses, name: string) =>
-    KNOWN[name] === undefined ? uses : `uses: ${name}@${KNOWN[name]}`
-  )
+  return withReleases(text)
+    .replaceAll(/uses: ([\w-]+\/[\w-]+)@[0-9a-f]{40}\b/g, (uses, name: string) =>
+      KNOWN[name] === undefined ? uses : `uses: ${name}@${KNOWN[name]}`
+    )
+    .replaceAll(/\bubuntu-[\d.]+(-arm)?(?=[,\]\n])/g, (label) => LABELS[label] ?? label)
 }
 
 /** A copy of a workflow that uses the actions of a release instead of those of its own repository. */
@@ -88,7 +102,7 @@ export function withReleases(text: string, release = 'v0.0.0'): string {
 
 /** The folder of the action, or the file of the workflow, that a step or a job uses; undefined if it is none of this repository. */
 function ownPath(uses = ''): string | undefined {
-  if (uses.startsWith('$/')) return uses.slice(2)
+  if (/^[$.]\//.test(uses)) return uses.slice(2)
   const [name = ''] = uses.split('@')
   return `${name}/`.startsWith(`${REPOSITORY}/`) ? name.slice(REPOSITORY.length + 1) : undefined
 }

@@ -236,7 +236,23 @@ describe('The clean-up of GitHub Container Registry', () => {
     expect(code).toBe(1)
   })
 
+  it.each([
+    ['{sha}', 'a'.repeat(40), 'a'.repeat(41)],
+    ['sha-{short}', 'sha-abcdef0', 'sha-abcdef'],
+    ['v1.{short}', 'v1.abcdef0', 'v1-abcdef0']
+  ])('knows commit tags of the template %s', async (template, own, other) => {
+    const packages = new Packages()
+    packages.version(21).tags.push(own)
+    packages.version(25).tags.push(other)
+    const { deleted } = await run(packages, { DRY_RUN: 'false', COMMIT_TAG: template })
+    // 7 hex digits are no commit tag then
+    expect(deleted).toEqual([21, 24, 26])
+  })
+
   it.each<[Record<string, string>, RegExp]>([
+    [{ COMMIT_TAG: 'sha' }, /::error::COMMIT_TAG is "sha"; set it to the input commit-tag/],
+    [{ COMMIT_TAG: '' }, /::error::COMMIT_TAG is ""/],
+    [{ COMMIT_TAG: '.*|{short}' }, /::error::COMMIT_TAG is/],
     [{ GITHUB_TOKEN: 'other' }, /::error::GET .* answered 401: Bad credentials/],
     [{ PACKAGE: 'other' }, /::error::GET .* answered 404: Not Found/],
     [{ PACKAGE: '' }, /::error::PACKAGE is empty/],

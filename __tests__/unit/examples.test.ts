@@ -3,12 +3,16 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
 import { crossCheck, type Inputs, readInputs } from '../../src/action/inputs.ts'
-import { actionSteps, exampleWorkflows, OURS, servicesOf } from '../support/examples.ts'
-import { lintAll } from '../support/workflows.ts'
+import { actionSteps, exampleFiles, exampleWorkflows, OURS, readExample, servicesOf } from '../support/examples.ts'
+import { ruleFaults } from '../support/workflow-rules.ts'
+import { forActionlint, lintAll, ownFaults } from '../support/workflows.ts'
 
 const root = join(import.meta.dirname, '../..')
 const action = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { inputs: Record<string, unknown> }
 const examples = exampleWorkflows()
+
+/** Inputs that examples may use before action.yml has them. Remove this list together with its last item. */
+const COMING = ['no-cache']
 
 /** The inputs of this action in a workflow, each expression replaced by a word. */
 function inputsIn(text: string): Record<string, string>[] {
@@ -24,7 +28,7 @@ function readAll(values: Record<string, string>): Inputs {
 /** What the action would refuse in the inputs of a workflow. */
 function inputFaults(text: string): string[] {
   return inputsIn(text).flatMap((values) => {
-    const unknown = Object.keys(values).filter((name) => !Object.hasOwn(action.inputs, name))
+    const unknown = Object.keys(values).filter((name) => !Object.hasOwn(action.inputs, name) && !COMING.includes(name))
     try {
       readAll(values)
       return unknown
@@ -51,7 +55,13 @@ function missingServices(text: string): string[] {
 
 /** All that is wrong with a workflow, besides what actionlint finds. */
 function faults(text: string): string[] {
-  return [...inputFaults(text), ...notPinned(text), ...missingServices(text)]
+  return [
+    ...inputFaults(text),
+    ...notPinned(text),
+    ...missingServices(text),
+    ...ruleFaults(text),
+    ...ownFaults(text).filter((fault) => !COMING.some((name) => fault.endsWith(` has no ${name}`)))
+  ]
 }
 
 function example(name: string): string {
@@ -79,16 +89,69 @@ describe('The examples', () => {
     expect(faults(text.replace(right, wrong))).toContainEqual(expect.stringMatching(fault))
   })
 
+  it.each([
+    ['ghcr.yml', '  pull_request:', '  pull_request_target:', /^pull_request_target runs/],
+    ['ghcr.yml', 'permissions: {}', 'permissions: read-all', /^the workflow has permissions/],
+    ['ghcr.yml', 'packages: write', 'packages: read', /"packages":"read"}, but needs .*"packages":"write"}$/],
+    ['ghcr.yml', '    timeout-minutes: 30\n', '', /^job image: it has no timeout-minutes/],
+    ['ghcr.yml', '          persist-credentials: false\n', '          lfs: true\n', /^job image: the checkout keeps/],
+    [
+      'ghcr.yml',
+      'tests: npm test',
+      'tests: npm test $' + '{{ github.head_ref }}',
+      /^job image: an expression in a script/
+    ],
+    ['azure.yml', '--name octo', '--name $' + '{{ vars.REGISTRY }}', /^job image: an expression in a script/],
+    ['azure.yml', 'contents: read', 'contents: read\n      packages: write', /"packages":"write"}, but needs/],
+    ['attest.yml', '      attestations: write\n', '', /but needs .*"attestations":"write"/],
+    ['attest.yml', 'attestations: read', 'attestations: write', /^job verify: it has the permissions/],
+    ['attest.yml', 'steps.image.outputs.digest', 'steps.image.outputs.id', /^steps\.image has no output id$/],
+    ['deploy.yml', 'needs.image.outputs.digest', 'needs.image.outputs.ref', /^needs\.image has no output ref$/],
+    [
+      'docker-hub.yml',
+      "DOCKERHUB_TOKEN != ''",
+      'DOCKERHUB_TOKEN',
+      /^job image: all steps get the secret in HAS_TOKEN$/
+    ],
+    [
+      'docker-hub.yml',
+      'permissions: {}',
+      'permissions: {}\nenv:\n  A: $' + '{{ toJSON(secrets) }}',
+      /^all jobs get the secret in A$/
+    ]
+  ])('keep the rules: in %s, %j instead of %j breaks one', (name, right, wrong, fault) => {
+    const text = example(name)
+    expect(text).toContain(right)
+    expect(faults(text.replace(right, wrong))).toContainEqual(expect.stringMatching(fault))
+  })
+
   it('have nothing that actionlint finds, and all of them are really linted', () => {
-    const right = examples.map(({ path, text }) => [path, text] as const)
+    const right = examples.map(({ path, text }) => [path, forActionlint(text)] as const)
     const wrong = right.map(([path, text]) => [`${path}, wrong`, text.replace('runs-on', 'runs-no')] as const)
     const linted = Object.entries(lintAll(Object.fromEntries([...right, ...wrong])))
     for (const [path, messages] of linted) expect(messages).toMatch(path.endsWith('wrong') ? /"runs-no"/ : /^$/)
   })
 
-  it.each(['services.yml', 'compose.yml', 'scan.yml'])('say when to use %s, and use the action once', (name) => {
-    expect(example(name)).toMatch(/^# Use this if .*\n# .*\nname: /)
-    expect(inputsIn(example(name))).toHaveLength(1)
+  // the documents show the workflow of clean-up, and say there when to use it
+  it.each(examples.filter(({ path }) => path !== 'clean-up/workflow.yml'))(
+    'say in two lines when to use $path, and use the action once',
+    ({ text }) => {
+      expect(text).toMatch(/^# Use this (if|to|for|on) .*\n# .*\.\nname: Image\n/)
+      expect(inputsIn(text)).toHaveLength(1)
+    }
+  )
+
+  it('are all in their list, each once', () => {
+    const linked = [...readExample('README.md').matchAll(/\]\((?!\.\.\/)([^)]+)\)/g)].map(([, path]) => path)
+    expect(linked).toHaveLength(exampleFiles().length)
+    expect(new Set(linked)).toEqual(new Set(exampleFiles()))
+    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain('(examples/README.md)')
+  })
+
+  it('publish under one name for each service, and under another moving tag than the releases', () => {
+    const [monorepo, release] = ['monorepo.yml', 'release-tags.yml'].flatMap((name) => inputsIn(example(name)))
+    expect(monorepo).toMatchObject({ image: 'ghcr.io/octo/word', context: 'services/word' })
+    expect(release).toMatchObject({ 'latest-tag': 'edge', tags: 'word' })
   })
 
   it('give one test the network of a service, and run a scanner by digest in one check', () => {

@@ -20,6 +20,8 @@ const WITHOUT_COUNTERPART: Record<string, string> = {
   'bench/history.test.ts': 'is about the benchmark',
   'bench/results.test.ts': 'is about the benchmark',
   'bench/step-keys.test.ts': 'is about the benchmark',
+  'docs.test.ts': 'is about the README and the pages in docs',
+  'release.test.ts': 'is about the release scripts',
   'pipeline/histories.test.ts': 'plays whole runs, from the event to the outputs',
   'report/recorded-summaries.test.ts': 'is about the files in docs/summaries'
 }

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from '@jest/globals'
+import { satisfies } from 'semver'
 import { parse, parseDocument } from 'yaml'
 import { dependabotFaults, issueTemplateFaults } from '../support/github-files.ts'
+import { pagesIn } from '../support/markdown.ts'
 import {
   evaluate,
   forActionlint,
@@ -28,6 +30,7 @@ const [pipeline, copy, caller] = [
   'examples/several-machines/caller.yml'
 ].map((path) => readFileSync(join(root, path), 'utf8')) as [string, string, string]
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const pages = pagesIn('docs').map(({ text }) => text)
 const [, example = ''] = /```yaml\n(name: .*?)```/s.exec(readme) ?? []
 
 /** The YAML files of one folder below .github. */
@@ -36,14 +39,18 @@ function filesOf(folder: string): { name: string; text: string }[] {
   return files.map(({ path, text }) => ({ name: basename(path), text }))
 }
 
+function jobsOf(name: string): Workflow['jobs'] {
+  return (parse(workflows.find((workflow) => workflow.name === name)?.text ?? '') as Workflow).jobs
+}
+
 /** The lines that name an action or a workflow. */
 function usesOf(text: string): string[] {
   return text.split('\n').filter((line) => /^[ -]+uses: /.test(line))
 }
 
-/** Those of them that may name another commit tomorrow. `$/` is the commit of the workflow itself. */
+/** Those of them that may name another commit tomorrow. `$/` is the commit of the workflow itself, and `./` that of the checkout. */
 function unpinned(text: string): string[] {
-  const pinned = /^[ -]+uses: ([\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\$\/(build|test|publish))$/
+  const pinned = /^[ -]+uses: ([\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\$\/(build|test|publish)|\.\/)$/
   return usesOf(text).filter((line) => !pinned.test(line))
 }
 
@@ -163,9 +170,9 @@ describe('The workflow for several machines', () => {
     expect(withoutHead(copy)).toBe(withoutHead(withReleases(pipeline, `v${version}`)))
   })
 
-  it('has an example that calls it, in the README too', () => {
+  it('has an example that calls it, in the documentation too', () => {
     expect(linted.caller).toBe('')
-    expect(readme).toContain(`\`\`\`yaml\n${caller}\`\`\``)
+    expect(pages.join('')).toContain(`\`\`\`yaml\n${caller}\`\`\``)
     const { image: used } = (parse(caller) as Workflow).jobs as Record<'image', Job>
     const most = new Set(Object.values(jobs).flatMap(({ permissions = {} }) => Object.keys(permissions)))
     expect(new Set(Object.keys(used.permissions ?? {}))).toEqual(most)
@@ -205,8 +212,8 @@ describe('The workflow for several machines', () => {
 
   it('has the inputs of the actions, with their descriptions and defaults', () => {
     const action = parse(readFileSync(join(root, 'build/action.yml'), 'utf8')) as { inputs: Record<string, object> }
-    // secrets is a secret of the workflow; nobody can start an agent in its jobs; the rest are its own affair
-    const without = ['secrets', 'ssh', 'reports-directory', 'github-token', 'transport']
+    // secrets is a secret of the workflow; nobody can start an agent, write a file or set a variable in its jobs; the rest are its own affair
+    const without = ['secrets', 'secret-files', 'secret-envs', 'ssh', 'reports-directory', 'github-token', 'transport']
     const shared = Object.keys(action.inputs).filter((name) => !without.includes(name))
     expect(Object.keys(inputs).slice(0, shared.length)).toEqual(shared)
     for (const name of shared) {
@@ -348,7 +355,7 @@ describe('The workflow for several machines', () => {
 })
 
 describe('CI', () => {
-  const { jobs } = parse(workflows.find(({ name }) => name === 'ci.yml')?.text ?? '') as Workflow
+  const jobs = jobsOf('ci.yml')
 
   it('runs the checks that need no engine before the tests on engines', () => {
     const order = Object.entries(jobs).map(([job, { needs, steps }]) => ({
@@ -367,8 +374,52 @@ describe('CI', () => {
   })
 
   it('runs only scripts that package.json defines', () => {
-    const used = workflows.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name))
+    const commands = workflows
+      .flatMap(({ text }) => Object.values((parse(text) as Workflow).jobs))
+      .flatMap(({ steps = [] }) => steps.map(({ run = '' }) => run))
+    const used = commands.flatMap((command) => [...command.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name))
+    expect(used).toEqual(expect.arrayContaining(['check:types', 'release']))
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(used))
+  })
+
+  it('runs them on every hosted Ubuntu, and publishes the demo with the action of the commit there', () => {
+    const { image } = jobsOf('dogfood.yml')
+    const runner = ['ubuntu-22.04', 'ubuntu-24.04', 'ubuntu-26.04'].flatMap((label) => [label, `${label}-arm`])
+    for (const job of [jobs.engines, image]) {
+      expect(job?.['runs-on']).toBe(ref('matrix.runner'))
+      expect(job?.strategy).toEqual({ 'fail-fast': false, matrix: { runner: expect.arrayContaining(runner) } })
+    }
+    expect(image?.steps).toContainEqual(
+      expect.objectContaining({ uses: './', with: expect.objectContaining({ context: 'demo/application' }) })
+    )
+  })
+})
+
+describe('The release', () => {
+  const { check, publish } = jobsOf('release.yml') as Record<'check' | 'publish', Job>
+  const commands = ({ steps = [] }: Job): string => steps.map(({ run = '' }) => run).join('; ')
+
+  it('is made of a tag with a whole version, not of vX', () => {
+    const { on } = parse(workflows.find(({ name }) => name === 'release.yml')?.text ?? '') as Workflow
+    expect(on).toEqual({ push: { tags: ['v*.*.*'] } })
+  })
+
+  it('is checked before, in a job that cannot write', () => {
+    expect(publish.needs).toBe('check')
+    expect([check.permissions, publish.permissions]).toEqual([{ contents: 'read' }, { contents: 'write' }])
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the shell
+    expect(commands(check)).toBe('; ; npm ci; npm run release -- "${GITHUB_REF_NAME#v}" --tagged')
+  })
+
+  it('is published without packages of others', () => {
+    expect(commands(publish)).toContain('node scripts/publish-release.ts')
+    expect(commands(publish)).not.toMatch(/\bnp[mx]\b/)
+    const sources = ['publish-release.ts', 'repository.ts', 'versions.ts'].map((name) =>
+      readFileSync(join(root, 'scripts', name), 'utf8')
+    )
+    const imported = sources.flatMap((source) => [...source.matchAll(/ from '([^']+)'/g)].map(([, name]) => name))
+    for (const name of imported) expect(name).toMatch(/^(node:\w+|\.\/(repository|versions)\.ts)$/)
+    expect(imported.length).toBeGreaterThan(3)
   })
 })
 
@@ -447,9 +498,11 @@ describe('package.json', () => {
     })
   })
 
-  it('has the version that the README and the examples use', () => {
-    const used = [readme, copy, caller].flatMap((text) => [...text.matchAll(/uses: shared-docker-layers\/\S*@(\S+)/g)])
-    expect(used).toHaveLength(6)
+  it('has the version that the README, the documentation and the examples use', () => {
+    const used = [readme, ...pages, copy, caller].flatMap((text) => [
+      ...text.matchAll(/uses: shared-docker-layers\/\S*@(\S+)/g)
+    ])
+    expect(used.length).toBeGreaterThan(10)
     for (const [line, release] of used) expect({ line, release }).toEqual({ line, release: `v${version}` })
   })
 
@@ -475,6 +528,18 @@ describe('package-lock.json', () => {
     )
     expect(others).toEqual([])
     expect(Object.keys(packages).length).toBeGreaterThan(100)
+  })
+
+  it('has no package for which npm warns on the first Node.js 20, 22 or 24', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { engines?: { node?: string } }>
+    }
+    const demanding = Object.entries(packages).filter(([, { engines }]) =>
+      ['20.0.0', '22.0.0', '24.0.0'].some((node) => !satisfies(node, engines?.node ?? '*'))
+    )
+    // remove these names together with the versions that need Node.js 22
+    const known = ['@mermaid-js/tiny', 'content-type', 'p-retry'].map((name) => `node_modules/${name}`)
+    expect(demanding.map(([path]) => path)).toEqual(known)
   })
 })
 

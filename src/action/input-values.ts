@@ -146,13 +146,6 @@ export function minutes(get: Get, name: string): number | undefined {
   return number
 }
 
-/** Returns the name of a branch; expressions such as github.ref give it as a ref. */
-export function branchName(get: Get, name: string): string | undefined {
-  const value = optional(get, name)?.replace(/^refs\/heads\//, '')
-  if (value === undefined || (value !== '' && !value.startsWith('refs/'))) return value
-  throw new UserError(`Input ${name} is ${quote(value)}; it must be the name of a branch, for example main`)
-}
-
 export function tagName(get: Get, name: string, otherwise: string): string {
   const value = optional(get, name) ?? otherwise
   if (!isTag(value)) {

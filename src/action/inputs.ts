@@ -1,10 +1,17 @@
 import { UserError } from '../lib/errors.ts'
 import { quote, show } from '../lib/text.ts'
-import { parseReference, parseRepository, resolveTag, sameRepository } from '../registry/image-reference.ts'
-import { isCommitTag, isPullRequestTag, isReservedTag, keptCacheOf, ownUseOf } from '../registry/reserved-tags.ts'
+import { parseRepository } from '../registry/image-reference.ts'
+import {
+  type BuildContext,
+  readAddHosts,
+  readAnnotations,
+  readAttestation,
+  readBuildContexts,
+  readSsh,
+  readUlimits
+} from './build-inputs.ts'
 import {
   argument,
-  branchName,
   check,
   type Get,
   lineBeginning,
@@ -17,19 +24,24 @@ import {
   records,
   required,
   retries,
-  tagName,
   wholeNumber,
   words,
   yesOrNo
 } from './input-values.ts'
+import { readPlatforms } from './platforms.ts'
+import { readPublishBranches } from './publish-branches.ts'
 import { runOption } from './run-options.ts'
+import {
+  checkSecretIds,
+  readSecretEnvs,
+  readSecretFiles,
+  readSecrets,
+  type Secret,
+  type SecretEnv,
+  type SecretFile
+} from './secret-inputs.ts'
+import { commitTag, crossCheckTags, furtherTag, movingTag } from './tag-inputs.ts'
 import { readChecks, readTests, type Test } from './tests.ts'
-
-/** A build secret: docker receives its value by id in the environment, never in an argument. */
-export interface Secret {
-  id: string
-  value: string
-}
 
 /** `auto`, `none`, or names of stages. */
 export type CacheStagesInput = 'auto' | 'none' | string[]
@@ -69,20 +81,43 @@ export interface Inputs {
   buildArgs: string[]
   /** key=value */
   labels: string[]
+  /** key=value, or manifest:key=value */
+  annotations: string[]
   secrets: Secret[]
+  secretFiles: SecretFile[]
+  /** Their values are among `secrets` as soon as the environment is read. */
+  secretEnvs: SecretEnv[]
   ssh: string[]
   addHosts: string[]
   network: string | undefined
   platform: string | undefined
+  /** Those of the image that other jobs, or this one, join. Empty for an image of one platform. */
+  platforms: string[]
   shmSize: string | undefined
+  /** type=soft[:hard] */
+  ulimit: string[]
+  buildContexts: BuildContext[]
+  /** Whether all stages are built without any cache. */
+  noCache: boolean
+  /** Names of the stages that are built without any cache. */
+  noCacheFilters: string[]
+  /** Whether the builds use the images that the registries have now, whatever the engine has. */
+  pull: boolean
+  /** `true` or attributes; undefined: no provenance attestation. */
+  provenance: string | undefined
+  /** `true` or attributes; undefined: no SBOM attestation. */
+  sbom: string | undefined
   /** Full references. */
   tags: string[]
+  /** Text with one placeholder, `{short}` or `{sha}`. */
+  commitTag: string
   builderTag: string
   latestTag: string
   cacheStages: CacheStagesInput
   cacheTags: CacheTagsInput
   expectCache: ExpectCache
-  publishBranch: string | undefined
+  /** Names of branches, and after the first one patterns; empty: the default branch. */
+  publishBranch: string[]
   push: PushMode
   /** Whether to print the plan without executing it. */
   dryRun: boolean
@@ -126,19 +161,30 @@ export function readInputs(get: (name: string) => string): Inputs {
     skipUnchangedTests: yesOrNo(get, 'skip-unchanged-tests'),
     buildArgs: records(get, 'build-args').map((item) => pair('build-args', 'NAME=value', item, true)),
     labels: records(get, 'labels').map(label),
+    annotations: readAnnotations(get),
     secrets: readSecrets(get)[0],
-    ssh: words(get, 'ssh', sshList),
-    addHosts: words(get, 'add-hosts').map(hostLine),
+    secretFiles: readSecretFiles(get),
+    secretEnvs: readSecretEnvs(get),
+    ssh: readSsh(get),
+    addHosts: readAddHosts(get),
     network: argument(get, 'network'),
-    platform: platform(get),
+    ...readPlatforms(get),
     shmSize: argument(get, 'shm-size'),
+    ulimit: readUlimits(get),
+    buildContexts: readBuildContexts(get),
+    noCache: yesOrNo(get, 'no-cache'),
+    noCacheFilters: [...new Set(words(get, 'no-cache-filters'))],
+    pull: yesOrNo(get, 'pull'),
+    provenance: readAttestation(get, 'provenance', 'attributes such as mode=max'),
+    sbom: readAttestation(get, 'sbom', 'generator=IMAGE'),
     tags: words(get, 'tags').map((item) => furtherTag(image, item)),
+    commitTag: commitTag(get),
     builderTag: movingTag(get, 'builder-tag', 'builder'),
     latestTag: movingTag(get, 'latest-tag', 'latest'),
     cacheStages: cacheStages(get),
     cacheTags: oneOf(get, 'cache-tags', ['all', 'publish-branch', 'none'], 'all'),
     expectCache: oneOf(get, 'expect-cache', ['none', 'warn', 'fail'], 'warn'),
-    publishBranch: branchName(get, 'publish-branch'),
+    publishBranch: readPublishBranches(get),
     push: oneOf(get, 'push', ['auto', 'always', 'never'], 'auto'),
     dryRun: yesOrNo(get, 'dry-run'),
     retries: retries(get),
@@ -154,27 +200,8 @@ export function readInputs(get: (name: string) => string): Inputs {
  * @throws UserError
  */
 export function crossCheck(inputs: Inputs): void {
-  const { image, builderTag, latestTag, tags } = inputs
-  if (builderTag === latestTag) {
-    throw new UserError(
-      `Inputs builder-tag and latest-tag are both "${latestTag}"; give the builder image and the production image different tags`
-    )
-  }
-  const twice = builderTag === keptCacheOf(latestTag) ? builderTag : latestTag
-  if (twice === builderTag || ownUseOf(latestTag, inputs) !== undefined) {
-    throw new UserError(
-      `Inputs builder-tag and latest-tag are "${builderTag}" and "${latestTag}", so the action would use the tag "${twice}" for two images; change one of them`
-    )
-  }
-  for (const reference of tags.filter((one) => sameRepository(image, one))) {
-    const { tag = '' } = parseReference(reference)
-    const taken = ownUseOf(tag, inputs)
-    if (taken !== undefined) {
-      throw new UserError(
-        `Input tags has ${show(reference)}, but the action uses this tag for ${taken}; remove it, or change that input`
-      )
-    }
-  }
+  crossCheckTags(inputs)
+  checkSecretIds(inputs)
 }
 
 function label(item: string): string {
@@ -189,92 +216,6 @@ function label(item: string): string {
 
 /** With which the names of the action's own labels begin. */
 export const OWN_LABELS = 'shared-docker-layers.'
-
-function furtherTag(image: string, item: string): string {
-  const reference = check('tags', () => resolveTag(image, item))
-  const { tag = '' } = parseReference(reference)
-  if (isReservedTag(tag) && sameRepository(image, reference)) throw reserved('tags has', item)
-  return reference
-}
-
-function movingTag(get: Get, name: string, otherwise: string): string {
-  const tag = tagName(get, name, otherwise)
-  if (isReservedTag(tag) || isPullRequestTag(tag) || isCommitTag(tag)) throw reserved(`${name} is`, tag)
-  return tag
-}
-
-function reserved(what: string, tag: string): UserError {
-  return new UserError(
-    `Input ${what} ${quote(tag)}, a tag that the action sets for purposes of its own; give one of another form than ${formOf(tag)}`
-  )
-}
-
-function formOf(tag: string): string {
-  if (isCommitTag(tag)) return '7 hex digits'
-  return isPullRequestTag(tag) ? 'pr- and a number' : 'cache- or tested- and 16 hex digits'
-}
-
-/**
- * Returns the secrets, and the ids of those without a value: GitHub gives no secrets to forks and Dependabot.
- *
- * @throws UserError
- */
-export function readSecrets(get: Get): [Secret[], string[]] {
-  const all = records(get, 'secrets').map(secret)
-  const secrets = all.filter(({ value }) => value.trim() !== '')
-  const ids = all.map(({ id }) => id).filter((id) => !secrets.some((other) => other.id === id))
-  return [secrets, [...new Set(ids)]]
-}
-
-function secret(item: string): Secret {
-  const equals = item.indexOf('=')
-  const id = item.slice(0, Math.max(equals, 0))
-  if (!/^[A-Za-z0-9_.-]+$/.test(id)) {
-    // the line may be the secret itself, so the message omits it
-    throw new UserError(
-      'Input secrets has a line that is not id=value; each line must be, for example npm_token=abc, and a secret of several lines must be in double quotes: "key=first line", next line"'
-    )
-  }
-  if (/^id=[^,]+,(src|source|env|type)=/.test(item)) {
-    throw new UserError(
-      'Input secrets has a line in the notation of docker build --secret; each line must be id=value, for example npm_token=abc'
-    )
-  }
-  return { id, value: item.slice(equals + 1) }
-}
-
-/** Returns whether a line is a list of `default` and `id=path`; one of them may have several paths, with commas between. */
-function sshList(line: string): boolean {
-  return (
-    line
-      .split(',')
-      .slice(1)
-      .some((piece) => /^\s*(default$|[\w.-]+=)/.test(piece)) || /^[^=]*,/.test(line)
-  )
-}
-
-function hostLine(item: string): string {
-  if (/^[^\s:=-][^\s:=]*[:=]\S+$/.test(item)) return item
-  throw new UserError(`Input add-hosts has the line ${quote(item)}; each line must be host:ip`)
-}
-
-function platform(get: Get): string | undefined {
-  const value = argument(get, 'platform')
-  return value === undefined ? undefined : onePlatform('Input platform', value)
-}
-
-/**
- * Returns a platform that the user gave.
- *
- * @param what where the user gave it
- * @throws UserError
- */
-export function onePlatform(what: string, value: string): string {
-  if (/^[a-z0-9]+(\/[a-z0-9_]+){0,2}$/i.test(value)) return value
-  throw new UserError(
-    `${what} is ${quote(value)}; it must be one platform, because tests run on it, for example linux/amd64`
-  )
-}
 
 function cacheStages(get: Get): CacheStagesInput {
   const items = words(get, 'cache-stages')

@@ -1,11 +1,12 @@
 import { shellQuoted } from '../docker/command-line.ts'
 import { splitAtEquals } from '../lib/text.ts'
-import type { Inputs, Secret } from './inputs.ts'
+import type { Inputs } from './inputs.ts'
+import type { Secret } from './secret-inputs.ts'
 import { allRunOptions, type TestInputs } from './tests.ts'
 
 /** The secrets in the inputs: values to redact, and values that only the build may receive. */
 export class Secrets {
-  /** The input `secrets`. */
+  /** The inputs `secrets` and `secret-envs`. */
   readonly values: readonly Secret[]
   /** The texts to redact, line by line: the runner masks only within lines. */
   readonly lines: readonly string[]
@@ -16,15 +17,17 @@ export class Secrets {
    * @param names that people and workflows must be able to read: the runner drops an output with a masked text in it
    * @param env the environment of the step: the inputs may name its variables
    * @param known a text that is no secret: the Dockerfile
+   * @param files the content of the input `secret-files`, which docker reads itself
    */
   constructor(
     inputs: Pick<Inputs, 'secrets' | 'githubToken' | 'buildArgs' | keyof TestInputs>,
     names: readonly string[] = [],
     env: Readonly<Record<string, string | undefined>> = {},
-    known = ''
+    known = '',
+    files: readonly Secret[] = []
   ) {
     this.values = inputs.secrets
-    const all = hiddenTexts(inputs, env, known)
+    const all = hiddenTexts({ ...inputs, secrets: [...inputs.secrets, ...files] }, env, known)
     const isShown = (line: string): boolean => [...names, OUTPUT_WORDS].some((name) => name.includes(line))
     const lines = all.flatMap(({ text }) => linesOf(text)).filter((line) => !isTooShort(line) && !isShown(line))
     // the quoted form in a command line for users to paste
@@ -55,7 +58,7 @@ export class Secrets {
 
 /** Fields of a result and of a report that may contain external text; all others are names and numbers for programs. */
 const TEXTS = new Set(
-  'command commands error failure instruction lastLines message name publishReason reason stays'.split(' ')
+  'command commands error failure instruction lastLines message name publishReason reason stays url'.split(' ')
 )
 
 /** The inputs without the values of secrets, for the plan. */

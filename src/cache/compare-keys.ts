@@ -33,6 +33,10 @@ export function whyOtherKey(
   if (option) return whyOtherOption(option.name ?? '')
   if (stage) return { kind: 'stage-changed', reason: whyOtherStage(evidence, now, stage.name ?? '') }
   if (image) return { kind: 'base-changed', reason: `The image ${image.name}, from which it copies, moved.` }
+  const context = of('context')
+  if (context) {
+    return { kind: 'files-changed', reason: `The files that it takes from the build context ${context.name} changed.` }
+  }
   const files = of('files')
   if (files) return whyOtherFiles(evidence, now, files, before)
   // an ingredient that exists no more, such as an argument
@@ -65,7 +69,12 @@ function whyOtherInstruction({ stageBuild }: Evidence, { line, keyword }: Instru
 }
 
 /** Inputs by the names of their ingredients. */
-const INPUTS: Readonly<Record<string, string>> = { network: 'network', hosts: 'add-hosts', 'shm-size': 'shm-size' }
+const INPUTS: Readonly<Record<string, string>> = {
+  network: 'network',
+  hosts: 'add-hosts',
+  'shm-size': 'shm-size',
+  ulimit: 'ulimit'
+}
 
 function whyOtherOption(name: string): Reason {
   const input = INPUTS[name]

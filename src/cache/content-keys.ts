@@ -12,7 +12,7 @@
  *
  * BuildKit may execute what has the same key as before: extended attributes of files count, except for `security.*` and
  * `system.*`, and so do hard links of which one is excluded. A WORKDIR that is first on scratch is never called cached.
- * Input `no-cache` is not for this module.
+ * The input `no-cache` changes no key: what it makes the engine execute replaces what has the same key.
  *
  * `bk:` cites docker's behaviour in github.com/moby/buildkit at 73ed682.
  */
@@ -49,7 +49,7 @@ function isOwnFrontend(dockerfile: Dockerfile, { buildArgs, chainsConfig }: Need
   return chainsConfig || syntax === '' || /^(?:docker\.io\/)?docker\/dockerfile/i.test(syntax)
 }
 
-type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'isCross' | 'chainsConfig'> &
+type NeedFacts = Pick<KeyFacts, 'buildArgs' | 'platform' | 'isCross' | 'chainsConfig' | 'namedContext'> &
   Partial<Pick<KeyFacts, 'images'>>
 
 /** Returns what the needed stages take of the build context, for `describeContext`. */
@@ -66,9 +66,11 @@ export function imagesForKeys(
   dockerfile: Dockerfile,
   stages: readonly number[],
   buildArgs: ReadonlyMap<string, string>,
-  platform?: Platform
+  platform?: Platform,
+  namedContext: KeyFacts['namedContext'] = undefined
 ): string[] {
-  return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false }).images
+  const named = namedContext && { namedContext }
+  return needs(dockerfile, stages, { buildArgs, platform, chainsConfig: false, ...named }).images
 }
 
 /** Computes keys for the sake of what is asked for. */

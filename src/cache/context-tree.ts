@@ -23,6 +23,8 @@ export interface Entry {
 
 /** One source of an instruction. */
 export interface Selection {
+  /** The named context; by default the build context. */
+  context?: string
   /** The path in the context, or a pattern; variables are expanded. */
   source: string
   /** Whether a wildcard in the source counts: not in a mount. */

@@ -47,18 +47,20 @@ export function copyParts(raw: RawInstruction, scope: StageScope, outside: Outsi
   }
 
   const from = one('from')
-  if (from !== '') step.from(from, outside.from(from))
+  const origin = from === '' ? undefined : outside.from(from)
+  if (origin) step.from(from, origin)
+  const context = origin?.kind === 'folder' ? { context: from } : {}
   for (const source of sources) {
     if (source === undefined) {
       step.readsOutside()
-    } else if (from !== '') {
+    } else if (origin && origin.kind !== 'folder') {
       step.add(clean(posix.join('/', source)))
-    } else if (raw.keyword === 'ADD' && (isGit(source) || /^https?:\/\//i.test(source))) {
+    } else if (origin === undefined && raw.keyword === 'ADD' && (isGit(source) || /^https?:\/\//i.test(source))) {
       step.readsOutside()
       if (checksum === '' || isGit(source)) step.unknown()
       step.add(source)
     } else {
-      const selection = { source, wildcards: true, excludes, parents: parents === true }
+      const selection = { ...context, source, wildcards: true, excludes, parents: parents === true }
       step.add(parents ? source : posix.basename(clean(posix.join('/', source))))
       step.files(selection, outside.take(selection))
     }

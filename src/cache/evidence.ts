@@ -27,6 +27,8 @@ export interface Evidence {
   argumentNames: ReadonlySet<string>
   /** Names and indices of the stages in which this run executed a step. */
   executedStages: ReadonlySet<string>
+  /** Names of the stages that the build must execute without a cache. */
+  uncachedStages: readonly string[]
   /** Whether the run publishes every stage that others copy from. */
   publishesAllStages: boolean
 }

@@ -21,7 +21,14 @@ export function explainMisses(evidence: Evidence): Miss[] {
 }
 
 function explain(evidence: Evidence, step: Step): Reason {
-  return whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step)
+  return (
+    whyUncached(evidence, step) ?? whyNoSource(evidence) ?? whyNotInImage(evidence, step) ?? compare(evidence, step)
+  )
+}
+
+function whyUncached({ uncachedStages }: Evidence, { stage }: Step): Reason | undefined {
+  if (!uncachedStages.includes(stage)) return undefined
+  return { kind: 'no-cache', reason: 'The inputs no-cache and no-cache-filters exclude the cache.' }
 }
 
 /** Returns the reason if the build could not reuse anything at all. */

@@ -99,7 +99,16 @@ export class KeyBuilder {
       const ingredients: Ingredient[] = last === undefined ? [] : [{ kind: 'stage', name, hash: last.slice(0, 8) }]
       return { base: from(last, isInput, ingredients), scope: scope.fork(), config, inherited: triggers }
     }
-    const isScratch = name === 'scratch'
+    const named = this.#facts.namedContext?.(name)
+    if (named === 'folder' || named === 'other') {
+      return {
+        base: from(undefined, true, []),
+        scope: StageScope.ofImage(escapeChar, undefined),
+        config: undefined,
+        inherited: []
+      }
+    }
+    const isScratch = name === 'scratch' && named === undefined
     const empty: ImageIdentity = {
       identity: '',
       hasTriggers: false,
@@ -138,7 +147,9 @@ export class KeyBuilder {
   #from(index: number, name: string): ReturnType<Outside['from']> {
     const stage = findEarlier(this.#dockerfile.stages.slice(0, index), name)
     if (stage !== undefined) return { kind: 'stage', key: this.stage(stage).last }
-    const image = this.#facts.images.get(name)
+    const named = this.#facts.namedContext?.(name)
+    if (named === 'folder') return { kind: 'folder' }
+    const image = named === 'other' ? undefined : this.#facts.images.get(name)
     return { kind: 'image', key: image?.layers ?? image?.identity }
   }
 

@@ -2,12 +2,12 @@ import type { ContextDescription } from './context-entries.ts'
 
 /** A part of what a key is made of. */
 export interface Ingredient {
-  kind: 'instruction' | 'argument' | 'files' | 'stage' | 'image' | 'options' | 'base' | 'platform'
-  /** Of an argument its name, of files the source, of a stage or an image its reference, of an option what it is. */
+  kind: 'instruction' | 'argument' | 'files' | 'context' | 'stage' | 'image' | 'options' | 'base' | 'platform'
+  /** Of an argument its name, of files the source, of files of a named context its name, of a stage or an image its reference, of an option what it is. */
   name?: string
   /** 8 hex */
   hash: string
-  /** Number of files, for files. */
+  /** Number of files, for files and a context. */
   count?: number
 }
 
@@ -17,6 +17,8 @@ export interface RunOptions {
   /** `NAME:IP`; only the names count. */
   addHosts: readonly string[]
   shmSize?: string
+  /** Missing without any, as in the keys before the input existed. */
+  ulimit?: readonly string[]
 }
 
 /** The key of an instruction. */
@@ -71,7 +73,10 @@ export interface KeyFacts {
   runOptions: RunOptions
   /** By reference as in the Dockerfile after expansion; undefined if it cannot be read. */
   images: ReadonlyMap<string, ImageIdentity | undefined>
+  /** Of the build context, and of named contexts that are folders. */
   context: ContextDescription
+  /** What takes the place of an image in the Dockerfile: an image, whose identity `images` has by the name, files, or something unknown. */
+  namedContext?: (name: string) => 'image' | 'folder' | 'other' | undefined
   /** Whether the legacy builder builds: for it, every instruction is a step. */
   chainsConfig: boolean
 }

@@ -1,6 +1,8 @@
+import { type BuildContext, findBuildContext, imageOfContext } from '../action/build-inputs.ts'
 import { valuesOfBuildArgs } from '../action/passed-variables.ts'
 import type { Docker } from '../docker/docker.ts'
 import { failureOf } from '../docker/errors.ts'
+import { readDockerignore } from '../dockerfile/dockerignore.ts'
 import { timeOf } from '../lib/bounds.ts'
 import type { Log } from '../lib/log.ts'
 import type { Timeline } from '../lib/timeline.ts'
@@ -20,7 +22,8 @@ import {
   imagesForKeys,
   type Platform
 } from './content-keys.ts'
-import { describeContext } from './context-entries.ts'
+import { type ContextDescription, describeContext } from './context-entries.ts'
+import type { Selection } from './context-tree.ts'
 import type { ContentKeys } from './key-tags.ts'
 
 /** What the content keys of a run are read from. */
@@ -52,22 +55,25 @@ export async function readContentKeys(run: KeysRun): Promise<ReadKeys> {
   const platform = platformOf(plan)
   const buildArgs = valuesOfBuildArgs(run.plan.inputs.buildArgs, run.childEnv)
   const isCross = inputs.platform !== undefined && inputs.platform !== plan.engine.platform
-  const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata }
+  const contextOf = (name: string): BuildContext | undefined => findBuildContext(inputs.buildContexts, name)
+  const namedContext = (name: string): BuildContext['kind'] | undefined => contextOf(name)?.kind
+  const facts = { buildArgs, platform, isCross, chainsConfig: !strategy.capabilities.cacheMetadata, namedContext }
   const likely = contextSelections(dockerfile, stages, facts)
   const inEngine = await listImages(run)
   const [read, likelyContext] = await Promise.all([
-    readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform)),
-    describeContext(inputs.context, plan.dockerignore, likely)
+    readImages(run, inEngine, imagesForKeys(dockerfile, stages, buildArgs, platform, namedContext)),
+    describeContexts(plan, likely)
   ])
-  const images = new Map(read.map(({ reference, identity }) => [reference, identity]))
+  const images = new Map(read.map(({ name, identity }) => [name, identity]))
   const selections = contextSelections(dockerfile, stages, { ...facts, images })
   // paths may contain variables of a base image
   const isAll = JSON.stringify(selections) === JSON.stringify(likely)
-  const context = isAll ? likelyContext : await describeContext(inputs.context, plan.dockerignore, selections)
+  const context = isAll ? likelyContext : await describeContexts(plan, selections)
   const runOptions = {
     addHosts: inputs.addHosts,
     ...(inputs.network !== undefined && { network: inputs.network }),
-    ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize })
+    ...(inputs.shmSize !== undefined && { shmSize: inputs.shmSize }),
+    ...(inputs.ulimit.length > 0 && { ulimit: inputs.ulimit })
   }
   const keys = computeContentKeys(dockerfile, stages, { ...facts, images, context, runOptions })
   const digests = read.flatMap(({ reference, digest }): [string, string][] =>
@@ -82,11 +88,34 @@ function platformOf({ inputs, engine }: Plan): Platform | undefined {
   return { os, architecture, ...(variant !== undefined && { variant }) }
 }
 
-interface ExternalImage {
+/** Describes the build context and the named contexts that are folders, each as far as the selections take something of it. */
+async function describeContexts(
+  { inputs, dockerignore }: Plan,
+  selections: readonly Selection[]
+): Promise<ContextDescription> {
+  const names = [...new Set(selections.map(({ context }) => context))]
+  const all = await Promise.all(
+    names.map(async (name): Promise<[string | undefined, ContextDescription]> => {
+      const of = selections.filter(({ context }) => context === name)
+      if (name === undefined) return [name, await describeContext(inputs.context, dockerignore, of)]
+      const { value: folder = '' } = findBuildContext(inputs.buildContexts, name) ?? {}
+      return [name, await describeContext(folder, await readDockerignore(folder, undefined), of)]
+    })
+  )
+  const described = new Map(all)
+  return { take: (selection) => described.get(selection.context)?.take(selection) }
+}
+
+interface FoundImage {
   reference: string
   /** undefined if it cannot be read. */
   identity?: ImageIdentity
   digest?: string
+}
+
+interface ExternalImage extends FoundImage {
+  /** As the Dockerfile has it; `reference` may be the image of a named context. */
+  name: string
 }
 
 /** Reads the external images as the builds will find them: in the engine, which they prefer, and else in the registries. */
@@ -96,22 +125,37 @@ async function readImages(
   references: readonly string[]
 ): Promise<ExternalImage[]> {
   return Promise.all(
-    references.map(async (reference): Promise<ExternalImage> => {
-      if (!isReference(reference)) return { reference }
-      const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference))
-      const here = isHere ? await readInEngine(run, reference) : undefined
-      if (here) return here
-      const image = (await look(run.registry, reference)).image
-      return image ? found(reference, image, image.digest) : { reference }
+    references.map(async (name): Promise<ExternalImage> => {
+      const context = findBuildContext(run.plan.inputs.buildContexts, name)
+      const reference = context ? imageOfContext(context) : name
+      return { name, ...(await readImage(run, inEngine, reference, context !== undefined)) }
     })
   )
 }
 
+/** @param isContext whether it is the image of a named context */
+async function readImage(
+  run: KeysRun,
+  inEngine: readonly string[] | undefined,
+  reference: string,
+  isContext: boolean
+): Promise<FoundImage> {
+  if (!isReference(reference)) return { reference }
+  const isHere = inEngine === undefined || inEngine.some((other) => isSame(other, reference))
+  const here = isHere ? await readInEngine(run, reference) : undefined
+  // the build may ask the registry first: only if that has the same image it is known which one the build uses
+  const mustBeOfRegistry = isContext || run.plan.inputs.pull
+  if (here) return mustBeOfRegistry && here.digest === undefined ? { reference } : here
+  const image = (await look(run.registry, reference)).image
+  return image ? found(reference, image, image.digest) : { reference }
+}
+
 /**
  * Reads an external image in the engine. If its registry has a newer one, the engine pulls that: an engine that is kept would
- * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it.
+ * build on the old one for ever. An image that did not come from this registry stays, because the workflow may have built it,
+ * unless the input `pull` is set.
  */
-async function readInEngine(run: KeysRun, reference: string): Promise<ExternalImage | undefined> {
+async function readInEngine(run: KeysRun, reference: string): Promise<FoundImage | undefined> {
   const { docker, registry, plan, signal, log } = run
   const inspect = async (): Promise<ImageRecord | undefined> => (await inspectInEngine(docker, reference, signal)).image
   const digestOf = async (name: string): Promise<string | undefined> =>
@@ -121,12 +165,13 @@ async function readInEngine(run: KeysRun, reference: string): Promise<ExternalIm
   const now = await digestOf(reference)
   if (now === undefined || now === here.digest) return found(reference, here, now)
   // the containerd store gives images that were built here a digest, too
-  const isOfRegistry =
+  const isOfRegistry = async (): Promise<boolean> =>
     here.digest !== undefined &&
     (plan.engine.store !== 'containerd' || (await digestOf(`${repositoryOf(reference)}@${here.digest}`)) !== undefined)
   const { platform, retries } = plan.inputs
-  const failure = isOfRegistry ? await pull({ ...run, platform, retries }, reference) : undefined
-  if (isOfRegistry && failure === undefined) {
+  const isPulled = plan.inputs.pull || (await isOfRegistry())
+  const failure = isPulled ? await pull({ ...run, platform, retries }, reference) : undefined
+  if (isPulled && failure === undefined) {
     const pulled = await inspect()
     return pulled && found(reference, pulled, pulled.digest)
   }
@@ -136,7 +181,7 @@ async function readInEngine(run: KeysRun, reference: string): Promise<ExternalIm
   return found(reference, here)
 }
 
-function found(reference: string, image: ImageRecord, digest?: string): ExternalImage {
+function found(reference: string, image: ImageRecord, digest?: string): FoundImage {
   return { reference, identity: identityOf(image), ...(digest !== undefined && { digest }) }
 }
 

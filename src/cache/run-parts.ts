@@ -9,7 +9,7 @@ import { flagsOf } from './copy-parts.ts'
 import type { StageScope } from './stage-scope.ts'
 import { type Outside, StepCollector, type StepParts } from './step-parts.ts'
 
-/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy. */
+/** bk: dispatchRun, and solver/llbsolver/ops/exec.go, CacheMap: not the IPs of added hosts, and not the proxy, but ulimits. */
 export function runParts(raw: RawInstruction, scope: StageScope, outside: Outside): StepParts {
   const step = new StepCollector(scope, raw)
   const { buildArgs, runOptions } = outside
@@ -25,6 +25,7 @@ export function runParts(raw: RawInstruction, scope: StageScope, outside: Outsid
     runOptions.addHosts.map((host) => host.replace(/[:=].*$/s, ''))
   )
   step.option('shm-size', runOptions.shmSize ?? null)
+  if (runOptions.ulimit) step.option('ulimit', runOptions.ulimit)
   step.option('hostname', buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? null)
   step.add(['security', 'device'].map((name) => flags.get(name) ?? null))
   for (const [name, { value }] of scope.variables) step.add(name, value)
@@ -77,11 +78,14 @@ function addMount({ type, target, options }: Mount, step: StepCollector, outside
     rest.delete('sharing')
   }
   step.add([...rest].sort(([a], [b]) => (a < b ? -1 : 1)))
-  if (from !== '') {
-    step.from(from, outside.from(from))
+  const origin = from === '' ? undefined : outside.from(from)
+  if (origin) step.from(from, origin)
+  if (origin && origin.kind !== 'folder') {
     step.add(posix.join('/', source))
-  } else if (type === 'bind') {
-    const selection = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false }
+  } else if (origin || type === 'bind') {
+    const context = origin ? { context: from } : {}
+    const files = { source: source === '' ? '/' : source, wildcards: false, excludes: [], parents: false }
+    const selection = { ...context, ...files }
     step.files(selection, outside.take(selection))
   } else {
     step.add(source)

@@ -4,14 +4,17 @@ import { type Selection, sorted, type Taken } from './context-tree.ts'
 import type { Ingredient, RunOptions } from './key-types.ts'
 import type { StageScope } from './stage-scope.ts'
 
+/** What a name in --from stands for. */
+export type Origin = { kind: 'stage' | 'image'; key: string | undefined } | { kind: 'folder' }
+
 /** The world outside the Dockerfile. */
 export interface Outside {
   buildArgs: ReadonlyMap<string, string>
   runOptions: RunOptions
   /** Returns what an instruction takes of the build context; undefined if this cannot be known. */
   take(selection: Selection): Taken | undefined
-  /** Returns what a name in --from stands for: the key of a stage or the identity of an image; undefined if this cannot be known. */
-  from(name: string): { kind: 'stage' | 'image'; key: string | undefined }
+  /** Returns what a name in --from stands for: the key of a stage or the identity of an image, undefined if this cannot be known; or files. */
+  from(name: string): Origin
 }
 
 /** What an instruction adds to the key before it. */
@@ -71,15 +74,21 @@ export class StepCollector {
   files(selection: Selection, taken: Taken | undefined): void {
     this.#readsOutside = true
     this.add(taken?.hash)
-    for (const file of taken?.files ?? []) this.#files.add(file)
-    if (taken) {
-      const hash = taken.hash.slice(0, 8)
-      this.#ingredients.push({ kind: 'files', name: selection.source, hash, count: taken.files.length })
+    if (!taken) return
+    const [hash, count] = [taken.hash.slice(0, 8), taken.files.length]
+    if (selection.context !== undefined) {
+      this.#ingredients.push({ kind: 'context', name: selection.context, hash, count })
+      return
     }
+    for (const file of taken.files) this.#files.add(file)
+    this.#ingredients.push({ kind: 'files', name: selection.source, hash, count })
   }
 
-  from(name: string, { kind, key }: ReturnType<Outside['from']>): void {
+  from(name: string, origin: Origin): void {
     this.#readsOutside = true
+    // of files, only what the step takes counts
+    if (origin.kind === 'folder') return
+    const { kind, key } = origin
     this.add(key)
     if (key !== undefined) this.#ingredients.push({ kind, name, hash: key.slice(0, 8) })
   }

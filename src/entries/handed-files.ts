@@ -2,7 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readHandOffFolder, readResultsFolder } from '../action/hand-off-inputs.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { HAND_OFF_FILE, type HandOff, readHandedResult, readHandOff } from '../result/hand-off.ts'
+import { HAND_OFF_FILE, type HandOff, readHandedPlatform, readHandedResult, readHandOff } from '../result/hand-off.ts'
+import type { ReadPlatform } from '../result/judge-platforms.ts'
 import type { ReadResult } from '../result/judge-results.ts'
 import { readInput } from './lifecycle.ts'
 
@@ -23,13 +24,29 @@ export async function openHandOff(): Promise<{ handOff: HandOff; folder: string 
  * @throws UserError
  */
 export async function readResults(): Promise<ReadResult[]> {
-  const folder = readResultsFolder(readInput)
-  if (folder === undefined) return []
-  const names = await readdir(folder, { recursive: true }).catch(() => [])
-  const files = names.filter((name) => /(^|[\\/])test-\d+\.json$/.test(name)).map((name) => join(folder, name))
+  const files = await findResults(/(^|[\\/])test-\d+\.json$/)
   return Promise.all(
     files.map(async (file) => ({ file, handed: readHandedResult(await readHanded(file, 'results'), file) }))
   )
+}
+
+/**
+ * Reads the result files of single platforms, likewise.
+ *
+ * @throws UserError
+ */
+export async function readPlatformResults(): Promise<ReadPlatform[]> {
+  const files = await findResults(/(^|[\\/])platform-[\w-]+\.json$/)
+  return Promise.all(
+    files.map(async (file) => ({ file, handed: readHandedPlatform(await readHanded(file, 'results'), file) }))
+  )
+}
+
+async function findResults(names: RegExp): Promise<string[]> {
+  const folder = readResultsFolder(readInput)
+  if (folder === undefined) return []
+  const found = await readdir(folder, { recursive: true }).catch(() => [])
+  return found.filter((name) => names.test(name)).map((name) => join(folder, name))
 }
 
 async function readHanded(file: string, input: string): Promise<string> {

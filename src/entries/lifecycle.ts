@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
-import { crossCheck, type Inputs, readInputs, readSecrets } from '../action/inputs.ts'
+import { crossCheck, type Inputs, readInputs } from '../action/inputs.ts'
 import { variablesAskedFor } from '../action/passed-variables.ts'
+import { readSecrets, secretsInEnvironment, secretsInFiles } from '../action/secret-inputs.ts'
 import { findSecretLike, Secrets } from '../action/secrets.ts'
 import { folderOf, saveState } from '../action/state.ts'
 import { DockerCli } from '../docker/docker.ts'
@@ -14,10 +15,10 @@ import { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { type Span, Timeline } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
-import { annotateFailures, annotateMisses } from '../report/annotations.ts'
+import { annotateFailures, annotateMisses, annotateWarnings } from '../report/annotations.ts'
 import type { Block } from '../report/document.ts'
 import { markdown } from '../report/markdown.ts'
-import { makeOutputs } from '../report/outputs.ts'
+import { artifactOf, makeOutputs } from '../report/outputs.ts'
 import { makeReport, type Part, type Report } from '../report/report.ts'
 import { makeSummary } from '../report/summary.ts'
 import { plainText } from '../report/terminal.ts'
@@ -97,11 +98,15 @@ export async function runAction(work: (action: Action) => Promise<RunResult>, en
   try {
     await mkdir(folder)
     const get = (await entry.openInputs?.()) ?? readInput
-    const inputs = readInputs(get)
-    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env, await readDockerfile(inputs))
+    const read = readInputs(get)
+    const [inEnvironment, unset] = secretsInEnvironment(read.secretEnvs, process.env)
+    const inputs = { ...read, secrets: [...read.secrets, ...inEnvironment] }
+    const [dockerfile, files] = await Promise.all([readDockerfile(inputs), secretsInFiles(inputs.secretFiles)])
+    secrets = new Secrets(inputs, namesShown(inputs, temp), process.env, dockerfile, files)
     if (IS_ON_GITHUB) for (const line of secrets.lines) core.setSecret(line)
-    crossCheck(inputs)
-    noticeEmptySecrets(readSecrets(get)[1], log)
+    crossCheck(read)
+    noticeEmptySecrets('in the input secrets', readSecrets(get)[1], log)
+    noticeEmptySecrets('in the environment, for the input secret-envs,', unset, log)
     warnOfSecrets(inputs, secrets, log)
     const childEnv = childEnvironment(process.env, variablesAskedFor(inputs))
     const docker = new DockerCli(childEnv, timeline)
@@ -135,29 +140,32 @@ async function readDockerfile({ context, file = join(context, 'Dockerfile') }: I
 /** Returns the names in outputs and tags, as far as they are known before the run reads anything. */
 function namesShown(inputs: Inputs, temp: string): string[] {
   const { GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY } = process.env
-  const { image, builderTag, latestTag, tags, builderTarget, target, publishBranch, context, file, platform } = inputs
+  const { image, builderTag, latestTag, commitTag, tags, builderTarget, target, publishBranch } = inputs
+  const { context, file, platform, platforms } = inputs
   const stages = Array.isArray(inputs.cacheStages) ? inputs.cacheStages : []
   return [
     image,
     builderTag,
     latestTag,
+    commitTag,
     ...tags,
     builderTarget,
     target,
     ...stages,
-    publishBranch,
+    ...publishBranch,
     context,
     file,
-    platform
+    platform,
+    ...platforms
   ]
     .concat(GITHUB_SHA, GITHUB_REF, GITHUB_HEAD_REF, GITHUB_REPOSITORY, temp)
     .flatMap((name) => name ?? [])
 }
 
-function noticeEmptySecrets(ids: readonly string[], log: Log): void {
+function noticeEmptySecrets(where: string, ids: readonly string[], log: Log): void {
   if (ids.length === 0) return
   log.notice(
-    `No value in the input secrets for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
+    `No value ${where} for ${ids.join(', ')}: the build does not get it, as if it were not in the input. GitHub gives no secrets to workflows of forks and Dependabot`
   )
 }
 
@@ -205,7 +213,9 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
       expected: plan.inputs.expectCache,
       publishes: plan.decision.publish
     })
-    for (const { message, place } of misses) log.warning(message, place)
+    const checks = annotateWarnings(made.warnings, plan.file)
+    for (const { message, place } of [...misses, ...checks.annotations]) log.warning(message, place)
+    if (checks.rest !== undefined) log.info(checks.rest)
   }
   for (const { message, place } of annotateFailures(result, plan?.file)) log.error(message, place)
   if (result.failures.length > 0) process.exitCode = core.ExitCode.Failure
@@ -216,11 +226,20 @@ async function report({ entry, plan, result, spans, log, path }: Ending): Promis
     core.setFailed(`The outputs could not be written: ${messageOf(error)}`)
   }
   try {
+    await declareArtifact(artifactOf(made))
+  } catch (error) {
+    log.warning(`The image could not be declared to other steps (GITHUB_ARTIFACTS): ${messageOf(error)}`)
+  }
+  try {
     await writeSummary(makeSummary(made))
   } catch (error) {
     log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
   log.end()
+}
+
+async function declareArtifact(line: string): Promise<void> {
+  if (process.env.GITHUB_ARTIFACTS && line !== '') await appendFile(process.env.GITHUB_ARTIFACTS, `${line}\n`)
 }
 
 async function writeSummary(summary: Block[]): Promise<void> {

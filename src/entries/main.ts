@@ -5,13 +5,16 @@ import { runPipeline } from '../pipeline/pipeline.ts'
 import type { Plan } from '../plan/plan.ts'
 import { emptyResult, type RunResult } from '../result/result.ts'
 import { runAction } from './lifecycle.ts'
+import { handPlatformOn, runPlatforms } from './platforms.ts'
 import { makePlan, runWith } from './run.ts'
 
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
+  const { platform, platforms, dryRun } = action.inputs
+  if (platforms.length > 0 && platform === undefined && !dryRun) return runPlatforms(action)
   const planned = await makePlan(action)
-  if (action.inputs.dryRun) return preview(planned.plan, action)
-  return runWith(action, planned, runPipeline)
+  if (dryRun) return preview(planned.plan, action)
+  return handPlatformOn(action, planned.plan, await runWith(action, planned, runPipeline))
 })
 
 function preview(plan: Plan, { log, secrets }: { log: Log; secrets: Secrets }): RunResult {

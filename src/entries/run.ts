@@ -27,7 +27,7 @@ export interface Planned {
 }
 
 /** Makes the plan of a run, and says what it is. */
-export async function makePlan(action: Action): Promise<Planned> {
+export async function makePlan(action: Omit<Action, 'secrets'>): Promise<Planned> {
   const { inputs, childEnv, log, timeline, signal } = action
   const git = await Git.open(inputs.context, childEnv, { signal, log })
   const planned = await timeline.measure('prepare', 'Prepare', async () => {
@@ -45,11 +45,10 @@ export async function makePlan(action: Action): Promise<Planned> {
 export async function runWith(
   action: Action,
   { plan, git, github }: Planned,
-  work: (run: Run) => Promise<RunResult>
+  work: (run: Run) => Promise<RunResult>,
+  docker = recordingDocker(action, isNameOf([plan]))
 ): Promise<RunResult> {
   const { inputs, childEnv, log, timeline, signal, folder, runId } = action
-  const names = plan.builds.flatMap(({ tags }) => tags)
-  const docker = recordingDocker(action, (name) => names.includes(name) || sameRepository(inputs.image, name))
   const registry = new HttpRegistry({
     ...{ docker, log, timeline, signal },
     env: childEnv,
@@ -70,6 +69,12 @@ export async function runWith(
     await handOver({ plan, log, folder })
     await removeOwnContainers(docker, runId, log, signal)
   }
+}
+
+/** Returns whether a run of one of these plans may have set a name in the engine. */
+export function isNameOf(plans: readonly Plan[]): (name: string) => boolean {
+  const names = plans.flatMap(({ builds }) => builds).flatMap(({ tags }) => tags)
+  return (name) => names.includes(name) || plans.some(({ inputs }) => sameRepository(inputs.image, name))
 }
 
 /** Removes the containers of a run, whatever they do. */

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pRetry from 'p-retry'
 import { CancelledError } from './errors.ts'
 import type { Log } from './log.ts'
 
@@ -21,15 +20,6 @@ export interface TransientFailure {
   pause?: number
 }
 
-class TransientError extends Error {
-  readonly pause: number
-
-  constructor({ message, pause = 0 }: TransientFailure) {
-    super(message)
-    this.pause = pause
-  }
-}
-
 /**
  * Retries an operation after a transient error, as often as the input `retries` allows.
  *
@@ -44,33 +34,19 @@ export async function retry<T>(
   attempt: () => Promise<T>,
   whyAgain: (result: T) => TransientFailure | undefined
 ): Promise<T> {
-  const results: T[] = []
-  const once = async (): Promise<void> => {
-    results.length = 0
-    const result = await attempt()
-    results.push(result)
-    const failure = whyAgain(result)
-    if (failure) throw new TransientError(failure)
-  }
-  try {
-    await pRetry(once, {
-      retries,
-      minTimeout: FIRST_PAUSE,
-      maxTimeout: LONGEST_PAUSE,
-      randomize: true,
-      signal,
-      shouldRetry: ({ error }) => error instanceof TransientError,
-      onFailedAttempt: async ({ error, retryDelay, retriesLeft, attemptNumber }) => {
-        if (!(error instanceof TransientError) || retriesLeft === 0) return
-        const pause = Math.max(retryDelay, error.pause)
-        log.info(
-          `${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attemptNumber + 1} of ${retries + 1}): ${error.message}`
-        )
-        await sleep(pause - retryDelay, undefined, { signal })
-      }
+  if (signal.aborted) throw new CancelledError()
+  for (let attempts = 1; ; attempts++) {
+    const result = await attempt().catch((error: unknown) => {
+      throw signal.aborted ? new CancelledError() : error
     })
-  } catch (error) {
-    if (results.length === 0) throw signal.aborted ? new CancelledError() : error
+    const failure = whyAgain(result)
+    if (failure === undefined || attempts > retries || signal.aborted) return result
+    const growing = Math.min(FIRST_PAUSE * 2 ** (attempts - 1) * (1 + Math.random()), LONGEST_PAUSE)
+    const pause = Math.max(growing, failure.pause ?? 0)
+    log.info(
+      `${what}: transient error, retrying in ${(pause / 1_000).toFixed(1)} s (attempt ${attempts + 1} of ${retries + 1}): ${failure.message}`
+    )
+    const isCancelled = await sleep(pause, false, { signal }).catch(() => true)
+    if (isCancelled) return result
   }
-  return results[0] as T
 }

@@ -1,5 +1,6 @@
 import type { ContentKeys } from '../cache/key-tags.ts'
 import { imageLabels, keysLabel, nameOfEngine } from '../cache/keys-label.ts'
+import { startsFromRefreshed, usesCacheSource } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { describeUnreadable } from '../registry/client-words.ts'
@@ -49,8 +50,9 @@ async function buildOne(
   tellSource(run, stage, source)
   // with a rewritten Dockerfile, every build starts from the images anyway
   const builtOn = plan.strategy.capabilities.replacesStages ? '' : await hashOfImages(run, stage)
-  const isOlder = await hasOlderResults(run, stage, source.reference, builtOn, keys)
-  const startFromImages = isHanded || isOlder
+  const isCached = usesCacheSource(plan, stage)
+  const isOlder = isCached && (await hasOlderResults(run, stage, source.reference, builtOn, keys))
+  const startFromImages = isHanded || isOlder || startsFromRefreshed(plan, stage)
   if (isOlder) {
     run.log.info(
       `${source.reference} was built on other images than those of this run, or nobody knows on which: ${stage.reference} starts from the images of this run`
@@ -66,7 +68,7 @@ async function buildOne(
   const solve = (fromImages: boolean): Promise<Build> =>
     strategy.build({ ...stage, labels }, { ...options, startFromImages: fromImages })
   let build = await solve(startFromImages)
-  const moved = !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build))
+  const moved = isCached && !startFromImages && builtOn !== '' && (await hasMoved(run, source.reference, build))
   if (moved) {
     run.log.info(
       `${source.reference} may have moved during the build: ${stage.reference} is built once more, from the images of this run`

@@ -4,6 +4,7 @@ import { ownInstructionsOf } from '../cache/keys-label.ts'
 import { timeOf } from '../lib/bounds.ts'
 import { within } from '../lib/within.ts'
 import { BRANCH_LABEL, REVISION_LABEL } from '../plan/labels.ts'
+import { usesCacheSource } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ImageRecord } from '../registry/image.ts'
@@ -78,6 +79,7 @@ export class CacheSources {
   async #choose(stage: StageBuild): Promise<CacheSource> {
     const { plan, registry } = this.#run
     const { image, cacheTags } = plan.inputs
+    if (!usesCacheSource(plan, stage)) return { reference: stage.cacheSource }
     const asked = cacheTags === 'none' ? [] : keysToAsk(stage, this.#keys).map((key) => cacheTagOf(image, key))
     const answers = await Promise.all(asked.map((reference) => within(timeOf('look'), registry.digest(reference))))
     const found = asked.filter((_, index) => answers[index]?.value !== undefined)

@@ -5,7 +5,7 @@ import { productionRefs } from '../plan/references.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { sameRepository } from '../registry/image-reference.ts'
 import { buildCommands, commandsBeforehand } from '../strategy/preview.ts'
-import { type Suite, suitesOf } from './test.ts'
+import { type Suite, suitesOf } from './suites.ts'
 import { testArgs } from './test-args.ts'
 
 /** Placeholders for values that only a run knows: its folder, and its ID. */

@@ -9,6 +9,7 @@ import { describeLateness, timeOf } from '../lib/bounds.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import { within } from '../lib/within.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
+import { uncachedStages } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import type { ReadImage } from '../registry/image.ts'
@@ -65,6 +66,7 @@ async function explain(
       engine: nameOfEngine(plan.engine),
       changed: isCommitId(revision) ? await changesSince(revision) : undefined,
       unusualModes: oddModes,
+      uncachedStages: uncachedStages(plan, stageBuild),
       publishesAllStages: inputs.cacheStages === 'auto'
     })
   }

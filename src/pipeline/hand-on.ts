@@ -6,6 +6,7 @@ import type { ContentKeys } from '../cache/key-tags.ts'
 import { failureOf } from '../docker/errors.ts'
 import { callInSection } from '../docker/transfer.ts'
 import { CancelledError } from '../lib/errors.ts'
+import { isRefreshing } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
 import { ARCHIVE_FILE, type HandedImage, type Transport } from '../result/hand-off.ts'
@@ -39,7 +40,7 @@ async function buildAndHandOn(run: Run, strategy: Strategy, result: RunResult, t
   const { plan, log, timeline } = run
   const read = await findKeys(run)
   const { transport, folder } = target
-  if (plan.inputs.skipUnchangedTests) {
+  if (plan.inputs.skipUnchangedTests && !isRefreshing(plan.inputs)) {
     const found = await timeline.measure('look', 'Look for changes', () => findUnchanged(run, read.keys))
     if (found.why === undefined) {
       log.info(`Nothing has changed since commit ${found.unchanged.commit}: publish only tags its image.`)

@@ -16,7 +16,8 @@ import { publish } from './publish/publish.ts'
 import { testedTags, writeTestedTags } from './publish/tested-tags.ts'
 import { findPassedTests } from './reuse.ts'
 import { sayNoReports } from './reuse-all.ts'
-import { runTests, suitesOf } from './test.ts'
+import { suitesOf } from './suites.ts'
+import { runTests } from './test.ts'
 
 /** Computes the content keys; without them only the moving tags serve as cache sources. */
 export async function findKeys(run: Run): Promise<ReadKeys> {

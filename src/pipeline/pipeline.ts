@@ -1,4 +1,5 @@
 import { CancelledError } from '../lib/errors.ts'
+import { isRefreshing } from '../plan/no-cache.ts'
 import type { Run } from '../plan/run-context.ts'
 import { splitAtBuilder } from '../plan/stage-builds.ts'
 import { buildsOf, type RunResult, type TestResult } from '../result/result.ts'
@@ -10,7 +11,8 @@ import { buildAndTestOthers, failuresOf, findKeys, findPassed, judge, publishAll
 import { Prefetch } from './prefetch.ts'
 import { reuseAll } from './reuse-all.ts'
 import { runPhases } from './run-phases.ts'
-import { limitOf, runTests, suitesOf } from './test.ts'
+import { limitOf, suitesOf } from './suites.ts'
+import { runTests } from './test.ts'
 
 /**
  * Does the whole job, phase after phase: the builder stage, after the cache stages that it needs; then the tests, concurrently
@@ -22,7 +24,8 @@ export function runPipeline(run: Run): Promise<RunResult> {
 
 async function doAll(run: Run, strategy: Strategy, result: RunResult): Promise<void> {
   const read = await findKeys(run)
-  if (run.plan.inputs.skipUnchangedTests && (await reuseAll(run, read.keys, result))) return
+  const { inputs } = run.plan
+  if (inputs.skipUnchangedTests && !isRefreshing(inputs) && (await reuseAll(run, read.keys, result))) return
   const caches = { ...read, sources: new CacheSources(run, read.keys, read.inEngine) }
   caches.sources.start(run.plan.builds, ({ reference }) => strategy.fetch(reference))
   const prefetch = new Prefetch(run, caches)

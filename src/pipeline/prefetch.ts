@@ -8,6 +8,7 @@ import { imagesNeededFor, stageAt } from '../dockerfile/stage-graph.ts'
 import { describeLateness } from '../lib/bounds.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Stream } from '../lib/exec.ts'
+import { usesCacheSource } from '../plan/no-cache.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Run } from '../plan/run-context.ts'
 import { type StageBuild, splitAtBuilder } from '../plan/stage-builds.ts'
@@ -37,7 +38,9 @@ export class Prefetch {
   }
 
   start(): void {
-    if (this.#run.plan.strategy.capabilities.prefetch) void this.#begin()
+    const { strategy, inputs } = this.#run.plan
+    // a build context may take the place of an image that the Dockerfile names
+    if (strategy.capabilities.prefetch && inputs.buildContexts.length === 0) void this.#begin()
   }
 
   /** Waits for the prefetch if it has started; it does not start after that. */
@@ -125,6 +128,7 @@ async function findPrefetched(
   const chosen = await Promise.all(
     afterBuilder.map(async (stage) => {
       const { reference } = await sources.of(stage)
+      if (!usesCacheSource(plan, stage)) return { reference, image: undefined }
       return { reference, image: (await registry.published(reference)).image }
     })
   )

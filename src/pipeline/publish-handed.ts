@@ -14,8 +14,8 @@ import { buildAndTestOthers, failuresOf, findKeys, findPassed, judge, publishAll
 import { Prefetch } from './prefetch.ts'
 import { reuseAll } from './reuse-all.ts'
 import { runPhases } from './run-phases.ts'
+import { limitOf } from './suites.ts'
 import { fetchHanded, idInEngine, setName, whyOtherContent, whyOtherPlan } from './take-over.ts'
-import { limitOf } from './test.ts'
 
 /** What other machines have handed to the one that publishes. */
 export interface Handed {
@@ -119,8 +119,9 @@ async function takeOver(run: Run, result: RunResult, { handOff, folder }: Handed
 
 /** Returns what the other machine tells of a build, which only the report and the choice between two caches need. */
 function buildOf({ builds, image }: HandOff, stage: StageBuild): Build {
-  const told = builds.find((one) => one.kind === stage.kind && one.image === stage.reference)
-  const unknown = {
+  const names = { kind: stage.kind, stage: stage.name, image: stage.reference }
+  const unknown: Build = {
+    ...names,
     cacheSource: stage.cacheSource,
     imageId: '',
     seconds: 0,
@@ -128,8 +129,11 @@ function buildOf({ builds, image }: HandOff, stage: StageBuild): Build {
     bases: [],
     unreadableCaches: []
   }
-  const cacheSource = told?.cacheSource.startsWith(`${image}:`) ? told.cacheSource : stage.cacheSource
-  return { ...(told ?? unknown), kind: stage.kind, stage: stage.name, image: stage.reference, cacheSource }
+  // the other machine has shown the warnings
+  const { warnings: _, ...told } =
+    builds.find((one) => one.kind === stage.kind && one.image === stage.reference) ?? unknown
+  const cacheSource = told.cacheSource.startsWith(`${image}:`) ? told.cacheSource : stage.cacheSource
+  return { ...told, ...names, cacheSource }
 }
 
 /** Returns the other machines: that which built, and those of the results that count. One machine may have run several tests. */

@@ -1,8 +1,9 @@
 import { CancelledError, UserError } from '../lib/errors.ts'
 import type { HandOff } from '../result/hand-off.ts'
 import type { TestResult } from '../result/result.ts'
+import { limitOf, type TestRun } from './suites.ts'
 import { type Fetching, fetchHanded, idInEngine } from './take-over.ts'
-import { limitOf, runTests, type TestRun } from './test.ts'
+import { runTests } from './test.ts'
 
 /** A test's result, with its index. */
 export interface IndexedResult {

@@ -1,7 +1,5 @@
 import { constants } from 'node:os'
 import type { LimitFunction } from 'p-limit'
-import pLimit from 'p-limit'
-import type { PublicInputs } from '../action/secrets.ts'
 import { shellArgs, type Test, titleOfTest } from '../action/tests.ts'
 import { replayable } from '../docker/command-line.ts'
 import { removeContainer } from '../docker/containers.ts'
@@ -14,43 +12,13 @@ import { secondsSince } from '../lib/timeline.ts'
 import type { Run } from '../plan/run-context.ts'
 import type { TestResult } from '../result/result.ts'
 import { collect } from './collect-reports.ts'
+import type { Suite, TestRun } from './suites.ts'
 import { testArgs } from './test-args.ts'
 import { lastLinesOf, Tail } from './test-output.ts'
-
-/** The part of a run that tests need. */
-export type TestRun = Pick<Run, 'docker' | 'secrets' | 'log' | 'timeline' | 'folder' | 'runId' | 'signal'> & {
-  plan: Pick<Run['plan'], 'inputs'>
-}
+import { canRun, describeUntested, platformOf } from './test-platform.ts'
 
 /** Exit code of `docker run` if docker itself failed (docker/cli docs "docker run", Exit status). */
 const DOCKER_FAILED = 125
-
-/** Tests that run in one image. */
-export interface Suite {
-  kind?: 'production-test'
-  /** Name of the image in the engine. */
-  image: string
-  tests: readonly Test[]
-  /** The number of the first test: no two containers of a run have the same. */
-  first: number
-}
-
-/** The tests of a run, by the image in which they run. */
-export function suitesOf({ inputs, refs }: Pick<Run['plan'], 'inputs' | 'refs'>): {
-  builder: Suite
-  production: Suite
-} {
-  const { tests, productionTests } = inputs
-  return {
-    builder: { image: refs.builder, tests, first: 1 },
-    production: { kind: 'production-test', image: refs.production, tests: productionTests, first: tests.length + 1 }
-  }
-}
-
-/** Returns the limit on how many tests run at the same time, for all suites of a run. */
-export function limitOf({ testParallelism, tests, productionTests }: PublicInputs): LimitFunction {
-  return pLimit(testParallelism ?? Math.max(1, tests.length + productionTests.length))
-}
 
 /**
  * Runs every test in its own container, all at once or as many at a time as configured. Each one runs to its end, whatever the
@@ -58,6 +26,10 @@ export function limitOf({ testParallelism, tests, productionTests }: PublicInput
  */
 export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction): Promise<TestResult[]> {
   const platform = suite.tests.length === 0 ? undefined : await platformOf(run, suite)
+  if (platform !== undefined && run.mayStayUntested && !(await canRun(run, suite, platform))) {
+    run.log.notice(describeUntested(suite, platform))
+    return []
+  }
   const ended = await Promise.allSettled(
     suite.tests.map((test, index) => limit(() => runTest(run, { ...suite, platform }, test, suite.first + index)))
   )
@@ -66,18 +38,6 @@ export async function runTests(run: TestRun, suite: Suite, limit: LimitFunction)
     if (outcome.reason instanceof CancelledError) return []
     throw outcome.reason
   })
-}
-
-/** Returns the platform of the image: a builder stage may be of the engine's own although the input `platform` names another. */
-async function platformOf({ plan, docker, signal }: TestRun, { image }: Suite): Promise<string | undefined> {
-  const { platform } = plan.inputs
-  if (platform === undefined) return undefined
-  const args = ['image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image]
-  const { exitCode, stdout } = await docker.call(args, { signal, bound: 'image' })
-  const [os, architecture] = platform.split('/')
-  const own = stdout.trim()
-  // the variant is in the input only
-  return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own
 }
 
 async function runTest(

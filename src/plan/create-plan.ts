@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Commit } from '../action/event.ts'
-import { onePlatform } from '../action/inputs.ts'
 import { valuesOfBuildArgs } from '../action/passed-variables.ts'
+import { onePlatform } from '../action/platforms.ts'
 import type { PublicInputs } from '../action/secrets.ts'
 import type { Docker } from '../docker/docker.ts'
 import { type EngineInfo, readBuilderDriver, readEngineInfo } from '../docker/engine-info.ts'
@@ -11,7 +11,7 @@ import { differencesOfBuilders } from '../dockerfile/builder-differences.ts'
 import { readDockerignore } from '../dockerfile/dockerignore.ts'
 import { type Dockerfile, findStage, listStages, type Stage } from '../dockerfile/model.ts'
 import { parseDockerfile } from '../dockerfile/parse.ts'
-import { nameOf } from '../dockerfile/stage-graph.ts'
+import { nameOf, neededStages } from '../dockerfile/stage-graph.ts'
 import { dirtyFiles } from '../git/changes.ts'
 import type { Git } from '../git/git.ts'
 import type { GitHub } from '../git/github.ts'
@@ -20,13 +20,16 @@ import type { Log } from '../lib/log.ts'
 import { quote } from '../lib/text.ts'
 import { parseReference, sameReference } from '../registry/image-reference.ts'
 import { isCommitTag } from '../registry/reserved-tags.ts'
+import { checkBuildContexts, checkBuilderInputs } from './builder-inputs.ts'
 import { findCacheStages } from './cache-stages.ts'
 import { describeDirty, MOST_DIRTY_FILES } from './dirty.ts'
 import { takeFingerprints } from './fingerprints.ts'
 import { makeLabels } from './labels.ts'
+import { checkNoCacheFilters } from './no-cache.ts'
 import type { Plan } from './plan.ts'
 import { decidePublish, describeOtherCheckout, maySetTag } from './publish-policy.ts'
-import { isNamed, makeRefs, movingTags, type Refs, tagsOfOthers } from './references.ts'
+import { findPublishing } from './publishing.ts'
+import { isNamed, makeRefs, movingTags, partOf, type Refs, tagsOfOthers } from './references.ts'
 import { selectStrategy } from './select-strategy.ts'
 import { planBuilds } from './stage-builds.ts'
 import { buildArgsOf, pathInRepository, variantOf } from './variant.ts'
@@ -61,8 +64,10 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   const dockerfile = await readDockerfile(file, inputs, env)
   const [builderStage, targetStage] = findStages(dockerfile, inputs, file)
   const cacheStages = findCacheStages(dockerfile, builderStage, targetStage, inputs.cacheStages)
+  checkNoCacheFilters(dockerfile, inputs, neededStages(dockerfile, [builderStage, targetStage]))
+  checkBuildContexts(dockerfile, inputs.buildContexts)
 
-  const [publishBranch, created, engine, dirty, prefix] = await Promise.all([
+  const [firstBranch, created, engine, dirty, prefix] = await Promise.all([
     findPublishBranch(inputs, commit, github, log),
     commit.commitTime ?? github.commitTime(commit.sha),
     readEngineInfo(docker, signal),
@@ -81,26 +86,26 @@ export async function createPlan(planning: Planning): Promise<Plan> {
     ...(existsSync(`${file}.dockerignore`) ? [`the file ${basename(file)}.dockerignore`] : [])
   ]
   const strategy = selectStrategy(engine, dockerfile, inputs, env.DOCKER_BUILDKIT, differences)
+  checkBuilderInputs(inputs, engine, strategy)
   const dockerignore = await readDockerignore(inputs.context, strategy.name === 'legacy' ? undefined : file)
   const fingerprints = takeFingerprints(inputs, engine.platform)
-  const decision = decidePublish(inputs.push, publishBranch, commit)
-  const made = makeRefs(inputs, commit, cacheStages, publishBranch)
-  const refs = {
-    ...made,
-    branch: made.branch.filter((tag) =>
-      maySetTag(tag, commit, decision, { publishBranch, latestTag: inputs.latestTag })
-    )
-  }
-  if (decision.push) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
+  const publishing = findPublishing(inputs, firstBranch, commit.branch)
+  const decision = decidePublish(inputs.push, publishing, commit, partOf(inputs))
+  const made = makeRefs(inputs, commit, cacheStages, publishing)
+  const refs = { ...made, branch: made.branch.filter((tag) => maySetTag(tag, commit, decision, publishing, inputs)) }
+  if (publishing.refusal !== undefined && decision.reason.includes(publishing.refusal)) log.warning(decision.reason)
+  if (decision.push && partOf(inputs) === undefined) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const folder = prefix ?? ''
   const variant = variantOf({
-    ...{ inputs: { ...inputs, platform: inputs.platform ?? engine.platform }, target: nameOf(targetStage) },
+    inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+    target: nameOf(targetStage),
     ...{ file: await pathInRepository(file, inputs.context, folder), folder }
   })
   const buildArgs = buildArgsOf(dockerfile, inputs.buildArgs, env)
   const labels = makeLabels(inputs, commit, created, { variant, buildArgs })
   const stages = { builderStage: builderStage.index, targetStage: targetStage.index }
-  const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy })
+  const isPart = partOf(inputs) !== undefined
+  const builds = planBuilds({ ...stages, dockerfile, cacheStages, refs, decision, labels, strategy, isPart })
   return {
     ...{ inputs, commit, engine, strategy, dockerfile, file, dockerignore, ...stages },
     ...{ decision, fingerprints, refs, variant, buildArgs, builds, buildxBuilder },
@@ -110,7 +115,7 @@ export async function createPlan(planning: Planning): Promise<Plan> {
 
 /** Docker reads the variable itself; as an input, it is also in content keys, fingerprints and the variant. */
 function withPlatform(inputs: PublicInputs, otherwise: string | undefined): PublicInputs {
-  if (inputs.platform !== undefined || !otherwise) return inputs
+  if (inputs.platform !== undefined || inputs.platforms.length > 0 || !otherwise) return inputs
   return { ...inputs, platform: onePlatform('The variable DOCKER_DEFAULT_PLATFORM', otherwise) }
 }
 
@@ -153,18 +158,22 @@ function noticeHeldTags(
   const moving = inputs.tags.filter(
     (tag) => movingTags(refs).some((one) => sameReference(one, tag)) || isNamed(tag, inputs.latestTag)
   )
-  if (moving.length > 0 && !decision.publish) {
-    log.notice(`Skipping ${moving.join(', ')} of the input tags: moving tags are updated on the publishing branch only`)
+  const isSkipped = (tag: string): boolean =>
+    !decision.publish || (made.branch.includes(tag) && !refs.branch.includes(tag))
+  if (moving.some(isSkipped)) {
+    log.notice(
+      `Skipping ${moving.filter(isSkipped).join(', ')} of the input tags: moving tags are updated on the publishing branch only`
+    )
   }
   const held = made.branch.filter((tag) => !refs.branch.includes(tag) && !moving.includes(tag))
   if (held.length > 0) {
     log.notice(`Skipping ${held.join(', ')} of the input tags: this run does not build the branch that the tag names`)
   }
   const others = tagsOfOthers(inputs, commit)
-  const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? ''))
+  const commits = others.filter((tag) => isCommitTag(parseReference(tag).tag ?? '', inputs.commitTag))
   if (commits.length > 0) {
     log.notice(
-      `Skipping ${commits.join(', ')} of the input tags: 7 hex digits are the tag of a commit, and this run builds ${commit.shortSha}`
+      `Skipping ${commits.join(', ')} of the input tags: such a tag is that of a commit, and this run builds ${commit.shortSha}`
     )
   }
   const pulls = others.filter((tag) => !commits.includes(tag))
@@ -197,7 +206,7 @@ async function findDirtyFiles(commit: Commit, git: Git): Promise<Plan['dirty']> 
 }
 
 async function findPublishBranch(inputs: PublicInputs, commit: Commit, github: GitHub, log: Log): Promise<string> {
-  const known = inputs.publishBranch ?? commit.defaultBranch ?? (await github.defaultBranch())
+  const known = inputs.publishBranch[0] ?? commit.defaultBranch ?? (await github.defaultBranch())
   if (known !== undefined) return known
   if (commit.repository !== '') {
     log.warning(

@@ -9,7 +9,7 @@ export interface Fingerprints {
   tests: string | undefined
   /** The same of all tests; undefined also with checks, because these run on the runner. */
   allTests: string | undefined
-  /** The inputs that change an image without a new content key: labels, and the ids of secrets. */
+  /** The inputs that change an image without a new content key: labels, annotations, attestations, and the ids of secrets. */
   inputs: string
 }
 
@@ -18,7 +18,11 @@ const COMMIT_LABEL = /^org\.opencontainers\.image\.(created|revision|version|ref
 
 /** @param platform of the engine */
 export function takeFingerprints(
-  inputs: Pick<PublicInputs, keyof TestInputs | 'checks' | 'platform' | 'labels' | 'secrets' | 'ssh'>,
+  inputs: Pick<
+    PublicInputs,
+    | keyof TestInputs
+    | ('checks' | 'platform' | 'labels' | 'secrets' | 'secretFiles' | 'ssh' | 'annotations' | 'provenance' | 'sbom')
+  >,
   platform: string | undefined
 ): Fingerprints {
   const { tests, productionTests, checks, testOptions } = inputs
@@ -30,8 +34,24 @@ export function takeFingerprints(
     tests: isKnown ? hashOf([tests, testOptions, runsOn, platform]) : undefined,
     allTests:
       isKnown && checks.length === 0 ? hashOf([tests, productionTests, testOptions, runsOn, platform]) : undefined,
-    inputs: hashOf([labels, inputs.secrets, inputs.ssh])
+    inputs: hashOf([labels, secretIdsOf(inputs), inputs.ssh, ...ofManifest(inputs)])
   }
+}
+
+/** Returns the ids of all secrets: those in the environment are among `secrets`. */
+export function secretIdsOf({ secrets, secretFiles }: Pick<PublicInputs, 'secrets' | 'secretFiles'>): string[] {
+  return [...secrets, ...secretFiles.map(({ id }) => id)]
+}
+
+/** Returns what changes only the manifest of production; nothing by default. */
+function ofManifest({
+  annotations,
+  provenance,
+  sbom
+}: Pick<PublicInputs, 'annotations' | 'provenance' | 'sbom'>): unknown[] {
+  const lasting = annotations.filter((one) => !COMMIT_LABEL.test(splitAtEquals(one)[0].replace(/^manifest:/, '')))
+  const all = [lasting, provenance ?? null, sbom ?? null]
+  return lasting.length === 0 && provenance === undefined && sbom === undefined ? [] : [all]
 }
 
 /** Returns the fingerprint of one test of the builder image: 64 hex digits, the same on every machine. */

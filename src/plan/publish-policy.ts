@@ -1,7 +1,9 @@
 import type { Commit } from '../action/event.ts'
 import type { PushMode } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
-import { isNamed, isOfBranch } from './references.ts'
+import type { NamedTags } from '../registry/reserved-tags.ts'
+import type { Publishing } from './publishing.ts'
+import { isNamed, isOfBranch, isOfPublishing } from './references.ts'
 
 /** Whether a run may push and promote after all its tests passed. */
 export interface PublishDecision {
@@ -37,17 +39,27 @@ const DISTRUSTED: Record<string, string> = {
 
 /**
  * Decides whether a run may push and promote. It refuses whatever it does not know to be allowed: an unknown event or mode
- * pushes nothing by itself, and only an event that builds the publishing branch itself promotes images, whatever the mode
+ * pushes nothing by itself, and only an event that builds a publishing branch itself promotes images, whatever the mode
  * (a pull request's branch may have any name, a merge group is not merged yet, a tag may point to any commit, and a workflow may
  * check out any other commit).
  *
- * @param publishBranch short name of the publishing branch; '' for none
+ * @param publishing of the run's branch
+ * @param part the platform of the image, if the images of several platforms are joined later
  */
-export function decidePublish(mode: PushMode, publishBranch: string, context: Commit): PublishDecision {
+export function decidePublish(
+  mode: PushMode,
+  publishing: Pick<Publishing, 'branch' | 'all' | 'refusal'>,
+  context: Commit,
+  part?: string
+): PublishDecision {
   const run = subject(context)
   const refusal = refusePush(mode, context)
   if (refusal) return { push: false, publish: false, reason: `${run} pushes nothing: ${refusal}.` }
-  const hold = refusePublish(publishBranch, context)
+  const hold = refusePublish(publishing, context)
+  if (part !== undefined) {
+    const reason = `${run} pushes the image of ${part}: the tags of the commit are set when the images of all platforms are joined.`
+    return { push: true, publish: hold === '', reason }
+  }
   if (hold) {
     return { push: true, publish: false, reason: `${run} pushes the commit's tags but no moving tag: ${hold}.` }
   }
@@ -71,7 +83,10 @@ function refusePush(mode: PushMode, context: Commit): string {
 }
 
 /** Returns why the run does not promote, or '' if it does. */
-function refusePublish(publishBranch: string, context: Commit): string {
+function refusePublish(
+  { branch: publishBranch, all, refusal }: Pick<Publishing, 'branch' | 'all' | 'refusal'>,
+  context: Commit
+): string {
   const { event, branch, tag } = context
   if (context.isFork) return 'its code comes from a fork'
   if (context.isPullRequest) return 'a pull request is not merged yet'
@@ -80,13 +95,19 @@ function refusePublish(publishBranch: string, context: Commit): string {
   if (!BRANCH_BUILDS.has(event)) return 'it does not build a branch of its own'
   if (!branch) return 'it builds no branch'
   if (!publishBranch) return 'there is no publishing branch'
-  if (branch !== publishBranch) return `only branch ${quote(publishBranch)} moves those`
+  if (refusal !== undefined) return `${quote(branch)} cannot have moving tags of its own, because ${refusal}`
+  if (branch !== publishBranch) return `only ${describeBranches(all)}`
   if (context.checkout === 'other') return describeOtherCheckout(context)
   return ''
 }
 
+function describeBranches([first = '', ...further]: readonly string[]): string {
+  const names = further.map((name) => `, ${quote(name)}`).join('')
+  return further.length === 0 ? `branch ${quote(first)} moves those` : `branches ${quote(first)}${names} move those`
+}
+
 /**
- * Returns whether a run that pushes may set a tag that is named after its branch or the publishing branch. Such a tag says what
+ * Returns whether a run that pushes may set a tag that is named after its branch or a publishing branch. Such a tag says what
  * the branch holds, so only a run of the branch itself sets it: a pull request builds a merge commit. In another repository,
  * the name of the moving tag means what it means here.
  */
@@ -94,9 +115,12 @@ export function maySetTag(
   tag: string,
   commit: Commit,
   decision: PublishDecision,
-  { publishBranch, latestTag }: { publishBranch: string; latestTag: string }
+  publishing: Publishing,
+  inputs: NamedTags
 ): boolean {
-  if (isOfBranch(tag, publishBranch) || isNamed(tag, latestTag)) return decision.publish
+  if (isOfBranch(tag, publishing.branch) || isNamed(tag, publishing.latestTag)) return decision.publish
+  // another publishing branch sets these
+  if (isOfPublishing(tag, publishing) || isNamed(tag, inputs.latestTag)) return false
   return commit.checkout !== 'other' && !commit.isPullRequest
 }
 

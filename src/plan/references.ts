@@ -3,14 +3,24 @@ import type { PublicInputs } from '../action/secrets.ts'
 import type { Stage } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
 import { isTag, parseReference, sameReference, sameRepository } from '../registry/image-reference.ts'
-import { candidateOf, isCommitTag, isPullRequestTag, stageTagOf } from '../registry/reserved-tags.ts'
+import {
+  builderTagOf,
+  candidateOf,
+  commitTagOf,
+  isCommitTag,
+  isPullRequestTag,
+  platformTagOf,
+  stageTagOf,
+  tagOfBranch
+} from '../registry/reserved-tags.ts'
 import type { CacheStage } from './cache-stages.ts'
+import type { Publishing } from './publishing.ts'
 
 /** Full references of the images of a run. */
 export interface Refs {
   /** This commit's builder image: only in the engine, unless other machines test it. */
   builder: string
-  /** This commit's production image. */
+  /** This commit's production image; that of one platform, if others are joined with it. */
   production: string
   movingBuilder: string
   movingProduction: string
@@ -20,7 +30,7 @@ export interface Refs {
   pullRequest?: string
   /** Further tags of the production image from the user, without the references above and below. */
   further: string[]
-  /** Those that are named after the branch of the run or the publishing branch, or like a moving tag: a late run must not set them. */
+  /** Those that are named after the branch of the run or a publishing branch, or like a moving tag: a late run must not set them. */
   branch: string[]
 }
 
@@ -33,14 +43,13 @@ export interface StageRefs {
 }
 
 /**
- * @param publishBranch short name of the publishing branch
  * @throws UserError if a tag would be too long
  */
 export function makeRefs(
-  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags'>,
-  commit: Pick<Commit, 'shortSha' | 'branch' | 'pullRequest'>,
+  inputs: Pick<PublicInputs, 'image' | 'builderTag' | 'latestTag' | 'tags' | 'commitTag' | 'platform' | 'platforms'>,
+  commit: Pick<Commit, 'sha' | 'shortSha' | 'branch' | 'pullRequest'>,
   cacheStages: readonly Pick<CacheStage, 'stage'>[],
-  publishBranch: string
+  publishing: Publishing
 ): Refs {
   const reference = (tag: string): string => {
     if (isTag(tag)) return `${inputs.image}:${tag}`
@@ -48,8 +57,12 @@ export function makeRefs(
       `The tag ${tag} would be too long for a registry; give the stage a shorter name, or set the input cache-stages to none`
     )
   }
-  const { builderTag, latestTag } = inputs
-  const builder = `${builderTag}-${commit.shortSha}`
+  const { latestTag } = publishing
+  const part = partOf(inputs)
+  const builderTag = builderTagOf(publishing.builderTag, inputs.platform)
+  // for all branches the same: other machines and clean-up scripts know it by its form
+  const builder = `${builderTagOf(inputs.builderTag, inputs.platform)}-${commit.shortSha}`
+  const commitTag = commitTagOf(inputs.commitTag, commit.sha)
   const stages = cacheStages.map(({ stage }): [string, StageRefs] => [
     keyOf(stage),
     {
@@ -60,16 +73,17 @@ export function makeRefs(
   ])
   const refs = {
     builder: reference(builder),
-    production: reference(commit.shortSha),
+    production: reference(part === undefined ? commitTag : platformTagOf(commitTag, part)),
     movingBuilder: reference(builderTag),
     movingProduction: reference(latestTag),
     stages: Object.fromEntries(stages)
   }
-  const pullRequest = commit.pullRequest === undefined ? undefined : reference(pullRequestTag(commit.pullRequest))
+  const pullRequest =
+    commit.pullRequest === undefined || part !== undefined ? undefined : reference(pullRequestTag(commit.pullRequest))
   // the user's tags may include a moving tag, e.g. from docker/metadata-action: only promotion may set it
   const held = [refs.production, refs.builder, ...movingTags(refs), ...(pullRequest === undefined ? [] : [pullRequest])]
   const others = tagsOfOthers(inputs, commit)
-  const users = inputs.tags.filter(
+  const users = (part === undefined ? inputs.tags : []).filter(
     (tag, index, tags) =>
       !others.includes(tag) &&
       !held.some((ref) => sameReference(ref, tag)) &&
@@ -77,16 +91,22 @@ export function makeRefs(
   )
   const names = (tag: string): boolean =>
     isOfBranch(tag, commit.branch) ||
-    isOfBranch(tag, publishBranch) ||
+    isOfPublishing(tag, publishing) ||
     isNamed(tag, latestTag) ||
+    isNamed(tag, inputs.latestTag) ||
     // docker/metadata-action's type=edge; a late run of another branch has no newer one to compare with
-    (isNamed(tag, 'edge') && commit.branch === publishBranch)
+    (isNamed(tag, 'edge') && commit.branch === publishing.branch)
   return {
     ...refs,
     ...(pullRequest !== undefined && { pullRequest }),
     further: users.filter((tag) => !names(tag)),
     branch: users.filter(names)
   }
+}
+
+/** Returns the platform of the image that a run makes, if the images of several platforms are joined later; undefined otherwise. */
+export function partOf({ platform, platforms }: Pick<PublicInputs, 'platform' | 'platforms'>): string | undefined {
+  return platforms.length > 0 ? platform : undefined
 }
 
 /** Returns the key of a cache stage in `Refs.stages`. */
@@ -99,13 +119,15 @@ export function keyOf({ name, index }: Pick<Stage, 'name' | 'index'>): string {
  * builds: its image must keep its tag.
  */
 export function tagsOfOthers(
-  { image, tags }: Pick<PublicInputs, 'image' | 'tags'>,
-  { shortSha, pullRequest }: Pick<Commit, 'shortSha' | 'pullRequest'>
+  { image, tags, commitTag }: Pick<PublicInputs, 'image' | 'tags' | 'commitTag'>,
+  { sha, shortSha, pullRequest }: Pick<Commit, 'sha' | 'shortSha' | 'pullRequest'>
 ): string[] {
+  const own = [shortSha, commitTagOf(commitTag, sha)]
   return tags.filter((reference) => {
     const { tag = '' } = parseReference(reference)
     const isOther =
-      (isCommitTag(tag) && tag !== shortSha) || (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest))
+      (isCommitTag(tag, commitTag) && !own.includes(tag)) ||
+      (isPullRequestTag(tag) && tag !== pullRequestTag(pullRequest))
     return isOther && sameRepository(image, reference)
   })
 }
@@ -117,7 +139,12 @@ function pullRequestTag(number: number | undefined): string {
 /** Returns whether docker/metadata-action makes the tag of a reference of the name of this branch (`type=ref,event=branch`). */
 export function isOfBranch(reference: string, branch: string): boolean {
   const tag = parseReference(reference).tag ?? 'latest'
-  return branch !== '' && tag === branch.replaceAll(/[^a-zA-Z0-9._-]+/g, '-')
+  return branch !== '' && tag === tagOfBranch(branch)
+}
+
+/** Returns whether the tag of a reference is made of the name of a publishing branch; patterns name none. */
+export function isOfPublishing(reference: string, { all }: Pick<Publishing, 'all'>): boolean {
+  return all.some((branch) => !branch.includes('*') && isOfBranch(reference, branch))
 }
 
 /** Returns whether a reference has a tag, in whichever repository. */

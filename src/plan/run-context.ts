@@ -28,6 +28,8 @@ export interface Run {
   folder: string
   /** Value of the label on the containers of this run. */
   runId: string
+  /** Whether tests are left out if the engine cannot run their image; otherwise they fail. */
+  mayStayUntested?: boolean
   /** Aborted when the run is cancelled. */
   signal: AbortSignal
 }

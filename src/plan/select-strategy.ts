@@ -1,7 +1,7 @@
-import type { PublicInputs } from '../action/secrets.ts'
 import { atLeast, type EngineInfo } from '../docker/engine-info.ts'
 import type { Dockerfile } from '../dockerfile/model.ts'
 import { UserError } from '../lib/errors.ts'
+import { type BuilderInputs, inputsForBuildKit } from './builder-inputs.ts'
 
 /** The capabilities and needs of a strategy: all that code outside `strategy/` knows of it. */
 export interface Capabilities {
@@ -44,15 +44,14 @@ export interface StrategyChoice {
 export function selectStrategy(
   engine: EngineInfo,
   dockerfile: Dockerfile,
-  inputs: Pick<PublicInputs, 'secrets' | 'ssh'>,
+  inputs: BuilderInputs,
   dockerBuildkit: string | undefined,
   differences: readonly string[] = []
 ): StrategyChoice {
   const needs = [
     ...dockerfile.buildKitFeatures,
     ...(isBuildKitDefault(engine, dockerBuildkit) ? differences : []),
-    ...(inputs.secrets.length > 0 ? ['input secrets'] : []),
-    ...(inputs.ssh.length > 0 ? ['input ssh'] : [])
+    ...inputsForBuildKit(inputs).map((name) => `input ${name}`)
   ].join(', ')
   const forgets = whyBuildKitForgets(engine)
   const notLegacy = needs === '' ? whyLegacyForgets(engine) : `the Dockerfile needs BuildKit (${needs})`

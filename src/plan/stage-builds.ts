@@ -65,6 +65,8 @@ export interface StageBuildParts {
   decision: PublishDecision
   labels: Labels
   strategy: Pick<StrategyChoice, 'capabilities'>
+  /** Whether the image is that of one of several platforms: then production's moving tag names an index that contains it. */
+  isPart: boolean
 }
 
 /** Plans the builds in order: stages that the builder needs, the builder, the others in the order of the Dockerfile, production. */
@@ -100,7 +102,7 @@ export function planBuilds(parts: StageBuildParts): StageBuild[] {
 }
 
 function planProduction(parts: StageBuildParts, builder: Stage, images: readonly StageImage[]): StageBuild {
-  const { dockerfile, targetStage, refs, decision, labels } = parts
+  const { dockerfile, targetStage, refs, decision, labels, isPart } = parts
   return {
     kind: 'production',
     ...placeOf(parts, stageAt(dockerfile, targetStage), builder, images),
@@ -108,10 +110,10 @@ function planProduction(parts: StageBuildParts, builder: Stage, images: readonly
     cacheSource: refs.movingProduction,
     keptCache: keptCacheOf(refs.movingProduction),
     // no candidate: the run pushes the commit tag first, which is the same image
-    moving: refs.movingProduction,
+    ...(!isPart && { moving: refs.movingProduction }),
     tags: [
       ...(decision.push ? productionRefs(refs) : [refs.production]),
-      ...(decision.publish ? [refs.movingProduction] : []),
+      ...(decision.publish && !isPart ? [refs.movingProduction] : []),
       // the tests run by this name
       ...(builder.index === targetStage ? [refs.builder] : [])
     ],

@@ -120,12 +120,13 @@ export function childOf({ bytes }: Pick<RawManifest, 'bytes'>, platform: string 
   const manifests = list(at(parseJson(bytes.toString()), 'manifests'))
   // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
   const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
-  const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string]] =
+  const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string], variant] =
     platform?.split('/') ?? []
   const fitting = images.filter(
     (entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture
   )
-  return digestIn(fitting[0] ?? images[0])
+  const exact = fitting.find((entry) => variant === undefined || at(entry, 'platform', 'variant') === variant)
+  return digestIn(exact ?? fitting[0] ?? images[0])
 }
 
 function digestIn(descriptor: unknown): string | undefined {

@@ -7,6 +7,7 @@ import { transientFailure } from './client-words.ts'
 import { type Answer, answer, RegistryError, type RegistryFailure } from './failure.ts'
 import { childOf, configOf, type ImageRecord, parseConfig, parseManifest, type ReadImage } from './image.ts'
 import { sameRepository } from './image-reference.ts'
+import { contentByClient, contentOf, createIndex, type IndexContent } from './indexes.ts'
 import type { RegistryOptions } from './options.ts'
 import { type Address, addressOf } from './reference.ts'
 
@@ -25,6 +26,19 @@ export interface Registry {
    * @returns the digests of the tags that were set, by reference, and the first failure, which ends the work
    */
   tag(image: string, references: readonly string[]): Promise<{ tagged: Map<string, string>; failure?: RegistryFailure }>
+  /** Returns the digest that a reference names now, and those of the images in it if it names an index. */
+  content(reference: string): Promise<Answer<IndexContent>>
+  /**
+   * Gives an index of images of the same repository a tag.
+   *
+   * @param images references
+   * @param annotations of the index, key=value
+   */
+  join(
+    reference: string,
+    images: readonly string[],
+    annotations: readonly string[]
+  ): Promise<RegistryFailure | undefined>
   /** Aborts running requests and closes all connections. */
   end(): Promise<void>
 }
@@ -102,6 +116,22 @@ export class HttpRegistry implements Registry {
     return { tagged }
   }
 
+  async content(reference: string): Promise<Answer<IndexContent>> {
+    const own = await this.#try(reference, () => answer(this.#content(reference)))
+    if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined) return own
+    const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference)
+    if (!told.failure) this.#say(reference, 'The docker client', own.failure)
+    return told.failure ? own : told
+  }
+
+  join(
+    reference: string,
+    images: readonly string[],
+    annotations: readonly string[]
+  ): Promise<RegistryFailure | undefined> {
+    return createIndex(this.#options, reference, images, annotations)
+  }
+
   async end(): Promise<void> {
     this.#ended.abort()
     const connections = [...this.#connections.values()].map((connection) => connection.end())
@@ -154,6 +184,11 @@ export class HttpRegistry implements Registry {
       ids: [...new Set([top.digest, manifest.digest, config])],
       ...(sizes && { manifest: sizes })
     }
+  }
+
+  async #content(reference: string): Promise<IndexContent> {
+    const address = addressOf(reference)
+    return contentOf(await this.#clientOf(address).manifest(address.target))
   }
 
   async #digest(reference: string): Promise<string> {

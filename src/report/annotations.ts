@@ -1,6 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { ExpectCache } from '../action/inputs.ts'
 import { titleOfTest } from '../action/tests.ts'
+import type { BuildWarning } from '../docker/progress/build-warnings.ts'
 import type { Place } from '../lib/log.ts'
 import { judgeMisses } from '../result/cache-verdict.ts'
 import { type Build, buildsOf, type Failure, type Miss, type RunResult, type TestResult } from '../result/result.ts'
@@ -20,12 +21,14 @@ export interface Annotation {
 export function annotateFailures(result: RunResult, file: string | undefined): Annotation[] {
   const failures = result.failures.map((failure) => annotate(failure, result, file))
   // a test may pass although its reports contain failed cases
-  const cases = result.tests.flatMap((test) =>
-    (test.failedCases ?? []).map(({ name, message }) => ({
-      message: `${name}: ${message}`,
-      place: { title: titleOfTest(test) }
-    }))
-  )
+  const cases = [result, ...(result.platforms ?? [])]
+    .flatMap(({ tests }) => tests)
+    .flatMap((test) =>
+      (test.failedCases ?? []).map(({ name, message }) => ({
+        message: `${name}: ${message}`,
+        place: { title: titleOfTest(test) }
+      }))
+    )
   return [...failures, ...cases]
 }
 
@@ -44,9 +47,37 @@ export function annotateMisses(
   }))
 }
 
+/** GitHub shows ten annotations of a kind per step. */
+const MOST_WARNINGS = 10
+
+/**
+ * Returns the first warnings of Docker's build checks at their lines, and one sentence that counts the others, if there are any.
+ *
+ * @param file path of the Dockerfile
+ */
+export function annotateWarnings(
+  warnings: readonly BuildWarning[],
+  file: string
+): { annotations: Annotation[]; rest?: string } {
+  const annotations = warnings.slice(0, MOST_WARNINGS).map(({ rule, message, line, url }) => ({
+    message: [`${rule === '' ? '' : `${rule}: `}${message}`, url].filter((text) => text !== '').join('\n'),
+    place: placeInDockerfile('Docker build check', line, file)
+  }))
+  const more = warnings.length - annotations.length
+  if (more === 0) return { annotations }
+  const what = more === 1 ? '1 more warning' : `${more} more warnings`
+  return { annotations, rest: `Docker's build checks have ${what}, which the report lists` }
+}
+
 function annotate(failure: Failure, result: RunResult, file: string | undefined): Annotation {
   const message = describeFailure(failure, result)
   switch (failure.kind) {
+    case 'platform': {
+      const one = result.platforms?.find(({ platform }) => platform === failure.platform)
+      const own = one?.failures[failure.index]
+      const { message: _, place = {} } = one && own ? annotate(own, { ...one, cancelled: false }, file) : {}
+      return { message, place }
+    }
     case 'test':
       return annotateTest(message, result.tests[failure.index])
     case 'build': {

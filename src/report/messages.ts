@@ -2,8 +2,11 @@ import { isMountSource } from '../registry/image-reference.ts'
 import { describeStep } from '../result/cache-verdict.ts'
 import { buildsOf, type Failure, type Miss, type RunResult } from '../result/result.ts'
 
+/** The part of a result that the sentences name. */
+type Described = Pick<RunResult, 'builder' | 'cacheStages' | 'production' | 'tests' | 'platforms'>
+
 /** Returns the sentence for people about a failure of a run. */
-export function describeFailure(failure: Failure, result: RunResult): string {
+export function describeFailure(failure: Failure, result: Described): string {
   switch (failure.kind) {
     case 'error':
       return failure.message
@@ -14,6 +17,12 @@ export function describeFailure(failure: Failure, result: RunResult): string {
     case 'build': {
       const build = buildsOf(result).find(({ image }) => image === failure.image)
       return `Building ${failure.image} failed: ${build?.failure}`
+    }
+    case 'platform': {
+      const { platform } = failure
+      const one = result.platforms?.find((other) => other.platform === platform)
+      const own = one?.failures[failure.index]
+      return `${platform}: ${one && own ? describeFailure(own, one) : 'the image was not made'}`
     }
     case 'test': {
       const test = result.tests[failure.index]
@@ -36,19 +45,19 @@ export function describeFailure(failure: Failure, result: RunResult): string {
   }
 }
 
-function hasChecks({ tests }: RunResult): boolean {
+function hasChecks({ tests }: Pick<RunResult, 'tests'>): boolean {
   return tests.some(({ kind }) => kind === 'check')
 }
 
 /** Returns who may have given the name of an image to another one, and what to do: a check is a command of the user's. */
-function whoTook(result: RunResult): string {
+function whoTook(result: Pick<RunResult, 'tests'>): string {
   return hasChecks(result)
     ? 'a check or another run on the same engine has taken the name; let no check set or remove it, and give each runner an engine of its own'
     : 'another run on the same engine has taken the name; give each runner an engine of its own'
 }
 
 /** Returns all explained cache misses of a run. */
-export function missesOf(result: RunResult): Miss[] {
+export function missesOf(result: Pick<RunResult, 'builder' | 'cacheStages' | 'production'>): Miss[] {
   return buildsOf(result).flatMap(({ misses = [] }) => misses)
 }
 
@@ -58,7 +67,7 @@ export function describeUnexpected(miss: Miss): string {
 }
 
 /** Returns the base images that the registry of a reference holds in other repositories. */
-function basesInRegistryOf(reference: string, result: RunResult): string[] {
+function basesInRegistryOf(reference: string, result: Parameters<typeof missesOf>[0]): string[] {
   const bases = buildsOf(result).flatMap((build) => build.bases.map((base) => base.reference))
   return [...new Set(bases)].filter((base) => isMountSource(base, reference))
 }

@@ -1,9 +1,11 @@
+import { type BuildWarning, distinctWarnings } from '../docker/progress/build-warnings.ts'
 import type { Span } from '../lib/timeline.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { PublishDecision } from '../plan/publish-policy.ts'
 import type { Refs } from '../plan/references.ts'
-import { type CacheVerdict, judgeCache } from '../result/cache-verdict.ts'
-import type { Build, Failure, HandedOn, Machine, Publication, RunResult } from '../result/result.ts'
+import { type CacheVerdict, joinVerdicts, judgeCache } from '../result/cache-verdict.ts'
+import type { Build, Failure, HandedOn, Machine, PlatformResult, Publication, RunResult } from '../result/result.ts'
+import { buildsOf } from '../result/result.ts'
 import { describeFailure } from './messages.ts'
 
 /** The part of the job that a machine does, if several machines share the job. */
@@ -14,7 +16,10 @@ export type Part = 'build' | 'test' | 'publish'
  * Without `commit`, the run ended before its plan was complete.
  */
 export interface Report
-  extends Omit<RunResult, 'builder' | 'cacheStages' | 'production' | 'failures' | 'publication' | 'machines'> {
+  extends Omit<
+    RunResult,
+    'builder' | 'cacheStages' | 'production' | 'failures' | 'publication' | 'machines' | 'platforms'
+  > {
   /** Missing if this machine did the whole job. */
   part?: Part
   /** One sentence for each failure; empty if the run succeeded. */
@@ -23,6 +28,10 @@ export interface Report
   builder?: ReportedBuild
   cacheStages: ReportedBuild[]
   production?: ReportedBuild
+  /** The images of single platforms, if this run joined them. */
+  platforms?: ReportedPlatform[]
+  /** The warnings of Docker's build checks, each once. */
+  warnings: BuildWarning[]
   version: 1
   commit?: string
   branch?: string
@@ -43,8 +52,17 @@ export interface Report
 }
 
 /** A build; of a failure to read a cache source, the report has only the message. */
-export interface ReportedBuild extends Omit<Build, 'unreadableCaches'> {
+export interface ReportedBuild extends Omit<Build, 'unreadableCaches' | 'warnings'> {
   unreadableCaches: { reference: string; error: string }[]
+}
+
+/** The image of one platform: its builds and failures, as those of the report. */
+export interface ReportedPlatform extends Omit<PlatformResult, 'builder' | 'cacheStages' | 'production' | 'failures'> {
+  builder?: ReportedBuild
+  cacheStages: ReportedBuild[]
+  production?: ReportedBuild
+  failures: string[]
+  cache: CacheVerdict
 }
 
 /**
@@ -58,7 +76,8 @@ export function makeReport(
   timeline: Span[],
   { part, startedAt = 0 }: { part?: Part; startedAt?: number } = {}
 ): Report {
-  const { builder, cacheStages, production, failures, publication, machines, ...rest } = result
+  const { builder, cacheStages, production, failures, publication, machines, ...others } = result
+  const { platforms, ...rest } = others
   const describe = (failure: Failure): string => describeFailure(failure, result)
   return {
     version: 1,
@@ -83,10 +102,12 @@ export function makeReport(
     ...(builder && { builder: reported(builder) }),
     cacheStages: cacheStages.map(reported),
     ...(production && { production: reported(production) }),
+    ...(platforms && { platforms: platforms.map(reportedPlatform) }),
+    warnings: warningsOf(result),
     publishReason:
       part === 'test' ? '' : result.handedOn ? reasonOfHandOff(result.handedOn) : publishReason(plan, result),
-    cache: judgeCache(result),
-    timeline: machines ? joined(machines, { name: part ?? '', startedAt, timeline }) : timeline
+    cache: platforms ? joinVerdicts(platforms) : judgeCache(result),
+    timeline: machines ? joined(machines, { name: part ?? 'join', startedAt, timeline }) : timeline
   }
 }
 
@@ -110,9 +131,26 @@ function reasonOfHandOff({ transport, digest }: HandedOn): string {
   return `The images are handed on ${how}; publish decides what is published.`
 }
 
-function reported(build: Build): ReportedBuild {
+/** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
+export function warningsOf(result: RunResult): BuildWarning[] {
+  return distinctWarnings(buildsOf(result).flatMap(({ warnings = [] }) => warnings))
+}
+
+function reported({ warnings: _, ...build }: Build): ReportedBuild {
   const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }))
   return { ...build, unreadableCaches: caches }
+}
+
+function reportedPlatform(one: PlatformResult): ReportedPlatform {
+  const { builder, cacheStages, production, failures, ...rest } = one
+  return {
+    ...rest,
+    failures: failures.map((failure) => describeFailure(failure, one)),
+    ...(builder && { builder: reported(builder) }),
+    cacheStages: cacheStages.map(reported),
+    ...(production && { production: reported(production) }),
+    cache: judgeCache(one)
+  }
 }
 
 function publishReason(

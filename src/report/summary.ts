@@ -5,6 +5,7 @@ import { describeOrigin, describeStep } from '../result/cache-verdict.ts'
 import { buildsOf, type HandedOn, type PullSize, type TestResult } from '../result/result.ts'
 import type { Block } from './document.ts'
 import { makeGantt } from './gantt.ts'
+import { platformTable } from './platform-table.ts'
 import type { Report } from './report.ts'
 
 /** Maximum number of failed tests whose last lines are shown. */
@@ -12,7 +13,8 @@ const MOST_OUTPUTS = 10
 
 /** Makes the summary of a run for people, from the report alone. */
 export function makeSummary(report: Report): Block[] {
-  const { unchanged, cache, tests, publication, pullSize, engine, commands } = report
+  const { unchanged, cache, publication, pullSize, engine, commands, platforms = [] } = report
+  const tests = allTests(report)
   const blocks: Block[] = [
     { kind: 'heading', text: headline(report) },
     { kind: 'list', items: report.failures },
@@ -22,10 +24,12 @@ export function makeSummary(report: Report): Block[] {
       ? [paragraph(`Nothing has changed since commit ${unchanged.commit}: this run only tagged its image.`)]
       : []),
     { kind: 'list', items: sources(report) },
+    { kind: 'list', items: platforms.flatMap(({ untested }) => (untested === undefined ? [] : [`${untested}.`])) },
     ...(cache.total === 0 ? [] : [paragraph(`${cache.cached} of ${cache.total} steps came from the cache.`)]),
     ...(pullSize ? [paragraph(describePull(pullSize, report.references?.movingProduction ?? ''))] : []),
+    ...(platforms.length > 0 ? [platformTable(platforms)] : []),
     table(['phase', 'result', 'time'], commands ? [] : phases(report)),
-    testTable(tests),
+    testTable(report.tests),
     table(
       ['test', 'failing case', 'message'],
       tests.flatMap((test) => (test.failedCases ?? []).map(({ name, message }) => [nameInTable(test), name, message]))
@@ -45,7 +49,7 @@ export function makeSummary(report: Report): Block[] {
     ),
     table(
       ['pushed', 'digest'],
-      (publication?.pushed ?? []).map((reference) => [reference, publication?.digests[reference] ?? ''])
+      (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])
     ),
     table(
       ['added cache tag'],
@@ -74,6 +78,11 @@ function table(head: string[], rows: string[][]): Block {
   return { kind: 'table', head, rows }
 }
 
+/** The tests of all platforms. */
+function allTests({ tests, platforms = [] }: Report): TestResult[] {
+  return [tests, ...platforms.map((one) => one.tests)].flat()
+}
+
 /** The tests, with their machines if other ones ran them. */
 function testTable(tests: readonly TestResult[]): Block {
   const hasMachines = tests.some(({ machine }) => machine !== undefined)
@@ -99,15 +108,20 @@ function isEmpty(block: Block): boolean {
 
 /** Returns one sentence for each build that took its cache from another commit's cache tag. */
 function sources(report: Report): string[] {
-  return buildsOf(report).flatMap(({ stage, cacheSource, cacheOrigin }) =>
-    cacheOrigin === undefined
-      ? []
-      : [`Cache source of stage ${stage}: ${describeOrigin(cacheOrigin)} (${cacheSource}).`]
-  )
+  return [report, ...(report.platforms ?? [])]
+    .flatMap(buildsOf)
+    .flatMap(({ stage, cacheSource, cacheOrigin }) =>
+      cacheOrigin === undefined
+        ? []
+        : [`Cache source of stage ${stage}: ${describeOrigin(cacheOrigin)} (${cacheSource}).`]
+    )
 }
 
 function headline(report: Report): string {
-  const { references, failures, cancelled, tests, publication, unchanged, commands, cacheTags, handedOn, part } = report
+  const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report
+  const tests = allTests(report)
+  const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags)
+  const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged
   const isPushed = (publication?.pushed.length ?? 0) > 0
   const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was'
   if (part === 'test') return headlineOfTests(report)
@@ -214,6 +228,11 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }: Pull
     return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`
   }
   return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`
+}
+
+/** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
+function shortDigest(digest: string): string {
+  return digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1')
 }
 
 function countOf(count: number, what: string): string {

@@ -1,6 +1,6 @@
 import type { ExpectCache } from '../action/inputs.ts'
 import { quote } from '../lib/text.ts'
-import { buildsOf, type CacheOrigin, type Miss, type RunResult, type Step } from './result.ts'
+import { buildsOf, type CacheOrigin, type Miss, type PlatformResult, type RunResult, type Step } from './result.ts'
 
 /** Cached and total steps of one stage. */
 export interface StageCache {
@@ -19,8 +19,11 @@ export interface CacheVerdict {
   stages: StageCache[]
 }
 
+/** The part of a result that the verdict is about. */
+type Built = Pick<RunResult, 'builder' | 'cacheStages' | 'production' | 'unchanged'>
+
 /** Counts the Dockerfile steps of all builds. A run without steps has no hit, unless nothing needed to be built. */
-export function judgeCache(result: RunResult): CacheVerdict {
+export function judgeCache(result: Built): CacheVerdict {
   const builds = buildsOf(result)
   const steps = once(builds.flatMap((build) => build.steps))
   const misses = builds.flatMap((build) => build.misses ?? [])
@@ -34,6 +37,22 @@ export function judgeCache(result: RunResult): CacheVerdict {
       const miss = misses.find((other) => other.stage === stage)
       return { stage, ...count(steps.filter((step) => step.stage === stage)), ...(miss && { miss }) }
     })
+  }
+}
+
+/** Returns the verdict on all platforms, with the platform in the name of each stage. */
+export function joinVerdicts(platforms: readonly PlatformResult[]): CacheVerdict {
+  const all = platforms.map((one) => ({ platform: one.platform, verdict: judgeCache(one) }))
+  const hits = new Set(all.map(({ verdict }) => verdict.hit))
+  const sum = (of: 'cached' | 'total'): number => all.reduce((total, { verdict }) => total + verdict[of], 0)
+  const [only = 'none'] = hits
+  return {
+    hit: hits.size > 1 ? 'partial' : only,
+    cached: sum('cached'),
+    total: sum('total'),
+    stages: all.flatMap(({ platform, verdict }) =>
+      verdict.stages.map((stage) => ({ ...stage, stage: `${stage.stage} (${platform})` }))
+    )
   }
 }
 

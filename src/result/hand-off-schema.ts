@@ -141,6 +141,68 @@ export const HAND_OFF_SCHEMA = {
   ]
 }
 
+/** A test of an image of one platform: of any kind, run or not. */
+const platformTest = {
+  ...test,
+  properties: {
+    ...test.properties,
+    status: { enum: [...test.properties.status.enum, 'unchanged'] },
+    kind: { enum: ['production-test', 'check'] },
+    passedFor: text
+  }
+}
+
+const pullSize = {
+  type: 'object',
+  properties: {
+    previous: text,
+    bytes: count,
+    fullBytes: count,
+    layers: count,
+    reusedLayers: count
+  },
+  required: ['bytes', 'fullBytes', 'layers', 'reusedLayers']
+} as const
+
+export const PLATFORM_RESULT_SCHEMA = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'The image of one platform, as the run that joins all platforms gets it, version 1',
+  description:
+    'Version 1 never changes the meaning of a field, but it may get further fields. publish believes none of it without a check.',
+  type: 'object',
+  properties: {
+    version: { const: 1 },
+    runId,
+    attempt: {
+      type: 'integer',
+      minimum: 1,
+      description: 'GITHUB_RUN_ATTEMPT: the newest result of a platform counts.'
+    },
+    commit,
+    image: { ...text, description: 'The input image.' },
+    variant: { ...text, description: 'What tells the image from others of the same commit.' },
+    buildArgs: { ...text, description: 'What tells it from others of the same commit and variant.' },
+    platform: { ...text, description: 'os/architecture, in lower case.' },
+    digest: { ...text, pattern: '^sha256:[0-9a-f]{64}$', description: 'Of the image in the registry.' },
+    unchanged: {
+      type: 'object',
+      properties: { image: text, digest: text, commit: text, builderCommit: text },
+      required: ['image', 'digest', 'commit', 'builderCommit'],
+      description: 'The earlier image of the same content, if the run only tagged that.'
+    },
+    tests: { type: 'array', maxItems: 10_000, items: platformTest },
+    startedAt,
+    builds: { type: 'array', maxItems: 1_000, items: build, description: 'For the report, as there.' },
+    cacheTags: { type: 'array', maxItems: 1_000, items: text, description: 'For the report, as there.' },
+    pullSize,
+    timeline: { type: 'array', maxItems: 1_000, items: span, description: 'For the report, as there.' }
+  },
+  required: [
+    ...['version', 'runId', 'attempt', 'commit', 'image', 'variant', 'buildArgs', 'platform', 'digest', 'tests'],
+    ...['startedAt', 'builds', 'cacheTags', 'timeline']
+  ]
+}
+
 export const TEST_RESULT_SCHEMA = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'The result of one test that the action test of Shared Docker Layers hands to publish, version 1',

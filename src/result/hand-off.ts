@@ -4,8 +4,8 @@ import { hashOf } from '../lib/hash.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Span } from '../lib/timeline.ts'
 import { isReference } from '../registry/image-reference.ts'
-import { HAND_OFF_SCHEMA, TEST_RESULT_SCHEMA } from './hand-off-schema.ts'
-import type { Build, HandedOn, TestResult } from './result.ts'
+import { HAND_OFF_SCHEMA, PLATFORM_RESULT_SCHEMA, TEST_RESULT_SCHEMA } from './hand-off-schema.ts'
+import type { Build, HandedOn, PlatformResult, TestResult } from './result.ts'
 
 /** How images travel between machines: through the registry, or in an archive beside the hand-off. */
 export type Transport = HandedOn['transport']
@@ -60,6 +60,22 @@ export interface HandedResult {
   timeline: Span[]
 }
 
+/** What the machine of one platform hands to the one that joins all; docs/platform-result-1.schema.json describes it. */
+export interface HandedPlatform
+  extends Pick<PlatformResult, 'platform' | 'digest' | 'tests' | 'unchanged' | 'cacheTags' | 'pullSize'> {
+  version: 1
+  runId: string
+  /** GITHUB_RUN_ATTEMPT, from 1: the newest result of a platform counts. */
+  attempt: number
+  commit: string
+  image: string
+  variant: string
+  buildArgs: string
+  startedAt: number
+  builds: Build[]
+  timeline: Span[]
+}
+
 /** Returns what tells the images of a hand-off from all others: 64 hex digits. */
 export function imagesOf({ transport, digest, images }: Pick<HandOff, 'transport' | 'digest' | 'images'>): string {
   return hashOf([transport, digest, images.map((image) => image.digest)])
@@ -67,6 +83,7 @@ export function imagesOf({ transport, digest, images }: Pick<HandOff, 'transport
 
 const ajv = new Ajv2020({ strict: true })
 const isHandOff = ajv.compile<HandOff>(HAND_OFF_SCHEMA)
+const isHandedPlatform = ajv.compile<HandedPlatform>(PLATFORM_RESULT_SCHEMA)
 const isHandedResult = ajv.compile<HandedResult>(TEST_RESULT_SCHEMA)
 
 /**
@@ -93,6 +110,15 @@ export function readHandOff(text: string, file: string): HandOff {
  */
 export function readHandedResult(text: string, file: string): HandedResult {
   return read(text, file, isHandedResult, 'the result of a test')
+}
+
+/**
+ * Reads the result of one platform, which another machine has written.
+ *
+ * @throws UserError
+ */
+export function readHandedPlatform(text: string, file: string): HandedPlatform {
+  return read(text, file, isHandedPlatform, 'the result of a platform')
 }
 
 function read<T>(text: string, file: string, isValid: ValidateFunction<T>, what: string): T {

@@ -1,3 +1,4 @@
+import type { BuildWarning } from '../docker/progress/build-warnings.ts'
 import type { Base } from '../docker/progress/reader.ts'
 import { CancelledError, messageOf } from '../lib/errors.ts'
 import type { Span } from '../lib/timeline.ts'
@@ -44,6 +45,7 @@ export type MissKind =
   | 'stage-changed'
   | 'options-changed'
   | 'platform-changed'
+  | 'no-cache'
   | 'unknown'
 
 /** What built the image of a cache source: a full commit ID and its branch; '' if the image does not name it. */
@@ -72,6 +74,8 @@ export interface Build {
   misses?: Miss[]
   /** Cache sources that the builder could not read, with the reason. */
   unreadableCaches: { reference: string; failure: RegistryFailure }[]
+  /** The warnings of Docker's build checks about the user's Dockerfile; undefined if there are none. */
+  warnings?: BuildWarning[]
   /** Why the build failed, as one sentence. */
   failure?: string
 }
@@ -115,6 +119,8 @@ export type Failure =
   | { kind: 'engine-gone'; message: string }
   /** The build of an image; its own `failure` has the reason. */
   | { kind: 'build'; image: string }
+  /** A failure of the image of one platform, by its index in the failures of that. */
+  | { kind: 'platform'; platform: string; index: number }
   /** A test, by its index in the results; its own `failure` has the reason. */
   | { kind: 'test'; index: number }
   /** An unexpected cache miss in a stage. */
@@ -180,6 +186,19 @@ export interface Machine {
   timeline: Span[]
 }
 
+/** What became of the image of one platform, if a run joins several. */
+export interface PlatformResult
+  extends Pick<
+    RunResult,
+    'builder' | 'cacheStages' | 'production' | 'tests' | 'unchanged' | 'pullSize' | 'cacheTags' | 'failures'
+  > {
+  platform: string
+  /** Of the image in the registry; '' if it was not pushed. */
+  digest: string
+  /** Why tests did not run, as one sentence: this engine cannot run the platform. */
+  untested?: string
+}
+
 /** The result of a run: all data that the report needs. */
 export interface RunResult {
   builder?: Build
@@ -196,6 +215,10 @@ export interface RunResult {
   commands?: string[]
   /** What it hands to other machines, if those test and publish. */
   handedOn?: HandedOn
+  /** The images of single platforms, if this run joins them. */
+  platforms?: PlatformResult[]
+  /** Path of the folder with the result of one platform, for the run that joins all. */
+  platformResult?: string
   /** The other machines that worked for the run, if this one publishes what they built and tested. */
   machines?: Machine[]
   /** Undefined if the image was not pushed, or could not be inspected in the registry. */

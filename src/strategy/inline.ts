@@ -1,4 +1,3 @@
-import { atLeast } from '../docker/engine-info.ts'
 import { createReader } from '../docker/progress/buildkit.ts'
 import type { PrintedStep } from '../docker/progress/reader.ts'
 import { findStage } from '../dockerfile/model.ts'
@@ -9,7 +8,14 @@ import { inspectInEngine } from '../registry/client-images.ts'
 import type { ReadImage } from '../registry/image.ts'
 import { describeStep } from '../result/cache-verdict.ts'
 import type { Build, Step } from '../result/result.ts'
-import { commonBuildArgs, secretArgs, secretEnvironment } from './build-args.ts'
+import {
+  buildxOnlyArgs,
+  cacheSourceOf,
+  commonBuildArgs,
+  freshnessArgs,
+  secretArgs,
+  secretEnvironment
+} from './build-args.ts'
 import { prepareSource, replacingImages, type Source } from './build-source.ts'
 import { type BuildCommand, runBuild } from './run-build.ts'
 import { missingBelow, ownSteps, SeenSteps, stagesBuiltBefore } from './stages-built-before.ts'
@@ -59,7 +65,8 @@ export class InlineStrategy implements Strategy {
     this.#mayDiffer = true
     log.info(`${why}, so ${stage.reference} is built once more, from the images of the stages built before`)
     const fromImages = await solve(stage.images)
-    return { ...fromImages, seconds: built.seconds + fromImages.seconds }
+    const { warnings } = built
+    return { ...fromImages, seconds: built.seconds + fromImages.seconds, ...(warnings && { warnings }) }
   }
 
   readBuilt({ image }: Build): Promise<ReadImage> {
@@ -82,11 +89,13 @@ export class InlineStrategy implements Strategy {
     const source = await prepareSource(this.#run, stage, images)
     return runBuild(this.#run, stage, cacheSource, {
       title: `Build ${stage.reference}`,
-      args: (idFile) => inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile }),
+      args: (idFile) =>
+        inlineBuildArgs(plan, stage, source, { cacheSource: readAs, labels: stage.labels, idFile, images }),
       env: inlineEnvironment(plan),
       secretEnv: secretEnvironment(plan.inputs, secrets.values),
       reader: (print) => createReader(plan.strategy.progress, print),
       locate: (step) => this.#locate(step),
+      isUsersFile: source.text === undefined,
       ...(onSteps && { onSteps })
     })
   }
@@ -110,16 +119,27 @@ function executedAgain(step: Step): string {
   return `The engine no longer had the result of stage ${step.stage} in its local cache, and executed it again (${describeStep(step)})`
 }
 
+/** What the arguments of a build need besides the plan. */
+interface InlineBuild {
+  cacheSource: string
+  labels: string[]
+  idFile: string
+  /** The images that replace other stages in its Dockerfile. */
+  images: readonly StageImage[]
+}
+
 /** Returns the docker arguments that build a stage. */
 export function inlineBuildArgs(
   plan: Plan,
-  { tags }: StageBuild,
+  stage: StageBuild,
   { file, target }: Source,
-  { cacheSource, labels, idFile }: { cacheSource: string; labels: string[]; idFile: string }
+  { cacheSource, labels, idFile, images }: InlineBuild
 ): string[] {
+  const source = cacheSourceOf(plan, stage, cacheSource)
   return [
-    ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, cacheSource) : integratedArgs(cacheSource)),
-    ...commonBuildArgs(plan.inputs, { file, target, tags, labels, idFile }),
+    ...(plan.strategy.client === 'buildx' ? buildxArgs(plan, stage, source) : integratedArgs(source)),
+    ...freshnessArgs(plan, stage, images),
+    ...commonBuildArgs(plan.inputs, { file, target, tags: stage.tags, labels, idFile }),
     ...secretArgs(plan.inputs),
     plan.inputs.context
   ]
@@ -129,15 +149,17 @@ export function inlineEnvironment({ strategy }: Plan): Record<string, string> {
   return strategy.client === 'integrated' ? { DOCKER_BUILDKIT: '1' } : {}
 }
 
-function buildxArgs({ buildxBuilder, strategy, engine }: Plan, cacheSource: string): string[] {
+function buildxArgs(plan: Plan, stage: StageBuild, cacheSource: string | undefined): string[] {
+  const { buildxBuilder, strategy } = plan
   return [
     ...['buildx', 'build', '--builder', buildxBuilder, '--progress', strategy.progress],
-    // an attestation gives every push a new digest, and makes a single image an index; buildx adds one since 0.10
-    ...(atLeast(engine.buildx ?? '0', '0.10.0') ? ['--provenance=false'] : []),
-    ...['--cache-from', `type=registry,ref=${cacheSource}`, '--cache-to', 'type=inline']
+    ...buildxOnlyArgs(plan, stage),
+    ...(cacheSource === undefined ? [] : ['--cache-from', `type=registry,ref=${cacheSource}`]),
+    ...['--cache-to', 'type=inline']
   ]
 }
 
-function integratedArgs(cacheSource: string): string[] {
-  return ['build', '--progress', 'plain', '--cache-from', cacheSource, '--build-arg', 'BUILDKIT_INLINE_CACHE=1']
+function integratedArgs(cacheSource: string | undefined): string[] {
+  const from = cacheSource === undefined ? [] : ['--cache-from', cacheSource]
+  return ['build', '--progress', 'plain', ...from, '--build-arg', 'BUILDKIT_INLINE_CACHE=1']
 }

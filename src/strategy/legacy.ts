@@ -3,6 +3,7 @@ import type { Base } from '../docker/progress/reader.ts'
 import { stageAt } from '../dockerfile/stage-graph.ts'
 import { instructionOfLegacyStep } from '../dockerfile/steps.ts'
 import { list, parseJson, text } from '../lib/json.ts'
+import { usesCacheSource } from '../plan/no-cache.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { inspectInEngine, pull } from '../registry/client-images.ts'
@@ -25,6 +26,9 @@ interface Pull {
   /** Why the image could not be pulled. */
   failure?: RegistryFailure
 }
+
+/** Of a build without a cache. */
+const NO_PULL: Pull = { reference: '', usable: false }
 
 /**
  * Builds with the legacy builder, from before BuildKit. That uses only images in the engine as a cache, so this pulls all of them.
@@ -50,6 +54,7 @@ export class LegacyStrategy implements Strategy {
   }
 
   fetch(cacheSource: string): void {
+    if (this.#run.plan.inputs.noCache) return
     void this.#fetch(cacheSource)
   }
 
@@ -64,13 +69,18 @@ export class LegacyStrategy implements Strategy {
     const inherited = this.#commands.get(images.find((one) => one.stage === inheritsCommand(plan, stage))?.image ?? '')
     const command = inherited === undefined ? [] : [inherited]
     const source = await prepareSource(this.#run, stage, images, true, atOnce ? command : [])
-    const pull = await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+    const isCached = usesCacheSource(plan, stage)
+    const pull = isCached
+      ? await this.#run.timeline.measure('wait', `Wait for ${cacheSource}`, () => this.#fetch(cacheSource))
+      : NO_PULL
     // with a cache source the builder uses no other cache: it would repeat steps that another build of these stages executed
-    const usable = pull.usable ? (this.#newest.get(stage.cacheSource) ?? cacheSource) : undefined
+    const newest = this.#newest.get(stage.cacheSource)
+    const usable = pull.usable ? (newest ?? cacheSource) : isCached ? undefined : newest
     const buildWith = (title: string, { labels, tags }: Pick<StageBuild, 'labels' | 'tags'>): Promise<Build> =>
       runBuild(this.#run, stage, cacheSource, {
         title,
-        args: (idFile) => legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile }),
+        args: (idFile) =>
+          legacyBuildArgs(plan, source, { cacheSource: usable, labels, tags, idFile, isBase: images.length === 0 }),
         env: LEGACY,
         reader: (print) => new LegacyProgress(print),
         locate: (step) => instructionOfLegacyStep(source.dockerfile, step.number, step.instruction)
@@ -187,16 +197,22 @@ export function legacyBuildArgs(
     cacheSource,
     tags,
     labels,
-    idFile
+    idFile,
+    isBase
   }: Pick<StageBuild, 'tags' | 'labels'> & {
     cacheSource: string | undefined
     idFile: string
+    /** Whether it starts from no image of this run, which no registry has. */
+    isBase: boolean
   }
 ): string[] {
   return [
     'build',
     // otherwise a failing step leaves its container behind
     '--force-rm',
+    ...(inputs.pull && isBase ? ['--pull'] : []),
+    // an image of this run may still serve as the cache of another build of the same stages
+    ...(inputs.noCache && cacheSource === undefined ? ['--no-cache'] : []),
     ...(cacheSource === undefined ? [] : ['--cache-from', cacheSource]),
     ...commonBuildArgs(inputs, { file, target, tags, labels, idFile }),
     inputs.context

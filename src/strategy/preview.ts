@@ -1,4 +1,5 @@
 import { replayable } from '../docker/command-line.ts'
+import { startsFromRefreshed, usesCacheSource } from '../plan/no-cache.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { StageBuild } from '../plan/stage-builds.ts'
 import { chooseSource, replacingImages } from './build-source.ts'
@@ -6,9 +7,10 @@ import { inlineBuildArgs, inlineEnvironment } from './inline.ts'
 import { isLabelledAtOnce, LEGACY, labelArgs, legacyBuildArgs } from './legacy.ts'
 
 /** Returns the docker commands that run before the first build. */
-export function commandsBeforehand({ strategy, builds }: Plan): string[] {
+export function commandsBeforehand(plan: Plan): string[] {
+  const { strategy, builds } = plan
   if (strategy.name !== 'legacy' || !strategy.capabilities.reusesLayers) return []
-  const caches = new Set(builds.map(({ cacheSource }) => cacheSource))
+  const caches = new Set(builds.filter((one) => usesCacheSource(plan, one)).map(({ cacheSource }) => cacheSource))
   return [...caches].map((cache) => replayable(['pull', cache]))
 }
 
@@ -23,8 +25,9 @@ export function buildCommands(plan: Plan, stage: StageBuild, folder: string): st
 
 function inlineBuild(plan: Plan, stage: StageBuild, folder: string): string {
   const { cacheSource, labels } = stage
-  const source = chooseSource(plan, folder, stage, replacingImages(plan, stage))
-  const args = inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id` })
+  const images = startsFromRefreshed(plan, stage) ? stage.images : replacingImages(plan, stage)
+  const source = chooseSource(plan, folder, stage, images)
+  const args = inlineBuildArgs(plan, stage, source, { cacheSource, labels, idFile: `${folder}/id`, images })
   return replayable(args, inlineEnvironment(plan))
 }
 
@@ -32,9 +35,10 @@ function legacyBuild(plan: Plan, stage: StageBuild, folder: string): string[] {
   const atOnce = isLabelledAtOnce(plan, stage)
   const idFile = `${folder}/id`
   const source = chooseSource(plan, folder, stage, stage.images, true)
-  const cacheSource = !plan.strategy.capabilities.reusesLayers ? undefined : stage.cacheSource
+  const isCached = plan.strategy.capabilities.reusesLayers && usesCacheSource(plan, stage)
+  const cacheSource = isCached ? stage.cacheSource : undefined
   const { labels, tags } = atOnce ? stage : { labels: [], tags: [] }
-  const args = legacyBuildArgs(plan, source, { cacheSource, labels, tags, idFile })
+  const args = legacyBuildArgs(plan, source, { cacheSource, labels, tags, idFile, isBase: stage.images.length === 0 })
   const label = replayable(labelArgs(stage, idFile), LEGACY, `FROM ${stage.name}, as just built\n`)
   return [replayable(args, LEGACY), ...(atOnce ? [] : [label])]
 }

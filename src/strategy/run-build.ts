@@ -4,6 +4,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replayable } from '../docker/command-line.ts'
 import { lastLine } from '../docker/errors.ts'
+import { distinctWarnings } from '../docker/progress/build-warnings.ts'
 import type { PrintedStep, ProgressReader } from '../docker/progress/reader.ts'
 import type { Stage, StageInstruction } from '../dockerfile/model.ts'
 import { nameOf } from '../dockerfile/stage-graph.ts'
@@ -33,6 +34,8 @@ export interface BuildCommand {
   reader: (print: (text: string) => void) => ProgressReader
   /** Finds the instruction of the Dockerfile for a step. */
   locate: (step: PrintedStep) => { stage: Stage; instruction?: StageInstruction | undefined } | undefined
+  /** Whether docker builds the user's own Dockerfile: warnings about lines of a generated one would tell nobody anything. */
+  isUsersFile?: boolean
   /** Receives the steps of each attempt; the result has only those of the last. */
   onSteps?: (steps: readonly Step[]) => void
 }
@@ -99,6 +102,7 @@ async function buildOnce(
   const { exitCode, reader, lateCaches } = ended
   const steps = reader.steps().map((step) => located(step, command.locate(step)))
   command.onSteps?.(steps)
+  const warnings = command.isUsersFile ? distinctWarnings(reader.warnings()) : []
   const outcome = {
     kind: stage.kind,
     stage: stage.name,
@@ -107,6 +111,7 @@ async function buildOnce(
     seconds: secondsSince(start),
     steps,
     bases: reader.bases(),
+    ...(warnings.length > 0 && { warnings }),
     unreadableCaches: [
       ...reader.unreadableCaches(),
       ...lateCaches.map((reference) => ({ reference, error: describeLateness('build-question') }))

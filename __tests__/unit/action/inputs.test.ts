@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { crossCheck, type Inputs, readInputs, readSecrets } from '../../../src/action/inputs.ts'
+import { crossCheck, type Inputs, readInputs } from '../../../src/action/inputs.ts'
+import { readSecrets } from '../../../src/action/secret-inputs.ts'
 import { UserError } from '../../../src/lib/errors.ts'
 
 const IMAGE = 'ghcr.io/octo/app'
@@ -27,19 +28,31 @@ describe('readInputs', () => {
       reportsDirectory: 'test-reports',
       buildArgs: [],
       labels: [],
+      annotations: [],
       secrets: [],
+      secretFiles: [],
+      secretEnvs: [],
       ssh: [],
       addHosts: [],
       network: undefined,
       platform: undefined,
+      platforms: [],
       shmSize: undefined,
+      ulimit: [],
+      buildContexts: [],
+      noCache: false,
+      noCacheFilters: [],
+      pull: false,
+      provenance: undefined,
+      sbom: undefined,
       tags: [],
+      commitTag: '{short}',
       builderTag: 'builder',
       latestTag: 'latest',
       cacheStages: 'auto',
       cacheTags: 'all',
       expectCache: 'warn',
-      publishBranch: undefined,
+      publishBranch: [],
       push: 'auto',
       dryRun: false,
       retries: 3,
@@ -198,7 +211,11 @@ describe('readInputs', () => {
       'put an item of several lines in double quotes, with its own double quotes doubled'
     ],
     ['build-args', 'MESSAGE=Fix it\n\nLong body here', 'and an item of several lines must be in double quotes'],
-    ['publish-branch', 'refs/tags/v1', 'Input publish-branch is "refs/tags/v1"; it must be the name of a branch'],
+    [
+      'publish-branch',
+      'refs/tags/v1',
+      'Input publish-branch has "refs/tags/v1"; each line must be the name of a branch'
+    ],
     [
       'secrets',
       'a=topsecret,b=topsecret',
@@ -229,6 +246,8 @@ describe('readInputs', () => {
     ],
     ['add-hosts', 'db', 'Input add-hosts has the line "db"; each line must be host:ip'],
     ['platform', 'linux/amd64,linux/arm64', 'Input platform is "linux/amd64,linux/arm64"; it must be one platform'],
+    ['platforms', 'linux/amd64 linux/arm64', 'Input platforms has "linux/amd64 linux/arm64"; each item must be'],
+    ['platforms', 'amd64', 'Input platforms has "amd64"; each item must be a platform'],
     ['tags', 'docker.io/octo/app', 'Input tags: '],
     [
       'tags',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
-import { computeContentKeys, identityOf, imagesForKeys } from '../../../src/cache/content-keys.ts'
+import { computeContentKeys, identityOf, imagesForKeys, type KeyFacts } from '../../../src/cache/content-keys.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { parseConfig } from '../../../src/registry/image.ts'
-import { all, firstDifference, image, keysOf, last, type World } from '../../support/content-keys.ts'
+import { AMD64, all, firstDifference, image, keysOf, last, type World } from '../../support/content-keys.ts'
 
 /** A change of one thing: what it is, the world before and after, and the first instruction with another key. */
 type Change = [what: string, before: string, now: string, first: string | undefined, world?: World, changed?: World]
@@ -111,6 +111,22 @@ const CHANGES: Change[] = [
     'RUN 2',
     {},
     { runOptions: { addHosts: [], shmSize: '1g' } }
+  ],
+  [
+    'a limit',
+    'FROM busybox\nRUN a',
+    'FROM busybox\nRUN a',
+    'RUN 2',
+    {},
+    { runOptions: { addHosts: [], ulimit: ['nofile=1'] } }
+  ],
+  [
+    'a limit for what is no RUN',
+    'FROM busybox\nCOPY <<A /a\nb\nA',
+    'FROM busybox\nCOPY <<A /a\nb\nA',
+    undefined,
+    {},
+    { runOptions: { addHosts: [], ulimit: ['nofile=1'] } }
   ],
   ['a mount', 'FROM busybox\nRUN a', 'FROM busybox\nRUN --mount=type=cache,target=/x a', 'RUN 2'],
   [
@@ -335,4 +351,62 @@ it('computes only what is needed', () => {
   const context = { take: () => undefined }
   const keys = computeContentKeys(dockerfile, [2], { ...facts, images: new Map(), context, chainsConfig: false })
   expect([...keys.keys()]).toEqual([0, 2])
+})
+
+describe('Named contexts', () => {
+  const kinds: Record<string, 'image' | 'folder' | 'other'> = { img: 'image', dir: 'folder', url: 'other' }
+  const namedContext = (name: string): 'image' | 'folder' | 'other' | undefined => kinds[name]
+  const taken: string[] = []
+  /** The build context and the folder have what their selections say. */
+  async function keys(text: string, identity = 'img', files = 'a'): Promise<(string | undefined)[]> {
+    const dockerfile = parseDockerfile(text)
+    const context: KeyFacts['context'] = {
+      take: ({ context: name, source }) => {
+        taken.push(`${name ?? ''}:${source}`)
+        return { hash: `${name ?? ''} ${files}`, files: ['f'] }
+      }
+    }
+    const world = { buildArgs: new Map(), platform: AMD64, runOptions: { addHosts: [] }, chainsConfig: false }
+    const known = new Map([
+      ['img', image(identity)],
+      ['busybox', image('busybox')]
+    ])
+    const facts = { ...world, images: known, context, namedContext }
+    return all(computeContentKeys(dockerfile, [dockerfile.stages.length - 1], facts)).map(({ key }) => key)
+  }
+
+  it.each([
+    ['FROM img\nRUN a', 2],
+    ['FROM busybox\nCOPY --from=img /a /b', 2],
+    ['FROM busybox\nRUN --mount=from=img,target=/a b', 2]
+  ])('of an image count by its identity: %j', async (text, count) => {
+    const [before, now] = await Promise.all([keys(text), keys(text, 'other')])
+    expect(before.filter((key) => key !== undefined)).toHaveLength(count)
+    expect(now.at(-1)).not.toBe(before.at(-1))
+  })
+
+  it.each([
+    'FROM busybox\nCOPY --from=dir src/*.txt /b',
+    'FROM busybox\nRUN --mount=from=dir,source=src/*.txt,target=/a b'
+  ])('of a folder count by what is taken of them: %j', async (text) => {
+    taken.length = 0
+    const [before, now] = await Promise.all([keys(text), keys(text, 'img', 'b')])
+    expect(new Set(taken)).toEqual(new Set(['dir:src/*.txt']))
+    expect(before.at(-1)).toMatch(/^[0-9a-f]{64}$/)
+    expect(now.at(-1)).not.toBe(before.at(-1))
+  })
+
+  it.each([
+    'FROM url\nRUN a',
+    'FROM dir\nRUN a',
+    'FROM busybox\nCOPY --from=url /a /b',
+    'FROM busybox\nRUN --mount=from=url,target=/a b'
+  ])('are unknown otherwise: %j', async (text) => {
+    expect((await keys(text)).at(-1)).toBeUndefined()
+  })
+
+  it('that are folders are no images to read', () => {
+    const text = 'FROM img\nCOPY --from=dir /a /b\nCOPY --from=url /a /b\nCOPY --from=busybox /a /b'
+    expect(imagesForKeys(parseDockerfile(text), [0], new Map(), AMD64, namedContext)).toEqual(['img', 'busybox'])
+  })
 })

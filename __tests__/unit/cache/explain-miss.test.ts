@@ -80,7 +80,14 @@ async function why(line: number, { text, world = {}, files, evidence, before = {
     ...{ stageBuild, build: makeBuild({ steps }), cacheMetadata: true, reusesLayers: true },
     published: { image: record },
     keys: chainOfKeys(stageBuild, await keysOf(now, { ...images, ...world })),
-    ...{ engine: ENGINE, digests: new Map(), changed: [], unusualModes: [], publishesAllStages: true },
+    ...{
+      engine: ENGINE,
+      digests: new Map(),
+      changed: [],
+      unusualModes: [],
+      uncachedStages: [],
+      publishesAllStages: true
+    },
     argumentNames: new Set(['VERSION']),
     executedStages: new Set(['builder']),
     ...evidence
@@ -259,6 +266,22 @@ describe('explainMisses', () => {
       { world: { runOptions: { network: 'none', addHosts: [] } } },
       'options-changed',
       /^The input network changed\.$/,
+      false
+    ],
+    [
+      'a limit',
+      4,
+      { world: { runOptions: { ulimit: ['nofile=1'], addHosts: [] } } },
+      'options-changed',
+      /^(The input ulimit changed\.|The instruction .*)$/,
+      false
+    ],
+    [
+      'an input that excludes the cache',
+      4,
+      { evidence: { uncachedStages: ['builder'] } },
+      'no-cache',
+      /^The inputs no-cache and no-cache-filters exclude the cache\.$/,
       false
     ],
     [

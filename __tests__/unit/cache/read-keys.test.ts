@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { readContentKeys } from '../../../src/cache/read-keys.ts'
 import type { Docker } from '../../../src/docker/docker.ts'
@@ -18,10 +21,11 @@ interface World {
   /** What the registry has, by name. */
   published?: Record<string, ImageRecord>
   pullFails?: boolean
+  inputs?: Record<string, string>
 }
 
 /** Reads the keys of a Dockerfile with one base image, and returns what was pulled, said and found. */
-async function read({ here = OLD, store = 'overlay2', published = {}, pullFails = false }: World) {
+async function read({ here = OLD, store = 'overlay2', published = {}, pullFails = false, inputs = {} }: World) {
   const pulled: string[] = []
   let digest = here
   const docker: Docker = {
@@ -42,7 +46,7 @@ async function read({ here = OLD, store = 'overlay2', published = {}, pullFails 
   const contents = new Contents()
   for (const [name, image] of Object.entries(published)) contents.put(name, image)
   const log = new RecordingLog()
-  const plan = makePlan({ text: 'FROM base:1 AS builder\nRUN a\nFROM scratch\nCOPY --from=builder a a\n' })
+  const plan = makePlan({ text: 'FROM base:1 AS builder\nRUN a\nFROM scratch\nCOPY --from=builder a a\n', inputs })
   const engine = { ...plan.engine, store }
   const run = makeRun({ plan: { ...plan, engine }, docker, log, registry: new FakeRegistry(contents) })
   const { digests, keys, inEngine } = await readContentKeys(run)
@@ -68,6 +72,16 @@ describe('A base image that the engine has', () => {
       { pulled: ['base:1'], digest: NEW }
     ],
     [
+      'is pulled although it was built there, with the input pull',
+      { here: '', published: newest, inputs: { pull: 'true' } },
+      { pulled: ['base:1'], digest: NEW }
+    ],
+    [
+      'is unknown if the newer one cannot be pulled, with the input pull',
+      { published: newest, pullFails: true, inputs: { pull: 'true' } },
+      { pulled: ['base:1'], digest: undefined, key: undefined }
+    ],
+    [
       'is used if the newer one cannot be pulled',
       { published: newest, pullFails: true },
       { pulled: ['base:1'], digest: undefined }
@@ -87,5 +101,49 @@ describe('A base image that the engine has', () => {
     expect(old.lines.join('\n')).toContain(
       'The build uses the image base:1 of the engine, not the one that the registry has, because that cannot be pulled (denied)'
     )
+  })
+})
+
+describe('A named context', () => {
+  const inputs = { 'build-contexts': 'base:1=docker-image://other:2' }
+
+  it('has the key of the image in the registry', async () => {
+    const other = imageOf(NEW, { layers: ['other'] })
+    const [one, same, plain] = await Promise.all([
+      read({ inputs, published: { 'other:2': other } }),
+      read({ inputs, published: { 'other:2': other, 'base:1': imageOf(OLD) } }),
+      read({ here: NEW, published: { 'base:1': imageOf(NEW) } })
+    ])
+    expect(one.key).toMatch(/^[0-9a-f]{64}$/)
+    expect(same.key).toBe(one.key)
+    expect(plain.key).not.toBe(one.key)
+    expect([one.pulled, one.digest]).toEqual([[], undefined])
+  })
+
+  it('has no key without such an image', async () => {
+    expect((await read({ inputs })).key).toBeUndefined()
+    expect((await read({ inputs: { 'build-contexts': 'base:1=https://example.com/a.git' } })).key).toBeUndefined()
+  })
+
+  it('that is a folder has the key of the files that an instruction takes, after its .dockerignore', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'context-'))
+    const text = 'FROM scratch AS builder\nCOPY --from=dir . /\nFROM scratch\nCOPY --from=builder a a\n'
+    const docker: Docker = { call: async () => ({ exitCode: 0, stdout: '', stderr: '' }) }
+    const key = async (): Promise<string | undefined> => {
+      const plan = makePlan({ text, inputs: { 'build-contexts': `dir=${folder}` } })
+      return (await readContentKeys(makeRun({ plan, docker }))).keys.get(0)?.instructions[0]?.key
+    }
+    try {
+      writeFileSync(join(folder, 'a.txt'), 'a')
+      writeFileSync(join(folder, '.dockerignore'), '*.md\n')
+      const first = await key()
+      writeFileSync(join(folder, 'b.md'), 'b')
+      expect(await key()).toBe(first)
+      expect(first).toMatch(/^[0-9a-f]{64}$/)
+      writeFileSync(join(folder, 'a.txt'), 'b')
+      expect(await key()).not.toBe(first)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })

@@ -34,6 +34,20 @@ describe('previewCommands', () => {
     ])
   })
 
+  it('takes nothing from a cache with no-cache', () => {
+    const inputs = { 'no-cache': 'true' }
+    const builds = preview({ inputs }).filter((command) => command.includes(' build '))
+    expect(builds.map((command) => command.replace(/ --cache-to .*/, ''))).toEqual(
+      Array(2).fill('docker buildx build --builder default --progress rawjson --provenance=false')
+    )
+    expect(builds.map((command) => command.includes(' --no-cache '))).toEqual([true, true])
+    // production copies from the very image that the run has tested
+    expect(builds[1]).toContain('--file TEMP/Dockerfile-stage-1')
+    const legacy = preview({ inputs, strategy: 'legacy' })
+    expect(legacy.filter((command) => /docker pull|--cache-from/.test(command))).toEqual([])
+    expect(legacy.filter((command) => command.includes(' --no-cache '))).toHaveLength(2)
+  })
+
   it('pushes nothing where nothing may be pushed', () => {
     expect(preview({ push: false }).filter((command) => command.includes('push'))).toEqual([])
   })

@@ -71,7 +71,11 @@ describe('takeFingerprints', () => {
 
   it.each<[string, Fingerprints]>([
     ['a label', take({ labels: 'team=a' })],
-    ['a secret', take({ secrets: 'a=b' })]
+    ['a secret', take({ secrets: 'a=b' })],
+    ['a secret in a file', take({ 'secret-files': 'a=b' })],
+    ['an annotation', take({ annotations: 'team=a' })],
+    ['a provenance attestation', take({ provenance: 'true' })],
+    ['an SBOM', take({ sbom: 'true' })]
   ])('of the inputs differs with %s', (_, { inputs }) => {
     expect(inputs).not.toBe(usual.inputs)
   })
@@ -81,6 +85,8 @@ describe('takeFingerprints', () => {
       'what labels say of the commit',
       { labels: 'org.opencontainers.image.revision=a\norg.opencontainers.image.created=b' }
     ],
+    ['what annotations say of the commit', { annotations: 'manifest:org.opencontainers.image.revision=a' }],
+    ['limits', { ulimit: 'nofile=1' }],
     ['the value of a secret', { secrets: 'a=c' }],
     ['tags', { tags: 'v1' }]
   ])('of the inputs does not differ with %s', (_, values) => {

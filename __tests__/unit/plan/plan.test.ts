@@ -65,6 +65,17 @@ describe('A plan', () => {
   })
 })
 
+describe('A plan refuses before anything is built', () => {
+  it.each([
+    ['no-cache-filters', 'other', 'Input no-cache-filters names "other", but there is no such stage'],
+    ['build-contexts', 'builder=.', 'Input build-contexts has the name "builder", which is a stage of the Dockerfile'],
+    ['build-contexts', 'a=/no/such', 'Input build-contexts: the folder of the context "a" was not found'],
+    ['provenance', 'true', 'Input provenance needs the containerd image store']
+  ])('%s: %s', async (name, text, message) => {
+    await expect(planOf({ Dockerfile: TWO_STAGES }, { [name]: text })).rejects.toThrow(message)
+  })
+})
+
 describe('The stages of a plan', () => {
   it('are those that docker picks by an argument which is given by name alone', async () => {
     const Dockerfile = [
@@ -154,8 +165,43 @@ describe('Tags of the user that the run must not set', () => {
     const { builds } = await planOf(files, { tags: 'c0ffee1\n0123456\nv1' }, {}, { log })
     expect(builds.at(-1)?.tags).toEqual(['octo/app:0123456', 'octo/app:v1', 'octo/app:latest'])
     expect(log.said('notice')).toContain(
-      'Skipping octo/app:c0ffee1 of the input tags: 7 hex digits are the tag of a commit, and this run builds 0123456'
+      'Skipping octo/app:c0ffee1 of the input tags: such a tag is that of a commit, and this run builds 0123456'
     )
+  })
+})
+
+describe('A run of a further publishing branch', () => {
+  const inputs = { 'publish-branch': 'master\nrelease/*', tags: 'latest\nmaster' }
+
+  it('promotes to the tags of its branch, and to none of the first', async () => {
+    const log = new RecordingLog()
+    const commit = { ...makeCommit(), branch: 'release/1.x' }
+    const { builds, variant } = await planOf({ Dockerfile: TWO_STAGES }, inputs, {}, { commit, log })
+    expect(builds.flatMap(({ tags }) => tags)).toEqual([
+      ...['builder-0123456', 'builder-release-1.x', 'builder-release-1.x-next'].map((tag) => `octo/app:${tag}`),
+      ...['0123456', 'latest-release-1.x'].map((tag) => `octo/app:${tag}`)
+    ])
+    expect(builds.map(({ cacheSource }) => cacheSource)).toEqual(
+      ['builder-release-1.x', 'latest-release-1.x'].map((tag) => `octo/app:${tag}`)
+    )
+    expect(log.said('notice').filter((one) => one.startsWith('Skipping'))).toEqual([
+      'Skipping octo/app:latest of the input tags: moving tags are updated on the publishing branch only',
+      'Skipping octo/app:master of the input tags: this run does not build the branch that the tag names'
+    ])
+    // of the same commit, the image is the same for all branches
+    expect((await planOf({ Dockerfile: TWO_STAGES }, inputs)).variant).toBe(variant)
+  })
+
+  it('warns if the branch cannot have tags of its own', async () => {
+    const log = new RecordingLog()
+    const commit = { ...makeCommit(), branch: 'release/1+2' }
+    const { decision } = await planOf({ Dockerfile: TWO_STAGES }, inputs, {}, { commit, log })
+    expect(decision).toMatchObject({ push: true, publish: false })
+    expect(log.said('warning')).toContain(decision.reason)
+    const pull = { ...commit, event: 'pull_request', isPullRequest: true }
+    const other = new RecordingLog()
+    await planOf({ Dockerfile: TWO_STAGES }, inputs, {}, { commit: pull, log: other })
+    expect(other.said('warning')).toEqual([])
   })
 })
 

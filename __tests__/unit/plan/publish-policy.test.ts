@@ -3,6 +3,7 @@ import { type Commit, readCommit } from '../../../src/action/event.ts'
 import type { PushMode } from '../../../src/action/inputs.ts'
 import { decidePublish, maySetTag, type PublishDecision } from '../../../src/plan/publish-policy.ts'
 import { loadEvent } from '../../support/events/load.ts'
+import { publishingOf } from '../../support/make-plan.ts'
 
 const MASTER = 'master'
 const MODES: PushMode[] = ['auto', 'always', 'never']
@@ -102,9 +103,9 @@ const TABLE: [event: string, rest: Partial<Commit>, auto: Verdict, always: Verdi
 describe('the table', () => {
   it.each(TABLE)('%s %j: auto %s, always %s', (event, rest, auto, always) => {
     const built = context(event, rest)
-    expect(verdict(decidePublish('auto', MASTER, built))).toBe(auto)
-    expect(verdict(decidePublish('always', MASTER, built))).toBe(always)
-    expect(verdict(decidePublish('never', MASTER, built))).toBe('-')
+    expect(verdict(decidePublish('auto', publishingOf(MASTER), built))).toBe(auto)
+    expect(verdict(decidePublish('always', publishingOf(MASTER), built))).toBe(always)
+    expect(verdict(decidePublish('never', publishingOf(MASTER), built))).toBe('-')
   })
 })
 
@@ -137,9 +138,9 @@ describe('what GitHub sends', () => {
   ])('%s, publishing branch %s', (fixture, branch, auto, always) => {
     const { env, payload } = loadEvent(fixture)
     const built = readCommit(env, payload)
-    expect(verdict(decidePublish('auto', branch, built))).toBe(auto)
-    expect(verdict(decidePublish('always', branch, built))).toBe(always)
-    expect(verdict(decidePublish('never', branch, built))).toBe('-')
+    expect(verdict(decidePublish('auto', publishingOf(branch), built))).toBe(auto)
+    expect(verdict(decidePublish('always', publishingOf(branch), built))).toBe(always)
+    expect(verdict(decidePublish('never', publishingOf(branch), built))).toBe('-')
   })
 })
 
@@ -178,7 +179,9 @@ describe('every combination', () => {
 
   function all(name: string, holds: (decision: PublishDecision, ...of: [PushMode, string, Commit]) => boolean) {
     it(`${name} (${combinations.length} combinations)`, () => {
-      const broken = combinations.filter((one) => !holds(decidePublish(...one), ...one))
+      const broken = combinations.filter(
+        ([mode, branch, built]) => !holds(decidePublish(mode, publishingOf(branch), built), mode, branch, built)
+      )
       expect(broken.slice(0, 3)).toStrictEqual([])
     })
   }
@@ -215,7 +218,7 @@ describe('every combination', () => {
 
 describe('a mode of another type', () => {
   it.each(['', 'Always', 'true', 'AUTO'])('%j pushes nothing', (mode) => {
-    expect(verdict(decidePublish(mode as PushMode, MASTER, context('push')))).toBe('-')
+    expect(verdict(decidePublish(mode as PushMode, publishingOf(MASTER), context('push')))).toBe('-')
   })
 })
 
@@ -258,7 +261,7 @@ describe('reasons', () => {
       'This "status\\n" event on branch "a\\"\\nb" pushes nothing: it is not among the events that are trusted to push.'
     ]
   ])('%s %j', (mode, built, reason) => {
-    expect(decidePublish(mode, MASTER, built).reason).toBe(reason)
+    expect(decidePublish(mode, publishingOf(MASTER), built).reason).toBe(reason)
   })
 
   it.each<[own: string, built: Commit, why: string]>([
@@ -273,12 +276,14 @@ describe('reasons', () => {
     [MASTER, context('push', elsewhere), "the checkout is at aaaaaaa, not at the event's commit bbbbbbb"],
     ['a\nb', context('push'), 'only branch "a\\nb" moves those']
   ])('the moving tags stay: publishing branch %j, %j', (own, built, why) => {
-    expect(decidePublish('always', own, built).reason).toContain(`no moving tag: ${why}.`)
+    expect(decidePublish('always', publishingOf(own), built).reason).toContain(`no moving tag: ${why}.`)
   })
 
   it('tells distrusted events apart', () => {
     const events = ['pull_request_target', 'workflow_run', 'issue_comment', 'local', 'status']
-    const reasons = events.map((event) => decidePublish('auto', MASTER, context(event)).reason.replace(/.*: /, ''))
+    const reasons = events.map((event) =>
+      decidePublish('auto', publishingOf(MASTER), context(event)).reason.replace(/.*: /, '')
+    )
     expect(new Set(reasons).size).toBe(events.length)
   })
 })
@@ -305,6 +310,8 @@ describe('A tag that is named after a branch', () => {
     // the image is of a merge commit, which the branch does not contain
     ['octo/app:feature-x', context('pull_request', topic), stays, false]
   ])('%s, %j, %j: %s', (tag, built, decision, may) => {
-    expect(maySetTag(tag, built, decision, { publishBranch: MASTER, latestTag: 'latest' })).toBe(may)
+    expect(maySetTag(tag, built, decision, publishingOf(MASTER), { builderTag: 'builder', latestTag: 'latest' })).toBe(
+      may
+    )
   })
 })

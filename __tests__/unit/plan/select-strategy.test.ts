@@ -1,9 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
+import { publicInputs } from '../../../src/action/secrets.ts'
 import { parseDockerfile } from '../../../src/dockerfile/parse.ts'
 import { type Capabilities, selectStrategy } from '../../../src/plan/select-strategy.ts'
+import { makeInputs } from '../../support/make-plan.ts'
 
 const PLAIN = 'FROM a AS builder\nRUN x\nFROM b\nCOPY --from=builder /x /x\n'
 const BUILDKIT = 'FROM a AS builder\nRUN --mount=type=cache,target=/c x\nFROM b\nCOPY --from=builder /x /x\n'
+
+const NO_INPUTS = publicInputs(makeInputs())
 
 interface Machine {
   version: string
@@ -17,7 +21,7 @@ function select(machine: Machine, text = PLAIN, dockerBuildkit?: string, secrets
     ...{ buildx: undefined, context: 'default', platform: 'linux/amd64', insecure: { hosts: [], ranges: [] } },
     ...machine
   }
-  return selectStrategy(engine, dockerfile, { secrets, ssh: [] }, dockerBuildkit)
+  return selectStrategy(engine, dockerfile, { ...NO_INPUTS, secrets }, dockerBuildkit)
 }
 
 const D20: Machine = { version: '20.10.24+dfsg1', store: 'overlay2' }
@@ -70,8 +74,7 @@ describe('selectStrategy', () => {
       buildx,
       ...machine
     }
-    const inputs = { secrets: [], ssh: [] }
-    const choice = selectStrategy(engine, parseDockerfile(PLAIN), inputs, dockerBuildkit, ['ARG A (line 7)'])
+    const choice = selectStrategy(engine, parseDockerfile(PLAIN), NO_INPUTS, dockerBuildkit, ['ARG A (line 7)'])
     expect(choice.name).toBe(name)
     if (name === 'inline') expect(choice.warning).toContain('the Dockerfile needs BuildKit (ARG A (line 7))')
   })

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import { isCommitTag, isPullRequestTag, isReservedTag, ownUseOf } from '../../../src/registry/reserved-tags.ts'
+import {
+  commitTagOf,
+  isCommitTag,
+  isPullRequestTag,
+  isReservedTag,
+  ownUseOf
+} from '../../../src/registry/reserved-tags.ts'
 
 describe('Tags of the action', () => {
   it.each([
@@ -25,6 +31,40 @@ describe('Tags of the action', () => {
     ['0123abcd', false]
   ])('%s: of a commit %s', (tag, ofCommit) => {
     expect(isCommitTag(tag)).toBe(ofCommit)
+  })
+})
+
+describe('Templates of commit tags', () => {
+  const sha = '0123456789'.repeat(4)
+
+  it.each([
+    ['{short}', '0123456'],
+    ['{sha}', sha],
+    ['sha-{short}', 'sha-0123456'],
+    ['v1.{sha}_x', `v1.${sha}_x`]
+  ])('%s makes %s, and knows it again', (template, tag) => {
+    expect(commitTagOf(template, sha)).toBe(tag)
+    expect(isCommitTag(tag, template)).toBe(true)
+    // also without a template
+    expect(isCommitTag('0123abc', template)).toBe(true)
+    expect(isCommitTag(`${tag}x`, template)).toBe(false)
+    expect(isCommitTag(`x${tag}`, template)).toBe(false)
+    expect(isCommitTag(tag.replace('0', 'G'), template)).toBe(false)
+  })
+
+  it.each([
+    ['sha-0123456', '{short}'],
+    ['sha-012345', 'sha-{short}'],
+    ['v1x0123456', 'v1.{short}'],
+    ['a-a', 'a-{short}-a'],
+    [sha.slice(1), '{sha}'],
+    [`${sha}${sha.slice(0, 23)}`, '{sha}']
+  ])('%s is not of %s', (tag, template) => {
+    expect(isCommitTag(tag, template)).toBe(false)
+  })
+
+  it('knows the commits of SHA-256 repositories', () => {
+    expect(isCommitTag(`${sha}${sha.slice(0, 24)}`, '{sha}')).toBe(true)
   })
 })
 

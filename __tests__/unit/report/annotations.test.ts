@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { annotateFailures, annotateMisses } from '../../../src/report/annotations.ts'
+import { annotateFailures, annotateMisses, annotateWarnings } from '../../../src/report/annotations.ts'
 import type { Build, Failure, RunResult, TestResult } from '../../../src/result/result.ts'
 import { buildWith, MISS, makeBuild, NOTHING } from '../../support/results.ts'
 
@@ -100,5 +100,33 @@ describe('annotateMisses', () => {
     ['warn', false, []]
   ] as const)('expect-cache %s, publishing: %s', (expected, publishes, annotations) => {
     expect(annotateMisses(result, { file: 'app/Dockerfile', expected, publishes })).toEqual(annotations)
+  })
+})
+
+describe('annotateWarnings', () => {
+  const url = 'https://docs.docker.com/go/dockerfile/rule/from-as-casing/'
+  const warning = { rule: 'FromAsCasing', message: 'casing differs', line: 1, url }
+
+  it('puts a warning at its line, with its rule and its page', () => {
+    expect(annotateWarnings([warning, { rule: '', message: 'x', url: '' }], './app/Dockerfile')).toEqual({
+      annotations: [
+        {
+          message: `FromAsCasing: casing differs\n${url}`,
+          place: { title: 'Docker build check', file: 'app/Dockerfile', startLine: 1 }
+        },
+        { message: 'x', place: { title: 'Docker build check' } }
+      ]
+    })
+  })
+
+  it.each([
+    [10, undefined],
+    [11, "Docker's build checks have 1 more warning, which the report lists"],
+    [30, "Docker's build checks have 20 more warnings, which the report lists"]
+  ])('shows ten of %i, and counts the rest', (count, rest) => {
+    const warnings = Array.from({ length: count }, (_, line) => ({ ...warning, line: line + 1 }))
+    const made = annotateWarnings(warnings, 'Dockerfile')
+    expect(made.annotations).toHaveLength(10)
+    expect(made.rest).toBe(rest)
   })
 })

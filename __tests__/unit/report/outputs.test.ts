@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { makeOutputs, type Outputs } from '../../../src/report/outputs.ts'
+import { artifactOf, makeOutputs, type Outputs } from '../../../src/report/outputs.ts'
 import { makeReport } from '../../../src/report/report.ts'
 import type { Failure, Publication, RunResult } from '../../../src/result/result.ts'
 import { buildWith, GOOD, MISS, NOTHING, PLAN, UNCHANGED } from '../../support/results.ts'
@@ -20,6 +20,7 @@ describe('makeOutputs', () => {
       'builder-image': 'octo/app:builder-fffffff',
       'image-id': 'sha256:1',
       digest: 'sha256:2',
+      ref: 'octo/app@sha256:2',
       tags: 'octo/app:fffffff\nocto/app:latest',
       'cache-tags': 'octo/app:cache-0123456789abcdef',
       pushed: 'true',
@@ -103,5 +104,21 @@ describe('makeOutputs', () => {
     ]
   ])('tell why, if %s', (_, plan, result, expected) => {
     expect(outputsOf(plan, result, '')['publish-reason']).toBe(expected)
+  })
+})
+
+describe('The line for actions/attest', () => {
+  const report = makeReport(PLAN, GOOD, [])
+
+  it('has the full name of the published image', () => {
+    expect(artifactOf(report)).toBe('oci://docker.io/octo/app@sha256:2')
+    const references = { ...report.references, production: 'localhost:5000/octo/app:sha-fffffff' }
+    expect(artifactOf({ ...report, references } as typeof report)).toBe('oci://localhost:5000/octo/app@sha256:2')
+  })
+
+  it('is empty if nothing was pushed, or the run failed: then the image may be another one', () => {
+    expect(artifactOf(makeReport(PLAN, NOTHING, []))).toBe('')
+    expect(artifactOf(makeReport(undefined, { ...NOTHING, failures: [FAILURE] }, []))).toBe('')
+    expect(artifactOf(makeReport(PLAN, { ...GOOD, failures: [FAILURE] }, []))).toBe('')
   })
 })

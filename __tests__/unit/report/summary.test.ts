@@ -3,7 +3,7 @@ import type { Plan } from '../../../src/plan/plan.ts'
 import { markdown } from '../../../src/report/markdown.ts'
 import { makeReport } from '../../../src/report/report.ts'
 import { makeSummary } from '../../../src/report/summary.ts'
-import type { Failure, RunResult } from '../../../src/result/result.ts'
+import type { Failure, Publication, RunResult } from '../../../src/result/result.ts'
 import { buildWith, GOOD, MISS, NOTHING, PLAN, UNCHANGED } from '../../support/results.ts'
 
 const FAILURE: Failure = { kind: 'error', message: 'x' }
@@ -52,6 +52,18 @@ describe('makeSummary', () => {
       'Docker 28.5.1, overlay2 store; strategy inline: a test.',
       ''
     ])
+  })
+
+  it('shows the first 12 digits of a digest, and leaves the whole one to the report', () => {
+    const digest = `sha256:0123456789abcdef${'0'.repeat(48)}`
+    const digests = { 'octo/app:fffffff': digest, 'octo/app:latest': 'sha256:0123456789ab' }
+    const result = { ...GOOD, publication: { ...(GOOD.publication as Publication), digests } }
+    const report = makeReport(PLAN, result, [])
+    expect(markdown(makeSummary(report)).match(/^\| octo.* \| sha256:.*$/gm)).toEqual([
+      '| octo/app:fffffff | sha256:0123456789ab |',
+      '| octo/app:latest | sha256:0123456789ab |'
+    ])
+    expect(report.publication?.digests['octo/app:fffffff']).toBe(digest)
   })
 
   it('of a run for which nothing had to be built', () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { UserError } from '../../../src/lib/errors.ts'
-import { imagesOf, readHandedResult, readHandOff } from '../../../src/result/hand-off.ts'
-import { HAND_OFF_SCHEMA, TEST_RESULT_SCHEMA } from '../../../src/result/hand-off-schema.ts'
+import { imagesOf, readHandedPlatform, readHandedResult, readHandOff } from '../../../src/result/hand-off.ts'
+import { HAND_OFF_SCHEMA, PLATFORM_RESULT_SCHEMA, TEST_RESULT_SCHEMA } from '../../../src/result/hand-off-schema.ts'
 import { cases, faultsOf, mutated } from '../../support/cases.ts'
 
 const DIGEST = `sha256:${'1'.repeat(64)}`
@@ -27,9 +27,16 @@ const RESULT = {
   ...{ startedAt: 1, result: { command: 'npm test', status: 'passed', exitCode: 0, seconds: 1 }, timeline: [] }
 }
 
+const PLATFORM = {
+  ...{ version: 1, runId: '7', attempt: 1, commit: 'c'.repeat(40), image: 'ghcr.io/octo/app', variant: 'v' },
+  ...{ buildArgs: 'b', platform: 'linux/386', digest: DIGEST, startedAt: 1, builds: HAND_OFF.builds, cacheTags: [] },
+  ...{ tests: [{ kind: 'check', command: 'scan', status: 'passed', exitCode: 0, seconds: 1 }], timeline: [] }
+}
+
 describe.each([
   ['readHandOff', readHandOff, HAND_OFF, 'a hand-off'],
-  ['readHandedResult', readHandedResult, RESULT, 'the result of a test']
+  ['readHandedResult', readHandedResult, RESULT, 'the result of a test'],
+  ['readHandedPlatform', readHandedPlatform, PLATFORM, 'the result of a platform']
 ] as const)('%s', (_, read, valid, what) => {
   it('reads what another machine has written, and further fields', () => {
     expect(read(JSON.stringify(valid), 'f.json')).toEqual(valid)
@@ -84,7 +91,8 @@ describe('A hand-off', () => {
 
 it.each([
   ['hand-off-1', HAND_OFF_SCHEMA],
-  ['test-result-1', TEST_RESULT_SCHEMA]
+  ['test-result-1', TEST_RESULT_SCHEMA],
+  ['platform-result-1', PLATFORM_RESULT_SCHEMA]
 ])('docs/%s.schema.json is the schema', (name, schema) => {
   const file = join(import.meta.dirname, '../../../docs', `${name}.schema.json`)
   expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(JSON.parse(JSON.stringify(schema)))

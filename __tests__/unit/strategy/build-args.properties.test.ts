@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import type { Inputs } from '../../../src/action/inputs.ts'
 import { publicInputs } from '../../../src/action/secrets.ts'
@@ -29,21 +30,29 @@ describe('commonBuildArgs and secretArgs', () => {
           '--network': listOf(all.network),
           '--platform': listOf(all.platform),
           '--shm-size': listOf(all.shmSize),
+          '--ulimit': all.ulimit,
           '--iidfile': ['/t/id'],
           '--ssh': all.ssh
         }
         for (const [name, values] of Object.entries(expected)) expect(valuesOf(name)).toEqual(values)
         const names = new Set(options.map(([name]) => name))
-        expect([...names].filter((name) => !(name in expected))).toEqual(all.secrets.length > 0 ? ['--secret'] : [])
+        expect([...names].filter((name) => !(name in expected))).toEqual(
+          all.secrets.length + all.secretFiles.length > 0 ? ['--secret'] : []
+        )
         // docker build takes it for standard input
         expect(build.file).not.toBe('-')
         expect(argsOf(withOtherSecrets(all))).toEqual(argsOf(all))
         const handedOver = secretEnvironment(publicInputs(all), all.secrets)
-        const read = valuesOf('--secret').map((value) => {
+        const [ofEnv, ofFiles] = [valuesOf('--secret'), valuesOf('--secret').splice(all.secrets.length)]
+        const read = ofEnv.slice(0, all.secrets.length).map((value) => {
           const [, id = '', variable = ''] = /^id=([^,]+),env=([A-Z0-9_]+)$/.exec(value) ?? []
           return { id, value: handedOver[variable] }
         })
         expect(read).toEqual(all.secrets)
+        // as docker reads them (docker/buildx util/buildflags, parseSecret)
+        expect(ofFiles.map((value) => (parse(value) as string[][])[0])).toEqual(
+          all.secretFiles.map(({ id, path }) => [`id=${id}`, `src=${path}`])
+        )
       }),
       cases()
     )

@@ -1,3 +1,4 @@
+import { type BuildWarning, type RawWarning, readWarning } from './build-warnings.ts'
 import { LineReader } from './line-reader.ts'
 import { type Base, isCommand, type PrintedStep, type ProgressReader } from './reader.ts'
 
@@ -66,7 +67,7 @@ interface SolveStatus {
   /** Parts of a vertex, such as the transfer of a layer. */
   statuses?: { id: string; vertex: string; current?: number; completed?: string }[]
   logs?: VertexLog[]
-  warnings?: { short?: string }[]
+  warnings?: RawWarning[]
 }
 
 interface SeenVertex {
@@ -86,11 +87,16 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
   readonly #bases = new Map<string, Base>()
   /** By status, what was last reported. */
   readonly #statuses = new Map<string, string>()
+  readonly #warnings: BuildWarning[] = []
   #object = ''
   #news = 0
 
   bases(): Base[] {
     return [...this.#bases.values()]
+  }
+
+  override warnings(): BuildWarning[] {
+    return this.#warnings
   }
 
   steps(): PrintedStep[] {
@@ -147,9 +153,14 @@ export class RawJsonProgress extends LineReader implements ProgressReader {
     for (const { id, vertex, current, completed } of status.statuses ?? [])
       this.#note(`${vertex} ${id}`, `${current} ${completed}`)
     for (const log of status.logs ?? []) this.#log(log)
-    for (const { short } of status.warnings ?? []) {
-      if (short) this.print(`WARN: ${Buffer.from(short, 'base64').toString()}\n`)
-    }
+    for (const raw of status.warnings ?? []) this.#warn(raw)
+  }
+
+  #warn(raw: RawWarning): void {
+    const warning = readWarning(raw)
+    if (warning === undefined) return
+    this.#warnings.push(warning)
+    this.print(`WARN: ${Buffer.from(raw.short ?? '', 'base64').toString()}\n`)
   }
 
   /** BuildKit repeats the state of a transfer although nothing arrives. */

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { Stream } from '../../lib/exec.ts'
+import type { BuildWarning } from './build-warnings.ts'
 
 /** Characters after which the reader passes on an incomplete line: a line may never end. */
 const LONGEST_LINE = 4 * 1_024 * 1_024
@@ -29,6 +30,11 @@ export abstract class LineReader {
       const rest = this.#streams[stream].end()
       if (rest !== '') this.read(rest, stream)
     }
+  }
+
+  /** Only `--progress=rawjson` has warnings with their places. */
+  warnings(): BuildWarning[] {
+    return []
   }
 
   failure(): string {

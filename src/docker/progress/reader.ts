@@ -1,4 +1,5 @@
 import type { Stream } from '../../lib/exec.ts'
+import type { BuildWarning } from './build-warnings.ts'
 
 /** A step in the output of the builder. FROM is not a step: the builder fetches it and never executes it. */
 export interface PrintedStep {
@@ -31,6 +32,8 @@ export interface ProgressReader {
   steps(): PrintedStep[]
   /** Returns the base images of the stages whose digests the builder reports. */
   bases(): Base[]
+  /** Returns the warnings of Docker's build checks, as often as the builder reported them. */
+  warnings(): BuildWarning[]
   /** Returns the cache sources that the builder has not finished reading. */
   pendingCaches(): string[]
   /** Returns what else the builder has asked a registry for, without an answer: the manifest of an image. */

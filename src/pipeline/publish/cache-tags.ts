@@ -4,6 +4,7 @@ import { failureOf } from '../../docker/errors.ts'
 import { describeLateness, timeOf } from '../../lib/bounds.ts'
 import { settle } from '../../lib/settle.ts'
 import { within } from '../../lib/within.ts'
+import { isRefreshed } from '../../plan/no-cache.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Answer, RegistryFailure } from '../../registry/failure.ts'
@@ -38,8 +39,8 @@ function hasOwnImage({ moving }: StageBuild): boolean {
 }
 
 /**
- * Gives the images of a run their cache tags, except those that exist. The images need not have passed their tests: a cache tag
- * only says of what an image was made. A failure never fails the run.
+ * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
+ * need not have passed their tests: a cache tag only says of what an image was made. A failure never fails the run.
  *
  * @param digests of the images that the run pushed under other tags, by reference in the engine; it adds those that it pushes
  * @returns the added tags
@@ -75,7 +76,8 @@ async function writeForOne(
   const wanted = cacheTagsOf(image, stage, keys)
   const [longest] = wanted
   if (longest === undefined) return
-  const { value: missing, failure: unread } = await whichMissing(run, wanted, sources)
+  const outdated = isRefreshed(plan, stage) ? wanted : []
+  const { value: missing, failure: unread } = await whichMissing(run, wanted, sources, outdated)
   if (unread) return tell(run, longest, unread)
   if (missing.length === 0) return
   const isNew = missing.includes(longest)
@@ -113,14 +115,15 @@ async function writeForOne(
   }
 }
 
-/** Returns those of the tags that do not exist in the registry, or whose image cannot serve as a cache. */
+/** Returns those of the tags that do not exist in the registry, are outdated, or whose image cannot serve as a cache. */
 async function whichMissing(
   { registry }: CacheTagsRun,
   references: readonly string[],
-  sources: CacheSources
+  sources: CacheSources,
+  outdated: readonly string[]
 ): Promise<Answer<string[]>> {
   const exists = async (reference: string): Promise<Answer<boolean>> => {
-    const known = sources.exists(reference)
+    const known = outdated.includes(reference) ? false : sources.exists(reference)
     if (known !== undefined) return { value: known }
     const answer = await within(timeOf('look'), registry.digest(reference))
     if (answer === undefined) return { failure: { kind: 'unreachable', message: describeLateness('look') } }

@@ -1,11 +1,12 @@
 import { isCommitId, type Relation } from '../../git/git.ts'
 import { timeOf } from '../../lib/bounds.ts'
 import { within } from '../../lib/within.ts'
-import { REVISION_LABEL } from '../../plan/labels.ts'
+import { isOfAction, REVISION_LABEL } from '../../plan/labels.ts'
 import type { Run } from '../../plan/run-context.ts'
 import { BUILD_ARGS_LABEL, VARIANT_LABEL } from '../../plan/variant.ts'
 import type { ImageRecord } from '../../registry/image.ts'
 import { look } from '../../registry/look.ts'
+import { commitTagOf } from '../../registry/reserved-tags.ts'
 import { decideMove, type MoveDecision } from './promote-policy.ts'
 
 /** The part of a run that promotion needs. */
@@ -25,6 +26,11 @@ export async function mayMove(
   const facts = { commit: commit.sha, branch: commit.branch, reference, isMoving }
   const { image, failure } = await run.registry.current(reference)
   if (failure) return decideMove(failure.kind === 'absent' ? { ...facts, published: null } : { ...facts, failure })
+  const isMadeUp = isMoving && reference !== `${run.plan.inputs.image}:${run.plan.inputs.latestTag}`
+  if (isMadeUp && !isOfAction(image.labels)) {
+    const notice = `The moving tags are not updated: ${reference} names an image that this action did not make; delete that tag, or set the input latest-tag`
+    return { move: false, notice }
+  }
   const published = revisionOf(image)
   if (published === undefined) return decideMove({ ...facts, published })
   const toPublished = published === commit.sha ? 'identical' : await relation(run, published, commit.sha)
@@ -65,7 +71,7 @@ async function findRetagged(
 }
 
 function commitTag({ plan }: Pick<Run, 'plan'>, commit: string): string {
-  return `${plan.inputs.image}:${commit.slice(0, 7)}`
+  return `${plan.inputs.image}:${commitTagOf(plan.inputs.commitTag, commit)}`
 }
 
 /** Determines the relation of two commits; queries GitHub only if the checkout does not contain the answer. */

@@ -1,7 +1,7 @@
 import type { ContentKeys } from '../../cache/key-tags.ts'
 import { settle } from '../../lib/settle.ts'
 import { secondsSince } from '../../lib/timeline.ts'
-import { productionRefs, tagsOfCommit } from '../../plan/references.ts'
+import { partOf, productionRefs, tagsOfCommit } from '../../plan/references.ts'
 import type { Run } from '../../plan/run-context.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, Failure, Publication, PullSize, TestResult, Unchanged } from '../../result/result.ts'
@@ -174,17 +174,18 @@ function describeGivenBack({ commit, references }: GivenBack, moved: readonly st
  * Sets the tags of this commit on the image of an earlier one, in the registry: without a transfer of layers.
  *
  * @param images by the moving tags of the other stages, the images of the same content
+ * @param tagged the digests of the tags that are set already, by reference
  */
 export async function tagUnchanged(
   run: PromoteRun & Pick<Run, 'signal'>,
   unchanged: Unchanged,
   images: ReadonlyMap<string, string>,
-  keys: ContentKeys
+  keys: ContentKeys,
+  tagged = new Map<string, string>()
 ): Promise<Publication> {
   const { refs, decision, inputs } = run.plan
   const start = performance.now()
   const [branch] = await Promise.all([branchTagsToSet(run), warnOfOtherVariant(run)])
-  const tagged = new Map<string, string>()
   const failures: Failure[] = []
   // a cancellation here must not hide which tags were set before
   const tag = async (reference: string, image: string): Promise<void> => {
@@ -192,7 +193,7 @@ export async function tagUnchanged(
     const [failure] = await settle([tagOne(run, image, reference, keys, tagged)])
     if (failure) failures.push(failure)
   }
-  await tag(refs.production, unchanged.image)
+  if (!tagged.has(refs.production)) await tag(refs.production, unchanged.image)
   const digest = tagged.get(refs.production) ?? ''
   // a kept commit tag names another image of the same content: all tags name that one
   const published = digest === '' ? unchanged : { ...unchanged, digest, image: `${inputs.image}@${digest}` }
@@ -201,7 +202,8 @@ export async function tagUnchanged(
   const isTagged = [refs.production, ...others].every((one) => tagged.has(one)) && branch.failures.length === 0
   const moved = new Map<string, string>()
   await settle([giveBranchTagsBack(run, tagged)])
-  const [kept] = await settle(isTagged && decision.publish ? [keepMovingTag(run, published, moved)] : [])
+  const mayPromote = decision.publish && partOf(inputs) === undefined
+  const [kept] = await settle(isTagged && mayPromote ? [keepMovingTag(run, published, moved)] : [])
   if (kept?.published) await settle([moveOthers(run, images, moved)])
   return {
     pushed: [...tagged.keys(), ...moved.keys()],

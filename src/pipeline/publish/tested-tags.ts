@@ -2,6 +2,8 @@ import { type ContentKeys, cacheTagsOf, testedTagOf } from '../../cache/key-tags
 import { describeLateness, timeOf } from '../../lib/bounds.ts'
 import { settle } from '../../lib/settle.ts'
 import { within } from '../../lib/within.ts'
+import { secretIdsOf } from '../../plan/fingerprints.ts'
+import { isRefreshing } from '../../plan/no-cache.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { StageBuild } from '../../plan/stage-builds.ts'
 import type { Build, TestResult } from '../../result/result.ts'
@@ -22,7 +24,8 @@ export function testedTags({ inputs, fingerprints, builderStage, targetStage }: 
   return {
     production: testedTagOf(inputs.image, [builder, production, allTests, others]),
     // without tests nothing is skipped
-    builder: inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, inputs.secrets.join()])
+    builder:
+      inputs.tests.length === 0 ? undefined : testedTagOf(inputs.image, [builder, tests, secretIdsOf(inputs).join()])
   }
 }
 
@@ -35,8 +38,8 @@ export interface Tested {
 }
 
 /**
- * Gives the images their tested tags, except those that exist: only through them does a later run skip tests. A failure never
- * fails the run.
+ * Gives the images their tested tags, except those that exist, unless the run has refreshed what they name: only through them
+ * does a later run skip tests. A failure never fails the run.
  *
  * @returns the added tags
  */
@@ -78,12 +81,13 @@ function tagsOf({ builderStage }: Plan, { kind, stage }: StageBuild, { builder, 
 }
 
 async function writeTestedTag(
-  { registry, log }: Pick<CacheTagsRun, 'registry' | 'log'>,
+  { plan, registry, log }: Pick<CacheTagsRun, 'plan' | 'registry' | 'log'>,
   tag: string,
   image: string
 ): Promise<string[]> {
   const known = await within(timeOf('look'), registry.digest(tag))
-  if (known?.value !== undefined) return []
+  // a run without a cache replaces it: later runs must not publish what is older
+  if (known?.value !== undefined && !isRefreshing(plan.inputs)) return []
   const { failure } = known ? await registry.tag(image, [tag]) : { failure: { message: describeLateness('look') } }
   if (failure === undefined) return [tag]
   log.warning(`The tested tag ${tag} could not be written, so a later run tests the same again (${failure.message})`)

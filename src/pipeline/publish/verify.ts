@@ -108,7 +108,7 @@ export interface Judged {
 
 /**
  * Returns why a tag of a stage must not be set: it names an image that this action did not make for that purpose, so somebody
- * may deploy it. The builder image's moving tag has a name that users chose, and may have been set by other means before.
+ * may deploy it. The first branch's moving tag of the builder image has a name that users chose, and may have been set by other means before.
  */
 export async function whyNotOurTag(
   { plan, registry }: Pick<Run, 'plan' | 'registry'>,
@@ -116,7 +116,7 @@ export async function whyNotOurTag(
 ): Promise<string | undefined> {
   const labels = (await registry.published(reference)).image?.labels
   if (labels === undefined) return undefined
-  const isOurs = reference === plan.refs.movingBuilder || isOfAction(labels)
+  const isOurs = reference === `${plan.inputs.image}:${plan.inputs.builderTag}` || isOfAction(labels)
   if (isOurs && !isProduction(labels)) return undefined
   const what = isProduction(labels) ? 'a production image' : 'an image that this action did not make'
   return `${reference} names ${what}; delete that tag, or set the input builder-tag`

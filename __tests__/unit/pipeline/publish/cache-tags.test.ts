@@ -131,6 +131,17 @@ describe('writeCacheTags', () => {
     expect(calls.filter((call) => tagsOf(0).some((tag) => call.includes(tag)))).toEqual([])
   })
 
+  it.each<[string, Record<string, string>, number]>([
+    ['no-cache', { 'no-cache': 'true' }, 2],
+    ['the stage in no-cache-filters', { 'no-cache-filters': 'builder' }, 2]
+  ])('replaces tags that exist with %s: they name older layers', async (_, inputs, count) => {
+    const { added, tagsOf, tested, tags } = await play({ existing: [0, 1], inputs }, new Map([[PRODUCTION, PUSHED]]))
+    expect(added.filter((tag) => tagsOf(0).includes(tag))).toHaveLength(count)
+    expect(added).toEqual(expect.arrayContaining(tagsOf(1)))
+    expect(await tested()).toEqual([tags.builder, tags.production])
+    expect(await tested()).toEqual([tags.builder, tags.production])
+  })
+
   it('adds the tags of shorter keys to the image of the longest, if that exists', async () => {
     const { added, calls, tagsOf } = await play({ existing: [0] }, new Map([[PRODUCTION, PUSHED]]))
     expect(added).toEqual([...tagsOf(1), tagsOf(0)[1]])
@@ -197,9 +208,10 @@ describe('writeCacheTags', () => {
 })
 
 describe('writeTestedTags', () => {
-  it('tags both images of a run in which everything passed', async () => {
+  it('tags both images of a run in which everything passed, once', async () => {
     const { tested, tags, calls } = await play()
     expect(await tested()).toEqual([tags.builder, tags.production])
+    expect(await tested()).toEqual([])
     expect(calls.slice(-2)).toEqual([`put ${tags.builder}`, `put ${tags.production}`])
   })
 

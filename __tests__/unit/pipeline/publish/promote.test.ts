@@ -180,13 +180,15 @@ interface How {
   cancellation?: AbortController
   /** Why production's moving tag cannot be read. */
   unreadable?: FailureKind
+  /** The branch of the run. */
+  name?: string
 }
 
 function runWith(
   repository: Repository,
   branch: Branch,
   commit: string,
-  { inputs = {}, turn, cancellation = new AbortController(), unreadable }: How = {}
+  { inputs = {}, turn, cancellation = new AbortController(), unreadable, name = 'master' }: How = {}
 ): Prepared {
   const { signal } = cancellation
   const calls: string[] = []
@@ -199,7 +201,7 @@ function runWith(
     unreadable !== undefined && request === 'get octo/app:latest' ? failureOf(unreadable, 'a status') : undefined
   const log = new RecordingLog()
   const run = makeRun({
-    plan: makePlan({ sha: commit, inputs }),
+    plan: makePlan({ sha: commit, inputs, branch: name }),
     docker: new PushingDocker(repository, commit, noted, signal),
     registry: new FakeRegistry(repository, { turn: noted, fail, signal }),
     ...{ github: branch.github, log, signal }
@@ -289,6 +291,58 @@ describe('A run that is late', () => {
     repository.set('latest', SECOND)
     expect(await publishOne(repository, branch, THIRD)).toMatchObject({ published: true })
     expect(repository.commitOf('latest')).toBe(THIRD)
+  })
+})
+
+describe('A further publishing branch, with a template for commit tags', () => {
+  const inputs = { 'publish-branch': 'master\nrelease/*', 'commit-tag': 'sha-{short}' }
+  const how = { inputs, name: 'release/1.x' }
+
+  it('has moving tags of its own, which a late run leaves', async () => {
+    const [repository, branch] = [new Repository({ latest: FOURTH, builder: FOURTH }), new Branch()]
+    branch.tip = 1
+    const { pushed } = await publishOne(repository, branch, SECOND, how)
+    expect(pushed).toEqual(['octo/app:sha-2222222', 'octo/app:builder-release-1.x', 'octo/app:latest-release-1.x'])
+    const late = await publishOne(repository, branch, FIRST, how)
+    expect(late).toMatchObject({ pushed: ['octo/app:sha-1111111'], published: false, failures: [] })
+    expect(late.messages).toEqual([
+      expect.stringMatching(
+        /^The moving tags are not updated: octo\/app:latest-release-1.x already names the newer commit/
+      )
+    ])
+    expect([repository.commitOf('latest-release-1.x'), repository.commitOf('latest')]).toEqual([SECOND, FOURTH])
+  })
+
+  it('gives them to a newer commit that was published meanwhile', async () => {
+    const [repository, branch] = [new Repository({ 'sha-2222222': SECOND }), new Branch()]
+    branch.tip = 1
+    const run = await publishOne(repository, branch, FIRST, how)
+    expect(run).toMatchObject({ published: false, failures: [] })
+    expect(repository.commitOf('latest-release-1.x')).toBe(SECOND)
+  })
+
+  it('leaves tags of these names that the action did not make', async () => {
+    const repository = new Repository()
+    for (const tag of ['latest-release-1.x', 'builder-release-1.x'])
+      repository.put(`octo/app:${tag}`, imageOf(digestOf(FIRST), { labels: { [REVISION_LABEL]: FIRST } }))
+    const branch = new Branch()
+    branch.tip = 1
+    const run = await publishOne(repository, branch, SECOND, how)
+    expect(run).toMatchObject({ published: false, failures: [] })
+    expect(run.messages).toEqual([
+      'The moving tags are not updated: octo/app:latest-release-1.x names an image that this action did not make; delete that tag, or set the input latest-tag'
+    ])
+    expect(repository.commitOf('latest-release-1.x')).toBe(FIRST)
+    expect(repository.commitOf('builder-release-1.x')).toBe(FIRST)
+  })
+
+  it('leaves the one of the builder image alone, if the action did not make it', async () => {
+    const repository = new Repository()
+    repository.put('octo/app:builder-release-1.x', imageOf(digestOf(FIRST), { labels: { [REVISION_LABEL]: FIRST } }))
+    const run = await publishOne(repository, new Branch(), SECOND, how)
+    expect(run.held).toEqual([expect.objectContaining({ reference: 'octo/app:builder-release-1.x' })])
+    expect(repository.commitOf('builder-release-1.x')).toBe(FIRST)
+    expect(repository.commitOf('latest-release-1.x')).toBe(SECOND)
   })
 })
 
