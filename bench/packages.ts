@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pushFiles, type TestBed } from '../testbed/index.ts'
 import { run } from '../testbed/process.ts'
-import { makeTrace } from './trace.ts'
+import { makeStraightTrace } from './trace.ts'
 
 /** Pushes an image with npm's cache of every package in the application's lock file. It replaces the internet for builds. */
 export async function pushPackages(bed: TestBed): Promise<void> {
-  const files = Object.fromEntries(makeTrace().flatMap((commit) => Object.entries(commit.files)))
+  const files = Object.fromEntries(
+    makeStraightTrace().flatMap(({ change }) => ('files' in change ? Object.entries(change.files) : []))
+  )
   const hash = createHash('sha256')
     .update(files['package-lock.json'] ?? '')
     .digest('hex')

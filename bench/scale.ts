@@ -7,6 +7,7 @@ import type { Span } from '../src/lib/timeline.ts'
 import { availableEngines, pushBaseImages, TestBed } from '../testbed/index.ts'
 import { type Outcome, pushEvent, runAction } from '../testbed/runner.ts'
 import { type Files, SourceRepository } from '../testbed/source-repository.ts'
+import { covered } from './account.ts'
 import { median } from './results.ts'
 
 interface Case {
@@ -124,16 +125,6 @@ async function play({ name, files, tests = [] }: Case): Promise<void> {
       (JSON.stringify(outcome.report).length / 1e3).toFixed(0)
     ])
   )
-}
-
-/** The seconds during which at least one of the spans was running. */
-function covered(spans: Span[]): number {
-  let [sum, until] = [0, 0]
-  for (const { start, seconds } of spans.toSorted((a, b) => a.start - b.start)) {
-    sum += Math.max(0, start + seconds - Math.max(start, until))
-    until = Math.max(until, start + seconds)
-  }
-  return sum
 }
 
 /** The start-up time of the action's bundle, as a multiple of that of a bundle with @actions/core alone (ratio of medians). */

@@ -1,62 +1,142 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
+import { filesIn } from './files.ts'
 
-const APPLICATION = join(import.meta.dirname, 'application')
 const MODULES = 150
 
-/** The kind of change in a commit. */
-export type Kind = 'cold' | 'source' | 'dependencies' | 'documentation' | 'tail' | 'revert'
+/** The kind of a run: what its commit changes, or what else starts it. */
+export type Kind =
+  | 'cold'
+  | 'source'
+  | 'dependencies'
+  | 'documentation'
+  | 'tail'
+  | 'revert'
+  | 'merge'
+  | 'squash'
+  | 're-run'
+  | 'release'
+  | 'nightly'
 
-/** A commit of the trace. */
+/** What happens in the repository before a run. */
+export type Change =
+  /** Content of the changed files, by path. */
+  | { files: Record<string, string> }
+  /** A branch whose pull request is merged to master, with a merge commit or squashed. */
+  | { merge: string }
+  | { squash: string }
+  /** The last commit of master is reverted. */
+  | { revert: true }
+  /** The tip of master gets a tag. */
+  | { tag: string }
+  /** Nothing: the run before is repeated, or a schedule starts a run of master. */
+  | { nothing: 're-run' | 'schedule' }
+
+/** A run of the workflow. */
 export interface Commit {
   kind: Kind
-  /** The version that the server prints. */
+  /** The version that the server of master prints from then on. */
   version: string
-  /** Content of the changed files, by path. */
-  files: Record<string, string>
+  change: Change
+  /** The branch of the pull request that the run is about; without one, it is about master or a tag. */
+  branch?: string
 }
 
 /**
- * Makes twelve commits: the application; seven changes of its source, one each of its dependencies, of documentation that no image
- * contains and of the Dockerfile's last lines; and a revert of the commit before it.
+ * Makes twelve commits of master: the application; seven changes of its source, one each of its dependencies, of documentation that no
+ * image contains and of the Dockerfile's last lines; and a revert of the commit before it.
  */
-export function makeTrace(): Commit[] {
-  const files = applicationFiles()
-  const { 'package.json': manifest = '', 'package-lock.json': lock = '', Dockerfile: dockerfile = '' } = files
+export function makeStraightTrace(): Commit[] {
+  const { dockerfile, cold, dependencies } = startOfTrace()
   const source = (version: number): Commit => ({
     kind: 'source',
     version: `1.0.${version}`,
-    files: {
-      ...versionFile(`1.0.${version}`),
-      ...moduleFile((version * 37) % MODULES, `version 1.0.${version}`)
+    change: {
+      files: { ...versionFile(`1.0.${version}`), ...moduleFile((version * 37) % MODULES, `version 1.0.${version}`) }
     }
   })
   const withTail = dockerfile.replace('--version\n', '--version && node --check dist/bundle/index.js\n')
   if (withTail === dockerfile) throw new Error('bench/application/Dockerfile does not end as expected.')
+  const reverted = { ...versionFile('1.0.6'), ...moduleFile((7 * 37) % MODULES) }
   return [
-    { kind: 'cold', version: '1.0.0', files: { ...files, ...sourceFiles(), ...withoutDependency(manifest, lock) } },
+    { kind: 'cold', version: '1.0.0', change: { files: cold } },
     source(1),
     source(2),
     source(3),
-    { kind: 'documentation', version: '1.0.3', files: { 'docs/index.md': '# How to use it\n' } },
+    { kind: 'documentation', version: '1.0.3', change: { files: DOCUMENTATION } },
     source(4),
-    { kind: 'dependencies', version: '1.0.4', files: { 'package.json': manifest, 'package-lock.json': lock } },
+    { kind: 'dependencies', version: '1.0.4', change: { files: dependencies } },
     source(5),
     source(6),
-    { kind: 'tail', version: '1.0.6', files: { Dockerfile: withTail } },
+    { kind: 'tail', version: '1.0.6', change: { files: { Dockerfile: withTail } } },
     source(7),
-    { kind: 'revert', version: '1.0.6', files: { ...source(6).files, ...moduleFile((7 * 37) % MODULES) } }
+    {
+      kind: 'revert',
+      version: '1.0.6',
+      change: { files: { ...moduleFile((6 * 37) % MODULES, 'version 1.0.6'), ...reverted } }
+    }
   ]
 }
 
-function applicationFiles(): Record<string, string> {
-  const entries = readdirSync(APPLICATION, { recursive: true, withFileTypes: true })
-  return Object.fromEntries(
-    entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .map((path) => [relative(APPLICATION, path), readFileSync(path, 'utf8')])
-  )
+/**
+ * Makes twenty runs of a team: a pull request that changes a dependency and then source three times, merged; one that changes source only,
+ * squashed onto a master that has moved meanwhile; a short one; changes of master, one of them documentation alone, one reverted; a
+ * repeated run, a release of the tip, and a nightly run with nothing new.
+ */
+export function makeTeamTrace(): Commit[] {
+  const { cold, dependencies } = startOfTrace()
+  let version = '1.0.0'
+  let changes = 0
+  // every change is in another module: the branches merge without conflicts
+  const source = (branch?: string): Commit => {
+    changes++
+    const [[path, text] = ['', '']] = Object.entries(moduleFile((changes * 37) % MODULES))
+    // no comment: the compiler would drop it, and production would be the same
+    const files = { [path]: `${text}\nexport const change = ${changes}\n` }
+    return { kind: 'source', version, change: { files }, ...(branch === undefined ? {} : { branch }) }
+  }
+  const release = (next: string): Commit => {
+    const { kind, change } = source()
+    version = next
+    return { kind, version, change: { files: { ...versionFile(next), ...('files' in change ? change.files : {}) } } }
+  }
+  const parser = 'parse-arguments'
+  const cleaner = 'clean-up'
+  const faster = 'faster'
+  return [
+    { kind: 'cold', version, change: { files: cold } },
+    source(),
+    { kind: 'dependencies', version, change: { files: dependencies }, branch: parser },
+    source(parser),
+    source(cleaner),
+    source(parser),
+    source(cleaner),
+    source(parser),
+    { kind: 're-run', version, change: { nothing: 're-run' }, branch: parser },
+    { kind: 'merge', version, change: { merge: parser } },
+    { kind: 'documentation', version, change: { files: DOCUMENTATION } },
+    { kind: 'squash', version, change: { squash: cleaner } },
+    source(),
+    { kind: 'revert', version, change: { revert: true } },
+    source(faster),
+    source(faster),
+    { kind: 'merge', version, change: { merge: faster } },
+    release('1.1.0'),
+    { kind: 'release', version, change: { tag: 'v1.1.0' } },
+    { kind: 'nightly', version, change: { nothing: 'schedule' } }
+  ]
+}
+
+const DOCUMENTATION = { 'docs/index.md': '# How to use it\n' }
+
+/** The Dockerfile, the files of the first commit, and those of a change that adds a dependency. */
+function startOfTrace(): { dockerfile: string; cold: Record<string, string>; dependencies: Record<string, string> } {
+  const files = filesIn(join(import.meta.dirname, 'application'))
+  const { 'package.json': manifest = '', 'package-lock.json': lock = '', Dockerfile: dockerfile = '' } = files
+  return {
+    dockerfile,
+    cold: { ...files, ...sourceFiles(), ...withoutDependency(manifest, lock) },
+    dependencies: { 'package.json': manifest, 'package-lock.json': lock }
+  }
 }
 
 /** The manifest and the lock file without the dependency that a later commit adds. */

@@ -16,6 +16,7 @@ import {
   systemPath,
   untilReady
 } from './process.ts'
+import { type ProcessorSeconds, ProcessorTime } from './processor-time.ts'
 import type { Registry } from './registry.ts'
 import { agentCgroup, agentFolder, removeAgent } from './remains.ts'
 import { type TrustedRegistry, trustOf, writeTrust } from './trust.ts'
@@ -32,6 +33,8 @@ export interface AgentOptions {
   certificates?: TrustedRegistry
   /** Registries that only the engine is configured to access without TLS or with any certificate: host[:port]. */
   insecureRegistries?: readonly string[]
+  /** Whether to count processor time and starts of docker clients. */
+  counted?: boolean
 }
 
 /** The test bed of an agent, and its number there. */
@@ -51,19 +54,24 @@ export class Agent {
   /** argv prefix that runs a command inside the agent's network namespace. */
   readonly prefix: string[]
   readonly #place: AgentPlace
+  /** The same prefix without a control group. */
+  readonly #enter: string[]
+  readonly #time: ProcessorTime | undefined
   #engine: Daemon | undefined
   #stopped: Promise<void> | undefined
 
-  private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles, { certificates }: AgentOptions) {
+  private constructor(spec: EngineSpec, place: AgentPlace, files: EngineFiles, options: AgentOptions) {
     const { bed, number } = place
     const folder = agentFolder(bed, number)
-    const trust = certificates && trustOf(folder, certificates)
+    const trust = options.certificates && trustOf(folder, options.certificates)
     this.spec = spec
     this.folder = folder
+    this.#time = options.counted ? new ProcessorTime(agentCgroup(bed, number), folder) : undefined
     // `ip netns exec` would hide the control groups; nsenter enters only the network namespace.
-    this.prefix = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--', ...(trust?.prefix ?? [])]
+    this.#enter = ['nsenter', `--net=/run/netns/${namespaceName(bed, number)}`, '--', ...(trust?.prefix ?? [])]
+    this.prefix = [...(this.#time?.prefix('action') ?? []), ...this.#enter]
     this.env = {
-      PATH: files.clientPath,
+      PATH: this.#time ? `${this.#time.path}:${files.clientPath}` : files.clientPath,
       HOME: join(folder, 'home'),
       DOCKER_HOST: `unix://${join(folder, 'docker.sock')}`,
       DOCKER_CONFIG: join(folder, 'home', '.docker'),
@@ -80,6 +88,7 @@ export class Agent {
       await mkdir(agent.#pluginFolder, { recursive: true })
       if (files.buildx) await symlink(files.buildx, join(agent.#pluginFolder, 'docker-buildx'))
       if (options.certificates) await writeTrust(agent.folder, options.certificates)
+      await agent.#time?.prepare(files.clientPath)
       await createNamespace(place.bed, place.number, options.linkMbit)
       if (options.diskMiB !== undefined) await mountDisk(join(agent.folder, 'data'), options.diskMiB)
       await Promise.all([
@@ -128,6 +137,12 @@ export class Agent {
     return { pulled: counters.readDoubleLE(0), pushed: counters.readDoubleLE(8) }
   }
 
+  /** Processor time so far, and how often a docker client has been started; only of an agent that is `counted`. */
+  usage(): { seconds: ProcessorSeconds; clientStarts: number } {
+    if (!this.#time) throw new Error('This agent does not count processor time.')
+    return { seconds: this.#time.seconds(), clientStarts: this.#time.clientStarts() }
+  }
+
   /** Kills the engine and all its containers, as if the machine broke down. */
   async killEngine(): Promise<void> {
     if (this.#engine) await killTrees([processId(this.#engine.pid)])
@@ -168,7 +183,8 @@ export class Agent {
     // With its own process and mount namespaces, the kernel ends all processes and mounts of the engine with its init.
     const isolate = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
     const init = ['sh', script('engine-init.sh'), this.folder, dockerAddress]
-    const [enter = '', ...args] = [...this.prefix, ...isolate, ...init, ...dockerd]
+    const group = this.#time?.prefix('engine') ?? []
+    const [enter = '', ...args] = [...group, ...this.#enter, ...isolate, ...init, ...dockerd]
     const daemon = startDaemon(this.folder, 'dockerd', enter, args, {
       PATH: files.daemonPath,
       HOME: join(this.folder, 'home')
@@ -179,7 +195,7 @@ export class Agent {
 
   async #startForwarder(listenPort: number, url: string, counterFile: string): Promise<void> {
     const { hostname, port } = new URL(url)
-    const [enter = '', ...prefix] = this.prefix
+    const [enter = '', ...prefix] = this.#enter
     const addresses = [String(listenPort), hostname, port]
     const args = [...prefix, process.execPath, script('forwarder.ts'), ...addresses, counterFile]
     const daemon = startDaemon(this.folder, `forwarder-${listenPort}`, enter, args, {

@@ -6,6 +6,7 @@ export { availableEngines, type EngineSpec, type EngineVersion, type Store } fro
 export { type Fault, type FaultKind, FaultProxy, type Injected } from './faults.ts'
 export { GitHubApi } from './github-api.ts'
 export type { RunOptions, RunResult } from './process.ts'
+export type { ProcessorSeconds } from './processor-time.ts'
 export { type Manifest, Registry } from './registry.ts'
 export type { Behaviour } from './stand-in-behaviour.ts'
 export { type StandInOptions, StandInRegistry, startStandIn } from './stand-in-registry.ts'

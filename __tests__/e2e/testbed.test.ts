@@ -2,7 +2,13 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, jest } from '@jest/globals'
-import { availableEngines, pushBaseImages, TestBed } from '../../testbed/index.ts'
+import {
+  availableEngines,
+  type EngineSpec,
+  type ProcessorSeconds,
+  pushBaseImages,
+  TestBed
+} from '../../testbed/index.ts'
 
 jest.setTimeout(300_000)
 
@@ -42,6 +48,36 @@ describe.each(availableEngines())('Docker $version, $store store', (engine) => {
     await bed.stop()
     expect(remains(agent.folder, namespaces)).toEqual(NOTHING)
     expect(existsSync(bed.folder)).toBe(false)
+  })
+})
+
+describe('an agent that counts', () => {
+  it('tells the processor time of engine, steps, tests, clients and other processes apart', async () => {
+    const bed = await TestBed.start()
+    const { busybox } = await pushBaseImages(bed, ['busybox'])
+    const agent = await bed.agent(availableEngines().at(-1) as EngineSpec, { counted: true })
+    const busy = 'for i in $(seq 300000); do :; done'
+    // sh would drop the variable
+    const env = { 'INPUT_BUILD-ARGS': 'kept' }
+    expect((await agent.run('env', [], { env })).stdout).toContain('INPUT_BUILD-ARGS=kept')
+    const start = agent.usage()
+    expect(start.seconds.action).toBeGreaterThan(0)
+    await agent.docker('run', '--rm', busybox, 'sh', '-c', busy)
+    const tested = agent.usage()
+    await agent.run('docker', ['build', '-'], { input: `FROM ${busybox}\nRUN ${busy}\n` })
+    const built = agent.usage()
+    const used = (part: keyof ProcessorSeconds, from: typeof start, to: typeof start): number =>
+      to.seconds[part] - from.seconds[part]
+    expect(used('tests', start, tested)).toBeGreaterThan(0.1)
+    expect(used('steps', start, tested)).toBeLessThan(0.1)
+    expect(used('tests', tested, built)).toBe(0)
+    expect(used('steps', tested, built)).toBeGreaterThan(0.1)
+    expect(used('engine', start, built)).toBeGreaterThan(0)
+    expect(used('clients', start, built)).toBeGreaterThan(0)
+    expect(used('action', start, built)).toBeLessThan(used('clients', start, built))
+    expect(built.clientStarts - start.clientStarts).toBe(2)
+    await bed.stop()
+    expect(remains(agent.folder, [namespaceOf(agent.prefix)])).toEqual(NOTHING)
   })
 })
 
