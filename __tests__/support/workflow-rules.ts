@@ -83,7 +83,7 @@ function neededBy(steps: readonly Step[]): string {
     // a job that only logs in, pulls; one that uses the action pushes
     if (step.startsWith('docker/login-action@') && OWN_REGISTRY.test(String(inputs.registry)))
       own.push({ packages: 'read' })
-    if (step.includes('/shared-docker-layers@') && OWN_REGISTRY.test(String(inputs.image)))
+    if (/\/shared-docker-layers(\/publish)?@/.test(step) && OWN_REGISTRY.test(String(inputs.image)))
       own.push({ packages: 'write' })
     return [...own, ...NEEDS.filter(([pattern]) => pattern.test(step)).map(([, permissions]) => permissions)]
   })

@@ -34,6 +34,7 @@ describe('makeOutputs', () => {
       cache: '[{"stage":"builder","cached":1,"total":2},{"stage":"stage-1","cached":1,"total":1}]',
       tests: '[{"command":"npm test","status":"passed","exitCode":0,"seconds":1.25}]',
       engine: '{"version":"28.5.1","store":"overlay2","strategy":"inline"}',
+      'platform-result': '',
       report: '/report'
     })
   })
