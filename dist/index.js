@@ -62376,8 +62376,8 @@ var stage_builds = __nccwpck_require__(8827);
 var image_reference = __nccwpck_require__(8330);
 // EXTERNAL MODULE: ./.build/src/plan/no-cache.js
 var no_cache = __nccwpck_require__(6299);
-// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 1 modules
-var build_source = __nccwpck_require__(1914);
+// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 2 modules
+var build_source = __nccwpck_require__(1125);
 // EXTERNAL MODULE: ./.build/src/strategy/inline.js
 var inline = __nccwpck_require__(948);
 // EXTERNAL MODULE: ./.build/src/strategy/legacy.js + 1 modules
@@ -68966,7 +68966,7 @@ function secretVariable(index) {
 
 /***/ }),
 
-/***/ 1914:
+/***/ 1125:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68997,8 +68997,43 @@ var model = __nccwpck_require__(4943);
 var source_text = __nccwpck_require__(9317);
 // EXTERNAL MODULE: ./.build/src/dockerfile/stage-graph.js
 var stage_graph = __nccwpck_require__(329);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/trigger-stages.js
+
+
+/** Returns whether a stage has ONBUILD instructions: whatever is built on its image executes them. */
+function hasTriggers({ instructions }) {
+    return instructions.some(({ keyword }) => keyword === 'ONBUILD');
+}
+/** The instruction with its flags, before its arguments. */
+const FLAGS = /^\s*\S+(?:(?:\s|\\\r?\n)+--\S+)*/;
+/** A stage or an image that `--from=` or `--mount=…,from=` names. */
+const FROM = /(--from=|--mount=(?:\S*,)?from=)(["']?)([^\s,"']+)\2/g;
+/**
+ * Lets the instructions of a stage copy from images instead of the stages before it: a stage that is replaced by an image with
+ * triggers executes them, and has files then that the image does not have.
+ *
+ * @param lines of the Dockerfile; changes those of the stage, and keeps their number
+ * @param images by the index of the stage that each replaces
+ */
+function copyFromImages(lines, stages, { index: own, instructions, endLine }, images) {
+    const earlier = stages.slice(0, own);
+    for (const [place, { keyword, line, copiesFrom }] of instructions.entries()) {
+        if (keyword === 'ONBUILD' || !copiesFrom.some((index) => images.has(index)))
+            continue;
+        const end = (instructions[place + 1]?.line ?? endLine + 1) - 1;
+        const text = lines.slice(line - 1, end).join('');
+        const [flags = ''] = FLAGS.exec(text) ?? [];
+        const changed = flags.replaceAll(FROM, (whole, before, quote, name) => {
+            const image = images.get((0,model/* findEarlier */._l)(earlier, name) ?? -1);
+            return image === undefined ? whole : `${before}${quote}${image}${quote}`;
+        });
+        lines.splice(line - 1, end - line + 1, ...(0,source_text/* splitLines */.uz)(changed + text.slice(flags.length)));
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/dockerfile/rewrite.js
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
 
 
 
@@ -69015,6 +69050,9 @@ var stage_graph = __nccwpck_require__(329);
  * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
  * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
  * BuildKit these stay.
+ *
+ * A stage whose image has triggers would execute them. So what copies from it copies from its image; and with the legacy builder,
+ * what is built on it is built on its image.
  *
  * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
  * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
@@ -69033,13 +69071,27 @@ function rewriteDockerfile(dockerfile, target, images, { handsOnArgs } = { hands
         index,
         words: [...(froms[index]?.getFlags().map(String) ?? []), image]
     }));
-    const standIn = taken[0]?.words ?? ['scratch'];
+    const triggering = new Map([...images].filter(([index]) => hasTriggers((0,stage_graph/* stageAt */.ek)(dockerfile, index))));
+    const standIn = taken.find(({ index }) => !triggering.has(index))?.words ?? ['scratch'];
     const bases = new Set(dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage));
     const lines = (0,source_text/* splitLines */.uz)(dockerfile.text);
     for (const [index, from] of froms.entries()) {
         const stage = dockerfile.stages[index];
-        const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
-        if (!stage || index >= target.index || words === undefined)
+        if (!stage)
+            continue;
+        if (index <= target.index && keep.has(index) && !images.has(index)) {
+            copyFromImages(lines, dockerfile.stages, stage, triggering);
+            const image = handsOnArgs ? undefined : triggering.get(stage.baseStage ?? -1);
+            // the legacy builder keeps the ARGs of triggers to the stage that executes them
+            if (image !== undefined)
+                setFrom(lines, from, image);
+        }
+        // an unknown base may be this very stage
+        const isUnused = !handsOnArgs && triggering.has(index) && unknown.length === 0;
+        const words = isUnused
+            ? standIn
+            : (taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn));
+        if (index >= target.index || words === undefined)
             continue;
         const isBase = images.has(index) && bases.has(index);
         const args = isBase && handsOnArgs ? (0,carried_args/* carriedArgs */.M)(dockerfile, stage) : [];
@@ -69056,6 +69108,16 @@ function fromWith(from, words) {
     const name = (0,instruction/* stageNameOf */.RJ)(from);
     const as = from.getArguments()[1]?.getValue() ?? 'AS';
     return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ');
+}
+/** Sets the base of a FROM, on its first line. */
+function setFrom(lines, from, image) {
+    const { start, end } = from.getRange();
+    const before = /^\uFEFF?\s*/.exec(lines[start.line] ?? '')?.[0] ?? '';
+    const text = before + fromWith(from, [...from.getFlags().map(String), image]);
+    for (let line = start.line; line <= end.line; line++) {
+        const lineEnd = /\r?\n?$/.exec(lines[line] ?? '')?.[0] ?? '';
+        lines[line] = (line === start.line ? text : '') + lineEnd;
+    }
 }
 /**
  * Replaces the lines of a stage by its FROM and the ARGs that it hands on; those of other stages use the empty lines around.
@@ -69266,7 +69328,7 @@ class BuildWatch {
 /* harmony import */ var _registry_client_images_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(498);
 /* harmony import */ var _result_cache_verdict_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
 /* harmony import */ var _build_args_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4419);
-/* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1914);
+/* harmony import */ var _build_source_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1125);
 /* harmony import */ var _run_build_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7205);
 /* harmony import */ var _stages_built_before_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3775);
 
@@ -69514,8 +69576,8 @@ var client_images = __nccwpck_require__(498);
 var registry_reference = __nccwpck_require__(5626);
 // EXTERNAL MODULE: ./.build/src/strategy/build-args.js
 var build_args = __nccwpck_require__(4419);
-// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 1 modules
-var build_source = __nccwpck_require__(1914);
+// EXTERNAL MODULE: ./.build/src/strategy/build-source.js + 2 modules
+var build_source = __nccwpck_require__(1125);
 // EXTERNAL MODULE: ./.build/src/strategy/run-build.js
 var run_build = __nccwpck_require__(7205);
 ;// CONCATENATED MODULE: ./.build/src/strategy/legacy.js

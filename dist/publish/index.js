@@ -54721,8 +54721,8 @@ var explain = __nccwpck_require__(2971);
 var prefetch = __nccwpck_require__(6383);
 // EXTERNAL MODULE: ./.build/src/pipeline/reuse-all.js
 var reuse_all = __nccwpck_require__(1140);
-// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 9 modules
-var run_phases = __nccwpck_require__(5581);
+// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 10 modules
+var run_phases = __nccwpck_require__(6009);
 // EXTERNAL MODULE: ./.build/src/pipeline/test.js + 2 modules
 var test = __nccwpck_require__(9326);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/pipeline.js
@@ -73118,8 +73118,8 @@ var push = __nccwpck_require__(380);
 var verify = __nccwpck_require__(4593);
 // EXTERNAL MODULE: ./.build/src/pipeline/reuse.js
 var reuse = __nccwpck_require__(9850);
-// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 9 modules
-var run_phases = __nccwpck_require__(5581);
+// EXTERNAL MODULE: ./.build/src/pipeline/run-phases.js + 10 modules
+var run_phases = __nccwpck_require__(6009);
 ;// CONCATENATED MODULE: ./.build/src/pipeline/hand-on.js
 
 
@@ -75002,7 +75002,7 @@ function whyNoTag({ fingerprints, engine, builderStage, targetStage }, keys) {
 
 /***/ }),
 
-/***/ 5581:
+/***/ 6009:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -75245,8 +75245,43 @@ var carried_args = __nccwpck_require__(3276);
 var instruction = __nccwpck_require__(970);
 // EXTERNAL MODULE: ./.build/src/dockerfile/source-text.js
 var source_text = __nccwpck_require__(9317);
+;// CONCATENATED MODULE: ./.build/src/dockerfile/trigger-stages.js
+
+
+/** Returns whether a stage has ONBUILD instructions: whatever is built on its image executes them. */
+function hasTriggers({ instructions }) {
+    return instructions.some(({ keyword }) => keyword === 'ONBUILD');
+}
+/** The instruction with its flags, before its arguments. */
+const FLAGS = /^\s*\S+(?:(?:\s|\\\r?\n)+--\S+)*/;
+/** A stage or an image that `--from=` or `--mount=…,from=` names. */
+const FROM = /(--from=|--mount=(?:\S*,)?from=)(["']?)([^\s,"']+)\2/g;
+/**
+ * Lets the instructions of a stage copy from images instead of the stages before it: a stage that is replaced by an image with
+ * triggers executes them, and has files then that the image does not have.
+ *
+ * @param lines of the Dockerfile; changes those of the stage, and keeps their number
+ * @param images by the index of the stage that each replaces
+ */
+function copyFromImages(lines, stages, { index: own, instructions, endLine }, images) {
+    const earlier = stages.slice(0, own);
+    for (const [place, { keyword, line, copiesFrom }] of instructions.entries()) {
+        if (keyword === 'ONBUILD' || !copiesFrom.some((index) => images.has(index)))
+            continue;
+        const end = (instructions[place + 1]?.line ?? endLine + 1) - 1;
+        const text = lines.slice(line - 1, end).join('');
+        const [flags = ''] = FLAGS.exec(text) ?? [];
+        const changed = flags.replaceAll(FROM, (whole, before, quote, name) => {
+            const image = images.get((0,model/* findEarlier */._l)(earlier, name) ?? -1);
+            return image === undefined ? whole : `${before}${quote}${image}${quote}`;
+        });
+        lines.splice(line - 1, end - line + 1, ...(0,source_text/* splitLines */.uz)(changed + text.slice(flags.length)));
+    }
+}
+
 ;// CONCATENATED MODULE: ./.build/src/dockerfile/rewrite.js
 // `bk:` and `legacy:` cite the sources of docker that model.ts names.
+
 
 
 
@@ -75263,6 +75298,9 @@ var source_text = __nccwpck_require__(9317);
  * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
  * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
  * BuildKit these stay.
+ *
+ * A stage whose image has triggers would execute them. So what copies from it copies from its image; and with the legacy builder,
+ * what is built on it is built on its image.
  *
  * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
  * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
@@ -75281,13 +75319,27 @@ function rewriteDockerfile(dockerfile, target, images, { handsOnArgs } = { hands
         index,
         words: [...(froms[index]?.getFlags().map(String) ?? []), image]
     }));
-    const standIn = taken[0]?.words ?? ['scratch'];
+    const triggering = new Map([...images].filter(([index]) => hasTriggers((0,stage_graph/* stageAt */.ek)(dockerfile, index))));
+    const standIn = taken.find(({ index }) => !triggering.has(index))?.words ?? ['scratch'];
     const bases = new Set(dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage));
     const lines = (0,source_text/* splitLines */.uz)(dockerfile.text);
     for (const [index, from] of froms.entries()) {
         const stage = dockerfile.stages[index];
-        const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn);
-        if (!stage || index >= target.index || words === undefined)
+        if (!stage)
+            continue;
+        if (index <= target.index && keep.has(index) && !images.has(index)) {
+            copyFromImages(lines, dockerfile.stages, stage, triggering);
+            const image = handsOnArgs ? undefined : triggering.get(stage.baseStage ?? -1);
+            // the legacy builder keeps the ARGs of triggers to the stage that executes them
+            if (image !== undefined)
+                setFrom(lines, from, image);
+        }
+        // an unknown base may be this very stage
+        const isUnused = !handsOnArgs && triggering.has(index) && unknown.length === 0;
+        const words = isUnused
+            ? standIn
+            : (taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn));
+        if (index >= target.index || words === undefined)
             continue;
         const isBase = images.has(index) && bases.has(index);
         const args = isBase && handsOnArgs ? (0,carried_args/* carriedArgs */.M)(dockerfile, stage) : [];
@@ -75304,6 +75356,16 @@ function fromWith(from, words) {
     const name = (0,instruction/* stageNameOf */.RJ)(from);
     const as = from.getArguments()[1]?.getValue() ?? 'AS';
     return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ');
+}
+/** Sets the base of a FROM, on its first line. */
+function setFrom(lines, from, image) {
+    const { start, end } = from.getRange();
+    const before = /^\uFEFF?\s*/.exec(lines[start.line] ?? '')?.[0] ?? '';
+    const text = before + fromWith(from, [...from.getFlags().map(String), image]);
+    for (let line = start.line; line <= end.line; line++) {
+        const lineEnd = /\r?\n?$/.exec(lines[line] ?? '')?.[0] ?? '';
+        lines[line] = (line === start.line ? text : '') + lineEnd;
+    }
 }
 /**
  * Replaces the lines of a stage by its FROM and the ARGs that it hands on; those of other stages use the empty lines around.

@@ -6,6 +6,7 @@ import { stageNameOf } from './instruction.ts'
 import { type Dockerfile, DockerfileError, type Stage } from './model.ts'
 import { readSource, splitLines } from './source-text.ts'
 import { chainOf, stageAt, stagesNeededFor } from './stage-graph.ts'
+import { copyFromImages, hasTriggers } from './trigger-stages.ts'
 
 /** How to rewrite a Dockerfile. */
 export interface RewriteOptions {
@@ -23,6 +24,9 @@ export interface RewriteOptions {
  * A stage keeps its `--platform`, because its image has that platform. The image contains everything that a stage hands on to
  * those which are built on it: variables, ONBUILD triggers, working directory, user, shell. It does not contain ARGs, so with
  * BuildKit these stay.
+ *
+ * A stage whose image has triggers would execute them. So what copies from it copies from its image; and with the legacy builder,
+ * what is built on it is built on its image.
  *
  * @param images references to images, by the index of the stage that each replaces; a reference must not be the name of a stage
  * @throws DockerfileError if a reference is not valid, or an ARG cannot be handed on
@@ -44,7 +48,8 @@ export function rewriteDockerfile(
     index,
     words: [...(froms[index]?.getFlags().map(String) ?? []), image]
   }))
-  const standIn = taken[0]?.words ?? ['scratch']
+  const triggering = new Map([...images].filter(([index]) => hasTriggers(stageAt(dockerfile, index))))
+  const standIn = taken.find(({ index }) => !triggering.has(index))?.words ?? ['scratch']
   const bases = new Set(
     dockerfile.stages.filter(({ index }) => keep.has(index) && !images.has(index)).map(({ baseStage }) => baseStage)
   )
@@ -52,8 +57,19 @@ export function rewriteDockerfile(
   const lines = splitLines(dockerfile.text)
   for (const [index, from] of froms.entries()) {
     const stage = dockerfile.stages[index]
-    const words = taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn)
-    if (!stage || index >= target.index || words === undefined) continue
+    if (!stage) continue
+    if (index <= target.index && keep.has(index) && !images.has(index)) {
+      copyFromImages(lines, dockerfile.stages, stage, triggering)
+      const image = handsOnArgs ? undefined : triggering.get(stage.baseStage ?? -1)
+      // the legacy builder keeps the ARGs of triggers to the stage that executes them
+      if (image !== undefined) setFrom(lines, from, image)
+    }
+    // an unknown base may be this very stage
+    const isUnused = !handsOnArgs && triggering.has(index) && unknown.length === 0
+    const words = isUnused
+      ? standIn
+      : (taken.find((other) => other.index === index)?.words ?? (keep.has(index) ? undefined : standIn))
+    if (index >= target.index || words === undefined) continue
     const isBase = images.has(index) && bases.has(index)
     const args = isBase && handsOnArgs ? carriedArgs(dockerfile, stage) : []
     const floor = keep.has(index - 1) && !images.has(index - 1) ? (dockerfile.stages[index - 1]?.endLine ?? 0) : 0
@@ -69,6 +85,17 @@ function fromWith(from: From, words: string[]): string {
   const name = stageNameOf(from)
   const as = from.getArguments()[1]?.getValue() ?? 'AS'
   return [from.getInstruction(), ...words, ...(name === undefined ? [] : [as, name])].join(' ')
+}
+
+/** Sets the base of a FROM, on its first line. */
+function setFrom(lines: string[], from: From, image: string): void {
+  const { start, end } = from.getRange()
+  const before = /^\uFEFF?\s*/.exec(lines[start.line] ?? '')?.[0] ?? ''
+  const text = before + fromWith(from, [...from.getFlags().map(String), image])
+  for (let line = start.line; line <= end.line; line++) {
+    const lineEnd = /\r?\n?$/.exec(lines[line] ?? '')?.[0] ?? ''
+    lines[line] = (line === start.line ? text : '') + lineEnd
+  }
 }
 
 /**

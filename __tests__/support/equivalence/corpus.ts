@@ -237,6 +237,19 @@ cmd ["/case.txt"]
       `\uFEFF# comment\r\n\r\nFROM ${base} AS builder\r\nRUN echo a > /a && \\\r\n  # more\r\n\r\n  echo b > /b\r\nENV A=1 \\\r\n    B=2\r\n\r\nFROM ${base}\r\nCOPY --from=builder /a /b /ab/\r\nLABEL a.b=c  \r\n`
   },
   {
+    name: 'ONBUILD of stages that others copy from and are built on',
+    dockerfile: ({ base }) => `FROM ${base} AS kit
+ONBUILD RUN echo on > /tmp/on
+FROM ${base} AS builder
+ONBUILD ARG A=trigger
+RUN echo built > /tmp/built
+FROM builder
+RUN ["sh", "-c", "echo $A > /a"]
+COPY --from=builder /tmp /from-builder
+COPY --from=kit /tmp /from-kit
+`
+  },
+  {
     name: 'ONBUILD of a stage, and left in the image',
     files: { 'conf/x.conf': 'x\n' },
     dockerfile: ({ base }) => `FROM ${base} AS template
