@@ -45866,6 +45866,7 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
             decision: plan.decision
         }),
         ...rest,
+        cacheTags: [result, ...(platforms ?? [])].flatMap((one) => one.cacheTags),
         failures: failures.map(describe),
         ...(publication && { publication: { ...publication, failures: publication.failures.map(describe) } }),
         ...(builder && { builder: reported(builder) }),
@@ -45896,7 +45897,8 @@ function reasonOfHandOff({ transport, digest }) {
 }
 /** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
 function warningsOf(result) {
-    return (0,build_warnings/* distinctWarnings */.o)((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+    const builds = [result, ...(result.platforms ?? [])].flatMap(result_result/* buildsOf */.jV);
+    return (0,build_warnings/* distinctWarnings */.o)(builds.flatMap(({ warnings = [] }) => warnings));
 }
 function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
@@ -46053,9 +46055,8 @@ function sources(report) {
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms, cacheTags } = report;
     const tests = allTests(report);
-    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
     const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
@@ -46439,12 +46440,14 @@ async function writeSummary(summary) {
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5860);
-/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5920);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7652);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7399);
-/* harmony import */ var _platforms_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2891);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4783);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9440);
+/* harmony import */ var _pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5860);
+/* harmony import */ var _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5920);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7652);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7399);
+/* harmony import */ var _platforms_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2891);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(808);
+
 
 
 
@@ -46452,21 +46455,24 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 /** Runs the main step: plans, then builds, tests and publishes. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_3__/* .runAction */ .C)(async (action) => {
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_4__/* .runAction */ .C)(async (action) => {
     const { platform, platforms, dryRun } = action.inputs;
-    if (platforms.length > 0 && platform === undefined && !dryRun)
-        return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_4__/* .runPlatforms */ .KT)(action);
-    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_5__/* .makePlan */ .Cs)(action);
+    if (platforms.length > 0 && platform === undefined) {
+        if (!dryRun)
+            return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_5__/* .runPlatforms */ .KT)(action);
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('Input dry-run shows one platform only; set the input platform to one of the input platforms');
+    }
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_6__/* .makePlan */ .Cs)(action);
     if (dryRun)
         return preview(planned.plan, action);
-    return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_4__/* .handPlatformOn */ .SX)(action, planned.plan, await (0,_run_js__WEBPACK_IMPORTED_MODULE_5__/* .runWith */ .qd)(action, planned, _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_1__/* .runPipeline */ .a));
+    return (0,_platforms_js__WEBPACK_IMPORTED_MODULE_5__/* .handPlatformOn */ .SX)(action, planned.plan, await (0,_run_js__WEBPACK_IMPORTED_MODULE_6__/* .runWith */ .qd)(action, planned, _pipeline_pipeline_js__WEBPACK_IMPORTED_MODULE_2__/* .runPipeline */ .a));
 });
 function preview(plan, { log, secrets }) {
-    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_0__/* .previewCommands */ .F)(plan, secrets);
+    const commands = (0,_pipeline_dry_run_js__WEBPACK_IMPORTED_MODULE_1__/* .previewCommands */ .F)(plan, secrets);
     const section = log.section('What would be run');
     section.write(`${commands.join('\n')}\n`);
     section.end();
-    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_2__/* .emptyResult */ .$)(), commands };
+    return { ...(0,_result_result_js__WEBPACK_IMPORTED_MODULE_3__/* .emptyResult */ .$)(), commands };
 }
 
 __webpack_async_result__();
@@ -46562,6 +46568,13 @@ async function makeIndex(run, images) {
         const message = `The image of ${images[unread]?.platform} (${references[unread]}) cannot be read: ${contents[unread]?.failure?.message}`;
         return { kind: 'error', message };
     }
+    for (const [index, { platform }] of images.entries()) {
+        const { image } = await registry.current(references[index] ?? '');
+        if (image?.platform === undefined || platform === image.platform || platform.startsWith(`${image.platform}/`))
+            continue;
+        const message = `The image of ${platform} (${references[index]}) is one for ${image.platform}, so nothing is joined; let the production stage have no other --platform than $TARGETPLATFORM`;
+        return { kind: 'error', message };
+    }
     const wanted = contents.flatMap(({ value }) => value?.images ?? []);
     const before = await registry.content(production);
     // a run that is repeated must not need the right to change a tag
@@ -46624,8 +46637,8 @@ var references = __nccwpck_require__(2445);
 var reserved_tags = __nccwpck_require__(2485);
 // EXTERNAL MODULE: ./.build/src/result/result.js
 var result_result = __nccwpck_require__(7652);
-// EXTERNAL MODULE: ./.build/src/entries/run.js + 42 modules
-var run = __nccwpck_require__(4783);
+// EXTERNAL MODULE: ./.build/src/entries/run.js + 41 modules
+var run = __nccwpck_require__(808);
 ;// CONCATENATED MODULE: ./.build/src/entries/platforms.js
 
 
@@ -46655,6 +46668,7 @@ async function runPlatforms(action) {
     const result = { ...(0,result_result/* emptyResult */.$)(), platforms: [], machines: [] };
     for (const { platform, own, planned } of parts) {
         action.log.info(`Platform ${platform}`);
+        await (0,promises_.mkdir)(own.folder);
         const done = await (0,run/* runWith */.qd)(own, planned, (run) => (0,pipeline/* runPipeline */.a)({ ...run, mayStayUntested: true }), docker);
         result.machines?.push({ name: platform, startedAt: performance.timeOrigin, timeline: own.timeline.spans() });
         addPlatform(whole.plan, result, platform, done);
@@ -46670,8 +46684,9 @@ async function runPlatforms(action) {
 /** Returns the action as if it had the input `platform`. */
 function actionFor(action, platform) {
     const { inputs } = action;
-    const reportsDirectory = (0,external_node_path_.join)(inputs.reportsDirectory, (0,reserved_tags/* platformInTag */.lj)(platform));
-    return { ...action, timeline: new timeline/* Timeline */.K(), inputs: { ...inputs, platform, reportsDirectory } };
+    const name = (0,reserved_tags/* platformInTag */.lj)(platform);
+    const own = { ...inputs, platform, reportsDirectory: (0,external_node_path_.join)(inputs.reportsDirectory, name) };
+    return { ...action, timeline: new timeline/* Timeline */.K(), folder: (0,external_node_path_.join)(action.folder, name), inputs: own };
 }
 /** @throws UserError if this engine cannot have the same image for several platforms */
 function checkEngine({ engine, strategy }) {
@@ -46723,7 +46738,7 @@ async function joinHanded(action, results) {
     const { inputs } = action;
     const parts = [];
     for (const platform of inputs.platforms) {
-        const own = { ...actionFor(action, platform), timeline: action.timeline };
+        const own = { ...actionFor(action, platform), timeline: action.timeline, folder: action.folder };
         parts.push({ platform, own, planned: await makePlan(own) });
     }
     const whole = await makePlan(action);
@@ -46750,7 +46765,9 @@ async function joinHanded(action, results) {
     for (const { platform, own, planned } of result.failures.length > 0 ? [] : parts) {
         const digest = judged.platforms.find((one) => one.platform === platform)?.digest ?? '';
         const looked = await runWith(own, planned, (run) => runPhases(run, async (_, { failures }) => {
-            const why = await whyOtherImage(run, digest, (await findKeys(run)).keys);
+            // the job of the platform ran on a machine of that platform
+            const plan = { ...run.plan, engine: { ...run.plan.engine, platform } };
+            const why = await whyOtherImage(run, digest, (await findKeys({ ...run, plan })).keys);
             if (why !== undefined) {
                 const message = `The image of ${platform} that was handed on cannot be published: ${why}; run all jobs again`;
                 failures.push({ kind: 'error', message });
@@ -46812,7 +46829,7 @@ async function handPlatformOn(action, plan, result) {
 
 /***/ }),
 
-/***/ 4783:
+/***/ 808:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -52697,7 +52714,10 @@ async function createPlan(planning) {
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = (0,plan_variant/* variantOf */.Bp)({
-        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        inputs: {
+            ...inputs,
+            platform: inputs.platforms.toSorted((a, b) => (a < b ? -1 : 1)).join() || (inputs.platform ?? engine.platform)
+        },
         target: (0,stage_graph/* nameOf */.Vb)(targetStage),
         ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
     });
@@ -53486,56 +53506,8 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
-// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
-var transfer = __nccwpck_require__(8649);
-;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
-
-
-
-
-
-
-
-function contentOf({ bytes, digest }) {
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = (0,json/* list */.p_)((0,json.at)((0,json/* parseJson */.qF)(bytes.toString()), 'manifests'))
-        .filter((entry) => (0,json.at)(entry, 'platform', 'os') !== 'unknown')
-        .map((entry) => (0,json/* text */.Qq)((0,json.at)(entry, 'digest')))
-        .filter(registry_reference/* isDigest */.Bc);
-    return { digest, images: images.length > 0 ? images : [digest] };
-}
-/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
-async function contentByClient({ docker, signal }, reference) {
-    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
-    const result = await docker.call(args, { signal, bound: 'client-inspect' });
-    const error = (0,docker_errors/* failureOf */.g5)(result);
-    if (error !== undefined)
-        return { failure: (0,client_words/* failureOfWords */.jv)(error, reference) };
-    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,registry_reference/* digestOf */.ol)(result.stdout) }) };
-}
-/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
-const INDEX_BUILDX = '0.12.0';
-/**
- * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
- * (docker/buildx docs/reference/buildx_imagetools_create.md).
- *
- * @param annotations key=value
- */
-async function createIndex(options, reference, images, annotations) {
-    const { signal } = options;
-    const title = `Join ${reference}`;
-    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
-    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
-    const failure = await (0,retry/* retry */.L)(options, title, async () => {
-        const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'publish', title, args, signal));
-        return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);
-    }, client_words/* transientFailure */.RG);
-    // docker may exit with 0 after SIGTERM
-    if (failure === undefined && signal.aborted)
-        throw new errors/* CancelledError */.cc();
-    return failure;
-}
-
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
 
 
@@ -53616,13 +53588,13 @@ class HttpRegistry {
         const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#content(reference)));
         if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined)
             return own;
-        const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference);
+        const told = await (0,indexes/* contentByClient */.YR)({ ...this.#options, signal: this.#signal }, reference);
         if (!told.failure)
             this.#say(reference, 'The docker client', own.failure);
         return told.failure ? own : told;
     }
     join(reference, images, annotations) {
-        return createIndex(this.#options, reference, images, annotations);
+        return (0,indexes/* createIndex */.zi)(this.#options, reference, images, annotations);
     }
     async end() {
         this.#ended.abort();
@@ -53681,7 +53653,7 @@ class HttpRegistry {
     }
     async #content(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
-        return contentOf(await this.#clientOf(address).manifest(address.target));
+        return (0,indexes/* contentOf */.$E)(await this.#clientOf(address).manifest(address.target));
     }
     async #digest(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
@@ -65004,8 +64976,8 @@ function whichMoved(builds, { digests }) {
     return moved?.reference;
 }
 /** Returns whether no other image contains the layers of a stage. */
-function hasOwnImage({ moving }) {
-    return moving !== undefined;
+function hasOwnImage({ kind, moving }) {
+    return kind === 'production' || moving !== undefined;
 }
 /**
  * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
@@ -65726,6 +65698,12 @@ async function tagOne(run, image, reference, keys, tagged) {
         tagged.set(one, digest);
     if (failure === undefined)
         return undefined;
+    // a registry may refuse to set a tag that cannot change even to what it names
+    const now = await run.registry.digest(reference);
+    if (now.value !== undefined && image.endsWith(`@${now.value}`)) {
+        tagged.set(reference, now.value);
+        return undefined;
+    }
     const { production, further } = run.plan.refs;
     if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
         return { kind: 'push', reference, failure };
@@ -66366,8 +66344,12 @@ function sayNoReports({ plan, log }) {
 /* harmony export */ });
 /* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(428);
 /* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3660);
-/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1204);
-/* harmony import */ var _publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1563);
+/* harmony import */ var _plan_references_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2445);
+/* harmony import */ var _plan_variant_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7194);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1204);
+/* harmony import */ var _publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1563);
+
+
 
 
 
@@ -66378,11 +66360,11 @@ function sayNoReports({ plan, log }) {
  */
 async function findPassedTests(run, strategy, builder, keys) {
     const { inputs } = run.plan;
-    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .testedTags */ .F)(run.plan, keys).builder;
+    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_5__/* .testedTags */ .F)(run.plan, keys).builder;
     if (!inputs.skipUnchangedTests || tag === undefined)
         return undefined;
     const [{ image: tested }, { image: built }] = await Promise.all([
-        (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_2__/* .look */ .O)(run.registry, tag),
+        (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_4__/* .look */ .O)(run.registry, tag),
         strategy.readBuilt(builder)
     ]);
     const commit = tested && commitOf(tested);
@@ -66410,16 +66392,20 @@ function asResults(tests, commit, kind) {
 async function findUnchanged(run, keys) {
     const { plan, registry } = run;
     const { inputs } = plan;
-    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__/* .testedTags */ .F)(plan, keys).production;
+    const tag = (0,_publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_5__/* .testedTags */ .F)(plan, keys).production;
     if (tag === undefined)
         return { why: whyNoTag(plan, keys) };
-    const { image, failure } = await (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_2__/* .look */ .O)(registry, tag);
+    const { image, failure } = await (0,_registry_look_js__WEBPACK_IMPORTED_MODULE_4__/* .look */ .O)(registry, tag);
     if (failure) {
         return {
             why: failure.kind === 'absent'
                 ? `no earlier run has tested this content (${tag} does not exist)`
                 : `${tag} cannot be inspected (${failure.message})`
         };
+    }
+    // the index of all platforms needs images of one variant
+    if ((0,_plan_references_js__WEBPACK_IMPORTED_MODULE_2__/* .partOf */ .BU)(inputs) !== undefined && image.labels[_plan_variant_js__WEBPACK_IMPORTED_MODULE_3__/* .VARIANT_LABEL */ .z] !== plan.variant) {
+        return { why: `${tag} is another variant of the image` };
     }
     const commit = commitOf(image);
     if (commit === undefined || image.digest === undefined)
@@ -66892,8 +66878,8 @@ async function platformOf({ plan, docker, signal }, { image }) {
     return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 /** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
-async function canRun({ docker, runId, signal }, { image }, platform) {
-    const name = `shared-docker-layers-${runId}-trial`;
+async function canRun({ docker, runId, signal }, { image, first }, platform) {
+    const name = `shared-docker-layers-${runId}-trial-${first}`;
     const inputs = { testOptions: [], platform };
     const args = (0,test_args/* testArgs */.q)(inputs, image, { command: 'true', options: [] }, name, runId);
     const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
@@ -67733,9 +67719,12 @@ var registry_credentials = __nccwpck_require__(1565);
 var registry_failure = __nccwpck_require__(305);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var registry_reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -67849,6 +67838,11 @@ async function pullAndInspect(options, reference) {
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }
+/** Returns whether a reference names an index of several platforms, as far as the client can tell. */
+async function hasPlatforms(options, reference) {
+    const { value } = await (0,indexes/* contentByClient */.YR)(options, reference);
+    return (value?.images.length ?? 0) > 1;
+}
 /** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0';
 /**
@@ -67858,15 +67852,20 @@ const TAGS_AS_IT_IS = '0.16.0';
  */
 async function tagByClient(options, image, reference) {
     const { buildx, signal } = options;
-    const calls = buildx !== undefined &&
-        (0,engine_info/* atLeast */.jZ)(buildx, TAGS_AS_IT_IS) &&
-        (0,registry_reference/* addressOf */.ci)(image).registry === (0,registry_reference/* addressOf */.ci)(reference).registry
-        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
-        : [
-            ['pull', image],
-            ['tag', image, reference],
-            ['push', reference]
-        ];
+    const isOneRegistry = (0,registry_reference/* addressOf */.ci)(image).registry === (0,registry_reference/* addressOf */.ci)(reference).registry;
+    const asItIs = buildx !== undefined && (0,engine_info/* atLeast */.jZ)(buildx, TAGS_AS_IT_IS) && isOneRegistry;
+    // the engine would pull the image of its own platform only
+    const isIndex = buildx !== undefined && !asItIs && (await hasPlatforms(options, image));
+    const create = ['buildx', 'imagetools', 'create'];
+    const calls = asItIs
+        ? [[...create, '--prefer-index=false', '--tag', reference, image]]
+        : isIndex
+            ? [[...create, '--tag', reference, image]]
+            : [
+                ['pull', image],
+                ['tag', image, reference],
+                ['push', reference]
+            ];
     for (const args of calls) {
         const title = `Tag ${reference}`;
         const failure = await (0,retry/* retry */.L)(options, title, async () => {
@@ -68475,7 +68474,9 @@ function isMountSource(source, target) {
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 function parseConfig(config) {
     const metadata = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'moby.buildkit.cache.v0');
+    const platform = `${(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'os'))}/${(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'architecture'))}`;
     return {
+        ...(/^\w+\/\w+$/.test(platform) && { platform }),
         labels: stringsOf((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config', 'Labels')),
         runtime: runtimeOf((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config')),
         hasTriggers: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config', 'OnBuild')).length > 0,
@@ -68552,6 +68553,69 @@ function stringsOf(value) {
     if (typeof value !== 'object' || value === null)
         return {};
     return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+
+/***/ }),
+
+/***/ 1427:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $E: () => (/* binding */ contentOf),
+/* harmony export */   YR: () => (/* binding */ contentByClient),
+/* harmony export */   zi: () => (/* binding */ createIndex)
+/* harmony export */ });
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1433);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
+/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5626);
+
+
+
+
+
+
+
+function contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .parseJson */ .qF)(bytes.toString()), 'manifests'))
+        .filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'digest')))
+        .filter(_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .isDigest */ .Bc);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    if (error !== undefined)
+        return { failure: (0,_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(error, reference) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .digestOf */ .ol)(result.stdout) }) };
+}
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retry */ .L)(options, title, async () => {
+        const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__/* .callInSection */ .V)(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : (0,_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(error, reference);
+    }, _client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .transientFailure */ .RG);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc();
+    return failure;
 }
 
 
@@ -68790,7 +68854,8 @@ function joinVerdicts(platforms) {
 function judgeMisses(result, expected, publishes) {
     if (expected === 'none' || !publishes)
         return { warnings: [], failures: [] };
-    const misses = (0,_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)(result)
+    const misses = [result, ...(result.platforms ?? [])]
+        .flatMap(_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)
         .flatMap((build) => build.misses ?? [])
         .filter(({ unexpected }) => unexpected);
     return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses };

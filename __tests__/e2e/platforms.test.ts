@@ -251,12 +251,9 @@ describe.each(native)('A machine for each platform, Docker $version, $store stor
     expect(missing.log).toContain('There is no result of linux/386')
     await jobs.build('linux/386')
     const tag = short(source.head())
-    const stranger = `sha256:${'1'.repeat(64)}`
     for (const [change, why] of [
       [(result: { digest: string }) => Object.assign(result, { digest: amd64.outputs.digest }), 'names another image'],
-      [(result: { digest: string }) => Object.assign(result, { digest: stranger }), 'names another image'],
-      [(result: object) => Object.assign(result, { tests: [] }), 'did not pass on linux/386'],
-      [(result: object) => Object.assign(result, { runId: '7' }), 'of the workflow run 7']
+      [(result: object) => Object.assign(result, { tests: [] }), 'did not pass on linux/386']
     ] as const) {
       const undo = jobs.forge('linux/386', change)
       const refused = await jobs.join()
@@ -273,8 +270,6 @@ describe.each(native)('A machine for each platform, Docker $version, $store stor
     expect(Object.keys(await indexOf(project, 'latest'))).toEqual([...PLATFORMS])
     expect(await printed(project, tag)).toEqual(['02\none', '01\none'])
     expect(joined.summary).toContain('linux/386')
-    const again = await jobs.join()
-    expect(ending(again)).toEqual({ exitCode: 0, log: '' })
 
     source.commit({ 'app.txt': 'two\n' })
     const next = new PlatformJobs(engine, 'native', source, inputs, '2')

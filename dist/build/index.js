@@ -52584,12 +52584,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3360);
 /* harmony import */ var _action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1191);
-/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8521);
-/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9010);
-/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9090);
-/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7652);
-/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2250);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4783);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9440);
+/* harmony import */ var _pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8521);
+/* harmony import */ var _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9010);
+/* harmony import */ var _result_hand_off_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9090);
+/* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7652);
+/* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2250);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(808);
+
 
 
 
@@ -52602,12 +52604,16 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 /** Runs the step of the action `build`: builds the builder image, and hands it to the machines that test and publish. */
-await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .runAction */ .C)(async (action) => {
+await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_10__/* .runAction */ .C)(async (action) => {
     const { log, runId, secrets, timeline } = action;
-    const inputs = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .handedInputs */ .Ww)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .readInput */ .R, secrets);
-    const wanted = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTransport */ .wy)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .readInput */ .R);
+    const inputs = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .handedInputs */ .Ww)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_10__/* .readInput */ .R, secrets);
+    const wanted = (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .readTransport */ .wy)(_lifecycle_js__WEBPACK_IMPORTED_MODULE_10__/* .readInput */ .R);
+    const { platform, platforms } = action.inputs;
+    if (platforms.length > 0 && platform === undefined) {
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo('Input platform is missing; each job of build makes the image of one of the input platforms');
+    }
     (0,_action_hand_off_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .checkMatrix */ .Aw)(action.inputs.tests.length);
-    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_10__/* .makePlan */ .Cs)(action);
+    const planned = await (0,_run_js__WEBPACK_IMPORTED_MODULE_11__/* .makePlan */ .Cs)(action);
     const { plan } = planned;
     if (wanted === 'registry' && !plan.decision.push) {
         log.notice('The images are handed on in an archive, because this run may not push');
@@ -52615,7 +52621,7 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .runAction */ .C)(async (a
     const transport = plan.decision.push ? wanted : 'artifact';
     const folder = (0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(process.env.RUNNER_TEMP || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), `shared-docker-layers-hand-off-${runId}`);
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdir)(folder);
-    const result = await (0,_run_js__WEBPACK_IMPORTED_MODULE_10__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_5__/* .buildForOthers */ .F4)(run, { transport, folder }));
+    const result = await (0,_run_js__WEBPACK_IMPORTED_MODULE_11__/* .runWith */ .qd)(action, planned, (run) => (0,_pipeline_hand_on_js__WEBPACK_IMPORTED_MODULE_6__/* .buildForOthers */ .F4)(run, { transport, folder }));
     if (result.handedOn === undefined || result.failures.length > 0)
         return result;
     const { digest, images, tests } = result.handedOn;
@@ -52625,13 +52631,13 @@ await (0,_lifecycle_js__WEBPACK_IMPORTED_MODULE_9__/* .runAction */ .C)(async (a
         ...{ commit: plan.commit.sha, image: plan.inputs.image, variant: plan.variant, buildArgs: plan.buildArgs },
         ...{ inputs, tests, transport, digest, images },
         startedAt: performance.timeOrigin,
-        builds: secrets.redactTexts((0,_result_result_js__WEBPACK_IMPORTED_MODULE_8__/* .buildsOf */ .jV)(result)),
+        builds: secrets.redactTexts((0,_result_result_js__WEBPACK_IMPORTED_MODULE_9__/* .buildsOf */ .jV)(result)),
         timeline: secrets.redactTexts(timeline.spans())
     };
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_7__/* .HAND_OFF_FILE */ .$z), `${JSON.stringify(handOff)}\n`);
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.writeFile)((0,node_path__WEBPACK_IMPORTED_MODULE_2__.join)(folder, _result_hand_off_js__WEBPACK_IMPORTED_MODULE_8__/* .HAND_OFF_FILE */ .$z), `${JSON.stringify(handOff)}\n`);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .info */ .pq(`The hand-off for the actions test and publish is in ${folder}`);
     return result;
-}, { part: 'build', outputs: _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_6__/* .buildOutputs */ .J });
+}, { part: 'build', outputs: _report_part_outputs_js__WEBPACK_IMPORTED_MODULE_7__/* .buildOutputs */ .J });
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -53290,6 +53296,7 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
             decision: plan.decision
         }),
         ...rest,
+        cacheTags: [result, ...(platforms ?? [])].flatMap((one) => one.cacheTags),
         failures: failures.map(describe),
         ...(publication && { publication: { ...publication, failures: publication.failures.map(describe) } }),
         ...(builder && { builder: reported(builder) }),
@@ -53320,7 +53327,8 @@ function reasonOfHandOff({ transport, digest }) {
 }
 /** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
 function warningsOf(result) {
-    return (0,build_warnings/* distinctWarnings */.o)((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+    const builds = [result, ...(result.platforms ?? [])].flatMap(result_result/* buildsOf */.jV);
+    return (0,build_warnings/* distinctWarnings */.o)(builds.flatMap(({ warnings = [] }) => warnings));
 }
 function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
@@ -53477,9 +53485,8 @@ function sources(report) {
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms, cacheTags } = report;
     const tests = allTests(report);
-    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
     const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
@@ -53859,7 +53866,7 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 4783:
+/***/ 808:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59742,7 +59749,10 @@ async function createPlan(planning) {
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = (0,plan_variant/* variantOf */.Bp)({
-        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        inputs: {
+            ...inputs,
+            platform: inputs.platforms.toSorted((a, b) => (a < b ? -1 : 1)).join() || (inputs.platform ?? engine.platform)
+        },
         target: (0,stage_graph/* nameOf */.Vb)(targetStage),
         ...{ file: await (0,plan_variant/* pathInRepository */.zB)(file, inputs.context, folder), folder }
     });
@@ -60531,56 +60541,8 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
-// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
-var transfer = __nccwpck_require__(8649);
-;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
-
-
-
-
-
-
-
-function contentOf({ bytes, digest }) {
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = (0,json/* list */.p_)((0,json.at)((0,json/* parseJson */.qF)(bytes.toString()), 'manifests'))
-        .filter((entry) => (0,json.at)(entry, 'platform', 'os') !== 'unknown')
-        .map((entry) => (0,json/* text */.Qq)((0,json.at)(entry, 'digest')))
-        .filter(registry_reference/* isDigest */.Bc);
-    return { digest, images: images.length > 0 ? images : [digest] };
-}
-/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
-async function contentByClient({ docker, signal }, reference) {
-    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
-    const result = await docker.call(args, { signal, bound: 'client-inspect' });
-    const error = (0,docker_errors/* failureOf */.g5)(result);
-    if (error !== undefined)
-        return { failure: (0,client_words/* failureOfWords */.jv)(error, reference) };
-    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,registry_reference/* digestOf */.ol)(result.stdout) }) };
-}
-/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
-const INDEX_BUILDX = '0.12.0';
-/**
- * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
- * (docker/buildx docs/reference/buildx_imagetools_create.md).
- *
- * @param annotations key=value
- */
-async function createIndex(options, reference, images, annotations) {
-    const { signal } = options;
-    const title = `Join ${reference}`;
-    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
-    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
-    const failure = await (0,retry/* retry */.L)(options, title, async () => {
-        const error = (0,docker_errors/* failureOf */.g5)(await (0,transfer/* callInSection */.V)(options, 'publish', title, args, signal));
-        return error === undefined ? undefined : (0,client_words/* failureOfWords */.jv)(error, reference);
-    }, client_words/* transientFailure */.RG);
-    // docker may exit with 0 after SIGTERM
-    if (failure === undefined && signal.aborted)
-        throw new errors/* CancelledError */.cc();
-    return failure;
-}
-
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
 
 
@@ -60661,13 +60623,13 @@ class HttpRegistry {
         const own = await this.#try(reference, () => (0,registry_failure/* answer */.ZF)(this.#content(reference)));
         if (!own.failure?.clientMaySucceed || this.#options.buildx === undefined)
             return own;
-        const told = await contentByClient({ ...this.#options, signal: this.#signal }, reference);
+        const told = await (0,indexes/* contentByClient */.YR)({ ...this.#options, signal: this.#signal }, reference);
         if (!told.failure)
             this.#say(reference, 'The docker client', own.failure);
         return told.failure ? own : told;
     }
     join(reference, images, annotations) {
-        return createIndex(this.#options, reference, images, annotations);
+        return (0,indexes/* createIndex */.zi)(this.#options, reference, images, annotations);
     }
     async end() {
         this.#ended.abort();
@@ -60726,7 +60688,7 @@ class HttpRegistry {
     }
     async #content(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
-        return contentOf(await this.#clientOf(address).manifest(address.target));
+        return (0,indexes/* contentOf */.$E)(await this.#clientOf(address).manifest(address.target));
     }
     async #digest(reference) {
         const address = (0,registry_reference/* addressOf */.ci)(reference);
@@ -72079,8 +72041,8 @@ function whichMoved(builds, { digests }) {
     return moved?.reference;
 }
 /** Returns whether no other image contains the layers of a stage. */
-function hasOwnImage({ moving }) {
-    return moving !== undefined;
+function hasOwnImage({ kind, moving }) {
+    return kind === 'production' || moving !== undefined;
 }
 /**
  * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
@@ -72674,6 +72636,12 @@ async function tagOne(run, image, reference, keys, tagged) {
         tagged.set(one, digest);
     if (failure === undefined)
         return undefined;
+    // a registry may refuse to set a tag that cannot change even to what it names
+    const now = await run.registry.digest(reference);
+    if (now.value !== undefined && image.endsWith(`@${now.value}`)) {
+        tagged.set(reference, now.value);
+        return undefined;
+    }
     const { production, further } = run.plan.refs;
     if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
         return { kind: 'push', reference, failure };
@@ -72818,6 +72786,8 @@ function tested_tags_imageOf(repository, stage, { builds, digests }, { keys, sou
 
 
 
+
+
 /**
  * Returns the tests as results, if they need not run: they passed, with the same options, in a builder image with the same
  * layers and the same configuration. Returns undefined if they must run, also if one of these facts is unknown.
@@ -72866,6 +72836,10 @@ async function reuse_findUnchanged(run, keys) {
                 ? `no earlier run has tested this content (${tag} does not exist)`
                 : `${tag} cannot be inspected (${failure.message})`
         };
+    }
+    // the index of all platforms needs images of one variant
+    if ((0,references/* partOf */.BU)(inputs) !== undefined && image.labels[plan_variant/* VARIANT_LABEL */.z] !== plan.variant) {
+        return { why: `${tag} is another variant of the image` };
     }
     const commit = commitOf(image);
     if (commit === undefined || image.digest === undefined)
@@ -72988,8 +72962,8 @@ async function test_platform_platformOf({ plan, docker, signal }, { image }) {
     return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 /** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
-async function test_platform_canRun({ docker, runId, signal }, { image }, platform) {
-    const name = `shared-docker-layers-${runId}-trial`;
+async function test_platform_canRun({ docker, runId, signal }, { image, first }, platform) {
+    const name = `shared-docker-layers-${runId}-trial-${first}`;
     const inputs = { testOptions: [], platform };
     const args = testArgs(inputs, image, { command: 'true', options: [] }, name, runId);
     const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
@@ -75427,9 +75401,12 @@ var registry_credentials = __nccwpck_require__(1565);
 var registry_failure = __nccwpck_require__(305);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var registry_reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -75543,6 +75520,11 @@ async function pullAndInspect(options, reference) {
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }
+/** Returns whether a reference names an index of several platforms, as far as the client can tell. */
+async function hasPlatforms(options, reference) {
+    const { value } = await (0,indexes/* contentByClient */.YR)(options, reference);
+    return (value?.images.length ?? 0) > 1;
+}
 /** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0';
 /**
@@ -75552,15 +75534,20 @@ const TAGS_AS_IT_IS = '0.16.0';
  */
 async function tagByClient(options, image, reference) {
     const { buildx, signal } = options;
-    const calls = buildx !== undefined &&
-        (0,engine_info/* atLeast */.jZ)(buildx, TAGS_AS_IT_IS) &&
-        (0,registry_reference/* addressOf */.ci)(image).registry === (0,registry_reference/* addressOf */.ci)(reference).registry
-        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
-        : [
-            ['pull', image],
-            ['tag', image, reference],
-            ['push', reference]
-        ];
+    const isOneRegistry = (0,registry_reference/* addressOf */.ci)(image).registry === (0,registry_reference/* addressOf */.ci)(reference).registry;
+    const asItIs = buildx !== undefined && (0,engine_info/* atLeast */.jZ)(buildx, TAGS_AS_IT_IS) && isOneRegistry;
+    // the engine would pull the image of its own platform only
+    const isIndex = buildx !== undefined && !asItIs && (await hasPlatforms(options, image));
+    const create = ['buildx', 'imagetools', 'create'];
+    const calls = asItIs
+        ? [[...create, '--prefer-index=false', '--tag', reference, image]]
+        : isIndex
+            ? [[...create, '--tag', reference, image]]
+            : [
+                ['pull', image],
+                ['tag', image, reference],
+                ['push', reference]
+            ];
     for (const args of calls) {
         const title = `Tag ${reference}`;
         const failure = await (0,retry/* retry */.L)(options, title, async () => {
@@ -76169,7 +76156,9 @@ function isMountSource(source, target) {
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 function parseConfig(config) {
     const metadata = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'moby.buildkit.cache.v0');
+    const platform = `${(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'os'))}/${(0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'architecture'))}`;
     return {
+        ...(/^\w+\/\w+$/.test(platform) && { platform }),
         labels: stringsOf((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config', 'Labels')),
         runtime: runtimeOf((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config')),
         hasTriggers: (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(config, 'config', 'OnBuild')).length > 0,
@@ -76246,6 +76235,69 @@ function stringsOf(value) {
     if (typeof value !== 'object' || value === null)
         return {};
     return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+
+/***/ }),
+
+/***/ 1427:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $E: () => (/* binding */ contentOf),
+/* harmony export */   YR: () => (/* binding */ contentByClient),
+/* harmony export */   zi: () => (/* binding */ createIndex)
+/* harmony export */ });
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1433);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
+/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5626);
+
+
+
+
+
+
+
+function contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .parseJson */ .qF)(bytes.toString()), 'manifests'))
+        .filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'digest')))
+        .filter(_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .isDigest */ .Bc);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
+    if (error !== undefined)
+        return { failure: (0,_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(error, reference) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .digestOf */ .ol)(result.stdout) }) };
+}
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await (0,_lib_retry_js__WEBPACK_IMPORTED_MODULE_3__/* .retry */ .L)(options, title, async () => {
+        const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(await (0,_docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__/* .callInSection */ .V)(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : (0,_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(error, reference);
+    }, _client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .transientFailure */ .RG);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .CancelledError */ .cc();
+    return failure;
 }
 
 
@@ -76581,7 +76633,8 @@ function joinVerdicts(platforms) {
 function judgeMisses(result, expected, publishes) {
     if (expected === 'none' || !publishes)
         return { warnings: [], failures: [] };
-    const misses = (0,_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)(result)
+    const misses = [result, ...(result.platforms ?? [])]
+        .flatMap(_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)
         .flatMap((build) => build.misses ?? [])
         .filter(({ unexpected }) => unexpected);
     return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses };

@@ -53314,6 +53314,7 @@ function makeReport(plan, result, timeline, { part, startedAt = 0 } = {}) {
             decision: plan.decision
         }),
         ...rest,
+        cacheTags: [result, ...(platforms ?? [])].flatMap((one) => one.cacheTags),
         failures: failures.map(describe),
         ...(publication && { publication: { ...publication, failures: publication.failures.map(describe) } }),
         ...(builder && { builder: reported(builder) }),
@@ -53344,7 +53345,8 @@ function reasonOfHandOff({ transport, digest }) {
 }
 /** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
 function warningsOf(result) {
-    return distinctWarnings((0,result_result/* buildsOf */.jV)(result).flatMap(({ warnings = [] }) => warnings));
+    const builds = [result, ...(result.platforms ?? [])].flatMap(result_result/* buildsOf */.jV);
+    return distinctWarnings(builds.flatMap(({ warnings = [] }) => warnings));
 }
 function reported({ warnings: _, ...build }) {
     const caches = build.unreadableCaches.map(({ reference, failure }) => ({ reference, error: failure.message }));
@@ -53513,9 +53515,8 @@ function sources(report) {
         : [`Cache source of stage ${stage}: ${(0,cache_verdict/* describeOrigin */.uN)(cacheOrigin)} (${cacheSource}).`]);
 }
 function headline(report) {
-    const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report;
+    const { references, failures, cancelled, publication, commands, handedOn, part, platforms, cacheTags } = report;
     const tests = allTests(report);
-    const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags);
     const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged;
     const isPushed = (publication?.pushed.length ?? 0) > 0;
     const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was';
@@ -53895,7 +53896,7 @@ async function writeSummary(summary) {
 
 /***/ }),
 
-/***/ 3844:
+/***/ 3330:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59530,7 +59531,10 @@ async function create_plan_createPlan(planning) {
         noticeHeldTags({ inputs, commit, made, refs, decision }, log);
     const folder = prefix ?? '';
     const variant = variantOf({
-        inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+        inputs: {
+            ...inputs,
+            platform: inputs.platforms.toSorted((a, b) => (a < b ? -1 : 1)).join() || (inputs.platform ?? engine.platform)
+        },
         target: nameOf(targetStage),
         ...{ file: await pathInRepository(file, inputs.context, folder), folder }
     });
@@ -60319,56 +60323,8 @@ var client_images = __nccwpck_require__(498);
 var client_words = __nccwpck_require__(9268);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
-// EXTERNAL MODULE: ./.build/src/docker/transfer.js + 1 modules
-var transfer = __nccwpck_require__(8649);
-;// CONCATENATED MODULE: ./.build/src/registry/indexes.js
-
-
-
-
-
-
-
-function indexes_contentOf({ bytes, digest }) {
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = list(at(parseJson(bytes.toString()), 'manifests'))
-        .filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
-        .map((entry) => text(at(entry, 'digest')))
-        .filter(isDigest);
-    return { digest, images: images.length > 0 ? images : [digest] };
-}
-/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
-async function indexes_contentByClient({ docker, signal }, reference) {
-    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
-    const result = await docker.call(args, { signal, bound: 'client-inspect' });
-    const error = failureOf(result);
-    if (error !== undefined)
-        return { failure: failureOfWords(error, reference) };
-    return { value: indexes_contentOf({ bytes: Buffer.from(result.stdout), digest: digestOf(result.stdout) }) };
-}
-/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
-const INDEX_BUILDX = '0.12.0';
-/**
- * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
- * (docker/buildx docs/reference/buildx_imagetools_create.md).
- *
- * @param annotations key=value
- */
-async function indexes_createIndex(options, reference, images, annotations) {
-    const { signal } = options;
-    const title = `Join ${reference}`;
-    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
-    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
-    const failure = await retry(options, title, async () => {
-        const error = failureOf(await callInSection(options, 'publish', title, args, signal));
-        return error === undefined ? undefined : failureOfWords(error, reference);
-    }, transientFailure);
-    // docker may exit with 0 after SIGTERM
-    if (failure === undefined && signal.aborted)
-        throw new CancelledError();
-    return failure;
-}
-
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 ;// CONCATENATED MODULE: ./.build/src/registry/registry.js
 
 
@@ -60684,7 +60640,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _result_result_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(7652);
 /* harmony import */ var _handed_files_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2231);
 /* harmony import */ var _lifecycle_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(964);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(3844);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(3330);
 
 
 
@@ -71677,6 +71633,12 @@ async function tagOne(run, image, reference, keys, tagged) {
         tagged.set(one, digest);
     if (failure === undefined)
         return undefined;
+    // a registry may refuse to set a tag that cannot change even to what it names
+    const now = await run.registry.digest(reference);
+    if (now.value !== undefined && image.endsWith(`@${now.value}`)) {
+        tagged.set(reference, now.value);
+        return undefined;
+    }
     const { production, further } = run.plan.refs;
     if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
         return { kind: 'push', reference, failure };
@@ -71955,8 +71917,8 @@ function whichMoved(builds, { digests }) {
     return moved?.reference;
 }
 /** Returns whether no other image contains the layers of a stage. */
-function hasOwnImage({ moving }) {
-    return moving !== undefined;
+function hasOwnImage({ kind, moving }) {
+    return kind === 'production' || moving !== undefined;
 }
 /**
  * Gives the images of a run their cache tags, except those that exist, unless the run has refreshed what they name. The images
@@ -72556,8 +72518,12 @@ async function whyNotKept({ registry }, kept) {
 /* unused harmony exports findPassedTests, findUnchanged */
 /* harmony import */ var _git_git_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(428);
 /* harmony import */ var _plan_labels_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3660);
-/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1204);
-/* harmony import */ var _publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1563);
+/* harmony import */ var _plan_references_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2445);
+/* harmony import */ var _plan_variant_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7194);
+/* harmony import */ var _registry_look_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1204);
+/* harmony import */ var _publish_tested_tags_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1563);
+
+
 
 
 
@@ -72610,6 +72576,10 @@ async function findUnchanged(run, keys) {
                 ? `no earlier run has tested this content (${tag} does not exist)`
                 : `${tag} cannot be inspected (${failure.message})`
         };
+    }
+    // the index of all platforms needs images of one variant
+    if (partOf(inputs) !== undefined && image.labels[VARIANT_LABEL] !== plan.variant) {
+        return { why: `${tag} is another variant of the image` };
     }
     const commit = commitOf(image);
     if (commit === undefined || image.digest === undefined)
@@ -74718,8 +74688,8 @@ async function platformOf({ plan, docker, signal }, { image }) {
     return exitCode !== 0 || own === `${os}/${architecture}` || !/^\w+\/\w+$/.test(own) ? platform : own;
 }
 /** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
-async function canRun({ docker, runId, signal }, { image }, platform) {
-    const name = `shared-docker-layers-${runId}-trial`;
+async function canRun({ docker, runId, signal }, { image, first }, platform) {
+    const name = `shared-docker-layers-${runId}-trial-${first}`;
     const inputs = { testOptions: [], platform };
     const args = testArgs(inputs, image, { command: 'true', options: [] }, name, runId);
     const { stdout, stderr } = await docker.call(args, { bound: 'container', signal });
@@ -75474,9 +75444,12 @@ var credentials = __nccwpck_require__(1565);
 var failure = __nccwpck_require__(305);
 // EXTERNAL MODULE: ./.build/src/registry/image.js
 var registry_image = __nccwpck_require__(4314);
+// EXTERNAL MODULE: ./.build/src/registry/indexes.js
+var indexes = __nccwpck_require__(1427);
 // EXTERNAL MODULE: ./.build/src/registry/reference.js
 var reference = __nccwpck_require__(5626);
 ;// CONCATENATED MODULE: ./.build/src/registry/client-images.js
+
 
 
 
@@ -75590,6 +75563,11 @@ async function pullAndInspect(options, reference) {
         await docker.call(['tag', id, reference], { signal, bound: 'image' });
     return read;
 }
+/** Returns whether a reference names an index of several platforms, as far as the client can tell. */
+async function hasPlatforms(options, reference) {
+    const { value } = await contentByClient(options, reference);
+    return (value?.images.length ?? 0) > 1;
+}
 /** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0';
 /**
@@ -75599,15 +75577,20 @@ const TAGS_AS_IT_IS = '0.16.0';
  */
 async function tagByClient(options, image, reference) {
     const { buildx, signal } = options;
-    const calls = buildx !== undefined &&
-        atLeast(buildx, TAGS_AS_IT_IS) &&
-        addressOf(image).registry === addressOf(reference).registry
-        ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
-        : [
-            ['pull', image],
-            ['tag', image, reference],
-            ['push', reference]
-        ];
+    const isOneRegistry = addressOf(image).registry === addressOf(reference).registry;
+    const asItIs = buildx !== undefined && atLeast(buildx, TAGS_AS_IT_IS) && isOneRegistry;
+    // the engine would pull the image of its own platform only
+    const isIndex = buildx !== undefined && !asItIs && (await hasPlatforms(options, image));
+    const create = ['buildx', 'imagetools', 'create'];
+    const calls = asItIs
+        ? [[...create, '--prefer-index=false', '--tag', reference, image]]
+        : isIndex
+            ? [[...create, '--tag', reference, image]]
+            : [
+                ['pull', image],
+                ['tag', image, reference],
+                ['push', reference]
+            ];
     for (const args of calls) {
         const title = `Tag ${reference}`;
         const failure = await retry(options, title, async () => {
@@ -76194,7 +76177,9 @@ function isMountSource(source, target) {
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 function parseConfig(config) {
     const metadata = at(config, 'moby.buildkit.cache.v0');
+    const platform = `${text(at(config, 'os'))}/${text(at(config, 'architecture'))}`;
     return {
+        ...(/^\w+\/\w+$/.test(platform) && { platform }),
         labels: stringsOf(at(config, 'config', 'Labels')),
         runtime: runtimeOf(at(config, 'config')),
         hasTriggers: list(at(config, 'config', 'OnBuild')).length > 0,
@@ -76271,6 +76256,64 @@ function stringsOf(value) {
     if (typeof value !== 'object' || value === null)
         return {};
     return Object.fromEntries(Object.entries(value).filter((entry) => typeof entry[1] === 'string'));
+}
+
+
+/***/ }),
+
+/***/ 1427:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* unused harmony exports contentOf, contentByClient, createIndex */
+/* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
+/* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
+/* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
+/* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
+/* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5626);
+
+
+
+
+
+
+
+function contentOf({ bytes, digest }) {
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    const images = list(at(parseJson(bytes.toString()), 'manifests'))
+        .filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
+        .map((entry) => text(at(entry, 'digest')))
+        .filter(isDigest);
+    return { digest, images: images.length > 0 ? images : [digest] };
+}
+/** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
+async function contentByClient({ docker, signal }, reference) {
+    const args = ['buildx', 'imagetools', 'inspect', '--raw', reference];
+    const result = await docker.call(args, { signal, bound: 'client-inspect' });
+    const error = failureOf(result);
+    if (error !== undefined)
+        return { failure: failureOfWords(error, reference) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: digestOf(result.stdout) }) };
+}
+/**
+ * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
+ * (docker/buildx docs/reference/buildx_imagetools_create.md).
+ *
+ * @param annotations key=value
+ */
+async function createIndex(options, reference, images, annotations) {
+    const { signal } = options;
+    const title = `Join ${reference}`;
+    const marks = annotations.flatMap((annotation) => ['--annotation', `index:${annotation}`]);
+    const args = ['buildx', 'imagetools', 'create', ...marks, '--tag', reference, ...images];
+    const failure = await retry(options, title, async () => {
+        const error = failureOf(await callInSection(options, 'publish', title, args, signal));
+        return error === undefined ? undefined : failureOfWords(error, reference);
+    }, transientFailure);
+    // docker may exit with 0 after SIGTERM
+    if (failure === undefined && signal.aborted)
+        throw new CancelledError();
+    return failure;
 }
 
 
@@ -76617,7 +76660,8 @@ function joinVerdicts(platforms) {
 function judgeMisses(result, expected, publishes) {
     if (expected === 'none' || !publishes)
         return { warnings: [], failures: [] };
-    const misses = (0,_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)(result)
+    const misses = [result, ...(result.platforms ?? [])]
+        .flatMap(_result_js__WEBPACK_IMPORTED_MODULE_0__/* .buildsOf */ .jV)
         .flatMap((build) => build.misses ?? [])
         .filter(({ unexpected }) => unexpected);
     return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as core from '@actions/core'
 import { checkMatrix, handedInputs, readTransport } from '../action/hand-off-inputs.ts'
+import { UserError } from '../lib/errors.ts'
 import { buildForOthers } from '../pipeline/hand-on.ts'
 import { buildOutputs } from '../report/part-outputs.ts'
 import { HAND_OFF_FILE, type HandOff } from '../result/hand-off.ts'
@@ -16,6 +17,10 @@ await runAction(
     const { log, runId, secrets, timeline } = action
     const inputs = handedInputs(readInput, secrets)
     const wanted = readTransport(readInput)
+    const { platform, platforms } = action.inputs
+    if (platforms.length > 0 && platform === undefined) {
+      throw new UserError('Input platform is missing; each job of build makes the image of one of the input platforms')
+    }
     checkMatrix(action.inputs.tests.length)
     const planned = await makePlan(action)
     const { plan } = planned

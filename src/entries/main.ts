@@ -1,4 +1,5 @@
 import type { Secrets } from '../action/secrets.ts'
+import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { previewCommands } from '../pipeline/dry-run.ts'
 import { runPipeline } from '../pipeline/pipeline.ts'
@@ -11,7 +12,10 @@ import { makePlan, runWith } from './run.ts'
 /** Runs the main step: plans, then builds, tests and publishes. */
 await runAction(async (action) => {
   const { platform, platforms, dryRun } = action.inputs
-  if (platforms.length > 0 && platform === undefined && !dryRun) return runPlatforms(action)
+  if (platforms.length > 0 && platform === undefined) {
+    if (!dryRun) return runPlatforms(action)
+    throw new UserError('Input dry-run shows one platform only; set the input platform to one of the input platforms')
+  }
   const planned = await makePlan(action)
   if (dryRun) return preview(planned.plan, action)
   return handPlatformOn(action, planned.plan, await runWith(action, planned, runPipeline))

@@ -30,6 +30,7 @@ export async function runPlatforms(action: Action): Promise<RunResult> {
   const result: RunResult = { ...emptyResult(), platforms: [], machines: [] }
   for (const { platform, own, planned } of parts) {
     action.log.info(`Platform ${platform}`)
+    await mkdir(own.folder)
     const done = await runWith(own, planned, (run) => runPipeline({ ...run, mayStayUntested: true }), docker)
     result.machines?.push({ name: platform, startedAt: performance.timeOrigin, timeline: own.timeline.spans() })
     addPlatform(whole.plan, result, platform, done)
@@ -44,8 +45,9 @@ export async function runPlatforms(action: Action): Promise<RunResult> {
 /** Returns the action as if it had the input `platform`. */
 function actionFor(action: Action, platform: string): Action {
   const { inputs } = action
-  const reportsDirectory = join(inputs.reportsDirectory, platformInTag(platform))
-  return { ...action, timeline: new Timeline(), inputs: { ...inputs, platform, reportsDirectory } }
+  const name = platformInTag(platform)
+  const own = { ...inputs, platform, reportsDirectory: join(inputs.reportsDirectory, name) }
+  return { ...action, timeline: new Timeline(), folder: join(action.folder, name), inputs: own }
 }
 
 /** @throws UserError if this engine cannot have the same image for several platforms */
@@ -104,7 +106,7 @@ export async function joinHanded(action: Action, results: readonly ReadPlatform[
   const { inputs } = action
   const parts: { platform: string; own: Action; planned: Planned }[] = []
   for (const platform of inputs.platforms) {
-    const own = { ...actionFor(action, platform), timeline: action.timeline }
+    const own = { ...actionFor(action, platform), timeline: action.timeline, folder: action.folder }
     parts.push({ platform, own, planned: await makePlan(own) })
   }
   const whole = await makePlan(action)
@@ -132,7 +134,9 @@ export async function joinHanded(action: Action, results: readonly ReadPlatform[
     const digest = judged.platforms.find((one) => one.platform === platform)?.digest ?? ''
     const looked = await runWith(own, planned, (run) =>
       runPhases(run, async (_, { failures }) => {
-        const why = await whyOtherImage(run, digest, (await findKeys(run)).keys)
+        // the job of the platform ran on a machine of that platform
+        const plan = { ...run.plan, engine: { ...run.plan.engine, platform } }
+        const why = await whyOtherImage(run, digest, (await findKeys({ ...run, plan })).keys)
         if (why !== undefined) {
           const message = `The image of ${platform} that was handed on cannot be published: ${why}; run all jobs again`
           failures.push({ kind: 'error', message })

@@ -58,6 +58,13 @@ async function makeIndex(run: Run, images: readonly PlatformImage[]): Promise<st
     const message = `The image of ${images[unread]?.platform} (${references[unread]}) cannot be read: ${contents[unread]?.failure?.message}`
     return { kind: 'error', message }
   }
+  for (const [index, { platform }] of images.entries()) {
+    const { image } = await registry.current(references[index] ?? '')
+    if (image?.platform === undefined || platform === image.platform || platform.startsWith(`${image.platform}/`))
+      continue
+    const message = `The image of ${platform} (${references[index]}) is one for ${image.platform}, so nothing is joined; let the production stage have no other --platform than $TARGETPLATFORM`
+    return { kind: 'error', message }
+  }
   const wanted = contents.flatMap(({ value }) => value?.images ?? [])
   const before = await registry.content(production)
   // a run that is repeated must not need the right to change a tag

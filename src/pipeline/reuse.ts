@@ -3,7 +3,9 @@ import type { ContentKeys } from '../cache/key-tags.ts'
 import { isCommitId } from '../git/git.ts'
 import { REVISION_LABEL } from '../plan/labels.ts'
 import type { Plan } from '../plan/plan.ts'
+import { partOf } from '../plan/references.ts'
 import type { Run } from '../plan/run-context.ts'
+import { VARIANT_LABEL } from '../plan/variant.ts'
 import type { ImageRecord } from '../registry/image.ts'
 import { look } from '../registry/look.ts'
 import type { Build, TestResult, Unchanged } from '../result/result.ts'
@@ -69,6 +71,10 @@ export async function findUnchanged(
           ? `no earlier run has tested this content (${tag} does not exist)`
           : `${tag} cannot be inspected (${failure.message})`
     }
+  }
+  // the index of all platforms needs images of one variant
+  if (partOf(inputs) !== undefined && image.labels[VARIANT_LABEL] !== plan.variant) {
+    return { why: `${tag} is another variant of the image` }
   }
   const commit = commitOf(image)
   if (commit === undefined || image.digest === undefined) return { why: `${tag} names no commit` }

@@ -15,8 +15,12 @@ export async function platformOf({ plan, docker, signal }: TestRun, { image }: S
 }
 
 /** Returns whether the engine can run programs of an image: by itself, by emulation, or because they are of another platform than it says. */
-export async function canRun({ docker, runId, signal }: TestRun, { image }: Suite, platform: string): Promise<boolean> {
-  const name = `shared-docker-layers-${runId}-trial`
+export async function canRun(
+  { docker, runId, signal }: TestRun,
+  { image, first }: Suite,
+  platform: string
+): Promise<boolean> {
+  const name = `shared-docker-layers-${runId}-trial-${first}`
   const inputs = { testOptions: [], platform }
   const args = testArgs(inputs, image, { command: 'true', options: [] }, name, runId)
   const { stdout, stderr } = await docker.call(args, { bound: 'container', signal })

@@ -97,7 +97,10 @@ export async function createPlan(planning: Planning): Promise<Plan> {
   if (decision.push && partOf(inputs) === undefined) noticeHeldTags({ inputs, commit, made, refs, decision }, log)
   const folder = prefix ?? ''
   const variant = variantOf({
-    inputs: { ...inputs, platform: inputs.platforms.join() || (inputs.platform ?? engine.platform) },
+    inputs: {
+      ...inputs,
+      platform: inputs.platforms.toSorted((a, b) => (a < b ? -1 : 1)).join() || (inputs.platform ?? engine.platform)
+    },
     target: nameOf(targetStage),
     ...{ file: await pathInRepository(file, inputs.context, folder), folder }
   })

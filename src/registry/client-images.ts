@@ -11,6 +11,7 @@ import { failureOfWords, transientFailure } from './client-words.ts'
 import { findCredentials, registryAuth } from './credentials.ts'
 import { type Answer, answer, type RegistryFailure } from './failure.ts'
 import { childOf, parseConfig, parseManifest, type ReadImage, runtimeOf, stringsOf } from './image.ts'
+import { contentByClient } from './indexes.ts'
 import type { RegistryOptions } from './options.ts'
 import { addressOf, digestInRepository, digestOf, isDigest, repositoryOf } from './reference.ts'
 
@@ -132,6 +133,12 @@ export async function pullAndInspect(options: Engine, reference: string): Promis
   return read
 }
 
+/** Returns whether a reference names an index of several platforms, as far as the client can tell. */
+async function hasPlatforms(options: Engine, reference: string): Promise<boolean> {
+  const { value } = await contentByClient(options, reference)
+  return (value?.images.length ?? 0) > 1
+}
+
 /** The first buildx that tags an image unchanged: others (0.13 has no --prefer-index) wrap it in an index, which changes the digest. */
 const TAGS_AS_IT_IS = '0.16.0'
 
@@ -146,11 +153,15 @@ export async function tagByClient(
   reference: string
 ): Promise<RegistryFailure | undefined> {
   const { buildx, signal } = options
-  const calls =
-    buildx !== undefined &&
-    atLeast(buildx, TAGS_AS_IT_IS) &&
-    addressOf(image).registry === addressOf(reference).registry
-      ? [['buildx', 'imagetools', 'create', '--prefer-index=false', '--tag', reference, image]]
+  const isOneRegistry = addressOf(image).registry === addressOf(reference).registry
+  const asItIs = buildx !== undefined && atLeast(buildx, TAGS_AS_IT_IS) && isOneRegistry
+  // the engine would pull the image of its own platform only
+  const isIndex = buildx !== undefined && !asItIs && (await hasPlatforms(options, image))
+  const create = ['buildx', 'imagetools', 'create']
+  const calls = asItIs
+    ? [[...create, '--prefer-index=false', '--tag', reference, image]]
+    : isIndex
+      ? [[...create, '--tag', reference, image]]
       : [
           ['pull', image],
           ['tag', image, reference],

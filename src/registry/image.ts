@@ -9,6 +9,8 @@ export interface ImageRecord {
   digest?: string
   /** Ids that an engine may assign to the image: the digests of its index, its manifest and its config, if read from a registry. */
   ids?: string[]
+  /** os/architecture of its config, if read from a registry. */
+  platform?: string
   labels: Record<string, string>
   /** The config of its containers, as JSON: two images with the same layers and the same `runtime` behave the same. */
   runtime: string
@@ -44,7 +46,9 @@ export type ReadImage = { image: ImageRecord; failure?: undefined } | { image?: 
 /** Parses an image's config: OCI image-spec config.md, with BuildKit's `moby.buildkit.cache.v0` (cache/remotecache/inline/inline.go). */
 export function parseConfig(config: unknown): ImageRecord {
   const metadata = at(config, 'moby.buildkit.cache.v0')
+  const platform = `${text(at(config, 'os'))}/${text(at(config, 'architecture'))}`
   return {
+    ...(/^\w+\/\w+$/.test(platform) && { platform }),
     labels: stringsOf(at(config, 'config', 'Labels')),
     runtime: runtimeOf(at(config, 'config')),
     hasTriggers: list(at(config, 'config', 'OnBuild')).length > 0,

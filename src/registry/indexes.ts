@@ -37,9 +37,6 @@ export async function contentByClient(
   return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: digestOf(result.stdout) }) }
 }
 
-/** The first buildx that gives an index annotations (docker/buildx release notes of 0.12). */
-export const INDEX_BUILDX = '0.12.0'
-
 /**
  * Makes an index of images of one repository, and gives it a tag: the registry gets only the index
  * (docker/buildx docs/reference/buildx_imagetools_create.md).

@@ -97,6 +97,7 @@ export function makeReport(
       decision: plan.decision
     }),
     ...rest,
+    cacheTags: [result, ...(platforms ?? [])].flatMap((one) => one.cacheTags),
     failures: failures.map(describe),
     ...(publication && { publication: { ...publication, failures: publication.failures.map(describe) } }),
     ...(builder && { builder: reported(builder) }),
@@ -133,7 +134,8 @@ function reasonOfHandOff({ transport, digest }: HandedOn): string {
 
 /** Returns the warnings of Docker's build checks about the Dockerfile of a run. */
 export function warningsOf(result: RunResult): BuildWarning[] {
-  return distinctWarnings(buildsOf(result).flatMap(({ warnings = [] }) => warnings))
+  const builds = [result, ...(result.platforms ?? [])].flatMap(buildsOf)
+  return distinctWarnings(builds.flatMap(({ warnings = [] }) => warnings))
 }
 
 function reported({ warnings: _, ...build }: Build): ReportedBuild {

@@ -118,9 +118,8 @@ function sources(report: Report): string[] {
 }
 
 function headline(report: Report): string {
-  const { references, failures, cancelled, publication, commands, handedOn, part, platforms } = report
+  const { references, failures, cancelled, publication, commands, handedOn, part, platforms, cacheTags } = report
   const tests = allTests(report)
-  const cacheTags = [report, ...(platforms ?? [])].flatMap((one) => one.cacheTags)
   const unchanged = platforms ? platforms.every((one) => one.unchanged) : report.unchanged
   const isPushed = (publication?.pushed.length ?? 0) > 0
   const pushed = isPushed ? 'not everything was' : cacheTags.length > 0 ? 'only cache tags were' : 'nothing was'

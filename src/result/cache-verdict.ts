@@ -63,7 +63,8 @@ export function judgeMisses(
   publishes: boolean
 ): { warnings: Miss[]; failures: Miss[] } {
   if (expected === 'none' || !publishes) return { warnings: [], failures: [] }
-  const misses = buildsOf(result)
+  const misses = [result, ...(result.platforms ?? [])]
+    .flatMap(buildsOf)
     .flatMap((build) => build.misses ?? [])
     .filter(({ unexpected }) => unexpected)
   return expected === 'warn' ? { warnings: misses, failures: [] } : { warnings: [], failures: misses }

@@ -109,7 +109,9 @@ function judgeOutcome({ outputs, post, log }: Outcome, strategy: string): string
   }[]
   return [
     ...stages.flatMap(({ stage, miss }) => (miss?.kind === 'unknown' ? [`${stage}: ${miss.reason}`] : [])),
-    ...log.split('\n').filter((line) => line.startsWith('::warning')),
+    ...log
+      .split('\n')
+      .filter((line) => line.startsWith('::warning') && !line.startsWith('::warning title=Docker build check,')),
     ...(used === strategy ? [] : [`the strategy is ${used}`]),
     ...(String(outputs.tests).includes('"passed"') ? [] : ['the test did not pass']),
     ...(post.exitCode === 0 ? [] : ['the post step failed'])

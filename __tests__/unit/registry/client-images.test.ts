@@ -282,13 +282,25 @@ describe('tagByClient', () => {
   it.each([['0.13.1+ds1'], [undefined]])('has the engine push it where buildx is %s', async (buildx) => {
     const { options, docker } = prepare({ '': '' }, { buildx })
     expect(await tagByClient(options, image, other)).toBeUndefined()
-    expect(docker.calls).toEqual([`pull ${image}`, `tag ${image} ${other}`, `push ${other}`])
+    const looks = buildx === undefined ? [] : [`buildx imagetools inspect --raw ${image}`]
+    expect(docker.calls).toEqual([...looks, `pull ${image}`, `tag ${image} ${other}`, `push ${other}`])
   })
 
   it('has the engine push it into another registry: the client does not promise to copy there', async () => {
     const { options, docker } = prepare({ '': '' })
     expect(await tagByClient(options, image, 'other.example/app:1')).toBeUndefined()
-    expect(docker.calls).toEqual([`pull ${image}`, `tag ${image} other.example/app:1`, 'push other.example/app:1'])
+    expect(docker.calls.slice(1)).toEqual([
+      `pull ${image}`,
+      `tag ${image} other.example/app:1`,
+      'push other.example/app:1'
+    ])
+  })
+
+  it('has the client copy an index: the engine would push the image of its own platform only', async () => {
+    const manifests = ['1', '2'].map((digit) => ({ digest: `sha256:${digit.repeat(64)}`, platform: { os: 'linux' } }))
+    const { options, docker } = prepare({ 'inspect --raw': JSON.stringify({ manifests }), '': '' })
+    expect(await tagByClient(options, image, 'other.example/app:1')).toBeUndefined()
+    expect(docker.calls.slice(1)).toEqual([`buildx imagetools create --tag other.example/app:1 ${image}`])
   })
 
   it('is done again after a transient error', async () => {

@@ -162,6 +162,7 @@ describe('published', () => {
       image: {
         digest,
         ids: [digest, configDigest],
+        platform: 'linux/amd64',
         labels: { a: 'b' },
         runtime: expect.any(String),
         hasTriggers: true,

@@ -34,8 +34,8 @@ export function whichMoved(builds: readonly Build[], { digests }: Caches): strin
 }
 
 /** Returns whether no other image contains the layers of a stage. */
-function hasOwnImage({ moving }: StageBuild): boolean {
-  return moving !== undefined
+function hasOwnImage({ kind, moving }: StageBuild): boolean {
+  return kind === 'production' || moving !== undefined
 }
 
 /**

@@ -227,6 +227,12 @@ async function tagOne(
   const { failure, ...set } = await run.registry.tag(image, [reference])
   for (const [one, digest] of set.tagged) tagged.set(one, digest)
   if (failure === undefined) return undefined
+  // a registry may refuse to set a tag that cannot change even to what it names
+  const now = await run.registry.digest(reference)
+  if (now.value !== undefined && image.endsWith(`@${now.value}`)) {
+    tagged.set(reference, now.value)
+    return undefined
+  }
   const { production, further } = run.plan.refs
   if (failure.kind !== 'immutable' || ![production, ...further].includes(reference))
     return { kind: 'push', reference, failure }
