@@ -50,7 +50,7 @@ export function makeCommit(sha = SHA): Commit {
 /** The only publishing branch, with the moving tags `builder` and `latest` unless the inputs say otherwise. */
 export function publishingOf(
   branch: string,
-  inputs: Pick<Inputs, 'builderTag' | 'latestTag'> = makeInputs()
+  inputs: Pick<Inputs, 'builderTag' | 'latestTag'> = { builderTag: 'builder', latestTag: 'latest' }
 ): Publishing {
   return { branch, builderTag: inputs.builderTag, latestTag: inputs.latestTag, all: [branch] }
 }

@@ -53431,7 +53431,7 @@ function makeSummary(report) {
             `${cached} of ${total}`,
             ...(miss ? [(0,cache_verdict/* describeStep */.Ey)(miss), miss.reason] : ['', ''])
         ])),
-        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])),
+        table(['pushed', 'digest'], (publication?.pushed ?? []).map((reference) => [reference, shortDigest(digestOf(publication, reference))])),
         table(['added cache tag'], report.cacheTags.map((reference) => [reference])),
         // the times of a dry run are of no interest
         { kind: 'gantt', gantt: makeGantt(commands ? [] : report.timeline, repositoryOf(report), failedSpans(report)) },
@@ -53593,6 +53593,11 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }, movi
         return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`;
     }
     return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`;
+}
+/** Returns the digest of a pushed reference; '' if it is unknown. */
+function digestOf(publication, reference) {
+    const digests = publication?.digests ?? {};
+    return Object.hasOwn(digests, reference) ? (digests[reference] ?? '') : '';
 }
 /** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
 function shortDigest(digest) {

@@ -49,7 +49,7 @@ export function makeSummary(report: Report): Block[] {
     ),
     table(
       ['pushed', 'digest'],
-      (publication?.pushed ?? []).map((reference) => [reference, shortDigest(publication?.digests[reference] ?? '')])
+      (publication?.pushed ?? []).map((reference) => [reference, shortDigest(digestOf(publication, reference))])
     ),
     table(
       ['added cache tag'],
@@ -227,6 +227,12 @@ function describePull({ previous, bytes, fullBytes, layers, reusedLayers }: Pull
     return `Nothing was published as ${moving} before: a host pulls all of this image, ${size(fullBytes)} in ${layers} layers.`
   }
   return `A host that has ${previous} pulls ${size(bytes)} of ${size(fullBytes)}: it has ${reusedLayers} of ${layers} layers already.`
+}
+
+/** Returns the digest of a pushed reference; '' if it is unknown. */
+function digestOf(publication: Report['publication'], reference: string): string {
+  const digests = publication?.digests ?? {}
+  return Object.hasOwn(digests, reference) ? (digests[reference] ?? '') : ''
 }
 
 /** Returns the first 12 digits of a digest: a whole one makes the table wider than GitHub shows it. The report has whole ones. */
