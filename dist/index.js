@@ -46661,11 +46661,7 @@ var run = __nccwpck_require__(808);
 
 /** Does the whole job for each platform in turn, and joins the images if all of them succeeded. */
 async function runPlatforms(action) {
-    const parts = [];
-    for (const platform of action.inputs.platforms) {
-        const own = actionFor(action, platform);
-        parts.push({ platform, own, planned: await (0,run/* makePlan */.Cs)(own) });
-    }
+    const parts = await planParts(action.inputs.platforms.map((platform) => actionFor(action, platform)));
     const whole = await (0,run/* makePlan */.Cs)(action);
     checkEngine(whole.plan);
     const plans = [whole, ...parts.map(({ planned }) => planned)].map(({ plan }) => plan);
@@ -46684,7 +46680,13 @@ async function runPlatforms(action) {
     refuseUntested(whole.plan, result);
     if (result.failures.length > 0 || result.cancelled)
         return result;
-    return (0,run/* runWith */.qd)(action, whole, (run) => joinAll({ ...run, docker }, result), docker);
+    return (0,run/* runWith */.qd)(action, whole, (run) => joinAll(run, result), docker);
+}
+async function planParts(actions) {
+    const parts = [];
+    for (const own of actions)
+        parts.push({ platform: own.inputs.platform ?? '', own, planned: await (0,run/* makePlan */.Cs)(own) });
+    return parts;
 }
 /** Returns the action as if it had the input `platform`. */
 function actionFor(action, platform) {
@@ -46741,11 +46743,9 @@ async function joinAll(run, result) {
  */
 async function joinHanded(action, results) {
     const { inputs } = action;
-    const parts = [];
-    for (const platform of inputs.platforms) {
-        const own = { ...actionFor(action, platform), timeline: action.timeline, folder: action.folder };
-        parts.push({ platform, own, planned: await makePlan(own) });
-    }
+    const { timeline, folder } = action;
+    const owns = inputs.platforms.map((platform) => ({ ...actionFor(action, platform), timeline, folder }));
+    const parts = await planParts(owns);
     const whole = await makePlan(action);
     const { plan } = whole;
     const { tests, productionTests, checks, platforms } = inputs;
@@ -46760,7 +46760,6 @@ async function joinHanded(action, results) {
     };
     if (!plan.decision.push) {
         action.log.notice('Nothing is joined, because this run may not push: no job has pushed the image of its platform');
-        action.planned(plan);
         return emptyResult();
     }
     const judged = judgePlatforms(expected, results);
@@ -46781,7 +46780,6 @@ async function joinHanded(action, results) {
         result.failures.push(...looked.failures);
         result.cancelled ||= looked.cancelled;
     }
-    action.planned(plan);
     if (result.failures.length > 0 || result.cancelled)
         return result;
     return runWith(action, whole, (run) => joinAll(run, result));
@@ -68470,7 +68468,9 @@ function isMountSource(source, target) {
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   W1: () => (/* binding */ configOf),
 /* harmony export */   iw: () => (/* binding */ stringsOf),
-/* harmony export */   o4: () => (/* binding */ parseConfig)
+/* harmony export */   o$: () => (/* binding */ imagesIn),
+/* harmony export */   o4: () => (/* binding */ parseConfig),
+/* harmony export */   s: () => (/* binding */ digestIn)
 /* harmony export */ });
 /* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1433);
 /* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5626);
@@ -68542,13 +68542,17 @@ function configOf({ bytes }) {
  * @param platform os/arch[/variant]; if undefined, this machine's platform, or the first image if none fits
  */
 function childOf({ bytes }, platform) {
-    const manifests = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'manifests'));
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = manifests.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') !== 'unknown');
+    const images = imagesIn({ bytes });
     const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch], variant] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') === os && (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'architecture') === architecture);
     const exact = fitting.find((entry) => variant === undefined || (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'variant') === variant);
     return digestIn(exact ?? fitting[0] ?? images[0]);
+}
+/** Returns the descriptors of the images in an index; none if the manifest is not an index. */
+function imagesIn({ bytes }) {
+    const manifests = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .parseJson */ .qF)(bytes.toString()), 'manifests'));
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    return manifests.filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(entry, 'platform', 'os') !== 'unknown');
 }
 function digestIn(descriptor) {
     const digest = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_1__.at)(descriptor, 'digest'));
@@ -68574,10 +68578,10 @@ function stringsOf(value) {
 /* harmony import */ var _docker_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9129);
 /* harmony import */ var _docker_transfer_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8649);
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
-/* harmony import */ var _lib_json_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1433);
 /* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
 /* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5626);
+/* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4314);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5626);
 
 
 
@@ -68586,11 +68590,7 @@ function stringsOf(value) {
 
 
 function contentOf({ bytes, digest }) {
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .list */ .p_)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .parseJson */ .qF)(bytes.toString()), 'manifests'))
-        .filter((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'platform', 'os') !== 'unknown')
-        .map((entry) => (0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__/* .text */ .Qq)((0,_lib_json_js__WEBPACK_IMPORTED_MODULE_6__.at)(entry, 'digest')))
-        .filter(_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .isDigest */ .Bc);
+    const images = (0,_image_js__WEBPACK_IMPORTED_MODULE_5__/* .imagesIn */ .o$)({ bytes }).flatMap((entry) => (0,_image_js__WEBPACK_IMPORTED_MODULE_5__/* .digestIn */ .s)(entry) ?? []);
     return { digest, images: images.length > 0 ? images : [digest] };
 }
 /** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */
@@ -68600,7 +68600,7 @@ async function contentByClient({ docker, signal }, reference) {
     const error = (0,_docker_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .failureOf */ .g5)(result);
     if (error !== undefined)
         return { failure: (0,_client_words_js__WEBPACK_IMPORTED_MODULE_4__/* .failureOfWords */ .jv)(error, reference) };
-    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,_reference_js__WEBPACK_IMPORTED_MODULE_5__/* .digestOf */ .ol)(result.stdout) }) };
+    return { value: contentOf({ bytes: Buffer.from(result.stdout), digest: (0,_reference_js__WEBPACK_IMPORTED_MODULE_6__/* .digestOf */ .ol)(result.stdout) }) };
 }
 /**
  * Makes an index of images of one repository, and gives it a tag: the registry gets only the index

@@ -76175,7 +76175,7 @@ function isMountSource(source, target) {
 /***/ 4314:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* unused harmony exports parseConfig, runtimeOf, parseManifest, configOf, childOf, stringsOf */
+/* unused harmony exports parseConfig, runtimeOf, parseManifest, configOf, childOf, imagesIn, digestIn, stringsOf */
 /* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5626);
 
 
@@ -76245,13 +76245,17 @@ function configOf({ bytes }) {
  * @param platform os/arch[/variant]; if undefined, this machine's platform, or the first image if none fits
  */
 function childOf({ bytes }, platform) {
-    const manifests = list(at(parseJson(bytes.toString()), 'manifests'));
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
+    const images = imagesIn({ bytes });
     const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch], variant] = platform?.split('/') ?? [];
     const fitting = images.filter((entry) => at(entry, 'platform', 'os') === os && at(entry, 'platform', 'architecture') === architecture);
     const exact = fitting.find((entry) => variant === undefined || at(entry, 'platform', 'variant') === variant);
     return digestIn(exact ?? fitting[0] ?? images[0]);
+}
+/** Returns the descriptors of the images in an index; none if the manifest is not an index. */
+function imagesIn({ bytes }) {
+    const manifests = list(at(parseJson(bytes.toString()), 'manifests'));
+    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+    return manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown');
 }
 function digestIn(descriptor) {
     const digest = text(at(descriptor, 'digest'));
@@ -76275,7 +76279,8 @@ function stringsOf(value) {
 /* harmony import */ var _lib_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9440);
 /* harmony import */ var _lib_retry_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(681);
 /* harmony import */ var _client_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9268);
-/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5626);
+/* harmony import */ var _image_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4314);
+/* harmony import */ var _reference_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5626);
 
 
 
@@ -76284,11 +76289,7 @@ function stringsOf(value) {
 
 
 function contentOf({ bytes, digest }) {
-    // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-    const images = list(at(parseJson(bytes.toString()), 'manifests'))
-        .filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
-        .map((entry) => text(at(entry, 'digest')))
-        .filter(isDigest);
+    const images = imagesIn({ bytes }).flatMap((entry) => digestIn(entry) ?? []);
     return { digest, images: images.length > 0 ? images : [digest] };
 }
 /** Reads the content of a reference through the docker client (docker/buildx docs/reference/buildx_imagetools_inspect.md, `--raw`). */

@@ -9,6 +9,7 @@ import { runPipeline } from '../pipeline/pipeline.ts'
 import { runPhases } from '../pipeline/run-phases.ts'
 import type { Plan } from '../plan/plan.ts'
 import { partOf } from '../plan/references.ts'
+import type { Run } from '../plan/run-context.ts'
 import { platformInTag } from '../registry/reserved-tags.ts'
 import type { HandedPlatform } from '../result/hand-off.ts'
 import { judgePlatforms, type ReadPlatform } from '../result/judge-platforms.ts'
@@ -18,11 +19,7 @@ import { isNameOf, makePlan, type Planned, recordingDocker, runWith } from './ru
 
 /** Does the whole job for each platform in turn, and joins the images if all of them succeeded. */
 export async function runPlatforms(action: Action): Promise<RunResult> {
-  const parts: { platform: string; own: Action; planned: Planned }[] = []
-  for (const platform of action.inputs.platforms) {
-    const own = actionFor(action, platform)
-    parts.push({ platform, own, planned: await makePlan(own) })
-  }
+  const parts = await planParts(action.inputs.platforms.map((platform) => actionFor(action, platform)))
   const whole = await makePlan(action)
   checkEngine(whole.plan)
   const plans = [whole, ...parts.map(({ planned }) => planned)].map(({ plan }) => plan)
@@ -39,7 +36,20 @@ export async function runPlatforms(action: Action): Promise<RunResult> {
   }
   refuseUntested(whole.plan, result)
   if (result.failures.length > 0 || result.cancelled) return result
-  return runWith(action, whole, (run) => joinAll({ ...run, docker }, result), docker)
+  return runWith(action, whole, (run) => joinAll(run, result), docker)
+}
+
+/** The image of one platform in a run of several. */
+interface Part {
+  platform: string
+  own: Action
+  planned: Planned
+}
+
+async function planParts(actions: readonly Action[]): Promise<Part[]> {
+  const parts: Part[] = []
+  for (const own of actions) parts.push({ platform: own.inputs.platform ?? '', own, planned: await makePlan(own) })
+  return parts
 }
 
 /** Returns the action as if it had the input `platform`. */
@@ -87,7 +97,7 @@ function refuseUntested({ inputs }: Plan, { platforms = [], failures }: RunResul
   failures.push({ kind: 'error', message })
 }
 
-async function joinAll(run: Parameters<typeof joinPlatforms>[0], result: RunResult): Promise<RunResult> {
+async function joinAll(run: Run, result: RunResult): Promise<RunResult> {
   const joined = await runPhases(run, (_, own) => joinPlatforms(run, result.platforms ?? [], own))
   const { publication, failures, cancelled } = joined
   return {
@@ -104,11 +114,9 @@ async function joinAll(run: Parameters<typeof joinPlatforms>[0], result: RunResu
  */
 export async function joinHanded(action: Action, results: readonly ReadPlatform[]): Promise<RunResult> {
   const { inputs } = action
-  const parts: { platform: string; own: Action; planned: Planned }[] = []
-  for (const platform of inputs.platforms) {
-    const own = { ...actionFor(action, platform), timeline: action.timeline, folder: action.folder }
-    parts.push({ platform, own, planned: await makePlan(own) })
-  }
+  const { timeline, folder } = action
+  const owns = inputs.platforms.map((platform) => ({ ...actionFor(action, platform), timeline, folder }))
+  const parts = await planParts(owns)
   const whole = await makePlan(action)
   const { plan } = whole
   const { tests, productionTests, checks, platforms } = inputs
@@ -123,7 +131,6 @@ export async function joinHanded(action: Action, results: readonly ReadPlatform[
   }
   if (!plan.decision.push) {
     action.log.notice('Nothing is joined, because this run may not push: no job has pushed the image of its platform')
-    action.planned(plan)
     return emptyResult()
   }
   const judged = judgePlatforms(expected, results)
@@ -146,7 +153,6 @@ export async function joinHanded(action: Action, results: readonly ReadPlatform[
     result.failures.push(...looked.failures)
     result.cancelled ||= looked.cancelled
   }
-  action.planned(plan)
   if (result.failures.length > 0 || result.cancelled) return result
   return runWith(action, whole, (run) => joinAll(run, result))
 }

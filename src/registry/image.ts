@@ -121,9 +121,7 @@ export function configOf({ bytes }: Pick<RawManifest, 'bytes'>): string | undefi
  * @param platform os/arch[/variant]; if undefined, this machine's platform, or the first image if none fits
  */
 export function childOf({ bytes }: Pick<RawManifest, 'bytes'>, platform: string | undefined): string | undefined {
-  const manifests = list(at(parseJson(bytes.toString()), 'manifests'))
-  // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-  const images = manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
+  const images = imagesIn({ bytes })
   const [os = 'linux', architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string], variant] =
     platform?.split('/') ?? []
   const fitting = images.filter(
@@ -133,7 +131,14 @@ export function childOf({ bytes }: Pick<RawManifest, 'bytes'>, platform: string 
   return digestIn(exact ?? fitting[0] ?? images[0])
 }
 
-function digestIn(descriptor: unknown): string | undefined {
+/** Returns the descriptors of the images in an index; none if the manifest is not an index. */
+export function imagesIn({ bytes }: Pick<RawManifest, 'bytes'>): unknown[] {
+  const manifests = list(at(parseJson(bytes.toString()), 'manifests'))
+  // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
+  return manifests.filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
+}
+
+export function digestIn(descriptor: unknown): string | undefined {
   const digest = text(at(descriptor, 'digest'))
   return isDigest(digest) ? digest : undefined
 }

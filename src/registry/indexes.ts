@@ -1,13 +1,13 @@
 import { failureOf } from '../docker/errors.ts'
 import { callInSection } from '../docker/transfer.ts'
 import { CancelledError } from '../lib/errors.ts'
-import { at, list, parseJson, text } from '../lib/json.ts'
 import { retry } from '../lib/retry.ts'
 import type { RawManifest } from './client.ts'
 import { failureOfWords, transientFailure } from './client-words.ts'
 import type { Answer, RegistryFailure } from './failure.ts'
+import { digestIn, imagesIn } from './image.ts'
 import type { RegistryOptions } from './options.ts'
-import { digestOf, isDigest } from './reference.ts'
+import { digestOf } from './reference.ts'
 
 /** What a reference names: an index, or a single image. */
 export interface IndexContent {
@@ -17,11 +17,7 @@ export interface IndexContent {
 }
 
 export function contentOf({ bytes, digest }: Pick<RawManifest, 'bytes' | 'digest'>): IndexContent {
-  // attestations have the platform unknown/unknown (moby/buildkit docs/attestations/attestation-storage.md)
-  const images = list(at(parseJson(bytes.toString()), 'manifests'))
-    .filter((entry) => at(entry, 'platform', 'os') !== 'unknown')
-    .map((entry) => text(at(entry, 'digest')))
-    .filter(isDigest)
+  const images = imagesIn({ bytes }).flatMap((entry) => digestIn(entry) ?? [])
   return { digest, images: images.length > 0 ? images : [digest] }
 }
 
